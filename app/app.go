@@ -1,0 +1,198 @@
+// Package app holds the use cases: one Service, one method a use case, each in a file
+// named by its verb. It knows no HTTP, no SQL and no environment, and logs nothing: it
+// returns errors, and the edge logs them once.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+// Ports is what a Service works with. Projects, Sessions, Installation, Cipher,
+// Cookies and Voiceflow must be given. Users, Callers, Passwords and Attempts are given
+// together, or left out by a host program that has users and a login of its own:
+// grants are then kept by the host's user ids, and the use cases of logins and users
+// answer NotFound.
+type Ports struct {
+	Projects     ports.ProjectRepository
+	Sessions     ports.SessionStore
+	Installation ports.Installation
+	Cipher       ports.Cipher
+	Cookies      ports.Cookies
+	Voiceflow    ports.Voiceflow
+
+	Users     ports.UserRepository
+	Callers   ports.Callers
+	Passwords ports.PasswordHasher
+	Attempts  ports.Attempts
+
+	Clock  ports.Clock // time.Now when nil
+	Random io.Reader   // crypto/rand when nil; must be safe for concurrent use
+}
+
+// Options are the settings of a Service. The zero value works.
+type Options struct {
+	// Lifetimes of sessions; a zero one is 30 minutes idle, 12 hours at most, 720 hours
+	// remembered.
+	Lifetimes domain.Lifetimes
+}
+
+// Service carries out the use cases. It is safe for concurrent use and keeps no state
+// between calls, but for the answer of Ready, so any number of instances may work on
+// one database.
+type Service struct {
+	ports     Ports
+	lifetimes domain.Lifetimes
+
+	readyMu sync.Mutex
+	readyAt time.Time
+	ready   error
+}
+
+// Open runs the start-up check and returns a Service that is ready. The check brings
+// the schema up to date, makes the first keyset where nothing was ever sealed, and
+// otherwise wants the keyset to open the database's known value and Voiceflow to be
+// the one that the database's keys are for: Corrupt and Conflict say what is wrong in
+// a sentence for the operator. A database that can't be reached is Unavailable.
+func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
+	if p.Projects == nil || p.Sessions == nil || p.Installation == nil || p.Cipher == nil || p.Cookies == nil || p.Voiceflow == nil {
+		return nil, errors.New("app: Projects, Sessions, Installation, Cipher, Cookies and Voiceflow must be given")
+	}
+	if own := p.Users != nil; own != (p.Callers != nil) || own != (p.Passwords != nil) || own != (p.Attempts != nil) {
+		return nil, errors.New("app: Users, Callers, Passwords and Attempts are given together or not at all")
+	}
+	if p.Clock == nil {
+		p.Clock = time.Now
+	}
+	if p.Random == nil {
+		p.Random = rand.Reader
+	}
+	for _, l := range []struct {
+		of       *time.Duration
+		fallback time.Duration
+	}{
+		{&o.Lifetimes.Idle, 30 * time.Minute},
+		{&o.Lifetimes.Absolute, 12 * time.Hour},
+		{&o.Lifetimes.Remember, 720 * time.Hour},
+	} {
+		if *l.of == 0 {
+			*l.of = l.fallback
+		}
+		if *l.of < time.Second {
+			return nil, errors.New("app: a lifetime of sessions is shorter than a second")
+		}
+	}
+	s := &Service{ports: p, lifetimes: o.Lifetimes}
+	if err := p.Installation.Prepare(ctx, s.recognise(ctx)); err != nil {
+		return nil, fmt.Errorf("start-up check: %w", err)
+	}
+	return s, nil
+}
+
+// knownValue is what the sealed known value holds. It is no secret: that it opens is
+// what tells the keyset.
+const knownValue = "flowlatch"
+
+// recognise is the start-up check on what the database knows of its installation.
+func (s *Service) recognise(ctx context.Context) func(domain.Sealed, domain.Origin) (domain.Sealed, domain.Origin, error) {
+	return func(known domain.Sealed, at domain.Origin) (domain.Sealed, domain.Origin, error) {
+		origin := s.ports.Voiceflow.Origin()
+		if known.IsZero() {
+			if err := s.ports.Cipher.Prepare(ctx, true); err != nil {
+				return domain.Sealed{}, "", err
+			}
+			known, err := s.ports.Cipher.Seal(domain.NewSecret(knownValue), domain.BindKnownValue(origin))
+			return known, origin, err
+		}
+		if at != origin {
+			return domain.Sealed{}, "", &domain.Error{Kind: domain.Conflict, Public: "the keys in this database are for Voiceflow at " +
+				string(at) + ", and this service is set to send keys to " + string(origin) + "; correct the setting or use another database"}
+		}
+		if err := s.ports.Cipher.Prepare(ctx, false); err != nil {
+			return domain.Sealed{}, "", &domain.Error{Kind: domain.Corrupt, Cause: err,
+				Public: "the keys in this database are sealed, the last time by key " + string(known.Key) + " of a keyset that must be here and is not"}
+		}
+		if err := s.opens(known, at); err != nil {
+			return domain.Sealed{}, "", err
+		}
+		return known, at, nil
+	}
+}
+
+// opens says whether the keyset opens the known value of the database.
+func (s *Service) opens(known domain.Sealed, at domain.Origin) error {
+	value, err := s.ports.Cipher.Open(known, domain.BindKnownValue(at))
+	if err != nil || value.Reveal() != knownValue {
+		return &domain.Error{Kind: domain.Corrupt, Cause: err,
+			Public: "the keyset is not the one of this database, which wants the one with key " + string(known.Key)}
+	}
+	return nil
+}
+
+// Call is who calls and by which request: what every use case is told besides its
+// input.
+type Call struct {
+	Caller    domain.Caller
+	RequestID string
+	Address   string // of the client, an IP address; "" for a command
+	Agent     string // User-Agent of the client
+}
+
+// OperatorCall is a call from the machine itself.
+func (s *Service) OperatorCall() (Call, error) {
+	id, err := s.NewRequestID()
+	return Call{Caller: domain.Operator(), RequestID: id}, err
+}
+
+// NewRequestID makes the id of a request. It fails only where there is no randomness.
+func (s *Service) NewRequestID() (string, error) {
+	return domain.NewRequestID(s.ports.Clock(), s.ports.Random)
+}
+
+// OwnUsers says whether users and logins are kept here and not by a host program.
+func (s *Service) OwnUsers() bool { return s.ports.Users != nil }
+
+// record is the audit row of what call does.
+func (s *Service) record(call Call, action domain.Action, object string) domain.Record {
+	return domain.Record{
+		At: domain.Instant(s.ports.Clock()), Actor: call.Caller.Actor(), Action: action, Object: object,
+		Outcome: domain.OutcomeOK, RequestID: call.RequestID, Address: call.Address,
+	}
+}
+
+// Cookie is a cookie to be set: its text and how long the browser keeps it.
+type Cookie struct {
+	Text   string
+	MaxAge time.Duration // zero: until the browser closes
+}
+
+// cookie seals what the cookie of session says.
+func (s *Service) cookie(session domain.Session, version string) (Cookie, error) {
+	text, err := s.ports.Cookies.Seal(session.Claims(version))
+	if err != nil {
+		return Cookie{}, err
+	}
+	c := Cookie{Text: text}
+	if session.Remember {
+		c.MaxAge = session.Expires.Sub(s.ports.Clock())
+	}
+	return c, nil
+}
+
+// notAuthenticated is the one answer for everything that is wrong with a session.
+func notAuthenticated(cause error) error {
+	return &domain.Error{Kind: domain.NotAuthenticated, Public: "you are not logged in", Cause: cause}
+}
+
+// noUsers is what the use cases of logins and users answer under a host's own.
+func noUsers() error {
+	return &domain.Error{Kind: domain.NotFound, Public: "users are kept by the host program"}
+}

@@ -1,0 +1,88 @@
+package app
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// CreateUser is the input of Service.CreateUser, as the caller gave it.
+type CreateUser struct {
+	Username   string
+	Password   domain.Secret
+	Role       string   // "" is member
+	Assistants []string // what is granted
+}
+
+// CreateUser makes a user. Only an admin may: NotAllowed. It is Invalid for input that
+// breaks a rule, Conflict for a name that is taken and NotFound for an assistant that
+// is not there.
+func (s *Service) CreateUser(ctx context.Context, call Call, in CreateUser) (domain.User, error) {
+	if err := s.mayManageUsers(call); err != nil {
+		return domain.User{}, err
+	}
+	name, err := domain.ParseUsername(in.Username)
+	if err != nil {
+		return domain.User{}, err
+	}
+	role, err := domain.ParseRole(in.Role)
+	if err != nil {
+		return domain.User{}, err
+	}
+	assistants, err := s.projectIDs(ctx, call.Caller, in.Assistants)
+	if err != nil {
+		return domain.User{}, err
+	}
+	hash, err := s.hash(ctx, in.Password)
+	if err != nil {
+		return domain.User{}, err
+	}
+	now := s.ports.Clock()
+	id, err := domain.NewUserID(now, s.ports.Random)
+	if err != nil {
+		return domain.User{}, err
+	}
+	u := domain.NewUser(id, name, role, hash, assistants, now)
+	return u, s.ports.Users.Create(ctx, u, s.record(call, domain.ActionCreateUser, domain.OnUser(id)))
+}
+
+// mayManageUsers is NotAllowed unless the caller is an admin, and NotFound where a host
+// program keeps the users.
+func (s *Service) mayManageUsers(call Call) error {
+	if err := call.Caller.MayManage(); err != nil {
+		return err
+	}
+	if s.ports.Users == nil {
+		return noUsers()
+	}
+	return nil
+}
+
+// hash is the hash of a new password, which is Invalid when it breaks a rule.
+func (s *Service) hash(ctx context.Context, password domain.Secret) (domain.Secret, error) {
+	if err := domain.CheckPassword(password); err != nil {
+		return domain.Secret{}, err
+	}
+	return s.ports.Passwords.Hash(ctx, password)
+}
+
+// projectIDs reads project ids as callers write them. Ours are taken as they are, since
+// the store looks them up again; Voiceflow's are looked up here.
+func (s *Service) projectIDs(ctx context.Context, c domain.Caller, texts []string) ([]domain.ProjectID, error) {
+	ids := make([]domain.ProjectID, 0, len(texts))
+	for _, text := range texts {
+		ref, err := domain.ParseProjectRef(text)
+		if err != nil {
+			return nil, err
+		}
+		if ref.ID == "" {
+			p, err := s.one(ctx, c, ref)
+			if err != nil {
+				return nil, err
+			}
+			ref.ID = p.ID
+		}
+		ids = append(ids, ref.ID)
+	}
+	return ids, nil
+}

@@ -1,0 +1,50 @@
+package app
+
+import (
+	"context"
+	"strings"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// DeleteProject is the input of Service.DeleteProject: a name, an id, or both, which
+// then must belong to one project.
+type DeleteProject struct {
+	Name string
+	ID   string // our Id or a Voiceflow project id
+}
+
+// DeleteProject forgets a project with its key, its grants and its open sessions.
+// Voiceflow is not told. Only an admin may: NotAllowed. It is NotFound when there is no
+// such project and AmbiguousName, with up to ten projects, when there are several.
+func (s *Service) DeleteProject(ctx context.Context, call Call, in DeleteProject) error {
+	if err := call.Caller.MayManage(); err != nil {
+		return err
+	}
+	var ref domain.ProjectRef
+	var err error
+	if in.ID != "" {
+		if ref, err = domain.ParseProjectRef(in.ID); err != nil {
+			return err
+		}
+	}
+	if strings.TrimSpace(in.Name) != "" || in.ID == "" {
+		if ref, err = ref.Named(in.Name); err != nil {
+			return err
+		}
+	}
+	p, err := s.one(ctx, call.Caller, ref)
+	if err != nil {
+		return err
+	}
+	return s.ports.Projects.Remove(ctx, p.ID, s.record(call, domain.ActionDeleteProject, domain.OnProject(p.ID)))
+}
+
+// one looks up the only project that ref names within what c sees.
+func (s *Service) one(ctx context.Context, c domain.Caller, ref domain.ProjectRef) (domain.Project, error) {
+	found, err := s.ports.Projects.Find(ctx, c.Sees(), ref)
+	if err != nil {
+		return domain.Project{}, err
+	}
+	return domain.One(found)
+}

@@ -1,0 +1,31 @@
+package app
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// GetAllUsers returns at most limit (1 to MaxPage, otherwise Invalid) of the users that
+// come after the cursor, ordered by name. Only an admin may: NotAllowed.
+func (s *Service) GetAllUsers(ctx context.Context, call Call, after domain.Cursor, limit int) (Page[domain.User], error) {
+	if err := s.mayManageUsers(call); err != nil {
+		return Page[domain.User]{}, err
+	}
+	return pageOf(limit,
+		func(limit int) ([]domain.User, error) { return s.ports.Users.Page(ctx, after, limit) },
+		func(u domain.User) domain.Cursor { return domain.Cursor{Name: string(u.Name), ID: string(u.ID)} })
+}
+
+// FindUser returns the user with that name. Only an admin may: NotAllowed. It is
+// Invalid for what is no user name and NotFound for one that nobody has.
+func (s *Service) FindUser(ctx context.Context, call Call, username string) (domain.User, error) {
+	if err := s.mayManageUsers(call); err != nil {
+		return domain.User{}, err
+	}
+	name, err := domain.ParseUsername(username)
+	if err != nil {
+		return domain.User{}, err
+	}
+	return s.ports.Users.FindByName(ctx, name)
+}

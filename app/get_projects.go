@@ -1,0 +1,46 @@
+package app
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// MaxPage is the largest page of a list.
+const MaxPage = 1000
+
+// Page is a part of a list.
+type Page[T any] struct {
+	Items []T
+	// Next is where the next page begins; nil when there is none.
+	Next *domain.Cursor
+}
+
+// GetProjects returns at most limit (1 to MaxPage, otherwise Invalid) of the projects
+// that the caller may use and that come after the cursor, ordered by the bytes of the
+// name, then the id. It is NotFound when there are none at all; an empty page behind a
+// cursor is none of that.
+func (s *Service) GetProjects(ctx context.Context, call Call, after domain.Cursor, limit int) (Page[domain.Project], error) {
+	page, err := pageOf(limit,
+		func(limit int) ([]domain.Project, error) {
+			return s.ports.Projects.Page(ctx, call.Caller.Sees(), after, limit)
+		},
+		func(p domain.Project) domain.Cursor { return domain.Cursor{Name: p.Name, ID: string(p.ID)} })
+	if err == nil && len(page.Items) == 0 && after == (domain.Cursor{}) {
+		return page, &domain.Error{Kind: domain.NotFound, Public: "there are no assistants"}
+	}
+	return page, err
+}
+
+// pageOf reads one item more than limit, to know whether a next page has any.
+func pageOf[T any](limit int, read func(limit int) ([]T, error), at func(T) domain.Cursor) (Page[T], error) {
+	if limit < 1 || limit > MaxPage {
+		return Page[T]{}, &domain.Error{Kind: domain.Invalid, Public: "limit must be 1 to 1000"}
+	}
+	items, err := read(limit + 1)
+	if err != nil || len(items) <= limit {
+		return Page[T]{Items: items}, err
+	}
+	next := at(items[limit-1])
+	return Page[T]{Items: items[:limit], Next: &next}, nil
+}

@@ -1,0 +1,46 @@
+package app
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// Identify says who calls, from the text of the cookie user_session. Whatever is wrong
+// with it, or with the login or the user behind it, is NotAuthenticated. It records the
+// use of the login, at most once a minute.
+func (s *Service) Identify(ctx context.Context, cookie string) (domain.Caller, error) {
+	if cookie == "" || s.ports.Callers == nil {
+		return domain.Caller{}, notAuthenticated(nil)
+	}
+	claims, err := s.ports.Cookies.Open(domain.LoginSession, cookie)
+	if err != nil {
+		return domain.Caller{}, notAuthenticated(err)
+	}
+	caller, err := s.ports.Callers.BySession(ctx, claims.Session)
+	if domain.KindOf(err) == domain.NotFound {
+		return domain.Caller{}, notAuthenticated(err)
+	}
+	if err != nil {
+		return domain.Caller{}, err
+	}
+	if !caller.Login.Claims("").Equal(claims) {
+		return domain.Caller{}, notAuthenticated(nil)
+	}
+	return caller, s.use(ctx, caller.Login)
+}
+
+// use records that the session is used, where that is due. A session that ended in the
+// meantime is NotAuthenticated.
+func (s *Service) use(ctx context.Context, session domain.Session) error {
+	now := s.ports.Clock()
+	idle, write := session.Used(now, s.lifetimes)
+	if !write {
+		return nil
+	}
+	err := s.ports.Sessions.Touch(ctx, session.ID, domain.Instant(now), idle)
+	if domain.KindOf(err) == domain.NotFound {
+		return notAuthenticated(err)
+	}
+	return err
+}

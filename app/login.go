@@ -1,0 +1,74 @@
+package app
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// Login is the input of Service.Login, as the caller gave it.
+type Login struct {
+	Username string
+	Password domain.Secret
+	Remember bool
+}
+
+// LoggedIn is the outcome of Service.Login.
+type LoggedIn struct {
+	User   domain.User
+	Cookie Cookie // user_session
+}
+
+// Login opens a login. An unknown user, a wrong password and a disabled user are one
+// NotAuthenticated that takes the same time; too many failures are TooManyRequests.
+func (s *Service) Login(ctx context.Context, call Call, in Login) (LoggedIn, error) {
+	if s.ports.Users == nil {
+		return LoggedIn{}, noUsers()
+	}
+	if in.Username == "" || in.Password.IsZero() {
+		return LoggedIn{}, &domain.Error{Kind: domain.Invalid, Public: "username and password are needed"}
+	}
+	// A text that can be no user name is an unknown user: it takes the same way.
+	name, _ := domain.ParseUsername(in.Username)
+	succeeded, err := s.ports.Attempts.Begin(name, call.Address)
+	if err != nil {
+		return LoggedIn{}, err
+	}
+	out, err := s.login(ctx, call, name, in)
+	if domain.KindOf(err) != domain.NotAuthenticated {
+		succeeded() // an outage is no failure of the caller's
+	}
+	return out, err
+}
+
+func (s *Service) login(ctx context.Context, call Call, name domain.Username, in Login) (LoggedIn, error) {
+	wrong := &domain.Error{Kind: domain.NotAuthenticated, Public: "the user name or the password is wrong"}
+	user, err := s.ports.Users.FindByName(ctx, name)
+	if err != nil && domain.KindOf(err) != domain.NotFound {
+		return LoggedIn{}, err
+	}
+	// Without a user the hash is zero, and costs as much as any other.
+	ok, err := s.ports.Passwords.Verify(ctx, in.Password, user.PasswordHash)
+	if err != nil {
+		return LoggedIn{}, err
+	}
+	if !ok || user.Disabled {
+		return LoggedIn{}, wrong
+	}
+	now := s.ports.Clock()
+	id, err := domain.NewSessionID(now, s.ports.Random)
+	if err != nil {
+		return LoggedIn{}, err
+	}
+	session := domain.NewLogin(id, user.ID, in.Remember, now, s.lifetimes, call.Address, call.Agent)
+	cookie, err := s.cookie(session, "")
+	if err != nil {
+		return LoggedIn{}, err
+	}
+	call.Caller = domain.Caller{ID: user.ID}
+	err = s.ports.Sessions.OpenLogin(ctx, session, user.PasswordHash, s.record(call, domain.ActionLogin, domain.OnSession(id)))
+	if domain.KindOf(err) == domain.NotAllowed {
+		return LoggedIn{}, wrong
+	}
+	return LoggedIn{User: user, Cookie: cookie}, err
+}

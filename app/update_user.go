@@ -1,0 +1,67 @@
+package app
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// UpdateUser is the input of Service.UpdateUser, as the caller gave it. What is nil
+// stays as it is.
+type UpdateUser struct {
+	ID         string
+	Password   *domain.Secret
+	Role       *string
+	Disabled   *bool
+	Assistants *[]string // replaces the whole set
+}
+
+// UpdateUser changes a user, with effect at once on the sessions that are open. Only
+// an admin may: NotAllowed. A password changed in this way ends all of the user's
+// sessions. It is Invalid for input that breaks a rule, NotFound for a user or an
+// assistant that is not there, and Conflict for what would leave no admin.
+func (s *Service) UpdateUser(ctx context.Context, call Call, in UpdateUser) (domain.User, error) {
+	if err := s.mayManageUsers(call); err != nil {
+		return domain.User{}, err
+	}
+	id, err := domain.ParseUserID(in.ID)
+	if err != nil {
+		return domain.User{}, err
+	}
+	var changes []func(u *domain.User, otherAdmin bool) error
+	if in.Role != nil {
+		role, err := domain.ParseRole(*in.Role)
+		if err != nil {
+			return domain.User{}, err
+		}
+		changes = append(changes, func(u *domain.User, otherAdmin bool) error { return u.SetRole(role, otherAdmin) })
+	}
+	if in.Disabled != nil {
+		changes = append(changes, func(u *domain.User, otherAdmin bool) error { return u.SetDisabled(*in.Disabled, otherAdmin) })
+	}
+	if in.Assistants != nil {
+		assistants, err := s.projectIDs(ctx, call.Caller, *in.Assistants)
+		if err != nil {
+			return domain.User{}, err
+		}
+		changes = append(changes, func(u *domain.User, _ bool) error { u.SetAssistants(assistants); return nil })
+	}
+	if in.Password != nil {
+		hash, err := s.hash(ctx, *in.Password)
+		if err != nil {
+			return domain.User{}, err
+		}
+		changes = append(changes, func(u *domain.User, _ bool) error { u.PasswordHash = hash; return nil })
+	}
+	if len(changes) == 0 {
+		return domain.User{}, &domain.Error{Kind: domain.Invalid, Public: "there is nothing to change"}
+	}
+	return s.ports.Users.Update(ctx, id, func(u *domain.User, otherAdmin bool) error {
+		for _, change := range changes {
+			if err := change(u, otherAdmin); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, "", s.record(call, domain.ActionUpdateUser, domain.OnUser(id)))
+}

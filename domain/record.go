@@ -1,0 +1,58 @@
+package domain
+
+import "time"
+
+// Actor is who did something, as the audit names them: user:<id> or operator.
+type Actor string
+
+// ActorOperator is the actor of the commands.
+const ActorOperator Actor = "operator"
+
+// ActorUser is the actor that a user is.
+func ActorUser(id UserID) Actor { return Actor("user:" + string(id)) }
+
+// Action is what was done, as the audit names it.
+type Action string
+
+// The actions that leave an audit row.
+const (
+	ActionLogin          Action = "login"
+	ActionLogout         Action = "logout"
+	ActionAddProject     Action = "add_project"
+	ActionDeleteProject  Action = "delete_project"
+	ActionSetProject     Action = "set_project"
+	ActionClearProject   Action = "clear_project"
+	ActionGrantProject   Action = "grant_project"
+	ActionRevokeProject  Action = "revoke_project"
+	ActionCreateUser     Action = "create_user"
+	ActionUpdateUser     Action = "update_user"
+	ActionDeleteUser     Action = "delete_user"
+	ActionChangePassword Action = "change_password"
+)
+
+// OutcomeOK is the outcome of what succeeded.
+const OutcomeOK = "ok"
+
+// Record is an audit row. It is stored together with the change that it is about, in
+// one atomic change, and holds no Secret.
+type Record struct {
+	At        time.Time // UTC, microseconds
+	Actor     Actor
+	Action    Action
+	Object    string // what it was done to, such as project:<id>
+	Outcome   string
+	RequestID string
+	Address   string // of the client; "" for a command
+}
+
+// OnProject is the object that a project is in a Record.
+func OnProject(id ProjectID) string { return "project:" + string(id) }
+
+// OnUser is the object that a user is in a Record.
+func OnUser(id UserID) string { return "user:" + string(id) }
+
+// OnGrant is the object that a grant is in a Record.
+func OnGrant(user UserID, project ProjectID) string { return OnUser(user) + " " + OnProject(project) }
+
+// OnSession is the object that a session is in a Record.
+func OnSession(id SessionID) string { return "session:" + string(id) }

@@ -1,0 +1,306 @@
+package domain_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+func TestNewProject(t *testing.T) {
+	created := time.Date(2022, 11, 14, 4, 53, 8, 0, time.UTC)
+	for _, tc := range []struct {
+		name     string
+		ref      domain.VersionRef
+		export   domain.Export
+		wantName string
+		wantMade time.Time
+		kind     domain.Kind
+	}{
+		{"the export's name is trimmed", domain.VersionRef{Version: "main"}, domain.Export{Project: hex24, Name: " Bot \n", Created: start}, "Bot", start, ""},
+		{"an empty name gives way to the Voiceflow id", domain.VersionRef{Version: "main"}, domain.Export{Project: hex24, Name: " "}, hex24, created, ""},
+		{"NUL and invalid UTF-8 become U+FFFD", domain.VersionRef{}, domain.Export{Project: hex24, Name: "a\x00b\xffc"}, "a\uFFFDb\uFFFDc", created, ""},
+		{"without a creation time the id tells it", domain.VersionRef{}, domain.Export{Project: hex24, Name: "x"}, "x", created, ""},
+		{"512 bytes are a name", domain.VersionRef{}, domain.Export{Project: hex24, Name: strings.Repeat("ü", 256)}, strings.Repeat("ü", 256), created, ""},
+		{"513 bytes are too long", domain.VersionRef{}, domain.Export{Project: hex24, Name: strings.Repeat("ü", 256) + "x"}, "", time.Time{}, domain.NameTooLong},
+		{"the project that was asked for is good", domain.VersionRef{Project: hex24}, domain.Export{Project: hex24, Name: "x"}, "x", created, ""},
+		{"another project than was asked for is refused", domain.VersionRef{Project: "0371c9b4e1a5b2c3d4e5f607"}, domain.Export{Project: hex24, Name: "x"}, "", time.Time{}, domain.Invalid},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p, err := domain.NewProject(uuid, tc.ref, tc.export, start)
+			wantKind(t, err, tc.kind)
+			if p.Name != tc.wantName || !p.VoiceflowCreated.Equal(tc.wantMade) {
+				t.Errorf("got name %q made %v, want %q made %v", p.Name, p.VoiceflowCreated, tc.wantName, tc.wantMade)
+			}
+			if err == nil && (p.ID != uuid || p.Voiceflow != hex24 || p.Version != tc.ref.Version || p.Created != start) {
+				t.Errorf("got %+v", p)
+			}
+		})
+	}
+	p, err := domain.NewProject(uuid, domain.VersionRef{}, domain.Export{Project: hex24}, start.Add(999).In(time.FixedZone("", 3600)))
+	if err != nil || p.Created != start {
+		t.Errorf("created %v, want %v: UTC, truncated to microseconds", p.Created, start)
+	}
+}
+
+func TestOne(t *testing.T) {
+	found := make([]domain.Project, domain.MaxMatches)
+	for i := range found {
+		found[i].Version = strings.Repeat("v", i+1)
+	}
+	_, err := domain.One(nil)
+	wantKind(t, err, domain.NotFound)
+	if p, err := domain.One(found[:1]); err != nil || p != found[0] {
+		t.Errorf("the only one is not taken: %v", err)
+	}
+	_, err = domain.One(found)
+	if e, ok := errors.AsType[*domain.Error](err); !ok || e.Kind != domain.AmbiguousName || len(e.Projects) != 10 {
+		t.Errorf("got %v, want AmbiguousName with the first ten", err)
+	}
+}
+
+func TestLastAdmin(t *testing.T) {
+	demote := func(u *domain.User, other bool) error { return u.SetRole(domain.RoleMember, other) }
+	disable := func(u *domain.User, other bool) error { return u.SetDisabled(true, other) }
+	remove := func(u *domain.User, other bool) error { return u.MayBeDeleted("somebody else", other) }
+	for _, tc := range []struct {
+		name       string
+		user       domain.User
+		otherAdmin bool
+		change     func(*domain.User, bool) error
+		kind       domain.Kind
+	}{
+		{"the last admin can't be demoted", domain.User{Role: domain.RoleAdmin}, false, demote, domain.Conflict},
+		{"the last admin can't be disabled", domain.User{Role: domain.RoleAdmin}, false, disable, domain.Conflict},
+		{"the last admin can't be deleted", domain.User{Role: domain.RoleAdmin}, false, remove, domain.Conflict},
+		{"one of two can be demoted", domain.User{Role: domain.RoleAdmin}, true, demote, ""},
+		{"one of two can be disabled", domain.User{Role: domain.RoleAdmin}, true, disable, ""},
+		{"one of two can be deleted", domain.User{Role: domain.RoleAdmin}, true, remove, ""},
+		{"a disabled admin does not count and can be demoted", domain.User{Role: domain.RoleAdmin, Disabled: true}, false, demote, ""},
+		{"a disabled admin does not count and can be deleted", domain.User{Role: domain.RoleAdmin, Disabled: true}, false, remove, ""},
+		{"a member can be disabled", domain.User{Role: domain.RoleMember}, false, disable, ""},
+		{"an admin may stay one", domain.User{Role: domain.RoleAdmin}, false,
+			func(u *domain.User, other bool) error { return u.SetRole(domain.RoleAdmin, other) }, ""},
+		{"an admin may be enabled", domain.User{Role: domain.RoleAdmin, Disabled: true}, false,
+			func(u *domain.User, other bool) error { return u.SetDisabled(false, other) }, ""},
+		{"nobody deletes themselves", domain.User{ID: "me", Role: domain.RoleMember}, true,
+			func(u *domain.User, other bool) error { return u.MayBeDeleted("me", other) }, domain.Conflict},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			before := tc.user
+			err := tc.change(&tc.user, tc.otherAdmin)
+			wantKind(t, err, tc.kind)
+			if err != nil && (tc.user.Role != before.Role || tc.user.Disabled != before.Disabled) {
+				t.Error("the user was changed all the same")
+			}
+		})
+	}
+}
+
+func TestNewUserSortsWhatIsGranted(t *testing.T) {
+	u := domain.NewUser("u", "ada", domain.RoleMember, domain.NewSecret("h"), []domain.ProjectID{"b", "a", "b"}, start)
+	if !slices.Equal(u.Assistants, []domain.ProjectID{"a", "b"}) {
+		t.Errorf("got %v, want a and b once each, in order", u.Assistants)
+	}
+}
+
+func TestCallerRights(t *testing.T) {
+	notFound := &domain.Error{Kind: domain.NotFound, Public: "no such"}
+	notAllowed := &domain.Error{Kind: domain.NotAllowed, Public: "not granted"}
+	outage := &domain.Error{Kind: domain.Unavailable}
+	member, admin := domain.Caller{ID: "m"}, domain.Caller{ID: "a", Admin: true}
+
+	wantKind(t, admin.MayManage(), "")
+	wantKind(t, domain.Operator().MayManage(), "")
+	wantKind(t, member.MayManage(), domain.NotAllowed)
+	wantKind(t, domain.Caller{}.MayManage(), domain.NotAllowed)
+
+	if a, b := member.MayUse(notFound), member.MayUse(notAllowed); a.Error() != b.Error() || domain.KindOf(a) != domain.NotAllowed {
+		t.Errorf("a member is told %q of what is not there and %q of what is not granted, want one NotAllowed", a, b)
+	}
+	wantKind(t, admin.MayUse(notFound), domain.NotFound)
+	wantKind(t, member.MayUse(outage), domain.Unavailable)
+	wantKind(t, member.MayUse(nil), "")
+
+	if v := member.Sees(); v.All() || v.User() != "m" {
+		t.Errorf("a member sees %+v, want what is granted to m", v)
+	}
+	if !admin.Sees().All() || !domain.Operator().Sees().All() {
+		t.Error("an admin or the operator does not see all")
+	}
+	if v := (domain.Visible{}); v.All() || v.User() != "" {
+		t.Error("the zero Visible is not empty")
+	}
+	if got := []domain.Actor{admin.Actor(), domain.Operator().Actor()}; !slices.Equal(got, []domain.Actor{"user:a", "operator"}) {
+		t.Errorf("actors %v", got)
+	}
+}
+
+func TestSessionLife(t *testing.T) {
+	l := domain.Lifetimes{Idle: 30 * time.Minute, Absolute: 12 * time.Hour, Remember: 720 * time.Hour}
+	login := domain.NewLogin("l", "u", false, start, l, "192.0.2.1", strings.Repeat("ä", 200))
+	remembered := domain.NewLogin("r", "u", true, start, l, "", "")
+	if len(login.Agent) != 256 {
+		t.Errorf("a long User-Agent is kept with %d bytes, want 256", len(login.Agent))
+	}
+	for _, tc := range []struct {
+		name    string
+		session domain.Session
+		after   time.Duration
+		live    bool
+	}{
+		{"a login lives at its start", login, 0, true},
+		{"it lives until the last microsecond of its idle time", login, l.Idle - time.Microsecond, true},
+		{"the idle end is exclusive", login, l.Idle, false},
+		{"a remembered one has no idle end", remembered, l.Absolute * 2, true},
+		{"and lives until its last microsecond", remembered, l.Remember - time.Microsecond, true},
+		{"its absolute end is exclusive", remembered, l.Remember, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := tc.session.Live(start.Add(tc.after)); got != tc.live {
+				t.Errorf("live is %v, want %v", got, tc.live)
+			}
+		})
+	}
+	for _, tc := range []struct {
+		name    string
+		session domain.Session
+		idle    time.Duration
+		after   time.Duration
+		want    time.Duration // the idle end, from the start
+		write   bool
+	}{
+		{"a use within a minute is not written", login, l.Idle, time.Minute - time.Microsecond, 31*time.Minute - time.Microsecond, false},
+		{"a use after a minute is written", login, l.Idle, time.Minute, 31 * time.Minute, true},
+		{"with a short idle time a quarter of it is enough", login, 20 * time.Second, 31 * time.Minute, 31*time.Minute + 20*time.Second, true},
+		{"a use never moves past the absolute end", login, l.Idle, l.Absolute - time.Minute, l.Absolute, true},
+		{"a use of a remembered one is not written", remembered, l.Idle, time.Hour, l.Remember, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			idle, write := tc.session.Used(start.Add(tc.after), domain.Lifetimes{Idle: tc.idle, Absolute: l.Absolute, Remember: l.Remember})
+			if got := idle.Sub(start); got != tc.want || write != tc.write {
+				t.Errorf("got idle end %v, written %v; want %v, %v", got, write, tc.want, tc.write)
+			}
+		})
+	}
+	atEnd := login
+	atEnd.Idle, atEnd.LastUsed = login.Expires, start.Add(11*time.Hour)
+	if _, write := atEnd.Used(login.Expires.Add(-time.Second), l); write {
+		t.Error("a use is written although the idle end cannot move")
+	}
+}
+
+func TestAssistantSessionBelongsToItsLogin(t *testing.T) {
+	l := domain.Lifetimes{Idle: time.Hour, Absolute: 12 * time.Hour, Remember: 720 * time.Hour}
+	login := domain.NewLogin("l", "u", false, start, l, "", "")
+	remembered := domain.NewLogin("r", "u", true, start, l, "", "")
+	late := start.Add(6 * time.Hour)
+	for _, tc := range []struct {
+		name   string
+		caller domain.Caller
+		ends   time.Time
+		idle   time.Time
+		byRole bool
+	}{
+		{"it never outlives the login", domain.Caller{ID: "u", Login: login}, login.Expires, late.Add(time.Hour), false},
+		{"it is remembered with the login", domain.Caller{ID: "u", Login: remembered}, remembered.Expires, remembered.Expires, false},
+		{"under a host's login it has a life of its own", domain.Caller{ID: "u"}, late.Add(12 * time.Hour), late.Add(time.Hour), false},
+		{"an admin is let in by the role", domain.Caller{ID: "u", Admin: true, Login: login}, login.Expires, late.Add(time.Hour), true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := domain.NewAssistantSession("s", tc.caller, uuid, late, l, "", "")
+			if !s.Expires.Equal(tc.ends) || !s.Idle.Equal(tc.idle) || s.ByRole != tc.byRole || s.Login != tc.caller.Login.ID || s.User != "u" || s.Project != uuid {
+				t.Errorf("got %+v", s)
+			}
+			if v := s.Visible(); v.All() != tc.byRole || !tc.byRole && v.User() != "u" {
+				t.Errorf("what let it in is %+v", v)
+			}
+		})
+	}
+}
+
+func TestClaimsMustEqualTheSession(t *testing.T) {
+	s := domain.NewAssistantSession("s", domain.Caller{ID: "u"}, uuid, start, domain.Lifetimes{Idle: time.Hour, Absolute: time.Hour, Remember: time.Hour}, "", "")
+	c := s.Claims("main")
+	same := c
+	same.Expires = c.Expires.In(time.FixedZone("", 3600))
+	if !c.Equal(same) {
+		t.Error("the same instant in another zone is another claim")
+	}
+	for name, alter := range map[string]func(*domain.Claims){
+		"kind":    func(c *domain.Claims) { c.Kind = domain.LoginSession },
+		"session": func(c *domain.Claims) { c.Session = "other" },
+		"user":    func(c *domain.Claims) { c.User = "other" },
+		"project": func(c *domain.Claims) { c.Project = "other" },
+		"version": func(c *domain.Claims) { c.Version = "other" },
+		"expires": func(c *domain.Claims) { c.Expires = c.Expires.Add(time.Microsecond) },
+	} {
+		other := c
+		alter(&other)
+		if c.Equal(other) {
+			t.Errorf("claims with another %s are equal", name)
+		}
+	}
+}
+
+// No two things that may be sealed have one binding, however their fields are cut.
+func TestBindingsDiffer(t *testing.T) {
+	seen := map[string]string{}
+	for name, b := range map[string]domain.Binding{
+		"key":                     domain.BindKey("a", domain.SlotPrimary, "https://x"),
+		"key of another project":  domain.BindKey("b", domain.SlotPrimary, "https://x"),
+		"key in another slot":     domain.BindKey("a", "secondary", "https://x"),
+		"key for another origin":  domain.BindKey("a", domain.SlotPrimary, "https://y"),
+		"fields cut elsewhere":    domain.BindKey("aprimary", "", "https://x"),
+		"fields cut elsewhere, 2": domain.BindKey("", "aprimary", "https://x"),
+		"login cookie":            domain.BindCookie(domain.LoginSession),
+		"assistant cookie":        domain.BindCookie(domain.AssistantSession),
+		"known value":             domain.BindKnownValue("https://x"),
+		"known value elsewhere":   domain.BindKnownValue("https://y"),
+		"zero":                    {},
+	} {
+		if other, twice := seen[b.AssociatedData()]; twice {
+			t.Errorf("%s and %s are bound to the same", name, other)
+		}
+		seen[b.AssociatedData()] = name
+	}
+	if got := (domain.Binding{}).AssociatedData(); got != "" {
+		t.Errorf("the zero binding is %q, want nothing", got)
+	}
+	// Sealed rows outlive releases: the bytes of a binding never change.
+	want := "\x18flowlatch/project-key/v1\x01a\x07primary\x09https://x"
+	if diff := cmp.Diff(want, domain.BindKey("a", domain.SlotPrimary, "https://x").AssociatedData()); diff != "" {
+		t.Errorf("the binding of keys has changed (-want +got):\n%s", diff)
+	}
+}
+
+func TestErrorTellsItsKind(t *testing.T) {
+	cause := errors.New("the cause")
+	err := &domain.Error{Kind: domain.Conflict, Public: "public", Cause: cause}
+	wrapped := errors.Join(errors.New("outer"), err)
+	if !errors.Is(wrapped, domain.Conflict) || !errors.Is(wrapped, cause) || errors.Is(wrapped, domain.NotFound) {
+		t.Error("errors.Is does not see kind and cause, and only these")
+	}
+	if domain.KindOf(wrapped) != domain.Conflict || domain.KindOf(cause) != "" || domain.KindOf(nil) != "" {
+		t.Error("KindOf does not tell the kind")
+	}
+	if got := err.Error(); got != "conflict: public: the cause" {
+		t.Errorf("got %q", got)
+	}
+	if kinds := domain.Kinds(); len(slices.Compact(slices.Sorted(slices.Values(kinds)))) != len(kinds) {
+		t.Error("a kind is listed twice")
+	}
+}
+
+func TestRecordNames(t *testing.T) {
+	got := []string{domain.OnProject("p"), domain.OnUser("u"), domain.OnGrant("u", "p"), domain.OnSession("s")}
+	want := []string{"project:p", "user:u", "user:u project:p", "session:s"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,55 @@
+package domain
+
+import "encoding/binary"
+
+// KeyID names a key of the service's keyset.
+type KeyID string
+
+// Sealed is a secret as it is stored: encrypted, authenticated, and bound to what it
+// was sealed for.
+type Sealed struct {
+	Key   KeyID  // which key sealed it
+	Bytes []byte // not to be changed by whoever holds it
+}
+
+// IsZero says whether there is nothing in it.
+func (s Sealed) IsZero() bool { return len(s.Bytes) == 0 }
+
+// Slot is one of the places that a project has for a key.
+type Slot string
+
+// SlotPrimary holds the key that a project was added with.
+const SlotPrimary Slot = "primary"
+
+// Binding is what sealed bytes are bound to: they open only for an equal one. Only
+// this package makes them, so what may be sealed to what is decided here. The zero
+// Binding is refused by ports.Cipher.
+type Binding struct{ ad string }
+
+// BindKey binds a Voiceflow key to its project, its slot and the Voiceflow that it is
+// for, so that a ciphertext copied to another row does not open, and a service that
+// is pointed at another Voiceflow can't send it there.
+func BindKey(p ProjectID, s Slot, at Origin) Binding {
+	return bind("flowlatch/project-key/v1", string(p), string(s), string(at))
+}
+
+// BindCookie binds the cookie of a session to the session's kind.
+func BindCookie(kind SessionKind) Binding { return bind("flowlatch/cookie/v1", string(kind)) }
+
+// BindKnownValue binds the value by which a keyset is recognised to the Voiceflow
+// that the installation belongs to.
+func BindKnownValue(at Origin) Binding { return bind("flowlatch/known-value/v1", string(at)) }
+
+// AssociatedData is the binding as a cipher needs it. It is "" for the zero Binding only.
+func (b Binding) AssociatedData() string { return b.ad }
+
+// bind puts each field behind its length, so that no two lists of fields give the
+// same bytes.
+func bind(fields ...string) Binding {
+	var ad []byte
+	for _, f := range fields {
+		ad = binary.AppendUvarint(ad, uint64(len(f)))
+		ad = append(ad, f...)
+	}
+	return Binding{ad: string(ad)}
+}

@@ -1,0 +1,50 @@
+package domain
+
+import (
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Instant is t as this project keeps times: UTC, truncated to microseconds, so that
+// every answer and both databases show the same one.
+func Instant(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// parseText trims text and refuses it when it is empty, longer than max bytes, not
+// UTF-8 or holds a control character. name is the parameter in the error.
+func parseText(name, text string, max int) (string, error) {
+	text = strings.TrimSpace(text)
+	switch {
+	case text == "":
+		return "", invalid(name + " is missing")
+	case len(text) > max:
+		return "", invalid(name + " is longer than " + strconv.Itoa(max) + " bytes")
+	case !utf8.ValidString(text):
+		return "", invalid(name + " is not valid UTF-8")
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return "", invalid(name + " holds a control character")
+	}
+	return text, nil
+}
+
+// foreignText makes text that Voiceflow wrote fit to be stored: NUL and invalid
+// UTF-8 become U+FFFD, and surrounding white space goes.
+func foreignText(text string) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	return strings.TrimSpace(strings.ReplaceAll(text, "\x00", "\uFFFD"))
+}
+
+// clip shortens text of no consequence, such as a User-Agent, to at most max bytes of
+// valid UTF-8 without NUL.
+func clip(text string, max int) string {
+	text = foreignText(text)
+	if len(text) <= max {
+		return text
+	}
+	for max > 0 && !utf8.RuneStart(text[max]) {
+		max--
+	}
+	return text[:max]
+}

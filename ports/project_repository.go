@@ -1,0 +1,42 @@
+package ports
+
+import (
+	"context"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// ProjectRepository keeps projects with their sealed keys and the grants on them.
+type ProjectRepository interface {
+	// Add stores p, its key in the primary slot and rec together. A pair of Voiceflow
+	// project and version is there at most once: the second time is AlreadyAdded, which
+	// carries the project that is there. Of several equal calls at the same instant
+	// exactly one succeeds.
+	Add(ctx context.Context, p domain.Project, key domain.Sealed, rec domain.Record) error
+
+	// Remove forgets the project, its keys, the grants on it and the assistant sessions
+	// in it, together with rec. An unknown id is NotFound.
+	Remove(ctx context.Context, id domain.ProjectID, rec domain.Record) error
+
+	// Find returns the projects within in that ref names, in the order of their ids, at
+	// most domain.MaxMatches. None is no error, and the zero ref names none.
+	Find(ctx context.Context, in domain.Visible, ref domain.ProjectRef) ([]domain.Project, error)
+
+	// Page returns at most limit projects within in that come after the cursor, in the
+	// order of the bytes of (name, id). None is no error. It reads no more rows than it
+	// returns, and the grants on them, and holds no connection once it has returned.
+	Page(ctx context.Context, in domain.Visible, after domain.Cursor, limit int) ([]domain.Project, error)
+
+	// Keys returns the sealed keys of the project by slot. An unknown id is NotFound.
+	Keys(ctx context.Context, id domain.ProjectID) (map[domain.Slot]domain.Sealed, error)
+
+	// Grant lets user use the project from the instant at on. Granting what is granted
+	// succeeds and changes nothing. An unknown project is NotFound; whether there is
+	// such a user is not looked at, since a host program may have users of its own.
+	Grant(ctx context.Context, user domain.UserID, id domain.ProjectID, at time.Time, rec domain.Record) error
+
+	// Revoke takes the grant back and ends the assistant sessions that it let in.
+	// Revoking what is not granted succeeds and changes nothing.
+	Revoke(ctx context.Context, user domain.UserID, id domain.ProjectID, rec domain.Record) error
+}

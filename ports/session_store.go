@@ -1,0 +1,41 @@
+package ports
+
+import (
+	"context"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// SessionStore keeps the sessions of both kinds. A session that is over, by either of
+// its ends, is as one that never was. What has ended stays ended.
+type SessionStore interface {
+	// OpenLogin stores a login. It is NotAllowed when the user is not there, is disabled,
+	// or has another password hash than hash: things may have changed while the password
+	// was being checked.
+	OpenLogin(ctx context.Context, s domain.Session, hash domain.Secret, rec domain.Record) error
+
+	// OpenAssistant stores an assistant session in the place of the one that its login
+	// had, and returns the project that is set. A session without a login, as under a
+	// host's own authentication, replaces none. It is NotAllowed when the login is over
+	// or is another user's, or when what is to let the user in, the role of an admin or
+	// the grant, is not there; and NotFound when the role is there and the project is
+	// not. A role is not looked at for a session without a login: the host decided it.
+	OpenAssistant(ctx context.Context, s domain.Session, rec domain.Record) (domain.Project, error)
+
+	// Find returns the session. It is NotFound for one that never was or is over.
+	Find(ctx context.Context, id domain.SessionID) (domain.Session, error)
+
+	// Touch records a use of the session at used and moves its idle end, both forward
+	// only, so that the later of two touches counts in whatever order they arrive. It is
+	// NotFound for one that never was or is over: it never revives.
+	Touch(ctx context.Context, id domain.SessionID, used, idle time.Time) error
+
+	// End ends the session and what is under it. Ending what never was or is over
+	// succeeds and changes nothing.
+	End(ctx context.Context, id domain.SessionID, rec domain.Record) error
+
+	// Sweep forgets at most limit sessions that are over and returns how many. It keeps
+	// no record, since nothing that could be used goes.
+	Sweep(ctx context.Context, limit int) (int, error)
+}
