@@ -1,0 +1,147 @@
+// Package imports holds the test that draws the house: which package may import which.
+package imports
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/flowlatch/flowlatch/"
+
+// room is what the packages of a folder may import besides the standard library.
+// "third parties" stands for every module but ours.
+type room struct {
+	folder string   // the folder itself, or with /* each folder right below it
+	code   []string // what code may import
+	tests  []string // what tests may import besides
+}
+
+// rooms is the drawing in ARCHITECTURE.md. The first row that fits a folder counts; a
+// folder that none fits does not belong to the house.
+var rooms = []room{
+	{"domain", nil, []string{"domain", "third parties"}},
+	{"ports", []string{"domain"}, nil},
+	{"ports/portstest", []string{"domain", "ports"}, []string{"ports/portstest", "third parties"}},
+	{"app", []string{"domain", "ports"},
+		[]string{"app", "adapters/memory", "adapters/sealedcookie", "adapters/voiceflow/voiceflowtest", "third parties"}},
+	{"adapters/ginhttp", []string{"domain", "ports", "app", "third parties"},
+		[]string{"adapters/ginhttp", "adapters/memory", "adapters/sealedcookie", "adapters/voiceflow/voiceflowtest", "ports/portstest", "internal/*"}},
+	{"adapters/voiceflow/voiceflowtest", nil, []string{"adapters/voiceflow/voiceflowtest", "third parties"}},
+	{"adapters/voiceflow", []string{"domain", "ports", "third parties"},
+		[]string{"adapters/voiceflow", "adapters/voiceflow/voiceflowtest", "ports/portstest", "internal/*"}},
+	{"adapters/*", []string{"domain", "ports", "third parties"}, []string{"itself", "ports/portstest", "internal/*"}},
+	{"cmd/*", []string{"domain", "ports", "app", "adapters/*", "adapters/voiceflow/voiceflowtest", "third parties"},
+		[]string{"ports/portstest", "internal/*"}},
+	{"internal/*", []string{"third parties"},
+		[]string{"domain", "ports", "ports/portstest", "app", "adapters/*", "adapters/voiceflow/voiceflowtest", "internal/*"}},
+}
+
+// TestEveryArrowIsDrawn reads the imports of every Go file of the project.
+func TestEveryArrowIsDrawn(t *testing.T) {
+	root := os.DirFS("../..")
+	seen := map[string]bool{}
+	err := fs.WalkDir(root, ".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "testdata" || d.Name() == "bin" || strings.HasPrefix(d.Name(), ".") && file != ".") {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(file, ".go") {
+			return nil
+		}
+		folder := path.Dir(file)
+		i := slices.IndexFunc(rooms, func(r room) bool { return fits(r.folder, folder) })
+		if i < 0 {
+			t.Errorf("%s: %s is no room of this house", file, folder)
+			return nil
+		}
+		seen[rooms[i].folder] = true
+		allowed := rooms[i].code
+		if strings.HasSuffix(file, "_test.go") {
+			allowed = slices.Concat(allowed, rooms[i].tests)
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("../..", file), nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range f.Imports {
+			target, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if !mayImport(allowed, folder, target) {
+				t.Errorf("%s imports %s, which %s may not", file, target, rooms[i].folder)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rooms {
+		if !seen[r.folder] {
+			t.Errorf("the drawing has %s, and the house has not", r.folder)
+		}
+	}
+}
+
+// mayImport says whether a file of folder may import target.
+func mayImport(allowed []string, folder, target string) bool {
+	ours, isOurs := strings.CutPrefix(target, module)
+	switch {
+	case !isOurs && !strings.Contains(strings.Split(target, "/")[0], "."):
+		return true // the standard library
+	case !isOurs:
+		return slices.Contains(allowed, "third parties")
+	case ours == folder:
+		return slices.Contains(allowed, "itself") || slices.Contains(allowed, folder)
+	}
+	return slices.ContainsFunc(allowed, func(a string) bool { return fits(a, ours) })
+}
+
+// fits says whether folder is what pattern names; the /* at its end is one folder.
+func fits(pattern, folder string) bool {
+	ok, err := path.Match(pattern, folder)
+	return ok && err == nil
+}
+
+func TestArrowsThatAreNotDrawn(t *testing.T) {
+	for _, tc := range []struct {
+		name, folder, target string
+		tests, want          bool
+	}{
+		{"domain imports the standard library", "domain", "time", false, true},
+		{"domain imports no third party", "domain", "github.com/uptrace/bun", false, false},
+		{"ports does not import an adapter", "ports", module + "adapters/memory", false, false},
+		{"app does not import an adapter", "app", module + "adapters/memory", false, false},
+		{"tests of app import the in-memory adapters", "app", module + "adapters/memory", true, true},
+		{"tests of app do not import the database", "app", module + "adapters/bunstore", true, false},
+		{"an adapter does not import another", "adapters/bunstore", module + "adapters/tinkcipher", false, false},
+		{"an adapter does not import another in tests", "adapters/bunstore", module + "adapters/memory", true, false},
+		{"an adapter does not import app", "adapters/bunstore", module + "app", false, false},
+		{"ginhttp drives app", "adapters/ginhttp", module + "app", false, true},
+		{"nobody imports the command", "app", module + "cmd/flowlatch", true, false},
+		{"the command sees every side", "cmd/flowlatch", module + "adapters/bunstore", false, true},
+		{"the command does not ship test helpers", "cmd/flowlatch", module + "internal/postgrestest", false, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := rooms[slices.IndexFunc(rooms, func(r room) bool { return fits(r.folder, tc.folder) })]
+			allowed := r.code
+			if tc.tests {
+				allowed = slices.Concat(allowed, r.tests)
+			}
+			if got := mayImport(allowed, tc.folder, tc.target); got != tc.want {
+				t.Errorf("got %v, want %v", got, tc.want)
+			}
+		})
+	}
+}

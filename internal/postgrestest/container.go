@@ -1,0 +1,103 @@
+package postgrestest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/modules/postgres"
+)
+
+const (
+	engineLimit = 10 * time.Second
+	// pullLimit keeps a registry that does not answer from holding up each package.
+	pullLimit  = time.Minute
+	startLimit = 2 * time.Minute
+)
+
+// image makes sure of a Docker engine, a watchdog and the image, and returns its name.
+var image = sync.OnceValues(func() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
+	defer cancel()
+	provider, err := testcontainers.NewDockerProvider()
+	if err != nil {
+		return "", fmt.Errorf("%w: Docker does not run here: %w", errMissing, err)
+	}
+	engine := provider.Client()
+	if _, err := engine.Ping(ctx, client.PingOptions{}); err != nil {
+		return "", fmt.Errorf("%w: Docker does not answer: %w", errMissing, err)
+	}
+	if err := findPublishedPorts(ctx, engine); err != nil {
+		return "", err
+	}
+	name := os.Getenv(imageVariable)
+	if name == "" {
+		name = DefaultImage
+	}
+	if err := pullUnlessHere(engine, name); err != nil {
+		return "", fmt.Errorf("%w: the image %s is not here and can't be pulled: %w", errMissing, name, err)
+	}
+	if err := startWatchdog(); err != nil {
+		return "", fmt.Errorf("start the watchdog over the containers: %w", err)
+	}
+	return name, nil
+})
+
+// findPublishedPorts tells testcontainers where the ports of containers appear if it
+// would guess wrong: where /.dockerenv exists it takes itself for a guest of the engine
+// and asks the default gateway, although an engine may run inside with us. One that
+// does has its bridge among our own network interfaces.
+func findPublishedPorts(ctx context.Context, engine client.APIClient) error {
+	const hostVariable = "TESTCONTAINERS_HOST_OVERRIDE"
+	if os.Getenv(hostVariable) != "" || !strings.HasPrefix(engine.DaemonHost(), "unix://") {
+		return nil
+	}
+	bridge, err := engine.NetworkInspect(ctx, "bridge", client.NetworkInspectOptions{})
+	if err != nil {
+		// Other engines than Docker's name it otherwise; they need no help either.
+		return nil
+	}
+	if _, err := net.InterfaceByName(bridge.Network.Options["com.docker.network.bridge.name"]); err != nil {
+		return nil
+	}
+	return os.Setenv(hostVariable, "localhost")
+}
+
+// pullUnlessHere pulls once. testcontainers would try again for as long as it may.
+func pullUnlessHere(engine client.APIClient, name string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), pullLimit)
+	defer cancel()
+	if _, err := engine.ImageInspect(ctx, name); err == nil {
+		return nil
+	}
+	progress, err := engine.ImagePull(ctx, name, client.ImagePullOptions{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(progress.Wait(ctx), progress.Close())
+}
+
+// startServer starts the one container of this test binary.
+func startServer(image string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
+	defer cancel()
+	c, err := postgres.Run(ctx, image,
+		// The port is open to the network that this machine is in.
+		postgres.WithPassword(rand.Text()),
+		// Parallel tests bring a pool each.
+		testcontainers.WithCmdArgs("-c", "max_connections=300"),
+		postgres.BasicWaitStrategies(),
+	)
+	if err != nil {
+		return "", fmt.Errorf("start a container of %s: %w", image, err)
+	}
+	return c.ConnectionString(ctx, "sslmode=disable")
+}

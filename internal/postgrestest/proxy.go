@@ -1,0 +1,173 @@
+package postgrestest
+
+import (
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Proxy stands between a test and its database and plays the outages. Its address
+// stays the same through all of them. It is safe for concurrent use.
+type Proxy struct {
+	dsn             string
+	network, server string
+	listener        net.Listener
+	carriers        sync.WaitGroup
+
+	mu      sync.Mutex
+	cut     bool
+	resumed chan struct{} // closed unless the proxy is stalled
+	conns   map[net.Conn]bool
+}
+
+// OpenProxy returns a Proxy before the database at dsn, a postgres:// URL such as [DSN]
+// returns. It lets everything pass until told otherwise, and it is gone, with its
+// connections, when t ends. It fails t if dsn can't be read or it can't listen.
+func OpenProxy(t testing.TB, dsn string) *Proxy {
+	t.Helper()
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal("OpenProxy needs a postgres:// URL")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := u.Query()
+	query.Del("host")
+	query.Del("port")
+	u.Host, u.RawQuery = listener.Addr().String(), query.Encode()
+
+	p := &Proxy{dsn: u.String(), listener: listener, resumed: make(chan struct{}), conns: map[net.Conn]bool{}}
+	p.network, p.server = pgconn.NetworkAddress(config.Host, config.Port)
+	close(p.resumed)
+	p.carriers.Go(p.accept)
+	t.Cleanup(func() {
+		_ = listener.Close()
+		p.Cut()
+		p.carriers.Wait()
+	})
+	return p
+}
+
+// DSN returns the URL of the database through the proxy.
+func (p *Proxy) DSN() string { return p.dsn }
+
+// Cut takes the database away as a crash does: connections break, what was on its way
+// is lost, and new connections are reset at once. Cutting twice is cutting once.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = true
+	for conn := range p.conns {
+		_ = conn.Close()
+	}
+	p.resume()
+}
+
+// Stall takes the database away as a lost network does: connections stay, new ones are
+// accepted, and nothing comes through until Restore, or is lost at Cut.
+func (p *Proxy) Stall() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = false
+	select {
+	case <-p.resumed:
+		p.resumed = make(chan struct{})
+	default:
+	}
+}
+
+// Restore brings the database back, for new connections and for those that Stall held.
+func (p *Proxy) Restore() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = false
+	p.resume()
+}
+
+// resume lets bytes pass that Stall holds. The caller holds the lock.
+func (p *Proxy) resume() {
+	select {
+	case <-p.resumed:
+	default:
+		close(p.resumed)
+	}
+}
+
+// accept carries each new connection until the listener is closed.
+func (p *Proxy) accept() {
+	for {
+		conn, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		p.carriers.Go(func() { p.carry(conn) })
+	}
+}
+
+// carry copies both ways until one end is gone.
+func (p *Proxy) carry(client net.Conn) {
+	defer p.forget(client)
+	if !p.keep(client) {
+		// A listener that is closed instead would lose its port to somebody else.
+		if tcp, ok := client.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+		}
+		return
+	}
+	server, err := net.Dial(p.network, p.server)
+	if err != nil {
+		return
+	}
+	defer p.forget(server)
+	if !p.keep(server) {
+		return
+	}
+	var back sync.WaitGroup
+	back.Go(func() {
+		_, _ = io.Copy(gate{p, client}, server)
+		_ = client.Close()
+	})
+	_, _ = io.Copy(gate{p, server}, client)
+	_ = server.Close()
+	back.Wait()
+}
+
+// keep remembers conn for Cut, and reports whether there is no cut already.
+func (p *Proxy) keep(conn net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.conns[conn] = true
+	return !p.cut
+}
+
+func (p *Proxy) forget(conn net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, conn)
+	_ = conn.Close()
+}
+
+// gate is a connection whose writes wait while the proxy is stalled.
+type gate struct {
+	proxy *Proxy
+	conn  net.Conn
+}
+
+func (g gate) Write(b []byte) (int, error) {
+	g.proxy.mu.Lock()
+	resumed := g.proxy.resumed
+	g.proxy.mu.Unlock()
+	<-resumed
+	return g.conn.Write(b)
+}
