@@ -41,7 +41,7 @@ var rooms = []room{
 	{"cmd/*", []string{"domain", "ports", "app", "adapters/*", "adapters/voiceflow/voiceflowtest", "third parties"},
 		[]string{"ports/portstest", "internal/*"}},
 	{"internal/*", []string{"third parties"},
-		[]string{"domain", "ports", "ports/portstest", "app", "adapters/*", "adapters/voiceflow/voiceflowtest", "internal/*"}},
+		[]string{"itself", "domain", "ports", "ports/portstest", "app", "adapters/*", "adapters/voiceflow/voiceflowtest", "internal/*"}},
 }
 
 // TestEveryArrowIsDrawn reads the imports of every Go file of the project.

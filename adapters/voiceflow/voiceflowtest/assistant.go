@@ -1,0 +1,147 @@
+package voiceflowtest
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Assistant is an assistant at Voiceflow, in one of its versions. [NewAssistant]
+// makes one; change what a test is about.
+type Assistant struct {
+	// ProjectID and VersionID are 24 hex digits in lower case.
+	ProjectID string
+	VersionID string
+	// Aliases are the names of environments that mean this version.
+	Aliases []string
+	// Name may be any text. It is sent as UTF-8, or in ASCII with everything
+	// else escaped when EscapeName is set.
+	Name       string
+	EscapeName bool
+	Platform   string
+	// NameJSON and PlatformJSON are sent to the byte in place of Name and
+	// Platform. They need not be JSON.
+	NameJSON     string
+	PlatformJSON string
+	// Key opens the assistant. It is a plain string because it opens nothing
+	// but this stand-in.
+	Key string
+	// CreatedAt is sent as the project's createdAt. When it is zero, only
+	// [Shape2022] has one, the time in ProjectID.
+	CreatedAt time.Time
+	Shape     Shape
+	// Size is what the export has at least, in bytes, by more diagrams. It is
+	// exceeded by less than 4 KiB.
+	Size int64
+	// Place says where in the export `project` stands.
+	Place Place
+}
+
+// Shape is the form that Voiceflow's exports had at a time.
+type Shape int
+
+const (
+	// Shape2022 has `project` early, with `createdAt`.
+	Shape2022 Shape = iota + 1
+	// Shape2024 has `project` after everything large, without `createdAt`. It
+	// held until the summer of 2025, with more and more families of objects.
+	Shape2024
+	// Shape2026 is the one of environments: `project` has a map of them and no
+	// `devVersion`, and there is an `assistant` beside it. Its members are
+	// documented, their order is not; it is that of 2024 here
+	// (https://docs.voiceflow.com/api-reference/environment/export-environment).
+	Shape2026
+)
+
+// Shapes returns every Shape, oldest first.
+func Shapes() []Shape { return []Shape{Shape2022, Shape2024, Shape2026} }
+
+// String returns the year.
+func (s Shape) String() string {
+	switch s {
+	case Shape2022:
+		return "2022"
+	case Shape2024:
+		return "2024"
+	case Shape2026:
+		return "2026"
+	}
+	return fmt.Sprintf("Shape(%d)", int(s))
+}
+
+// Place is where `project` stands among the members of an export.
+type Place int
+
+const (
+	// InPlace leaves `project` where its shape has it.
+	InPlace Place = iota
+	// First puts `project` before everything else.
+	First
+	// Last puts `project` behind everything else.
+	Last
+)
+
+// eras are times at which assistants of a shape were made.
+var eras = map[Shape]time.Time{
+	Shape2022: time.Date(2022, 11, 14, 4, 53, 8, 0, time.UTC),
+	Shape2024: time.Date(2024, 8, 21, 9, 30, 0, 0, time.UTC),
+	Shape2026: time.Date(2026, 6, 3, 16, 20, 45, 0, time.UTC),
+}
+
+// NewAssistant returns an assistant with ids and a key of its own, and the
+// aliases and platform that were usual in the time of its shape.
+func NewAssistant(name string, shape Shape) Assistant {
+	a := Assistant{
+		ProjectID: NewID(eras[shape]),
+		VersionID: NewID(eras[shape]),
+		Aliases:   []string{"development", "production"},
+		Name:      name,
+		Platform:  "webchat",
+		Key:       NewKey(),
+		Shape:     shape,
+	}
+	switch shape {
+	case Shape2022:
+		a.Platform = "chatbot"
+	case Shape2026:
+		a.Aliases = []string{"main"}
+	}
+	return a
+}
+
+// NewID returns a random id as Voiceflow makes them for projects and versions: a
+// MongoDB ObjectId of 24 hex digits, of which the first eight are the time, in
+// seconds (https://www.mongodb.com/docs/manual/reference/bson-types/#objectid).
+func NewID(made time.Time) string {
+	random := make([]byte, 8)
+	_, _ = rand.Read(random) // documented never to fail
+	return fmt.Sprintf("%08x%s", uint32(made.Unix()), hex.EncodeToString(random))
+}
+
+// NewKey returns a random project key: VF.DM., 24 hex digits, which name the
+// key, a dot, and 16 letters and digits, which are its secret.
+func NewKey() string {
+	id := make([]byte, 12)
+	_, _ = rand.Read(id) // documented never to fail
+	return "VF.DM." + hex.EncodeToString(id) + "." + rand.Text()[:16]
+}
+
+var objectID = regexp.MustCompile(`^[0-9a-f]{24}$`)
+
+func (a Assistant) check() error {
+	switch {
+	case !objectID.MatchString(a.ProjectID):
+		return errors.New("voiceflowtest: ProjectID is not 24 hex digits in lower case")
+	case !objectID.MatchString(a.VersionID):
+		return errors.New("voiceflowtest: VersionID is not 24 hex digits in lower case")
+	case strings.TrimSpace(a.Key) == "":
+		return errors.New("voiceflowtest: Key is empty")
+	case members[a.Shape] == nil:
+		return fmt.Errorf("voiceflowtest: %v is none of Shapes", a.Shape)
+	}
+	return nil
+}

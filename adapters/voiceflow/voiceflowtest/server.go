@@ -1,0 +1,211 @@
+// Package voiceflowtest is a Voiceflow that runs inside the process.
+//
+// It listens on a real port and answers like Voiceflow's public HTTP API as far
+// as Flowlatch uses it, its failures included. Tests point the real client at
+// it, and `flowlatch demo` does the same, so nothing here needs package testing.
+//
+// What it imitates comes from Voiceflow's own documentation
+// (https://docs.voiceflow.com/api-reference) and from exports that its users
+// published. Where neither says what Voiceflow does, the comment on the code
+// says what was chosen.
+//
+// To serve another endpoint, add a file with its handler and a line to [New]:
+// recording and faults work for every endpoint alike.
+package voiceflowtest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Server is a Voiceflow that holds some assistants. It is an [http.Handler], so
+// that a program can also serve it over TLS or on an address of its own.
+//
+// All methods are safe for concurrent use.
+type Server struct {
+	mux      *http.ServeMux
+	listener *http.Server
+	url      string
+	stopped  chan struct{}
+
+	mu        sync.Mutex
+	byVersion map[string]Assistant
+	byAlias   map[environment]string
+	keyUses   map[string]int
+	standing  Fault
+	next      []Fault
+	requests  []Request
+	recorded  int
+	changed   chan struct{}
+}
+
+// environment is what an alias names: it means something only inside a project.
+type environment struct{ projectID, alias string }
+
+// New returns a Server that holds the assistants and does not listen. It fails
+// like [Server.Add].
+func New(assistants ...Assistant) (*Server, error) {
+	s := &Server{
+		mux:       http.NewServeMux(),
+		byVersion: map[string]Assistant{},
+		byAlias:   map[environment]string{},
+		keyUses:   map[string]int{},
+		changed:   make(chan struct{}),
+	}
+	s.mux.HandleFunc("GET /v2/versions/{versionID}/export", s.export)
+	s.mux.HandleFunc("/", unknownPath)
+	if err := s.Add(assistants...); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Start returns a Server that holds the assistants and listens with plain HTTP
+// on a free port of 127.0.0.1. It fails like [Server.Add], or when no port can
+// be had. The caller closes it.
+func Start(assistants ...Assistant) (*Server, error) {
+	s, err := New(assistants...)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("voiceflowtest: %w", err)
+	}
+	s.url = "http://" + l.Addr().String()
+	s.listener = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
+	s.stopped = make(chan struct{})
+	go func() {
+		defer close(s.stopped)
+		// Serve only ever ends because Close was called.
+		_ = s.listener.Serve(l)
+	}()
+	return s, nil
+}
+
+// URL is the base URL of a Server that listens, without a slash at its end. It
+// is empty for one that came from [New].
+func (s *Server) URL() string { return s.url }
+
+// Close stops listening and cuts every open connection. Closing a Server twice,
+// or one that never listened, does nothing.
+func (s *Server) Close() {
+	if s.listener == nil {
+		return
+	}
+	_ = s.listener.Close()
+	<-s.stopped
+}
+
+// Add makes Voiceflow know the assistants. An assistant with the version id of
+// one that is there takes its place: the old name, key and aliases are gone.
+// It fails, and adds none, when an id is not 24 hex digits or a key is empty.
+func (s *Server) Add(assistants ...Assistant) error {
+	for _, a := range assistants {
+		if err := a.check(); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range assistants {
+		s.forget(a.VersionID)
+		s.byVersion[a.VersionID] = a
+		s.keyUses[a.Key]++
+		for _, alias := range a.Aliases {
+			s.byAlias[environment{a.ProjectID, alias}] = a.VersionID
+		}
+	}
+	return nil
+}
+
+// forget removes what byVersion holds. The caller holds the lock.
+func (s *Server) forget(versionID string) {
+	old, ok := s.byVersion[versionID]
+	if !ok {
+		return
+	}
+	delete(s.byVersion, versionID)
+	if s.keyUses[old.Key]--; s.keyUses[old.Key] == 0 {
+		delete(s.keyUses, old.Key)
+	}
+	for _, alias := range old.Aliases {
+		// A later assistant may have taken the alias over.
+		if env := (environment{old.ProjectID, alias}); s.byAlias[env] == versionID {
+			delete(s.byAlias, env)
+		}
+	}
+}
+
+// Fail makes every request from now on fail with f, whatever its key. A nil f
+// ends that. Faults of [Server.FailNext] come first.
+func (s *Server) Fail(f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.standing = f
+}
+
+// FailNext makes the next request fail with the first fault, the one after it
+// with the second, and so on. A nil fault is a request that is answered well.
+func (s *Server) FailNext(faults ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = append(s.next, faults...)
+}
+
+// ServeHTTP records the request and answers it, with a fault where one is due.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	done := make(chan struct{})
+	defer close(done)
+	if err := s.record(r, done); err != nil {
+		// The client left before it had sent its body.
+		return
+	}
+	if fault := s.due(); fault != nil {
+		fault(w, r, s.mux)
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+func (s *Server) due() Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.next) == 0 {
+		return s.standing
+	}
+	fault := s.next[0]
+	s.next = s.next[1:]
+	return fault
+}
+
+// Requests returns the requests received, oldest first: the last 1,000 of them,
+// so that a Server can run for long.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// Await waits until the Server has received n requests in all, and returns what
+// [Server.Requests] does. It fails when ctx is done before.
+func (s *Server) Await(ctx context.Context, n int) ([]Request, error) {
+	for {
+		s.mu.Lock()
+		recorded, requests, changed := s.recorded, slices.Clone(s.requests), s.changed
+		s.mu.Unlock()
+		if recorded >= n {
+			return requests, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("voiceflowtest: %d of %d requests came: %w", recorded, n, context.Cause(ctx))
+		}
+	}
+}
