@@ -117,8 +117,7 @@ func (s *Service) recognise(ctx context.Context) func(domain.Sealed, domain.Orig
 				string(at) + ", and this service is set to send keys to " + string(origin) + "; correct the setting or use another database"}
 		}
 		if err := s.ports.Cipher.Prepare(ctx, false); err != nil {
-			return domain.Sealed{}, "", &domain.Error{Kind: domain.Corrupt, Cause: err,
-				Public: "the keys in this database are sealed, the last time by key " + string(known.Key) + " of a keyset that must be here and is not"}
+			return domain.Sealed{}, "", fmt.Errorf("this database wants the keyset with key %s: %w", known.Key, err)
 		}
 		if err := s.opens(known, at); err != nil {
 			return domain.Sealed{}, "", err
