@@ -1,0 +1,231 @@
+package app_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowlatch/flowlatch/adapters/memory"
+	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+func TestOpenRecognisesItsKeyset(t *testing.T) {
+	w := newWorld(t)
+	foreign := memory.NewCipher()
+	if err := foreign.Prepare(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name   string
+		change func(p *app.Ports)
+		want   domain.Kind
+		says   []string
+	}{
+		{"the same keyset opens", func(*app.Ports) {}, "", nil},
+		{"another instance on the same keyset opens", func(p *app.Ports) { p.Cipher = w.cipher.Another() }, "", nil},
+		{"another keyset is refused, and the right one is named", func(p *app.Ports) { p.Cipher = foreign }, domain.Corrupt, []string{"keyset", "with key "}},
+		{"a keyset that is lost is not made anew", func(p *app.Ports) { p.Cipher = memory.NewCipher() }, domain.Corrupt, []string{"wants the keyset with key "}},
+		{"another Voiceflow is refused, and both are named", func(p *app.Ports) { p.Voiceflow = &voiceflow{origin: "https://other.test"} },
+			domain.Conflict, []string{"https://other.test", "https://api.voiceflow.test"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := w.ports()
+			tc.change(&p)
+			_, err := app.Open(t.Context(), p, app.Options{})
+			wantKind(t, err, tc.want)
+			for _, text := range tc.says {
+				if err != nil && !strings.Contains(err.Error(), text) {
+					t.Errorf("the error %q does not say %q", err, text)
+				}
+			}
+		})
+	}
+}
+
+func TestOpenWantsItsPorts(t *testing.T) {
+	w := newWorld(t)
+	for name, change := range map[string]func(p *app.Ports){
+		"no projects":        func(p *app.Ports) { p.Projects = nil },
+		"no sessions":        func(p *app.Ports) { p.Sessions = nil },
+		"no installation":    func(p *app.Ports) { p.Installation = nil },
+		"no cipher":          func(p *app.Ports) { p.Cipher = nil },
+		"no cookies":         func(p *app.Ports) { p.Cookies = nil },
+		"no Voiceflow":       func(p *app.Ports) { p.Voiceflow = nil },
+		"users, no callers":  func(p *app.Ports) { p.Callers = nil },
+		"users, no hasher":   func(p *app.Ports) { p.Passwords = nil },
+		"users, no attempts": func(p *app.Ports) { p.Attempts = nil },
+		"callers, no users":  func(p *app.Ports) { p.Users = nil },
+	} {
+		p := w.ports()
+		change(&p)
+		if _, err := app.Open(t.Context(), p, app.Options{}); err == nil {
+			t.Errorf("%s: Open succeeded", name)
+		}
+	}
+	if _, err := app.Open(t.Context(), w.ports(), app.Options{Lifetimes: domain.Lifetimes{Idle: time.Millisecond}}); err == nil {
+		t.Error("an idle time under a second: Open succeeded")
+	}
+}
+
+func TestReadyHoldsForASecond(t *testing.T) {
+	w := newWorld(t)
+	w.after(time.Hour)
+	wantKind(t, w.Ready(t.Context()), "")
+	w.store.Break()
+	wantKind(t, w.Ready(t.Context()), "")
+	w.after(time.Second)
+	left, leave := context.WithCancel(t.Context())
+	leave() // one who leaves does not decide for the others
+	wantKind(t, w.Ready(left), domain.Unavailable)
+	w.store.Mend()
+	wantKind(t, w.Ready(t.Context()), domain.Unavailable)
+	w.after(time.Second)
+	wantKind(t, w.Ready(left), "")
+}
+
+func TestSweepTakesWhatIsOver(t *testing.T) {
+	w := newWorld(t)
+	w.set(t, w.admin, w.project(t, "Bot", versionID))
+	w.after(time.Hour)
+	_, remembered := w.login(t, "ada", true)
+	before := len(w.store.Records())
+	if n, err := w.Sweep(t.Context()); n != 2 || err != nil {
+		t.Errorf("swept %d, %v; want the login that is over and what was under it", n, err)
+	}
+	wantActions(t, w.actions(before))
+	w.call(t, remembered)
+}
+
+func TestHasUsers(t *testing.T) {
+	w := newWorld(t)
+	if has, err := w.HasUsers(t.Context()); !has || err != nil {
+		t.Errorf("got %v, %v; want true", has, err)
+	}
+	p := w.ports()
+	p.Users = memory.New(w.now).Users()
+	if has, err := w.open(t, p).HasUsers(t.Context()); has || err != nil {
+		t.Errorf("with no user: got %v, %v; want false", has, err)
+	}
+}
+
+// hosted is a service of a host program with users and a login of its own.
+func hosted(t *testing.T, w *world) *app.Service {
+	p := w.ports()
+	p.Users, p.Callers, p.Passwords, p.Attempts = nil, nil, nil, nil
+	return w.open(t, p)
+}
+
+func TestHostBringsItsUsers(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	s := hosted(t, w)
+	call := func(id domain.UserID, admin bool) app.Call {
+		return app.Call{Caller: domain.Caller{ID: id, Admin: admin}}
+	}
+	admin, member := call("host|admin", true), call("host|member", false)
+
+	if s.OwnUsers() {
+		t.Error("the service says that it keeps users")
+	}
+	wantKind(t, s.GrantProject(t.Context(), admin, "host|member", string(p.ID)), "")
+	set, err := s.SetProject(t.Context(), member, string(p.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := s.SetProject(t.Context(), member, string(p.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, cookie := range map[string]string{"the first": set.Cookie.Text, "the second": again.Cookie.Text} {
+		if got, err := s.Assistant(t.Context(), member.Caller, cookie); err != nil || got.ID != p.ID {
+			t.Errorf("%s device: got %v, %v; want the project", name, got.ID, err)
+		}
+	}
+	checked, err := s.CheckSession(t.Context(), member, set.Cookie.Text)
+	if err != nil || checked.Assistant == nil || checked.User.ID != "host|member" || checked.User.Role != domain.RoleMember || len(checked.User.Assistants) != 1 {
+		t.Errorf("got %+v, %v", checked, err)
+	}
+	if _, err := s.Assistant(t.Context(), call("host|other", true).Caller, set.Cookie.Text); domain.KindOf(err) != domain.NotAuthenticated {
+		t.Errorf("another user's cookie: got %v, want NotAuthenticated", err)
+	}
+
+	byRole, err := s.SetProject(t.Context(), admin, string(p.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	demoted := call("host|admin", false)
+	if _, err := s.Assistant(t.Context(), demoted.Caller, byRole.Cookie.Text); domain.KindOf(err) != domain.NotAuthenticated {
+		t.Errorf("a role that the host took away: got %v, want NotAuthenticated", err)
+	}
+	wantKind(t, s.RevokeProject(t.Context(), admin, "host|member", string(p.ID)), "")
+	if _, err := s.Assistant(t.Context(), member.Caller, set.Cookie.Text); domain.KindOf(err) != domain.NotAuthenticated {
+		t.Errorf("a grant that was revoked: got %v, want NotAuthenticated", err)
+	}
+
+	wantKind(t, s.Logout(t.Context(), member), "")
+	_, err = s.Identify(t.Context(), "anything")
+	wantKind(t, err, domain.NotAuthenticated)
+	_, err = s.Login(t.Context(), app.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)})
+	wantKind(t, err, domain.NotFound)
+	_, err = s.CreateUser(t.Context(), admin, app.CreateUser{})
+	wantKind(t, err, domain.NotFound)
+	wantKind(t, s.ChangePassword(t.Context(), admin, domain.NewSecret(password), domain.NewSecret(password)), domain.NotFound)
+	if has, err := s.HasUsers(t.Context()); !has || err != nil {
+		t.Errorf("HasUsers: got %v, %v; want true", has, err)
+	}
+}
+
+func TestCookiesOfAnotherKeysetAreNobody(t *testing.T) {
+	w := newWorld(t)
+	foreign := memory.NewCipher()
+	if err := foreign.Prepare(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	text, err := sealedcookie.New(foreign).Seal(w.admin.Caller.Login.Claims(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Identify(t.Context(), text)
+	wantKind(t, err, domain.NotAuthenticated)
+
+	longer := w.admin.Caller.Login
+	longer.Expires = longer.Expires.Add(time.Hour)
+	text, err = sealedcookie.New(w.cipher).Seal(longer.Claims(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Identify(t.Context(), text)
+	wantKind(t, err, domain.NotAuthenticated) // well sealed, and not what is stored
+}
+
+// failingRandom is a source of randomness that has none.
+type failingRandom struct{}
+
+func (failingRandom) Read([]byte) (int, error) { return 0, errBoom }
+
+func TestWithoutRandomnessNothingIsMade(t *testing.T) {
+	w := newWorld(t)
+	p := w.ports()
+	p.Random = failingRandom{}
+	s := w.open(t, p)
+	w.voiceflow.put(versionID, domain.Export{Project: voiceflowID, Name: "Bot"})
+	before := len(w.store.Records())
+	if _, err := s.AddProject(t.Context(), w.admin, app.AddProject{Version: versionID, Key: domain.NewSecret("k")}); err == nil {
+		t.Error("AddProject succeeded")
+	}
+	if _, err := s.Login(t.Context(), app.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)}); err == nil {
+		t.Error("Login succeeded")
+	}
+	if _, err := s.CreateUser(t.Context(), w.admin, app.CreateUser{Username: "eve", Password: domain.NewSecret(password)}); err == nil {
+		t.Error("CreateUser succeeded")
+	}
+	if _, err := s.OperatorCall(); err == nil {
+		t.Error("OperatorCall succeeded")
+	}
+	if len(w.store.Records()) != before {
+		t.Error("something was stored")
+	}
+}

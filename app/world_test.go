@@ -1,0 +1,227 @@
+package app_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/flowlatch/flowlatch/adapters/memory"
+	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+const (
+	password    = "a phrase for the tests"
+	voiceflowID = domain.VoiceflowID("6371c9b4e1a5b2c3d4e5f607")
+	versionID   = "6371c9b4e1a5b2c3d4e5f6aa"
+)
+
+// world is a service on the in-memory adapters, with a clock of the test's own.
+type world struct {
+	*app.Service
+	store     *memory.Store
+	cipher    *memory.Cipher
+	voiceflow *voiceflow
+	attempts  *attempts
+	admin     app.Call
+
+	mu sync.Mutex
+	at time.Time
+}
+
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.at
+}
+
+func (w *world) after(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.at = w.at.Add(d)
+}
+
+// newWorld has the admin "ada", who is logged in.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{
+		at:        time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC),
+		voiceflow: &voiceflow{exports: map[string]domain.Export{}, origin: "https://api.voiceflow.test"},
+		attempts:  &attempts{limit: 3},
+		cipher:    memory.NewCipher(),
+	}
+	w.store = memory.New(w.now)
+	w.Service = w.open(t, w.ports())
+	operator, err := w.OperatorCall()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.user(t, operator, "ada", "admin")
+	w.admin, _ = w.login(t, "ada", false)
+	return w
+}
+
+func (w *world) ports() app.Ports {
+	return app.Ports{
+		Projects: w.store.Projects(), Users: w.store.Users(), Sessions: w.store.Sessions(), Callers: w.store.Callers(),
+		Installation: w.store.Installation(), Cipher: w.cipher, Cookies: sealedcookie.New(w.cipher),
+		Passwords: memory.PasswordHasher{}, Attempts: w.attempts, Voiceflow: w.voiceflow, Clock: w.now,
+	}
+}
+
+func (w *world) open(t *testing.T, p app.Ports) *app.Service {
+	t.Helper()
+	s, err := app.Open(t.Context(), p, app.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// user makes a user and returns their id.
+func (w *world) user(t *testing.T, by app.Call, name, role string, assistants ...string) domain.UserID {
+	t.Helper()
+	u, err := w.CreateUser(t.Context(), by, app.CreateUser{Username: name, Password: domain.NewSecret(password), Role: role, Assistants: assistants})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.ID
+}
+
+// login returns the call of a user who is logged in, and their cookie.
+func (w *world) login(t *testing.T, name string, remember bool) (app.Call, string) {
+	t.Helper()
+	in, err := w.Login(t.Context(), app.Call{Address: "192.0.2.1", RequestID: "login"}, app.Login{Username: name, Password: domain.NewSecret(password), Remember: remember})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.call(t, in.Cookie.Text), in.Cookie.Text
+}
+
+// call is the call of whoever has the cookie.
+func (w *world) call(t *testing.T, cookie string) app.Call {
+	t.Helper()
+	c, err := w.Identify(t.Context(), cookie)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app.Call{Caller: c, RequestID: "request", Address: "192.0.2.1"}
+}
+
+// project adds a project with that name under a version of its own.
+func (w *world) project(t *testing.T, name, version string) domain.Project {
+	t.Helper()
+	w.voiceflow.put(version, domain.Export{Project: voiceflowID, Name: name})
+	p, err := w.AddProject(t.Context(), w.admin, app.AddProject{Version: version, Key: domain.NewSecret("VF.DM.key")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// set sets the project and returns the cookie.
+func (w *world) set(t *testing.T, call app.Call, p domain.Project) string {
+	t.Helper()
+	set, err := w.SetProject(t.Context(), call, string(p.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set.Cookie.Text
+}
+
+// isSet says which project the cookie sets for call, "" for none.
+func (w *world) isSet(t *testing.T, call app.Call, cookie string) domain.ProjectID {
+	t.Helper()
+	checked, err := w.CheckSession(t.Context(), call, cookie)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if checked.Assistant == nil {
+		return ""
+	}
+	return checked.Assistant.ID
+}
+
+// actions are the audit rows as "actor action", from the first one after the rows that
+// were there before.
+func (w *world) actions(before int) []string {
+	var out []string
+	for _, r := range w.store.Records()[before:] {
+		actor, _, _ := strings.Cut(string(r.Actor), ":")
+		out = append(out, actor+" "+string(r.Action))
+	}
+	return out
+}
+
+func wantKind(t *testing.T, err error, want domain.Kind) {
+	t.Helper()
+	if domain.KindOf(err) != want || (want == "") != (err == nil) {
+		t.Errorf("got error %v, want kind %q", err, want)
+	}
+}
+
+func wantActions(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("audit has %v, want %v", got, want)
+	}
+}
+
+// voiceflow answers from a map, by version.
+type voiceflow struct {
+	mu      sync.Mutex
+	origin  domain.Origin
+	exports map[string]domain.Export
+	fails   error
+	asked   int
+}
+
+func (v *voiceflow) put(version string, e domain.Export) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.exports[version] = e
+}
+
+func (v *voiceflow) Origin() domain.Origin { return v.origin }
+
+func (v *voiceflow) Export(_ context.Context, ref domain.VersionRef, _ domain.Secret) (domain.Export, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.asked++
+	if v.fails != nil {
+		return domain.Export{}, v.fails
+	}
+	e, ok := v.exports[ref.Version]
+	if !ok {
+		return domain.Export{}, &domain.Error{Kind: domain.VoiceflowRejected, Public: "refused"}
+	}
+	return e, nil
+}
+
+// attempts counts what is booked and not taken back, up to a limit.
+type attempts struct {
+	mu     sync.Mutex
+	limit  int
+	booked int
+}
+
+func (a *attempts) Begin(domain.Username, string) (func(), error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.booked >= a.limit {
+		return nil, &domain.Error{Kind: domain.TooManyRequests, RetryAfter: time.Minute}
+	}
+	a.booked++
+	return sync.OnceFunc(func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.booked--
+	}), nil
+}
+
+var errBoom = errors.New("boom")
