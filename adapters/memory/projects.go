@@ -1,0 +1,154 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+var _ ports.ProjectRepository = (*Projects)(nil)
+
+// Projects is a ports.ProjectRepository, a view on a Store.
+type Projects struct{ store *Store }
+
+// Add stores a project with its key. It is AlreadyAdded where the pair of Voiceflow
+// project and version is there.
+func (v *Projects) Add(ctx context.Context, p domain.Project, key domain.Sealed, rec domain.Record) error {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	for _, there := range s.projects {
+		if there.Voiceflow == p.Voiceflow && there.Version == p.Version {
+			return &domain.Error{
+				Kind: domain.AlreadyAdded, Public: "this version of the assistant is there already",
+				Projects: []domain.Project{there.Project},
+			}
+		}
+	}
+	s.projects[p.ID] = project{p, map[domain.Slot]domain.Sealed{domain.SlotPrimary: clone(key)}}
+	s.records = append(s.records, rec)
+	return nil
+}
+
+// Remove forgets a project, the grants on it and the sessions in it. An unknown id is
+// NotFound.
+func (v *Projects) Remove(ctx context.Context, id domain.ProjectID, rec domain.Record) error {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	if _, found := s.projects[id]; !found {
+		return notFound("assistant")
+	}
+	delete(s.projects, id)
+	maps.DeleteFunc(s.grants, func(g grant, _ bool) bool { return g.project == id })
+	s.endSessions(func(session domain.Session) bool { return session.Project == id })
+	s.records = append(s.records, rec)
+	return nil
+}
+
+// Find returns at most domain.MaxMatches projects within in that ref names.
+func (v *Projects) Find(ctx context.Context, in domain.Visible, ref domain.ProjectRef) ([]domain.Project, error) {
+	if ref == (domain.ProjectRef{}) {
+		ref.ID = "none" // which no project has
+	}
+	found, err := v.within(ctx, in, func(p domain.Project) bool {
+		return (ref.ID == "" || ref.ID == p.ID) && (ref.Voiceflow == "" || ref.Voiceflow == p.Voiceflow) &&
+			(ref.Name == "" || ref.Name == p.Name)
+	})
+	slices.SortFunc(found, func(a, b domain.Project) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return found[:min(len(found), domain.MaxMatches)], err
+}
+
+// Page returns at most limit projects within in that come after the cursor.
+func (v *Projects) Page(ctx context.Context, in domain.Visible, after domain.Cursor, limit int) ([]domain.Project, error) {
+	found, err := v.within(ctx, in, func(p domain.Project) bool {
+		return compare(p.Name, string(p.ID), after.Name, after.ID) > 0
+	})
+	slices.SortFunc(found, func(a, b domain.Project) int { return compare(a.Name, string(a.ID), b.Name, string(b.ID)) })
+	return found[:min(len(found), limit)], err
+}
+
+// compare orders a list by name, then by id.
+func compare(name, id, otherName, otherID string) int {
+	return cmp.Or(strings.Compare(name, otherName), strings.Compare(id, otherID))
+}
+
+// within returns the projects within in that match, in any order.
+func (v *Projects) within(ctx context.Context, in domain.Visible, match func(domain.Project) bool) ([]domain.Project, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	var found []domain.Project
+	for id, p := range s.projects {
+		if s.sees(in, id) && match(p.Project) {
+			found = append(found, p.Project)
+		}
+	}
+	return found, nil
+}
+
+// Keys returns the sealed keys of a project. An unknown id is NotFound.
+func (v *Projects) Keys(ctx context.Context, id domain.ProjectID) (map[domain.Slot]domain.Sealed, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	p, found := s.projects[id]
+	if !found {
+		return nil, notFound("assistant")
+	}
+	keys := make(map[domain.Slot]domain.Sealed, len(p.keys))
+	for slot, key := range p.keys {
+		keys[slot] = clone(key)
+	}
+	return keys, nil
+}
+
+// Grant lets a user use a project. An unknown project is NotFound.
+func (v *Projects) Grant(ctx context.Context, user domain.UserID, id domain.ProjectID, _ time.Time, rec domain.Record) error {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	if _, found := s.projects[id]; !found {
+		return notFound("assistant")
+	}
+	g := grant{user, id}
+	if s.grants[g] {
+		return nil
+	}
+	s.grants[g] = true
+	s.records = append(s.records, rec)
+	return nil
+}
+
+// Revoke takes a grant back and ends the sessions that it let in.
+func (v *Projects) Revoke(ctx context.Context, user domain.UserID, id domain.ProjectID, rec domain.Record) error {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	g := grant{user, id}
+	if !s.grants[g] {
+		return nil
+	}
+	delete(s.grants, g)
+	s.endSessions(func(session domain.Session) bool { return letIn(session, g) })
+	s.records = append(s.records, rec)
+	return nil
+}

@@ -1,0 +1,207 @@
+package portstest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// Callers checks every sentence in the comments of ports.Callers. It needs Callers,
+// Users, Sessions and Records of the Store; that an assistant session is no login is
+// checked where it has Projects.
+func Callers(t *testing.T, open OpenStore) {
+	check(t, open, callers, []sentence{
+		{"BySession returns the user whose login it is, and the login as stored", users | sessions, callerReturns},
+		{"BySession returns the rights that the user has now", users | sessions, callerNow},
+		{"BySession of no login is NotFound", 0, callerUnknown},
+		{"BySession of an assistant session is NotFound", projects | users | sessions, callerAssistant},
+		{"BySession of a login that is over is NotFound", users | sessions, callerOver},
+		{"BySession is NotFound when the user is gone or disabled", users | sessions, callerGone},
+		{"what one instance writes another sees at once", users | sessions, callerElsewhere},
+		{"an outage and an ended context are Unavailable, never NotFound", users | sessions, callerUnavailable},
+		{"all methods are safe for concurrent use", users | sessions, callerConcurrent},
+	})
+}
+
+// wantCaller fails the test unless login's caller is that user with those rights.
+func (f *fixture) wantCaller(t *testing.T, what string, login domain.Session, admin bool) {
+	t.Helper()
+	got, err := f.Callers.BySession(t.Context(), login.ID)
+	wantNil(t, what+": BySession", err)
+	if d := otherCaller(got, login, admin); d != nil {
+		t.Fatalf("%s: BySession: %v", what, d)
+	}
+}
+
+// otherCaller says how got is not the user of login with those rights.
+func otherCaller(got domain.Caller, login domain.Session, admin bool) error {
+	if got.ID != login.User || got.Admin != admin {
+		return fmt.Errorf("got the user %q, an admin: %v; want %q, an admin: %v", got.ID, got.Admin, login.User, admin)
+	}
+	if got.Actor() != domain.ActorUser(login.User) {
+		return fmt.Errorf("got %q as the actor of the audit, want the user", got.Actor())
+	}
+	if d := difference(got.Login, login); d != "" {
+		return fmt.Errorf("the login: %s", d)
+	}
+	return nil
+}
+
+func (f *fixture) wantNoCaller(t *testing.T, what string, id domain.SessionID) {
+	t.Helper()
+	got, err := f.Callers.BySession(t.Context(), id)
+	wantKind(t, what+": BySession", err, domain.NotFound)
+	if got != (domain.Caller{}) {
+		t.Fatalf("%s: BySession: got a caller with the error, want the zero Caller", what)
+	}
+}
+
+// callerReturns compares every field of the login, after a use of it too.
+func callerReturns(t *testing.T, f *fixture) {
+	member, admin := f.member(t, "member"), f.admin(t, "admin")
+	logins := []domain.Session{f.login(t, member), f.login(t, member), f.login(t, admin)}
+	f.wantCaller(t, "of a member's login", logins[0], false)
+	f.wantCaller(t, "of a member's second login", logins[1], false)
+	f.wantCaller(t, "of an admin's login", logins[2], true)
+
+	remembered := domain.NewLogin(sessionID(f.next()), member.ID, true, f.clock.now(), lives, "2001:db8::1", "agent ' \" \\ 句")
+	rec := f.record(domain.ActionLogin, domain.OnSession(remembered.ID))
+	wantNil(t, "OpenLogin", f.Sessions.OpenLogin(t.Context(), remembered, member.PasswordHash, rec))
+	f.wantCaller(t, "of a remembered login", remembered, false)
+
+	f.clock.advance(10 * time.Minute)
+	touched := logins[0]
+	touched.LastUsed, touched.Idle = domain.Instant(f.clock.now()), touched.Idle.Add(10*time.Minute)
+	wantNil(t, "Touch", f.Sessions.Touch(t.Context(), touched.ID, touched.LastUsed, touched.Idle))
+	f.wantCaller(t, "of a login that was touched", touched, false)
+	f.wantCaller(t, "of a login that was not", logins[1], false)
+}
+
+// callerNow would show an adapter that takes rights from what the login was opened with.
+func callerNow(t *testing.T, f *fixture) {
+	u := f.member(t, "ana")
+	login := f.login(t, u)
+	for range 3 {
+		f.update(t, u.ID, func(u *domain.User) { u.Role = domain.RoleAdmin })
+		f.wantCaller(t, "after the user became an admin", login, true)
+		f.update(t, u.ID, func(u *domain.User) { u.Role = domain.RoleMember })
+		f.wantCaller(t, "after the user was demoted", login, false)
+	}
+}
+
+func callerUnknown(t *testing.T, f *fixture) {
+	for _, id := range []domain.SessionID{sessionID(404), "", "' OR 1=1 --"} {
+		f.wantNoCaller(t, fmt.Sprintf("of the unknown id %q", id), id)
+	}
+}
+
+func callerAssistant(t *testing.T, f *fixture) {
+	p := f.addNamed(t, "p")
+	u, admin := f.member(t, "ana", p.ID), f.admin(t, "admin")
+	login := f.login(t, u)
+	f.wantNoCaller(t, "of an assistant session by grant", f.set(t, f.under(login, p.ID)).ID)
+	f.wantNoCaller(t, "of an assistant session by role", f.set(t, f.byRole(f.login(t, admin), p.ID)).ID)
+	f.wantNoCaller(t, "of an assistant session without a login", f.set(t, f.hosted(u.ID, p.ID)).ID)
+	f.wantCaller(t, "of the login beside them", login, false)
+}
+
+// callerOver has every way in which a login can be over, the edges of time included.
+func callerOver(t *testing.T, f *fixture) {
+	u := f.member(t, "ana")
+	ended, stays := f.login(t, u), f.login(t, u)
+	f.end(t, ended.ID)
+	f.wantNoCaller(t, "of a login that has ended", ended.ID)
+	f.wantCaller(t, "of another login", stays, false)
+
+	f.clock.set(stays.Idle.Add(-1))
+	f.wantCaller(t, "a nanosecond before the idle end", stays, false)
+	f.clock.set(stays.Idle)
+	f.wantNoCaller(t, "at the idle end", stays.ID)
+
+	old := f.used(t, f.login(t, u))
+	f.clock.set(old.Expires.Add(-1))
+	_, err := f.Callers.BySession(t.Context(), old.ID)
+	wantNil(t, "BySession, a nanosecond before the absolute end", err)
+	f.clock.set(old.Expires)
+	f.wantNoCaller(t, "at the absolute end", old.ID)
+
+	f.sweep(t, 10)
+	f.wantNoCaller(t, "of a login that was swept", old.ID)
+
+	changed := f.login(t, u)
+	f.update(t, u.ID, func(u *domain.User) { u.PasswordHash = domain.NewSecret("$test$new") })
+	f.wantNoCaller(t, "of a login from before a change of the password", changed.ID)
+}
+
+// callerGone enables the user again, which must bring no login back.
+func callerGone(t *testing.T, f *fixture) {
+	u, gone := f.admin(t, "ana"), f.admin(t, "bob")
+	login, goneLogin := f.login(t, u), f.login(t, gone)
+	wantNil(t, "Remove", f.Users.Remove(t.Context(), gone.ID, agree, f.record(domain.ActionDeleteUser, domain.OnUser(gone.ID))))
+	f.wantNoCaller(t, "of a user who is gone", goneLogin.ID)
+	f.wantCaller(t, "of another user", login, true)
+
+	f.updateKeeping(t, u.ID, login.ID, func(u *domain.User) { u.Disabled = true })
+	f.wantNoCaller(t, "of a user who is disabled", login.ID)
+	f.update(t, u.ID, func(u *domain.User) { u.Disabled = false })
+	f.wantNoCaller(t, "of a user who was disabled and is enabled again", login.ID)
+	f.wantCaller(t, "of the next login of that user", f.login(t, u), true)
+}
+
+func callerElsewhere(t *testing.T, f *fixture) {
+	at := f.instances(t)
+	there := at[len(at)-1]
+	u := f.member(t, "ana")
+	login := f.login(t, u)
+	for _, role := range []domain.Role{domain.RoleAdmin, domain.RoleMember, domain.RoleAdmin} {
+		f.update(t, u.ID, func(u *domain.User) { u.Role = role })
+		got, err := there.Callers.BySession(t.Context(), login.ID)
+		wantNil(t, "BySession on the other instance", err)
+		if d := otherCaller(got, login, role == domain.RoleAdmin); d != nil {
+			t.Fatalf("BySession on the other instance: %v", d)
+		}
+	}
+	rec := f.record(domain.ActionLogout, domain.OnSession(login.ID))
+	wantNil(t, "End on the other instance", there.Sessions.End(t.Context(), login.ID, rec))
+	f.wantNoCaller(t, "of a login that has ended on the other instance", login.ID)
+}
+
+func callerUnavailable(t *testing.T, f *fixture) {
+	login := f.login(t, f.member(t, "ana"))
+	f.wantUnavailable(t, func(t *testing.T) { f.wantCaller(t, "after calls under ended contexts", login, false) },
+		call{"BySession", func(ctx context.Context) error {
+			_, err := f.Callers.BySession(ctx, login.ID)
+			return err
+		}},
+		call{"BySession of no login", func(ctx context.Context) error {
+			_, err := f.Callers.BySession(ctx, sessionID(404))
+			return err
+		}},
+	)
+}
+
+func callerConcurrent(t *testing.T, f *fixture) {
+	at := f.instances(t)
+	logins, problems := make([]domain.Session, 16), make([]error, 16)
+	for i := range logins {
+		logins[i] = f.login(t, f.create(t, f.user(domain.Username(fmt.Sprintf("user%d", i)), []domain.Role{domain.RoleMember, domain.RoleAdmin}[i%2])))
+	}
+	atOnce(len(logins), func(i int) {
+		for range 16 {
+			got, err := at[i%len(at)].Callers.BySession(t.Context(), logins[i].ID)
+			if err == nil {
+				err = otherCaller(got, logins[i], i%2 == 1)
+			}
+			if err != nil {
+				problems[i] = err
+				return
+			}
+		}
+	})
+	for _, err := range problems {
+		wantNil(t, "BySession beside others", err)
+	}
+}

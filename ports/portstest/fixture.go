@@ -1,0 +1,243 @@
+package portstest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// everything is the set of all projects.
+var everything = domain.Operator().Sees()
+
+// lives are the lifetimes of the suite's sessions.
+var lives = domain.Lifetimes{Idle: time.Hour, Absolute: 10 * time.Hour, Remember: 100 * time.Hour}
+
+// next is a number that the subtest has not used yet.
+func (f *fixture) next() int { return int(f.number.Add(1)) }
+
+func projectID(n int) domain.ProjectID {
+	return domain.ProjectID(fmt.Sprintf("01890000-0000-7000-8000-%012x", n))
+}
+
+func userID(n int) domain.UserID {
+	return domain.UserID(fmt.Sprintf("01890000-0000-7000-9000-%012x", n))
+}
+
+func sessionID(n int) domain.SessionID {
+	return domain.SessionID(fmt.Sprintf("01890000-0000-7000-a000-%012x", n))
+}
+
+// voiceflowID is an id whose first half is a time in 2024, as Voiceflow's are.
+func voiceflowID(n int) domain.VoiceflowID {
+	return domain.VoiceflowID(fmt.Sprintf("66c5%020x", n))
+}
+
+// record is an audit row of its own.
+func (f *fixture) record(action domain.Action, object string) domain.Record {
+	return domain.Record{
+		At: domain.Instant(f.clock.now()), Actor: domain.ActorOperator, Action: action, Object: object,
+		Outcome: domain.OutcomeOK, RequestID: fmt.Sprintf("request-%06d", f.next()), Address: "192.0.2.7",
+	}
+}
+
+// project is a project of its own, not stored.
+func (f *fixture) project(name string) domain.Project {
+	n := f.next()
+	return domain.Project{
+		ID: projectID(n), Name: name, Voiceflow: voiceflowID(n), Version: fmt.Sprintf("66c6%020x", n),
+		Platform: "webchat", Created: domain.Instant(f.clock.now()), VoiceflowCreated: voiceflowID(n).Created(),
+	}
+}
+
+// keyOf is what the suite stores as the sealed key of p.
+func keyOf(p domain.Project) domain.Sealed {
+	return domain.Sealed{Key: "1886453126", Bytes: []byte("\x00\x01\xff\xfe'\"\\\n sealed for " + p.ID)}
+}
+
+// add stores p.
+func (f *fixture) add(t *testing.T, p domain.Project) domain.Project {
+	t.Helper()
+	return f.wantAdded(t, "preparing: Projects.Add", p)
+}
+
+// wantAdded stores p, which must succeed.
+func (f *fixture) wantAdded(t *testing.T, what string, p domain.Project) domain.Project {
+	t.Helper()
+	rec := f.record(domain.ActionAddProject, domain.OnProject(p.ID))
+	wantNil(t, what, f.Projects.Add(t.Context(), p, keyOf(p), rec))
+	f.log = append(f.log, rec)
+	return p
+}
+
+// addNamed stores a project of its own.
+func (f *fixture) addNamed(t *testing.T, name string) domain.Project {
+	t.Helper()
+	return f.add(t, f.project(name))
+}
+
+func (f *fixture) remove(t *testing.T, id domain.ProjectID) {
+	t.Helper()
+	rec := f.record(domain.ActionDeleteProject, domain.OnProject(id))
+	wantNil(t, "preparing: Projects.Remove", f.Projects.Remove(t.Context(), id, rec))
+	f.log = append(f.log, rec)
+}
+
+// grant grants what was not granted.
+func (f *fixture) grant(t *testing.T, user domain.UserID, id domain.ProjectID) {
+	t.Helper()
+	rec := f.record(domain.ActionGrantProject, domain.OnGrant(user, id))
+	wantNil(t, "preparing: Projects.Grant", f.Projects.Grant(t.Context(), user, id, f.clock.now(), rec))
+	f.log = append(f.log, rec)
+}
+
+// revoke takes back what was granted.
+func (f *fixture) revoke(t *testing.T, user domain.UserID, id domain.ProjectID) {
+	t.Helper()
+	rec := f.record(domain.ActionRevokeProject, domain.OnGrant(user, id))
+	wantNil(t, "preparing: Projects.Revoke", f.Projects.Revoke(t.Context(), user, id, rec))
+	f.log = append(f.log, rec)
+}
+
+// wantSeen fails the test unless in holds exactly these projects.
+func (f *fixture) wantSeen(t *testing.T, what string, in domain.Visible, want ...domain.ProjectID) {
+	t.Helper()
+	got, err := f.Projects.Page(t.Context(), in, domain.Cursor{}, 1000)
+	wantNil(t, what+": Projects.Page", err)
+	wantSame(t, what+": the projects in sight", ids(got), want)
+}
+
+// user is a user of its own, not stored.
+func (f *fixture) user(name domain.Username, role domain.Role, assistants ...domain.ProjectID) domain.User {
+	hash := domain.NewSecret("$test$hash of " + string(name))
+	return domain.NewUser(userID(f.next()), name, role, hash, assistants, f.clock.now())
+}
+
+// create stores u.
+func (f *fixture) create(t *testing.T, u domain.User) domain.User {
+	t.Helper()
+	rec := f.record(domain.ActionCreateUser, domain.OnUser(u.ID))
+	wantNil(t, "preparing: Users.Create", f.Users.Create(t.Context(), u, rec))
+	f.log = append(f.log, rec)
+	return u
+}
+
+// member stores a member with the grants.
+func (f *fixture) member(t *testing.T, name domain.Username, assistants ...domain.ProjectID) domain.User {
+	t.Helper()
+	return f.create(t, f.user(name, domain.RoleMember, assistants...))
+}
+
+// admin stores an admin.
+func (f *fixture) admin(t *testing.T, name domain.Username) domain.User {
+	t.Helper()
+	return f.create(t, f.user(name, domain.RoleAdmin))
+}
+
+// update changes the user, keeps no session, and returns the user as stored.
+func (f *fixture) update(t *testing.T, id domain.UserID, change func(u *domain.User)) domain.User {
+	t.Helper()
+	return f.updateKeeping(t, id, "", change)
+}
+
+// updateKeeping is update with a session to keep.
+func (f *fixture) updateKeeping(t *testing.T, id domain.UserID, keep domain.SessionID, change func(u *domain.User)) domain.User {
+	t.Helper()
+	rec := f.record(domain.ActionUpdateUser, domain.OnUser(id))
+	stored, err := f.Users.Update(t.Context(), id, changing(change), keep, rec)
+	wantNil(t, "preparing: Users.Update", err)
+	f.log = append(f.log, rec)
+	return stored
+}
+
+// changing is a change for Update that can't fail.
+func changing(change func(u *domain.User)) func(*domain.User, bool) error {
+	return func(u *domain.User, _ bool) error {
+		change(u)
+		return nil
+	}
+}
+
+// agree is an allow for Remove that always agrees.
+func agree(*domain.User, bool) error { return nil }
+
+// newLogin is a login of its own, not stored.
+func (f *fixture) newLogin(user domain.UserID) domain.Session {
+	return domain.NewLogin(sessionID(f.next()), user, false, f.clock.now(), lives, "192.0.2.7", "Mozilla/5.0 (suite)")
+}
+
+// login stores a login of u.
+func (f *fixture) login(t *testing.T, u domain.User) domain.Session {
+	t.Helper()
+	s := f.newLogin(u.ID)
+	rec := f.record(domain.ActionLogin, domain.OnSession(s.ID))
+	wantNil(t, "preparing: Sessions.OpenLogin", f.Sessions.OpenLogin(t.Context(), s, u.PasswordHash, rec))
+	f.log = append(f.log, rec)
+	return s
+}
+
+// under is an assistant session of its own under the login, let in by the grant, not
+// stored.
+func (f *fixture) under(login domain.Session, id domain.ProjectID) domain.Session {
+	return f.assistant(domain.Caller{ID: login.User, Login: login}, id)
+}
+
+// byRole is an assistant session of its own under the login, let in by the role of an
+// admin, not stored.
+func (f *fixture) byRole(login domain.Session, id domain.ProjectID) domain.Session {
+	return f.assistant(domain.Caller{ID: login.User, Admin: true, Login: login}, id)
+}
+
+// hosted is an assistant session of its own without a login, let in by the grant, not
+// stored.
+func (f *fixture) hosted(user domain.UserID, id domain.ProjectID) domain.Session {
+	return f.assistant(domain.Caller{ID: user}, id)
+}
+
+// hostedByRole is an assistant session of its own without a login, let in by the role
+// that the host gives the user, not stored.
+func (f *fixture) hostedByRole(user domain.UserID, id domain.ProjectID) domain.Session {
+	return f.assistant(domain.Caller{ID: user, Admin: true}, id)
+}
+
+func (f *fixture) assistant(c domain.Caller, id domain.ProjectID) domain.Session {
+	return domain.NewAssistantSession(sessionID(f.next()), c, id, f.clock.now(), lives, "192.0.2.7", "Mozilla/5.0 (suite)")
+}
+
+// set stores an assistant session.
+func (f *fixture) set(t *testing.T, s domain.Session) domain.Session {
+	t.Helper()
+	rec := f.record(domain.ActionSetProject, domain.OnProject(s.Project))
+	_, err := f.Sessions.OpenAssistant(t.Context(), s, rec)
+	wantNil(t, "preparing: Sessions.OpenAssistant", err)
+	f.log = append(f.log, rec)
+	return s
+}
+
+// end ends a session that is not over.
+func (f *fixture) end(t *testing.T, id domain.SessionID) {
+	t.Helper()
+	rec := f.record(domain.ActionLogout, domain.OnSession(id))
+	wantNil(t, "preparing: Sessions.End", f.Sessions.End(t.Context(), id, rec))
+	f.log = append(f.log, rec)
+}
+
+// wantLive fails the test unless each session is found as it is given.
+func (f *fixture) wantLive(t *testing.T, what string, all ...domain.Session) {
+	t.Helper()
+	for _, s := range all {
+		got, err := f.Sessions.Find(t.Context(), s.ID)
+		wantNil(t, what+": Sessions.Find of a session that goes on", err)
+		wantSame(t, what+": Sessions.Find of a session that goes on", got, s)
+	}
+}
+
+// wantOver fails the test unless each session is NotFound.
+func (f *fixture) wantOver(t *testing.T, what string, all ...domain.Session) {
+	t.Helper()
+	for _, s := range all {
+		_, err := f.Sessions.Find(t.Context(), s.ID)
+		wantKind(t, what+": Sessions.Find of a session that is over", err, domain.NotFound)
+	}
+}

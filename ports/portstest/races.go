@@ -1,0 +1,67 @@
+package portstest
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// logins are several logins of u at the same time.
+func (f *fixture) logins(t *testing.T, u domain.User) []domain.Session {
+	t.Helper()
+	all := make([]domain.Session, 4)
+	for i := range all {
+		all[i] = f.login(t, u)
+	}
+	return all
+}
+
+// eachUnder is an assistant session under each login, let in by the grant, not stored.
+func (f *fixture) eachUnder(logins []domain.Session, id domain.ProjectID) []domain.Session {
+	all := make([]domain.Session, len(logins))
+	for i, login := range logins {
+		all[i] = f.under(login, id)
+	}
+	return all
+}
+
+// openDuring opens the sessions, of which u's logins have u's password hash, on all
+// instances at the same instant at which take takes away what lets them in. take must
+// succeed; a session that did not come to be must have failed with one of the kinds; and
+// the audit must tell exactly what succeeded. Afterwards none of the sessions may be
+// found: not those that came first, nor those that came late.
+func (f *fixture) openDuring(t *testing.T, what string, u domain.User, tries []domain.Session, action domain.Action,
+	take func(rec domain.Record) error, kinds ...domain.Kind) {
+	t.Helper()
+	at := f.instances(t)
+	last := len(tries)
+	recs, errs := make([]domain.Record, last+1), make([]error, last+1)
+	for i, s := range tries {
+		recs[i] = f.record(domain.ActionSetProject, domain.OnSession(s.ID))
+	}
+	recs[last] = f.record(action, what)
+	atOnce(last+1, func(i int) {
+		if i == last {
+			errs[i] = take(recs[i])
+			return
+		}
+		view := at[i%len(at)].Sessions
+		if tries[i].Kind == domain.LoginSession {
+			errs[i] = view.OpenLogin(t.Context(), tries[i], u.PasswordHash, recs[i])
+		} else {
+			_, errs[i] = view.OpenAssistant(t.Context(), tries[i], recs[i])
+		}
+	})
+	wantNil(t, what+" while sessions are opened", errs[last])
+	var written []domain.Record
+	for i, err := range errs {
+		if err == nil {
+			written = append(written, recs[i])
+		} else if problem := otherThan(err, kinds...); problem != "" {
+			t.Fatalf("opening a session during %s: %s", what, problem)
+		}
+	}
+	f.wantRecordsInAnyOrder(t, fmt.Sprintf("after %s while sessions were opened", what), written)
+	f.wantOver(t, "opened during "+what, tries...)
+}
