@@ -25,9 +25,11 @@ func (s *Service) CreateUser(ctx context.Context, call Call, in CreateUser) (dom
 	if err != nil {
 		return domain.User{}, err
 	}
-	role, err := domain.ParseRole(in.Role)
-	if err != nil {
-		return domain.User{}, err
+	role := domain.RoleMember
+	if in.Role != "" {
+		if role, err = domain.ParseRole(in.Role); err != nil {
+			return domain.User{}, err
+		}
 	}
 	assistants, err := s.projectIDs(ctx, call.Caller, in.Assistants)
 	if err != nil {

@@ -238,3 +238,16 @@ func TestLastAdminStays(t *testing.T) {
 	wantKind(t, w.DeleteUser(t.Context(), operator, ada), "")
 	wantActions(t, w.actions(before), "operator delete_user")
 }
+
+func TestRoleIsMemberUnlessSaid(t *testing.T) {
+	w := newWorld(t)
+	u, err := w.CreateUser(t.Context(), w.admin, app.CreateUser{Username: "eve", Password: domain.NewSecret(password)})
+	if err != nil || u.Role != domain.RoleMember {
+		t.Errorf("got role %q, %v; want member", u.Role, err)
+	}
+	empty := ""
+	_, err = w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(w.admin.Caller.ID), Role: &empty})
+	wantKind(t, err, domain.Invalid)
+	_, err = w.CreateUser(t.Context(), w.admin, app.CreateUser{Username: "eve2", Password: domain.NewSecret(password), Role: "root"})
+	wantKind(t, err, domain.Invalid)
+}

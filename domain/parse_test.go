@@ -190,12 +190,12 @@ func TestCheckPassword(t *testing.T) {
 }
 
 func TestParseRoleAndUserID(t *testing.T) {
-	for text, want := range map[string]domain.Role{"admin": domain.RoleAdmin, " member ": domain.RoleMember, "": domain.RoleMember} {
+	for text, want := range map[string]domain.Role{"admin": domain.RoleAdmin, " member ": domain.RoleMember} {
 		if got, err := domain.ParseRole(text); got != want || err != nil {
 			t.Errorf("ParseRole(%q) = %q, %v; want %q", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"Admin", "root", "admin\x00"} {
+	for _, text := range []string{"", "Admin", "root", "admin\x00"} {
 		_, err := domain.ParseRole(text)
 		wantKind(t, err, domain.Invalid)
 	}

@@ -17,13 +17,11 @@ const (
 	RoleMember Role = "member"
 )
 
-// ParseRole takes admin and member, and the empty text as member; it is Invalid otherwise.
+// ParseRole takes admin and member and is Invalid otherwise.
 func ParseRole(text string) (Role, error) {
 	switch r := Role(strings.TrimSpace(text)); r {
 	case RoleAdmin, RoleMember:
 		return r, nil
-	case "":
-		return RoleMember, nil
 	}
 	return "", invalid("role must be admin or member")
 }

@@ -1,0 +1,115 @@
+package ginhttp
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// maxBody is the largest body that is read, in bytes.
+const maxBody = 64 << 10
+
+// text is a parameter: surrounding white space goes, since pasted keys and names carry
+// it. What must be taken as it is, a password, is a domain.Secret.
+type text string
+
+// UnmarshalText takes the parameter from the decoder.
+func (t *text) UnmarshalText(b []byte) error {
+	*t = text(bytes.TrimSpace(b))
+	return nil
+}
+
+// decode reads the request's body into the struct that into points to: one JSON object
+// and nothing after it. null is as good as missing, and members that are not known are
+// passed over. Its errors name a parameter where they can and never repeat what was sent.
+func (x *exchange) decode(into any) error {
+	r := x.c.Request
+	if r.ContentLength > maxBody {
+		return &domain.Error{Kind: tooLarge}
+	}
+	if !isJSON(r.Header) {
+		return &domain.Error{Kind: unsupportedMediaType}
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(x.c.Writer, r.Body, maxBody))
+	if err != nil {
+		if _, over := errors.AsType[*http.MaxBytesError](err); over {
+			return &domain.Error{Kind: tooLarge}
+		}
+		return &domain.Error{Kind: domain.Invalid, Public: "the body could not be read to its end", Cause: err}
+	}
+	return decode(b, into)
+}
+
+// isJSON says whether the headers announce plain JSON: once, and not compressed.
+func isJSON(h http.Header) bool {
+	for _, coding := range h.Values("Content-Encoding") {
+		if !strings.EqualFold(strings.TrimSpace(coding), "identity") {
+			return false
+		}
+	}
+	values := h.Values("Content-Type")
+	if len(values) != 1 {
+		return false
+	}
+	media, _, err := mime.ParseMediaType(values[0])
+	return err == nil && media == "application/json"
+}
+
+// decode is the strict decoder. The library refuses what encoding/json takes: a name
+// that comes twice, a name in another case, invalid UTF-8, text after the value.
+func decode(b []byte, into any) error {
+	if !bytes.HasPrefix(bytes.TrimLeft(b, " \t\r\n"), []byte("{")) {
+		return invalid("the body must be one JSON object")
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return invalid(bodyError(err))
+	}
+	if holdsNUL(b) {
+		return invalid("the body holds NUL, which no text may")
+	}
+	return nil
+}
+
+func invalid(public string) error { return &domain.Error{Kind: domain.Invalid, Public: public} }
+
+// bodyError says what is wrong with a body. Only names of parameters are repeated, which
+// are ours: a secret could stand anywhere else.
+func bodyError(err error) string {
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		return "the body has two members of the same name"
+	}
+	if e, ok := errors.AsType[*json.SemanticError](err); ok {
+		for parameter := range e.JSONPointer.Tokens() {
+			return parameter + " is of the wrong type"
+		}
+	}
+	where := ""
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		where = " at byte " + strconv.FormatInt(e.ByteOffset, 10)
+	}
+	return "the body is not valid JSON" + where
+}
+
+// holdsNUL looks through valid JSON for the only way to write NUL in it, the escape
+// \u0000, in any name or text at any depth.
+func holdsNUL(b []byte) bool {
+	for {
+		i := bytes.IndexByte(b, '\\')
+		if i < 0 {
+			return false
+		}
+		if bytes.HasPrefix(b[i:], []byte(`\u0000`)) {
+			return true
+		}
+		b = b[i+2:] // an escaped backslash begins no escape of its own
+	}
+}

@@ -1,0 +1,63 @@
+package ginhttp
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/flowlatch/flowlatch/app"
+)
+
+// The names of the cookies.
+const (
+	userCookie      = "user_session"
+	assistantCookie = "assistant_session"
+)
+
+// cookies is how cookies are written.
+type cookies struct {
+	insecure bool
+	sameSite http.SameSite
+}
+
+func newCookies(o Options) (cookies, error) {
+	c := cookies{insecure: o.InsecureCookies, sameSite: o.SameSite}
+	switch c.sameSite {
+	case 0:
+		c.sameSite = http.SameSiteLaxMode
+	case http.SameSiteLaxMode, http.SameSiteStrictMode:
+	case http.SameSiteNoneMode:
+		if c.insecure {
+			return cookies{}, errors.New("ginhttp: cookies with SameSite=None must be Secure")
+		}
+	default:
+		return cookies{}, errors.New("ginhttp: SameSite must be Lax, Strict or None")
+	}
+	return c, nil
+}
+
+// set sends a cookie. One that ends with the browser has no Max-Age; of one that is kept
+// a started second counts as a whole one, since zero would mean the same.
+func (c cookies) set(x *exchange, name string, cookie app.Cookie) {
+	c.write(x, name, cookie.Text, int(wholeSeconds(cookie.MaxAge)))
+}
+
+// clear makes the browser forget a cookie.
+func (c cookies) clear(x *exchange, name string) { c.write(x, name, "", -1) }
+
+func (c cookies) write(x *exchange, name, text string, maxAge int) {
+	http.SetCookie(x.c.Writer, &http.Cookie{
+		Name: name, Value: text, Path: "/", MaxAge: maxAge,
+		Secure: !c.insecure, HttpOnly: true, SameSite: c.sameSite,
+	})
+}
+
+// onlyCookie is the text of the cookie of that name, "" where there is none. Of several
+// none counts: a neighbouring host can plant one of the same name beside ours, and which
+// of them comes first is theirs to choose.
+func onlyCookie(r *http.Request, name string) string {
+	found := r.CookiesNamed(name)
+	if len(found) != 1 {
+		return ""
+	}
+	return found[0].Value
+}

@@ -1,0 +1,85 @@
+package ginhttp_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/flowlatch/flowlatch/adapters/ginhttp"
+	"github.com/flowlatch/flowlatch/adapters/memory"
+	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// A host program has a gin router and a login of its own: here, a proxy in front of it
+// that puts the user's name into a header.
+func ExampleMount() {
+	store, cipher := memory.New(time.Now), memory.NewCipher()
+	service, err := app.Open(context.Background(), app.Ports{
+		Projects: store.Projects(), Sessions: store.Sessions(), Installation: store.Installation(),
+		Cipher: cipher, Cookies: sealedcookie.New(cipher), Voiceflow: oneAssistant{},
+	}, app.Options{})
+	if err != nil {
+		panic(err)
+	}
+	router := gin.New()
+	err = ginhttp.Mount(router, service, ginhttp.Options{Identify: func(r *http.Request) (domain.Caller, error) {
+		user := r.Header.Get("X-Forwarded-User")
+		if user == "" {
+			return domain.Caller{}, &domain.Error{Kind: domain.NotAuthenticated, Public: "you are not logged in"}
+		}
+		return domain.Caller{ID: domain.UserID(user), Admin: user == "erika"}, nil
+	}})
+	if err != nil {
+		panic(err)
+	}
+
+	for _, user := range []string{"", "max", "erika"} {
+		r := httptest.NewRequest("POST", "/add_project", strings.NewReader(`{"version_id":"0123456789abcdef01234567","token":"VF.DM.key"}`))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("X-Forwarded-User", user)
+		w := httptest.NewRecorder()
+		router.ServeHTTP(w, r)
+		fmt.Println(w.Code)
+	}
+	// Output:
+	// 401
+	// 401
+	// 200
+}
+
+// New is the whole: what a program serves that has nothing but Flowlatch in it.
+func ExampleNew() {
+	store, cipher := memory.New(time.Now), memory.NewCipher()
+	service, err := app.Open(context.Background(), app.Ports{
+		Projects: store.Projects(), Sessions: store.Sessions(), Installation: store.Installation(),
+		Users: store.Users(), Callers: store.Callers(), Passwords: memory.PasswordHasher{}, Attempts: unbounded{},
+		Cipher: cipher, Cookies: sealedcookie.New(cipher), Voiceflow: oneAssistant{},
+	}, app.Options{})
+	if err != nil {
+		panic(err)
+	}
+	engine, err := ginhttp.New(service, ginhttp.Options{})
+	if err != nil {
+		panic(err)
+	}
+	w := httptest.NewRecorder()
+	engine.ServeHTTP(w, httptest.NewRequest("GET", "/healthz", nil))
+	fmt.Println(w.Code, w.Body)
+	// Output: 200 {"message":"alive"}
+}
+
+// oneAssistant is a Voiceflow with one assistant, whatever is asked for.
+type oneAssistant struct{}
+
+func (oneAssistant) Origin() domain.Origin { return "https://api.voiceflow.com" }
+
+func (oneAssistant) Export(context.Context, domain.VersionRef, domain.Secret) (domain.Export, error) {
+	return domain.Export{Project: "0123456789abcdef01234567", Name: "Support bot"}, nil
+}

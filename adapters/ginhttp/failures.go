@@ -1,0 +1,109 @@
+package ginhttp
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// The kinds of failure that only HTTP knows.
+const (
+	crossOrigin          domain.Kind = "cross_origin"
+	tooLarge             domain.Kind = "too_large"
+	methodNotAllowed     domain.Kind = "method_not_allowed"
+	unsupportedMediaType domain.Kind = "unsupported_media_type"
+	internal             domain.Kind = "internal"
+	// noAssistants is the NotFound of /get_projects, which is documented as a 404.
+	noAssistants domain.Kind = "no_assistants"
+)
+
+// failure is how a kind is answered.
+type failure struct {
+	code       string // the stable word for programs
+	documented int    // the status on the four documented routes
+	elsewhere  int    // the status on all other routes
+	retry      bool   // trying again helps, so Retry-After is sent
+	message    string // where the error has no sentence of its own
+}
+
+// failures is the one table of failures. A kind that is not in it is answered as internal.
+var failures = map[domain.Kind]failure{
+	domain.Invalid:              {code: "invalid_request", documented: 400, elsewhere: 400, message: "the request is not valid"},
+	domain.NotAuthenticated:     {code: "not_authenticated", documented: 401, elsewhere: 401, message: "you are not logged in"},
+	domain.NotAllowed:           {code: "not_allowed", documented: 401, elsewhere: 403, message: "you are not allowed to do this"},
+	domain.NotFound:             {code: "not_found", documented: 400, elsewhere: 404, message: "there is no such thing"},
+	noAssistants:                {code: "not_found", documented: 404, elsewhere: 404, message: "there are no assistants"},
+	domain.AlreadyAdded:         {code: "already_added", documented: 400, elsewhere: 409, message: "this assistant was added before"},
+	domain.AmbiguousName:        {code: "ambiguous_name", documented: 400, elsewhere: 400, message: "several assistants answer to that"},
+	domain.NameTooLong:          {code: "name_too_long", documented: 400, elsewhere: 400, message: "the assistant's name is too long"},
+	domain.Conflict:             {code: "conflict", documented: 400, elsewhere: 409, message: "this can't be done as things are"},
+	domain.VoiceflowRejected:    {code: "voiceflow_rejected", documented: 400, elsewhere: 400, message: "Voiceflow refused the key or does not know the version"},
+	domain.VoiceflowUnavailable: {code: "voiceflow_unavailable", documented: 400, elsewhere: 503, retry: true, message: "Voiceflow gave no answer that can be used; try again later"},
+	domain.TooManyRequests:      {code: "too_many_requests", documented: 429, elsewhere: 429, retry: true, message: "too many attempts; try again later"},
+	domain.Unavailable:          {code: "unavailable", documented: 400, elsewhere: 503, retry: true, message: "the service can't answer at the moment; try again later"},
+	domain.Corrupt:              failed,
+	internal:                    failed,
+	crossOrigin:                 {code: "cross_origin", documented: 400, elsewhere: 403, message: "a page of another origin may not do this"},
+	tooLarge:                    {code: "too_large", documented: 413, elsewhere: 413, message: "the body is larger than 64 KiB"},
+	methodNotAllowed:            {code: "method_not_allowed", documented: 405, elsewhere: 405, message: "this path does not take this method"},
+	unsupportedMediaType:        {code: "unsupported_media_type", documented: 400, elsewhere: 415, message: "the body must be JSON, with Content-Type: application/json"},
+}
+
+// failed is everything that is our fault. It says nothing of what went wrong.
+var failed = failure{code: "internal", documented: 400, elsewhere: 500, message: "something went wrong here; the log has more under this request_id"}
+
+// failureOf looks err up in the table.
+func failureOf(err error) failure {
+	if f, known := failures[domain.KindOf(err)]; known {
+		return f
+	}
+	return failed
+}
+
+// status is the status of the failure on a route.
+func (f failure) status(rt *route) int {
+	if rt.documented {
+		return f.documented
+	}
+	return f.elsewhere
+}
+
+// fail answers with err. It is the only place that turns an error into an answer: an
+// error of ours shows its public sentence, any other shows nothing.
+func (x *exchange) fail(err error) {
+	x.err = err
+	f := failureOf(err)
+	e, ours := errors.AsType[*domain.Error](err)
+	message := f.message
+	if ours && e.Public != "" && f.code != failed.code {
+		message = e.Public
+	}
+	b := say(message).member("code").text(f.code).member("request_id").text(x.call.RequestID)
+	if ours && len(e.Projects) > 0 {
+		switch e.Kind {
+		case domain.AlreadyAdded:
+			b = b.member("assistant").assistant(e.Projects[0])
+		case domain.AmbiguousName:
+			b = b.member("assistants").assistants(e.Projects)
+		}
+	}
+	if f.retry {
+		var wait time.Duration
+		if ours {
+			wait = e.RetryAfter
+		}
+		x.c.Header("Retry-After", strconv.FormatInt(max(1, wholeSeconds(wait)), 10))
+	}
+	x.send(f.status(x.route), b)
+}
+
+// wholeSeconds is d in seconds, rounded up.
+func wholeSeconds(d time.Duration) int64 {
+	seconds := int64(d / time.Second)
+	if d%time.Second > 0 {
+		seconds++
+	}
+	return seconds
+}

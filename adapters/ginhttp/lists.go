@@ -1,0 +1,139 @@
+package ginhttp
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// wholePage is how many items are read at a time for a whole list.
+const wholePage = 500
+
+// list is a route that answers with a list, by the page or whole.
+type list[T any] struct {
+	of      domain.CursorList
+	message string
+	member  string
+	page    func(*app.Service, context.Context, app.Call, domain.Cursor, int) (app.Page[T], error)
+	item    func(answer, T) answer
+}
+
+var (
+	projectList = list[domain.Project]{
+		of: domain.ProjectList, message: "these are the assistants that you may use", member: "assistants",
+		page: (*app.Service).GetProjects, item: answer.assistant,
+	}
+	userList = list[domain.User]{
+		of: domain.UserList, message: "these are the users", member: "users",
+		page: (*app.Service).GetAllUsers, item: answer.user,
+	}
+)
+
+func (a *api) getProjects(x *exchange) error {
+	err := projectList.answer(a.service, x)
+	if domain.KindOf(err) == domain.NotFound {
+		return &domain.Error{Kind: noAssistants}
+	}
+	return err
+}
+
+func (a *api) getAllUsers(x *exchange) error { return userList.answer(a.service, x) }
+
+// answer sends one page when limit asks for one, and otherwise everything from the
+// cursor on. What fits into one page is one plain answer. What does not is written page
+// by page: the store is asked for the next page only when the client has taken the last
+// one, so memory stays flat and no connection waits for a slow reader. A failure after
+// the first page cuts the answer.
+func (l list[T]) answer(s *app.Service, x *exchange) error {
+	after, limit, err := pageAsked(x.c.Request, l.of)
+	if err != nil {
+		return err
+	}
+	whole := limit == 0
+	if whole {
+		limit = wholePage
+	}
+	page, err := l.page(s, x.ctx(), x.call, after, limit)
+	if err != nil {
+		return err
+	}
+	// An assistant takes about 130 bytes with a name of usual length.
+	b := append(make(answer, 0, 256+160*len(page.Items)), say(l.message)...).member(l.member)
+	b = l.items(append(b, '['), page.Items)
+	if !whole || page.Next == nil {
+		b = append(b, ']')
+		if page.Next != nil {
+			b = b.member("next_cursor").text(page.Next.Text(l.of))
+		}
+		x.send(http.StatusOK, b)
+		return nil
+	}
+	x.begin(http.StatusOK)
+	for page.Next != nil {
+		if err := x.writePart(b); err != nil {
+			x.cut = true
+			return nil
+		}
+		if page, err = l.page(s, x.ctx(), x.call, *page.Next, limit); err != nil {
+			x.giveUp(err)
+			return nil
+		}
+		b = b[:0]
+		if len(page.Items) > 0 {
+			b = l.items(append(b, ','), page.Items)
+		}
+	}
+	x.cut = x.writePart(append(b, "]}"...)) != nil
+	return nil
+}
+
+func (l list[T]) items(b answer, items []T) answer {
+	for i, item := range items {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = l.item(b, item)
+	}
+	return b
+}
+
+// writePart writes a part of a long answer, for which the client has as long as the
+// server gives it for a whole answer.
+func (x *exchange) writePart(b answer) error {
+	if server, ok := x.ctx().Value(http.ServerContextKey).(*http.Server); ok && server.WriteTimeout > 0 {
+		// A writer that knows no deadlines has none to renew.
+		_ = http.NewResponseController(x.c.Writer).SetWriteDeadline(time.Now().Add(server.WriteTimeout))
+	}
+	_, err := x.c.Writer.Write(b)
+	return err
+}
+
+// pageAsked reads cursor and limit; limit is 0 when the whole list is wanted. Other
+// parameters are passed over.
+func pageAsked(r *http.Request, of domain.CursorList) (after domain.Cursor, limit int, err error) {
+	if r.URL.RawQuery == "" {
+		return domain.Cursor{}, 0, nil
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return domain.Cursor{}, 0, invalid("the query can't be read")
+	}
+	if len(query["limit"]) > 1 || len(query["cursor"]) > 1 {
+		return domain.Cursor{}, 0, invalid("limit and cursor may be given once")
+	}
+	if query.Has("limit") {
+		text := strings.TrimSpace(query.Get("limit"))
+		limit, err = strconv.Atoi(text)
+		if err != nil || limit < 1 || limit > app.MaxPage || strconv.Itoa(limit) != text {
+			return domain.Cursor{}, 0, invalid("limit must be 1 to " + strconv.Itoa(app.MaxPage))
+		}
+	}
+	after, err = domain.ParseCursor(of, strings.TrimSpace(query.Get("cursor")))
+	return after, limit, err
+}

@@ -1,0 +1,83 @@
+package ginhttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// logRequest writes the line of a request. Its fields are all there is: no path, query,
+// header or body as the client wrote it.
+func (a *api) logRequest(x *exchange) {
+	level := x.level()
+	if !a.log.Enabled(x.ctx(), level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 11)
+	attrs = append(attrs,
+		slog.String("request_id", x.call.RequestID),
+		slog.String("method", knownMethod(x.c.Request.Method)),
+		slog.String("route", x.c.FullPath()),
+		slog.Int("status", x.c.Writer.Status()),
+		slog.Float64("duration_ms", float64(time.Since(x.started).Microseconds())/1000),
+		slog.Int("bytes", max(0, x.c.Writer.Size())),
+		slog.String("address", x.call.Address),
+	)
+	if x.call.Caller.ID != "" {
+		attrs = append(attrs, slog.String("user", string(x.call.Caller.ID)))
+	}
+	if x.err != nil {
+		f := failureOf(x.err)
+		attrs = append(attrs, slog.String("code", f.code))
+		if f.elsewhere >= http.StatusInternalServerError {
+			attrs = append(attrs, slog.String("err", x.err.Error()))
+		}
+	}
+	if x.cut {
+		attrs = append(attrs, slog.Bool("cut", true))
+	}
+	a.log.LogAttrs(x.ctx(), level, "request", attrs...)
+}
+
+// level is error for what is our fault or an outage, and warning for what is refused: by
+// the kind of the failure, since the status on the four documented routes does not tell.
+func (x *exchange) level() slog.Level {
+	if x.err == nil {
+		if x.route.probe {
+			return slog.LevelDebug
+		}
+		return slog.LevelInfo
+	}
+	switch status := failureOf(x.err).elsewhere; {
+	case errors.Is(x.err, context.Canceled) && x.ctx().Err() != nil:
+		return slog.LevelInfo // the client left, and that ended the work
+	case status >= http.StatusInternalServerError:
+		return slog.LevelError
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusTooManyRequests:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// logPanic writes where a panic came from.
+func (a *api) logPanic(x *exchange, v any, stack []byte) {
+	a.log.LogAttrs(x.ctx(), slog.LevelError, "panic",
+		slog.String("request_id", x.call.RequestID),
+		slog.String("route", x.c.FullPath()),
+		slog.String("err", fmt.Sprint(v)),
+		slog.String("stack", string(stack)),
+	)
+}
+
+// knownMethod keeps a method that a client made up out of the log.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return method
+	}
+	return "other"
+}

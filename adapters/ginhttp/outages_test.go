@@ -1,0 +1,149 @@
+package ginhttp_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+var errDown = &domain.Error{Kind: domain.Unavailable, Cause: errors.New("connection refused")}
+
+// down is a store of projects that can't be reached.
+type down struct{ ports.ProjectRepository }
+
+func (down) Add(context.Context, domain.Project, domain.Sealed, domain.Record) error { return errDown }
+
+func (down) Page(context.Context, domain.Visible, domain.Cursor, int) ([]domain.Project, error) {
+	return nil, errDown
+}
+
+func (down) Revoke(context.Context, domain.UserID, domain.ProjectID, domain.Record) error {
+	return errDown
+}
+
+// callersDown can't say who calls.
+type callersDown struct{}
+
+func (callersDown) BySession(context.Context, domain.SessionID) (domain.Caller, error) {
+	return domain.Caller{}, errDown
+}
+
+// usersDown is a store of users that can't be reached.
+type usersDown struct{ ports.UserRepository }
+
+func (usersDown) Find(context.Context, domain.UserID) (domain.User, error) {
+	return domain.User{}, errDown
+}
+
+// sessionsStay is a store of sessions that can't end them.
+type sessionsStay struct{ ports.SessionStore }
+
+func (sessionsStay) End(context.Context, domain.SessionID, domain.Record) error { return errDown }
+
+func TestAnOutageIsNoLogout(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.ports.Projects = down{w.ports.Projects} })
+	got := w.member.do(t, "GET", "/get_projects", "").want(t, 400, "unavailable")
+	if got.header.Get("Retry-After") != "1" {
+		t.Errorf("got Retry-After %q, want 1", got.header.Get("Retry-After"))
+	}
+}
+
+func TestAnOutageOfTheLookUpOfWhoCallsIsNoLogout(t *testing.T) {
+	w := newWorld(t)
+	out := newWorld(t, bare, func(o *world) {
+		o.ports = w.ports
+		o.ports.Callers = callersDown{}
+	})
+	b := &browser{w: out, cookies: w.member.cookies}
+	b.do(t, "GET", "/get_projects", "").want(t, 400, "unavailable")
+	b.do(t, "GET", "/check_session", "").want(t, 503, "unavailable")
+}
+
+// What could not be ended keeps its cookie, so that it can be tried again.
+func TestAnOutageEndsNoSession(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.ports.Sessions = sessionsStay{w.ports.Sessions} })
+	p := w.addProject(t, "Support bot")
+	w.admin.do(t, "POST", "/set_project", `{"project_id":"`+string(p.ID)+`"}`).want(t, 200, "")
+	for _, path := range []string{"/logout", "/clear_project"} {
+		if got := w.admin.do(t, "POST", path, "").want(t, 503, "unavailable"); len(got.set) != 0 {
+			t.Errorf("%s: a cookie came with the failure", path)
+		}
+	}
+	if w.admin.do(t, "GET", "/check_session", "").want(t, 200, "").assistant(t)["Id"] != string(p.ID) {
+		t.Error("the assistant is not set any more")
+	}
+}
+
+func TestOutagesOfOtherStores(t *testing.T) {
+	w := newWorld(t)
+	p := w.addProject(t, "Support bot")
+	id := w.userID(t, "member")
+	out := newWorld(t, bare, func(o *world) {
+		o.ports = w.ports
+		o.ports.Users, o.ports.Projects = usersDown{w.ports.Users}, down{w.ports.Projects}
+	})
+	b := &browser{w: out, cookies: w.admin.cookies}
+	b.do(t, "GET", "/check_session", "").want(t, 503, "unavailable")
+	b.do(t, "POST", "/grant_project", `{"user_id":"`+id+`","project_id":"`+string(p.ID)+`"}`).want(t, 503, "unavailable")
+	b.do(t, "POST", "/revoke_project", `{"user_id":"`+id+`","project_id":"`+string(p.ID)+`"}`).want(t, 503, "unavailable")
+	b.do(t, "POST", "/change_password", `{"password":"`+password+`","new_password":"another canary"}`).want(t, 503, "unavailable")
+}
+
+func TestAClientThatLeavesIsNoOutage(t *testing.T) {
+	w := newWorld(t)
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	_, lines := w.logged(t, w.member.request(t, "GET", "/get_projects", "").WithContext(ctx))
+	if len(lines) != 1 || lines[0]["level"] != "INFO" || lines[0]["code"] != "unavailable" {
+		t.Errorf("got %v, want one line of level INFO", lines)
+	}
+}
+
+func TestABodyThatBreaksOffIsTheClientsFault(t *testing.T) {
+	w := newWorld(t)
+	r := w.member.request(t, "POST", "/set_project", "")
+	r.Header.Set("Content-Type", "application/json")
+	r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader(`{"project_id":"`), broken{})), -1
+	out, _ := w.logged(t, r)
+	if out.Code != 400 || !strings.Contains(out.Body.String(), `"code":"invalid_request"`) {
+		t.Errorf("got %d %s", out.Code, out.Body)
+	}
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// lateSurprise panics on the second page.
+type lateSurprise struct{ *endless }
+
+func (l lateSurprise) Page(ctx context.Context, in domain.Visible, after domain.Cursor, limit int) ([]domain.Project, error) {
+	if after != (domain.Cursor{}) {
+		panic("page two")
+	}
+	return l.endless.Page(ctx, in, after, limit)
+}
+
+func TestAPanicAfterTheAnswerHasBegunCutsIt(t *testing.T) {
+	w := newWorld(t, func(w *world) {
+		w.ports.Projects = lateSurprise{&endless{ProjectRepository: w.ports.Projects, n: 1000}}
+	})
+	wantCut(t, w.admin, w.server.URL)
+
+	defer func() {
+		if v := recover(); v != http.ErrAbortHandler {
+			t.Errorf("got the panic %v, want http.ErrAbortHandler", v)
+		}
+		if log := w.log.String(); !strings.Contains(log, `"cut":true`) || !strings.Contains(log, "page two") {
+			t.Errorf("got the log %s", log)
+		}
+	}()
+	w.engine.ServeHTTP(httptest.NewRecorder(), w.admin.request(t, "GET", "/get_projects", ""))
+}

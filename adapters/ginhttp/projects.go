@@ -1,0 +1,97 @@
+package ginhttp
+
+import (
+	"net/http"
+
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+func (a *api) addProject(x *exchange) error {
+	var in struct {
+		Version          text          `json:"version_id"`
+		Token            domain.Secret `json:"token"`
+		VoiceflowProject text          `json:"voiceflow_project_id"`
+	}
+	if err := x.decode(&in); err != nil {
+		return err
+	}
+	p, err := a.service.AddProject(x.ctx(), x.call, app.AddProject{
+		Version: string(in.Version), Key: in.Token, VoiceflowProject: string(in.VoiceflowProject),
+	})
+	if err != nil {
+		return err
+	}
+	x.send(http.StatusOK, say("the assistant was added").member("assistant").assistant(p))
+	return nil
+}
+
+func (a *api) deleteProject(x *exchange) error {
+	var in struct {
+		Name text `json:"project_name"`
+		ID   text `json:"project_id"`
+	}
+	if err := x.decode(&in); err != nil {
+		return err
+	}
+	if err := a.service.DeleteProject(x.ctx(), x.call, app.DeleteProject{Name: string(in.Name), ID: string(in.ID)}); err != nil {
+		return err
+	}
+	return x.ok("the assistant was deleted here; Voiceflow still has it")
+}
+
+func (a *api) setProject(x *exchange) error {
+	var in struct {
+		ID text `json:"project_id"`
+	}
+	if err := x.decode(&in); err != nil {
+		return err
+	}
+	set, err := a.service.SetProject(x.ctx(), x.call, string(in.ID))
+	if err != nil {
+		return err
+	}
+	a.cookies.set(x, assistantCookie, set.Cookie)
+	x.send(http.StatusOK, say("the assistant is set").member("assistant").assistant(set.Project))
+	return nil
+}
+
+// clearProject ends what each cookie of the name stands for, so that one that was
+// planted beside ours can't keep ours alive.
+func (a *api) clearProject(x *exchange) error {
+	for _, cookie := range x.c.Request.CookiesNamed(assistantCookie) {
+		if err := a.service.ClearProject(x.ctx(), x.call, cookie.Value); err != nil {
+			return err
+		}
+	}
+	a.cookies.clear(x, assistantCookie)
+	return x.ok("no assistant is set")
+}
+
+// grantOf is the body of /grant_project and /revoke_project.
+type grantOf struct {
+	User    text `json:"user_id"`
+	Project text `json:"project_id"`
+}
+
+func (a *api) grantProject(x *exchange) error {
+	var in grantOf
+	if err := x.decode(&in); err != nil {
+		return err
+	}
+	if err := a.service.GrantProject(x.ctx(), x.call, string(in.User), string(in.Project)); err != nil {
+		return err
+	}
+	return x.ok("the user may use the assistant")
+}
+
+func (a *api) revokeProject(x *exchange) error {
+	var in grantOf
+	if err := x.decode(&in); err != nil {
+		return err
+	}
+	if err := a.service.RevokeProject(x.ctx(), x.call, string(in.User), string(in.Project)); err != nil {
+		return err
+	}
+	return x.ok("the assistant is not granted to the user any more")
+}

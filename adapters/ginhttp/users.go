@@ -1,0 +1,134 @@
+package ginhttp
+
+import (
+	"net/http"
+
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+func (a *api) login(x *exchange) error {
+	var in struct {
+		Username text          `json:"username"`
+		Password domain.Secret `json:"password"`
+		Remember bool          `json:"remember"`
+	}
+	if err := x.decode(&in); err != nil {
+		return err
+	}
+	out, err := a.service.Login(x.ctx(), x.call, app.Login{
+		Username: string(in.Username), Password: in.Password, Remember: in.Remember,
+	})
+	if err != nil {
+		return err
+	}
+	x.call.Caller.ID = out.User.ID // for the log
+	a.cookies.set(x, userCookie, out.Cookie)
+	return x.user("you are logged in", out.User)
+}
+
+func (a *api) logout(x *exchange) error {
+	if err := a.service.Logout(x.ctx(), x.call); err != nil {
+		return err
+	}
+	a.cookies.clear(x, userCookie)
+	a.cookies.clear(x, assistantCookie)
+	return x.ok("you are logged out")
+}
+
+func (a *api) checkSession(x *exchange) error {
+	out, err := a.service.CheckSession(x.ctx(), x.call, onlyCookie(x.c.Request, assistantCookie))
+	if err != nil {
+		return err
+	}
+	b := say("you are logged in").member("user").user(out.User).member("assistant")
+	if out.Assistant == nil {
+		b = append(b, `null`...)
+	} else {
+		b = b.assistant(*out.Assistant)
+	}
+	x.send(http.StatusOK, b)
+	return nil
+}
+
+func (a *api) changePassword(x *exchange) error {
+	var in struct {
+		Current domain.Secret `json:"password"`
+		Next    domain.Secret `json:"new_password"`
+	}
+	if err := x.decode(&in); err != nil {
+		return err
+	}
+	if err := a.service.ChangePassword(x.ctx(), x.call, in.Current, in.Next); err != nil {
+		return err
+	}
+	return x.ok("the password was changed and your other sessions were ended")
+}
+
+func (a *api) createUser(x *exchange) error {
+	var in struct {
+		Username   text          `json:"username"`
+		Password   domain.Secret `json:"password"`
+		Role       text          `json:"role"`
+		Assistants []text        `json:"assistants"`
+	}
+	if err := x.decode(&in); err != nil {
+		return err
+	}
+	u, err := a.service.CreateUser(x.ctx(), x.call, app.CreateUser{
+		Username: string(in.Username), Password: in.Password, Role: string(in.Role), Assistants: texts(in.Assistants),
+	})
+	if err != nil {
+		return err
+	}
+	return x.user("the user was created", u)
+}
+
+func (a *api) updateUser(x *exchange) error {
+	var in struct {
+		ID         text           `json:"user_id"`
+		Password   *domain.Secret `json:"password"`
+		Role       *text          `json:"role"`
+		Disabled   *bool          `json:"disabled"`
+		Assistants *[]text        `json:"assistants"`
+	}
+	if err := x.decode(&in); err != nil {
+		return err
+	}
+	change := app.UpdateUser{ID: string(in.ID), Password: in.Password, Role: (*string)(in.Role), Disabled: in.Disabled}
+	if in.Assistants != nil {
+		change.Assistants = new(texts(*in.Assistants))
+	}
+	u, err := a.service.UpdateUser(x.ctx(), x.call, change)
+	if err != nil {
+		return err
+	}
+	return x.user("the user was changed", u)
+}
+
+func (a *api) deleteUser(x *exchange) error {
+	var in struct {
+		ID text `json:"user_id"`
+	}
+	if err := x.decode(&in); err != nil {
+		return err
+	}
+	if err := a.service.DeleteUser(x.ctx(), x.call, string(in.ID)); err != nil {
+		return err
+	}
+	return x.ok("the user was deleted")
+}
+
+// user sends an answer about a user.
+func (x *exchange) user(message string, u domain.User) error {
+	x.send(http.StatusOK, say(message).member("user").user(u))
+	return nil
+}
+
+func texts(in []text) []string {
+	out := make([]string, len(in))
+	for i, t := range in {
+		out[i] = string(t)
+	}
+	return out
+}
