@@ -1,6 +1,6 @@
 # What a newcomer types. `make run` needs Go only; `make test` uses Docker where it is.
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+IMAGE ?= flowlatch:latest
 
 .PHONY: run test test-image check verify bench build image
 
@@ -30,12 +30,11 @@ bench: ## speed and size, side by side with hand-written handlers; takes some mi
 	internal/postgrestest/with-postgres go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
 
 build: ## bin/flowlatch, one static file
-	CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags '-s -w -X main.version=$(VERSION)' -o bin/flowlatch ./cmd/flowlatch
+	CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags '-s -w' -o bin/flowlatch ./cmd/flowlatch
 
+image: export GOOS = linux
 image: build ## flowlatch:latest from the binary that `make build` made
 	rm -rf bin/image
-	mkdir -p bin/image/data
-	mkdir -m 1777 bin/image/tmp
-	chmod 1777 bin/image/tmp
+	mkdir -p bin/image/data bin/image/tmp
 	cp bin/flowlatch bin/image/flowlatch
-	docker build -t flowlatch:latest -f Dockerfile bin/image
+	docker build -t $(IMAGE) -f Dockerfile bin/image
