@@ -93,7 +93,6 @@ type endless struct {
 	ports.ProjectRepository
 	n      int
 	fails  int // the page, counted from 1, that fails; 0 is none
-	waits  chan struct{}
 	mu     sync.Mutex
 	pages  int
 	failed error
@@ -193,7 +192,7 @@ func TestAFailureAfterTheFirstPageCutsTheAnswer(t *testing.T) {
 func wantCut(t *testing.T, b *browser, url string) {
 	t.Helper()
 	r := b.request(t, "GET", "/get_projects", "")
-	response, err := http.DefaultTransport.RoundTrip(r)
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -133,7 +133,7 @@ func TestPanicsOfAHostsLogin(t *testing.T) {
 	w.nobody.do(t, "GET", "/check_session", "").want(t, 500, "internal")
 	w.nobody.do(t, "GET", "/get_projects", "").want(t, 400, "internal")
 	panics = http.ErrAbortHandler
-	if response, err := http.Get(w.server.URL + "/get_projects"); err == nil {
+	if response, err := w.server.Client().Get(w.server.URL + "/get_projects"); err == nil {
 		response.Body.Close()
 		t.Errorf("got %d, want a connection that is cut", response.StatusCode)
 	}

@@ -143,7 +143,7 @@ func TestNoRandomnessIsAFailureLikeAnyOther(t *testing.T) {
 		b.ports = w.ports
 		b.ports.Random = noRandomness{}
 	})
-	response, err := http.Get(broken.server.URL + "/get_projects")
+	response, err := broken.server.Client().Get(broken.server.URL + "/get_projects")
 	if err != nil {
 		t.Fatal(err)
 	}

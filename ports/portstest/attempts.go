@@ -190,6 +190,13 @@ func attemptsLate(t *testing.T, open OpenAttempts) {
 	wantBegun(t, "an hour later, failure 1 of 2", a, "ana", here)
 	wantBegun(t, "an hour later, failure 2 of 2", a, "ana", here)
 	wantTooMany(t, "an hour later, after two failures", a, "ana", here)
+
+	early := wantBegun(t, "another name", a, "bob", here)
+	c.advance(time.Hour)
+	wantBegun(t, "an hour later, failure 1 of 2", a, "bob", here)
+	wantBegun(t, "an hour later, failure 2 of 2", a, "bob", here)
+	early()
+	wantTooMany(t, "after two failures, and one from an hour ago that was taken back", a, "bob", here)
 }
 
 func attemptsAtOnce(t *testing.T, open OpenAttempts) {

@@ -113,7 +113,7 @@ func prepareError(t *testing.T, f *fixture) {
 			err := f.Installation.Prepare(t.Context(), func(domain.Sealed, domain.Origin) (domain.Sealed, domain.Origin, error) {
 				return knownValue(9), elsewhere, refusal
 			})
-			if err != refusal {
+			if err != refusal { //nolint:errorlint // the very error is what is promised
 				t.Fatalf("Prepare %s whose check fails: got error %v, want %v as it is", what, err, refusal)
 			}
 		}

@@ -391,7 +391,7 @@ func updateError(t *testing.T, f *fixture) {
 			u.Assistants = append(u.Assistants, projectID(404))
 			return refusal
 		}, "", f.record(domain.ActionUpdateUser, domain.OnUser(u.ID)))
-		if err != refusal {
+		if err != refusal { //nolint:errorlint // the very error is what is promised
 			t.Fatalf("Update whose change fails: got error %v, want %v as it is", err, refusal)
 		}
 		wantSame(t, "what Update returned beside the error", got, domain.User{})
@@ -445,7 +445,7 @@ func updateOtherAdmin(t *testing.T, f *fixture) {
 				}
 				return errRefused
 			})
-			if err != errRefused {
+			if err != errRefused { //nolint:errorlint // the very error is what is promised
 				t.Fatalf("%s, %s: got error %v, want that of the caller", what, name, err)
 			}
 			if got != want {
@@ -759,7 +759,7 @@ func removeUserRefused(t *testing.T, f *fixture) {
 			clear(u.Assistants)
 			return refusal
 		}, f.record(domain.ActionDeleteUser, domain.OnUser(h.member.ID)))
-		if err != refusal {
+		if err != refusal { //nolint:errorlint // the very error is what is promised
 			t.Fatalf("Remove that is not allowed: got error %v, want %v as it is", err, refusal)
 		}
 		wantSame(t, "whom allow was asked about", asked, h.member)

@@ -370,7 +370,7 @@ func wantHarmless(t *testing.T, what string, err error, key domain.Secret) {
 	for todo := []error{err}; len(todo) > 0; todo = todo[1:] {
 		one := todo[0]
 		texts := []string{one.Error(), fmt.Sprintf("%+v", one), fmt.Sprintf("%#v", one)}
-		if e, ours := one.(*domain.Error); ours {
+		if e, ours := one.(*domain.Error); ours { //nolint:errorlint // each error of the chain is looked at by itself
 			texts = append(texts, e.Public)
 		}
 		for _, text := range texts {
@@ -381,7 +381,7 @@ func wantHarmless(t *testing.T, what string, err error, key domain.Secret) {
 				t.Fatalf("%s: got a %T that shows what stood in the answer's body: %s", what, one, text)
 			}
 		}
-		switch wraps := one.(type) {
+		switch wraps := one.(type) { //nolint:errorlint // it walks the chain
 		case interface{ Unwrap() error }:
 			if inner := wraps.Unwrap(); inner != nil {
 				todo = append(todo, inner)
@@ -446,7 +446,7 @@ func voiceflowConcurrent(t *testing.T, far FarSide) {
 			Project: all[i].Project, Name: fmt.Sprintf("assistant %d", i), Platform: "webchat", Created: all[i].Created,
 		}))
 		if c.Origin() != far.Origin && problems[i] == nil {
-			problems[i] = errors.New("Origin has changed")
+			problems[i] = errors.New("the origin has changed")
 		}
 	})
 	for _, err := range problems {
