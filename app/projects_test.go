@@ -296,3 +296,22 @@ func TestOutagesAreNoAnswerAboutRights(t *testing.T) {
 		t.Errorf("after the outage %q is set, want %q", got, p.ID)
 	}
 }
+
+func TestFindProject(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	w.user(t, w.admin, "ben", "member")
+	member, _ := w.login(t, "ben", false)
+	for _, text := range []string{string(p.ID), string(voiceflowID), " Bot "} {
+		if got, err := w.FindProject(t.Context(), w.admin, text); err != nil || got != p {
+			t.Errorf("%q: got %+v, %v; want the project", text, got, err)
+		}
+		_, err := w.FindProject(t.Context(), member, text)
+		wantKind(t, err, domain.NotFound)
+	}
+	_, err := w.FindProject(t.Context(), w.admin, "")
+	wantKind(t, err, domain.Invalid)
+	w.project(t, "Bot", "6371c9b4e1a5b2c3d4e5f6ab")
+	_, err = w.FindProject(t.Context(), w.admin, "Bot")
+	wantKind(t, err, domain.AmbiguousName)
+}

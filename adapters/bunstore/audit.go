@@ -1,0 +1,20 @@
+package bunstore
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+const insertAudit = `INSERT INTO audit (at, actor, action, object, outcome, request_id, address) `
+
+// audit stores the record of the change that the transaction tx is about.
+func (s *Store) audit(ctx context.Context, tx handle, rec domain.Record) error {
+	_, err := s.exec(ctx, tx, insertAudit+`VALUES ($1, $2, $3, $4, $5, $6, $7)`, recordValues(rec)...)
+	return err
+}
+
+// recordValues are the values of an audit row, in the order of insertAudit.
+func recordValues(r domain.Record) []any {
+	return []any{micros(r.At), string(r.Actor), string(r.Action), r.Object, r.Outcome, r.RequestID, r.Address}
+}

@@ -1,0 +1,168 @@
+package bunstore_test
+
+import (
+	"database/sql"
+	"net/url"
+	"path/filepath"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
+
+	"github.com/flowlatch/flowlatch/adapters/bunstore"
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/postgrestest"
+	"github.com/flowlatch/flowlatch/ports"
+	"github.com/flowlatch/flowlatch/ports/portstest"
+)
+
+func TestProjects(t *testing.T) { eachSuite(t, portstest.ProjectRepository, migrated) }
+func TestUsers(t *testing.T)    { eachSuite(t, portstest.UserRepository, migrated) }
+func TestSessions(t *testing.T) { eachSuite(t, portstest.SessionStore, migrated) }
+func TestCallers(t *testing.T)  { eachSuite(t, portstest.Callers, migrated) }
+
+func TestInstallation(t *testing.T) { eachSuite(t, portstest.Installation, open) }
+
+// newDatabase returns the URL of an empty database, which goes when t ends.
+type newDatabase func(t testing.TB) string
+
+// eachDialect runs the test for each kind of database.
+func eachDialect(t *testing.T, test func(t *testing.T, database newDatabase)) {
+	t.Helper()
+	for name, database := range map[string]newDatabase{
+		"Postgres": postgrestest.DSN,
+		"SQLite":   func(t testing.TB) string { return "sqlite://" + filepath.Join(t.TempDir(), "flowlatch.db") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, database)
+		})
+	}
+}
+
+// open opens the database at address and closes it when t ends.
+func open(t testing.TB, address string, o bunstore.Options) *bunstore.Store {
+	t.Helper()
+	s, err := bunstore.Open(t.Context(), domain.NewSecret(address), o)
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return s
+}
+
+// migrated is open with a schema.
+func migrated(t testing.TB, address string, o bunstore.Options) *bunstore.Store {
+	t.Helper()
+	s := open(t, address, o)
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatalf("Migrate: %v", err)
+	}
+	return s
+}
+
+// beside opens the database at address by its driver alone.
+func beside(t testing.TB, address string) *sql.DB {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	driver, name := "pgx", address
+	if u.Scheme == "sqlite" {
+		driver, name = "sqlite", "file:"+u.Path+"?_busy_timeout=10000&_txlock=immediate"
+	}
+	db, err := sql.Open(driver, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// eachSuite runs the suite on each kind of database, opened by opened.
+func eachSuite(t *testing.T, suite func(*testing.T, portstest.OpenStore), opened func(testing.TB, string, bunstore.Options) *bunstore.Store) {
+	t.Helper()
+	eachDialect(t, func(t *testing.T, database newDatabase) {
+		suite(t, func(t *testing.T, now ports.Clock) portstest.Store {
+			address := database(t)
+			db, options := beside(t, address), bunstore.Options{Now: now, MaxConns: 8}
+			s := opened(t, address, options)
+			out := views(s)
+			out.Records = func(t *testing.T) []domain.Record { return records(t, db) }
+			out.Another = func(t *testing.T) portstest.Store { return views(open(t, address, options)) }
+			out.Break = func(*testing.T) { _ = s.Close() }
+			out.Outgrow = func(t *testing.T) { outgrow(t, s, db) }
+			return out
+		})
+	})
+}
+
+func views(s *bunstore.Store) portstest.Store {
+	return portstest.Store{
+		Projects: s.Projects(), Users: s.Users(), Sessions: s.Sessions(), Callers: s.Callers(), Installation: s.Installation(),
+	}
+}
+
+// records reads the audit.
+func records(t testing.TB, db *sql.DB) []domain.Record {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), `SELECT at, actor, action, object, outcome, request_id, address FROM audit ORDER BY id`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var all []domain.Record
+	for rows.Next() {
+		var r domain.Record
+		var at int64
+		if err := rows.Scan(&at, &r.Actor, &r.Action, &r.Object, &r.Outcome, &r.RequestID, &r.Address); err != nil {
+			t.Fatal(err)
+		}
+		r.At = time.UnixMicro(at).UTC()
+		all = append(all, r)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// outgrow makes the schema one of a newer program.
+func outgrow(t *testing.T, s *bunstore.Store, db *sql.DB) {
+	t.Helper()
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	run(t, db, `INSERT INTO schema_versions (version, name, applied) VALUES (999, '0999_later', 1)`)
+}
+
+func run(t testing.TB, db *sql.DB, statement string) {
+	t.Helper()
+	if _, err := db.ExecContext(t.Context(), statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// count returns the number that a statement gives.
+func count(t testing.TB, db *sql.DB, statement string) int {
+	t.Helper()
+	var n int
+	if err := db.QueryRowContext(t.Context(), statement).Scan(&n); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	return n
+}
+
+// wantKind fails the test unless err is of the kind.
+func wantKind(t testing.TB, what string, err error, kind domain.Kind) {
+	t.Helper()
+	if got := domain.KindOf(err); got != kind {
+		t.Errorf("%s: got kind %q (%v), want %q", what, got, err, kind)
+	}
+}

@@ -1,0 +1,188 @@
+package bunstore_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/flowlatch/flowlatch/adapters/bunstore"
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/postgrestest"
+)
+
+// clockAt is a clock that stands still.
+func clockAt(seconds int64) func() time.Time {
+	return func() time.Time { return time.Unix(seconds, 0) }
+}
+
+// record is an audit row.
+func record(request string) domain.Record {
+	return domain.Record{At: time.Unix(1, 0), Actor: domain.ActorOperator, Action: domain.ActionLogin, Object: "-", Outcome: domain.OutcomeOK, RequestID: request}
+}
+
+func project(n int) domain.Project {
+	return domain.Project{
+		ID: domain.ProjectID(fmt.Sprintf("project-%d", n)), Name: fmt.Sprintf("name %d", n), Voiceflow: domain.VoiceflowID(fmt.Sprintf("voiceflow-%d", n)), Version: "v",
+	}
+}
+
+var someKey = domain.Sealed{Key: "1", Bytes: []byte("sealed")}
+
+// furnished is a database with project 1, granted to the member u, who has the login l.
+func furnished(t testing.TB, address string, o bunstore.Options) *bunstore.Store {
+	t.Helper()
+	o.Now = clockAt(1000)
+	s := migrated(t, address, o)
+	u := domain.NewUser("u", "u", domain.RoleMember, domain.NewSecret("hash"), []domain.ProjectID{"project-1"}, time.Unix(1, 0))
+	for _, err := range []error{
+		s.Projects().Add(t.Context(), project(1), someKey, record("add")),
+		s.Users().Create(t.Context(), u, record("create")),
+		s.Sessions().OpenLogin(t.Context(), login("l", "u"), u.PasswordHash, record("login")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func login(id domain.SessionID, user domain.UserID) domain.Session {
+	return domain.Session{
+		ID: id, Kind: domain.LoginSession, User: user, Created: time.Unix(1000, 0), LastUsed: time.Unix(1000, 0), Idle: time.Unix(2000, 0), Expires: time.Unix(3000, 0),
+	}
+}
+
+// assistant is a session in project n under the login l of u.
+func assistant(id domain.SessionID, n int) domain.Session {
+	a := login(id, "u")
+	a.Kind, a.Login, a.Project = domain.AssistantSession, "l", project(n).ID
+	return a
+}
+
+// requests are calls as requests make them, the first ones without writing.
+func requests(s *bunstore.Store) []func(ctx context.Context, n int) error {
+	return []func(context.Context, int) error{
+		func(ctx context.Context, _ int) error { _, err := s.Callers().BySession(ctx, "l"); return err },
+		func(ctx context.Context, _ int) error {
+			_, err := s.Projects().Page(ctx, domain.GrantedTo("u"), domain.Cursor{}, 10)
+			return err
+		},
+		func(ctx context.Context, _ int) error { _, err := s.Users().Find(ctx, "u"); return err },
+		func(ctx context.Context, _ int) error { _, err := s.Sessions().Find(ctx, "l"); return err },
+		func(ctx context.Context, n int) error {
+			return s.Projects().Add(ctx, project(n), someKey, record("add"))
+		},
+		func(ctx context.Context, _ int) error {
+			_, err := s.Sessions().OpenAssistant(ctx, assistant("a", 1), record("set"))
+			return err
+		},
+	}
+}
+
+func TestReadsAndTransactionsGoOnAtOnceAfterConnectionsBroke(t *testing.T) {
+	t.Parallel()
+	proxy := postgrestest.OpenProxy(t, postgrestest.DSN(t))
+	s := furnished(t, proxy.DSN(), bunstore.Options{MaxConns: 1})
+	for n, call := range requests(s)[:5] {
+		if err := call(t.Context(), 100+n); err != nil {
+			t.Fatalf("call %d while all is well: %v", n, err)
+		}
+		proxy.Cut()
+		proxy.Restore()
+		if err := call(t.Context(), 200+n); err != nil {
+			t.Errorf("call %d on a connection that broke: %v", n, err)
+		}
+	}
+}
+
+func TestADatabaseThatGoesAwayAndComesBack(t *testing.T) {
+	t.Parallel()
+	for name, outage := range map[string]func(*postgrestest.Proxy){"by a crash": (*postgrestest.Proxy).Cut, "in silence": (*postgrestest.Proxy).Stall} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			proxy := postgrestest.OpenProxy(t, postgrestest.DSN(t))
+			s := furnished(t, proxy.DSN(), bunstore.Options{MaxConns: 4, Timeout: 300 * time.Millisecond})
+			outage(proxy)
+			var all sync.WaitGroup
+			for n := range 4 { // as many as there are connections, and again
+				for c, call := range requests(s) {
+					all.Go(func() {
+						wantKind(t, fmt.Sprintf("call %d during the outage", c), call(t.Context(), 100+n), domain.Unavailable)
+					})
+				}
+			}
+			all.Wait()
+			_, _, err := s.Installation().Known(t.Context())
+			wantKind(t, "Known during the outage", err, domain.Unavailable)
+
+			proxy.Restore()
+			deadline, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			for c, call := range requests(s) {
+				for n := 200; ; n++ {
+					err := call(deadline, n)
+					if err == nil {
+						break
+					}
+					if deadline.Err() != nil {
+						t.Fatalf("call %d long after the outage: %v", c, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestADatabaseThatDoesNotAnswerIsUnavailableWithoutItsPassword(t *testing.T) {
+	t.Parallel()
+	const password = "open-sesame"
+	// Nothing listens on port 1.
+	_, err := bunstore.Open(t.Context(), domain.NewSecret("postgres://u:"+password+"@127.0.0.1:1/db?sslmode=disable"), bunstore.Options{})
+	wantKind(t, "Open", err, domain.Unavailable)
+	if err == nil || strings.Contains(err.Error(), password) || !strings.Contains(err.Error(), "127.0.0.1:1") {
+		t.Errorf("got error %v, want one that says where it looked, and not the password", err)
+	}
+}
+
+func TestErrorsShowNoValues(t *testing.T) {
+	eachDialect(t, func(t *testing.T, database newDatabase) {
+		const value = "open-sesame"
+		address := database(t)
+		s := furnished(t, address, bunstore.Options{})
+		db := beside(t, address)
+		run(t, db, `DROP TABLE project_keys`)
+		run(t, db, `ALTER TABLE audit RENAME COLUMN at TO another`)
+		sealed := domain.Sealed{Key: value, Bytes: []byte(value)}
+		_, openErr := s.Sessions().OpenAssistant(t.Context(), assistant(value, 1), record(value))
+		for what, err := range map[string]error{
+			"Add":           s.Projects().Add(t.Context(), domain.Project{ID: value, Name: value, Voiceflow: value, Version: value}, sealed, record(value)),
+			"OpenLogin":     s.Sessions().OpenLogin(t.Context(), login(value, "u"), domain.NewSecret("hash"), record(value)),
+			"OpenAssistant": openErr,
+			"Grant":         s.Projects().Grant(t.Context(), value, "project-1", time.Unix(1000, 0), record(value)),
+			"Create": s.Users().Create(t.Context(), domain.NewUser(value, value, domain.RoleMember, domain.NewSecret(value),
+				[]domain.ProjectID{"project-1"}, time.Unix(1, 0)), record(value)),
+		} {
+			wantKind(t, what, err, domain.Unavailable)
+			for ; err != nil; err = unwrapped(err) {
+				if text := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(text, value) {
+					t.Errorf("%s: the error shows a value: %s", what, text)
+				}
+			}
+		}
+	})
+}
+
+// unwrapped is the next error in the chain.
+func unwrapped(err error) error {
+	switch e := err.(type) { //nolint:errorlint // it walks the chain itself
+	case interface{ Unwrap() error }:
+		return e.Unwrap()
+	case interface{ Unwrap() []error }:
+		all := e.Unwrap()
+		return all[len(all)-1]
+	}
+	return nil
+}

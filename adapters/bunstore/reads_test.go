@@ -1,0 +1,306 @@
+package bunstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/postgrestest"
+)
+
+func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
+
+const (
+	manyProjects = 20_000
+	manyUsers    = 2_000 // with five grants and a login each
+	// greedy is a user to whom half of the projects are granted.
+	greedy = domain.UserID("greedy")
+)
+
+// fill makes a large database. Project 7 is p1000007, and so on.
+func fill(t *testing.T, s *Store) {
+	t.Helper()
+	count := func(n int) string {
+		return fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) `, n)
+	}
+	text := func(letter, i string) string { return `'` + letter + `' || CAST(1000000 + ` + i + ` AS text)` }
+	for _, statement := range []string{
+		// Five have one name, and ten are of one Voiceflow project.
+		`INSERT INTO projects (id, name, voiceflow_id, version, platform, created, voiceflow_created) ` + count(manyProjects) +
+			`SELECT ` + text("p", "i") + `, ` + text("name ", "i / 5") + `, ` + text("v", "i / 10") + `, ` + text("", "i") + `, 'webchat', i, i FROM n`,
+		`INSERT INTO project_keys (project_id, slot, key_id, sealed) SELECT id, 'primary', '1', CAST('sealed' AS ` + blob(s) + `) FROM projects`,
+		`INSERT INTO users (id, name, role, disabled, password_hash, created) ` + count(manyUsers) +
+			`SELECT ` + text("u", "i") + `, ` + text("name", "i") + `, CASE WHEN i % 10 = 0 THEN 'admin' ELSE 'member' END, i < 0, 'hash', i FROM n`,
+		`INSERT INTO grants (user_id, project_id, name, created) SELECT '` + string(greedy) + `', id, name, 1 FROM projects WHERE created % 2 = 0`,
+		`INSERT INTO grants (user_id, project_id, name, created) ` + count(5*manyUsers) +
+			`SELECT ` + text("u", fmt.Sprintf("i %% %d", manyUsers)) + `, p.id, p.name, 1 FROM n JOIN projects p ON p.id = ` + text("p", "i"),
+		`INSERT INTO sessions (id, kind, user_id, by_role, remember, created, last_used, idle, expires, address, agent) ` + count(manyUsers) +
+			`SELECT ` + text("l", "i") + `, 'login', ` + text("u", "i") + `, i < 0, i < 0, 1, 1, 1000000 * i, 1000000000000, '', '' FROM n`,
+	} {
+		if _, err := s.writes.DB.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%v in %s", err, statement)
+		}
+	}
+}
+
+func blob(s *Store) string {
+	if s.postgres {
+		return "bytea"
+	}
+	return "blob"
+}
+
+// large opens a large database at url in which half of the logins are over.
+func large(t *testing.T, url string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), domain.NewSecret(url), Options{
+		MaxConns: 1, Timeout: time.Minute, Now: func() time.Time { return time.Unix(manyUsers/2, 0) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s)
+	return s
+}
+
+// call is a call of a port on a large database, and how many rows it may read: those
+// that it returns, in each table that they come from, and a few where it also writes.
+type call struct {
+	name string
+	rows int
+	do   func(ctx context.Context, s *Store) error
+}
+
+func calls() []call {
+	everything, granted := domain.Operator().Sees(), domain.GrantedTo(greedy)
+	page := func(in domain.Visible, after domain.Cursor) func(context.Context, *Store) error {
+		return func(ctx context.Context, s *Store) error {
+			got, err := s.Projects().Page(ctx, in, after, 50)
+			return want(len(got), 50, err)
+		}
+	}
+	find := func(in domain.Visible, ref domain.ProjectRef, n int) func(context.Context, *Store) error {
+		return func(ctx context.Context, s *Store) error {
+			got, err := s.Projects().Find(ctx, in, ref)
+			return want(len(got), n, err)
+		}
+	}
+	later := time.Unix(1_000_000, 0)
+	session := func(id domain.SessionID, kind domain.SessionKind, user domain.UserID) domain.Session {
+		return domain.Session{ID: id, Kind: kind, User: user, Idle: later, Expires: later}
+	}
+	assistant := func(id domain.SessionID, user domain.UserID, login domain.SessionID, project domain.ProjectID, byRole bool) func(context.Context, *Store) error {
+		return func(ctx context.Context, s *Store) error {
+			a := session(id, domain.AssistantSession, user)
+			a.Login, a.Project, a.ByRole = login, project, byRole
+			_, err := s.Sessions().OpenAssistant(ctx, a, domain.Record{})
+			return err
+		}
+	}
+	return []call{
+		{"the first page of all projects", 50, page(everything, domain.Cursor{})},
+		{"a page of all projects far down", 50, page(everything, domain.Cursor{Name: "name 1003000", ID: "p1015002"})},
+		{"the first page of many granted projects", 100, page(granted, domain.Cursor{})},
+		{"a page of many granted projects far down", 100, page(granted, domain.Cursor{Name: "name 1003000", ID: "p1015002"})},
+		{"a project by id", 1, find(everything, domain.ProjectRef{ID: "p1000008"}, 1)},
+		{"projects by name", 5, find(everything, domain.ProjectRef{Name: "name 1000005"}, 5)},
+		{"projects by Voiceflow id", 10, find(everything, domain.ProjectRef{Voiceflow: "v1000005"}, 10)},
+		{"a granted project by id", 2, find(granted, domain.ProjectRef{ID: "p1000008"}, 1)},
+		{"a project that is not granted, by id", 0, find(granted, domain.ProjectRef{ID: "p1000007"}, 0)},
+		{"granted projects by name", 6, find(granted, domain.ProjectRef{Name: "name 1000005"}, 2)},
+		{"granted projects by Voiceflow id", 15, find(granted, domain.ProjectRef{Voiceflow: "v1000005"}, 5)},
+		{"the keys of a project", 1, func(ctx context.Context, s *Store) error {
+			keys, err := s.Projects().Keys(ctx, "p1000008")
+			return want(len(keys), 1, err)
+		}},
+		{"the caller of a session", 2, func(ctx context.Context, s *Store) error {
+			_, err := s.Callers().BySession(ctx, "l1001500")
+			return err
+		}},
+		{"a session", 1, func(ctx context.Context, s *Store) error {
+			_, err := s.Sessions().Find(ctx, "l1001500")
+			return err
+		}},
+		{"a user", 6, func(ctx context.Context, s *Store) error {
+			u, err := s.Users().Find(ctx, "u1000100")
+			return want(len(u.Assistants), 5, err)
+		}},
+		{"a user by name", 6, func(ctx context.Context, s *Store) error {
+			u, err := s.Users().FindByName(ctx, "name1000100")
+			return want(len(u.Assistants), 5, err)
+		}},
+		{"a page of users", 10 + 50, func(ctx context.Context, s *Store) error {
+			got, err := s.Users().Page(ctx, domain.Cursor{Name: "name1000100"}, 10)
+			return want(len(got), 10, err)
+		}},
+		{"opening a login", 10, func(ctx context.Context, s *Store) error {
+			return s.Sessions().OpenLogin(ctx, session("new", domain.LoginSession, "u1000100"), domain.NewSecret("hash"), domain.Record{})
+		}},
+		{"opening an assistant by a grant", 20, assistant("a1", "u1001500", "l1001500", "p1001500", false)},
+		{"opening another in its place", 20, assistant("a2", "u1001500", "l1001500", "p1003500", false)},
+		{"opening an assistant by role", 20, assistant("a3", "u1001510", "l1001510", "p1000500", true)},
+		{"opening an assistant without a login", 20, assistant("a4", greedy, "", "p1000500", false)},
+		{"touching a session", 2, func(ctx context.Context, s *Store) error {
+			return s.Sessions().Touch(ctx, "l1001600", later, later)
+		}},
+		{"ending a session", 10, func(ctx context.Context, s *Store) error {
+			return s.Sessions().End(ctx, "l1001600", domain.Record{})
+		}},
+		{"sweeping ten of many sessions", 60, func(ctx context.Context, s *Store) error {
+			n, err := s.Sessions().Sweep(ctx, 10)
+			return want(n, 10, err)
+		}},
+		{"adding a project", 10, func(ctx context.Context, s *Store) error {
+			return s.Projects().Add(ctx, domain.Project{ID: "new", Name: "new", Voiceflow: "new", Version: "new"},
+				domain.Sealed{Key: "1", Bytes: []byte("x")}, domain.Record{})
+		}},
+		{"granting a project", 10, func(ctx context.Context, s *Store) error {
+			return s.Projects().Grant(ctx, greedy, "p1000007", later, domain.Record{})
+		}},
+		{"revoking a project", 10, func(ctx context.Context, s *Store) error {
+			return s.Projects().Revoke(ctx, greedy, "p1000500", domain.Record{})
+		}},
+		{"removing a project", 30, func(ctx context.Context, s *Store) error {
+			return s.Projects().Remove(ctx, "p1000009", domain.Record{})
+		}},
+		{"updating a user", 60, func(ctx context.Context, s *Store) error {
+			_, err := s.Users().Update(ctx, "u1000100", func(u *domain.User, _ bool) error {
+				u.Assistants, u.Disabled, u.PasswordHash = u.Assistants[1:], true, domain.NewSecret("other")
+				return nil
+			}, "", domain.Record{})
+			return err
+		}},
+		{"removing a user", 60, func(ctx context.Context, s *Store) error {
+			return s.Users().Remove(ctx, "u1000110", func(*domain.User, bool) error { return nil }, domain.Record{})
+		}},
+	}
+}
+
+func want(got, want int, err error) error {
+	if err == nil && got != want {
+		return fmt.Errorf("got %d, want %d", got, want)
+	}
+	return err
+}
+
+func TestNoCallReadsMoreThanItReturnsOnPostgres(t *testing.T) {
+	t.Parallel()
+	const dead = 2 // what the calls before have left behind
+	s := large(t, postgrestest.DSN(t))
+	for _, statistics := range []string{"", "ANALYZE"} {
+		t.Run("statistics "+statistics, func(t *testing.T) {
+			if _, err := s.writes.DB.ExecContext(t.Context(), statistics); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range calls() {
+				before := rowsRead(t, s)
+				if err := c.do(t.Context(), s); err != nil && statistics == "" {
+					t.Errorf("%s: %v", c.name, err)
+				}
+				if got := rowsRead(t, s) - before; got > c.rows+dead {
+					t.Errorf("%s: read %d rows, want at most %d", c.name, got, c.rows)
+				}
+			}
+		})
+	}
+}
+
+// rowsRead is how many rows and index entries statements have read so far. The one
+// connection of s reports what it has read before it asks.
+func rowsRead(t *testing.T, s *Store) int {
+	t.Helper()
+	const read = `SELECT pg_stat_force_next_flush(); SELECT pg_stat_clear_snapshot()`
+	if _, err := s.writes.DB.ExecContext(t.Context(), read); err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	err := s.writes.DB.QueryRowContext(t.Context(), `SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables) +
+		(SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)`).Scan(&n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestEveryStatementUsesAnIndexOnSQLite(t *testing.T) {
+	t.Parallel()
+	s := large(t, "sqlite://"+filepath.Join(t.TempDir(), "large.db"))
+	built := &builtStatements{}
+	s.writes = s.writes.WithQueryHook(built)
+	for _, c := range calls() {
+		if err := c.do(t.Context(), s); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	ways := []admission{loginByPassword, assistantByRole, assistantByGrant, assistantOfHostByRole, assistantOfHostByGrant}
+	bound := []string{
+		pageOfAll, pageOfGranted, findByID, findByName, findByVoiceflow, findGrantedByID, findGrantedByName, findGrantedByVoiceflow,
+		selectPair, selectKeys, selectCaller, selectSession, touchSession, endSession, endLogins, endSessions, roleStands,
+		userByID, userByName, pageOfUsers, updateUser,
+	}
+	for _, way := range ways {
+		bound = append(bound, way.find)
+	}
+	// What is scanned may be a part of the statement itself, or an index that holds what
+	// is looked for and nothing else.
+	small := regexp.MustCompile(`^SCAN (g|CONSTANT ROW|\w+ USING INDEX users_admins)$`)
+	for _, statement := range append(bound, built.texts...) {
+		for _, step := range explain(t, s, statement) {
+			sorts := strings.Contains(step, "TEMP B-TREE") && !strings.Contains(step, "string_agg")
+			if sorts || strings.HasPrefix(step, "SCAN ") && !small.MatchString(step) {
+				t.Errorf("%s\n%s", step, statement)
+			}
+		}
+	}
+}
+
+// builtStatements are the statements that bun has built.
+type builtStatements struct{ texts []string }
+
+func (b *builtStatements) BeforeQuery(ctx context.Context, _ *bun.QueryEvent) context.Context {
+	return ctx
+}
+
+func (b *builtStatements) AfterQuery(_ context.Context, e *bun.QueryEvent) {
+	switch e.Operation() {
+	case "SELECT", "INSERT", "UPDATE", "DELETE":
+		b.texts = append(b.texts, e.Query)
+	}
+}
+
+// explain returns the steps of SQLite's plan.
+func explain(t *testing.T, s *Store, statement string) []string {
+	t.Helper()
+	const parameters = 21 // no statement has more
+	rows, err := s.reads.DB.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+statement, make([]any, parameters)...)
+	if err != nil {
+		t.Fatalf("%v in %s", err, statement)
+	}
+	defer func() { _ = rows.Close() }()
+	var steps []string
+	for rows.Next() {
+		var id, parent, unused sql.NullInt64
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, step)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return steps
+}

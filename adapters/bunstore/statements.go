@@ -1,0 +1,207 @@
+package bunstore
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/uptrace/bun"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// handle is what bound statements run on: the pool itself or a transaction, below bun.
+type handle interface {
+	QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error)
+	ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error)
+}
+
+// query runs a statement with bound values and lets bun scan its rows into dest, a
+// pointer to a slice.
+func (s *Store) query(ctx context.Context, on handle, dest any, statement string, args ...any) error {
+	args, err := s.bind(args)
+	if err != nil {
+		return err
+	}
+	rows, err := on.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return err
+	}
+	return s.reads.ScanRows(ctx, rows, dest)
+}
+
+// lookUp is query outside of a transaction. SQLite takes longer to prepare such a
+// statement than to run it, so it is kept prepared; on Postgres pgx does that.
+func (s *Store) lookUp(ctx context.Context, dest any, statement string, args ...any) error {
+	if s.postgres {
+		return s.query(ctx, s.reads.DB, dest, statement, args...)
+	}
+	args, err := s.bind(args)
+	if err != nil {
+		return err
+	}
+	prepared, err := s.prepare(ctx, statement)
+	if err != nil {
+		return err
+	}
+	rows, err := prepared.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	return s.reads.ScanRows(ctx, rows, dest)
+}
+
+// prepare returns the statement that it prepared when it was first asked for it. There
+// are as many as there are texts in this package.
+func (s *Store) prepare(ctx context.Context, statement string) (*sql.Stmt, error) {
+	if prepared, there := s.prepared.Load(statement); there {
+		return prepared.(*sql.Stmt), nil
+	}
+	prepared, err := s.reads.DB.PrepareContext(ctx, statement)
+	if err != nil {
+		return nil, err
+	}
+	first, there := s.prepared.LoadOrStore(statement, prepared)
+	if there {
+		err = prepared.Close()
+	}
+	return first.(*sql.Stmt), err
+}
+
+// exec runs a statement with bound values and returns how many rows it changed.
+func (s *Store) exec(ctx context.Context, on handle, statement string, args ...any) (int64, error) {
+	args, err := s.bind(args)
+	if err != nil {
+		return 0, err
+	}
+	return changed(on.ExecContext(ctx, statement, args...))
+}
+
+// changed is how many rows a statement changed.
+func changed(r sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+// bind is what goes with a statement to its driver; pgx is told to prepare it once for
+// each connection. It is Invalid for text that can't be kept.
+func (s *Store) bind(values []any) ([]any, error) {
+	for _, value := range values {
+		if text, ok := value.(string); ok {
+			if err := storable(text); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if !s.postgres {
+		return values, nil
+	}
+	args := make([]any, 0, len(values)+1)
+	return append(append(args, pgx.QueryExecModeCacheStatement), values...), nil
+}
+
+// maxTries is how often a call is tried where trying again is safe.
+const maxTries = 3
+
+// read carries out a look-up, again if the connection turned out to be lost: look
+// changes nothing, and what it fills in is filled in anew.
+func (s *Store) read(ctx context.Context, what string, look func(ctx context.Context) error) error {
+	return s.try(ctx, what, look, func(err error) bool { return lost(err) || busy(err) })
+}
+
+// write carries out one statement that changes something, with its audit row: on
+// SQLite in a transaction, since only those wait for their turn.
+func (s *Store) write(ctx context.Context, what string, do func(ctx context.Context, on handle) error) error {
+	if !s.postgres {
+		return s.change(ctx, what, func(ctx context.Context, tx bun.Tx) error { return do(ctx, tx.Tx) })
+	}
+	return s.try(ctx, what, func(ctx context.Context) error { return do(ctx, s.writes.DB) }, collided)
+}
+
+// change carries out a transaction. do may run more than once.
+func (s *Store) change(ctx context.Context, what string, do func(ctx context.Context, tx bun.Tx) error) error {
+	return s.try(ctx, what, func(ctx context.Context) error {
+		tx, err := s.begin(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback() }() // does nothing after Commit
+		if err := do(ctx, tx); err != nil {
+			return err
+		}
+		return tx.Commit()
+	}, collided)
+}
+
+// try does do within the time that a call has, a few times while again tells from the
+// error that this helps, and translates the error.
+func (s *Store) try(ctx context.Context, what string, do func(ctx context.Context) error, again func(error) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	defer cancel()
+	err := do(ctx)
+	for tries := 1; err != nil && tries < maxTries && ctx.Err() == nil && again(err); tries++ {
+		err = do(ctx)
+	}
+	return failure(what, err)
+}
+
+// begin begins a transaction, on SQLite as the only one that writes.
+func (s *Store) begin(ctx context.Context) (bun.Tx, error) {
+	for tries := 1; ; tries++ {
+		tx, err := s.writes.BeginTx(ctx, nil)
+		if err == nil || ctx.Err() != nil || !busy(err) && (!lost(err) || tries >= maxTries) {
+			return tx, err
+		}
+	}
+}
+
+// lock locks the rows that q finds, on Postgres. On SQLite a transaction has the whole
+// database to itself.
+func (s *Store) lock(q *bun.SelectQuery, strength string) *bun.SelectQuery {
+	if s.postgres {
+		return q.For(strength)
+	}
+	return q
+}
+
+// pause waits for d and says whether ctx let it.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// storable is Invalid for text that Postgres does not keep and SQLite must not. The
+// domain refuses it already; this is for a host program that passes it by.
+func storable[T ~string](texts ...T) error {
+	for _, text := range texts {
+		if strings.IndexByte(string(text), 0) >= 0 || !utf8.ValidString(string(text)) {
+			return &domain.Error{Kind: domain.Invalid, Public: "a text holds NUL or invalid UTF-8"}
+		}
+	}
+	return nil
+}
+
+// nullable is how an optional text is bound.
+func nullable(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
+}
+
+// micros is how a time is kept.
+func micros(t time.Time) int64 { return t.UnixMicro() }
+
+// instant reverses micros.
+func instant(us int64) time.Time { return time.UnixMicro(us).UTC() }

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
+)
+
+func TestUsageErrorsExitWith2(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t))
+	for _, tc := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"no command", nil, "expected one of"},
+		{"an unknown command", []string{"srve"}, "serve"},
+		{"a command without its own", []string{"user"}, "flowlatch user --help"},
+		{"a flag that is not there", []string{"serve", "--colour=red"}, "unknown flag --colour"},
+		{"a flag of serve elsewhere", []string{"user", "list", "--addr=:1"}, "unknown flag --addr"},
+		{"a flag for a secret", []string{"serve", "--database-url=postgres://h/d"}, "unknown flag --database-url"},
+		{"a flag that demo has not", []string{"demo", "--data-dir=/srv"}, "unknown flag --data-dir"},
+		{"an argument that is missing", []string{"user", "create"}, `expected "<name>"`},
+	} {
+		t.Run(tc.name, func(t *testing.T) { m.fails(exitUsage, tc.want, "", tc.args...) })
+	}
+}
+
+func TestASecretOnTheCommandLineIsNotRepeated(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t))
+	for _, args := range [][]string{
+		{"project", "add", "65f1c0ffee0123456789abcd", "VF.DM.secret"},
+		{"project", "add", "65f1c0ffee0123456789abcd", "--key=VF.DM.secret"},
+		{"user", "passwd", "ben", "VF.DM.secret"},
+		{"serve", "--database-url=VF.DM.secret"},
+	} {
+		m.fails(exitUsage, "see flowlatch", "", args...)
+	}
+	if strings.Contains(m.said.String(), "VF.DM.secret") {
+		t.Errorf("a secret is repeated:\n%s", m.said)
+	}
+}
+
+func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t))
+	for _, command := range []string{
+		"serve", "demo", "user create", "user list", "user disable", "user enable", "user passwd", "user grant", "user revoke",
+		"project add", "project list", "project delete", "keys new", "migrate up", "migrate status", "healthcheck", "version",
+	} {
+		t.Run(command, func(t *testing.T) {
+			help := m.must("", append(strings.Fields(command), "--help")...)
+			if !strings.HasPrefix(help, "Usage: flowlatch "+command) || !strings.Contains(help, "flowlatch "+command+"\n") && !strings.Contains(help, "flowlatch "+command+" ") {
+				t.Errorf("no usage or example of %q in\n%s", command, help)
+			}
+			if all := m.must("", "--help"); !strings.Contains(all, strings.Fields(command)[0]) {
+				t.Errorf("%q is not in flowlatch --help", command)
+			}
+		})
+	}
+}
+
+func TestVersionNamesItself(t *testing.T) {
+	got := newMachine(t, startVoiceflow(t)).must("", "version")
+	if !strings.HasPrefix(got, "flowlatch ") || !strings.Contains(got, " go1.") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestUsersByCommands(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t))
+
+	made := m.must(adminPassword+"\n", "user", "create", "--admin", "Ada")
+	if !strings.Contains(made, "made the data folder "+m.data()) || !strings.Contains(made, "made the admin ada") {
+		t.Errorf("user create says %q, want where the data folder is and whom it made", made)
+	}
+	if again := m.must(memberPassword, "user", "create", "ben"); strings.Contains(again, "data folder") {
+		t.Errorf("a second user create says %q", again)
+	}
+	for _, tc := range []struct {
+		name, want, input string
+		args              []string
+	}{
+		{"a name that is taken", "taken", memberPassword + "\n", []string{"user", "create", "ben"}},
+		{"a name that is none", "username may hold", memberPassword + "\n", []string{"user", "create", "ben!"}},
+		{"no password", "standard input should begin with a line that is the password", "", []string{"user", "create", "eve"}},
+		{"an empty password", "and is empty", "\n", []string{"user", "create", "eve"}},
+		{"a short password", "shorter than 8", "short\n", []string{"user", "create", "eve"}},
+		{"a common password", "common", "password1\n", []string{"user", "create", "eve"}},
+		{"a line without an end in sight", "too long", strings.Repeat("x", 1<<20), []string{"user", "create", "eve"}},
+		{"the last admin", "last admin", "", []string{"user", "disable", "ada"}},
+		{"a user who is not there", "no such user", "", []string{"user", "enable", "eve"}},
+		{"a password for nobody", "no such user", memberPassword, []string{"user", "passwd", "eve"}},
+		{"a grant to nobody", "no such user", "", []string{"user", "grant", "eve", "Pizza"}},
+		{"a grant of nothing", "no such assistant", "", []string{"user", "grant", "ben", "Pizza"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) { m.fails(exitFailure, tc.want, tc.input, tc.args...) })
+	}
+
+	m.must("", "user", "disable", "ben")
+	list := m.must("", "user", "list")
+	rows := strings.Split(strings.TrimSpace(list), "\n")
+	if len(rows) != 3 || strings.Join(strings.Fields(rows[0]), " ") != "NAME ROLE STATE GRANTS CREATED ID" ||
+		!strings.HasPrefix(strings.Join(strings.Fields(rows[1]), " "), "ada admin enabled 0 ") ||
+		!strings.HasPrefix(strings.Join(strings.Fields(rows[2]), " "), "ben member disabled 0 ") {
+		t.Errorf("user list prints\n%s", list)
+	}
+	if strings.Index(rows[1], "admin") != strings.Index(rows[2], "member") {
+		t.Errorf("the columns are not aligned:\n%s", list)
+	}
+	m.must("", "user", "enable", "ben")
+
+	var user struct {
+		ID, Username, Role, Created string
+		Disabled                    bool
+		Assistants                  []string
+	}
+	line := strings.Split(m.must("", "user", "list", "--json"), "\n")[1]
+	if err := json.Unmarshal([]byte(line), &user); err != nil {
+		t.Fatal(err)
+	}
+	if user.Username != "ben" || user.Role != "member" || user.Disabled || user.Assistants == nil || len(user.ID) != 36 || !instantWithin(user.Created, patience) {
+		t.Errorf("user list --json prints %s", line)
+	}
+}
+
+func TestCommandsActOnARunningService(t *testing.T) {
+	pizza, trains := newAssistant("Pizza Palace"), newAssistant("Train times")
+	m := newMachine(t, startVoiceflow(t, pizza, trains))
+	s := serving(t, m)
+	admin, member := s.admin(), s.member()
+	admin.want(admin.get("/get_projects"), "404 not_found")
+
+	m.must(pizza.Key+"\n", "project", "add", pizza.VersionID)
+	m.must(trains.Key, "project", "add", trains.Aliases[0], "--voiceflow-project", trains.ProjectID)
+	added := admin.want(admin.get("/get_projects"), "200").listed(t)
+	if len(added) != 2 || added[0].Name != "Pizza Palace" {
+		t.Fatalf("listed %v", added)
+	}
+
+	member.want(member.get("/get_projects"), "404 not_found")
+	for _, by := range []string{"Pizza Palace", pizza.ProjectID, added[0].ID} {
+		m.must("", "user", "grant", "ben", by)
+		member.want(member.post("/set_project", body{"project_id": pizza.ProjectID}), "200")
+		m.must("", "user", "revoke", "ben", by)
+		member.want(member.post("/set_project", body{"project_id": pizza.ProjectID}), "401 not_allowed")
+	}
+
+	m.must("", "user", "disable", "ben")
+	member.want(member.get("/get_projects"), "401 not_authenticated")
+	m.must("", "user", "enable", "ben")
+	member = s.member()
+	m.must(adminPassword+"\n", "user", "passwd", "ben")
+	member.want(member.get("/get_projects"), "401 not_authenticated")
+	newBrowser(t, s.url).login("ben", adminPassword)
+
+	for _, what := range []string{"Pizza Palace", trains.ProjectID} {
+		m.must("", "project", "delete", what)
+	}
+	admin.want(admin.get("/get_projects"), "404 not_found")
+	m.fails(exitFailure, "no such assistant", "", "project", "delete", "Pizza Palace")
+	s.stop()
+}
+
+func TestProjectsByCommands(t *testing.T) {
+	const shady = "Evil\x1b[2J\u202e\u0085\nname"
+	one, two, evil := newAssistant("Twin"), newAssistant("Twin"), newAssistant(shady)
+	m := newMachine(t, startVoiceflow(t, one, two, evil))
+	m.fails(exitFailure, "there is no data folder "+m.data(), "", "project", "list")
+	m.must(adminPassword, "user", "create", "--admin", "ada")
+	if got := m.must("", "project", "list"); strings.TrimSpace(got) != "NAME  VOICEFLOW PROJECT  VERSION  CREATED  ID" {
+		t.Errorf("an empty list is %q", got)
+	}
+	for _, tc := range []struct {
+		name, want, input string
+		args              []string
+	}{
+		{"no key", "API key of the assistant", "", []string{"project", "add", one.VersionID}},
+		{"a version that is none", "version_id may hold", one.Key, []string{"project", "add", "a b"}},
+		{"an alias alone", "voiceflow_project_id is needed", one.Key, []string{"project", "add", "production"}},
+		{"a wrong key", "Voiceflow refused the key", voiceflowtest.NewKey(), []string{"project", "add", one.VersionID}},
+	} {
+		t.Run(tc.name, func(t *testing.T) { m.fails(exitFailure, tc.want, tc.input, tc.args...) })
+	}
+	for _, a := range []voiceflowtest.Assistant{one, two, evil} {
+		m.must(a.Key, "project", "add", a.VersionID)
+	}
+	m.fails(exitFailure, "Twin has the Id", one.Key, "project", "add", one.VersionID) // already added
+	for _, args := range [][]string{{"project", "delete", "Twin"}, {"user", "grant", "ada", "Twin"}} {
+		m.fails(exitFailure, "several assistants answer to that", "", args...)
+	}
+
+	table, lines := m.must("", "project", "list"), m.must("", "project", "list", "--json")
+	for _, text := range []string{table, lines} {
+		if strings.ContainsAny(text, "\x1b\u202e\u0085") || strings.Count(text, "\n") > 4 {
+			t.Errorf("characters that command a terminal are printed: %q", text)
+		}
+	}
+	if want := `"Evil\x1b[2J\u202e\u0085\nname"`; !strings.Contains(table, want) {
+		t.Errorf("%s is not in\n%s", want, table)
+	}
+	var p struct{ Name, ID, Created, VoiceflowProject, Version string }
+	if err := json.Unmarshal([]byte(strings.Split(lines, "\n")[0]), &p); err != nil {
+		t.Fatal(err)
+	}
+	if p.Name != shady || len(p.ID) != 36 || p.VoiceflowProject != evil.ProjectID || p.Version != evil.VersionID || !instantWithin(p.Created, patience) {
+		t.Errorf("project list --json prints %+v", p)
+	}
+}
+
+func TestKeysNew(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t))
+	file := filepath.Join(m.folder, "keyset.json")
+	m.must("", "keys", "new", "keyset.json")
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode() != 0o600 {
+		t.Errorf("mode %v, want 0600", info.Mode())
+	}
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.fails(exitFailure, "already", "", "keys", "new", "keyset.json")
+	m.fails(exitFailure, "no such file", "", "keys", "new", "nowhere/keyset.json")
+	if after, err := os.ReadFile(file); err != nil || string(after) != string(before) {
+		t.Errorf("the keyset is another one now (%v)", err)
+	}
+	m.with("FLOWLATCH_KEYSET_FILE", file).must(adminPassword, "user", "create", "ada")
+	m.with("FLOWLATCH_KEYSET", string(before)).must("", "user", "list")
+	if _, err := os.Stat(filepath.Join(m.data(), "keyset.json")); !os.IsNotExist(err) {
+		t.Errorf("a keyset is in the data folder, though one is named (%v)", err)
+	}
+}
+
+func TestMigrate(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t))
+	m.fails(exitFailure, "there is no data folder", "", "migrate", "status")
+	if got := m.must("", "migrate", "up"); !strings.Contains(got, "made the data folder "+m.data()) || !strings.Contains(got, "applied 0001_initial") {
+		t.Errorf("migrate up says %q", got)
+	}
+	if got := m.must("", "migrate", "up"); got != "the schema is up to date\n" {
+		t.Errorf("a second migrate up says %q", got)
+	}
+	if got := m.must("", "migrate", "status"); !strings.Contains(got, "0001_initial") || strings.Contains(got, "not yet") {
+		t.Errorf("migrate status says %q", got)
+	}
+	m.must(adminPassword, "user", "create", "ada") // on what migrate up has left
+}
+
+func TestUnknownVariablesAreOneWarningEach(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_DATA_DIRR", "/srv")
+	r := m.run(adminPassword, "user", "create", "ada")
+	if r.code != exitOK || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, "FLOWLATCH_DATA_DIRR is not known and not read; the nearest known is FLOWLATCH_DATA_DIR") {
+		t.Errorf("exit code %d, standard error %q", r.code, r.stderr)
+	}
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// secrets compares Secrets, which hide from cmp.
+var secrets = cmp.Comparer(domain.Secret.Equal)
+
+func fileWith(t *testing.T, content string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestWithoutSettingsTheDefaultsHold(t *testing.T) {
+	got, warnings, err := readConfig(source{environ: []string{"PATH=/bin", "FLOWLATCH_ADDR=", "FLOWLATCH_UNKNOWN="}})
+	if err != nil || len(warnings) > 0 {
+		t.Fatalf("readConfig: warnings %q, error %v, want none", warnings, err)
+	}
+	folder, err := filepath.Abs("flowlatch-data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		Addr: "127.0.0.1:8080", DataDir: folder,
+		DatabaseWait: 10 * time.Second, DatabaseTimeout: 5 * time.Second, DatabaseMaxConns: 20,
+		VoiceflowAPIURL: "https://api.voiceflow.com", VoiceflowRuntimeURL: "https://general-runtime.voiceflow.com",
+		VoiceflowAnalyticsURL: "https://analytics-api.voiceflow.com", VoiceflowRealtimeURL: "https://realtime-api.voiceflow.com",
+		VoiceflowTimeout: 20 * time.Second,
+		CookieSecure:     true, CookieSameSite: http.SameSiteLaxMode,
+		Lifetimes:     domain.Lifetimes{Idle: 30 * time.Minute, Absolute: 12 * time.Hour, Remember: 720 * time.Hour},
+		LoginFailures: 10, LoginFailuresAddress: 100,
+		ShutdownTimeout: 9 * time.Second, LogLevel: slog.LevelInfo,
+	}
+	if diff := cmp.Diff(want, got, secrets); diff != "" {
+		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+	if got, want := got.database().Reveal(), "sqlite://"+folder+"/flowlatch.db"; got != want {
+		t.Errorf("database: got %q, want %q", got, want)
+	}
+	if got, want := got.keysetPath(), folder+"/keyset.json"; got != want {
+		t.Errorf("keyset: got %q, want %q", got, want)
+	}
+}
+
+func TestEverySettingCanBeSet(t *testing.T) {
+	values := map[string]string{
+		"ADDR": "[::1]:0", "TLS_CERT_FILE": "c.pem", "TLS_KEY_FILE": "k.pem", "DATA_DIR": "/srv/data",
+		"DATABASE_URL": "postgres://u:p@h/d", "DATABASE_WAIT": "0s", "DATABASE_TIMEOUT": "1s", "DATABASE_MAX_CONNS": "3",
+		"KEYSET_FILE": "/k", "VOICEFLOW_API_URL": "http://127.0.0.1:1/", "VOICEFLOW_RUNTIME_URL": "http://[::1]:2",
+		"VOICEFLOW_ANALYTICS_URL": "http://localhost:3", "VOICEFLOW_REALTIME_URL": "https://r.example/base", "VOICEFLOW_ALLOW_HTTP": "true",
+		"VOICEFLOW_TIMEOUT": "2s", "COOKIE_SECURE": "true", "COOKIE_SAMESITE": "None",
+		"TRUSTED_ORIGINS": "https://a.example, https://b.example:8443,", "TRUSTED_PROXIES": "10.0.0.0/8, ::1",
+		"SESSION_IDLE": "1m", "SESSION_LIFETIME": "2m", "REMEMBER_LIFETIME": "3m", "LOGIN_FAILURES": "1", "LOGIN_FAILURES_ADDRESS": "2",
+		"SHUTDOWN_TIMEOUT": "0s", "LOG_LEVEL": "debug",
+	}
+	want := Config{
+		Addr: "[::1]:0", TLSCertFile: "c.pem", TLSKeyFile: "k.pem", DataDir: "/srv/data",
+		DatabaseURL: domain.NewSecret("postgres://u:p@h/d"), DatabaseTimeout: time.Second, DatabaseMaxConns: 3, KeysetFile: "/k",
+		VoiceflowAPIURL: "http://127.0.0.1:1", VoiceflowRuntimeURL: "http://[::1]:2",
+		VoiceflowAnalyticsURL: "http://localhost:3", VoiceflowRealtimeURL: "https://r.example/base", VoiceflowAllowHTTP: true,
+		VoiceflowTimeout: 2 * time.Second, CookieSecure: true, CookieSameSite: http.SameSiteNoneMode,
+		TrustedOrigins: []string{"https://a.example", "https://b.example:8443"}, TrustedProxies: []string{"10.0.0.0/8", "::1"},
+		Lifetimes:     domain.Lifetimes{Idle: time.Minute, Absolute: 2 * time.Minute, Remember: 3 * time.Minute},
+		LoginFailures: 1, LoginFailuresAddress: 2, LogLevel: slog.LevelDebug,
+	}
+	var environ []string
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		environ = append(environ, prefix+name+"="+values[name])
+	}
+	flags := maps.Clone(values)
+	maps.DeleteFunc(flags, func(name, _ string) bool {
+		return slices.ContainsFunc(settings, func(s setting) bool { return s.name == name && s.secret() })
+	})
+	for _, tc := range []struct {
+		name string
+		from source
+	}{
+		{"by the environment", source{environ: environ}},
+		{"by flags, which win", source{flags: flags, environ: []string{
+			"FLOWLATCH_DATABASE_URL=postgres://u:p@h/d", "FLOWLATCH_KEYSET_FILE=/k", "FLOWLATCH_ADDR=:1", "FLOWLATCH_LOG_LEVEL=nonsense",
+		}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, warnings, err := readConfig(tc.from)
+			if err != nil || len(warnings) > 0 {
+				t.Fatalf("readConfig: warnings %q, error %v, want none", warnings, err)
+			}
+			if diff := cmp.Diff(want, got, secrets); diff != "" {
+				t.Errorf("config (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSecretsComeFromFilesToo(t *testing.T) {
+	for _, tc := range []struct{ name, content, want string }{
+		{"as it is", "postgres://u:p@h/d", "postgres://u:p@h/d"},
+		{"without the newline at its end", "postgres://u:p@h/d\n", "postgres://u:p@h/d"},
+		{"without the line end of Windows", "postgres://u:p@h/d\r\n", "postgres://u:p@h/d"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c, _, err := readConfig(source{environ: []string{"FLOWLATCH_DATABASE_URL_FILE=" + fileWith(t, tc.content)}})
+			if got := c.DatabaseURL.Reveal(); err != nil || got != tc.want {
+				t.Errorf("got %q, %v, want %q", got, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestValuesThatCannotBeUsed(t *testing.T) {
+	const bad = "hunter2-secret" // is in no sentence
+	for _, tc := range []struct {
+		name    string
+		environ []string
+		flags   map[string]string
+		want    string
+	}{
+		{"an address without a port", []string{"ADDR=" + bad}, nil, "FLOWLATCH_ADDR must be host:port"},
+		{"a port that is none", []string{"ADDR=:70000"}, nil, "FLOWLATCH_ADDR must be host:port"},
+		{"a port with a sign", []string{"ADDR=:+80"}, nil, "FLOWLATCH_ADDR must be host:port"},
+		{"a flag, which is named as it was given", nil, map[string]string{"ADDR": bad}, "--addr must be host:port"},
+		{"an empty flag", nil, map[string]string{"DATA_DIR": ""}, "--data-dir must not be empty"},
+		{"a duration without a unit", []string{"DATABASE_WAIT=10"}, nil, "FLOWLATCH_DATABASE_WAIT must be a duration"},
+		{"a duration below its least", []string{"SESSION_IDLE=10ms"}, nil, "FLOWLATCH_SESSION_IDLE must be a duration such as 30s or 12h, at least 1s"},
+		{"a duration below zero", []string{"SHUTDOWN_TIMEOUT=-1s"}, nil, "FLOWLATCH_SHUTDOWN_TIMEOUT must be a duration"},
+		{"a number that is none", []string{"DATABASE_MAX_CONNS=" + bad}, nil, "FLOWLATCH_DATABASE_MAX_CONNS must be a number from 1 to 10000"},
+		{"a number below its least", []string{"LOGIN_FAILURES=0"}, nil, "FLOWLATCH_LOGIN_FAILURES must be a number from 1"},
+		{"a truth that is none", []string{"COOKIE_SECURE=" + bad}, nil, "FLOWLATCH_COOKIE_SECURE must be true or false"},
+		{"a SameSite that is none", []string{"COOKIE_SAMESITE=" + bad}, nil, "FLOWLATCH_COOKIE_SAMESITE must be lax, strict or none"},
+		{"SameSite=None without Secure", []string{"COOKIE_SAMESITE=none", "COOKIE_SECURE=false"}, nil, "browsers refuse such cookies"},
+		{"a level that is none", []string{"LOG_LEVEL=" + bad}, nil, "FLOWLATCH_LOG_LEVEL must be debug, info, warn or error"},
+		{"an origin with a path", []string{"TRUSTED_ORIGINS=https://a.example/" + bad}, nil, "FLOWLATCH_TRUSTED_ORIGINS must be origins"},
+		{"a proxy that is none", []string{"TRUSTED_PROXIES=10.0.0.0/8," + bad}, nil, "FLOWLATCH_TRUSTED_PROXIES must be addresses"},
+		{"a URL with a password", []string{"VOICEFLOW_API_URL=https://u:" + bad + "@h"}, nil, "FLOWLATCH_VOICEFLOW_API_URL must be an absolute https URL"},
+		{"a URL that is none", []string{"VOICEFLOW_RUNTIME_URL=://" + bad}, nil, "FLOWLATCH_VOICEFLOW_RUNTIME_URL must be an absolute https URL"},
+		{"plain http beyond this machine", []string{"VOICEFLOW_ANALYTICS_URL=http://" + bad}, nil, "FLOWLATCH_VOICEFLOW_ANALYTICS_URL is plain http"},
+		{"a certificate without its key", []string{"TLS_CERT_FILE=" + bad}, nil, "FLOWLATCH_TLS_CERT_FILE and FLOWLATCH_TLS_KEY_FILE are set together"},
+		{"a secret and its file", []string{"DATABASE_URL=" + bad, "DATABASE_URL_FILE=/f"}, nil, "FLOWLATCH_DATABASE_URL and FLOWLATCH_DATABASE_URL_FILE are both set"},
+		{"a keyset and its file", []string{"KEYSET=" + bad, "KEYSET_FILE=/f"}, nil, "FLOWLATCH_KEYSET and FLOWLATCH_KEYSET_FILE are both set"},
+		{"a secret's file that is not there", []string{"DATABASE_URL_FILE=/" + bad}, nil, "FLOWLATCH_DATABASE_URL_FILE names a file that can't be read: no such file"},
+		{"a secret's file that is empty", []string{"DATABASE_URL_FILE=" + fileWith(t, "\n")}, nil, "FLOWLATCH_DATABASE_URL must not be empty"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var environ []string
+			for _, e := range tc.environ {
+				environ = append(environ, prefix+e)
+			}
+			_, _, err := readConfig(source{environ: environ, flags: tc.flags})
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Fatalf("got error %v, want one with %q", err, tc.want)
+			}
+			if strings.Contains(err.Error(), bad) {
+				t.Errorf("the sentence shows the value: %v", err)
+			}
+		})
+	}
+}
+
+func TestUnknownVariablesAreWarnings(t *testing.T) {
+	_, got, err := readConfig(source{environ: []string{
+		"FLOWLATCH_ADR=secret", "FLOWLATCH_DATABASE_URL_FIL=secret", "FLOWLATCH_PORT=tcp://10.0.0.1:80", "FLOWLATCH_\x1b[2J=secret", "OTHER=1",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		`the variable "FLOWLATCH_\x1b[2J" is not known and not read; the nearest known is FLOWLATCH_ADDR`,
+		"the variable FLOWLATCH_ADR is not known and not read; the nearest known is FLOWLATCH_ADDR",
+		"the variable FLOWLATCH_DATABASE_URL_FIL is not known and not read; the nearest known is FLOWLATCH_DATABASE_URL_FILE",
+		"the variable FLOWLATCH_PORT is not known and not read; the nearest known is FLOWLATCH_ADDR",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+func TestDemoHeedsNothingOfTheRealData(t *testing.T) {
+	c, warnings, err := readConfig(source{demo: demoFallbacks, environ: []string{
+		"FLOWLATCH_DATA_DIR=/srv", "FLOWLATCH_DATABASE_URL=nonsense", "FLOWLATCH_DATABASE_WAIT=nonsense",
+		"FLOWLATCH_KEYSET=k", "FLOWLATCH_KEYSET_FILE=/k", "FLOWLATCH_VOICEFLOW_API_URL=nonsense", "FLOWLATCH_SESSION_IDLE=1m",
+	}})
+	if err != nil || len(warnings) > 0 {
+		t.Fatalf("readConfig: warnings %q, error %v, want none", warnings, err)
+	}
+	if !c.ownDatabase() || !c.ownKeyset() || c.DataDir == "/srv" {
+		t.Errorf("demo has the real data: %+v", c)
+	}
+	if c.CookieSecure || c.LogLevel != slog.LevelError || c.Lifetimes.Idle != time.Minute {
+		t.Errorf("got secure %t, level %v, idle %v, want demo's own, and what is set", c.CookieSecure, c.LogLevel, c.Lifetimes.Idle)
+	}
+	if c, _, _ := readConfig(source{demo: demoFallbacks, environ: []string{"FLOWLATCH_COOKIE_SECURE=true"}}); !c.CookieSecure {
+		t.Error("demo's own fallback wins over the environment")
+	}
+}
+
+func TestConfigShowsNoSecret(t *testing.T) {
+	c, _, err := readConfig(source{environ: []string{"FLOWLATCH_DATABASE_URL=postgres://u:hunter2@h/d", "FLOWLATCH_KEYSET=hunter2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shown := fmt.Sprintf("%v %+v %#v", c, c, c); strings.Contains(shown, "hunter2") {
+		t.Errorf("a secret shows: %s", shown)
+	}
+}
+
+func TestFlagsAreTheTable(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		demo map[string]string
+		want func(setting) bool
+	}{
+		{"serve has all but secrets", nil, func(s setting) bool { return !s.secret() }},
+		{"demo has those that do not touch the data", demoFallbacks, func(s setting) bool { return s.use == everywhere }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			flags := flagsOf(tc.demo)
+			parser := mustParse(t, flags)
+			for _, s := range settings {
+				args := []string{"--" + s.flag() + "=given"}
+				_, err := parser.Parse(args)
+				if has := err == nil; has != tc.want(s) {
+					t.Errorf("%s: accepted is %t, want %t", args, has, tc.want(s))
+				} else if has && givenFlags(flags)[s.name] != "given" {
+					t.Errorf("%s did not arrive", args)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/flowlatch/flowlatch/adapters/bunstore"
+	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
+	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/postgrestest"
+)
+
+// TestNothingThatWasAnsweredIsLostByAKill adds 1,000 assistants and kills the server
+// with SIGKILL again and again meanwhile.
+func TestNothingThatWasAnsweredIsLostByAKill(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		database func(t *testing.T) string
+	}{
+		{"SQLite", func(*testing.T) string { return "" }},
+		{"Postgres", func(t *testing.T) string { return postgrestest.DSN(t) }},
+	} {
+		t.Run(tc.name, func(t *testing.T) { killWhileAdding(t, tc.database(t)) })
+	}
+}
+
+func killWhileAdding(t *testing.T, database string) {
+	const adds, kills, atOnce = 1000, 5, 8
+	assistants := make([]voiceflowtest.Assistant, adds)
+	for i := range assistants {
+		assistants[i] = newAssistant(fmt.Sprintf("Assistant %04d", i))
+	}
+	m := newMachine(t, startVoiceflow(t, assistants...)).with("FLOWLATCH_DATABASE_URL", database)
+	m.must(adminPassword, "user", "create", "--admin", "ada")
+
+	var mu sync.Mutex
+	answered := map[string]voiceflowtest.Assistant{} // by the Id that was answered
+	for round := range kills {
+		s := m.start("serve")
+		admin := s.admin()
+		enough := (round + 1) * adds / kills
+		todo := make(chan voiceflowtest.Assistant)
+		var adding sync.WaitGroup
+		for range atOnce {
+			adding.Go(func() {
+				for a := range todo {
+					got, err := admin.try("POST", "/add_project", body{"version_id": a.VersionID, "token": a.Key})
+					if err != nil {
+						continue // the server is gone
+					}
+					mu.Lock()
+					switch got.String() {
+					case "200", "400 already_added": // the latter, too, says that it is there
+						answered[got.added(t).ID] = a
+					default:
+						t.Errorf("an add was answered %s: %s", got, got.text)
+					}
+					if len(answered) >= enough {
+						_ = s.cmd.Process.Kill() // in the middle of what the others add
+					}
+					mu.Unlock()
+				}
+			})
+		}
+		for _, a := range assistants {
+			todo <- a
+		}
+		close(todo)
+		adding.Wait()
+		s.kill()
+	}
+	if len(answered) != adds {
+		t.Fatalf("%d of %d adds were answered", len(answered), adds)
+	}
+	everyKeyOpens(t, m, answered)
+}
+
+// everyKeyOpens looks into the database itself: each assistant is there, and its key
+// opens.
+func everyKeyOpens(t *testing.T, m *machine, answered map[string]voiceflowtest.Assistant) {
+	t.Helper()
+	ctx := context.Background()
+	cfg, _, err := readConfig(source{environ: m.command(ctx).Env, flags: map[string]string{"DATA_DIR": m.data()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := bunstore.Open(ctx, cfg.database(), bunstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	cipher := tinkcipher.NewFile(cfg.keysetPath(), tinkcipher.FileOptions{})
+	if err := cipher.Prepare(ctx, false); err != nil {
+		t.Fatal(err)
+	}
+	origin, err := domain.ParseOrigin(cfg.VoiceflowAPIURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, a := range answered {
+		keys, err := store.Projects().Keys(ctx, domain.ProjectID(id))
+		if err != nil {
+			t.Fatalf("%s was answered and is not there: %v", a.Name, err)
+		}
+		key, err := cipher.Open(keys[domain.SlotPrimary], domain.BindKey(domain.ProjectID(id), domain.SlotPrimary, origin))
+		if err != nil || key.Reveal() != a.Key {
+			t.Fatalf("the key of %s does not open: %v", a.Name, err)
+		}
+	}
+}

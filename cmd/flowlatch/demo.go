@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+type demoCommand struct {
+	kong.Plugins // the flags
+}
+
+// demoFallbacks are what demo does without a setting, where serve does otherwise: it
+// speaks plain HTTP to curl, and its output is there to be read.
+var demoFallbacks = map[string]string{"COOKIE_SECURE": "false", "LOG_LEVEL": "error"}
+
+// Help is shown by --help.
+func (demoCommand) Help() string {
+	return `Needs no file, no account and no network: the data are in a temporary folder that goes away at the end, Voiceflow is a stand-in inside the program with three assistants, and there are an admin and a member with random passwords. Prints numbered curl commands to be pasted into a second terminal, one after the other, each with what to expect.
+
+It pays no heed to the settings of the data folder, the database, the keyset and Voiceflow's URLs.
+
+    flowlatch demo
+    flowlatch demo --addr 127.0.0.1:0`
+}
+
+// Run serves the demo until a signal ends it.
+func (c demoCommand) Run(ctx context.Context) (err error) {
+	cfg, warnings, err := readConfig(source{environ: os.Environ(), flags: givenFlags(c.Plugins), demo: demoFallbacks})
+	if err != nil {
+		return err
+	}
+	logs := newLog(cfg)
+	for _, w := range warnings {
+		logs.Warn("a setting is not known", "warning", w)
+	}
+	folder, err := os.MkdirTemp("", "flowlatch-demo-")
+	if err != nil {
+		return fmt.Errorf("a temporary folder can't be made: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+
+	w := walk{folder: folder, assistants: []voiceflowtest.Assistant{
+		voiceflowtest.NewAssistant("Pizza Palace", voiceflowtest.Shape2022),
+		voiceflowtest.NewAssistant("Train times", voiceflowtest.Shape2024),
+		voiceflowtest.NewAssistant("Größe & Farbe 👟", voiceflowtest.Shape2026),
+	}}
+	standIn, err := voiceflowtest.Start(w.assistants...)
+	if err != nil {
+		return err
+	}
+	defer standIn.Close()
+
+	cfg.DataDir = filepath.Join(folder, "data")
+	if err := os.Mkdir(cfg.DataDir, 0o700); err != nil {
+		return fmt.Errorf("a temporary folder can't be made: %w", err)
+	}
+	cfg.VoiceflowAPIURL = standIn.URL()
+	site, closeAll, err := openSite(ctx, cfg, sayOnStdout, logs)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	if w.admin, err = makeDemoUser(ctx, site.Service, "ada", domain.RoleAdmin); err != nil {
+		return err
+	}
+	if w.member, err = makeDemoUser(ctx, site.Service, "ben", domain.RoleMember); err != nil {
+		return err
+	}
+
+	l, err := listen(cfg)
+	if errors.Is(err, syscall.EADDRINUSE) && cfg.Addr == defaultAddr {
+		cfg.Addr = "127.0.0.1:0" // another program is at home there, and any port will do
+		l, err = listen(cfg)
+	}
+	if err != nil {
+		return err
+	}
+	w.url = localURL(l.Addr().String(), cfg.tls())
+	sayOnStdout(w.text())
+	return site.serve(ctx, cfg, l, logs)
+}
+
+// demoUser is a user of the demo, whose password may show.
+type demoUser struct {
+	id             domain.UserID
+	name, password string
+}
+
+func makeDemoUser(ctx context.Context, service *app.Service, name string, role domain.Role) (demoUser, error) {
+	call, err := service.OperatorCall()
+	if err != nil {
+		return demoUser{}, err
+	}
+	password := rand.Text()
+	user, err := service.CreateUser(ctx, call, app.CreateUser{Username: name, Password: domain.NewSecret(password), Role: string(role)})
+	return demoUser{id: user.ID, name: name, password: password}, err
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestTheDemoDoesWhatItPrints(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("there is no curl here")
+	}
+	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_ADDR", "", "FLOWLATCH_COOKIE_SECURE", "", "FLOWLATCH_VOICEFLOW_API_URL", "nonsense",
+		"FLOWLATCH_DATABASE_URL", "nonsense", "FLOWLATCH_KEYSET_FILE", "/nowhere", "FLOWLATCH_DATA_DIR", "/nowhere")
+	s, _ := m.launch("demo", "--addr=127.0.0.1:0")
+	eventually(t, "the demo has printed all", func() bool {
+		select {
+		case <-s.ended:
+			t.Fatalf("it ended: %v\n%s", s.err, s.stderr)
+		default:
+		}
+		return strings.Contains(s.stdout.String(), "Ctrl-C ends the demo")
+	})
+
+	wanted := regexp.MustCompile(`^# \d+\. [A-Za-z0-9 .,-]+ Expect (\d{3}) ?([a-z_]*)$`)
+	lines := strings.Split(s.stdout.String(), "\n")
+	steps := 0
+	for i, line := range lines {
+		if !strings.HasPrefix(line, "curl ") {
+			continue
+		}
+		steps++
+		want := wanted.FindStringSubmatch(lines[i-1])
+		if want == nil {
+			t.Fatalf("%q is no comment that every shell takes for nothing", lines[i-1])
+		}
+		sh := exec.Command("sh", "-c", line)
+		sh.Dir, sh.Env = t.TempDir(), []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
+		output, err := sh.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s\n%s: %v\n%s", lines[i-1], line, err, output)
+		}
+		text, status, _ := strings.Cut(strings.TrimSpace(string(output)), "\n")
+		if status != want[1] || !strings.Contains(text, `"code":"`+want[2]+`"`) && want[2] != "" {
+			t.Errorf("%s\n%s\nbrought %s", lines[i-1], line, output)
+		}
+		for about, has := range map[string]string{
+			"which is all three": `"Name":"Größe & Farbe 👟"`, "which is that one": `"Name":"Pizza Palace"`,
+			"which assistant is set": `"assistant":{"Name":"Pizza Palace"`, "no assistant set": `"assistant":null`,
+		} {
+			if strings.Contains(lines[i-1], about) && !strings.Contains(text, has) {
+				t.Errorf("%s\nbrought %s, want %s in it", lines[i-1], text, has)
+			}
+		}
+	}
+	if steps != 20 {
+		t.Errorf("%d commands, want 20:\n%s", steps, s.stdout)
+	}
+	s.stop()
+	if left, err := os.ReadDir(m.folder); err != nil || len(left) > 0 {
+		t.Errorf("the demo left %v (%v)", left, err)
+	}
+	if s.stderr.String() != "" {
+		t.Errorf("the demo writes to standard error:\n%s", s.stderr)
+	}
+}
+
+func TestTheDemoFindsAnotherPort(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_ADDR", "")
+	one, _ := m.launch("demo")
+	two, _ := m.launch("demo") // one of them has the usual port, if nobody else has
+	for _, s := range []*server{one, two} {
+		eventually(t, "the demo has printed all", func() bool { return strings.Contains(s.stdout.String(), "Ctrl-C ends the demo") })
+		s.stop()
+	}
+}

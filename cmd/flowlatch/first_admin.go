@@ -1,0 +1,63 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/flowlatch/flowlatch/adapters/voiceflow"
+)
+
+// firstAdmin says how to make the first admin: the command, with what of the
+// environment decides which data it works on. A flag of serve is a variable there.
+func firstAdmin(cfg Config, program string, getenv func(string) string) string {
+	var variables, secrets []string
+	set := func(name, value string) { variables = append(variables, prefix+name+"="+shellQuoted(value)) }
+	secret := func(name string) {
+		if file := getenv(prefix + name + "_FILE"); file != "" {
+			set(name+"_FILE", absolute(file))
+		} else {
+			secrets = append(secrets, prefix+name)
+		}
+	}
+	if cfg.ownDatabase() || cfg.ownKeyset() {
+		set("DATA_DIR", cfg.DataDir)
+	}
+	if !cfg.ownDatabase() {
+		secret("DATABASE_URL")
+	}
+	if !cfg.ownKeyset() {
+		secret("KEYSET")
+	}
+	if cfg.VoiceflowAPIURL != voiceflow.DefaultBaseURL {
+		set("VOICEFLOW_API_URL", cfg.VoiceflowAPIURL)
+	}
+	if cfg.VoiceflowAllowHTTP {
+		set("VOICEFLOW_ALLOW_HTTP", "true")
+	}
+	with := ""
+	if len(secrets) > 0 {
+		with = ", with " + strings.Join(secrets, " and ") + " set as here"
+	}
+	if filepath.Base(program) != program {
+		program = absolute(program)
+	}
+	return "there are no users yet; make the first admin in another terminal" + with + ":\n  " +
+		strings.Join(append(variables, shellQuoted(program)), " ") + " user create --admin NAME"
+}
+
+// absolute is path as it is meant here, to be used from anywhere.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
+}
+
+// shellQuoted is text as one word of a shell.
+func shellQuoted(text string) string {
+	plain := "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+="
+	if text != "" && strings.Trim(text, plain) == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}

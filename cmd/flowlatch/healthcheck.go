@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"time"
+)
+
+type healthcheckCommand struct{}
+
+// Help is shown by --help.
+func (healthcheckCommand) Help() string {
+	return `Asks /readyz at FLOWLATCH_ADDR, over HTTPS where a certificate is set, and exits with 0 if the service is ready and 1 if not. It is made to be a container's health check.
+
+    flowlatch healthcheck`
+}
+
+// Run asks once.
+func (healthcheckCommand) Run(ctx context.Context) error {
+	cfg, _, err := readConfig(source{environ: os.Environ()}) // serve has warned already
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	ready := localURL(cfg.Addr, cfg.tls()) + "/readyz"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, ready, nil)
+	if err != nil {
+		return err
+	}
+	client := http.Client{Transport: &http.Transport{
+		// The certificate is for the name that the world uses, which is not this address;
+		// nothing secret is sent or received.
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+	}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("the service does not answer: %w", err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the service is not ready: %s answers %s", ready, resp.Status)
+	}
+	return nil
+}
+
+// localURL is how a program on this machine reaches what listens at addr.
+func localURL(addr string, overTLS bool) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip, ipErr := netip.ParseAddr(host); err == nil && (host == "" || ipErr == nil && ip.IsUnspecified()) {
+		host = "127.0.0.1" // what listens on all addresses listens on this one, whatever the family
+	}
+	u := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}
+	if overTLS {
+		u.Scheme = "https"
+	}
+	return u.String()
+}

@@ -1,0 +1,277 @@
+package main
+
+import (
+	"database/sql"
+	"encoding/base64"
+	"encoding/hex"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
+	"github.com/flowlatch/flowlatch/internal/postgrestest"
+)
+
+// TestAKnownKeyIsFoundNowhere uses a key in every way, good and bad, with everything
+// logged, and then looks for it in all that came out and all that is kept.
+func TestAKnownKeyIsFoundNowhere(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		database func(t *testing.T) string
+	}{
+		{"SQLite", func(*testing.T) string { return "" }},
+		{"Postgres", func(t *testing.T) string { return postgrestest.DSN(t) }},
+	} {
+		t.Run(tc.name, func(t *testing.T) { useKeyInEveryWay(t, tc.database(t)) })
+	}
+}
+
+func useKeyInEveryWay(t *testing.T, database string) {
+	known, other := newAssistant("Pizza Palace"), newAssistant("Train times")
+	other.Key = known.Key // one key may open several versions
+	key := known.Key
+	v := startVoiceflow(t, known, other)
+	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_LOG_LEVEL", "debug", "FLOWLATCH_LOGIN_FAILURES", "1000")
+	hasty := m.with("FLOWLATCH_VOICEFLOW_TIMEOUT", "200ms")
+	s := serving(t, hasty)
+	admin, member := s.admin(), s.member()
+
+	for _, fault := range faults(key) {
+		v.Fail(fault)
+		got := admin.post("/add_project", adding(known))
+		if got.String() != "400 voiceflow_rejected" && got.String() != "400 voiceflow_unavailable" {
+			t.Errorf("under a fault the answer is %s: %s", got, got.text)
+		}
+		hasty.fails(exitFailure, "Voiceflow", key, "project", "add", known.VersionID)
+	}
+	v.Fail(nil)
+	admin.want(admin.get("/get_projects"), "404 not_found")
+	s.stop()
+	s = m.start("serve")
+	admin, member = admin.at(s.url), member.at(s.url)
+
+	id := admin.want(admin.post("/add_project", adding(known)), "200").added(t).ID
+	m.must(key, "project", "add", other.VersionID)
+	everyRoute(t, admin, member, id, known)
+	keyInTheWrongPlaces(t, admin, key)
+	for _, args := range [][]string{
+		{"project", "list"}, {"project", "list", "--json"}, {"user", "list"}, {"user", "list", "--json"}, {"migrate", "status"}, {"version"},
+	} {
+		m.must("", args...)
+	}
+	for _, args := range [][]string{
+		{"project", "add", known.VersionID}, {"project", "add", key}, {"project", "add", "production", "--voiceflow-project", key},
+		{"project", "delete", key}, {"user", "grant", "ben", key}, {"user", "passwd", key},
+	} {
+		m.fails(exitFailure, "", key, args...)
+	}
+	for _, name := range []string{"DATABASE_URL", "KEYSET", "VOICEFLOW_API_URL", "TRUSTED_ORIGINS", "LOG_LEVEL", "ADDR"} {
+		m.with(prefix+name, key).fails(exitFailure, "", "", "serve")
+	}
+
+	found := func(where, text string) {
+		t.Helper()
+		for form, trace := range tracesOf(key) {
+			if at := strings.Index(text, trace); at >= 0 {
+				t.Errorf("the key is found in %s, %s: …%q…", where, form, text[max(0, at-80):min(len(text), at+len(trace)+20)])
+			}
+		}
+	}
+	kept := func(where string) {
+		t.Helper()
+		content := contentOf(t, m.data())
+		if database != "" {
+			content += tablesOf(t, database)
+		}
+		if !strings.Contains(content, known.Name) {
+			t.Errorf("%s: even the name is not found in what is kept: the search is blind", where)
+		}
+		found(where, content)
+	}
+	kept("what is kept while the server runs")
+	s.kill()
+	kept("what a crash leaves")
+	m.start("serve").stop()
+	kept("what is left at the end")
+
+	answers := admin.seen.String() + member.seen.String()
+	for where, text := range map[string]string{"the answers and cookies": answers, "what was printed and logged": m.said.String()} {
+		found(where, text)
+		if !strings.Contains(text, "voiceflow_rejected") {
+			t.Errorf("even Voiceflow's refusals are not found in %s: the search is blind", where)
+		}
+	}
+	if len(v.Requests()) == 0 || !strings.Contains(v.Requests()[0].Header.Get("Authorization"), key) {
+		t.Error("Voiceflow never got the key")
+	}
+}
+
+// tracesOf are the forms in which a key could show: as it is, its secret part alone, and
+// encoded. Text in base64 shows it in one of three ways, by where in the text it begins.
+func tracesOf(key string) map[string]string {
+	traces := map[string]string{
+		"as it is": key, "its secret part": key[strings.LastIndex(key, ".")+1:], "in hexadecimal": hex.EncodeToString([]byte(key)),
+		"in lower case": strings.ToLower(key),
+	}
+	for from := range 3 {
+		part := key[from : len(key)-(len(key)-from)%3]
+		traces["in base64 from "+part[:3]] = base64.RawStdEncoding.EncodeToString([]byte(part))
+	}
+	return traces
+}
+
+// faults are the ways in which Voiceflow may fail, some of which tell the key back.
+func faults(key string) []voiceflowtest.Fault {
+	list := []voiceflowtest.Fault{
+		voiceflowtest.Silent(), voiceflowtest.SlowBody(nil), voiceflowtest.EndlessBody(), voiceflowtest.EndlessSpace(),
+		voiceflowtest.GiantString(8 << 20), voiceflowtest.Nested(100_000), voiceflowtest.Truncated(10), voiceflowtest.Followed(key),
+		voiceflowtest.WrongLength(5), voiceflowtest.WrongLength(-5), voiceflowtest.Reset(-1), voiceflowtest.Reset(20),
+		voiceflowtest.Redirect(http.StatusFound, "/?key="+key), voiceflowtest.RetryLater(http.StatusTooManyRequests, "0"),
+		voiceflowtest.GzipGarbage(),
+		voiceflowtest.Answer(http.StatusUnauthorized, "application/json", `{"message":"no such key: `+key+`"}`),
+		voiceflowtest.Answer(http.StatusBadGateway, "text/html", "<p>"+key+"</p>"),
+		voiceflowtest.Answer(http.StatusOK, "application/json", `{"project":`+key),
+		voiceflowtest.Answer(http.StatusOK, "application/json", `{"project":{"_id":"`+key+`"}}`),
+		func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+				_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\n" + key + "\r\n\r\n"))
+				_ = conn.Close()
+			}
+		},
+	}
+	for _, status := range []int{400, 403, 404, 408, 500, 503} {
+		list = append(list, voiceflowtest.Status(status, voiceflowtest.FormLegacy))
+	}
+	return list
+}
+
+// everyRoute calls each route as it is meant.
+func everyRoute(t *testing.T, admin, member *browser, id string, known voiceflowtest.Assistant) {
+	t.Helper()
+	ben := userID(t, admin, "ben")
+	grant := body{"user_id": ben, "project_id": id}
+	eve := body{"username": "eve", "password": memberPassword, "assistants": []string{id}}
+	for _, c := range []struct {
+		by           *browser
+		method, path string
+		params       any
+		want         string
+	}{
+		{admin, "POST", "/add_project", adding(known), "400 already_added"},
+		{member, "POST", "/add_project", adding(known), "401 not_allowed"},
+		{admin, "GET", "/get_projects", nil, "200"},
+		{admin, "GET", "/get_projects?limit=1", nil, "200"},
+		{admin, "POST", "/grant_project", grant, "200"},
+		{member, "POST", "/set_project", body{"project_id": known.ProjectID}, "200"},
+		{member, "GET", "/check_session", nil, "200"},
+		{member, "POST", "/clear_project", nil, "200"},
+		{member, "POST", "/change_password", body{"password": memberPassword, "new_password": adminPassword}, "200"},
+		{admin, "POST", "/revoke_project", grant, "200"},
+		{admin, "PATCH", "/update_user", body{"user_id": ben, "assistants": []string{id}}, "200"},
+		{admin, "POST", "/create_user", eve, "200"},
+		{admin, "GET", "/get_all_users", nil, "200"},
+		{admin, "GET", "/healthz", nil, "200"},
+		{admin, "GET", "/readyz", nil, "200"},
+		{member, "POST", "/logout", nil, "200"},
+	} {
+		c.by.want(c.by.send(c.method, c.path, c.params), c.want)
+	}
+	admin.want(admin.post("/delete_user", body{"user_id": userID(t, admin, "eve")}), "200")
+	admin.want(admin.post("/delete_project", body{"project_id": id}), "200")
+	admin.want(admin.post("/add_project", adding(known)), "200")
+}
+
+// keyInTheWrongPlaces sends the key wherever somebody might paste it by mistake. Every
+// answer is a refusal.
+func keyInTheWrongPlaces(t *testing.T, b *browser, key string) {
+	t.Helper()
+	for _, c := range []struct {
+		method, path string
+		params       any
+	}{
+		{"POST", "/login", body{"username": key, "password": key}},
+		{"POST", "/login", body{"username": "ada", "password": key}},
+		{"POST", "/set_project", body{"project_id": key}},
+		{"POST", "/delete_project", body{"project_name": key}},
+		{"POST", "/delete_project", body{"project_id": key}},
+		{"POST", "/add_project", body{"version_id": key, "token": key}},
+		{"POST", "/add_project", body{"version_id": "main", "token": key, "voiceflow_project_id": key}},
+		{"POST", "/add_project", body{"version_id": "65f1c0ffee0123456789abcd", "token": key + " " + key}},
+		{"POST", "/add_project", body{"version_id": "65f1c0ffee0123456789abcd", "token": []string{key}}},
+		{"POST", "/grant_project", body{"user_id": key, "project_id": key}},
+		{"POST", "/change_password", body{"password": key, "new_password": key}},
+		{"POST", "/create_user", body{"username": "eve", "password": key, "role": key}},
+		{"PATCH", "/update_user", body{"user_id": key, "role": key}},
+		{"POST", "/delete_user", body{"user_id": key}},
+		{"GET", "/get_projects?cursor=" + key, nil},
+		{"GET", "/get_projects?limit=" + key, nil},
+		{"GET", "/" + key, nil},
+		{"GET", "/login?token=" + key, nil},
+		{"POST", "/add_project?token=" + key, body{}},
+	} {
+		if got := b.send(c.method, c.path, c.params); got.status < 400 || got.status >= 500 {
+			t.Errorf("%s %s: got %s, want a refusal", c.method, c.path, got)
+		}
+	}
+	for _, text := range []string{`{"token":"` + key, `{"token":"` + key + `","token":"` + key + `"}`, `{"` + key + `":1,"` + key + `":1}`, key, `"` + key + `"`} {
+		got, err := b.tryRaw("POST", "/add_project", text, http.Header{"Content-Type": {"application/json"}})
+		if err != nil || got.String() != "400 invalid_request" {
+			t.Errorf("a body that is no JSON: got %s, %v", got, err)
+		}
+	}
+	for name, value := range map[string]string{
+		"Authorization": "Bearer " + key, "Content-Type": key, "Origin": "https://" + key, "X-Request-Id": key, "X-Forwarded-For": key, "Referer": key,
+	} {
+		head := http.Header{"Content-Type": {"application/json"}}
+		head.Set(name, value)
+		if _, err := b.tryRaw("POST", "/set_project", "{}", head); err != nil {
+			t.Error(err)
+		}
+	}
+	stranger := newBrowser(t, b.url)
+	stranger.seen = b.seen
+	for _, cookie := range []string{"user_session=" + key, "assistant_session=" + key} {
+		if _, err := stranger.tryRaw("GET", "/check_session", "", http.Header{"Cookie": {cookie}}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// contentOf is every byte of every file in the folder.
+func contentOf(t *testing.T, folder string) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(folder, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(file)
+		_, _ = all.Write(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
+}
+
+// tablesOf is every row of every table of the Postgres database, as text.
+func tablesOf(t *testing.T, dsn string) string {
+	t.Helper()
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var all string
+	// query_to_xml is the way to read tables by names that are data.
+	err = db.QueryRow(`SELECT string_agg(query_to_xml(format('SELECT t::text FROM %I.%I t', schemaname, tablename), true, false, '')::text, '')
+		FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`).Scan(&all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/flowlatch/flowlatch/adapters/bunstore"
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+type migrateStatusCommand struct{}
+
+// Help is shown by --help.
+func (migrateStatusCommand) Help() string {
+	return `Lists the steps of the schema that this program knows, and any that a newer one has applied, with when they were applied. It changes nothing.
+
+    flowlatch migrate status`
+}
+
+var migrations = listing[bunstore.Migration]{
+	columns: []string{"MIGRATION", "APPLIED"},
+	cells: func(m bunstore.Migration) []string {
+		if m.Applied.IsZero() {
+			return []string{m.Name, "not yet"}
+		}
+		return []string{visible(m.Name), stamp(m.Applied)}
+	},
+}
+
+// Run prints the steps.
+func (migrateStatusCommand) Run(ctx context.Context) error {
+	return withStore(ctx, wantsFolder, func(store *bunstore.Store) error {
+		all, err := store.Migrations(ctx)
+		if err != nil {
+			return err
+		}
+		return migrations.print(os.Stdout, false, func(domain.Cursor) (app.Page[bunstore.Migration], error) {
+			return app.Page[bunstore.Migration]{Items: all}, nil
+		})
+	})
+}

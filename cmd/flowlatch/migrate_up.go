@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/adapters/bunstore"
+)
+
+type migrateUpCommand struct{}
+
+// Help is shown by --help.
+func (migrateUpCommand) Help() string {
+	return `Applies the steps that are missing, all or none. It needs no keyset. A start of serve does the same, so this is for whoever wants to do it apart. Several may run at once, and one that is killed locks nobody out. It makes the data folder where the database is in it.
+
+    FLOWLATCH_DATABASE_URL_FILE=/run/secrets/database flowlatch migrate up`
+}
+
+// Run migrates.
+func (migrateUpCommand) Run(ctx context.Context) error {
+	return withStore(ctx, makesFolder, func(store *bunstore.Store) error {
+		before, err := store.Migrations(ctx)
+		if err != nil {
+			return err
+		}
+		if err := store.Migrate(ctx); err != nil {
+			return err
+		}
+		for _, m := range before {
+			if m.Applied.IsZero() {
+				sayOnStdout("applied " + m.Name)
+			}
+		}
+		sayOnStdout("the schema is up to date")
+		return nil
+	})
+}
+
+// withStore lets work act on the database itself, whatever its schema.
+func withStore(ctx context.Context, use folderUse, work func(*bunstore.Store) error) error {
+	cfg, err := commandConfig()
+	if err != nil {
+		return err
+	}
+	if err := cfg.openFolder(use, cfg.ownDatabase()); err != nil {
+		return err
+	}
+	store, closeStore, err := openStore(ctx, cfg, newClock(), sayOnStderr, nil)
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+	return work(store)
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+type projectListCommand struct {
+	JSON bool `name:"json" help:"Print one JSON object a line."`
+}
+
+// Help is shown by --help.
+func (projectListCommand) Help() string {
+	return `Prints the assistants in the order of their names. A name with characters that can't be seen is in quotes, with escapes. Keys are not shown.
+
+    flowlatch project list
+    flowlatch project list --json | jq -r .Id`
+}
+
+var projects = listing[domain.Project]{
+	columns: []string{"NAME", "VOICEFLOW PROJECT", "VERSION", "CREATED", "ID"},
+	cells: func(p domain.Project) []string {
+		return []string{visible(p.Name), string(p.Voiceflow), p.Version, stamp(p.Created), string(p.ID)}
+	},
+	object: func(p domain.Project) any {
+		return struct {
+			Name             string
+			ID               domain.ProjectID `json:"Id"`
+			Created          string
+			VoiceflowProject domain.VoiceflowID
+			Version          string
+		}{p.Name, p.ID, stamp(p.Created), p.Voiceflow, p.Version}
+	},
+}
+
+// Run prints the assistants.
+func (c projectListCommand) Run(ctx context.Context) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+		return projects.print(os.Stdout, c.JSON, func(after domain.Cursor) (app.Page[domain.Project], error) {
+			page, err := service.GetProjects(ctx, call, after, app.MaxPage)
+			if domain.KindOf(err) == domain.NotFound {
+				return app.Page[domain.Project]{}, nil // an empty list is no failure here
+			}
+			return page, err
+		})
+	})
+}

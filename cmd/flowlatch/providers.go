@@ -1,0 +1,93 @@
+package main
+
+//go:generate go tool wire
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/flowlatch/flowlatch/adapters/argon2"
+	"github.com/flowlatch/flowlatch/adapters/bunstore"
+	"github.com/flowlatch/flowlatch/adapters/ginhttp"
+	"github.com/flowlatch/flowlatch/adapters/throttle"
+	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
+	"github.com/flowlatch/flowlatch/adapters/voiceflow"
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+func newClock() ports.Clock { return time.Now }
+
+func newRandom() io.Reader { return rand.Reader }
+
+// openStore opens the database. One that can't be reached is tried again until the time
+// for that is over, with a line for each try.
+func openStore(ctx context.Context, cfg Config, clock ports.Clock, tell say, log *slog.Logger) (*bunstore.Store, func(), error) {
+	waiting, cancel := context.WithTimeout(ctx, cfg.DatabaseWait)
+	defer cancel()
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for {
+		store, err := bunstore.Open(ctx, cfg.database(), bunstore.Options{
+			Now: clock, MaxConns: cfg.DatabaseMaxConns, Timeout: cfg.DatabaseTimeout, Log: log,
+		})
+		if err == nil {
+			return store, func() { _ = store.Close() }, nil
+		}
+		if domain.KindOf(err) != domain.Unavailable || waiting.Err() != nil {
+			return nil, nil, ofDatabase(cfg, err)
+		}
+		tell("the database can't be reached yet: " + sentence(err))
+		select {
+		case <-waiting.Done():
+			return nil, nil, ofDatabase(cfg, err)
+		case <-again.C:
+		}
+	}
+}
+
+// ofDatabase names the setting that err is about.
+func ofDatabase(cfg Config, err error) error {
+	if cfg.ownDatabase() {
+		return err
+	}
+	return &domain.Error{Kind: domain.KindOf(err), Public: prefix + "DATABASE_URL", Cause: err}
+}
+
+func newCipher(cfg Config) *tinkcipher.Cipher {
+	if !cfg.Keyset.IsZero() {
+		return tinkcipher.NewText(cfg.Keyset, "the variable "+prefix+"KEYSET")
+	}
+	return tinkcipher.NewFile(cfg.keysetPath(), tinkcipher.FileOptions{Named: !cfg.ownKeyset()})
+}
+
+func newVoiceflow(cfg Config, clock ports.Clock) (*voiceflow.Client, error) {
+	return voiceflow.New(voiceflow.Options{
+		BaseURL: cfg.VoiceflowAPIURL, AllowHTTP: cfg.VoiceflowAllowHTTP, Timeout: cfg.VoiceflowTimeout, Clock: clock,
+	})
+}
+
+func newPasswords() *argon2.Hasher { return argon2.New(argon2.Options{}) }
+
+func newAttempts(cfg Config, clock ports.Clock) *throttle.Attempts {
+	return throttle.New(clock, throttle.Options{PerName: cfg.LoginFailures, PerAddress: cfg.LoginFailuresAddress})
+}
+
+func newOptions(cfg Config) app.Options { return app.Options{Lifetimes: cfg.Lifetimes} }
+
+func newEngine(cfg Config, service *app.Service, log *slog.Logger) (*gin.Engine, error) {
+	gin.SetMode(gin.ReleaseMode)
+	return ginhttp.New(service, ginhttp.Options{
+		InsecureCookies: !cfg.CookieSecure,
+		SameSite:        cfg.CookieSameSite,
+		TrustedOrigins:  cfg.TrustedOrigins,
+		TrustedProxies:  cfg.TrustedProxies,
+		Log:             log,
+	})
+}

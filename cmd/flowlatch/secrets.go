@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// maxSecretLine is the longest line with a secret, in bytes: far more than any secret
+// that is taken.
+const maxSecretLine = 4 << 10
+
+// readPassword asks for a new password, twice, so that a slip of the finger is noticed.
+func readPassword(ctx context.Context) (domain.Secret, error) {
+	if !term.IsTerminal(stdin()) {
+		return readLine("the password", os.Stdin)
+	}
+	password, err := ask(ctx, "Password: ")
+	if err != nil {
+		return domain.Secret{}, err
+	}
+	again, err := ask(ctx, "The same again: ")
+	if err != nil {
+		return domain.Secret{}, err
+	}
+	if !password.Equal(again) {
+		return domain.Secret{}, errors.New("the two passwords differ; nothing was done")
+	}
+	return password, nil
+}
+
+// readKey asks for the API key of an assistant.
+func readKey(ctx context.Context) (domain.Secret, error) {
+	if !term.IsTerminal(stdin()) {
+		return readLine("the API key of the assistant", os.Stdin)
+	}
+	return ask(ctx, "API key of the assistant: ")
+}
+
+func stdin() int { return int(os.Stdin.Fd()) }
+
+// ask shows the question and reads the answer without showing it. It leaves the
+// terminal as it was, also when a signal ends it.
+func ask(ctx context.Context, question string) (domain.Secret, error) {
+	before, err := term.GetState(stdin())
+	if err != nil {
+		return domain.Secret{}, fmt.Errorf("the terminal could not be read: %w", err)
+	}
+	_, _ = fmt.Fprint(os.Stderr, question)
+	type answer struct {
+		text []byte
+		err  error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		text, err := term.ReadPassword(stdin())
+		answered <- answer{text, err}
+	}()
+	select {
+	case a := <-answered:
+		_, _ = fmt.Fprintln(os.Stderr)
+		if a.err != nil {
+			return domain.Secret{}, fmt.Errorf("the terminal could not be read: %w", a.err)
+		}
+		return domain.NewSecret(string(a.text)), nil
+	case <-ctx.Done():
+		_, _ = fmt.Fprintln(os.Stderr)
+		return domain.Secret{}, errors.Join(errors.New("interrupted; nothing was done"), term.Restore(stdin(), before))
+	}
+}
+
+// readLine reads a secret that is the first line of from.
+func readLine(what string, from io.Reader) (domain.Secret, error) {
+	line, err := bufio.NewReader(io.LimitReader(from, maxSecretLine)).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return domain.Secret{}, fmt.Errorf("standard input could not be read: %w", err)
+	}
+	if len(line) == maxSecretLine {
+		return domain.Secret{}, fmt.Errorf("the line on standard input is too long for %s", what)
+	}
+	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+	if line == "" {
+		return domain.Secret{}, fmt.Errorf("standard input should begin with a line that is %s, and is empty", what)
+	}
+	return domain.NewSecret(line), nil
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+type serveCommand struct {
+	kong.Plugins // the flags
+}
+
+// Help is shown by --help.
+func (serveCommand) Help() string {
+	return `Serves the routes until SIGTERM or SIGINT, and then lets open requests end. Without any setting the data are in a SQLite file in ./flowlatch-data.
+
+Each flag is also the variable that stands behind it; a flag wins. FLOWLATCH_DATABASE_URL (or FLOWLATCH_DATABASE_URL_FILE, a file that holds it) and FLOWLATCH_KEYSET (or FLOWLATCH_KEYSET_FILE) are secrets and have no flag. Prints for people on standard output, and logs JSON lines on standard error.
+
+    flowlatch serve
+    FLOWLATCH_DATABASE_URL_FILE=/run/secrets/database flowlatch serve --addr :8443 --tls-cert-file cert.pem --tls-key-file key.pem`
+}
+
+// Run serves until a signal ends it.
+func (c serveCommand) Run(ctx context.Context) error {
+	cfg, warnings, err := readConfig(source{environ: os.Environ(), flags: givenFlags(c.Plugins)})
+	if err != nil {
+		return err
+	}
+	log := newLog(cfg)
+	for _, w := range warnings {
+		log.Warn("a setting is not known", "warning", w)
+	}
+	if err := cfg.openFolder(makesFolder, cfg.ownDatabase() || cfg.ownKeyset()); err != nil {
+		return err
+	}
+	site, closeAll, err := openSite(ctx, cfg, sayOnStdout, log)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	hasUsers, err := site.Service.HasUsers(ctx)
+	if err != nil {
+		return err
+	}
+	l, err := listen(cfg)
+	if err != nil {
+		return err
+	}
+	sayOnStdout("database: " + visible(site.Store.Describe()))
+	sayOnStdout("Voiceflow: " + strings.Join([]string{
+		cfg.VoiceflowAPIURL, cfg.VoiceflowRuntimeURL, cfg.VoiceflowAnalyticsURL, cfg.VoiceflowRealtimeURL,
+	}, " "))
+	sayOnStdout("listening on " + localURL(l.Addr().String(), cfg.tls()))
+	if !hasUsers {
+		sayOnStdout(firstAdmin(cfg, os.Args[0], os.Getenv))
+	}
+	if host, _, err := net.SplitHostPort(cfg.Addr); cfg.CookieSecure && !cfg.tls() && (err != nil || !isLoopback(host)) {
+		log.Warn("cookies are Secure and HTTP here is plain: browsers keep them only if a proxy in front speaks HTTPS with them")
+	}
+	return site.serve(ctx, cfg, l, log)
+}

@@ -1,0 +1,382 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
+)
+
+func TestServeSaysWhereEverythingIs(t *testing.T) {
+	v := startVoiceflow(t)
+	m := newMachine(t, v)
+	s := m.start("serve")
+	for _, want := range []string{
+		"made the data folder " + m.data() + "\n",
+		"database: SQLite file " + m.data() + "/flowlatch.db\n",
+		"Voiceflow: " + v.URL() + " https://general-runtime.voiceflow.com https://analytics-api.voiceflow.com https://realtime-api.voiceflow.com\n",
+		"listening on " + s.url + "\n",
+		"there are no users yet; make the first admin in another terminal:\n",
+	} {
+		eventually(t, "it says "+want, func() bool { return strings.Contains(s.stdout.String(), want) })
+	}
+	b := newBrowser(t, s.url)
+	b.want(b.get("/readyz"), "200")
+	s.stop()
+}
+
+func TestTheCommandForTheFirstAdminWorksAsItIsPrinted(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t))
+	s := m.start("serve")
+	var command string
+	eventually(t, "the command is printed", func() bool {
+		_, after, _ := strings.Cut(s.stdout.String(), "in another terminal:\n  ")
+		line, _, whole := strings.Cut(after, "\n")
+		command = line
+		return whole
+	})
+	sh := exec.Command("sh", "-c", strings.Replace(command, "NAME", "ada", 1))
+	sh.Dir, sh.Env = t.TempDir(), []string{"PATH=" + os.Getenv("PATH")}
+	sh.Stdin = strings.NewReader(adminPassword + "\n")
+	if output, err := sh.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, output)
+	}
+	admin := s.admin()
+	admin.want(admin.get("/get_all_users"), "200")
+	s.stop()
+
+	again := m.start("serve")
+	again.stop()
+	if strings.Contains(again.stdout.String(), "there are no users") {
+		t.Errorf("with a user it says\n%s", again.stdout)
+	}
+}
+
+func TestFlagsOfServeWin(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_ADDR", "192.0.2.1:1", "FLOWLATCH_LOG_LEVEL", "error")
+	s := m.start("serve", "--addr=127.0.0.1:0", "--log-level", "debug", "--data-dir", "elsewhere")
+	b := newBrowser(t, s.url)
+	b.want(b.get("/healthz"), "200")
+	eventually(t, "it logs at debug level", func() bool { return strings.Contains(s.stderr.String(), `"level":"DEBUG"`) })
+	if !strings.Contains(s.stdout.String(), filepath.Join(m.folder, "elsewhere")) {
+		t.Errorf("the flag for the data folder did not count:\n%s", s.stdout)
+	}
+	s.stop()
+}
+
+func TestTheLogIsJSONLines(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_LOG_LEVEL", "debug", "FLOWLATCH_ADRR", "x")
+	s := serving(t, m)
+	b := s.admin()
+	b.want(b.post("/delete_project", body{"project_name": "no such\n\"name\""}), "400 not_found")
+	s.stop()
+	log := s.stderr.String()
+	for line := range strings.Lines(log) {
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(line), &fields); err != nil || fields["level"] == nil || fields["msg"] == nil {
+			t.Errorf("a line of the log is %q (%v)", line, err)
+		}
+	}
+	for _, want := range []string{"FLOWLATCH_ADRR is not known", `"route":"/delete_project"`, `"msg":"stopping"`} {
+		if !strings.Contains(log, want) {
+			t.Errorf("%q is not in the log:\n%s", want, log)
+		}
+	}
+}
+
+func TestOpenRequestsEndAfterSIGTERM(t *testing.T) {
+	a := newAssistant("Pizza Palace")
+	v := startVoiceflow(t, a)
+	s := serving(t, newMachine(t, v))
+	admin := s.admin()
+
+	release := make(chan struct{})
+	v.FailNext(func(w http.ResponseWriter, r *http.Request, answer http.Handler) {
+		<-release
+		answer.ServeHTTP(w, r)
+	})
+	answered := openRequest(t, v, admin, a)
+	s.interrupt()
+	refusesConnections(t, s)
+	select {
+	case got := <-answered:
+		t.Fatalf("the open request was answered %v before Voiceflow was", got)
+	case <-s.ended:
+		t.Fatal("the process ended under an open request")
+	default:
+	}
+	close(release)
+	if got := <-answered; got != "200" {
+		t.Errorf("the open request was answered %v, want 200", got)
+	}
+	s.mustEnd(exitOK)
+}
+
+func TestRequestsThatDoNotEndInTimeAreCut(t *testing.T) {
+	a := newAssistant("Pizza Palace")
+	v := startVoiceflow(t, a)
+	s := serving(t, newMachine(t, v).with("FLOWLATCH_SHUTDOWN_TIMEOUT", "50ms"))
+	admin := s.admin()
+	v.Fail(voiceflowtest.Silent())
+	answered := openRequest(t, v, admin, a)
+	s.stop()
+	if got := <-answered; !strings.HasPrefix(got, "error") {
+		t.Errorf("the request was answered %v, want it cut", got)
+	}
+	if !strings.Contains(s.stderr.String(), "cut") {
+		t.Errorf("nothing about it in the log:\n%s", s.stderr)
+	}
+}
+
+func TestASecondSignalKills(t *testing.T) {
+	a := newAssistant("Pizza Palace")
+	v := startVoiceflow(t, a)
+	s := serving(t, newMachine(t, v).with("FLOWLATCH_SHUTDOWN_TIMEOUT", "1h"))
+	admin := s.admin()
+	v.Fail(voiceflowtest.Silent())
+	answered := openRequest(t, v, admin, a)
+	s.interrupt()
+	eventually(t, "it is stopping", func() bool { return strings.Contains(s.stderr.String(), "stopping") })
+	s.interrupt()
+	s.mustEnd(-1) // by the signal
+	<-answered
+}
+
+// openRequest starts to add an assistant and returns when Voiceflow has been asked. How
+// it is answered comes by the channel.
+func openRequest(t *testing.T, v *voiceflowtest.Server, admin *browser, a voiceflowtest.Assistant) <-chan string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	answered := make(chan string, 1)
+	asked := len(v.Requests())
+	go func() {
+		got, err := admin.try("POST", "/add_project", adding(a))
+		if err != nil {
+			answered <- "error " + err.Error()
+		} else {
+			answered <- got.String()
+		}
+	}()
+	if _, err := v.Await(ctx, asked+1); err != nil {
+		t.Fatal(err)
+	}
+	return answered
+}
+
+// refusesConnections waits until the server takes no new connections.
+func refusesConnections(t *testing.T, s *server) {
+	t.Helper()
+	u, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "new connections are refused", func() bool {
+		conn, err := net.Dial("tcp", u.Host)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err != nil
+	})
+}
+
+func TestServeOverTLS(t *testing.T) {
+	certificate, key := newCertificate(t)
+	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_TLS_CERT_FILE", certificate, "FLOWLATCH_TLS_KEY_FILE", key, "FLOWLATCH_COOKIE_SECURE", "true")
+	s := serving(t, m)
+	if !strings.HasPrefix(s.url, "https://127.0.0.1:") {
+		t.Fatalf("it listens on %s", s.url)
+	}
+	admin := s.admin()
+	admin.want(admin.get("/check_session"), "200")
+	m.with("FLOWLATCH_ADDR", strings.TrimPrefix(s.url, "https://")).must("", "healthcheck")
+
+	resp, err := admin.client.Get(strings.Replace(s.url, "https:", "http:", 1) + "/secret-path")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("plain HTTP is answered %s, want 400", resp.Status)
+	}
+	s.stop()
+	if log := s.stderr.String(); strings.Contains(log, "secret-path") || !strings.Contains(log, `"about":"http: TLS handshake error"`) {
+		t.Errorf("the log of it is\n%s", log)
+	}
+
+	for name, pair := range map[string][2]string{"a certificate that is none": {key, key}, "a file that is not there": {"/nowhere", key}} {
+		t.Run(name, func(t *testing.T) {
+			m.with("FLOWLATCH_TLS_CERT_FILE", pair[0], "FLOWLATCH_TLS_KEY_FILE", pair[1]).
+				fails(exitFailure, "FLOWLATCH_TLS_CERT_FILE and FLOWLATCH_TLS_KEY_FILE can't be used", "", "serve")
+		})
+	}
+}
+
+// newCertificate makes a certificate for a name that is not this machine's address.
+func newCertificate(t *testing.T) (certificateFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "flowlatch.example"}, DNSNames: []string{"flowlatch.example"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fileWith(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}))),
+		fileWith(t, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
+}
+
+func TestSecureCookiesOverPlainHTTP(t *testing.T) {
+	for _, tc := range []struct {
+		name, addr, secure string
+		warns              bool
+	}{
+		{"beyond this machine", "0.0.0.0:0", "true", true},
+		{"on this machine", "127.0.0.1:0", "true", false},
+		{"that are not Secure", "0.0.0.0:0", "false", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_ADDR", tc.addr, "FLOWLATCH_COOKIE_SECURE", tc.secure).start("serve")
+			b := newBrowser(t, s.url) // by the address that is printed for all of them
+			b.want(b.get("/healthz"), "200")
+			s.stop()
+			if got := strings.Contains(s.stderr.String(), "cookies are Secure"); got != tc.warns {
+				t.Errorf("the warning is there: %t, want %t\n%s", got, tc.warns, s.stderr)
+			}
+		})
+	}
+}
+
+func TestAStartThatCannotBe(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	m := newMachine(t, startVoiceflow(t))
+	for _, tc := range []struct{ name, variable, value, want string }{
+		{"an address that is taken", "FLOWLATCH_ADDR", taken.Addr().String(), "FLOWLATCH_ADDR can't be listened on"},
+		{"a database URL that is none", "FLOWLATCH_DATABASE_URL", "mysql://u:hunter2@h/d", "FLOWLATCH_DATABASE_URL: the database URL can't be used"},
+		{"a password that is not escaped", "FLOWLATCH_DATABASE_URL", "postgres://u:hun@ter2@h/d", "FLOWLATCH_DATABASE_URL: the database URL can't be used"},
+		{"a keyset that is none", "FLOWLATCH_KEYSET", "hunter2", "the keyset in the variable FLOWLATCH_KEYSET is no keyset"},
+		{"a setting that is none", "FLOWLATCH_SESSION_IDLE", "hunter2", "FLOWLATCH_SESSION_IDLE must be a duration"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			m.with(tc.variable, tc.value).fails(exitFailure, tc.want, "", "serve")
+		})
+	}
+	if strings.Contains(m.said.String(), "ter2") {
+		t.Errorf("a secret is printed:\n%s", m.said)
+	}
+}
+
+func TestADatabaseThatCannotBeReachedIsWaitedFor(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/d", "FLOWLATCH_DATABASE_WAIT", "1500ms")
+	r := m.run("", "serve")
+	if r.code != exitFailure || strings.Count(r.stdout, "the database can't be reached yet") < 2 || !strings.HasPrefix(r.stderr, "flowlatch: FLOWLATCH_DATABASE_URL") {
+		t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	if strings.Contains(r.stdout+r.stderr, "hunter2") {
+		t.Errorf("the password is printed:\n%s%s", r.stdout, r.stderr)
+	}
+}
+
+func TestHealthcheck(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t))
+	s := m.start("serve")
+	there := m.with("FLOWLATCH_ADDR", strings.TrimPrefix(s.url, "http://"))
+	there.must("", "healthcheck")
+	s.stop()
+	there.fails(exitFailure, "the service does not answer", "", "healthcheck")
+}
+
+func TestHealthcheckOfAServiceThatIsNotReady(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unready := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })}
+	go func() { _ = unready.Serve(l) }()
+	defer func() { _ = unready.Close() }()
+	newMachine(t, startVoiceflow(t)).with("FLOWLATCH_ADDR", l.Addr().String()).
+		fails(exitFailure, "the service is not ready: http://"+l.Addr().String()+"/readyz answers 503", "", "healthcheck")
+}
+
+func TestLocalURL(t *testing.T) {
+	for _, tc := range []struct{ addr, want string }{
+		{":8080", "http://127.0.0.1:8080"},
+		{"0.0.0.0:8080", "http://127.0.0.1:8080"},
+		{"[::]:8080", "http://127.0.0.1:8080"},
+		{"[::1]:8080", "http://[::1]:8080"},
+		{"flowlatch.example:80", "http://flowlatch.example:80"},
+	} {
+		if got := localURL(tc.addr, false); got != tc.want {
+			t.Errorf("localURL(%q): got %q, want %q", tc.addr, got, tc.want)
+		}
+	}
+	if got, want := localURL(":443", true), "https://127.0.0.1:443"; got != want {
+		t.Errorf("over TLS: got %q, want %q", got, want)
+	}
+}
+
+func TestAHeadThatIsTooLargeIsRefused(t *testing.T) {
+	s := newMachine(t, startVoiceflow(t)).start("serve")
+	b := newBrowser(t, s.url)
+	for size, want := range map[int]int{16 << 10: http.StatusOK, 40 << 10: http.StatusRequestHeaderFieldsTooLarge} {
+		req, err := http.NewRequest("GET", s.url+"/healthz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Padding", strings.Repeat("x", size))
+		resp, err := b.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%d bytes: status %d, want %d", size, resp.StatusCode, want)
+		}
+	}
+	s.stop()
+}
+
+func TestServerLinesKeepNothingOfARequest(t *testing.T) {
+	for _, tc := range []struct{ line, want string }{
+		{"http: TLS handshake error from 192.0.2.1:4711: tls: secret\n", `"about":"http: TLS handshake error"`},
+		{"http: panic serving 192.0.2.1:4711: secret\ngoroutine 1\n", `"about":"http: panic"`},
+		{"http: Accept error: too many open files; retrying in 5ms\n", `"about":"http: Accept error: too many open files; retrying in 5ms"`},
+	} {
+		var out bytes.Buffer
+		newServerLog(slog.New(slog.NewJSONHandler(&out, nil))).Print(tc.line)
+		if got := out.String(); !strings.Contains(got, tc.want) || strings.Contains(got, "secret") || strings.Contains(got, "192.0.2.1") {
+			t.Errorf("%q is logged as %s", tc.line, got)
+		}
+	}
+}

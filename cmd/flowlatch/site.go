@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/flowlatch/flowlatch/adapters/bunstore"
+	"github.com/flowlatch/flowlatch/app"
+)
+
+// Site is what is served, and what it is made of.
+type Site struct {
+	Store   *bunstore.Store
+	Service *app.Service
+	Engine  *gin.Engine
+}
+
+// The limits of what is served. An answer may take as long as what it waits for, and
+// long answers renew their deadline part by part.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 15 * time.Second
+	idleTimeout   = 2 * time.Minute
+	writeSlack    = 15 * time.Second
+	maxHeader     = 32 << 10
+	sweepEvery    = time.Minute
+	memoryLimit   = 56 << 20
+)
+
+// serve answers requests that come by l until ctx is done, then lets open ones end.
+func (s Site) serve(ctx context.Context, cfg Config, l net.Listener, log *slog.Logger) error {
+	setUpMemory()
+	server := &http.Server{
+		Handler:           s.Engine,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      readTimeout + cfg.VoiceflowTimeout + 3*cfg.DatabaseTimeout + writeSlack,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          newServerLog(log),
+	}
+	minute := time.NewTicker(sweepEvery)
+	defer minute.Stop()
+	sweeping, stopSweeping := context.WithCancel(context.Background())
+	swept := make(chan struct{})
+	go func() {
+		defer close(swept)
+		s.sweep(sweeping, minute.C, log)
+	}()
+	defer func() { stopSweeping(); <-swept }()
+
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving ended: %w", err)
+	case <-ctx.Done():
+	}
+	log.Info("stopping", "within", cfg.ShutdownTimeout.String())
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(ending); err != nil {
+		log.Warn("requests that did not end in time were cut")
+		_ = server.Close()
+	}
+	return nil
+}
+
+// setUpMemory lets garbage gather, unless the operator has decided about it: little is
+// in use, so that costs little, and gives back a tenth of the time. The limit is there
+// because each password that is hashed is garbage of 19 MiB, which would otherwise count
+// four times over. It is soft: what is really needed may exceed it.
+func setUpMemory() {
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(400)
+		debug.SetMemoryLimit(memoryLimit)
+	}
+}
+
+// sweep forgets sessions that are over, at each tick until ctx is done.
+func (s Site) sweep(ctx context.Context, tick <-chan time.Time, log *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
+			n, err := s.Service.Sweep(ctx)
+			if err != nil {
+				log.Warn("sessions that are over could not be swept", "err", err.Error())
+			} else {
+				log.Debug("swept", "sessions", n)
+			}
+		}
+	}
+}
+
+// listen opens the address, over TLS where a certificate is set.
+func listen(cfg Config) (net.Listener, error) {
+	var certificate tls.Certificate
+	if cfg.tls() {
+		var err error
+		if certificate, err = tls.LoadX509KeyPair(cfg.TLSCertFile, cfg.TLSKeyFile); err != nil {
+			return nil, fmt.Errorf("%sTLS_CERT_FILE and %sTLS_KEY_FILE can't be used: %w", prefix, prefix, err)
+		}
+	}
+	l, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("%sADDR can't be listened on: %w", prefix, err)
+	}
+	if cfg.tls() {
+		l = tls.NewListener(l, &tls.Config{
+			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		})
+	}
+	return l, nil
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+)
+
+// terminal is a pseudo-terminal: what a person types goes into mine, the program has
+// its.
+func terminal(t *testing.T) (mine, its *os.File) {
+	t.Helper()
+	mine, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = mine.Close() })
+	var number, locked int32
+	control(t, mine, syscall.TIOCGPTN, unsafe.Pointer(&number))
+	control(t, mine, syscall.TIOCSPTLCK, unsafe.Pointer(&locked))
+	its, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = its.Close() })
+	return mine, its
+}
+
+func control(t *testing.T, terminal *os.File, request uintptr, argument unsafe.Pointer) {
+	t.Helper()
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, terminal.Fd(), request, uintptr(argument)); errno != 0 {
+		t.Fatal(errno)
+	}
+}
+
+// atTerminal runs a command at a terminal and types each answer when it is asked for.
+// It returns how the command ended and what the terminal showed.
+func (m *machine) atTerminal(t *testing.T, questionsAndAnswers []string, args ...string) (*server, string) {
+	t.Helper()
+	mine, its := terminal(t)
+	cmd := m.command(context.Background(), args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = its, its, its
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = its.Close() // so that reading ends with the command
+	echoes := func() bool {
+		var state syscall.Termios
+		control(t, mine, syscall.TCGETS, unsafe.Pointer(&state))
+		return state.Lflag&syscall.ECHO != 0
+	}
+	s := &server{t: t, cmd: cmd, stdout: new(transcript), stderr: new(transcript), ended: make(chan struct{})}
+	t.Cleanup(s.kill)
+	go func() {
+		defer close(s.ended)
+		buffer := make([]byte, 1024)
+		for {
+			n, err := mine.Read(buffer)
+			_, _ = s.stdout.Write(buffer[:n])
+			if err != nil {
+				break
+			}
+		}
+		s.err = cmd.Wait()
+	}()
+	for i := 0; i < len(questionsAndAnswers); i += 2 {
+		question := questionsAndAnswers[i]
+		eventually(t, "it asks "+question, func() bool { return strings.Contains(s.stdout.String(), question) && !echoes() })
+		if answer := questionsAndAnswers[i+1]; answer == "" {
+			s.interrupt()
+		} else if _, err := mine.WriteString(answer + "\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-s.ended
+	return s, s.stdout.String()
+}
+
+func TestSecretsAreAskedForAtATerminal(t *testing.T) {
+	a := newAssistant("Pizza Palace")
+	m := newMachine(t, startVoiceflow(t, a))
+	for _, tc := range []struct {
+		name   string
+		typed  []string
+		args   []string
+		code   int
+		says   string
+		hidden string
+	}{
+		{"a password, twice", []string{"Password: ", adminPassword, "The same again: ", adminPassword},
+			[]string{"user", "create", "--admin", "ada"}, exitOK, "made the admin ada", adminPassword},
+		{"a password and another one", []string{"Password: ", adminPassword, "The same again: ", memberPassword},
+			[]string{"user", "create", "ben"}, exitFailure, "the two passwords differ", adminPassword},
+		{"a key, once", []string{"API key of the assistant: ", a.Key},
+			[]string{"project", "add", a.VersionID}, exitOK, "added Pizza Palace", a.Key},
+		{"an interruption", []string{"Password: ", ""},
+			[]string{"user", "passwd", "ada"}, exitFailure, "interrupted; nothing was done", adminPassword},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s, shown := m.atTerminal(t, tc.typed, tc.args...)
+			if got := s.cmd.ProcessState.ExitCode(); got != tc.code || !strings.Contains(shown, tc.says) {
+				t.Errorf("exit code %d, want %d, and %q in\n%s", got, tc.code, tc.says, shown)
+			}
+			if strings.Contains(shown, tc.hidden) {
+				t.Errorf("the terminal shows the secret:\n%s", shown)
+			}
+		})
+	}
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+	"unicode/utf16"
+
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// sentence is what went wrong, in one line for the operator.
+func sentence(err error) string {
+	var parts []string
+	for err != nil {
+		e, ok := errors.AsType[*domain.Error](err)
+		if !ok {
+			parts = append(parts, err.Error())
+			break
+		}
+		if e.Public != "" {
+			parts = append(parts, e.Public)
+		}
+		for _, p := range e.Projects {
+			parts = append(parts, visible(p.Name)+" has the Id "+string(p.ID))
+		}
+		err = e.Cause
+		if err == nil && len(parts) == 0 {
+			parts = append(parts, string(e.Kind))
+		}
+	}
+	return oneLine(strings.Join(parts, ": "))
+}
+
+// oneLine escapes what would break a line, or command a terminal.
+func oneLine(text string) string {
+	var b strings.Builder
+	for _, r := range strings.TrimSpace(text) {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		}
+	}
+	return b.String()
+}
+
+// visible is a text from outside as it may be printed to a terminal: as it is where
+// all of it can be seen, else in quotes, with escapes.
+func visible(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(text)
+	}
+	return text
+}
+
+// stamp is a time as the routes write it.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
+
+// listing prints a list: one row a line in aligned columns, or one JSON object a line.
+type listing[T any] struct {
+	columns []string
+	cells   func(T) []string // in the order of columns
+	object  func(T) any
+}
+
+// print writes the whole list, of which read gives the page after a cursor.
+func (l listing[T]) print(w io.Writer, asJSON bool, read func(after domain.Cursor) (app.Page[T], error)) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if !asJSON {
+		_, _ = fmt.Fprintln(table, strings.Join(l.columns, "\t")) // what fails shows in Flush
+	}
+	for next := new(domain.Cursor); next != nil; {
+		page, err := read(*next)
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			if !asJSON {
+				_, _ = fmt.Fprintln(table, strings.Join(l.cells(item), "\t"))
+			} else if err := printJSON(w, l.object(item)); err != nil {
+				return err
+			}
+		}
+		next = page.Next
+	}
+	return table.Flush()
+}
+
+// printJSON writes v as one line of JSON in which everything that can't be seen is
+// escaped.
+func printJSON(w io.Writer, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var line strings.Builder
+	for _, r := range string(b) {
+		if unicode.IsPrint(r) {
+			line.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			_, _ = fmt.Fprintf(&line, `\u%04x`, unit)
+		}
+	}
+	_, err = io.WriteString(w, line.String()+"\n")
+	return err
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/app"
+)
+
+type userDisableCommand struct {
+	Name string `arg:"" help:"The user's name."`
+}
+
+// Help is shown by --help.
+func (userDisableCommand) Help() string {
+	return `The user can't log in any more, and their open sessions end at once, on every instance. Grants stay. The last admin can't be disabled.
+
+    flowlatch user disable ben`
+}
+
+// Run disables the user.
+func (c userDisableCommand) Run(ctx context.Context) error {
+	return changeUser(ctx, c.Name, "disabled", func(in *app.UpdateUser) { in.Disabled = new(true) })
+}
+
+// changeUser changes the user with that name and says what they are now.
+func changeUser(ctx context.Context, name, now string, change func(*app.UpdateUser)) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+		user, err := service.FindUser(ctx, call, name)
+		if err != nil {
+			return err
+		}
+		in := app.UpdateUser{ID: string(user.ID)}
+		change(&in)
+		if _, err := service.UpdateUser(ctx, call, in); err != nil {
+			return err
+		}
+		sayOnStdout(string(user.Name) + " is " + now)
+		return nil
+	})
+}

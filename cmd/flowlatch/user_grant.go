@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/app"
+)
+
+type userGrantCommand struct {
+	Name    string `arg:"" help:"The user's name."`
+	Project string `arg:"" help:"The assistant: its Id, its Voiceflow project id, or its exact name."`
+}
+
+// Help is shown by --help.
+func (userGrantCommand) Help() string {
+	return `Granting what is granted changes nothing. 'flowlatch project list' shows Ids and names.
+
+    flowlatch user grant ben 'Pizza Palace'`
+}
+
+// Run grants the assistant.
+func (c userGrantCommand) Run(ctx context.Context) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+		user, project, err := userAndProject(ctx, service, call, c.Name, c.Project)
+		if err != nil {
+			return err
+		}
+		if err := service.GrantProject(ctx, call, user, project); err != nil {
+			return err
+		}
+		sayOnStdout(visible(c.Name) + " may use " + visible(c.Project))
+		return nil
+	})
+}
+
+// userAndProject are the ids of whom and what a grant is about.
+func userAndProject(ctx context.Context, service *app.Service, call app.Call, name, project string) (userID, projectID string, err error) {
+	user, err := service.FindUser(ctx, call, name)
+	if err != nil {
+		return "", "", err
+	}
+	p, err := service.FindProject(ctx, call, project)
+	return string(user.ID), string(p.ID), err
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strconv"
+
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+type userListCommand struct {
+	JSON bool `name:"json" help:"Print one JSON object a line."`
+}
+
+// Help is shown by --help.
+func (userListCommand) Help() string {
+	return `Prints the users in the order of their names, with how many assistants are granted to each. An admin uses every assistant and needs no grants.
+
+    flowlatch user list
+    flowlatch user list --json | jq -r 'select(.Role == "admin") | .Username'`
+}
+
+var users = listing[domain.User]{
+	columns: []string{"NAME", "ROLE", "STATE", "GRANTS", "CREATED", "ID"},
+	cells: func(u domain.User) []string {
+		state := "enabled"
+		if u.Disabled {
+			state = "disabled"
+		}
+		return []string{string(u.Name), string(u.Role), state, strconv.Itoa(len(u.Assistants)), stamp(u.Created), string(u.ID)}
+	},
+	object: func(u domain.User) any {
+		return struct {
+			ID         domain.UserID `json:"Id"`
+			Username   domain.Username
+			Role       domain.Role
+			Disabled   bool
+			Assistants []domain.ProjectID
+			Created    string
+		}{u.ID, u.Name, u.Role, u.Disabled, append([]domain.ProjectID{}, u.Assistants...), stamp(u.Created)}
+	},
+}
+
+// Run prints the users.
+func (c userListCommand) Run(ctx context.Context) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+		return users.print(os.Stdout, c.JSON, func(after domain.Cursor) (app.Page[domain.User], error) {
+			return service.GetAllUsers(ctx, call, after, app.MaxPage)
+		})
+	})
+}

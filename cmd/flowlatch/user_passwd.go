@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/app"
+)
+
+type userPasswdCommand struct {
+	Name string `arg:"" help:"The user's name."`
+}
+
+// Help is shown by --help.
+func (userPasswdCommand) Help() string {
+	return `Asks for the new password as user create does, on the terminal or as the first line of standard input, and ends all of the user's sessions.
+
+    flowlatch user passwd ben`
+}
+
+// Run changes the password.
+func (c userPasswdCommand) Run(ctx context.Context) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+		user, err := service.FindUser(ctx, call, c.Name)
+		if err != nil {
+			return err
+		}
+		password, err := readPassword(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := service.UpdateUser(ctx, call, app.UpdateUser{ID: string(user.ID), Password: &password}); err != nil {
+			return err
+		}
+		sayOnStdout(string(user.Name) + " has another password, and no open sessions")
+		return nil
+	})
+}

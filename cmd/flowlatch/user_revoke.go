@@ -1,0 +1,34 @@
+package main
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/app"
+)
+
+type userRevokeCommand struct {
+	Name    string `arg:"" help:"The user's name."`
+	Project string `arg:"" help:"The assistant: its Id, its Voiceflow project id, or its exact name."`
+}
+
+// Help is shown by --help.
+func (userRevokeCommand) Help() string {
+	return `The sessions that the grant let in end at once, on every instance. Revoking what is not granted changes nothing.
+
+    flowlatch user revoke ben 'Pizza Palace'`
+}
+
+// Run revokes the grant.
+func (c userRevokeCommand) Run(ctx context.Context) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+		user, project, err := userAndProject(ctx, service, call, c.Name, c.Project)
+		if err != nil {
+			return err
+		}
+		if err := service.RevokeProject(ctx, call, user, project); err != nil {
+			return err
+		}
+		sayOnStdout(visible(c.Project) + " is not granted to " + visible(c.Name) + " any more")
+		return nil
+	})
+}

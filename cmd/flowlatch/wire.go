@@ -1,0 +1,41 @@
+//go:build wireinject
+
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/google/wire"
+
+	"github.com/flowlatch/flowlatch/adapters/argon2"
+	"github.com/flowlatch/flowlatch/adapters/bunstore"
+	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
+	"github.com/flowlatch/flowlatch/adapters/throttle"
+	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
+	"github.com/flowlatch/flowlatch/adapters/voiceflow"
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+// openSite is the whole graph: what serve and demo serve, and what the commands work
+// with. The function closes it.
+func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site, func(), error) {
+	wire.Build(
+		newClock, newRandom,
+		openStore,
+		bunstore.NewProjects, wire.Bind(new(ports.ProjectRepository), new(*bunstore.Projects)),
+		bunstore.NewUsers, wire.Bind(new(ports.UserRepository), new(*bunstore.Users)),
+		bunstore.NewSessions, wire.Bind(new(ports.SessionStore), new(*bunstore.Sessions)),
+		bunstore.NewCallers, wire.Bind(new(ports.Callers), new(*bunstore.Callers)),
+		bunstore.NewInstallation, wire.Bind(new(ports.Installation), new(*bunstore.Installation)),
+		newCipher, wire.Bind(new(ports.Cipher), new(*tinkcipher.Cipher)),
+		sealedcookie.New, wire.Bind(new(ports.Cookies), new(*sealedcookie.Codec)),
+		newVoiceflow, wire.Bind(new(ports.Voiceflow), new(*voiceflow.Client)),
+		newPasswords, wire.Bind(new(ports.PasswordHasher), new(*argon2.Hasher)),
+		newAttempts, wire.Bind(new(ports.Attempts), new(*throttle.Attempts)),
+		wire.Struct(new(app.Ports), "*"), newOptions, app.Open,
+		newEngine, wire.Struct(new(Site), "*"),
+	)
+	return Site{}, nil, nil
+}
