@@ -24,6 +24,24 @@ func TestCallers(t *testing.T)  { eachSuite(t, portstest.Callers, migrated) }
 
 func TestInstallation(t *testing.T) { eachSuite(t, portstest.Installation, open) }
 
+func TestALimitBelowZeroIsNone(t *testing.T) {
+	eachDialect(t, func(t *testing.T, database newDatabase) {
+		s := furnished(t, database(t), bunstore.Options{})
+		ps, err := s.Projects().Page(t.Context(), domain.Operator().Sees(), domain.Cursor{}, -1)
+		if err != nil || len(ps) != 0 {
+			t.Errorf("projects: got %v and error %v, want none", ps, err)
+		}
+		us, err := s.Users().Page(t.Context(), domain.Cursor{}, -1)
+		if err != nil || len(us) != 0 {
+			t.Errorf("users: got %v and error %v, want none", us, err)
+		}
+		n, err := s.Sessions().Sweep(t.Context(), -1)
+		if err != nil || n != 0 {
+			t.Errorf("Sweep: got %d and error %v, want none", n, err)
+		}
+	})
+}
+
 // newDatabase returns the URL of an empty database, which goes when t ends.
 type newDatabase func(t testing.TB) string
 

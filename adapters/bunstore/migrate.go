@@ -50,7 +50,7 @@ const createVersions = `CREATE TABLE schema_versions (version integer PRIMARY KE
 func (s *Store) Migrations(ctx context.Context) ([]Migration, error) {
 	all, _, err := s.known()
 	if err != nil {
-		return nil, err
+		return nil, failure("list the migrations", err)
 	}
 	var applied []versionRow
 	err = s.read(ctx, "list the migrations", func(ctx context.Context) (err error) {
@@ -62,9 +62,10 @@ func (s *Store) Migrations(ctx context.Context) ([]Migration, error) {
 	}
 	for _, row := range applied {
 		if row.Version > len(all) {
-			all = append(all, Migration{Version: row.Version, Name: row.Name})
+			all = append(all, Migration{Version: row.Version, Name: row.Name, Applied: instant(row.Applied)})
+		} else {
+			all[row.Version-1].Applied = instant(row.Applied)
 		}
-		all[row.Version-1].Applied = instant(row.Applied)
 	}
 	return all, nil
 }

@@ -59,9 +59,10 @@ func TestMigrationsAreListedBeforeAndAfter(t *testing.T) {
 		if got := strings.Count(log.String(), "migration applied"); got != 1 {
 			t.Errorf("got %d lines in the log, want 1:\n%s", got, &log)
 		}
-		run(t, beside(t, address), `INSERT INTO schema_versions (version, name, applied) VALUES (2, '0002_later', 1)`)
+		run(t, beside(t, address), `INSERT INTO schema_versions (version, name, applied) VALUES (2, '0002_later', 1), (7, '0007_much_later', 1)`)
 		list("of a newer program", bunstore.Migration{Version: 1, Name: "0001_initial", Applied: at},
-			bunstore.Migration{Version: 2, Name: "0002_later", Applied: time.UnixMicro(1).UTC()})
+			bunstore.Migration{Version: 2, Name: "0002_later", Applied: time.UnixMicro(1).UTC()},
+			bunstore.Migration{Version: 7, Name: "0007_much_later", Applied: time.UnixMicro(1).UTC()})
 	})
 }
 

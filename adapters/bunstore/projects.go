@@ -193,6 +193,7 @@ func (p *Projects) Find(ctx context.Context, in domain.Visible, ref domain.Proje
 
 // Page implements ports.ProjectRepository.
 func (p *Projects) Page(ctx context.Context, in domain.Visible, after domain.Cursor, limit int) ([]domain.Project, error) {
+	limit = max(limit, 0) // SQLite takes a negative one for none
 	if in.All() {
 		return p.list(ctx, pageOfAll, after.Name, after.ID, limit)
 	}

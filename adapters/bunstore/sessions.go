@@ -145,18 +145,14 @@ func (s *Sessions) OpenLogin(ctx context.Context, session domain.Session, hash d
 // OpenAssistant implements ports.SessionStore.
 func (s *Sessions) OpenAssistant(ctx context.Context, session domain.Session, rec domain.Record) (domain.Project, error) {
 	now := micros(s.store.options.Now())
-	var way admission
-	var decides []any
-	if session.Login != "" {
-		way, decides = assistantByGrant, []any{now}
-		if session.ByRole {
-			way = assistantByRole
-		}
-	} else {
-		way = assistantOfHostByGrant
-		if session.ByRole {
-			way = assistantOfHostByRole
-		}
+	way, decides := assistantByGrant, []any{now}
+	switch {
+	case session.Login != "" && session.ByRole:
+		way = assistantByRole
+	case session.Login == "" && session.ByRole:
+		way, decides = assistantOfHostByRole, nil
+	case session.Login == "":
+		way, decides = assistantOfHostByGrant, nil
 	}
 	allowed, err := open[projectRow](ctx, s.store, "open an assistant session", way, session, rec, decides...)
 	if err != nil {

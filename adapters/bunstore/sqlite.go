@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -75,24 +75,21 @@ func pingSQLite(ctx context.Context, pool *sql.DB) error {
 	}
 }
 
-// makeFile makes an empty file that only its owner may read, unless it is there. It is
-// made beside its place and linked there: a file that SQLite may have open must not be
-// opened here, since closing it would take SQLite's locks away (sqlite.org,
-// howtocorrupt.html, 2.2).
+// making keeps a file that is being made from being opened by SQLite in this process.
+var making sync.Mutex
+
+// makeFile makes an empty file that only its owner may read, unless it is there. A file
+// that SQLite may have open must not be closed by anybody else in the process, since
+// that would take SQLite's locks away (sqlite.org, howtocorrupt.html, 2.2).
 func makeFile(file string) error {
-	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
-		return err
+	making.Lock()
+	defer making.Unlock()
+	empty, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
 	}
-	empty, err := os.CreateTemp(filepath.Dir(file), ".new-database-*") // with mode 0600
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(empty.Name()) }()
-	if err := empty.Close(); err != nil {
-		return err
-	}
-	if err := os.Link(empty.Name(), file); !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return nil
+	return empty.Close()
 }

@@ -154,7 +154,8 @@ func (s *Store) try(ctx context.Context, what string, do func(ctx context.Contex
 func (s *Store) begin(ctx context.Context) (bun.Tx, error) {
 	for tries := 1; ; tries++ {
 		tx, err := s.writes.BeginTx(ctx, nil)
-		if err == nil || ctx.Err() != nil || !busy(err) && (!lost(err) || tries >= maxTries) {
+		again := lost(err) && tries < maxTries || busy(err) && pause(ctx, time.Millisecond)
+		if !again || ctx.Err() != nil {
 			return tx, err
 		}
 	}

@@ -65,6 +65,7 @@ func noUser() error {
 // Create implements ports.UserRepository.
 func (u *Users) Create(ctx context.Context, user domain.User, rec domain.Record) error {
 	s := u.store
+	user.SetAssistants(user.Assistants)
 	return s.change(ctx, "create a user", func(ctx context.Context, tx bun.Tx) error {
 		created, err := s.exec(ctx, tx.Tx, insertUser, string(user.ID), string(user.Name), string(user.Role), user.Disabled,
 			user.PasswordHash.Reveal(), micros(user.Created))
@@ -104,7 +105,7 @@ func (u *Users) one(ctx context.Context, statement, key string) (domain.User, er
 
 // Page implements ports.UserRepository.
 func (u *Users) Page(ctx context.Context, after domain.Cursor, limit int) ([]domain.User, error) {
-	return u.list(ctx, pageOfUsers, after.Name, after.ID, limit)
+	return u.list(ctx, pageOfUsers, after.Name, after.ID, max(limit, 0))
 }
 
 // list runs a statement whose rows are users.
