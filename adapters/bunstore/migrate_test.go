@@ -114,6 +114,20 @@ func TestANewerSchemaIsRefusedAtTheStartOnly(t *testing.T) {
 	})
 }
 
+func TestAnOlderSchemaIsNotReady(t *testing.T) {
+	eachDialect(t, func(t *testing.T, database newDatabase) {
+		address := database(t)
+		s := open(t, address, bunstore.Options{})
+		var saw string
+		if err := s.Installation().Prepare(t.Context(), known("value", &saw)); err != nil {
+			t.Fatal(err)
+		}
+		run(t, beside(t, address), `DELETE FROM schema_versions`)
+		_, _, err := s.Installation().Known(t.Context())
+		wantKind(t, "Known", err, domain.Unavailable)
+	})
+}
+
 func TestAForeignTableInTheWayIsConflictAndNothingIsLeft(t *testing.T) {
 	eachDialect(t, func(t *testing.T, database newDatabase) {
 		address := database(t)
@@ -140,7 +154,7 @@ func TestAFailedCheckLeavesTheSchemaAsItWas(t *testing.T) {
 		err := s.Installation().Prepare(t.Context(), func(domain.Sealed, domain.Origin) (domain.Sealed, domain.Origin, error) {
 			return domain.Sealed{}, "", refused
 		})
-		if err != refused {
+		if err != refused { //nolint:errorlint // it must not even be wrapped
 			t.Errorf("Prepare: got error %v, want the one of check as it is", err)
 		}
 		got, err := s.Migrations(t.Context())
@@ -283,11 +297,11 @@ func TestChild(t *testing.T) {
 	case "":
 		return
 	case "starts when told":
-		fmt.Println("ready")
+		fmt.Fprintln(os.Stdout, "ready")
 		told()
 	case "stops in the middle":
 		check = func(domain.Sealed, domain.Origin) (domain.Sealed, domain.Origin, error) {
-			fmt.Println("in the middle")
+			fmt.Fprintln(os.Stdout, "in the middle")
 			told() // which never happens
 			return domain.Sealed{}, "", errors.New("told to go on")
 		}
@@ -296,5 +310,5 @@ func TestChild(t *testing.T) {
 	if err := s.Installation().Prepare(t.Context(), check); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Println("saw " + saw)
+	fmt.Fprintln(os.Stdout, "saw "+saw)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/postgrestest"
 )
 
 // crossfire is many callers at once on a few users and projects, by way of two
@@ -177,4 +178,35 @@ func (c *crossfire) recall(random *rand.Rand) domain.Session {
 		return login("none", "user-0")
 	}
 	return c.logins[max(0, len(c.logins)-1-random.IntN(6))]
+}
+
+func TestADeadlockIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	address := postgrestest.DSN(t)
+	s := furnished(t, address, bunstore.Options{Timeout: time.Minute})
+	db := beside(t, address)
+	other, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Rollback() }()
+	// The other transaction locks the grant and then the project, against our order.
+	if _, err := other.ExecContext(t.Context(), `SELECT FROM grants FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	removed := make(chan error, 1)
+	go func() { removed <- s.Projects().Remove(t.Context(), "project-1", record("remove")) }()
+	for count(t, db, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
+	}
+	// Whoever has waited longer is the one whose statement fails: we, unless this machine
+	// is very slow.
+	if _, err := other.ExecContext(t.Context(), `SELECT FROM projects FOR UPDATE`); err != nil {
+		t.Logf("the other transaction had to give way: %v", err)
+	}
+	if err := other.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-removed; err != nil {
+		t.Errorf("Remove in a deadlock: %v", err)
+	}
 }

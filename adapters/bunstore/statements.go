@@ -43,7 +43,7 @@ func (s *Store) lookUp(ctx context.Context, dest any, statement string, args ...
 	if err != nil {
 		return err
 	}
-	prepared, err := s.prepare(ctx, statement)
+	prepared, err := s.prepare(ctx, statement) //nolint:sqlclosecheck // kept prepared until the pool is closed
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (s *Store) prepare(ctx context.Context, statement string) (*sql.Stmt, error
 	}
 	first, there := s.prepared.LoadOrStore(statement, prepared)
 	if there {
-		err = prepared.Close()
+		err = prepared.Close() //nolint:sqlclosecheck // the other one is kept
 	}
 	return first.(*sql.Stmt), err
 }
