@@ -324,10 +324,10 @@ func (o *onSQLite) set(ctx context.Context, s session) (a assistant, err error) 
 	if err := tx.StmtContext(ctx, o.granted).QueryRowContext(ctx, s.user, s.project).Scan(&a.Name, &a.ID, &a.Created); err != nil { //nolint:sqlclosecheck // closed with the transaction
 		return a, err
 	}
-	if _, err := tx.StmtContext(ctx, o.opens).ExecContext(ctx, s.id, s.user, s.login.id, s.project, s.now, s.expires, s.address, s.agent); err != nil {
+	if _, err := tx.StmtContext(ctx, o.opens).ExecContext(ctx, s.id, s.user, s.login.id, s.project, s.now, s.expires, s.address, s.agent); err != nil { //nolint:sqlclosecheck // closed with the transaction
 		return a, err
 	}
-	if _, err := tx.StmtContext(ctx, o.recordsSet).ExecContext(ctx, s.now, "user:"+s.user, "project:"+s.project, s.request, s.address); err != nil {
+	if _, err := tx.StmtContext(ctx, o.recordsSet).ExecContext(ctx, s.now, "user:"+s.user, "project:"+s.project, s.request, s.address); err != nil { //nolint:sqlclosecheck // closed with the transaction
 		return a, err
 	}
 	return a, tx.Commit()

@@ -905,7 +905,7 @@ func updateWaits(t *testing.T, f *fixture) {
 		cancel()
 		wantReturn(t, c.name+" while another's change goes on", returned)
 		// It may have been done before its context ended, if it did not have to wait.
-		if err != nil && err != errRefused {
+		if err != nil && !errors.Is(err, errRefused) {
 			wantKind(t, c.name+" whose context ended while another's change went on", err, domain.Unavailable)
 		}
 	}
@@ -985,7 +985,7 @@ func updateInPlace(t *testing.T, f *fixture) {
 		return errRefused
 	}
 	_, err := f.Users.Update(t.Context(), u.ID, refused, "", f.record(domain.ActionUpdateUser, domain.OnUser(u.ID)))
-	if err != errRefused {
+	if !errors.Is(err, errRefused) {
 		t.Fatalf("Update whose change fails: got error %v, want %v as it is", err, errRefused)
 	}
 	f.wantUser(t, "after a change in place that failed", u)
