@@ -138,7 +138,7 @@ func TestAPanicAfterTheAnswerHasBegunCutsIt(t *testing.T) {
 	wantCut(t, w.admin, w.server.URL)
 
 	defer func() {
-		if v := recover(); v != http.ErrAbortHandler {
+		if v := recover(); v != http.ErrAbortHandler { //nolint:errorlint // net/http compares a panic in this way too
 			t.Errorf("got the panic %v, want http.ErrAbortHandler", v)
 		}
 		if log := w.log.String(); !strings.Contains(log, `"cut":true`) || !strings.Contains(log, "page two") {
