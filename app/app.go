@@ -117,7 +117,8 @@ func (s *Service) recognise(ctx context.Context) func(domain.Sealed, domain.Orig
 				string(at) + ", and this service is set to send keys to " + string(origin) + "; correct the setting or use another database"}
 		}
 		if err := s.ports.Cipher.Prepare(ctx, false); err != nil {
-			return domain.Sealed{}, "", fmt.Errorf("this database wants the keyset with key %s: %w", known.Key, err)
+			return domain.Sealed{}, "", &domain.Error{Kind: domain.KindOf(err), Cause: err,
+				Public: "this database wants the keyset with key " + string(known.Key)}
 		}
 		if err := s.opens(known, at); err != nil {
 			return domain.Sealed{}, "", err

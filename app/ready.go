@@ -15,7 +15,8 @@ func (s *Service) Ready(ctx context.Context) error {
 	if age := now.Sub(s.readyAt); s.readyAt.IsZero() || age >= time.Second || age < 0 {
 		// The answer is for everyone who asks within the second, so one who leaves does not
 		// spoil it; the store bounds how long it takes.
-		s.ready, s.readyAt = s.checkReady(context.WithoutCancel(ctx)), now
+		s.ready = s.checkReady(context.WithoutCancel(ctx))
+		s.readyAt = s.ports.Clock() // whoever waited meanwhile takes this answer
 	}
 	return s.ready
 }

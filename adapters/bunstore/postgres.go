@@ -36,6 +36,8 @@ func (s *Store) openPostgres(ctx context.Context, config *pgx.ConnConfig) error 
 	set("application_name", "flowlatch")
 	// bun escapes text by these rules.
 	config.RuntimeParams["standard_conforming_strings"] = "on"
+	// Later statements of a transaction must see what others have committed meanwhile.
+	config.RuntimeParams["default_transaction_isolation"] = "read committed"
 	config.RuntimeParams["client_encoding"] = "UTF8"
 	for name, value := range planner {
 		set(name, value)

@@ -175,6 +175,15 @@ func (s *Store) storeChanges(ctx context.Context, tx bun.Tx, was, is domain.User
 		}
 	}
 	// Sessions last: one that was let in before the locks above were got is seen now.
+	// Logins come before assistant sessions, as one who opens such a session locks them.
+	if is.Disabled {
+		keep = ""
+	}
+	if is.Disabled || otherHash {
+		if err := s.endAll(ctx, tx, is.ID, keep); err != nil {
+			return false, err
+		}
+	}
 	for chunk := range slices.Chunk(gone, maxList) {
 		if err := endGranted(ctx, tx, is.ID, chunk); err != nil {
 			return false, err
@@ -182,14 +191,6 @@ func (s *Store) storeChanges(ctx context.Context, tx bun.Tx, was, is domain.User
 	}
 	if was.Role == domain.RoleAdmin && is.Role != domain.RoleAdmin {
 		if _, err := tx.NewDelete().Model((*sessionRow)(nil)).Where("user_id = ? AND by_role", is.ID).Exec(ctx); err != nil {
-			return false, err
-		}
-	}
-	if is.Disabled {
-		keep = ""
-	}
-	if is.Disabled || otherHash {
-		if err := s.endAll(ctx, tx, is.ID, keep); err != nil {
 			return false, err
 		}
 	}
