@@ -16,23 +16,30 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// Ports is what a Service works with. Projects, Sessions, Installation, Cipher,
-// Cookies and Voiceflow must be given. Users, Callers, Passwords and Attempts are given
-// together, or left out by a host program that has users and a login of its own:
-// grants are then kept by the host's user ids, and the use cases of logins and users
-// answer NotFound.
+// Ports is what a Service works with. The first group must be given. The second, Users
+// and what goes with them, is given together, or left out by a host program that has
+// users and a login of its own: grants are then kept by the host's user ids, and the use
+// cases of logins, users and access tokens answer NotFound.
 type Ports struct {
-	Projects     ports.ProjectRepository
-	Sessions     ports.SessionStore
-	Installation ports.Installation
-	Cipher       ports.Cipher
-	Cookies      ports.Cookies
-	Voiceflow    ports.Voiceflow
+	Projects      ports.ProjectRepository
+	Sessions      ports.SessionStore
+	Access        ports.Access
+	Conversations ports.Conversations
+	Usage         ports.Usage
+	AuditLog      ports.AuditLog
+	Installation  ports.Installation
+	Cipher        ports.Cipher
+	Cookies       ports.Cookies
+	Pseudonyms    ports.Pseudonyms
+	Voiceflow     ports.Voiceflow
 
-	Users     ports.UserRepository
-	Callers   ports.Callers
-	Passwords ports.PasswordHasher
-	Attempts  ports.Attempts
+	Users        ports.UserRepository
+	Callers      ports.Callers
+	AccessTokens ports.AccessTokens
+	Passwords    ports.PasswordHasher
+	Attempts     ports.Attempts
+
+	Rates ports.CallRates // no limit when nil
 
 	Clock  ports.Clock // time.Now when nil
 	Random io.Reader   // crypto/rand when nil; must be safe for concurrent use
@@ -45,12 +52,18 @@ type Options struct {
 	Lifetimes domain.Lifetimes
 }
 
-// Service carries out the use cases. It is safe for concurrent use and keeps no state
-// between calls, but for the answer of Ready, so any number of instances may work on
-// one database.
+// Service carries out the use cases. It is safe for concurrent use, and any number of
+// instances may work on one database: between calls it keeps nothing that decides what
+// anybody may do. What it keeps is the answer of Ready for a second, which forwarded
+// calls are open, and counts that Run has yet to store.
 type Service struct {
-	ports     Ports
-	lifetimes domain.Lifetimes
+	ports      Ports
+	lifetimes  domain.Lifetimes
+	pseudonyms domain.Secret // the key of the installation's pseudonyms
+
+	open     openUses
+	counts   usageCounts
+	renewals renewals
 
 	readyMu sync.Mutex
 	readyAt time.Time
@@ -63,11 +76,12 @@ type Service struct {
 // the one that the database's keys are for: Corrupt and Conflict say what is wrong in
 // a sentence for the operator. A database that can't be reached is Unavailable.
 func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
-	if p.Projects == nil || p.Sessions == nil || p.Installation == nil || p.Cipher == nil || p.Cookies == nil || p.Voiceflow == nil {
-		return nil, errors.New("app: Projects, Sessions, Installation, Cipher, Cookies and Voiceflow must be given")
+	if p.Projects == nil || p.Sessions == nil || p.Access == nil || p.Conversations == nil || p.Usage == nil || p.AuditLog == nil ||
+		p.Installation == nil || p.Cipher == nil || p.Cookies == nil || p.Pseudonyms == nil || p.Voiceflow == nil {
+		return nil, errors.New("app: Projects, Sessions, Access, Conversations, Usage, AuditLog, Installation, Cipher, Cookies, Pseudonyms and Voiceflow must be given")
 	}
-	if own := p.Users != nil; own != (p.Callers != nil) || own != (p.Passwords != nil) || own != (p.Attempts != nil) {
-		return nil, errors.New("app: Users, Callers, Passwords and Attempts are given together or not at all")
+	if own := p.Users != nil; own != (p.Callers != nil) || own != (p.AccessTokens != nil) || own != (p.Passwords != nil) || own != (p.Attempts != nil) {
+		return nil, errors.New("app: Users, Callers, AccessTokens, Passwords and Attempts are given together or not at all")
 	}
 	if p.Clock == nil {
 		p.Clock = time.Now
@@ -102,37 +116,57 @@ func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 const knownValue = "flowlatch"
 
 // recognise is the start-up check on what the database knows of its installation.
-func (s *Service) recognise(ctx context.Context) func(domain.Sealed, domain.Origin) (domain.Sealed, domain.Origin, error) {
-	return func(known domain.Sealed, at domain.Origin) (domain.Sealed, domain.Origin, error) {
+func (s *Service) recognise(ctx context.Context) func(domain.Installation) (domain.Installation, error) {
+	return func(is domain.Installation) (domain.Installation, error) {
 		origin := s.ports.Voiceflow.Origin()
-		if known.IsZero() {
-			if err := s.ports.Cipher.Prepare(ctx, true); err != nil {
-				return domain.Sealed{}, "", err
+		if is.Known.IsZero() {
+			err := s.ports.Cipher.Prepare(ctx, true)
+			if err == nil {
+				is.Known, err = s.ports.Cipher.Seal(domain.NewSecret(knownValue), domain.BindKnownValue(origin))
 			}
-			known, err := s.ports.Cipher.Seal(domain.NewSecret(knownValue), domain.BindKnownValue(origin))
-			return known, origin, err
+			if err != nil {
+				return domain.Installation{}, err
+			}
+			is.Origin = origin
+			return s.withPseudonyms(is)
 		}
-		if at != origin {
-			return domain.Sealed{}, "", &domain.Error{Kind: domain.Conflict, Public: "the keys in this database are for Voiceflow at " +
-				string(at) + ", and this service is set to send keys to " + string(origin) + "; correct the setting or use another database"}
+		if is.Origin != origin {
+			return domain.Installation{}, &domain.Error{Kind: domain.Conflict, Public: "the keys in this database are for Voiceflow at " +
+				string(is.Origin) + ", and this service is set to send keys to " + string(origin) + "; correct the setting or use another database"}
 		}
 		if err := s.ports.Cipher.Prepare(ctx, false); err != nil {
-			return domain.Sealed{}, "", &domain.Error{Kind: domain.KindOf(err), Cause: err,
-				Public: "this database wants the keyset with key " + string(known.Key)}
+			return domain.Installation{}, &domain.Error{Kind: domain.KindOf(err), Cause: err,
+				Public: "this database wants the keyset with key " + string(is.Known.Key)}
 		}
-		if err := s.opens(known, at); err != nil {
-			return domain.Sealed{}, "", err
+		if err := s.opens(is); err != nil {
+			return domain.Installation{}, err
 		}
-		return known, at, nil
+		return s.withPseudonyms(is)
 	}
 }
 
+// withPseudonyms opens the key of the pseudonyms, or makes it where there is none yet.
+func (s *Service) withPseudonyms(is domain.Installation) (domain.Installation, error) {
+	var err error
+	if is.Pseudonyms.IsZero() {
+		if s.pseudonyms, err = s.ports.Pseudonyms.NewKey(); err == nil {
+			is.Pseudonyms, err = s.ports.Cipher.Seal(s.pseudonyms, domain.BindPseudonymKey())
+		}
+		return is, err
+	}
+	if s.pseudonyms, err = s.ports.Cipher.Open(is.Pseudonyms, domain.BindPseudonymKey()); err != nil {
+		return domain.Installation{}, &domain.Error{Kind: domain.KindOf(err), Cause: err,
+			Public: "the key of this database's pseudonyms does not open; it was sealed with key " + string(is.Pseudonyms.Key)}
+	}
+	return is, nil
+}
+
 // opens says whether the keyset opens the known value of the database.
-func (s *Service) opens(known domain.Sealed, at domain.Origin) error {
-	value, err := s.ports.Cipher.Open(known, domain.BindKnownValue(at))
+func (s *Service) opens(is domain.Installation) error {
+	value, err := s.ports.Cipher.Open(is.Known, domain.BindKnownValue(is.Origin))
 	if err != nil || value.Reveal() != knownValue {
 		return &domain.Error{Kind: domain.Corrupt, Cause: err,
-			Public: "the keyset is not the one of this database, which wants the one with key " + string(known.Key)}
+			Public: "the keyset is not the one of this database, which wants the one with key " + string(is.Known.Key)}
 	}
 	return nil
 }

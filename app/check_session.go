@@ -16,11 +16,19 @@ type Checked struct {
 }
 
 // CheckSession tells who the caller is and which assistant is set by the text of the
-// cookie assistant_session. Whatever is wrong with that cookie, there is no assistant.
+// cookie assistant_session. Whatever is wrong with that cookie, there is no assistant. Of
+// an access token the caller is who made it, and the assistant the one that it opens.
 func (s *Service) CheckSession(ctx context.Context, call Call, cookie string) (Checked, error) {
 	user, err := s.userOf(ctx, call)
 	if err != nil {
 		return Checked{}, err
+	}
+	if call.Caller.Token != "" {
+		found, err := s.ports.Projects.Find(ctx, call.Caller.Sees(), domain.ProjectRef{ID: call.Caller.Only})
+		if err != nil || len(found) == 0 {
+			return Checked{User: user}, err
+		}
+		return Checked{User: user, Assistant: &found[0]}, nil
 	}
 	p, err := s.Assistant(ctx, call.Caller, cookie)
 	switch domain.KindOf(err) {

@@ -6,16 +6,24 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// GrantProject lets a user use a project; doing it twice succeeds. Only an admin may:
-// NotAllowed. It is NotFound for a project that is not there, and for a user that is
-// not there unless a host program keeps the users.
-func (s *Service) GrantProject(ctx context.Context, call Call, user, project string) error {
+// GrantProject lets a user use a project within the scopes; doing it again changes them.
+// Without scopes, nil, a grant that is there keeps its own, and a new one has
+// domain.DefaultScopes. Only an admin may: NotAllowed. It is Invalid for scopes that no
+// grant has, and NotFound for a project that is not there, and for a user that is not
+// there unless a host program keeps the users.
+func (s *Service) GrantProject(ctx context.Context, call Call, user, project string, scopes []string) error {
 	u, p, err := s.grant(ctx, call, user, project)
 	if err != nil {
 		return err
 	}
+	var within domain.Scopes
+	if scopes != nil {
+		if within, err = domain.ParseGrantScopes(scopes); err != nil {
+			return err
+		}
+	}
 	rec := s.record(call, domain.ActionGrantProject, domain.OnGrant(u, p))
-	return s.ports.Projects.Grant(ctx, u, p, rec.At, rec)
+	return s.ports.Projects.Grant(ctx, u, p, within, rec.At, rec)
 }
 
 // RevokeProject takes a grant back and ends the sessions that it let in; doing it twice

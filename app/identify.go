@@ -30,6 +30,31 @@ func (s *Service) Identify(ctx context.Context, cookie string) (domain.Caller, e
 	return caller, s.use(ctx, caller.Login)
 }
 
+// IdentifyToken says who calls with the text of an access token. Whatever is wrong with
+// it, or with the user who made it, is NotAuthenticated.
+func (s *Service) IdentifyToken(ctx context.Context, text domain.Secret) (domain.Caller, error) {
+	hash, err := domain.ParseAccessToken(text)
+	if err != nil {
+		return domain.Caller{}, err
+	}
+	if s.ports.Callers == nil {
+		return domain.Caller{}, wrongToken(nil)
+	}
+	caller, err := s.ports.Callers.ByToken(ctx, hash)
+	if domain.KindOf(err) == domain.NotFound {
+		return domain.Caller{}, wrongToken(err)
+	}
+	if err == nil {
+		s.counts.tokenUsed(caller.Token, s.ports.Clock())
+	}
+	return caller, err
+}
+
+// wrongToken is the one answer for everything that is wrong with an access token.
+func wrongToken(cause error) error {
+	return &domain.Error{Kind: domain.NotAuthenticated, Public: "the access token in Authorization is not good", Cause: cause}
+}
+
 // use records that the session is used, where that is due. A session that ended in the
 // meantime is NotAuthenticated.
 func (s *Service) use(ctx context.Context, session domain.Session) error {

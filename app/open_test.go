@@ -114,7 +114,7 @@ func TestHasUsers(t *testing.T) {
 // hosted is a service of a host program with users and a login of its own.
 func hosted(t *testing.T, w *world) *app.Service {
 	p := w.ports()
-	p.Users, p.Callers, p.Passwords, p.Attempts = nil, nil, nil, nil
+	p.Users, p.Callers, p.AccessTokens, p.Passwords, p.Attempts = nil, nil, nil, nil, nil
 	return w.open(t, p)
 }
 
@@ -130,7 +130,7 @@ func TestHostBringsItsUsers(t *testing.T) {
 	if s.OwnUsers() {
 		t.Error("the service says that it keeps users")
 	}
-	wantKind(t, s.GrantProject(t.Context(), admin, "host|member", string(p.ID)), "")
+	wantKind(t, s.GrantProject(t.Context(), admin, "host|member", string(p.ID), nil), "")
 	set, err := s.SetProject(t.Context(), member, string(p.ID))
 	if err != nil {
 		t.Fatal(err)

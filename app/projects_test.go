@@ -229,7 +229,7 @@ func TestAssistantSessionEnds(t *testing.T) {
 			if got := w.isSet(t, member, cookie); got != "" {
 				t.Errorf("%q is still set", got)
 			}
-			wantKind(t, w.GrantProject(t.Context(), w.admin, string(member.Caller.ID), string(p.ID)), "")
+			wantKind(t, w.GrantProject(t.Context(), w.admin, string(member.Caller.ID), string(p.ID), nil), "")
 			if got := w.isSet(t, member, cookie); got != "" {
 				t.Error("a grant given again revived the session")
 			}

@@ -22,9 +22,9 @@ func (s *Service) Ready(ctx context.Context) error {
 }
 
 func (s *Service) checkReady(ctx context.Context) error {
-	known, at, err := s.ports.Installation.Known(ctx)
+	is, err := s.ports.Installation.Known(ctx)
 	if err != nil {
 		return err
 	}
-	return s.opens(known, at)
+	return s.opens(is)
 }

@@ -181,7 +181,7 @@ func TestUserUseCasesWantAnAdmin(t *testing.T) {
 		"delete_user":    func(c app.Call) error { return w.DeleteUser(t.Context(), c, id) },
 		"get_all_users":  func(c app.Call) error { _, err := w.GetAllUsers(t.Context(), c, domain.Cursor{}, 1); return err },
 		"find_user":      func(c app.Call) error { _, err := w.FindUser(t.Context(), c, "ada"); return err },
-		"grant_project":  func(c app.Call) error { return w.GrantProject(t.Context(), c, id, string(p.ID)) },
+		"grant_project":  func(c app.Call) error { return w.GrantProject(t.Context(), c, id, string(p.ID), nil) },
 		"revoke_project": func(c app.Call) error { return w.RevokeProject(t.Context(), c, id, string(p.ID)) },
 	} {
 		if err := do(member); domain.KindOf(err) != domain.NotAllowed {
@@ -198,10 +198,10 @@ func TestUsersAndGrantsThatAreNotThere(t *testing.T) {
 	p := w.project(t, "Bot", versionID)
 	ada := string(w.admin.Caller.ID)
 	const none = "0198c0de-7a3b-7cde-8abc-0123456789ab"
-	wantKind(t, w.GrantProject(t.Context(), w.admin, none, string(p.ID)), domain.NotFound)
-	wantKind(t, w.GrantProject(t.Context(), w.admin, ada, none), domain.NotFound)
-	wantKind(t, w.GrantProject(t.Context(), w.admin, ada, "x"), domain.Invalid)
-	wantKind(t, w.GrantProject(t.Context(), w.admin, "", string(p.ID)), domain.Invalid)
+	wantKind(t, w.GrantProject(t.Context(), w.admin, none, string(p.ID), nil), domain.NotFound)
+	wantKind(t, w.GrantProject(t.Context(), w.admin, ada, none, nil), domain.NotFound)
+	wantKind(t, w.GrantProject(t.Context(), w.admin, ada, "x", nil), domain.Invalid)
+	wantKind(t, w.GrantProject(t.Context(), w.admin, "", string(p.ID), nil), domain.Invalid)
 	wantKind(t, w.DeleteUser(t.Context(), w.admin, none), domain.NotFound)
 	wantKind(t, w.DeleteUser(t.Context(), w.admin, ada), domain.Conflict)
 	_, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: ada})
@@ -213,7 +213,7 @@ func TestUsersAndGrantsThatAreNotThere(t *testing.T) {
 
 	before := len(w.store.Records())
 	for range 2 {
-		wantKind(t, w.GrantProject(t.Context(), w.admin, ada, string(voiceflowID)), "")
+		wantKind(t, w.GrantProject(t.Context(), w.admin, ada, string(voiceflowID), nil), "")
 	}
 	for range 2 {
 		wantKind(t, w.RevokeProject(t.Context(), w.admin, ada, string(p.ID)), "")

@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +29,9 @@ type world struct {
 	cipher    *memory.Cipher
 	voiceflow *voiceflow
 	attempts  *attempts
-	admin     app.Call
+
+	pseudonyms *memory.Pseudonyms
+	admin      app.Call
 
 	mu sync.Mutex
 	at time.Time
@@ -54,6 +57,8 @@ func newWorld(t *testing.T) *world {
 		voiceflow: &voiceflow{exports: map[string]domain.Export{}, origin: "https://api.voiceflow.test"},
 		attempts:  &attempts{limit: 3},
 		cipher:    memory.NewCipher(),
+
+		pseudonyms: memory.NewPseudonyms(),
 	}
 	w.store = memory.New(w.now)
 	w.Service = w.open(t, w.ports())
@@ -69,6 +74,8 @@ func newWorld(t *testing.T) *world {
 func (w *world) ports() app.Ports {
 	return app.Ports{
 		Projects: w.store.Projects(), Users: w.store.Users(), Sessions: w.store.Sessions(), Callers: w.store.Callers(),
+		Access: w.store.Access(), AccessTokens: w.store.AccessTokens(), Conversations: w.store.Conversations(),
+		Usage: w.store.Usage(), AuditLog: w.store.AuditLog(), Pseudonyms: w.pseudonyms,
 		Installation: w.store.Installation(), Cipher: w.cipher, Cookies: sealedcookie.New(w.cipher),
 		Passwords: memory.PasswordHasher{}, Attempts: w.attempts, Voiceflow: w.voiceflow, Clock: w.now,
 	}
@@ -179,6 +186,18 @@ type voiceflow struct {
 	exports map[string]domain.Export
 	fails   error
 	asked   int
+	forward func(domain.Forward, *http.Request, domain.Secret) (*http.Response, error)
+	slow    bool // answers go on until they are ended
+}
+
+func (v *voiceflow) Forward(ctx context.Context, f domain.Forward, r *http.Request, key domain.Secret) (*http.Response, error) {
+	v.mu.Lock()
+	forward, endless := v.forward, v.slow
+	v.mu.Unlock()
+	if endless {
+		return slow(ctx), nil
+	}
+	return forward(f, r, key)
 }
 
 func (v *voiceflow) put(version string, e domain.Export) {

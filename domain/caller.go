@@ -8,6 +8,11 @@ type Caller struct {
 	// Login is the login that they call under. It is the zero Session under a host
 	// program's own authentication and for the operator.
 	Login Session
+	// Token is the access token that they call with, "" for none. Only and Scopes are what
+	// it is for: a project, or ScopeManage.
+	Token  TokenID
+	Only   ProjectID
+	Scopes Scopes
 
 	operator bool
 }
@@ -16,9 +21,10 @@ type Caller struct {
 // and is no user.
 func Operator() Caller { return Caller{Admin: true, operator: true} }
 
-// MayManage is NotAllowed unless the caller is an admin or the operator.
+// MayManage is NotAllowed unless the caller is an admin or the operator, and with an
+// access token has ScopeManage.
 func (c Caller) MayManage() error {
-	if c.Admin {
+	if c.Admin && (c.Token == "" || c.Scopes.Has(ScopeManage)) {
 		return nil
 	}
 	return &Error{Kind: NotAllowed, Public: "only an admin may do this"}
@@ -43,10 +49,14 @@ func (c Caller) Sees() Visible {
 	return GrantedTo(c.ID)
 }
 
-// Actor is how the audit names the caller.
+// Actor is how the audit names the caller: an access token is one of its own, whoever
+// made it.
 func (c Caller) Actor() Actor {
-	if c.operator {
+	switch {
+	case c.operator:
 		return ActorOperator
+	case c.Token != "":
+		return ActorToken(c.Token)
 	}
 	return ActorUser(c.ID)
 }

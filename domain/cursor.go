@@ -20,6 +20,9 @@ type CursorList string
 const (
 	ProjectList CursorList = "p"
 	UserList    CursorList = "u"
+	GrantList   CursorList = "g" // by user, then project
+	TokenList   CursorList = "t" // by id
+	UsageList   CursorList = "c" // by the fields of UsageKey
 )
 
 // Text writes the cursor for list, in URL-safe characters. It is readable by anyone
@@ -37,7 +40,7 @@ func ParseCursor(list CursorList, text string) (Cursor, error) {
 	const idLength = 36
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	rest, ours := strings.CutPrefix(string(b), string(list))
-	if err != nil || !ours || len(rest) <= idLength || len(rest) > idLength+MaxProjectName ||
+	if err != nil || !ours || len(rest) < idLength || len(rest) > idLength+MaxProjectName ||
 		!isUUID(rest[:idLength]) || !utf8.ValidString(rest) || strings.ContainsRune(rest, 0) {
 		return Cursor{}, invalid("cursor is not one of ours")
 	}

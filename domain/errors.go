@@ -12,19 +12,21 @@ type Kind string
 
 // The kinds of failure. Every error that crosses a port is an *Error of one of them.
 const (
-	Invalid              Kind = "invalid_request"       // what the caller gave breaks a rule
-	NotAuthenticated     Kind = "not_authenticated"     // nobody is logged in, or what says so is not good
-	NotAllowed           Kind = "not_allowed"           // the caller is known and may not do this
-	NotFound             Kind = "not_found"             // absent, over, or not the caller's to see
-	AlreadyAdded         Kind = "already_added"         // the pair of Voiceflow project and version is there
-	AmbiguousName        Kind = "ambiguous_name"        // several projects answer to the name
-	NameTooLong          Kind = "name_too_long"         // the assistant's name has more than MaxProjectName bytes
-	Conflict             Kind = "conflict"              // the state as it is does not admit the change
-	VoiceflowRejected    Kind = "voiceflow_rejected"    // Voiceflow refused the key or does not know the version
-	VoiceflowUnavailable Kind = "voiceflow_unavailable" // no answer of Voiceflow's that can be used
-	TooManyRequests      Kind = "too_many_requests"     // too many attempts; RetryAfter says when again
-	Corrupt              Kind = "corrupt"               // sealed bytes do not open
-	Unavailable          Kind = "unavailable"           // a store could not answer; trying again may help
+	Invalid              Kind = "invalid_request"                // what the caller gave breaks a rule
+	NotAuthenticated     Kind = "not_authenticated"              // nobody is logged in, or what says so is not good
+	NotAllowed           Kind = "not_allowed"                    // the caller is known and may not do this
+	NotFound             Kind = "not_found"                      // absent, over, or not the caller's to see
+	AlreadyAdded         Kind = "already_added"                  // the pair of Voiceflow project and version is there
+	AmbiguousName        Kind = "ambiguous_name"                 // several projects answer to the name
+	NameTooLong          Kind = "name_too_long"                  // the assistant's name has more than MaxProjectName bytes
+	Conflict             Kind = "conflict"                       // the state as it is does not admit the change
+	VoiceflowRejected    Kind = "voiceflow_rejected"             // Voiceflow refused the key or does not know the version
+	VoiceflowUnavailable Kind = "voiceflow_unavailable"          // no answer of Voiceflow's that can be used
+	TooManyRequests      Kind = "too_many_requests"              // too many attempts; RetryAfter says when again
+	Corrupt              Kind = "corrupt"                        // sealed bytes do not open
+	Unavailable          Kind = "unavailable"                    // a store could not answer; trying again may help
+	NoAssistant          Kind = "no_assistant"                   // the caller has set no assistant
+	CredentialsRejected  Kind = "assistant_credentials_rejected" // Voiceflow refused the key that is kept
 )
 
 // Kinds lists every Kind, so that a test can prove a mapping of them total.
@@ -32,6 +34,7 @@ func Kinds() []Kind {
 	return []Kind{
 		Invalid, NotAuthenticated, NotAllowed, NotFound, AlreadyAdded, AmbiguousName, NameTooLong,
 		Conflict, VoiceflowRejected, VoiceflowUnavailable, TooManyRequests, Corrupt, Unavailable,
+		NoAssistant, CredentialsRejected,
 	}
 }
 
@@ -50,6 +53,8 @@ type Error struct {
 	Projects []Project
 	// RetryAfter is how long the caller should wait before trying again; zero says nothing.
 	RetryAfter time.Duration
+	// Rate is what TooManyRequests says of the caller's rate; zero says nothing.
+	Rate Rate
 }
 
 // Error is the text for the log: kind, public sentence and cause.

@@ -20,7 +20,27 @@ type Project struct {
 	Platform         string      // as the export said, "" where it did not
 	Created          time.Time   // when it was added here
 	VoiceflowCreated time.Time   // when Voiceflow says it was made
+	KeyStatus        KeyStatus   // what the last use of its key showed
+	Credits          Credits     // what the last use showed of its credits
 }
+
+// KeyStatus is what is known of a key.
+type KeyStatus string
+
+// What is known of a key.
+const (
+	KeyOK       KeyStatus = "ok"
+	KeyRejected KeyStatus = "rejected" // Voiceflow refused it
+)
+
+// Credits is what is known of a project's credits at Voiceflow.
+type Credits string
+
+// What is known of credits.
+const (
+	CreditsOK     Credits = "ok"
+	CreditsUsedUp Credits = "used_up"
+)
 
 // NewProject makes the project that e, the export of v, describes. A name that is
 // empty gives way to the Voiceflow project id; where the export tells no creation
@@ -33,6 +53,7 @@ func NewProject(id ProjectID, v VersionRef, e Export, now time.Time) (Project, e
 	p := Project{
 		ID: id, Name: foreignText(e.Name), Voiceflow: e.Project, Version: v.Version,
 		Platform: clip(e.Platform, 64), Created: Instant(now), VoiceflowCreated: Instant(e.Created),
+		KeyStatus: KeyOK, Credits: CreditsOK,
 	}
 	if p.Name == "" {
 		p.Name = string(e.Project)

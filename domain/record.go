@@ -1,8 +1,11 @@
 package domain
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
-// Actor is who did something, as the audit names them: user:<id> or operator.
+// Actor is who did something, as the audit names them: user:<id>, token:<id> or operator.
 type Actor string
 
 // ActorOperator is the actor of the commands.
@@ -10,6 +13,9 @@ const ActorOperator Actor = "operator"
 
 // ActorUser is the actor that a user is.
 func ActorUser(id UserID) Actor { return Actor("user:" + string(id)) }
+
+// ActorToken is the actor that an access token is.
+func ActorToken(id TokenID) Actor { return Actor("token:" + string(id)) }
 
 // Action is what was done, as the audit names it.
 type Action string
@@ -28,10 +34,35 @@ const (
 	ActionUpdateUser     Action = "update_user"
 	ActionDeleteUser     Action = "delete_user"
 	ActionChangePassword Action = "change_password"
+
+	ActionCreateAccessToken Action = "create_access_token"
+	ActionDeleteAccessToken Action = "delete_access_token"
+	// ActionForward is a call at Voiceflow that writes or deletes.
+	ActionForward Action = "forward"
+	// ActionMarkKey and ActionMarkCredits are what a call at Voiceflow showed of the
+	// project's key and of its credits.
+	ActionMarkKey     Action = "mark_key"
+	ActionMarkCredits Action = "mark_credits"
 )
 
 // OutcomeOK is the outcome of what succeeded.
 const OutcomeOK = "ok"
+
+// OutcomeRejected is the outcome of a call at Voiceflow that refused our key: it was not
+// carried out.
+const OutcomeRejected = "rejected"
+
+// OutcomeUnknown is the outcome of a call at Voiceflow that brought no answer: whether it
+// was carried out there is not known.
+const OutcomeUnknown = "unknown"
+
+// OutcomeOf is the outcome of a call that Voiceflow answered with the HTTP status.
+func OutcomeOf(status int) string {
+	if status >= 200 && status < 300 {
+		return OutcomeOK
+	}
+	return "status_" + strconv.Itoa(status)
+}
 
 // Record is an audit row. It is stored together with the change that it is about, in
 // one atomic change, and holds no Secret.
@@ -56,3 +87,6 @@ func OnGrant(user UserID, project ProjectID) string { return OnUser(user) + " " 
 
 // OnSession is the object that a session is in a Record.
 func OnSession(id SessionID) string { return "session:" + string(id) }
+
+// OnToken is the object that an access token is in a Record.
+func OnToken(id TokenID) string { return "token:" + string(id) }

@@ -40,6 +40,9 @@ func TestNewProject(t *testing.T) {
 			if err == nil && (p.ID != uuid || p.Voiceflow != hex24 || p.Version != tc.ref.Version || p.Created != start) {
 				t.Errorf("got %+v", p)
 			}
+			if err == nil && (p.KeyStatus != domain.KeyOK || p.Credits != domain.CreditsOK) {
+				t.Errorf("got key %q and credits %q, want both to be ok at first", p.KeyStatus, p.Credits)
+			}
 		})
 	}
 	p, err := domain.NewProject(uuid, domain.VersionRef{}, domain.Export{Project: hex24}, start.Add(999).In(time.FixedZone("", 3600)))
@@ -136,8 +139,25 @@ func TestCallerRights(t *testing.T) {
 	if v := (domain.Visible{}); v.All() || v.User() != "" {
 		t.Error("the zero Visible is not empty")
 	}
-	if got := []domain.Actor{admin.Actor(), domain.Operator().Actor()}; !slices.Equal(got, []domain.Actor{"user:a", "operator"}) {
+	token := domain.Caller{ID: "a", Admin: true, Token: "t"}
+	if got := []domain.Actor{admin.Actor(), domain.Operator().Actor(), token.Actor()}; !slices.Equal(got, []domain.Actor{"user:a", "operator", "token:t"}) {
 		t.Errorf("actors %v", got)
+	}
+}
+
+func TestAnAccessTokenManagesForAnAdminWithTheScopeOnly(t *testing.T) {
+	manage := domain.ScopesOf(domain.ScopeManage)
+	for _, tc := range []struct {
+		name   string
+		caller domain.Caller
+		kind   domain.Kind
+	}{
+		{"an admin's with manage may", domain.Caller{Admin: true, Token: "t", Scopes: manage}, ""},
+		{"that of an admin who was demoted may not", domain.Caller{Token: "t", Scopes: manage}, domain.NotAllowed},
+		{"an admin's with all that an assistant has may not", domain.Caller{Admin: true, Token: "t", Only: uuid, Scopes: domain.AllScopes()}, domain.NotAllowed},
+		{"an admin's without a scope may not", domain.Caller{Admin: true, Token: "t"}, domain.NotAllowed},
+	} {
+		t.Run(tc.name, func(t *testing.T) { wantKind(t, tc.caller.MayManage(), tc.kind) })
 	}
 }
 
@@ -262,6 +282,15 @@ func TestBindingsDiffer(t *testing.T) {
 		"assistant cookie":        domain.BindCookie(domain.AssistantSession),
 		"known value":             domain.BindKnownValue("https://x"),
 		"known value elsewhere":   domain.BindKnownValue("https://y"),
+		"conversation":            domain.BindConversation("c", "https://x"),
+		"another conversation":    domain.BindConversation("d", "https://x"),
+		"conversation elsewhere":  domain.BindConversation("c", "https://y"),
+		"conversation's handle":   domain.BindCookie(domain.ConversationHandle),
+		"pseudonym key":           domain.BindPseudonymKey(),
+		"user ids":                domain.BindUserIDs("a", "user:b"),
+		"user ids of a token":     domain.BindUserIDs("a", "token:b"),
+		"user ids elsewhere":      domain.BindUserIDs("b", "user:b"),
+		"user ids cut elsewhere":  domain.BindUserIDs("auser", ":b"),
 		"zero":                    {},
 	} {
 		if other, twice := seen[b.AssociatedData()]; twice {
@@ -273,9 +302,20 @@ func TestBindingsDiffer(t *testing.T) {
 		t.Errorf("the zero binding is %q, want nothing", got)
 	}
 	// Sealed rows outlive releases: the bytes of a binding never change.
-	want := "\x18flowlatch/project-key/v1\x01a\x07primary\x09https://x"
-	if diff := cmp.Diff(want, domain.BindKey("a", domain.SlotPrimary, "https://x").AssociatedData()); diff != "" {
-		t.Errorf("the binding of keys has changed (-want +got):\n%s", diff)
+	got := []string{
+		domain.BindKey("a", domain.SlotPrimary, "https://x").AssociatedData(),
+		domain.BindConversation("c", "https://x").AssociatedData(),
+		domain.BindPseudonymKey().AssociatedData(),
+		domain.BindUserIDs("a", "user:b").AssociatedData(),
+	}
+	want := []string{
+		"\x18flowlatch/project-key/v1\x01a\x07primary\x09https://x",
+		"\x19flowlatch/conversation/v1\x01c\x09https://x",
+		"\x1aflowlatch/pseudonym-key/v1",
+		"\x15flowlatch/user-ids/v1\x01a\x06user:b",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("bindings have changed (-want +got):\n%s", diff)
 	}
 }
 
@@ -298,9 +338,17 @@ func TestErrorTellsItsKind(t *testing.T) {
 }
 
 func TestRecordNames(t *testing.T) {
-	got := []string{domain.OnProject("p"), domain.OnUser("u"), domain.OnGrant("u", "p"), domain.OnSession("s")}
-	want := []string{"project:p", "user:u", "user:u project:p", "session:s"}
+	got := []string{domain.OnProject("p"), domain.OnUser("u"), domain.OnGrant("u", "p"), domain.OnSession("s"), domain.OnToken("t")}
+	want := []string{"project:p", "user:u", "user:u project:p", "session:s", "token:t"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+}
+
+func TestOutcomeTellsTheStatusOfAFailure(t *testing.T) {
+	for status, want := range map[int]string{200: "ok", 204: "ok", 299: "ok", 199: "status_199", 301: "status_301", 404: "status_404", 500: "status_500"} {
+		if got := domain.OutcomeOf(status); got != want {
+			t.Errorf("outcome of %d: got %q, want %q", status, got, want)
+		}
 	}
 }

@@ -2,6 +2,13 @@ package domain
 
 import "encoding/binary"
 
+// Installation is what a database knows about the installation that it belongs to.
+type Installation struct {
+	Known      Sealed // a known value, by which the keyset is recognised
+	Origin     Origin // the Voiceflow that the keys in the database are for
+	Pseudonyms Sealed // the key of the pseudonyms, which stays the same for good
+}
+
 // KeyID names a key of the service's keyset.
 type KeyID string
 
@@ -39,6 +46,21 @@ func BindCookie(kind SessionKind) Binding { return bind("flowlatch/cookie/v1", s
 // BindKnownValue binds the value by which a keyset is recognised to the Voiceflow
 // that the installation belongs to.
 func BindKnownValue(at Origin) Binding { return bind("flowlatch/known-value/v1", string(at)) }
+
+// BindConversation binds Voiceflow's session key to its conversation and to the
+// Voiceflow that it is for.
+func BindConversation(id ConversationID, at Origin) Binding {
+	return bind("flowlatch/conversation/v1", string(id), string(at))
+}
+
+// BindPseudonymKey binds the key of an installation's pseudonyms.
+func BindPseudonymKey() Binding { return bind("flowlatch/pseudonym-key/v1") }
+
+// BindUserIDs binds the pseudonyms of the user ids that actor uses with a project: the
+// same id of two actors gives two.
+func BindUserIDs(p ProjectID, actor Actor) Binding {
+	return bind("flowlatch/user-ids/v1", string(p), string(actor))
+}
 
 // AssociatedData is the binding as a cipher needs it. It is "" for the zero Binding only.
 func (b Binding) AssociatedData() string { return b.ad }

@@ -10,7 +10,7 @@
 // neither the change nor the record is there; when it succeeds without having
 // changed anything, the record is not there either.
 //
-// ProjectRepository, UserRepository, SessionStore, Callers and Installation are
-// views on one database: what one of them writes the others see at once, on every
+// ProjectRepository, UserRepository, SessionStore, Callers, Access, AccessTokens,
+// Conversations, Usage, AuditLog and Installation are views on one database: what one of them writes the others see at once, on every
 // instance. portstest has a suite for each port.
 package ports

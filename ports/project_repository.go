@@ -31,12 +31,27 @@ type ProjectRepository interface {
 	// Keys returns the sealed keys of the project by slot. An unknown id is NotFound.
 	Keys(ctx context.Context, id domain.ProjectID) (map[domain.Slot]domain.Sealed, error)
 
-	// Grant lets user use the project from the instant at on. Granting what is granted
-	// succeeds and changes nothing. An unknown project is NotFound; whether there is
-	// such a user is not looked at, since a host program may have users of its own.
-	Grant(ctx context.Context, user domain.UserID, id domain.ProjectID, at time.Time, rec domain.Record) error
+	// Grant lets user use the project within the scopes, from the instant at on. For what
+	// is granted already it replaces the scopes and nothing else; it changes nothing where
+	// they are the same. Empty scopes are those that the grant has, and domain.DefaultScopes for a new one. An
+	// unknown project is NotFound; whether there is such a user is not looked at, since a
+	// host program may have users of its own.
+	Grant(ctx context.Context, user domain.UserID, id domain.ProjectID, scopes domain.Scopes, at time.Time, rec domain.Record) error
+
+	// Grants returns at most limit grants that the filter picks and that come after the
+	// cursor (its Name is a user, its ID a project), in the order of the bytes of (user, project).
+	// None is no error.
+	Grants(ctx context.Context, filter domain.GrantFilter, after domain.Cursor, limit int) ([]domain.Grant, error)
 
 	// Revoke takes the grant back and ends the assistant sessions that it let in.
 	// Revoking what is not granted succeeds and changes nothing.
 	Revoke(ctx context.Context, user domain.UserID, id domain.ProjectID, rec domain.Record) error
+
+	// MarkKey records what is known of the project's key. It changes nothing where that is
+	// known already. An unknown id is NotFound.
+	MarkKey(ctx context.Context, id domain.ProjectID, status domain.KeyStatus, rec domain.Record) error
+
+	// MarkCredits records what is known of the project's credits. It changes nothing where
+	// that is known already. An unknown id is NotFound.
+	MarkCredits(ctx context.Context, id domain.ProjectID, credits domain.Credits, rec domain.Record) error
 }

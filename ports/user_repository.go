@@ -8,7 +8,7 @@ import (
 
 // UserRepository keeps users and what is granted to them.
 type UserRepository interface {
-	// Create stores u with the grants of u.Assistants. A name that is taken is
+	// Create stores u with the grants of u.Assistants, of the default scopes. A name that is taken is
 	// Conflict; an assistant that is not there is NotFound.
 	Create(ctx context.Context, u domain.User, rec domain.Record) error
 
@@ -24,7 +24,8 @@ type UserRepository interface {
 	Page(ctx context.Context, after domain.Cursor, limit int) ([]domain.User, error)
 
 	// Update lets change alter the user and stores role, disabled, password hash and
-	// assistants as it leaves them; what it does to other fields is lost. otherAdmin says
+	// assistants as it leaves them; what it does to other fields is lost. Grants that stay
+	// keep their scopes, and new ones have the default scopes. otherAdmin says
 	// whether another user counts as admin, and stays true until the change is stored:
 	// changes that concern admins come one after the other. change may run more than once,
 	// so it does nothing outside; its error is returned as it is, and nothing is stored.
@@ -37,7 +38,7 @@ type UserRepository interface {
 	Update(ctx context.Context, id domain.UserID, change func(u *domain.User, otherAdmin bool) error,
 		keep domain.SessionID, rec domain.Record) (domain.User, error)
 
-	// Remove forgets the user, their grants and their sessions, if allow, which is called
+	// Remove forgets the user, their grants, their sessions and their access tokens, if allow, which is called
 	// as change is in Update, agrees. An unknown id is NotFound.
 	Remove(ctx context.Context, id domain.UserID, allow func(u *domain.User, otherAdmin bool) error, rec domain.Record) error
 }

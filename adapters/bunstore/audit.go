@@ -4,7 +4,24 @@ import (
 	"context"
 
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
+
+var _ ports.AuditLog = (*AuditLog)(nil)
+
+// AuditLog is a ports.AuditLog on a Store.
+type AuditLog struct{ store *Store }
+
+// NewAuditLog returns the AuditLog of s.
+func NewAuditLog(s *Store) *AuditLog { return &AuditLog{s} }
+
+// Append implements ports.AuditLog.
+func (a *AuditLog) Append(ctx context.Context, rec domain.Record) error {
+	s := a.store
+	return s.write(ctx, "append to the audit", func(ctx context.Context, on handle) error {
+		return s.audit(ctx, on, rec)
+	})
+}
 
 const insertAudit = `INSERT INTO audit (at, actor, action, object, outcome, request_id, address) `
 

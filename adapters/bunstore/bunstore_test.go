@@ -1,6 +1,7 @@
 package bunstore_test
 
 import (
+	"context"
 	"database/sql"
 	"net/url"
 	"path/filepath"
@@ -17,10 +18,15 @@ import (
 	"github.com/flowlatch/flowlatch/ports/portstest"
 )
 
-func TestProjects(t *testing.T) { eachSuite(t, portstest.ProjectRepository, migrated) }
-func TestUsers(t *testing.T)    { eachSuite(t, portstest.UserRepository, migrated) }
-func TestSessions(t *testing.T) { eachSuite(t, portstest.SessionStore, migrated) }
-func TestCallers(t *testing.T)  { eachSuite(t, portstest.Callers, migrated) }
+func TestProjects(t *testing.T)      { eachSuite(t, portstest.ProjectRepository, migrated) }
+func TestUsers(t *testing.T)         { eachSuite(t, portstest.UserRepository, migrated) }
+func TestSessions(t *testing.T)      { eachSuite(t, portstest.SessionStore, migrated) }
+func TestCallers(t *testing.T)       { eachSuite(t, portstest.Callers, migrated) }
+func TestAccess(t *testing.T)        { eachSuite(t, portstest.Access, migrated) }
+func TestAccessTokens(t *testing.T)  { eachSuite(t, portstest.AccessTokens, migrated) }
+func TestConversations(t *testing.T) { eachSuite(t, portstest.Conversations, migrated) }
+func TestUsage(t *testing.T)         { eachSuite(t, portstest.Usage, migrated) }
+func TestAuditLog(t *testing.T)      { eachSuite(t, portstest.AuditLog, migrated) }
 
 func TestInstallation(t *testing.T) { eachSuite(t, portstest.Installation, open) }
 
@@ -35,9 +41,34 @@ func TestALimitBelowZeroIsNone(t *testing.T) {
 		if err != nil || len(us) != 0 {
 			t.Errorf("users: got %v and error %v, want none", us, err)
 		}
-		n, err := s.Sessions().Sweep(t.Context(), -1)
-		if err != nil || n != 0 {
-			t.Errorf("Sweep: got %d and error %v, want none", n, err)
+		gs, err := s.Projects().Grants(t.Context(), domain.GrantFilter{}, domain.Cursor{}, -1)
+		if err != nil || len(gs) != 0 {
+			t.Errorf("grants: got %v and error %v, want none", gs, err)
+		}
+		if err := s.AccessTokens().Create(t.Context(), someToken("u"), someHash, record("create")); err != nil {
+			t.Fatal(err)
+		}
+		ts, err := s.AccessTokens().Page(t.Context(), "", domain.Cursor{}, -1)
+		if err != nil || len(ts) != 0 {
+			t.Errorf("access tokens: got %v and error %v, want none", ts, err)
+		}
+		counted := domain.Usage{UsageKey: domain.UsageKey{Day: "2026-11-25"}, Calls: 1}
+		if err := s.Usage().Add(t.Context(), []domain.Usage{counted}); err != nil {
+			t.Fatal(err)
+		}
+		q := domain.UsageQuery{From: counted.Day, To: counted.Day, GroupBy: domain.UsageFields()}
+		sums, err := s.Usage().Report(t.Context(), q, nil, -1)
+		if err != nil || len(sums) != 0 {
+			t.Errorf("usage: got %v and error %v, want none", sums, err)
+		}
+		if err := s.Conversations().Open(t.Context(), someConversation("over", 999)); err != nil {
+			t.Fatal(err)
+		}
+		for what, sweep := range map[string]func(context.Context, int) (int, error){"sessions": s.Sessions().Sweep, "conversations": s.Conversations().Sweep} {
+			n, err := sweep(t.Context(), -1)
+			if err != nil || n != 0 {
+				t.Errorf("Sweep of %s: got %d and error %v, want none", what, n, err)
+			}
 		}
 	})
 }
@@ -124,6 +155,7 @@ func eachSuite(t *testing.T, suite func(*testing.T, portstest.OpenStore), opened
 func views(s *bunstore.Store) portstest.Store {
 	return portstest.Store{
 		Projects: s.Projects(), Users: s.Users(), Sessions: s.Sessions(), Callers: s.Callers(), Installation: s.Installation(),
+		Access: s.Access(), AccessTokens: s.AccessTokens(), Conversations: s.Conversations(), Usage: s.Usage(), AuditLog: s.AuditLog(),
 	}
 }
 

@@ -20,23 +20,38 @@ func NewInstallation(s *Store) *Installation { return &Installation{s} }
 
 // installationRow is what the database knows of the installation.
 type installationRow struct {
-	KeyID  domain.KeyID
-	Known  []byte
-	Origin domain.Origin
-	Schema int // the last step of the schema that was applied
+	KeyID           domain.KeyID
+	Known           []byte
+	Origin          domain.Origin
+	PseudonymsKeyID domain.KeyID
+	Pseudonyms      []byte
 }
 
-const (
-	selectInstallation = `SELECT key_id, known, origin, (SELECT max(version) FROM schema_versions) AS schema FROM installation`
+func (r *installationRow) installation() domain.Installation {
+	return domain.Installation{
+		Known:      domain.Sealed{Key: r.KeyID, Bytes: r.Known},
+		Origin:     r.Origin,
+		Pseudonyms: domain.Sealed{Key: r.PseudonymsKeyID, Bytes: r.Pseudonyms},
+	}
+}
 
-	putInstallation = `INSERT INTO installation (id, key_id, known, origin) VALUES (1, $1, $2, $3)
-ON CONFLICT (id) DO UPDATE SET key_id = excluded.key_id, known = excluded.known, origin = excluded.origin`
+// schemaRow is the last step of the schema that was applied.
+type schemaRow struct{ Schema int }
+
+const (
+	selectSchema = `SELECT max(version) AS schema FROM schema_versions`
+
+	selectInstallation = `SELECT key_id, known, origin, pseudonyms_key_id, pseudonyms FROM installation`
+
+	putInstallation = `INSERT INTO installation (id, key_id, known, origin, pseudonyms_key_id, pseudonyms) VALUES (1, $1, $2, $3, $4, $5)
+ON CONFLICT (id) DO UPDATE SET key_id = excluded.key_id, known = excluded.known, origin = excluded.origin,
+	pseudonyms_key_id = excluded.pseudonyms_key_id, pseudonyms = excluded.pseudonyms`
 )
 
-// Prepare implements ports.Installation. Schema and known value are one change: where
+// Prepare implements ports.Installation. Schema and what is stored are one change: where
 // check fails, the schema is as it was too. It goes on until ctx ends, whatever the
 // Timeout of the Store is; check must not use the Store.
-func (i *Installation) Prepare(ctx context.Context, check func(known domain.Sealed, at domain.Origin) (domain.Sealed, domain.Origin, error)) error {
+func (i *Installation) Prepare(ctx context.Context, check func(domain.Installation) (domain.Installation, error)) error {
 	s := i.store
 	return failure("prepare the database", s.alone(ctx, func(ctx context.Context, tx bun.Tx) error {
 		if err := s.upgrade(ctx, tx); err != nil {
@@ -46,41 +61,52 @@ func (i *Installation) Prepare(ctx context.Context, check func(known domain.Seal
 		if err := s.query(ctx, tx.Tx, &rows, selectInstallation); err != nil {
 			return err
 		}
-		var known domain.Sealed
-		var at domain.Origin
+		var was domain.Installation
 		if len(rows) == 1 {
-			known, at = domain.Sealed{Key: rows[0].KeyID, Bytes: rows[0].Known}, rows[0].Origin
+			was = rows[0].installation()
 		}
-		sealed, origin, err := check(known, at)
+		is, err := check(was)
 		if err != nil {
 			return verdict{err}
 		}
-		if len(rows) == 1 && sealed.Key == known.Key && bytes.Equal(sealed.Bytes, known.Bytes) && origin == at {
+		if len(rows) == 1 && is.Origin == was.Origin && sameSealed(is.Known, was.Known) && sameSealed(is.Pseudonyms, was.Pseudonyms) {
 			return nil
 		}
-		_, err = s.exec(ctx, tx.Tx, putInstallation, string(sealed.Key), sealed.Bytes, string(origin))
+		var pseudonyms any // NULL until there are any
+		if !is.Pseudonyms.IsZero() {
+			pseudonyms = is.Pseudonyms.Bytes
+		}
+		_, err = s.exec(ctx, tx.Tx, putInstallation, string(is.Known.Key), is.Known.Bytes, string(is.Origin),
+			nullable(string(is.Pseudonyms.Key)), pseudonyms)
 		return err
 	}))
 }
 
+func sameSealed(a, b domain.Sealed) bool { return a.Key == b.Key && bytes.Equal(a.Bytes, b.Bytes) }
+
 // Known implements ports.Installation.
-func (i *Installation) Known(ctx context.Context) (domain.Sealed, domain.Origin, error) {
+func (i *Installation) Known(ctx context.Context) (domain.Installation, error) {
 	s := i.store
 	all, _, err := s.known()
 	if err != nil {
-		return domain.Sealed{}, "", failure("list the migrations", err)
+		return domain.Installation{}, failure("list the migrations", err)
 	}
+	var schema []schemaRow
 	var rows []installationRow
-	err = s.read(ctx, "read the known value", func(ctx context.Context) error {
+	err = s.read(ctx, "read what is known of the installation", func(ctx context.Context) error {
+		// The schema comes first: an older one has not all that is read then.
+		if err := s.lookUp(ctx, &schema, selectSchema); err != nil || schema[0].Schema < len(all) {
+			return err
+		}
 		return s.lookUp(ctx, &rows, selectInstallation)
 	})
 	switch {
 	case err != nil:
-		return domain.Sealed{}, "", err
+		return domain.Installation{}, err
+	case schema[0].Schema < len(all):
+		return domain.Installation{}, &domain.Error{Kind: domain.Unavailable, Public: "the schema of the database is older than this program needs"}
 	case len(rows) == 0:
-		return domain.Sealed{}, "", &domain.Error{Kind: domain.Unavailable, Public: "the database is not prepared yet"}
-	case rows[0].Schema < len(all):
-		return domain.Sealed{}, "", &domain.Error{Kind: domain.Unavailable, Public: "the schema of the database is older than this program needs"}
+		return domain.Installation{}, &domain.Error{Kind: domain.Unavailable, Public: "the database is not prepared yet"}
 	}
-	return domain.Sealed{Key: rows[0].KeyID, Bytes: rows[0].Known}, rows[0].Origin, nil
+	return rows[0].installation(), nil
 }

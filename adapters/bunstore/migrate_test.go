@@ -25,14 +25,27 @@ import (
 
 const origin = domain.Origin("https://voiceflow.example.com")
 
+// steps are the names of the migrations.
+var steps = []string{"0001_initial", "0002_forwarding"}
+
+// stepsAt are the migrations as they are listed after they were applied at that time; the
+// zero time for those that were not.
+func stepsAt(at time.Time) []bunstore.Migration {
+	all := make([]bunstore.Migration, len(steps))
+	for i, name := range steps {
+		all[i] = bunstore.Migration{Version: i + 1, Name: name, Applied: at}
+	}
+	return all
+}
+
 // known is a check that stores value where there is none and tells which one there is.
-func known(value string, saw *string) func(domain.Sealed, domain.Origin) (domain.Sealed, domain.Origin, error) {
-	return func(there domain.Sealed, at domain.Origin) (domain.Sealed, domain.Origin, error) {
-		if there.IsZero() {
-			there, at = domain.Sealed{Key: "1", Bytes: []byte(value)}, origin
+func known(value string, saw *string) func(domain.Installation) (domain.Installation, error) {
+	return func(there domain.Installation) (domain.Installation, error) {
+		if there.Known.IsZero() {
+			there = domain.Installation{Known: domain.Sealed{Key: "1", Bytes: []byte(value)}, Origin: origin}
 		}
-		*saw = string(there.Bytes)
-		return there, at, nil
+		*saw = string(there.Known.Bytes)
+		return there, nil
 	}
 }
 
@@ -42,27 +55,27 @@ func TestMigrationsAreListedBeforeAndAfter(t *testing.T) {
 		at := time.Date(2026, 3, 4, 5, 6, 7, 891_000, time.UTC)
 		var log bytes.Buffer
 		s := open(t, address, bunstore.Options{Now: func() time.Time { return at }, Log: slog.New(slog.NewTextHandler(&log, nil))})
-		list := func(what string, want ...bunstore.Migration) {
+		list := func(what string, want []bunstore.Migration) {
 			t.Helper()
 			got, err := s.Migrations(t.Context())
 			if d := cmp.Diff(want, got); d != "" || err != nil {
 				t.Errorf("Migrations %s: error %v, -want +got\n%s", what, err, d)
 			}
 		}
-		list("of an empty database", bunstore.Migration{Version: 1, Name: "0001_initial"})
+		list("of an empty database", stepsAt(time.Time{}))
 		for range 2 { // the second time changes nothing
 			if err := s.Migrate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			list("after Migrate", bunstore.Migration{Version: 1, Name: "0001_initial", Applied: at})
+			list("after Migrate", stepsAt(at))
 		}
-		if got := strings.Count(log.String(), "migration applied"); got != 1 {
-			t.Errorf("got %d lines in the log, want 1:\n%s", got, &log)
+		if got := strings.Count(log.String(), "migration applied"); got != len(steps) {
+			t.Errorf("got %d lines in the log, want %d:\n%s", got, len(steps), &log)
 		}
-		run(t, beside(t, address), `INSERT INTO schema_versions (version, name, applied) VALUES (2, '0002_later', 1), (7, '0007_much_later', 1)`)
-		list("of a newer program", bunstore.Migration{Version: 1, Name: "0001_initial", Applied: at},
-			bunstore.Migration{Version: 2, Name: "0002_later", Applied: time.UnixMicro(1).UTC()},
-			bunstore.Migration{Version: 7, Name: "0007_much_later", Applied: time.UnixMicro(1).UTC()})
+		run(t, beside(t, address), `INSERT INTO schema_versions (version, name, applied) VALUES (3, '0003_later', 1), (7, '0007_much_later', 1)`)
+		list("of a newer program", append(stepsAt(at),
+			bunstore.Migration{Version: 3, Name: "0003_later", Applied: time.UnixMicro(1).UTC()},
+			bunstore.Migration{Version: 7, Name: "0007_much_later", Applied: time.UnixMicro(1).UTC()}))
 	})
 }
 
@@ -83,7 +96,7 @@ func TestBothDialectsHaveTheSameColumns(t *testing.T) {
 			}
 			found[table] = append(found[table], column)
 		}
-		if rows.Err() != nil || len(found) < 8 {
+		if rows.Err() != nil || len(found) < 11 {
 			t.Fatalf("got error %v and the tables %v", rows.Err(), found)
 		}
 		return found
@@ -97,6 +110,93 @@ FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c WHERE m.type = 'table' OR
 	}
 }
 
+// TestRowsOfTheFirstSchemaAreThereInTheNewest fills a database as the first program did,
+// with one row of everything.
+func TestRowsOfTheFirstSchemaAreThereInTheNewest(t *testing.T) {
+	eachDialect(t, func(t *testing.T, database newDatabase) {
+		address := database(t)
+		folder, blob, yes, no := "sqlite", `CAST('%s' AS blob)`, "1", "0"
+		if strings.HasPrefix(address, "postgres") {
+			folder, blob, yes, no = "postgres", `CAST('%s' AS bytea)`, "true", "false"
+		}
+		first, err := os.ReadFile(filepath.Join("migrations", folder, steps[0]+".sql"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		db := beside(t, address)
+		for _, statement := range []string{
+			`CREATE TABLE schema_versions (version integer PRIMARY KEY, name text NOT NULL, applied bigint NOT NULL)`,
+			string(first),
+			`INSERT INTO schema_versions (version, name, applied) VALUES (1, '0001_initial', 7)`,
+			`INSERT INTO projects (id, name, voiceflow_id, version, platform, created, voiceflow_created)
+				VALUES ('project-1', 'name 1', 'voiceflow-1', 'v', 'webchat', 1000000, 2000000)`,
+			`INSERT INTO project_keys (project_id, slot, key_id, sealed) VALUES ('project-1', 'primary', '1', ` + fmt.Sprintf(blob, "sealed") + `)`,
+			`INSERT INTO users (id, name, role, disabled, password_hash, created) VALUES ('u', 'u', 'member', ` + no + `, 'hash', 3000000)`,
+			`INSERT INTO grants (user_id, project_id, name, created) VALUES ('u', 'project-1', 'name 1', 4000000)`,
+			`INSERT INTO sessions (id, kind, user_id, by_role, remember, created, last_used, idle, expires, address, agent)
+				VALUES ('l', 'login', 'u', ` + no + `, ` + yes + `, 1, 2, 2000000000, 3000000000, 'address', 'agent')`,
+			`INSERT INTO sessions (id, kind, user_id, login_id, project_id, by_role, remember, created, last_used, idle, expires, address, agent)
+				VALUES ('a', 'assistant', 'u', 'l', 'project-1', ` + no + `, ` + yes + `, 1, 2, 2000000000, 3000000000, 'address', 'agent')`,
+			`INSERT INTO audit (at, actor, action, object, outcome, request_id, address) VALUES (1000000, 'operator', 'login', '-', 'ok', 'old', '')`,
+			`INSERT INTO installation (id, key_id, known, origin) VALUES (1, '1', ` + fmt.Sprintf(blob, "value") + `, '` + string(origin) + `')`,
+		} {
+			run(t, db, statement)
+		}
+		s := open(t, address, bunstore.Options{Now: clockAt(1000)})
+		_, err = s.Installation().Known(t.Context())
+		wantKind(t, "Known before", err, domain.Unavailable)
+		if e, ok := errors.AsType[*domain.Error](err); !ok || !strings.Contains(e.Public, "older") {
+			t.Errorf("Known before: got error %v, want one that says that the schema is older", err)
+		}
+		installation := domain.Installation{Known: domain.Sealed{Key: "1", Bytes: []byte("value")}, Origin: origin}
+		err = s.Installation().Prepare(t.Context(), func(was domain.Installation) (domain.Installation, error) {
+			if d := cmp.Diff(installation, was); d != "" {
+				t.Errorf("what Prepare found: -want +got\n%s", d)
+			}
+			was.Pseudonyms = domain.Sealed{Key: "2", Bytes: []byte("pseudonyms")}
+			return was, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		installation.Pseudonyms = domain.Sealed{Key: "2", Bytes: []byte("pseudonyms")}
+		known, err := s.Installation().Known(t.Context())
+		if d := cmp.Diff(installation, known); d != "" || err != nil {
+			t.Errorf("Known: error %v, -want +got\n%s", err, d)
+		}
+		at := func(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }
+		l := domain.Session{
+			ID: "l", Kind: domain.LoginSession, User: "u", Remember: true, Created: time.UnixMicro(1).UTC(), LastUsed: time.UnixMicro(2).UTC(),
+			Idle: at(2000), Expires: at(3000), Address: "address", Agent: "agent",
+		}
+		a := l
+		a.ID, a.Kind, a.Login, a.Project = "a", domain.AssistantSession, "l", "project-1"
+		want := domain.Access{
+			Caller: domain.Caller{ID: "u", Login: l}, Session: a, Key: someKey, Granted: domain.ScopesOf(domain.ScopeConverse),
+			Project: domain.Project{
+				ID: "project-1", Name: "name 1", Voiceflow: "voiceflow-1", Version: "v", Platform: "webchat", Created: at(1), VoiceflowCreated: at(2),
+				KeyStatus: domain.KeyOK, Credits: domain.CreditsOK,
+			},
+		}
+		access, err := s.Access().ForUse(t.Context(), domain.Credential{Login: "l", Assistant: "a"})
+		if d := cmp.Diff(want, access, cmp.AllowUnexported(domain.Caller{})); d != "" || err != nil {
+			t.Errorf("ForUse: error %v, -want +got\n%s", err, d)
+		}
+		grants, err := s.Projects().Grants(t.Context(), domain.GrantFilter{}, domain.Cursor{}, 10)
+		if d := cmp.Diff([]domain.Grant{{User: "u", Project: "project-1", Scopes: domain.ScopesOf(domain.ScopeConverse), Created: at(4)}}, grants); d != "" || err != nil {
+			t.Errorf("Grants: error %v, -want +got\n%s", err, d)
+		}
+		user, err := s.Users().Find(t.Context(), "u")
+		if d := cmp.Diff(domain.NewUser("u", "u", domain.RoleMember, domain.NewSecret("hash"), []domain.ProjectID{"project-1"}, at(3)), user,
+			cmp.Comparer(domain.Secret.Equal)); d != "" || err != nil {
+			t.Errorf("Users.Find: error %v, -want +got\n%s", err, d)
+		}
+		if got := records(t, db); len(got) != 1 || got[0].RequestID != "old" {
+			t.Errorf("got the audit %+v, want its one row", got)
+		}
+	})
+}
+
 func TestANewerSchemaIsRefusedAtTheStartOnly(t *testing.T) {
 	eachDialect(t, func(t *testing.T, database newDatabase) {
 		address := database(t)
@@ -108,7 +208,7 @@ func TestANewerSchemaIsRefusedAtTheStartOnly(t *testing.T) {
 		outgrow(t, s, beside(t, address))
 		wantKind(t, "Migrate", s.Migrate(t.Context()), domain.Conflict)
 		wantKind(t, "Prepare", s.Installation().Prepare(t.Context(), known("other", &saw)), domain.Conflict)
-		if _, _, err := s.Installation().Known(t.Context()); err != nil {
+		if _, err := s.Installation().Known(t.Context()); err != nil {
 			t.Errorf("Known, of a program that runs while a newer one starts: %v", err)
 		}
 	})
@@ -123,7 +223,7 @@ func TestAnOlderSchemaIsNotReady(t *testing.T) {
 			t.Fatal(err)
 		}
 		run(t, beside(t, address), `DELETE FROM schema_versions`)
-		_, _, err := s.Installation().Known(t.Context())
+		_, err := s.Installation().Known(t.Context())
 		wantKind(t, "Known", err, domain.Unavailable)
 	})
 }
@@ -140,8 +240,8 @@ func TestAForeignTableInTheWayIsConflictAndNothingIsLeft(t *testing.T) {
 			t.Errorf("Migrate: got error %v, want one that names the migration", err)
 		}
 		got, err := s.Migrations(t.Context())
-		if err != nil || len(got) != 1 || !got[0].Applied.IsZero() {
-			t.Errorf("Migrations: got %v and error %v, want one that was not applied", got, err)
+		if d := cmp.Diff(stepsAt(time.Time{}), got); d != "" || err != nil {
+			t.Errorf("Migrations: error %v, -want +got\n%s", err, d)
 		}
 		run(t, db, `CREATE TABLE projects (anything integer)`)
 	})
@@ -151,15 +251,15 @@ func TestAFailedCheckLeavesTheSchemaAsItWas(t *testing.T) {
 	eachDialect(t, func(t *testing.T, database newDatabase) {
 		s := open(t, database(t), bunstore.Options{})
 		refused := errors.New("not this database")
-		err := s.Installation().Prepare(t.Context(), func(domain.Sealed, domain.Origin) (domain.Sealed, domain.Origin, error) {
-			return domain.Sealed{}, "", refused
+		err := s.Installation().Prepare(t.Context(), func(domain.Installation) (domain.Installation, error) {
+			return domain.Installation{}, refused
 		})
 		if err != refused { //nolint:errorlint // it must not even be wrapped
 			t.Errorf("Prepare: got error %v, want the one of check as it is", err)
 		}
 		got, err := s.Migrations(t.Context())
-		if err != nil || len(got) != 1 || !got[0].Applied.IsZero() {
-			t.Errorf("Migrations: got %v and error %v, want one that was not applied", got, err)
+		if d := cmp.Diff(stepsAt(time.Time{}), got); d != "" || err != nil {
+			t.Errorf("Migrations: error %v, -want +got\n%s", err, d)
 		}
 	})
 }
@@ -214,8 +314,8 @@ func TestManyFirstStartsInProcessesOfTheirOwn(t *testing.T) {
 				t.Errorf("process %d %s, another one %s", i, line, first)
 			}
 		}
-		if n := count(t, beside(t, address), `SELECT count(*) FROM schema_versions`); n != 1 {
-			t.Errorf("got %d applied migrations, want 1", n)
+		if n := count(t, beside(t, address), `SELECT count(*) FROM schema_versions`); n != len(steps) {
+			t.Errorf("got %d applied migrations, want %d", n, len(steps))
 		}
 	})
 }
@@ -300,10 +400,10 @@ func TestChild(t *testing.T) {
 		fmt.Fprintln(os.Stdout, "ready")
 		told()
 	case "stops in the middle":
-		check = func(domain.Sealed, domain.Origin) (domain.Sealed, domain.Origin, error) {
+		check = func(domain.Installation) (domain.Installation, error) {
 			fmt.Fprintln(os.Stdout, "in the middle")
 			told() // which never happens
-			return domain.Sealed{}, "", errors.New("told to go on")
+			return domain.Installation{}, errors.New("told to go on")
 		}
 	}
 	s := open(t, os.Getenv(databaseVariable), bunstore.Options{})

@@ -26,6 +26,7 @@ func record(request string) domain.Record {
 func project(n int) domain.Project {
 	return domain.Project{
 		ID: domain.ProjectID(fmt.Sprintf("project-%d", n)), Name: fmt.Sprintf("name %d", n), Voiceflow: domain.VoiceflowID(fmt.Sprintf("voiceflow-%d", n)), Version: "v",
+		KeyStatus: domain.KeyOK, Credits: domain.CreditsOK,
 	}
 }
 
@@ -72,6 +73,35 @@ func requests(s *bunstore.Store) []func(ctx context.Context, n int) error {
 		},
 		func(ctx context.Context, _ int) error { _, err := s.Users().Find(ctx, "u"); return err },
 		func(ctx context.Context, _ int) error { _, err := s.Sessions().Find(ctx, "l"); return err },
+		func(ctx context.Context, _ int) error {
+			_, err := s.Access().ForUse(ctx, domain.Credential{Login: "l"})
+			return err
+		},
+		func(ctx context.Context, _ int) error {
+			_, err := s.Access().Standing(ctx, []domain.OpenUse{{Session: "a"}, {Token: "token"}})
+			return err
+		},
+		func(ctx context.Context, _ int) error {
+			_, err := s.Projects().Grants(ctx, domain.GrantFilter{}, domain.Cursor{}, 10)
+			return err
+		},
+		func(ctx context.Context, _ int) error {
+			_, err := s.AccessTokens().Page(ctx, "", domain.Cursor{}, 10)
+			return err
+		},
+		func(ctx context.Context, _ int) error {
+			_, err := s.Usage().Report(ctx, domain.UsageQuery{GroupBy: domain.UsageFields()}, nil, 10)
+			return err
+		},
+		func(ctx context.Context, n int) error {
+			c := someConversation(domain.ConversationID(fmt.Sprint(n)), 1900)
+			return s.Conversations().Open(ctx, c)
+		},
+		func(ctx context.Context, n int) error {
+			token := someToken("u")
+			token.ID = domain.TokenID(fmt.Sprint("token of ", n))
+			return s.AccessTokens().Create(ctx, token, domain.TokenHash{byte(n)}, record("create"))
+		},
 		func(ctx context.Context, n int) error {
 			return s.Projects().Add(ctx, project(n), someKey, record("add"))
 		},
@@ -86,7 +116,8 @@ func TestReadsAndTransactionsGoOnAtOnceAfterConnectionsBroke(t *testing.T) {
 	t.Parallel()
 	proxy := postgrestest.OpenProxy(t, postgrestest.DSN(t))
 	s := furnished(t, proxy.DSN(), bunstore.Options{MaxConns: 1})
-	for n, call := range requests(s)[:5] {
+	all := requests(s)
+	for n, call := range all[:len(all)-1] { // the last is one statement, and is not repeated
 		if err := call(t.Context(), 100+n); err != nil {
 			t.Fatalf("call %d while all is well: %v", n, err)
 		}
@@ -115,7 +146,7 @@ func TestADatabaseThatGoesAwayAndComesBack(t *testing.T) {
 				}
 			}
 			all.Wait()
-			_, _, err := s.Installation().Known(t.Context())
+			_, err := s.Installation().Known(t.Context())
 			wantKind(t, "Known during the outage", err, domain.Unavailable)
 
 			proxy.Restore()
@@ -155,13 +186,26 @@ func TestErrorsShowNoValues(t *testing.T) {
 		db := beside(t, address)
 		run(t, db, `DROP TABLE project_keys`)
 		run(t, db, `ALTER TABLE audit RENAME COLUMN at TO another`)
+		run(t, db, `DROP TABLE usage`)
+		run(t, db, `ALTER TABLE conversations RENAME COLUMN sealed TO another`)
 		sealed := domain.Sealed{Key: value, Bytes: []byte(value)}
+		var hash domain.TokenHash
+		copy(hash[:], value)
+		token := someToken("u")
+		token.Name = value
+		conversation := someConversation(value, 1900)
+		conversation.Key = sealed
 		_, openErr := s.Sessions().OpenAssistant(t.Context(), assistant(value, 1), record(value))
 		for what, err := range map[string]error{
 			"Add":           s.Projects().Add(t.Context(), domain.Project{ID: value, Name: value, Voiceflow: value, Version: value}, sealed, record(value)),
 			"OpenLogin":     s.Sessions().OpenLogin(t.Context(), login(value, "u"), domain.NewSecret("hash"), record(value)),
 			"OpenAssistant": openErr,
-			"Grant":         s.Projects().Grant(t.Context(), value, "project-1", time.Unix(1000, 0), record(value)),
+			"Grant":         s.Projects().Grant(t.Context(), value, "project-1", domain.DefaultScopes(), time.Unix(1000, 0), record(value)),
+			"token":         s.AccessTokens().Create(t.Context(), token, hash, record(value)),
+			"conversation":  s.Conversations().Open(t.Context(), conversation),
+			"Renew":         second(s.Conversations().Renew(t.Context(), value, sealed, sealed)),
+			"usage":         s.Usage().Add(t.Context(), []domain.Usage{{UsageKey: domain.UsageKey{User: value}}}),
+			"Append":        s.AuditLog().Append(t.Context(), record(value)),
 			"Create": s.Users().Create(t.Context(), domain.NewUser(value, value, domain.RoleMember, domain.NewSecret(value),
 				[]domain.ProjectID{"project-1"}, time.Unix(1, 0)), record(value)),
 		} {

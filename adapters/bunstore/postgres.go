@@ -21,6 +21,7 @@ var planner = map[string]string{
 	"enable_bitmapscan": "off",
 	"enable_hashjoin":   "off",
 	"enable_mergejoin":  "off",
+	"enable_material":   "off",
 	"enable_sort":       "off",
 	"jit":               "off",
 }

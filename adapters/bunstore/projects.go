@@ -28,12 +28,14 @@ type projectRow struct {
 	Platform         string
 	Created          int64
 	VoiceflowCreated int64
+	KeyStatus        domain.KeyStatus
+	Credits          domain.Credits
 }
 
 func (r *projectRow) project() domain.Project {
 	return domain.Project{
 		ID: r.ID, Name: r.Name, Voiceflow: r.VoiceflowID, Version: r.Version, Platform: r.Platform,
-		Created: instant(r.Created), VoiceflowCreated: instant(r.VoiceflowCreated),
+		Created: instant(r.Created), VoiceflowCreated: instant(r.VoiceflowCreated), KeyStatus: r.KeyStatus, Credits: r.Credits,
 	}
 }
 
@@ -50,9 +52,14 @@ type grantRow struct {
 	ProjectID domain.ProjectID `bun:",pk"`
 	Name      string
 	Created   int64
+	Scopes    string
 }
 
-const projectColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created`
+func (r *grantRow) grant() domain.Grant {
+	return domain.Grant{User: r.UserID, Project: r.ProjectID, Scopes: domain.ScopesFromText(r.Scopes), Created: instant(r.Created)}
+}
+
+const projectColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.credits`
 
 const (
 	pageOfAll = `SELECT ` + projectColumns + ` FROM projects p
@@ -88,8 +95,8 @@ WHERE g.name = $1 AND ($2 = '' OR p.voiceflow_id = $2) AND g.user_id = $4 ORDER 
 	findGrantedByVoiceflow = `SELECT ` + projectColumns + ` FROM projects p
 WHERE p.voiceflow_id = $1 AND (SELECT count(*) FROM grants g WHERE g.project_id = p.id AND g.user_id = $3) = 1 ORDER BY p.id LIMIT $2`
 
-	insertProject = `INSERT INTO projects (id, name, voiceflow_id, version, platform, created, voiceflow_created)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`
+	insertProject = `INSERT INTO projects (id, name, voiceflow_id, version, platform, created, voiceflow_created, key_status, credits)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`
 
 	selectPair = `SELECT ` + projectColumns + ` FROM projects p WHERE p.voiceflow_id = $1 AND p.version = $2`
 
@@ -107,7 +114,7 @@ func (p *Projects) Add(ctx context.Context, project domain.Project, key domain.S
 	s := p.store
 	return s.change(ctx, "add a project", func(ctx context.Context, tx bun.Tx) error {
 		added, err := s.exec(ctx, tx.Tx, insertProject, string(project.ID), project.Name, string(project.Voiceflow), project.Version,
-			project.Platform, micros(project.Created), micros(project.VoiceflowCreated))
+			project.Platform, micros(project.Created), micros(project.VoiceflowCreated), string(project.KeyStatus), string(project.Credits))
 		if err != nil {
 			return err
 		}
@@ -143,10 +150,12 @@ func (p *Projects) Remove(ctx context.Context, id domain.ProjectID, rec domain.R
 		if _, err := s.lockProject(ctx, tx, id, "UPDATE"); err != nil {
 			return err
 		}
-		// Keys and sessions go with the project, and the grants would too; but where a
-		// session and its grant are locked one after the other, the grant comes first.
-		if _, err := tx.NewDelete().Model((*grantRow)(nil)).Where("project_id = ?", id).Exec(ctx); err != nil {
-			return err
+		// All of it would go with the project, by the foreign keys; but what others lock
+		// before the sessions has to go before them here too.
+		for _, first := range []any{(*tokenRow)(nil), (*conversationRow)(nil), (*grantRow)(nil)} {
+			if _, err := tx.NewDelete().Model(first).Where("project_id = ?", id).Exec(ctx); err != nil {
+				return err
+			}
 		}
 		if _, err := tx.NewDelete().Model((*projectRow)(nil)).Where("id = ?", id).Exec(ctx); err != nil {
 			return err
@@ -238,7 +247,7 @@ func (p *Projects) Keys(ctx context.Context, id domain.ProjectID) (map[domain.Sl
 }
 
 // Grant implements ports.ProjectRepository.
-func (p *Projects) Grant(ctx context.Context, user domain.UserID, id domain.ProjectID, at time.Time, rec domain.Record) error {
+func (p *Projects) Grant(ctx context.Context, user domain.UserID, id domain.ProjectID, scopes domain.Scopes, at time.Time, rec domain.Record) error {
 	s := p.store
 	return s.change(ctx, "grant a project", func(ctx context.Context, tx bun.Tx) error {
 		project, err := s.lockProject(ctx, tx, id, "KEY SHARE")
@@ -248,13 +257,62 @@ func (p *Projects) Grant(ctx context.Context, user domain.UserID, id domain.Proj
 		if err := storable(user); err != nil {
 			return err
 		}
-		row := grantRow{UserID: user, ProjectID: id, Name: project.Name, Created: micros(at)}
-		granted, err := changed(tx.NewInsert().Model(&row).On("CONFLICT DO NOTHING").Exec(ctx))
+		row := grantRow{UserID: user, ProjectID: id, Name: project.Name, Created: micros(at), Scopes: scopes.Text()}
+		insert := tx.NewInsert().Model(&row)
+		if scopes == 0 {
+			row.Scopes = domain.DefaultScopes().Text()
+			insert.On("CONFLICT DO NOTHING")
+		} else {
+			insert.On("CONFLICT (user_id, project_id) DO UPDATE").Set("scopes = EXCLUDED.scopes").Where("grant_row.scopes <> EXCLUDED.scopes")
+		}
+		granted, err := changed(insert.Exec(ctx))
 		if granted == 0 || err != nil {
 			return err
 		}
 		return s.audit(ctx, tx.Tx, rec)
 	})
+}
+
+// Grants implements ports.ProjectRepository.
+func (p *Projects) Grants(ctx context.Context, filter domain.GrantFilter, after domain.Cursor, limit int) ([]domain.Grant, error) {
+	if err := storable(string(filter.User), string(filter.Project), after.Name, after.ID); err != nil {
+		return nil, err
+	}
+	if limit <= 0 { // bun takes it for none
+		return nil, nil
+	}
+	s := p.store
+	var rows []grantRow
+	err := s.read(ctx, "find grants", func(ctx context.Context) error {
+		rows = nil
+		page := s.reads.NewSelect().Model(&rows).Order("user_id", "project_id").Limit(int64(limit))
+		// What limits the page is a range of an index, wherever the cursor is.
+		switch {
+		case filter.Project != "" && string(filter.Project) > after.ID:
+			page.Where("project_id = ? AND user_id >= ?", filter.Project, after.Name)
+		case filter.Project != "":
+			page.Where("project_id = ? AND user_id > ?", filter.Project, after.Name)
+		case string(filter.User) > after.Name:
+			page.Where("user_id >= ?", filter.User)
+		default:
+			page.Where("(user_id, project_id) > (?, ?)", after.Name, after.ID)
+		}
+		switch {
+		case filter.User != "" && filter.Project != "":
+			page.Where("user_id = ?", filter.User)
+		case filter.User != "":
+			page.Where("user_id <= ?", filter.User)
+		}
+		return page.Scan(ctx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	found := make([]domain.Grant, len(rows))
+	for i := range rows {
+		found[i] = rows[i].grant()
+	}
+	return found, nil
 }
 
 // Revoke implements ports.ProjectRepository.
@@ -269,6 +327,36 @@ func (p *Projects) Revoke(ctx context.Context, user domain.UserID, id domain.Pro
 			return err
 		}
 		if err := endGranted(ctx, tx, user, []domain.ProjectID{id}); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx.Tx, rec)
+	})
+}
+
+// MarkKey implements ports.ProjectRepository.
+func (p *Projects) MarkKey(ctx context.Context, id domain.ProjectID, status domain.KeyStatus, rec domain.Record) error {
+	return p.mark(ctx, id, rec, "key_status", string(status), func(r projectRow) string { return string(r.KeyStatus) })
+}
+
+// MarkCredits implements ports.ProjectRepository.
+func (p *Projects) MarkCredits(ctx context.Context, id domain.ProjectID, credits domain.Credits, rec domain.Record) error {
+	return p.mark(ctx, id, rec, "credits", string(credits), func(r projectRow) string { return string(r.Credits) })
+}
+
+// mark puts what is known of the project in the column, unless that is there, as of tells
+// from the row.
+func (p *Projects) mark(ctx context.Context, id domain.ProjectID, rec domain.Record, column, known string, of func(projectRow) string) error {
+	s := p.store
+	return s.change(ctx, "mark a project", func(ctx context.Context, tx bun.Tx) error {
+		if err := storable(known); err != nil {
+			return err
+		}
+		// Nothing refers to what changes, so grants and sessions need not wait.
+		row, err := s.lockProject(ctx, tx, id, "NO KEY UPDATE")
+		if err != nil || of(row) == known {
+			return err
+		}
+		if _, err := tx.NewUpdate().Model((*projectRow)(nil)).Set("? = ?", bun.Ident(column), known).Where("id = ?", id).Exec(ctx); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx.Tx, rec)

@@ -22,12 +22,13 @@ type crossfire struct {
 
 	mu     sync.Mutex
 	logins []domain.Session
+	tokens []domain.AccessToken
 	rows   map[string]int // how many audit rows there must be of a request
 }
 
 func TestNothingOutlivesWhatLetItInUnderCrossfire(t *testing.T) {
 	eachDialect(t, func(t *testing.T, database newDatabase) {
-		const callers, calls = 8, 80
+		const callers, calls = 8, 240
 		address := database(t)
 		options := bunstore.Options{Now: clockAt(1000), MaxConns: callers, Timeout: time.Minute}
 		c := crossfire{
@@ -67,6 +68,17 @@ func TestNothingOutlivesWhatLetItInUnderCrossfire(t *testing.T) {
 				t.Errorf("got %d sessions %s, want none", n, what)
 			}
 		}
+		for what, statement := range map[string]string{
+			"access tokens of a user who is gone": `SELECT count(*) FROM access_tokens t WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = t.user_id)`,
+			"access tokens for a project that is gone": `SELECT count(*) FROM access_tokens t
+				WHERE NOT EXISTS (SELECT 1 FROM projects p WHERE p.id = t.project_id)`,
+			"conversations of an access token that is gone": `SELECT count(*) FROM conversations c
+				WHERE NOT EXISTS (SELECT 1 FROM access_tokens t WHERE t.id = c.token_id)`,
+		} {
+			if n := count(t, db, statement); n != 0 {
+				t.Errorf("got %d %s, want none", n, what)
+			}
+		}
 		if n := count(t, db, `SELECT count(*) FROM users WHERE role = 'admin' AND NOT disabled`); n == 0 {
 			t.Error("no admin is left")
 		}
@@ -91,13 +103,13 @@ func (c *crossfire) call(ctx context.Context, random *rand.Rand) (name string, e
 	number := c.number.Add(1)
 	id := domain.SessionID(fmt.Sprintf("session-%d", number))
 	rec := record(fmt.Sprintf("request-%d", number))
-	switch random.IntN(14) {
+	switch random.IntN(20) {
 	case 0:
 		name, err = "Add", s.Projects().Add(ctx, p, someKey, rec)
 	case 1:
 		name, err = "Remove", s.Projects().Remove(ctx, p.ID, rec)
 	case 2:
-		return "Grant", s.Projects().Grant(ctx, user, p2.ID, time.Unix(1, 0), rec)
+		return "Grant", s.Projects().Grant(ctx, user, p2.ID, 0, time.Unix(1, 0), rec)
 	case 3:
 		return "Revoke", s.Projects().Revoke(ctx, user, p2.ID, rec)
 	case 4:
@@ -149,6 +161,29 @@ func (c *crossfire) call(ctx context.Context, random *rand.Rand) (name string, e
 			return "End", s.Sessions().End(ctx, c.recall(random).ID, rec)
 		}
 		return "Touch", s.Sessions().Touch(ctx, c.recall(random).ID, time.Unix(1500, 0), time.Unix(2500, 0))
+	case 14, 15:
+		token := someToken(user)
+		token.ID, token.Project = domain.TokenID(fmt.Sprintf("token-%d", number)), p2.ID
+		var hash domain.TokenHash
+		copy(hash[:], token.ID)
+		name, err = "AccessTokens.Create", s.AccessTokens().Create(ctx, token, hash, rec)
+		if err == nil {
+			c.mu.Lock()
+			c.tokens = append(c.tokens, token)
+			c.mu.Unlock()
+		}
+	case 16:
+		name, err = "AccessTokens.Remove", s.AccessTokens().Remove(ctx, c.token(random).ID, "", rec)
+	case 17, 18:
+		token := c.token(random)
+		talk := someConversation(domain.ConversationID(fmt.Sprintf("conversation-%d", number)), 1900)
+		talk.Project, talk.UserID, talk.Token = token.Project, fmt.Sprint("pseudonym ", random.IntN(3)), token.ID
+		return "Conversations.Open", s.Conversations().Open(ctx, talk)
+	case 19:
+		if random.IntN(2) == 0 {
+			return "Used", s.AccessTokens().Used(ctx, map[domain.TokenID]time.Time{c.token(random).ID: time.Unix(number, 0), c.token(random).ID: time.Unix(number, 0)})
+		}
+		return "MarkKey", s.Projects().MarkKey(ctx, p.ID, []domain.KeyStatus{domain.KeyOK, domain.KeyRejected}[random.IntN(2)], rec)
 	}
 	return c.written(name, err, rec)
 }
@@ -178,6 +213,16 @@ func (c *crossfire) recall(random *rand.Rand) domain.Session {
 		return login("none", "user-0")
 	}
 	return c.logins[max(0, len(c.logins)-1-random.IntN(6))]
+}
+
+// token is one of the very last access tokens: those before have mostly gone.
+func (c *crossfire) token(random *rand.Rand) domain.AccessToken {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.tokens) == 0 {
+		return domain.AccessToken{ID: "none", Project: "project-1"}
+	}
+	return c.tokens[max(0, len(c.tokens)-1-random.IntN(3))]
 }
 
 func TestADeadlockIsTriedAgain(t *testing.T) {

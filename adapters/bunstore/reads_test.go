@@ -3,6 +3,7 @@ package bunstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,10 +22,20 @@ func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 
 const (
 	manyProjects = 20_000
-	manyUsers    = 2_000 // with five grants and a login each
+	manyUsers    = 2_000 // with five grants, a login, an assistant session, a token and two conversations each
+	manyTokens   = 5_000 // of one user
+	manyUses     = 20_000
 	// greedy is a user to whom half of the projects are granted.
 	greedy = domain.UserID("greedy")
+	// hosted is a user of a host program who has many sessions.
+	hosted = domain.UserID("hosted")
 )
+
+// tokenHash is the hash of token n.
+func tokenHash(n int) (h domain.TokenHash) {
+	copy(h[:], fmt.Sprintf("this hash of some token t%d", 1_000_000+n))
+	return h
+}
 
 // fill makes a large database. Project 7 is p1000007, and so on.
 func fill(t *testing.T, s *Store) {
@@ -45,6 +56,21 @@ func fill(t *testing.T, s *Store) {
 			`SELECT ` + text("u", fmt.Sprintf("i %% %d", manyUsers)) + `, p.id, p.name, 1 FROM n JOIN projects p ON p.id = ` + text("p", "i"),
 		`INSERT INTO sessions (id, kind, user_id, by_role, remember, created, last_used, idle, expires, address, agent) ` + count(manyUsers) +
 			`SELECT ` + text("l", "i") + `, 'login', ` + text("u", "i") + `, i < 0, i < 0, 1, 1, 1000000 * i, 1000000000000, '', '' FROM n`,
+		`INSERT INTO sessions (id, kind, user_id, login_id, project_id, by_role, remember, created, last_used, idle, expires, address, agent) ` + count(manyUsers) +
+			`SELECT ` + text("a", "i") + `, 'assistant', ` + text("u", "i") + `, ` + text("l", "i") + `, ` + text("p", "i") +
+			`, i < 0, i < 0, 1, 1, 1000000 * i, 1000000000000, '', '' FROM n`,
+		`INSERT INTO sessions (id, kind, user_id, project_id, by_role, remember, created, last_used, idle, expires, address, agent) ` + count(manyUsers) +
+			`SELECT ` + text("h", "i") + `, 'assistant', '` + string(hosted) + `', ` + text("p", "5000 + i") +
+			`, i > 0, i < 0, 1, 1, 1000000000000, 1000000000000, '', '' FROM n`,
+		`INSERT INTO access_tokens (id, hash, name, prefix, user_id, project_id, scopes, own_users, created, expires, last_used) ` + count(manyUsers+manyTokens) +
+			`SELECT ` + text("t", "i") + `, CAST(` + text("this hash of some token t", "i") + ` AS ` + blob(s) + `), '', '', CASE WHEN i > ` +
+			fmt.Sprint(manyUsers) + ` THEN 'u1000001' ELSE ` + text("u", "i") + ` END, ` + text("p", "i") + `, 'converse', i < 0, 1, 1000000000000, 0 FROM n`,
+		`INSERT INTO conversations (id, project_id, user_id, session_id, key_id, sealed, created, expires) ` + count(manyUsers) +
+			`SELECT ` + text("c", "i") + `, ` + text("p", "i") + `, ` + text("v", "i") + `, ` + text("a", "i") + `, '1', CAST('sealed' AS ` + blob(s) + `), 1, 1000000 * i FROM n`,
+		`INSERT INTO conversations (id, project_id, user_id, token_id, key_id, sealed, created, expires) ` + count(manyUsers) +
+			`SELECT ` + text("d", "i") + `, ` + text("p", "i") + `, ` + text("w", "i") + `, ` + text("t", "i") + `, '1', CAST('sealed' AS ` + blob(s) + `), 1, 1000000 * i FROM n`,
+		`INSERT INTO usage (day, project_id, user_id, token_id, scope, calls, errors, milliseconds) ` + count(manyUses) +
+			`SELECT '2026-01-' || CAST(10 + i % 20 AS text), ` + text("p", "i") + `, ` + text("u", "i") + `, '', 'converse', 1, 0, 5 FROM n`,
 	} {
 		if _, err := s.writes.DB.ExecContext(t.Context(), statement); err != nil {
 			t.Fatalf("%v in %s", err, statement)
@@ -99,6 +125,33 @@ func calls() []call {
 		}
 	}
 	later := time.Unix(1_000_000, 0)
+	use := func(c domain.Credential) func(context.Context, *Store) error {
+		return func(ctx context.Context, s *Store) error {
+			a, err := s.Access().ForUse(ctx, c)
+			if err == nil && (a.Project.ID == "" || a.Key.IsZero()) {
+				err = errors.New("got no project, or no key")
+			}
+			return err
+		}
+	}
+	standing := func(n int, uses ...domain.OpenUse) func(context.Context, *Store) error {
+		return func(ctx context.Context, s *Store) error {
+			got, err := s.Access().Standing(ctx, uses)
+			return want(len(got), n, err)
+		}
+	}
+	grants := func(filter domain.GrantFilter, after domain.Cursor, n int) func(context.Context, *Store) error {
+		return func(ctx context.Context, s *Store) error {
+			got, err := s.Projects().Grants(ctx, filter, after, 50)
+			return want(len(got), n, err)
+		}
+	}
+	tokens := func(of domain.UserID, after domain.Cursor) func(context.Context, *Store) error {
+		return func(ctx context.Context, s *Store) error {
+			got, err := s.AccessTokens().Page(ctx, of, after, 50)
+			return want(len(got), 50, err)
+		}
+	}
 	session := func(id domain.SessionID, kind domain.SessionKind, user domain.UserID) domain.Session {
 		return domain.Session{ID: id, Kind: kind, User: user, Idle: later, Expires: later}
 	}
@@ -129,6 +182,32 @@ func calls() []call {
 		{"the caller of a session", 2, func(ctx context.Context, s *Store) error {
 			_, err := s.Callers().BySession(ctx, "l1001500")
 			return err
+		}},
+		{"the caller of an access token", 2, func(ctx context.Context, s *Store) error {
+			_, err := s.Callers().ByToken(ctx, tokenHash(1500))
+			return err
+		}},
+		{"a use by login", 6, use(domain.Credential{Login: "l1001500", Assistant: "a1001500"})},
+		{"a use by a host's user with many sessions", 3, use(domain.Credential{User: hosted, Assistant: "h1001500"})},
+		{"a use by access token", 5, use(domain.Credential{Token: tokenHash(1500)})},
+		{"a use of a conversation that a session made", 7, use(domain.Credential{Conversation: "c1001500"})},
+		{"a use of a conversation that an access token made", 6, use(domain.Credential{Conversation: "d1001500"})},
+		{"open uses of sessions", 3*3 + 1, standing(4, domain.OpenUse{Session: "a1001500"}, domain.OpenUse{Session: "a1001700"},
+			domain.OpenUse{Session: "a1001800"}, domain.OpenUse{Session: "h1000007"}, domain.OpenUse{Session: "unknown"})},
+		{"open uses of access tokens", 2 * 3, standing(2, domain.OpenUse{Token: "t1001500"}, domain.OpenUse{Token: "t1001700"}, domain.OpenUse{Token: "unknown"})},
+		{"the first page of all grants", 50, grants(domain.GrantFilter{}, domain.Cursor{}, 50)},
+		{"a page of all grants far down", 50, grants(domain.GrantFilter{}, domain.Cursor{Name: "u1001000", ID: "p1000001"}, 50)},
+		{"the first page of the many grants of a user", 50, grants(domain.GrantFilter{User: greedy}, domain.Cursor{}, 50)},
+		{"a page of the many grants of a user far down", 50, grants(domain.GrantFilter{User: greedy}, domain.Cursor{Name: string(greedy), ID: "p1015002"}, 50)},
+		{"the grants on a project", 2, grants(domain.GrantFilter{Project: "p1000500"}, domain.Cursor{}, 2)},
+		{"the grants on a project behind one of them", 1, grants(domain.GrantFilter{Project: "p1000500"}, domain.Cursor{Name: string(greedy), ID: "p1000500"}, 1)},
+		{"the grant of a user on a project", 1, grants(domain.GrantFilter{User: greedy, Project: "p1000500"}, domain.Cursor{}, 1)},
+		{"a page of all access tokens far down", 50, tokens("", domain.Cursor{ID: "t1005000"})},
+		{"a page of the many access tokens of a user far down", 50, tokens("u1000001", domain.Cursor{ID: "t1005000"})},
+		{"a page of a report far down", 51, func(ctx context.Context, s *Store) error {
+			q := domain.UsageQuery{From: "2026-01-01", To: "2026-01-31", GroupBy: domain.UsageFields()}
+			got, err := s.Usage().Report(ctx, q, &domain.UsageKey{Day: "2026-01-20", Project: "p1010000"}, 50)
+			return want(len(got), 50, err)
 		}},
 		{"a session", 1, func(ctx context.Context, s *Store) error {
 			_, err := s.Sessions().Find(ctx, "l1001500")
@@ -163,12 +242,48 @@ func calls() []call {
 			n, err := s.Sessions().Sweep(ctx, 10)
 			return want(n, 10, err)
 		}},
+		{"opening a conversation in the place of another", 10, func(ctx context.Context, s *Store) error {
+			return s.Conversations().Open(ctx, domain.Conversation{
+				ID: "new", Project: "p1001500", UserID: "w1001500", Token: "t1001500", Key: domain.Sealed{Key: "1", Bytes: []byte("x")}, Expires: later,
+			})
+		}},
+		{"renewing a conversation", 5, func(ctx context.Context, s *Store) error {
+			_, err := s.Conversations().Renew(ctx, "c1001500", domain.Sealed{Key: "1", Bytes: []byte("sealed")}, domain.Sealed{Key: "1", Bytes: []byte("y")})
+			return err
+		}},
+		{"sweeping ten of many conversations", 60, func(ctx context.Context, s *Store) error {
+			n, err := s.Conversations().Sweep(ctx, 10)
+			return want(n, 10, err)
+		}},
+		{"creating an access token", 10, func(ctx context.Context, s *Store) error {
+			t := domain.AccessToken{ID: "new", User: "u1001500", Project: "p1001500", Expires: later}
+			return s.AccessTokens().Create(ctx, t, domain.TokenHash{1}, domain.Record{})
+		}},
+		{"using two access tokens", 5, func(ctx context.Context, s *Store) error {
+			return s.AccessTokens().Used(ctx, map[domain.TokenID]time.Time{"t1001500": later, "t1001501": later})
+		}},
+		{"removing an access token", 10, func(ctx context.Context, s *Store) error {
+			return s.AccessTokens().Remove(ctx, "t1001600", "u1001600", domain.Record{})
+		}},
+		{"adding usage", 10, func(ctx context.Context, s *Store) error {
+			key := domain.UsageKey{Day: "2026-01-11", Project: "p1000001", User: "u1000001", Scope: domain.ScopeConverse}
+			return s.Usage().Add(ctx, []domain.Usage{{UsageKey: key, Calls: 1}, {UsageKey: domain.UsageKey{Day: "new"}, Calls: 1}})
+		}},
+		{"marking the key of a project", 5, func(ctx context.Context, s *Store) error {
+			return s.Projects().MarkKey(ctx, "p1001500", domain.KeyRejected, domain.Record{})
+		}},
+		{"marking the credits of a project", 5, func(ctx context.Context, s *Store) error {
+			return s.Projects().MarkCredits(ctx, "p1001500", domain.CreditsUsedUp, domain.Record{})
+		}},
+		{"changing the scopes of a grant", 10, func(ctx context.Context, s *Store) error {
+			return s.Projects().Grant(ctx, greedy, "p1000600", domain.AllScopes(), later, domain.Record{})
+		}},
 		{"adding a project", 10, func(ctx context.Context, s *Store) error {
 			return s.Projects().Add(ctx, domain.Project{ID: "new", Name: "new", Voiceflow: "new", Version: "new"},
 				domain.Sealed{Key: "1", Bytes: []byte("x")}, domain.Record{})
 		}},
 		{"granting a project", 10, func(ctx context.Context, s *Store) error {
-			return s.Projects().Grant(ctx, greedy, "p1000007", later, domain.Record{})
+			return s.Projects().Grant(ctx, greedy, "p1000007", 0, later, domain.Record{})
 		}},
 		{"revoking a project", 10, func(ctx context.Context, s *Store) error {
 			return s.Projects().Revoke(ctx, greedy, "p1000500", domain.Record{})
@@ -241,7 +356,7 @@ func TestEveryStatementUsesAnIndexOnSQLite(t *testing.T) {
 	t.Parallel()
 	s := large(t, "sqlite://"+filepath.Join(t.TempDir(), "large.db"))
 	built := &builtStatements{}
-	s.writes = s.writes.WithQueryHook(built)
+	s.reads, s.writes = s.reads.WithQueryHook(built), s.writes.WithQueryHook(built)
 	for _, c := range calls() {
 		if err := c.do(t.Context(), s); err != nil {
 			t.Errorf("%s: %v", c.name, err)
@@ -252,13 +367,15 @@ func TestEveryStatementUsesAnIndexOnSQLite(t *testing.T) {
 		pageOfAll, pageOfGranted, findByID, findByName, findByVoiceflow, findGrantedByID, findGrantedByName, findGrantedByVoiceflow,
 		selectPair, selectKeys, selectCaller, selectSession, touchSession, endSession, endLogins, endSessions, roleStands,
 		userByID, userByName, pageOfUsers, updateUser,
+		selectTokenCaller, useByLogin, useOfHost, useByToken, useByConversation, standingSessions, standingTokens,
+		pageOfTokens, pageOfTokensOfUser, tokenUsed, renewConversation, selectConversationKey,
 	}
 	for _, way := range ways {
 		bound = append(bound, way.find)
 	}
-	// What is scanned may be a part of the statement itself, or an index that holds what
-	// is looked for and nothing else.
-	small := regexp.MustCompile(`^SCAN (g|CONSTANT ROW|\w+ USING INDEX users_admins)$`)
+	// What is scanned may be a part of the statement itself, its value, or an index that
+	// holds what is looked for and nothing else.
+	small := regexp.MustCompile(`^SCAN (g|CONSTANT ROW|i VIRTUAL TABLE INDEX 1:|\d+-ROW VALUES CLAUSE|\w+ USING INDEX users_admins)$`)
 	for _, statement := range append(bound, built.texts...) {
 		for _, step := range explain(t, s, statement) {
 			sorts := strings.Contains(step, "TEMP B-TREE") && !strings.Contains(step, "string_agg")

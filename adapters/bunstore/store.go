@@ -1,6 +1,6 @@
-// Package bunstore keeps projects, users, grants, sessions and the audit in a SQL
-// database: one set of repositories on bun, for PostgreSQL and for SQLite. It is the
-// only place that knows SQL.
+// Package bunstore keeps projects, users, grants, sessions, access tokens, conversations,
+// usage and the audit in a SQL database: one set of repositories on bun, for PostgreSQL
+// and for SQLite. It is the only place that knows SQL.
 //
 // bun writes values into the text of a statement, so that each one is parsed and
 // planned anew. Statements that requests run all the time, and those that carry a
@@ -9,7 +9,8 @@
 //
 // Each writing method of a port is one transaction with its audit row, or one
 // statement. Rows are locked in one order, on Postgres where it matters: the user, the
-// project, the grant, the login, the assistant session. Whoever takes a right away
+// project, the access token, the conversation, the grant, the login, the assistant
+// session; and several of a kind in the order of their keys. Whoever takes a right away
 // removes the sessions in a later statement than the right, so that it sees a session
 // that was let in meanwhile.
 package bunstore
@@ -131,6 +132,21 @@ func (s *Store) Sessions() *Sessions { return NewSessions(s) }
 
 // Callers is the Store's ports.Callers.
 func (s *Store) Callers() *Callers { return NewCallers(s) }
+
+// Access is the Store's ports.Access.
+func (s *Store) Access() *Access { return NewAccess(s) }
+
+// AccessTokens is the Store's ports.AccessTokens.
+func (s *Store) AccessTokens() *AccessTokens { return NewAccessTokens(s) }
+
+// Conversations is the Store's ports.Conversations.
+func (s *Store) Conversations() *Conversations { return NewConversations(s) }
+
+// Usage is the Store's ports.Usage.
+func (s *Store) Usage() *Usage { return NewUsage(s) }
+
+// AuditLog is the Store's ports.AuditLog.
+func (s *Store) AuditLog() *AuditLog { return NewAuditLog(s) }
 
 // Installation is the Store's ports.Installation.
 func (s *Store) Installation() *Installation { return NewInstallation(s) }

@@ -40,6 +40,33 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 			create := func(u domain.User) error { return s.Users().Create(ctx, u, record("create")) }
 			open := func(a domain.Session, r domain.Record) error { _, err := set.OpenAssistant(ctx, a, r); return err }
 			everything := domain.Operator().Sees()
+			createToken := func(change func(*domain.AccessToken)) error {
+				token := someToken("u")
+				change(&token)
+				return s.AccessTokens().Create(ctx, token, someHash, record("create"))
+			}
+			converse := func(change func(*domain.Conversation)) error {
+				c := someConversation("c", 1900)
+				change(&c)
+				return s.Conversations().Open(ctx, c)
+			}
+			count := func(change func(*domain.Usage)) error {
+				u := domain.Usage{UsageKey: domain.UsageKey{Day: "2026-11-25"}, Calls: 1}
+				change(&u)
+				return s.Usage().Add(ctx, []domain.Usage{u})
+			}
+			report := func(change func(*domain.UsageQuery, *domain.UsageKey)) error {
+				q, after := domain.UsageQuery{GroupBy: domain.UsageFields()}, domain.UsageKey{}
+				change(&q, &after)
+				return second(s.Usage().Report(ctx, q, &after, 1))
+			}
+			grants := func(filter domain.GrantFilter, after domain.Cursor) error {
+				return second(s.Projects().Grants(ctx, filter, after, 1))
+			}
+			use := func(c domain.Credential) error { return second(s.Access().ForUse(ctx, c)) }
+			standing := func(use domain.OpenUse) error {
+				return second(s.Access().Standing(ctx, []domain.OpenUse{use}))
+			}
 			for what, err := range map[string]error{
 				"Add, id":           add(broken(func(p *domain.Project) { p.ID = domain.ProjectID(bad) })),
 				"Add, name":         add(broken(func(p *domain.Project) { p.Name = bad })),
@@ -56,8 +83,8 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 				"Page, id":          second(p.Page(ctx, everything, domain.Cursor{ID: bad}, 1)),
 				"Page, user":        second(p.Page(ctx, domain.GrantedTo(domain.UserID(bad)), domain.Cursor{}, 1)),
 				"Keys":              second(p.Keys(ctx, domain.ProjectID(bad))),
-				"Grant, user":       p.Grant(ctx, domain.UserID(bad), "project-1", time.Unix(1, 0), record("grant")),
-				"Grant, project":    p.Grant(ctx, "u", domain.ProjectID(bad), time.Unix(1, 0), record("grant")),
+				"Grant, user":       p.Grant(ctx, domain.UserID(bad), "project-1", 0, time.Unix(1, 0), record("grant")),
+				"Grant, project":    p.Grant(ctx, "u", domain.ProjectID(bad), 0, time.Unix(1, 0), record("grant")),
 				"Revoke, user":      p.Revoke(ctx, domain.UserID(bad), "project-1", record("revoke")),
 				"Revoke, project":   p.Revoke(ctx, "u", domain.ProjectID(bad), record("revoke")),
 				"Create, id":        create(user(func(u *domain.User) { u.ID = domain.UserID(bad) })),
@@ -92,6 +119,56 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 				"Touch":           set.Touch(ctx, domain.SessionID(bad), time.Unix(1, 0), time.Unix(2, 0)),
 				"End":             set.End(ctx, domain.SessionID(bad), record("end")),
 				"BySession":       second(s.Callers().BySession(ctx, domain.SessionID(bad))),
+
+				"Grants, user":              grants(domain.GrantFilter{User: domain.UserID(bad)}, domain.Cursor{}),
+				"Grants, project":           grants(domain.GrantFilter{Project: domain.ProjectID(bad)}, domain.Cursor{}),
+				"Grants, name":              grants(domain.GrantFilter{}, domain.Cursor{Name: bad}),
+				"Grants, id":                grants(domain.GrantFilter{}, domain.Cursor{ID: bad}),
+				"MarkKey":                   p.MarkKey(ctx, domain.ProjectID(bad), domain.KeyRejected, record("mark")),
+				"MarkKey, status":           p.MarkKey(ctx, "project-1", domain.KeyStatus(bad), record("mark")),
+				"MarkCredits":               p.MarkCredits(ctx, domain.ProjectID(bad), domain.CreditsUsedUp, record("mark")),
+				"MarkCredits, credits":      p.MarkCredits(ctx, "project-1", domain.Credits(bad), record("mark")),
+				"Add, key status":           add(broken(func(p *domain.Project) { p.KeyStatus = domain.KeyStatus(bad) })),
+				"Add, credits":              add(broken(func(p *domain.Project) { p.Credits = domain.Credits(bad) })),
+				"token, id":                 createToken(func(t *domain.AccessToken) { t.ID = domain.TokenID(bad) }),
+				"token, name":               createToken(func(t *domain.AccessToken) { t.Name = bad }),
+				"token, prefix":             createToken(func(t *domain.AccessToken) { t.Prefix = bad }),
+				"token, user":               createToken(func(t *domain.AccessToken) { t.User = domain.UserID(bad) }),
+				"token, project":            createToken(func(t *domain.AccessToken) { t.Project = domain.ProjectID(bad) }),
+				"AccessTokens.Page, user":   second(s.AccessTokens().Page(ctx, domain.UserID(bad), domain.Cursor{}, 1)),
+				"AccessTokens.Page, id":     second(s.AccessTokens().Page(ctx, "", domain.Cursor{ID: bad}, 1)),
+				"AccessTokens.Remove, id":   s.AccessTokens().Remove(ctx, domain.TokenID(bad), "", record("remove")),
+				"AccessTokens.Remove, user": s.AccessTokens().Remove(ctx, "token", domain.UserID(bad), record("remove")),
+				"Used":                      s.AccessTokens().Used(ctx, map[domain.TokenID]time.Time{domain.TokenID(bad): time.Unix(1, 0)}),
+				"conversation, id":          converse(func(c *domain.Conversation) { c.ID = domain.ConversationID(bad) }),
+				"conversation, project":     converse(func(c *domain.Conversation) { c.Project = domain.ProjectID(bad) }),
+				"conversation, user":        converse(func(c *domain.Conversation) { c.UserID = bad }),
+				"conversation, session":     converse(func(c *domain.Conversation) { c.Session = domain.SessionID(bad) }),
+				"conversation, token":       converse(func(c *domain.Conversation) { c.Token = domain.TokenID(bad) }),
+				"conversation, key":         converse(func(c *domain.Conversation) { c.Key.Key = domain.KeyID(bad) }),
+				"Renew, id":                 second(s.Conversations().Renew(ctx, domain.ConversationID(bad), someKey, someKey)),
+				"Renew, from":               second(s.Conversations().Renew(ctx, "c", domain.Sealed{Key: domain.KeyID(bad)}, someKey)),
+				"Renew, to":                 second(s.Conversations().Renew(ctx, "c", someKey, domain.Sealed{Key: domain.KeyID(bad)})),
+				"usage, day":                count(func(u *domain.Usage) { u.Day = domain.Day(bad) }),
+				"usage, project":            count(func(u *domain.Usage) { u.Project = domain.ProjectID(bad) }),
+				"usage, user":               count(func(u *domain.Usage) { u.User = domain.UserID(bad) }),
+				"usage, token":              count(func(u *domain.Usage) { u.Token = domain.TokenID(bad) }),
+				"usage, scope":              count(func(u *domain.Usage) { u.Scope = domain.Scope(bad) }),
+				"Report, from":              report(func(q *domain.UsageQuery, _ *domain.UsageKey) { q.From = domain.Day(bad) }),
+				"Report, to":                report(func(q *domain.UsageQuery, _ *domain.UsageKey) { q.To = domain.Day(bad) }),
+				"Report, day":               report(func(_ *domain.UsageQuery, k *domain.UsageKey) { k.Day = domain.Day(bad) }),
+				"Report, project":           report(func(_ *domain.UsageQuery, k *domain.UsageKey) { k.Project = domain.ProjectID(bad) }),
+				"Report, user":              report(func(_ *domain.UsageQuery, k *domain.UsageKey) { k.User = domain.UserID(bad) }),
+				"Report, token":             report(func(_ *domain.UsageQuery, k *domain.UsageKey) { k.Token = domain.TokenID(bad) }),
+				"Report, scope":             report(func(_ *domain.UsageQuery, k *domain.UsageKey) { k.Scope = domain.Scope(bad) }),
+				"Append":                    s.AuditLog().Append(ctx, audited(func(r *domain.Record) { r.Object = bad })),
+				"ForUse, login":             use(domain.Credential{Login: domain.SessionID(bad)}),
+				"ForUse, assistant":         use(domain.Credential{Login: "l", Assistant: domain.SessionID(bad)}),
+				"ForUse, user":              use(domain.Credential{User: domain.UserID(bad)}),
+				"ForUse, conversation":      use(domain.Credential{Conversation: domain.ConversationID(bad)}),
+				"ForUse, conversation's":    use(domain.Credential{Conversation: "c", User: domain.UserID(bad)}),
+				"Standing, session":         standing(domain.OpenUse{Session: domain.SessionID(bad)}),
+				"Standing, token":           standing(domain.OpenUse{Token: domain.TokenID(bad)}),
 			} {
 				wantKind(t, what, err, domain.Invalid)
 			}

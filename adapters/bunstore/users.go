@@ -208,6 +208,7 @@ func (u *Users) Remove(ctx context.Context, id domain.UserID, allow func(u *doma
 		if err := allow(&user, otherAdmin); err != nil {
 			return verdict{err}
 		}
+		// Access tokens and their conversations go by the foreign keys.
 		if _, err := tx.NewDelete().Model((*userRow)(nil)).Where("id = ?", id).Exec(ctx); err != nil {
 			return err
 		}
@@ -245,8 +246,8 @@ func (s *Store) lockUser(ctx context.Context, tx bun.Tx, id domain.UserID) (user
 // maxList is how many ids a statement lists at most.
 const maxList = 500
 
-// grantAll grants the projects, none of which is granted yet, to the user. It is
-// NotFound when one is not there.
+// grantAll grants the projects, none of which is granted yet, to the user, within the
+// default scopes. It is NotFound when one is not there.
 func (s *Store) grantAll(ctx context.Context, tx bun.Tx, user domain.UserID, projects []domain.ProjectID) error {
 	if err := storable(projects...); err != nil {
 		return err
@@ -262,7 +263,7 @@ func (s *Store) grantAll(ctx context.Context, tx bun.Tx, user domain.UserID, pro
 		}
 		grants := make([]grantRow, len(there))
 		for i, p := range there {
-			grants[i] = grantRow{UserID: user, ProjectID: p.ID, Name: p.Name, Created: micros(s.options.Now())}
+			grants[i] = grantRow{UserID: user, ProjectID: p.ID, Name: p.Name, Created: micros(s.options.Now()), Scopes: domain.DefaultScopes().Text()}
 		}
 		if _, err := tx.NewInsert().Model(&grants).On("CONFLICT DO NOTHING").Exec(ctx); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package ginhttp
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -35,6 +36,71 @@ func (b answer) assistant(p domain.Project) answer {
 	b = append(b, `,"Id":`...).text(string(p.ID))
 	b = append(b, `,"Created":`...).instant(p.Created)
 	return append(b, '}')
+}
+
+// assistantOfAdmin appends a project with what only admins are shown.
+func (b answer) assistantOfAdmin(p domain.Project) answer {
+	b = b.assistant(p)
+	b = b[:len(b)-1]
+	b = append(b, `,"key_status":`...).text(string(p.KeyStatus))
+	b = append(b, `,"credits":`...).text(string(p.Credits))
+	return append(b, '}')
+}
+
+// scopes appends a list of scopes.
+func (b answer) scopes(s domain.Scopes) answer {
+	b = append(b, '[')
+	for i, scope := range s.List() {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = b.text(string(scope))
+	}
+	return append(b, ']')
+}
+
+// grant appends a grant.
+func (b answer) grant(g domain.Grant) answer {
+	b = append(b, `{"User":`...).text(string(g.User))
+	b = append(b, `,"Project":`...).text(string(g.Project))
+	b = append(b, `,"Scopes":`...).scopes(g.Scopes)
+	b = append(b, `,"Created":`...).instant(g.Created)
+	return append(b, '}')
+}
+
+// accessToken appends what is known of an access token, which is not its text.
+func (b answer) accessToken(t domain.AccessToken) answer {
+	b = append(b, `{"Id":`...).text(string(t.ID))
+	b = append(b, `,"Name":`...).text(t.Name)
+	b = append(b, `,"Prefix":`...).text(t.Prefix)
+	b = append(b, `,"User":`...).text(string(t.User))
+	b = append(b, `,"Project":`...).textOrNull(string(t.Project))
+	b = append(b, `,"Scopes":`...).scopes(t.Scopes)
+	b = append(b, `,"Created":`...).instant(t.Created)
+	b = append(b, `,"Expires":`...).instant(t.Expires)
+	b = append(b, `,"LastUsed":`...).instant(t.LastUsed)
+	return append(b, '}')
+}
+
+// usage appends a sum of uses, with null for what it is not grouped by.
+func (b answer) usage(u domain.Usage) answer {
+	b = append(b, `{"Day":`...).textOrNull(string(u.Day))
+	b = append(b, `,"Project":`...).textOrNull(string(u.Project))
+	b = append(b, `,"User":`...).textOrNull(string(u.User))
+	b = append(b, `,"Token":`...).textOrNull(string(u.Token))
+	b = append(b, `,"Scope":`...).textOrNull(string(u.Scope))
+	b = strconv.AppendInt(append(b, `,"Calls":`...), u.Calls, 10)
+	b = strconv.AppendInt(append(b, `,"Errors":`...), u.Errors, 10)
+	b = strconv.AppendInt(append(b, `,"Milliseconds":`...), u.Milliseconds, 10)
+	return append(b, '}')
+}
+
+// textOrNull appends a string, and null for the empty one.
+func (b answer) textOrNull(s string) answer {
+	if s == "" {
+		return append(b, `null`...)
+	}
+	return b.text(s)
 }
 
 func (b answer) assistants(list []domain.Project) answer {

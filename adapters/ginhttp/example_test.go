@@ -22,7 +22,8 @@ import (
 func ExampleMount() {
 	store, cipher := memory.New(time.Now), memory.NewCipher()
 	service, err := app.Open(context.Background(), app.Ports{
-		Projects: store.Projects(), Sessions: store.Sessions(), Installation: store.Installation(),
+		Projects: store.Projects(), Sessions: store.Sessions(), Access: store.Access(), Conversations: store.Conversations(),
+		Usage: store.Usage(), AuditLog: store.AuditLog(), Installation: store.Installation(), Pseudonyms: memory.NewPseudonyms(),
 		Cipher: cipher, Cookies: sealedcookie.New(cipher), Voiceflow: oneAssistant{},
 	}, app.Options{})
 	if err != nil {
@@ -58,8 +59,9 @@ func ExampleMount() {
 func ExampleNew() {
 	store, cipher := memory.New(time.Now), memory.NewCipher()
 	service, err := app.Open(context.Background(), app.Ports{
-		Projects: store.Projects(), Sessions: store.Sessions(), Installation: store.Installation(),
-		Users: store.Users(), Callers: store.Callers(), Passwords: memory.PasswordHasher{}, Attempts: unbounded{},
+		Projects: store.Projects(), Sessions: store.Sessions(), Access: store.Access(), Conversations: store.Conversations(),
+		Usage: store.Usage(), AuditLog: store.AuditLog(), Installation: store.Installation(), Pseudonyms: memory.NewPseudonyms(),
+		Users: store.Users(), Callers: store.Callers(), AccessTokens: store.AccessTokens(), Passwords: memory.PasswordHasher{}, Attempts: unbounded{},
 		Cipher: cipher, Cookies: sealedcookie.New(cipher), Voiceflow: oneAssistant{},
 	}, app.Options{})
 	if err != nil {
@@ -82,4 +84,8 @@ func (oneAssistant) Origin() domain.Origin { return "https://api.voiceflow.com" 
 
 func (oneAssistant) Export(context.Context, domain.VersionRef, domain.Secret) (domain.Export, error) {
 	return domain.Export{Project: "0123456789abcdef01234567", Name: "Support bot"}, nil
+}
+
+func (oneAssistant) Forward(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error) {
+	return nil, &domain.Error{Kind: domain.VoiceflowUnavailable}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
 )
 
 // exchange is one request and its answer.
@@ -22,7 +23,9 @@ type exchange struct {
 	call    app.Call
 	started time.Time // of the process's clock: how long an answer took is no business of the service's
 	err     error     // what the request failed with, for the log
-	cut     bool      // the answer was given up after it had begun
+
+	forwarded app.Forwarded // of a call that is forwarded
+	cut       bool          // the answer was given up after it had begun
 }
 
 func (x *exchange) ctx() context.Context { return x.c.Request.Context() }
@@ -56,9 +59,12 @@ func (a *api) run(x *exchange) error {
 			return err
 		}
 	}
-	if x.route.who != anyone {
+	if x.route.who != anyone && (x.route.who != usesAssistant || !a.own) {
 		if x.call.Caller, err = a.identify(x.c.Request); err != nil {
 			return err
+		}
+		if !x.route.opensFor(x.call.Caller) {
+			return &domain.Error{Kind: domain.NotAuthenticated, Public: "this takes a login; an access token does not open it"}
 		}
 	}
 	if x.route.who == admin {

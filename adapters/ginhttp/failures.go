@@ -2,6 +2,7 @@ package ginhttp
 
 import (
 	"errors"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -43,10 +44,12 @@ var failures = map[domain.Kind]failure{
 	domain.VoiceflowUnavailable: {code: "voiceflow_unavailable", documented: 400, elsewhere: 503, retry: true, message: "Voiceflow gave no answer that can be used; try again later"},
 	domain.TooManyRequests:      {code: "too_many_requests", documented: 429, elsewhere: 429, retry: true, message: "too many attempts; try again later"},
 	domain.Unavailable:          {code: "unavailable", documented: 400, elsewhere: 503, retry: true, message: "the service can't answer at the moment; try again later"},
+	domain.NoAssistant:          {code: "no_assistant", documented: 400, elsewhere: 409, message: "no assistant is set"},
+	domain.CredentialsRejected:  {code: "assistant_credentials_rejected", documented: 400, elsewhere: 502, message: "Voiceflow refused the key that is kept for this assistant; an admin has to see to it"},
 	domain.Corrupt:              failed,
 	internal:                    failed,
 	crossOrigin:                 {code: "cross_origin", documented: 400, elsewhere: 403, message: "a page of another origin may not do this"},
-	tooLarge:                    {code: "too_large", documented: 413, elsewhere: 413, message: "the body is larger than 64 KiB"},
+	tooLarge:                    {code: "too_large", documented: 413, elsewhere: 413, message: "the body is too large"},
 	methodNotAllowed:            {code: "method_not_allowed", documented: 405, elsewhere: 405, message: "this path does not take this method"},
 	unsupportedMediaType:        {code: "unsupported_media_type", documented: 400, elsewhere: 415, message: "the body must be JSON, with Content-Type: application/json"},
 }
@@ -89,6 +92,9 @@ func (x *exchange) fail(err error) {
 			b = b.member("assistants").assistants(e.Projects)
 		}
 	}
+	if ours {
+		setRate(x.c.Writer.Header(), e.Rate)
+	}
 	if f.retry {
 		var wait time.Duration
 		if ours {
@@ -97,6 +103,17 @@ func (x *exchange) fail(err error) {
 		x.c.Header("Retry-After", strconv.FormatInt(max(1, wholeSeconds(wait)), 10))
 	}
 	x.send(f.status(x.route), b)
+}
+
+// setRate tells what is left of the caller's rate, in the fields that most clients know
+// (draft-ietf-httpapi-ratelimit-headers-03).
+func setRate(h http.Header, r domain.Rate) {
+	if r.Limit == 0 {
+		return
+	}
+	h.Set("RateLimit-Limit", strconv.Itoa(r.Limit))
+	h.Set("RateLimit-Remaining", strconv.Itoa(r.Remaining))
+	h.Set("RateLimit-Reset", strconv.FormatInt(wholeSeconds(r.Reset), 10))
 }
 
 // wholeSeconds is d in seconds, rounded up.

@@ -11,7 +11,8 @@ import (
 // codes are the words that programs may see: those of the contract.
 var codes = strings.Fields(`invalid_request not_authenticated not_allowed not_found already_added ambiguous_name
 	name_too_long voiceflow_rejected voiceflow_unavailable cross_origin too_large too_many_requests
-	method_not_allowed unsupported_media_type conflict unavailable internal`)
+	method_not_allowed unsupported_media_type conflict unavailable internal
+	no_assistant assistant_credentials_rejected`)
 
 func TestEveryKindHasAnAnswer(t *testing.T) {
 	for _, kind := range domain.Kinds() {
@@ -31,7 +32,7 @@ func TestTheTableSaysOnlyWhatTheContractKnows(t *testing.T) {
 		if f.message == "" {
 			t.Errorf("%q has no sentence", kind)
 		}
-		if !slices.Contains([]int{400, 401, 403, 404, 405, 409, 413, 415, 429, 500, 503}, f.elsewhere) {
+		if !slices.Contains([]int{400, 401, 403, 404, 405, 409, 413, 415, 429, 500, 502, 503}, f.elsewhere) {
 			t.Errorf("%q: %d is no status that is used", kind, f.elsewhere)
 		}
 	}

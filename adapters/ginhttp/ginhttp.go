@@ -9,10 +9,13 @@
 package ginhttp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httputil"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -53,15 +56,33 @@ type Options struct {
 	// host's router decides.
 	TrustedProxies []string
 
-	// Log gets one line per request, with the fields request_id, method, route, status,
-	// duration_ms, bytes, address, user, code, err and cut, and one more per panic. Nothing
-	// is logged when it is nil.
+	// ForwardTimeout is how long a forwarded call may take that is no stream, as the client
+	// of Voiceflow has it; 120 s when zero.
+	ForwardTimeout time.Duration
+
+	// ForwardIdle is how long a stream may be silent, as the client of Voiceflow has it;
+	// 60 s when zero.
+	ForwardIdle time.Duration
+
+	// ForwardMaxBody is the largest body that is forwarded, in bytes; 25 MiB when zero.
+	ForwardMaxBody int64
+
+	// Log gets one line per request, with the fields request_id, method, route, endpoint,
+	// status, duration_ms, bytes, address, user, token, code, err and cut, and one more per
+	// panic. Nothing is logged when it is nil.
 	Log *slog.Logger
 }
 
+const (
+	defaultForwardTimeout = 120 * time.Second
+	defaultForwardIdle    = 60 * time.Second
+	defaultForwardMaxBody = 25 << 20
+)
+
 // Mount registers the routes in r, each with all that a request passes through on its
-// way. Without o.Identify these are all of them; with it the four documented ones and
-// /check_session, /clear_project, /grant_project and /revoke_project. Everything else is
+// way. Without o.Identify these are all of them; with it the four documented ones,
+// /check_session, /clear_project, /grant_project, /revoke_project, /get_grants,
+// /get_usage, and /voiceflow/ with all that is forwarded. Everything else is
 // the host's: unknown paths and methods, proxies, health. It is an error for options
 // that can't be used and for a service without users when there is no o.Identify; where
 // the host has a route of the same path already, gin panics.
@@ -116,11 +137,19 @@ type api struct {
 	own      bool // the logins are ours
 	cookies  cookies
 	origins  origins
+	proxy    *httputil.ReverseProxy
+	timeout  time.Duration // of forwarded calls
+	patience time.Duration // with who takes the answer to one
+	maxBody  int64         // of forwarded calls
 	log      *slog.Logger
 }
 
 func newAPI(s *app.Service, o Options) (*api, error) {
-	a := &api{service: s, identify: o.Identify, own: o.Identify == nil, log: o.Log}
+	a := &api{
+		service: s, identify: o.Identify, own: o.Identify == nil, log: o.Log, proxy: newProxy(s),
+		timeout: cmp.Or(o.ForwardTimeout, defaultForwardTimeout), maxBody: cmp.Or(o.ForwardMaxBody, defaultForwardMaxBody),
+	}
+	a.patience = max(a.timeout, cmp.Or(o.ForwardIdle, defaultForwardIdle)) + forwardSlack
 	if a.own && !s.OwnUsers() {
 		return nil, errors.New("ginhttp: the service keeps no users, so Identify must be given")
 	}
@@ -152,6 +181,7 @@ func (a *api) mount(r gin.IRouter) {
 			r.OPTIONS(rt.path, a.handler(preflight(rt)))
 		}
 	}
+	r.Any(forwarded.path, a.handler(&forwarded))
 }
 
 // handler is the gin handler of a route.

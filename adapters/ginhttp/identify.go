@@ -8,14 +8,38 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// byCookie is the Identify of a service that keeps its own users.
+// byCookie is the Identify of a service that keeps its own users: by an access token
+// where one is shown, and otherwise by the cookie.
 func (a *api) byCookie(r *http.Request) (domain.Caller, error) {
-	for _, value := range r.Header["Authorization"] {
-		if claimsToken(value) {
-			return domain.Caller{}, &domain.Error{Kind: domain.NotAuthenticated, Public: "the access token in Authorization is not good"}
-		}
+	if token, shown := accessToken(r); shown {
+		return a.service.IdentifyToken(r.Context(), token)
 	}
 	return a.service.Identify(r.Context(), onlyCookie(r, userCookie))
+}
+
+// accessToken is what Authorization shows as an access token, bare or behind Bearer. Of
+// several none is good, and the zero Secret is shown.
+func accessToken(r *http.Request) (token domain.Secret, shown bool) {
+	values := r.Header["Authorization"]
+	for _, value := range values {
+		if claimsToken(value) {
+			shown = true
+		}
+	}
+	if !shown || len(values) != 1 {
+		return domain.Secret{}, shown
+	}
+	return domain.NewSecret(withoutBearer(values[0])), true
+}
+
+// withoutBearer is a value of Authorization without the name of that scheme.
+func withoutBearer(value string) string {
+	value = strings.TrimSpace(value)
+	const scheme = "Bearer"
+	if len(value) > len(scheme) && strings.EqualFold(value[:len(scheme)], scheme) && (value[len(scheme)] == ' ' || value[len(scheme)] == '\t') {
+		return strings.TrimSpace(value[len(scheme):])
+	}
+	return value
 }
 
 // claimsToken says whether a value of Authorization means to be an access token, which
@@ -24,7 +48,7 @@ func (a *api) byCookie(r *http.Request) (domain.Caller, error) {
 func claimsToken(value string) bool {
 	value = strings.TrimSpace(value)
 	scheme, _, _ := strings.Cut(strings.ReplaceAll(value, "\t", " "), " ")
-	const ours = "flk_"
+	const ours = domain.TokenPrefix
 	return strings.EqualFold(scheme, "Bearer") || len(value) >= len(ours) && strings.EqualFold(value[:len(ours)], ours)
 }
 

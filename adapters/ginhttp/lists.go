@@ -29,6 +29,15 @@ var (
 		of: domain.ProjectList, message: "these are the assistants that you may use", member: "assistants",
 		page: (*app.Service).GetProjects, item: answer.assistant,
 	}
+	// An admin sees besides how it is with each assistant's key and credits.
+	projectListOfAdmin = list[domain.Project]{
+		of: domain.ProjectList, message: projectList.message, member: "assistants",
+		page: (*app.Service).GetProjects, item: answer.assistantOfAdmin,
+	}
+	tokenList = list[domain.AccessToken]{
+		of: domain.TokenList, message: "these are the access tokens", member: "access_tokens",
+		page: (*app.Service).GetAccessTokens, item: answer.accessToken,
+	}
 	userList = list[domain.User]{
 		of: domain.UserList, message: "these are the users", member: "users",
 		page: (*app.Service).GetAllUsers, item: answer.user,
@@ -36,7 +45,11 @@ var (
 )
 
 func (a *api) getProjects(x *exchange) error {
-	err := projectList.answer(a.service, x)
+	shown := projectList
+	if x.call.Caller.MayManage() == nil {
+		shown = projectListOfAdmin
+	}
+	err := shown.answer(a.service, x)
 	if domain.KindOf(err) == domain.NotFound {
 		return &domain.Error{Kind: noAssistants}
 	}
@@ -44,6 +57,51 @@ func (a *api) getProjects(x *exchange) error {
 }
 
 func (a *api) getAllUsers(x *exchange) error { return userList.answer(a.service, x) }
+
+func (a *api) getAccessTokens(x *exchange) error { return tokenList.answer(a.service, x) }
+
+func (a *api) getGrants(x *exchange) error {
+	asked, err := once(x.c.Request, "user_id", "project_id")
+	if err != nil {
+		return err
+	}
+	return list[domain.Grant]{
+		of: domain.GrantList, message: "these are the grants", member: "grants", item: answer.grant,
+		page: func(s *app.Service, ctx context.Context, call app.Call, after domain.Cursor, limit int) (app.Page[domain.Grant], error) {
+			return s.GetGrants(ctx, call, asked[0], asked[1], after, limit)
+		},
+	}.answer(a.service, x)
+}
+
+func (a *api) getUsage(x *exchange) error {
+	asked, err := once(x.c.Request, "from", "to", "group_by")
+	if err != nil {
+		return err
+	}
+	return list[domain.Usage]{
+		of: domain.UsageList, message: "this is how often assistants were used", member: "usage", item: answer.usage,
+		page: func(s *app.Service, ctx context.Context, call app.Call, after domain.Cursor, limit int) (app.Page[domain.Usage], error) {
+			return s.GetUsage(ctx, call, app.GetUsage{From: asked[0], To: asked[1], GroupBy: asked[2]}, after, limit)
+		},
+	}.answer(a.service, x)
+}
+
+// once are the parameters of those names, trimmed, "" where there is none. It is Invalid
+// for one that comes twice.
+func once(r *http.Request, names ...string) ([]string, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, invalid("the query can't be read")
+	}
+	values := make([]string, len(names))
+	for i, name := range names {
+		if len(query[name]) > 1 {
+			return nil, invalid(name + " may be given once")
+		}
+		values[i] = strings.TrimSpace(query.Get(name))
+	}
+	return values, nil
+}
 
 // answer sends one page when limit asks for one, and otherwise everything from the
 // cursor on. What fits into one page is one plain answer. What does not is written page

@@ -16,7 +16,7 @@ func (a *api) logRequest(x *exchange) {
 	if !a.log.Enabled(x.ctx(), level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 11)
+	attrs := make([]slog.Attr, 0, 13)
 	attrs = append(attrs,
 		slog.String("request_id", x.call.RequestID),
 		slog.String("method", knownMethod(x.c.Request.Method)),
@@ -26,8 +26,14 @@ func (a *api) logRequest(x *exchange) {
 		slog.Int("bytes", max(0, x.c.Writer.Size())),
 		slog.String("address", x.call.Address),
 	)
+	if e := x.forwarded.Endpoint; e != nil {
+		attrs = append(attrs, slog.String("endpoint", string(e.Service)+e.Path))
+	}
 	if x.call.Caller.ID != "" {
 		attrs = append(attrs, slog.String("user", string(x.call.Caller.ID)))
+	}
+	if x.call.Caller.Token != "" {
+		attrs = append(attrs, slog.String("token", string(x.call.Caller.Token)))
 	}
 	if x.err != nil {
 		f := failureOf(x.err)

@@ -2,6 +2,7 @@ package ginhttp_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -17,49 +18,67 @@ var (
 	unauthenticated = outcome{401, "not_authenticated"}
 	refusedOnFour   = outcome{401, "not_allowed"}
 	refused         = outcome{403, "not_allowed"}
-	nothingThere    = outcome{404, "not_found"}
+	noAssistant     = outcome{409, "no_assistant"}
 )
+
+// row is what a route answers to nobody, to a member and to an admin who are logged in,
+// and to an access token for an assistant and one that manages.
+type row struct{ nobody, member, admin, opens, manages outcome }
 
 // matrix says what each route answers to whom, for an empty object as body: who gets
 // past the door is told that parameters are missing. A login that is disabled and an
-// access token beside a good cookie are answered as nobody is.
-var matrix = map[string]struct{ nobody, member, admin outcome }{
-	"POST /add_project":     {unauthenticated, refusedOnFour, badRequest},
-	"POST /delete_project":  {unauthenticated, refusedOnFour, badRequest},
-	"GET /get_projects":     {unauthenticated, nothingThere, nothingThere},
-	"POST /set_project":     {unauthenticated, badRequest, badRequest},
-	"GET /check_session":    {unauthenticated, fine, fine},
-	"POST /clear_project":   {unauthenticated, fine, fine},
-	"POST /grant_project":   {unauthenticated, refused, badRequest},
-	"POST /revoke_project":  {unauthenticated, refused, badRequest},
-	"POST /login":           {badRequest, badRequest, badRequest},
-	"POST /logout":          {unauthenticated, fine, fine},
-	"POST /change_password": {unauthenticated, badRequest, badRequest},
-	"POST /create_user":     {unauthenticated, refused, badRequest},
-	"PATCH /update_user":    {unauthenticated, refused, badRequest},
-	"POST /delete_user":     {unauthenticated, refused, badRequest},
-	"GET /get_all_users":    {unauthenticated, refused, fine},
-	"GET /healthz":          {fine, fine, fine},
-	"HEAD /healthz":         {fine, fine, fine},
-	"GET /readyz":           {fine, fine, fine},
-	"HEAD /readyz":          {fine, fine, fine},
+// access token that is no good, beside a good cookie, are answered as nobody is.
+var matrix = map[string]row{
+	"POST /add_project":         {unauthenticated, refusedOnFour, badRequest, unauthenticated, badRequest},
+	"POST /delete_project":      {unauthenticated, refusedOnFour, badRequest, unauthenticated, badRequest},
+	"GET /get_projects":         {unauthenticated, fine, fine, unauthenticated, fine},
+	"POST /set_project":         {unauthenticated, badRequest, badRequest, unauthenticated, unauthenticated},
+	"GET /check_session":        {unauthenticated, fine, fine, fine, fine},
+	"POST /clear_project":       {unauthenticated, fine, fine, unauthenticated, unauthenticated},
+	"POST /grant_project":       {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	"POST /revoke_project":      {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	"GET /get_grants":           {unauthenticated, refused, fine, unauthenticated, fine},
+	"GET /get_usage":            {unauthenticated, refused, fine, unauthenticated, fine},
+	"POST /login":               {badRequest, badRequest, badRequest, badRequest, badRequest},
+	"POST /logout":              {unauthenticated, fine, fine, unauthenticated, unauthenticated},
+	"POST /change_password":     {unauthenticated, badRequest, badRequest, unauthenticated, unauthenticated},
+	"POST /create_user":         {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	"PATCH /update_user":        {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	"POST /delete_user":         {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	"GET /get_all_users":        {unauthenticated, refused, fine, unauthenticated, fine},
+	"POST /create_access_token": {unauthenticated, badRequest, badRequest, unauthenticated, unauthenticated},
+	"GET /get_access_tokens":    {unauthenticated, fine, fine, unauthenticated, unauthenticated},
+	"POST /delete_access_token": {unauthenticated, badRequest, badRequest, unauthenticated, unauthenticated},
+	"GET /healthz":              {fine, fine, fine, fine, fine},
+	"HEAD /healthz":             {fine, fine, fine, fine, fine},
+	"GET /readyz":               {fine, fine, fine, fine, fine},
+	"HEAD /readyz":              {fine, fine, fine, fine, fine},
 }
 
 func TestEveryRouteLetsInWhomItShould(t *testing.T) {
 	w := newWorld(t)
-	routes := w.engine.Routes()
-	if len(routes) != len(matrix) {
-		t.Errorf("got %d routes, want the %d of the matrix", len(routes), len(matrix))
+	p := w.addProject(t, "Support bot")
+	w.grant(t, "member", p)
+	opens := w.token(t, w.member, `{"name":"x","project_id":"`+string(p.ID)+`"}`)
+	manages := w.token(t, w.admin, `{"name":"x","scopes":["manage"]}`)
+	var names []string
+	for _, route := range w.engine.Routes() {
+		if route.Path != "/voiceflow/:service/*path" { // which has a matrix of its own
+			names = append(names, route.Method+" "+route.Path)
+		}
 	}
-	for _, route := range routes {
-		name := route.Method + " " + route.Path
+	if len(names) != len(matrix) {
+		t.Errorf("got %d routes, want the %d of the matrix", len(names), len(matrix))
+	}
+	for _, name := range names {
+		method, path, _ := strings.Cut(name, " ")
 		row, there := matrix[name]
 		if !there {
 			t.Errorf("%s is in no row of the matrix", name)
 			continue
 		}
 		body := ""
-		if route.Method == http.MethodPost || route.Method == http.MethodPatch {
+		if method == http.MethodPost || method == http.MethodPatch {
 			body = `{}`
 		}
 		t.Run(name, func(t *testing.T) {
@@ -72,21 +91,23 @@ func TestEveryRouteLetsInWhomItShould(t *testing.T) {
 				{"the disabled", w.disabled, row.nobody},
 				{"a member", w.login(t, "member"), row.member},
 				{"an admin", w.login(t, "admin"), row.admin},
+				{"an access token for an assistant", opens, row.opens},
+				{"an access token that manages", manages, row.manages},
 			} {
-				if got := tc.b.do(t, route.Method, route.Path, body); got.status != tc.want.status || got.code() != tc.want.code {
+				if got := tc.b.do(t, method, path, body); got.status != tc.want.status || got.code() != tc.want.code {
 					t.Errorf("%s: got %d %s, want %v", tc.who, got.status, got.raw, tc.want)
 				}
 				if tc.want == unauthenticated || tc.want == refused || tc.want == refusedOnFour {
-					if got := tc.b.do(t, route.Method, route.Path+"?limit=x", `{{{`); got.status != tc.want.status || got.code() != tc.want.code {
+					if got := tc.b.do(t, method, path+"?limit=x", `{{{`); got.status != tc.want.status || got.code() != tc.want.code {
 						t.Errorf("%s, with a body and a query that nobody may look at: got %d %s, want %v", tc.who, got.status, got.raw, tc.want)
 					}
 				}
 			}
-			for _, token := range []string{"Bearer flk_x", "bearer x", "flk_x", "Bearer"} {
-				r := w.admin.request(t, route.Method, route.Path, body)
+			for _, token := range []string{"Bearer flk_x", "bearer x", "flk_x", "Bearer", opens.authorization + "x"} {
+				r := w.admin.request(t, method, path, body)
 				r.Header.Set("Authorization", token)
 				if got := w.admin.send(t, r); got.status != row.nobody.status || got.code() != row.nobody.code {
-					t.Errorf("an admin with Authorization %q: got %d %s, want %v", token, got.status, got.raw, row.nobody)
+					t.Errorf("an admin with a bad access token: got %d %s, want %v", got.status, got.raw, row.nobody)
 				}
 			}
 		})
@@ -112,6 +133,12 @@ func TestOtherPathsAndMethods(t *testing.T) {
 		{"PUT", "PUT", "/update_user", 405, "method_not_allowed", "PATCH"},
 		{"HEAD where only GET is", "HEAD", "/get_projects", 405, "", "GET"},
 		{"OPTIONS where no origin is trusted", "OPTIONS", "/set_project", 405, "method_not_allowed", "POST"},
+		{"what is not forwarded", "GET", "/voiceflow/api/v2/projects", 404, "not_found", ""},
+		{"by a method that is not", "DELETE", "/voiceflow/general-runtime/state/user/x/interact", 404, "not_found", ""},
+		{"or that nobody knows", "BREW", "/voiceflow/general-runtime/state/user/x", 404, "not_found", ""},
+		{"or that asks what there is", "OPTIONS", "/voiceflow/general-runtime/state/user/x", 404, "not_found", ""},
+		{"a service that is none", "GET", "/voiceflow/runtime-api/state/user/x", 404, "not_found", ""},
+		{"a service alone", "GET", "/voiceflow/api", 404, "not_found", ""},
 		{"a method that nobody knows", "BREW", "/healthz", 405, "method_not_allowed", "GET, HEAD"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -34,10 +34,11 @@ func newOrigins(trusted []string) (origins, error) {
 	}
 	if o.any() {
 		o.cors = cors.New(cors.Config{
-			AllowOrigins:     trusted,
-			AllowMethods:     []string{http.MethodGet, http.MethodPost, http.MethodPatch},
-			AllowHeaders:     []string{"Content-Type"},
-			ExposeHeaders:    []string{"X-Request-Id", "Retry-After"},
+			AllowOrigins: trusted,
+			AllowMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
+			// What clients of Voiceflow send besides, whether it counts here or not.
+			AllowHeaders:     []string{"Content-Type", "Authorization", "Accept", "Last-Event-ID", "versionID", "projectID", "sessionID"},
+			ExposeHeaders:    []string{"X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"},
 			AllowCredentials: true,
 			MaxAge:           10 * time.Minute,
 		})

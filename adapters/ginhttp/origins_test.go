@@ -71,7 +71,7 @@ func TestTrustedOrigins(t *testing.T) {
 			got := w.admin.send(t, from(t, w.admin, console, tc.method, tc.path, tc.body)).want(t, tc.status, tc.code)
 			for name, want := range map[string]string{
 				"Access-Control-Allow-Origin": console, "Access-Control-Allow-Credentials": "true",
-				"Access-Control-Expose-Headers": "X-Request-Id,Retry-After", "Vary": "Origin",
+				"Access-Control-Expose-Headers": "X-Request-Id,Retry-After,Ratelimit-Limit,Ratelimit-Remaining,Ratelimit-Reset", "Vary": "Origin",
 			} {
 				if got := strings.Join(got.header.Values(name), ","); got != want {
 					t.Errorf("got %s %q, want %q", name, got, want)
@@ -102,7 +102,8 @@ func TestPreflights(t *testing.T) {
 			got := w.nobody.send(t, r).want(t, 204, "")
 			for name, want := range map[string]string{
 				"Access-Control-Allow-Origin": console, "Access-Control-Allow-Credentials": "true",
-				"Access-Control-Allow-Methods": "GET,POST,PATCH", "Access-Control-Allow-Headers": "Content-Type", "Access-Control-Max-Age": "600",
+				"Access-Control-Allow-Methods": "GET,POST,PUT,PATCH,DELETE", "Access-Control-Max-Age": "600",
+				"Access-Control-Allow-Headers": "Content-Type,Authorization,Accept,Last-Event-Id,Versionid,Projectid,Sessionid",
 			} {
 				if got := got.header.Get(name); got != want {
 					t.Errorf("%s: got %s %q, want %q", path, name, got, want)

@@ -24,6 +24,10 @@ func (down) Page(context.Context, domain.Visible, domain.Cursor, int) ([]domain.
 	return nil, errDown
 }
 
+func (down) Grants(context.Context, domain.GrantFilter, domain.Cursor, int) ([]domain.Grant, error) {
+	return nil, errDown
+}
+
 func (down) Revoke(context.Context, domain.UserID, domain.ProjectID, domain.Record) error {
 	return errDown
 }
@@ -33,6 +37,17 @@ type callersDown struct{}
 
 func (callersDown) BySession(context.Context, domain.SessionID) (domain.Caller, error) {
 	return domain.Caller{}, errDown
+}
+
+func (callersDown) ByToken(context.Context, domain.TokenHash) (domain.Caller, error) {
+	return domain.Caller{}, errDown
+}
+
+// accessDown can't say what may be used.
+type accessDown struct{ ports.Access }
+
+func (accessDown) ForUse(context.Context, domain.Credential) (domain.Access, error) {
+	return domain.Access{}, errDown
 }
 
 // usersDown is a store of users that can't be reached.
@@ -64,6 +79,19 @@ func TestAnOutageOfTheLookUpOfWhoCallsIsNoLogout(t *testing.T) {
 	b := &browser{w: out, cookies: w.member.cookies}
 	b.do(t, "GET", "/get_projects", "").want(t, 400, "unavailable")
 	b.do(t, "GET", "/check_session", "").want(t, 503, "unavailable")
+	token := w.token(t, w.admin, `{"name":"x","scopes":["manage"]}`)
+	(&browser{w: out, authorization: token.authorization}).do(t, "GET", "/get_all_users", "").want(t, 503, "unavailable")
+}
+
+func TestAnOutageOfTheLookUpOfWhatMayBeUsedIsNoLogout(t *testing.T) {
+	w, p := talking(t)
+	out := newWorld(t, bare, func(o *world) {
+		o.ports = w.ports
+		o.ports.Access = accessDown{}
+	})
+	(&browser{w: out, cookies: w.member.cookies}).do(t, "POST", turn, `{}`).want(t, 503, "unavailable")
+	token := w.token(t, w.member, `{"name":"x","project_id":"`+string(p.ID)+`"}`)
+	(&browser{w: out, authorization: token.authorization}).do(t, "POST", turn, `{}`).want(t, 503, "unavailable")
 }
 
 // What could not be ended keeps its cookie, so that it can be tried again.

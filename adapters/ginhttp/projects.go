@@ -75,11 +75,15 @@ type grantOf struct {
 }
 
 func (a *api) grantProject(x *exchange) error {
-	var in grantOf
+	var in struct {
+		grantOf
+
+		Scopes *[]text `json:"scopes"`
+	}
 	if err := x.decode(&in); err != nil {
 		return err
 	}
-	if err := a.service.GrantProject(x.ctx(), x.call, string(in.User), string(in.Project)); err != nil {
+	if err := a.service.GrantProject(x.ctx(), x.call, string(in.User), string(in.Project), textsIfAny(in.Scopes)); err != nil {
 		return err
 	}
 	return x.ok("the user may use the assistant")

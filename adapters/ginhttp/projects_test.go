@@ -34,8 +34,14 @@ func TestAddProject(t *testing.T) {
 	set := w.admin.do(t, "POST", "/set_project", `{"project_id":"`+added["Id"].(string)+`"}`).want(t, 200, "")
 	checked := w.admin.do(t, "GET", "/check_session", "").want(t, 200, "")
 	listed := w.admin.do(t, "GET", "/get_projects", "").want(t, 200, "")
+	first := listed.body["assistants"].([]any)[0].(map[string]any)
+	if first["key_status"] != "ok" || first["credits"] != "ok" {
+		t.Errorf("an admin is shown %v, want how it is with key and credits", first)
+	}
+	delete(first, "key_status")
+	delete(first, "credits")
 	for what, got := range map[string]any{
-		"set_project": set.assistant(t), "check_session": checked.assistant(t), "get_projects": listed.body["assistants"].([]any)[0],
+		"set_project": set.assistant(t), "check_session": checked.assistant(t), "get_projects": any(first),
 	} {
 		if d := cmp.Diff(any(added), got); d != "" {
 			t.Errorf("%s tells another assistant, -added +told:\n%s", what, d)

@@ -2,6 +2,7 @@ package ginhttp
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -10,15 +11,26 @@ import (
 type access int
 
 const (
-	anyone access = iota
-	caller        // who is logged in
-	admin         // a caller who may manage
+	anyone        access = iota
+	caller               // who is logged in
+	admin                // a caller who may manage
+	usesAssistant        // who may use an assistant, which the use case finds out in the same look-up
+)
+
+// opening says which access tokens open a route.
+type opening int
+
+const (
+	forLogins   opening = iota // none do: it takes a login
+	forManaging                // those with the scope manage
+	forTokens                  // all
 )
 
 // route is one entry of the route table.
 type route struct {
 	method, path string
 	who          access
+	tokens       opening
 	documented   bool // one of the four, which answer only with the statuses documented for them
 	own          bool // only where the logins are ours
 	probe        bool // asked all the time, so logged at debug level
@@ -26,25 +38,46 @@ type route struct {
 	handle       func(*api, *exchange) error
 }
 
+// opensFor says whether the route is open for the way in which c calls.
+func (rt *route) opensFor(c domain.Caller) bool {
+	switch {
+	case c.Token == "" || rt.tokens == forTokens:
+		return true
+	case rt.tokens == forManaging:
+		return c.Scopes.Has(domain.ScopeManage)
+	}
+	return false
+}
+
 var routes = []route{
-	{method: http.MethodPost, path: "/add_project", who: admin, documented: true, handle: (*api).addProject},
-	{method: http.MethodPost, path: "/delete_project", who: admin, documented: true, handle: (*api).deleteProject},
-	{method: http.MethodGet, path: "/get_projects", who: caller, documented: true, handle: (*api).getProjects},
+	{method: http.MethodPost, path: "/add_project", tokens: forManaging, who: admin, documented: true, handle: (*api).addProject},
+	{method: http.MethodPost, path: "/delete_project", tokens: forManaging, who: admin, documented: true, handle: (*api).deleteProject},
+	{method: http.MethodGet, path: "/get_projects", tokens: forManaging, who: caller, documented: true, handle: (*api).getProjects},
 	{method: http.MethodPost, path: "/set_project", who: caller, documented: true, handle: (*api).setProject},
 
-	{method: http.MethodGet, path: "/check_session", who: caller, handle: (*api).checkSession},
+	{method: http.MethodGet, path: "/check_session", tokens: forTokens, who: caller, handle: (*api).checkSession},
 	{method: http.MethodPost, path: "/clear_project", who: caller, handle: (*api).clearProject},
-	{method: http.MethodPost, path: "/grant_project", who: admin, handle: (*api).grantProject},
-	{method: http.MethodPost, path: "/revoke_project", who: admin, handle: (*api).revokeProject},
+	{method: http.MethodPost, path: "/grant_project", tokens: forManaging, who: admin, handle: (*api).grantProject},
+	{method: http.MethodPost, path: "/revoke_project", tokens: forManaging, who: admin, handle: (*api).revokeProject},
+	{method: http.MethodGet, path: "/get_grants", tokens: forManaging, who: admin, handle: (*api).getGrants},
+	{method: http.MethodGet, path: "/get_usage", tokens: forManaging, who: admin, handle: (*api).getUsage},
 
 	{method: http.MethodPost, path: "/login", who: anyone, own: true, handle: (*api).login},
 	{method: http.MethodPost, path: "/logout", who: caller, own: true, handle: (*api).logout},
 	{method: http.MethodPost, path: "/change_password", who: caller, own: true, handle: (*api).changePassword},
-	{method: http.MethodPost, path: "/create_user", who: admin, own: true, handle: (*api).createUser},
-	{method: http.MethodPatch, path: "/update_user", who: admin, own: true, handle: (*api).updateUser},
-	{method: http.MethodPost, path: "/delete_user", who: admin, own: true, handle: (*api).deleteUser},
-	{method: http.MethodGet, path: "/get_all_users", who: admin, own: true, handle: (*api).getAllUsers},
+	{method: http.MethodPost, path: "/create_user", tokens: forManaging, who: admin, own: true, handle: (*api).createUser},
+	{method: http.MethodPatch, path: "/update_user", tokens: forManaging, who: admin, own: true, handle: (*api).updateUser},
+	{method: http.MethodPost, path: "/delete_user", tokens: forManaging, who: admin, own: true, handle: (*api).deleteUser},
+	{method: http.MethodGet, path: "/get_all_users", tokens: forManaging, who: admin, own: true, handle: (*api).getAllUsers},
+
+	{method: http.MethodPost, path: "/create_access_token", who: caller, own: true, handle: (*api).createAccessToken},
+	{method: http.MethodGet, path: "/get_access_tokens", who: caller, own: true, handle: (*api).getAccessTokens},
+	{method: http.MethodPost, path: "/delete_access_token", who: caller, own: true, handle: (*api).deleteAccessToken},
 }
+
+// forwarded is the route of all that is forwarded to Voiceflow, whatever the method:
+// which calls these are is for domain.Endpoints to say.
+var forwarded = route{path: "/voiceflow/:service/*path", tokens: forTokens, who: usesAssistant, handle: (*api).forward}
 
 // probes are the routes that only New has.
 var probes = []route{
@@ -59,8 +92,16 @@ var (
 	unknownPath = route{nowhere: true, handle: func(*api, *exchange) error {
 		return &domain.Error{Kind: domain.NotFound, Public: "there is nothing at this path"}
 	}}
-	wrongMethod = route{nowhere: true, handle: func(*api, *exchange) error { return errMethod }}
+	wrongMethod = route{nowhere: true, handle: func(_ *api, x *exchange) error {
+		if strings.HasPrefix(x.c.Request.URL.Path, "/voiceflow/") { // by a method that no endpoint has
+			x.c.Writer.Header().Del("Allow")
+			return errNotForwarded
+		}
+		return errMethod
+	}}
 )
+
+var errNotForwarded = &domain.Error{Kind: domain.NotFound, Public: "Flowlatch forwards no such call"}
 
 var errMethod = &domain.Error{Kind: methodNotAllowed, Public: "this path does not take this method"}
 

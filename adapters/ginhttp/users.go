@@ -132,3 +132,11 @@ func texts(in []text) []string {
 	}
 	return out
 }
+
+// textsIfAny is nil for a list that is not there, and never for one that is.
+func textsIfAny(in *[]text) []string {
+	if in == nil {
+		return nil
+	}
+	return texts(*in)
+}

@@ -20,14 +20,16 @@ type Store struct {
 	// has taken it out may read and write what follows.
 	turn chan struct{}
 
-	broken   bool
-	projects map[domain.ProjectID]project
-	grants   map[grant]bool
-	users    map[domain.UserID]domain.User // without their assistants, which are grants
-	sessions map[domain.SessionID]domain.Session
-	records  []domain.Record
-	known    domain.Sealed
-	origin   domain.Origin
+	broken        bool
+	projects      map[domain.ProjectID]project
+	grants        map[grant]domain.Grant
+	users         map[domain.UserID]domain.User // without their assistants, which are grants
+	sessions      map[domain.SessionID]domain.Session
+	tokens        map[domain.TokenID]token
+	conversations map[domain.ConversationID]domain.Conversation
+	usage         map[domain.UsageKey]domain.Usage
+	records       []domain.Record
+	known         domain.Installation
 }
 
 type project struct {
@@ -40,12 +42,19 @@ type grant struct {
 	project domain.ProjectID
 }
 
+type token struct {
+	domain.AccessToken
+	hash domain.TokenHash
+}
+
 // New returns an empty store that reads the time from now.
 func New(now ports.Clock) *Store {
 	s := &Store{
 		now: now, turn: make(chan struct{}, 1),
-		projects: map[domain.ProjectID]project{}, grants: map[grant]bool{},
+		projects: map[domain.ProjectID]project{}, grants: map[grant]domain.Grant{},
 		users: map[domain.UserID]domain.User{}, sessions: map[domain.SessionID]domain.Session{},
+		tokens: map[domain.TokenID]token{}, conversations: map[domain.ConversationID]domain.Conversation{},
+		usage: map[domain.UsageKey]domain.Usage{},
 	}
 	s.turn <- struct{}{}
 	return s
@@ -62,6 +71,21 @@ func (s *Store) Sessions() *Sessions { return &Sessions{s} }
 
 // Callers is the view of the store that says who calls.
 func (s *Store) Callers() *Callers { return &Callers{s} }
+
+// Access is the view of the store that tells what a call may use.
+func (s *Store) Access() *Access { return &Access{s} }
+
+// AccessTokens is the view of the store that keeps access tokens.
+func (s *Store) AccessTokens() *AccessTokens { return &AccessTokens{s} }
+
+// Conversations is the view of the store that keeps conversations.
+func (s *Store) Conversations() *Conversations { return &Conversations{s} }
+
+// Usage is the view of the store that counts how often assistants are used.
+func (s *Store) Usage() *Usage { return &Usage{s} }
+
+// AuditLog is the view of the store that keeps records of what changes nothing here.
+func (s *Store) AuditLog() *AuditLog { return &AuditLog{s} }
 
 // Installation is the view of the store that keeps what it knows about the installation.
 func (s *Store) Installation() *Installation { return &Installation{s} }
@@ -108,7 +132,8 @@ func (s *Store) leave() { s.turn <- struct{}{} }
 
 // sees says whether a project that is there is within in.
 func (s *Store) sees(in domain.Visible, id domain.ProjectID) bool {
-	return in.All() || s.grants[grant{in.User(), id}]
+	_, granted := s.grants[grant{in.User(), id}]
+	return in.All() || granted
 }
 
 // live returns a session that is not over.
@@ -120,6 +145,17 @@ func (s *Store) live(id domain.SessionID) (domain.Session, bool) {
 // endSessions forgets the sessions that over is true of.
 func (s *Store) endSessions(over func(domain.Session) bool) {
 	maps.DeleteFunc(s.sessions, func(_ domain.SessionID, session domain.Session) bool { return over(session) })
+}
+
+// removeTokens forgets the tokens that gone is true of, and the conversations that they
+// made.
+func (s *Store) removeTokens(gone func(token) bool) {
+	for id, t := range s.tokens {
+		if gone(t) {
+			delete(s.tokens, id)
+			maps.DeleteFunc(s.conversations, func(_ domain.ConversationID, c domain.Conversation) bool { return c.Token == id })
+		}
+	}
 }
 
 // letIn says whether a grant let the session in.

@@ -16,7 +16,9 @@ func open(t *testing.T, now ports.Clock) portstest.Store {
 	s := memory.New(now)
 	views := func(*testing.T) portstest.Store {
 		return portstest.Store{
-			Projects: s.Projects(), Users: s.Users(), Sessions: s.Sessions(), Callers: s.Callers(), Installation: s.Installation(),
+			Projects: s.Projects(), Users: s.Users(), Sessions: s.Sessions(), Callers: s.Callers(), Access: s.Access(),
+			AccessTokens: s.AccessTokens(), Conversations: s.Conversations(), Usage: s.Usage(), AuditLog: s.AuditLog(),
+			Installation: s.Installation(),
 		}
 	}
 	store := views(t)
@@ -42,6 +44,16 @@ func TestSessionStore(t *testing.T) { portstest.SessionStore(t, open) }
 
 func TestCallers(t *testing.T) { portstest.Callers(t, open) }
 
+func TestAccess(t *testing.T) { portstest.Access(t, open) }
+
+func TestAccessTokens(t *testing.T) { portstest.AccessTokens(t, open) }
+
+func TestConversations(t *testing.T) { portstest.Conversations(t, open) }
+
+func TestUsage(t *testing.T) { portstest.Usage(t, open) }
+
+func TestAuditLog(t *testing.T) { portstest.AuditLog(t, open) }
+
 func TestInstallation(t *testing.T) { portstest.Installation(t, open) }
 
 func TestCipher(t *testing.T) {
@@ -49,6 +61,10 @@ func TestCipher(t *testing.T) {
 		first := memory.NewCipher()
 		return portstest.Keyset{Cipher: func(*testing.T) ports.Cipher { return first.Another() }}
 	})
+}
+
+func TestPseudonyms(t *testing.T) {
+	portstest.Pseudonyms(t, func(*testing.T) ports.Pseudonyms { return memory.NewPseudonyms() })
 }
 
 func TestPasswordHasher(t *testing.T) {

@@ -38,8 +38,8 @@ func (v *Projects) Add(ctx context.Context, p domain.Project, key domain.Sealed,
 	return nil
 }
 
-// Remove forgets a project, the grants on it and the sessions in it. An unknown id is
-// NotFound.
+// Remove forgets a project, and the grants, sessions, access tokens and conversations that
+// are about it. An unknown id is NotFound.
 func (v *Projects) Remove(ctx context.Context, id domain.ProjectID, rec domain.Record) error {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
@@ -50,8 +50,10 @@ func (v *Projects) Remove(ctx context.Context, id domain.ProjectID, rec domain.R
 		return notFound("assistant")
 	}
 	delete(s.projects, id)
-	maps.DeleteFunc(s.grants, func(g grant, _ bool) bool { return g.project == id })
+	maps.DeleteFunc(s.grants, func(g grant, _ domain.Grant) bool { return g.project == id })
 	s.endSessions(func(session domain.Session) bool { return session.Project == id })
+	s.removeTokens(func(t token) bool { return t.Project == id })
+	maps.DeleteFunc(s.conversations, func(_ domain.ConversationID, c domain.Conversation) bool { return c.Project == id })
 	s.records = append(s.records, rec)
 	return nil
 }
@@ -66,7 +68,7 @@ func (v *Projects) Find(ctx context.Context, in domain.Visible, ref domain.Proje
 			(ref.Name == "" || ref.Name == p.Name)
 	})
 	slices.SortFunc(found, func(a, b domain.Project) int { return strings.Compare(string(a.ID), string(b.ID)) })
-	return found[:min(len(found), domain.MaxMatches)], err
+	return atMost(domain.MaxMatches, found), err
 }
 
 // Page returns at most limit projects within in that come after the cursor.
@@ -75,8 +77,11 @@ func (v *Projects) Page(ctx context.Context, in domain.Visible, after domain.Cur
 		return compare(p.Name, string(p.ID), after.Name, after.ID) > 0
 	})
 	slices.SortFunc(found, func(a, b domain.Project) int { return compare(a.Name, string(a.ID), b.Name, string(b.ID)) })
-	return found[:min(len(found), limit)], err
+	return atMost(limit, found), err
 }
+
+// atMost is the beginning of a list.
+func atMost[T any](limit int, list []T) []T { return list[:min(len(list), max(limit, 0))] }
 
 // compare orders a list by name, then by id.
 func compare(name, id, otherName, otherID string) int {
@@ -117,8 +122,8 @@ func (v *Projects) Keys(ctx context.Context, id domain.ProjectID) (map[domain.Sl
 	return keys, nil
 }
 
-// Grant lets a user use a project. An unknown project is NotFound.
-func (v *Projects) Grant(ctx context.Context, user domain.UserID, id domain.ProjectID, _ time.Time, rec domain.Record) error {
+// Grant lets a user use a project within the scopes. An unknown project is NotFound.
+func (v *Projects) Grant(ctx context.Context, user domain.UserID, id domain.ProjectID, scopes domain.Scopes, at time.Time, rec domain.Record) error {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return err
@@ -128,12 +133,44 @@ func (v *Projects) Grant(ctx context.Context, user domain.UserID, id domain.Proj
 		return notFound("assistant")
 	}
 	g := grant{user, id}
-	if s.grants[g] {
+	is, found := s.grants[g]
+	was := is.Scopes
+	switch {
+	case scopes != 0:
+		is.Scopes = scopes
+	case !found:
+		is.Scopes = domain.DefaultScopes()
+	}
+	if is.Scopes == was { // none has the empty set
 		return nil
 	}
-	s.grants[g] = true
+	if !found {
+		is.User, is.Project, is.Created = user, id, domain.Instant(at)
+	}
+	s.grants[g] = is
 	s.records = append(s.records, rec)
 	return nil
+}
+
+// Grants returns at most limit grants that the filter picks and that come after the
+// cursor.
+func (v *Projects) Grants(ctx context.Context, filter domain.GrantFilter, after domain.Cursor, limit int) ([]domain.Grant, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	var found []domain.Grant
+	for g, is := range s.grants {
+		if (filter.User == "" || filter.User == g.user) && (filter.Project == "" || filter.Project == g.project) &&
+			compare(string(g.user), string(g.project), after.Name, after.ID) > 0 {
+			found = append(found, is)
+		}
+	}
+	slices.SortFunc(found, func(a, b domain.Grant) int {
+		return compare(string(a.User), string(a.Project), string(b.User), string(b.Project))
+	})
+	return atMost(limit, found), nil
 }
 
 // Revoke takes a grant back and ends the sessions that it let in.
@@ -144,11 +181,41 @@ func (v *Projects) Revoke(ctx context.Context, user domain.UserID, id domain.Pro
 	}
 	defer s.leave()
 	g := grant{user, id}
-	if !s.grants[g] {
+	if _, granted := s.grants[g]; !granted {
 		return nil
 	}
 	delete(s.grants, g)
 	s.endSessions(func(session domain.Session) bool { return letIn(session, g) })
+	s.records = append(s.records, rec)
+	return nil
+}
+
+// MarkKey records what is known of a project's key. An unknown id is NotFound.
+func (v *Projects) MarkKey(ctx context.Context, id domain.ProjectID, status domain.KeyStatus, rec domain.Record) error {
+	return v.mark(ctx, id, rec, func(p *domain.Project) { p.KeyStatus = status })
+}
+
+// MarkCredits records what is known of a project's credits. An unknown id is NotFound.
+func (v *Projects) MarkCredits(ctx context.Context, id domain.ProjectID, credits domain.Credits, rec domain.Record) error {
+	return v.mark(ctx, id, rec, func(p *domain.Project) { p.Credits = credits })
+}
+
+func (v *Projects) mark(ctx context.Context, id domain.ProjectID, rec domain.Record, change func(*domain.Project)) error {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	p, found := s.projects[id]
+	if !found {
+		return notFound("assistant")
+	}
+	was := p.Project
+	change(&p.Project)
+	if p.Project == was {
+		return nil
+	}
+	s.projects[id] = p
 	s.records = append(s.records, rec)
 	return nil
 }

@@ -36,30 +36,35 @@ func (v *Users) Create(ctx context.Context, u domain.User, rec domain.Record) er
 	return nil
 }
 
-// grantAll replaces what is granted to the user. It is NotFound, and changes nothing,
-// when one of the projects is not there.
+// grantAll replaces what is granted to the user: what stays keeps its scopes. It is
+// NotFound, and changes nothing, when one of the projects is not there.
 func (s *Store) grantAll(user domain.UserID, assistants []domain.ProjectID) error {
 	for _, id := range assistants {
 		if _, found := s.projects[id]; !found {
 			return notFound("assistant")
 		}
 	}
-	maps.DeleteFunc(s.grants, func(g grant, _ bool) bool { return g.user == user })
+	maps.DeleteFunc(s.grants, func(g grant, _ domain.Grant) bool {
+		return g.user == user && !slices.Contains(assistants, g.project)
+	})
 	for _, id := range assistants {
-		s.grants[grant{user, id}] = true
+		g := grant{user, id}
+		if _, granted := s.grants[g]; !granted {
+			s.grants[g] = domain.Grant{User: user, Project: id, Scopes: domain.DefaultScopes(), Created: domain.Instant(s.now())}
+		}
 	}
 	return nil
 }
 
 // whole is the user with what is granted to them.
 func (s *Store) whole(u domain.User) domain.User {
-	var granted []domain.ProjectID
+	var assistants []domain.ProjectID
 	for g := range s.grants {
 		if g.user == u.ID {
-			granted = append(granted, g.project)
+			assistants = append(assistants, g.project)
 		}
 	}
-	u.SetAssistants(granted)
+	u.SetAssistants(assistants)
 	return u
 }
 
@@ -108,7 +113,7 @@ func (v *Users) Page(ctx context.Context, after domain.Cursor, limit int) ([]dom
 	slices.SortFunc(found, func(a, b domain.User) int {
 		return compare(string(a.Name), string(a.ID), string(b.Name), string(b.ID))
 	})
-	return found[:min(len(found), limit)], nil
+	return atMost(limit, found), nil
 }
 
 // otherAdmin says whether another user counts as admin.
@@ -176,8 +181,8 @@ func lost(session domain.Session, before, after domain.User, keep domain.Session
 	return !slices.Contains(after.Assistants, session.Project)
 }
 
-// Remove forgets a user, their grants and their sessions, if allow agrees. Nothing else
-// happens in the store while allow runs.
+// Remove forgets a user, their grants, their sessions and their access tokens, if allow
+// agrees. Nothing else happens in the store while allow runs.
 func (v *Users) Remove(ctx context.Context, id domain.UserID, allow func(u *domain.User, otherAdmin bool) error, rec domain.Record) error {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
@@ -193,7 +198,8 @@ func (v *Users) Remove(ctx context.Context, id domain.UserID, allow func(u *doma
 		return err
 	}
 	delete(s.users, id)
-	maps.DeleteFunc(s.grants, func(g grant, _ bool) bool { return g.user == id })
+	maps.DeleteFunc(s.grants, func(g grant, _ domain.Grant) bool { return g.user == id })
+	s.removeTokens(func(t token) bool { return t.User == id })
 	s.endSessions(func(session domain.Session) bool { return session.User == id })
 	s.records = append(s.records, rec)
 	return nil

@@ -1,21 +1,27 @@
-// Package throttle is the ports.Attempts of one process: it counts failures in a bounded
-// number of meters and keeps nothing when the process ends.
+// Package throttle is the ports.Attempts and the ports.CallRates of one process: it counts
+// failures, and calls, in a bounded number of meters and keeps nothing when the process
+// ends.
 //
-// A meter is a bucket that leaks: a failure fills it by one part of the limit, and it
-// drains evenly, so that a full one is empty after a minute. golang.org/x/time/rate has
-// no way to take back an attempt that was booked earlier and turned out to be good, so
+// A meter is a bucket that leaks: a failure or a call fills it by one part of the limit,
+// and it drains evenly, so that a full one is empty after a minute. golang.org/x/time/rate
+// has no way to take back an attempt that was booked earlier and turned out to be good, so
 // the few lines are here.
 //
 // # What a flood can push out
 //
-// There are maxMeters meters for addresses and as many for names from addresses, at most
-// 9 MB together; where more are needed, the one that was used least recently goes, and
-// with it the failures on it. A name never pushes out an address. To lose the failures
-// of its own address an attacker has to come from maxMeters others, each of which may
-// fail as often as that one: it gains less than it has. To lose those on one name it has
-// to fail with as many other names, of which an address gets Options.PerAddress a minute.
-// Refused attempts make no meters, and keep those that refuse them. And maxMeters is
-// more than the passwords that can be hashed in the minute that a meter remembers.
+// Of failures there are maxMeters meters for addresses and as many for names from
+// addresses, at most 9 MB together; where more are needed, the one that was used least
+// recently goes, and with it the failures on it. A name never pushes out an address. To
+// lose the failures of its own address an attacker has to come from maxMeters others, each
+// of which may fail as often as that one: it gains less than it has. To lose those on one
+// name it has to fail with as many other names, of which an address gets
+// Options.PerAddress a minute. Refused attempts make no meters, and keep those that refuse
+// them. And maxMeters is more than the passwords that can be hashed in the minute that a
+// meter remembers.
+//
+// Of calls there are maxMeters meters, at most 4 MB. Whoever is pushed out starts anew,
+// which takes calls of maxMeters other users and access tokens within a minute: each of
+// them is known by then, since a call is booked once it is known whose it is.
 package throttle
 
 import (
@@ -32,7 +38,8 @@ import (
 
 var _ ports.Attempts = (*Attempts)(nil)
 
-// maxMeters is how many addresses, and how many names from addresses, are remembered.
+// maxMeters is how many addresses, how many names from addresses, and how many of those
+// who call are remembered.
 const maxMeters = 1 << 14
 
 // Options are the limits. The zero value of each is its default.
@@ -44,8 +51,8 @@ type Options struct {
 // Attempts is a ports.Attempts. It is safe for concurrent use.
 type Attempts struct {
 	now       ports.Clock
-	ofName    time.Duration // in which one failure on a name drains
-	ofAddress time.Duration // in which one failure of an address drains
+	ofName    rate // of failures on a name
+	ofAddress rate // of failures of an address
 
 	mu        sync.Mutex
 	names     *simplelru.LRU[key, *meter]
@@ -70,7 +77,7 @@ func New(now ports.Clock, o Options) *Attempts {
 	addresses, _ := simplelru.NewLRU[netip.Addr, *meter](maxMeters, nil)
 	return &Attempts{
 		now: now, names: names, addresses: addresses,
-		ofName: time.Minute / time.Duration(o.PerName), ofAddress: time.Minute / time.Duration(o.PerAddress),
+		ofName: perMinuteOf(o.PerName), ofAddress: perMinuteOf(o.PerAddress),
 	}
 }
 
@@ -87,7 +94,7 @@ func (a *Attempts) Begin(name domain.Username, address string) (succeeded func()
 	if wait := max(byAddress.wait(now, a.ofAddress), byName.wait(now, a.ofName)); wait > 0 {
 		return nil, &domain.Error{
 			Kind: domain.TooManyRequests, Public: "too many failed attempts; try again later",
-			RetryAfter: (wait + time.Second - 1).Truncate(time.Second),
+			RetryAfter: wholeSeconds(wait),
 		}
 	}
 	if !knownAddress {
@@ -124,26 +131,46 @@ func network(address string) netip.Addr {
 	return p.Addr()
 }
 
-// meter measures failures as the time at which they will have drained. Each adds its
-// own time to drain to it, and a minute's worth fits in. The nil meter is empty.
+// wholeSeconds is wait rounded up to whole seconds.
+func wholeSeconds(wait time.Duration) time.Duration {
+	return (wait + time.Second - 1).Truncate(time.Second)
+}
+
+// rate is what a meter lets through: of things that drain in one, as many as drain in all.
+type rate struct{ one, all time.Duration }
+
+// perMinuteOf is the rate of n a minute. Its all is n times its one to the nanosecond, so
+// that n fit in and not one more, however the minute divides.
+func perMinuteOf(n int) rate {
+	one := max(time.Minute/time.Duration(n), 1)
+	return rate{one: one, all: one * time.Duration(n)}
+}
+
+// meter measures failures or calls as the time at which they will have drained. Each adds
+// its own time to drain to it. The nil meter is empty.
 type meter struct{ empty time.Time }
 
-// wait is how long it takes until one more failure, which drains in one, fits in.
-func (m *meter) wait(now time.Time, one time.Duration) time.Duration {
+// wait is how long it takes until one more fits in.
+func (m *meter) wait(now time.Time, r rate) time.Duration {
 	if m == nil {
 		return 0
 	}
-	return m.empty.Sub(now) + one - time.Minute
+	return m.empty.Sub(now) + r.one - r.all
 }
 
-// book adds a failure and returns what takes back as much of it as has not drained.
-func (m *meter) book(now time.Time, one time.Duration) (takeBack func(now time.Time)) {
+// add adds one.
+func (m *meter) add(now time.Time, r rate) {
 	if m.empty.Before(now) {
 		m.empty = now
 	}
-	m.empty = m.empty.Add(one)
+	m.empty = m.empty.Add(r.one)
+}
+
+// book adds one and returns what takes back as much of it as has not drained.
+func (m *meter) book(now time.Time, r rate) (takeBack func(now time.Time)) {
+	m.add(now, r)
 	booked := m.empty
 	return func(now time.Time) {
-		m.empty = m.empty.Add(-max(0, min(one, booked.Sub(now))))
+		m.empty = m.empty.Add(-max(0, min(r.one, booked.Sub(now))))
 	}
 }

@@ -1,6 +1,8 @@
 // Package tinkcipher is the ports.Cipher on a keyset of Tink: authenticated encryption
 // with AES-256-GCM, key ids and turning keys over come with it
-// (https://developers.google.com/tink/aead).
+// (https://developers.google.com/tink/aead). It is the ports.Pseudonyms too, on Tink's
+// AES-SIV under a key that stands in no keyset, since it never turns over
+// (https://developers.google.com/tink/deterministic-encryption).
 //
 // The keyset is Tink's own JSON, in clear. Something has to be in clear where a service
 // starts by itself, and one more password beside the keyset would be it instead. So it

@@ -3,6 +3,7 @@
 package voiceflow
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -23,8 +24,25 @@ const (
 	// DefaultBaseURL is Voiceflow's own `api` service
 	// (https://docs.voiceflow.com/api-reference/project/fetch-project).
 	DefaultBaseURL = "https://api.voiceflow.com"
+	// DefaultRuntimeURL, DefaultAnalyticsURL and DefaultRealtimeURL are Voiceflow's own
+	// services of these names (https://docs.voiceflow.com/api-reference).
+	DefaultRuntimeURL   = "https://general-runtime.voiceflow.com"
+	DefaultAnalyticsURL = "https://analytics-api.voiceflow.com"
+	DefaultRealtimeURL  = "https://realtime-api.voiceflow.com"
 	// DefaultTimeout is the deadline that Voiceflow gives its own answers.
 	DefaultTimeout = 20 * time.Second
+	// DefaultForwardTimeout leaves a turn the time of the tools that an assistant calls:
+	// 20 seconds each, and 60 on most plans
+	// (https://docs.voiceflow.com/docs/function-step).
+	DefaultForwardTimeout = 120 * time.Second
+	// DefaultForwardIdle is twice the 30 seconds after which Voiceflow's streams say that
+	// they are still there (github.com/voiceflow/general-runtime, 2024).
+	DefaultForwardIdle = 60 * time.Second
+	// DefaultMaxAnswer is in bytes.
+	DefaultMaxAnswer = 64 << 20
+	// DefaultBreakerPause is short, since one call is enough to find out that a service is
+	// back.
+	DefaultBreakerPause = 5 * time.Second
 
 	maxRetries = 2
 	firstWait  = 250 * time.Millisecond
@@ -38,11 +56,30 @@ type Options struct {
 	// BaseURL is where the `api` service answers, DefaultBaseURL when empty. It may
 	// have a path, which comes before that of each request.
 	BaseURL string
+	// RuntimeURL, AnalyticsURL and RealtimeURL are where the services general-runtime,
+	// analytics-api and realtime-api answer, Voiceflow's own when empty. They are as
+	// BaseURL otherwise.
+	RuntimeURL   string
+	AnalyticsURL string
+	RealtimeURL  string
 	// AllowHTTP permits plain HTTP to hosts that are not loopback, where whoever
 	// listens on the way reads the keys.
 	AllowHTTP bool
-	// Timeout bounds one call in all, retries included; DefaultTimeout when zero.
+	// Timeout bounds one Export in all, retries included; DefaultTimeout when zero.
 	Timeout time.Duration
+	// ForwardTimeout bounds a forwarded call in all, and one that is answered with
+	// server-sent events until the head of the answer; DefaultForwardTimeout when zero.
+	ForwardTimeout time.Duration
+	// ForwardIdle is how long server-sent events may wait for the next byte;
+	// DefaultForwardIdle when zero.
+	ForwardIdle time.Duration
+	// MaxAnswer is the largest answer to a forwarded call, in bytes; DefaultMaxAnswer when
+	// zero. Exports may have 256 MiB even where it is less. Server-sent events have no
+	// limit.
+	MaxAnswer int64
+	// BreakerPause is how long a service that does not answer is left alone before a
+	// call tries it again; DefaultBreakerPause when zero.
+	BreakerPause time.Duration
 	// Clock reads the Retry-After that is a date; time.Now when nil.
 	Clock ports.Clock
 	// Wait pauses before a retry and fails when ctx is done before d is over. Nil
@@ -58,34 +95,34 @@ type Options struct {
 // Client is a [ports.Voiceflow]. It is safe for concurrent use.
 //
 // The key of a call goes, bare, into the header Authorization of requests to the
-// base URL's host, and nowhere else: no redirect is followed, and no error holds
-// it. Each request has a connection of its own, so that what a broken server sends
-// beyond its answer is taken for nobody else's.
+// host of the service's base URL, and nowhere else: no redirect is followed, and no
+// error holds it. Each request of an Export has a connection of its own, so that what a
+// broken server sends beyond its answer is taken for nobody else's; forwarded calls
+// share the connections of their service.
 type Client struct {
-	base    *url.URL
-	origin  domain.Origin
-	timeout time.Duration
-	now     ports.Clock
-	wait    func(context.Context, time.Duration) error
-	http    *http.Client
+	base     *url.URL
+	origin   domain.Origin
+	timeout  time.Duration
+	now      ports.Clock
+	wait     func(context.Context, time.Duration) error
+	http     *http.Client
+	services map[domain.Service]*service
+
+	forwardTimeout, forwardIdle, breakerPause time.Duration
+	maxAnswer                                 int64
 }
 
 // New makes a client and does no I/O. It is domain.Invalid for a base URL that is
 // no absolute URL of https, or of http to loopback where AllowHTTP is not set, or
-// that has a user, a query or a fragment; and for a Timeout below zero.
+// that has a user, a query or a fragment; and for a time or a size below zero.
 func New(o Options) (*Client, error) {
-	if o.BaseURL == "" {
-		o.BaseURL = DefaultBaseURL
+	for _, d := range []time.Duration{o.Timeout, o.ForwardTimeout, o.ForwardIdle, o.BreakerPause} {
+		if d < 0 {
+			return nil, &domain.Error{Kind: domain.Invalid, Public: "a timeout for Voiceflow is below zero"}
+		}
 	}
-	base, origin, err := parseBaseURL(o.BaseURL, o.AllowHTTP)
-	if err != nil {
-		return nil, err
-	}
-	if o.Timeout < 0 {
-		return nil, &domain.Error{Kind: domain.Invalid, Public: "the timeout for Voiceflow is below zero"}
-	}
-	if o.Timeout == 0 {
-		o.Timeout = DefaultTimeout
+	if o.MaxAnswer < 0 {
+		return nil, &domain.Error{Kind: domain.Invalid, Public: "the size of Voiceflow's answers is below zero"}
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -96,24 +133,49 @@ func New(o Options) (*Client, error) {
 	if o.Proxy == nil {
 		o.Proxy = http.ProxyFromEnvironment
 	}
-	return &Client{
-		base: base, origin: origin, timeout: o.Timeout, now: o.Clock, wait: o.Wait,
-		http: &http.Client{
-			Transport: &http.Transport{
-				Proxy: func(r *http.Request) (*url.URL, error) {
-					if r.URL.Scheme != "https" {
-						return nil, nil
-					}
-					return o.Proxy(r)
-				},
-				TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
-				ForceAttemptHTTP2:      true,
-				DisableKeepAlives:      true,
-				MaxResponseHeaderBytes: maxHeader,
-			},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	c := &Client{
+		timeout: cmp.Or(o.Timeout, DefaultTimeout), now: o.Clock, wait: o.Wait,
+		services:       make(map[domain.Service]*service, len(domain.Services())),
+		forwardTimeout: cmp.Or(o.ForwardTimeout, DefaultForwardTimeout), forwardIdle: cmp.Or(o.ForwardIdle, DefaultForwardIdle),
+		breakerPause: cmp.Or(o.BreakerPause, DefaultBreakerPause), maxAnswer: cmp.Or(o.MaxAnswer, DefaultMaxAnswer),
+	}
+	for name, base := range map[domain.Service]string{
+		domain.ServiceAPI:       cmp.Or(o.BaseURL, DefaultBaseURL),
+		domain.ServiceRuntime:   cmp.Or(o.RuntimeURL, DefaultRuntimeURL),
+		domain.ServiceAnalytics: cmp.Or(o.AnalyticsURL, DefaultAnalyticsURL),
+		domain.ServiceRealtime:  cmp.Or(o.RealtimeURL, DefaultRealtimeURL),
+	} {
+		at, origin, err := parseBaseURL(base, o.AllowHTTP)
+		if err != nil {
+			return nil, err
+		}
+		if name == domain.ServiceAPI {
+			c.base, c.origin = at, origin
+		}
+		c.services[name] = newService(name, at, newTransport(o), c.breakerPause)
+	}
+	once := newTransport(o)
+	once.DisableKeepAlives = true
+	c.http = &http.Client{
+		Transport:     once,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return c, nil
+}
+
+// newTransport is how requests are sent, whatever they are for.
+func newTransport(o Options) *http.Transport {
+	return &http.Transport{
+		Proxy: func(r *http.Request) (*url.URL, error) {
+			if r.URL.Scheme != "https" {
+				return nil, nil
+			}
+			return o.Proxy(r)
 		},
-	}, nil
+		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2:      true,
+		MaxResponseHeaderBytes: maxHeader,
+	}
 }
 
 // Origin is the scheme, host and port of the base URL.

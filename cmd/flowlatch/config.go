@@ -49,6 +49,12 @@ type Config struct {
 	VoiceflowAllowHTTP    bool
 	VoiceflowTimeout      time.Duration
 
+	ForwardTimeout   time.Duration
+	ForwardIdle      time.Duration
+	ForwardMaxBody   int64
+	ForwardMaxAnswer int64
+	ForwardRate      int
+
 	CookieSecure         bool
 	CookieSameSite       http.SameSite
 	TrustedOrigins       []string
@@ -106,16 +112,26 @@ var settings = []setting{
 		help: "File with the keyset, in place of the variable. It must exist, and not be readable by everyone."},
 	{name: "VOICEFLOW_API_URL", fallback: voiceflow.DefaultBaseURL, use: notInDemo, read: baseURL(func(c *Config) *string { return &c.VoiceflowAPIURL }),
 		help: "Base URL of Voiceflow's api service. The keys in a database belong to one such service for good."},
-	{name: "VOICEFLOW_RUNTIME_URL", fallback: "https://general-runtime.voiceflow.com", use: notInDemo, read: baseURL(func(c *Config) *string { return &c.VoiceflowRuntimeURL }),
+	{name: "VOICEFLOW_RUNTIME_URL", fallback: voiceflow.DefaultRuntimeURL, use: notInDemo, read: baseURL(func(c *Config) *string { return &c.VoiceflowRuntimeURL }),
 		help: "Base URL of Voiceflow's general-runtime service."},
-	{name: "VOICEFLOW_ANALYTICS_URL", fallback: "https://analytics-api.voiceflow.com", use: notInDemo, read: baseURL(func(c *Config) *string { return &c.VoiceflowAnalyticsURL }),
+	{name: "VOICEFLOW_ANALYTICS_URL", fallback: voiceflow.DefaultAnalyticsURL, use: notInDemo, read: baseURL(func(c *Config) *string { return &c.VoiceflowAnalyticsURL }),
 		help: "Base URL of Voiceflow's analytics-api service."},
-	{name: "VOICEFLOW_REALTIME_URL", fallback: "https://realtime-api.voiceflow.com", use: notInDemo, read: baseURL(func(c *Config) *string { return &c.VoiceflowRealtimeURL }),
+	{name: "VOICEFLOW_REALTIME_URL", fallback: voiceflow.DefaultRealtimeURL, use: notInDemo, read: baseURL(func(c *Config) *string { return &c.VoiceflowRealtimeURL }),
 		help: "Base URL of Voiceflow's realtime-api service."},
 	{name: "VOICEFLOW_ALLOW_HTTP", fallback: "false", use: notInDemo, read: boolean(func(c *Config) *bool { return &c.VoiceflowAllowHTTP }),
 		help: "Whether the base URLs may be plain http beyond this machine. Keys then travel in clear."},
 	{name: "VOICEFLOW_TIMEOUT", fallback: "20s", read: duration(time.Millisecond, func(c *Config) *time.Duration { return &c.VoiceflowTimeout }),
-		help: "How long one exchange with Voiceflow may take."},
+		help: "How long one exchange with Voiceflow may take, when an assistant is added."},
+	{name: "FORWARD_TIMEOUT", fallback: "120s", read: duration(time.Millisecond, func(c *Config) *time.Duration { return &c.ForwardTimeout }),
+		help: "How long a call that is forwarded may take; a stream, until it begins."},
+	{name: "FORWARD_IDLE", fallback: "60s", read: duration(time.Millisecond, func(c *Config) *time.Duration { return &c.ForwardIdle }),
+		help: "How long a stream that is forwarded lasts without anything coming."},
+	{name: "FORWARD_MAX_BODY", fallback: "25MiB", read: size(func(c *Config) *int64 { return &c.ForwardMaxBody }),
+		help: "The largest body that is forwarded."},
+	{name: "FORWARD_MAX_ANSWER", fallback: "64MiB", read: size(func(c *Config) *int64 { return &c.ForwardMaxAnswer }),
+		help: "The largest answer that is passed on. Exports may have 256 MiB, and streams have no such limit."},
+	{name: "FORWARD_RATE", fallback: "120", read: number(0, 1_000_000, func(c *Config) *int { return &c.ForwardRate }),
+		help: "How many calls a minute are forwarded for one user or access token, by this instance; 0 is no limit."},
 	{name: "COOKIE_SECURE", fallback: "true", read: boolean(func(c *Config) *bool { return &c.CookieSecure }),
 		help: "Whether browsers send the cookies over HTTPS only. Use false for development over plain HTTP."},
 	{name: "COOKIE_SAMESITE", fallback: "lax", read: sameSite,
@@ -353,6 +369,29 @@ func number(least, most int, field func(*Config) *int) func(*Config, string) err
 		}
 		*field(c) = n
 		return nil
+	}
+}
+
+// size reads a number of bytes, with or without a unit of 1,024.
+func size(field func(*Config) *int64) func(*Config, string) error {
+	units := []struct {
+		name string
+		of   int64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"", 1}}
+	return func(c *Config, text string) error {
+		for _, unit := range units {
+			digits, found := strings.CutSuffix(text, unit.name)
+			if !found {
+				continue
+			}
+			n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 32)
+			if err != nil || n < 1 || n > 1<<40/unit.of {
+				break
+			}
+			*field(c) = n * unit.of
+			return nil
+		}
+		return errors.New("be a size such as 25MiB, or a number of bytes")
 	}
 }
 

@@ -65,7 +65,8 @@ func (c demoCommand) Run(ctx context.Context) (err error) {
 	if err := os.Mkdir(cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("a temporary folder can't be made: %w", err)
 	}
-	cfg.VoiceflowAPIURL = standIn.URL()
+	cfg.VoiceflowAPIURL, cfg.VoiceflowRuntimeURL = standIn.URL(), standIn.URL()
+	cfg.VoiceflowAnalyticsURL, cfg.VoiceflowRealtimeURL = standIn.URL(), standIn.URL()
 	site, closeAll, err := openSite(ctx, cfg, sayOnStdout, logs)
 	if err != nil {
 		return err

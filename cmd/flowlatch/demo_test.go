@@ -42,21 +42,25 @@ func TestTheDemoDoesWhatItPrints(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s\n%s: %v\n%s", lines[i-1], line, err, output)
 		}
-		text, status, _ := strings.Cut(strings.TrimSpace(string(output)), "\n")
+		said := strings.TrimSpace(string(output))
+		last := strings.LastIndex(said, "\n")
+		text, status := said[:max(last, 0)], said[last+1:]
 		if status != want[1] || !strings.Contains(text, `"code":"`+want[2]+`"`) && want[2] != "" {
 			t.Errorf("%s\n%s\nbrought %s", lines[i-1], line, output)
 		}
 		for about, has := range map[string]string{
 			"which is all three": `"Name":"Größe & Farbe 👟"`, "which is that one": `"Name":"Pizza Palace"`,
 			"which assistant is set": `"assistant":{"Name":"Pizza Palace"`, "no assistant set": `"assistant":null`,
+			"as a client of Voiceflow does": "one Margherita", "as a stream of events": "event: end", "read the transcripts.": `"userID":"ben"`,
+			"without any cookie": "hello from a program", "one of Flowlatch": `"sessionKey":"`, "that alone": "hello again",
 		} {
 			if strings.Contains(lines[i-1], about) && !strings.Contains(text, has) {
 				t.Errorf("%s\nbrought %s, want %s in it", lines[i-1], text, has)
 			}
 		}
 	}
-	if steps != 20 {
-		t.Errorf("%d commands, want 20:\n%s", steps, s.stdout)
+	if steps != 31 {
+		t.Errorf("%d commands, want 31:\n%s", steps, s.stdout)
 	}
 	s.stop()
 	if left, err := os.ReadDir(m.folder); err != nil || len(left) > 0 {

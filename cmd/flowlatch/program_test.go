@@ -70,7 +70,9 @@ func newMachine(t *testing.T, v *voiceflowtest.Server) *machine {
 	folder := t.TempDir()
 	return &machine{t: t, program: binary, folder: folder, said: new(transcript), env: map[string]string{
 		"PATH": os.Getenv("PATH"), "HOME": folder, "TMPDIR": folder,
-		"FLOWLATCH_ADDR": "127.0.0.1:0", "FLOWLATCH_COOKIE_SECURE": "false", "FLOWLATCH_VOICEFLOW_API_URL": v.URL(),
+		"FLOWLATCH_ADDR": "127.0.0.1:0", "FLOWLATCH_COOKIE_SECURE": "false",
+		"FLOWLATCH_VOICEFLOW_API_URL": v.URL(), "FLOWLATCH_VOICEFLOW_RUNTIME_URL": v.URL(),
+		"FLOWLATCH_VOICEFLOW_ANALYTICS_URL": v.URL(), "FLOWLATCH_VOICEFLOW_REALTIME_URL": v.URL(),
 	}}
 }
 

@@ -69,7 +69,10 @@ func newCipher(cfg Config) *tinkcipher.Cipher {
 
 func newVoiceflow(cfg Config, clock ports.Clock) (*voiceflow.Client, error) {
 	return voiceflow.New(voiceflow.Options{
-		BaseURL: cfg.VoiceflowAPIURL, AllowHTTP: cfg.VoiceflowAllowHTTP, Timeout: cfg.VoiceflowTimeout, Clock: clock,
+		BaseURL: cfg.VoiceflowAPIURL, RuntimeURL: cfg.VoiceflowRuntimeURL,
+		AnalyticsURL: cfg.VoiceflowAnalyticsURL, RealtimeURL: cfg.VoiceflowRealtimeURL,
+		AllowHTTP: cfg.VoiceflowAllowHTTP, Timeout: cfg.VoiceflowTimeout, Clock: clock,
+		ForwardTimeout: cfg.ForwardTimeout, ForwardIdle: cfg.ForwardIdle, MaxAnswer: cfg.ForwardMaxAnswer,
 	})
 }
 
@@ -77,6 +80,10 @@ func newPasswords() *argon2.Hasher { return argon2.New(argon2.Options{}) }
 
 func newAttempts(cfg Config, clock ports.Clock) *throttle.Attempts {
 	return throttle.New(clock, throttle.Options{PerName: cfg.LoginFailures, PerAddress: cfg.LoginFailuresAddress})
+}
+
+func newRates(cfg Config, clock ports.Clock) *throttle.Calls {
+	return throttle.NewCalls(clock, cfg.ForwardRate)
 }
 
 func newOptions(cfg Config) app.Options { return app.Options{Lifetimes: cfg.Lifetimes} }
@@ -88,6 +95,9 @@ func newEngine(cfg Config, service *app.Service, log *slog.Logger) (*gin.Engine,
 		SameSite:        cfg.CookieSameSite,
 		TrustedOrigins:  cfg.TrustedOrigins,
 		TrustedProxies:  cfg.TrustedProxies,
+		ForwardTimeout:  cfg.ForwardTimeout,
+		ForwardIdle:     cfg.ForwardIdle,
+		ForwardMaxBody:  cfg.ForwardMaxBody,
 		Log:             log,
 	})
 }

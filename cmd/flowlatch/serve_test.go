@@ -32,7 +32,7 @@ func TestServeSaysWhereEverythingIs(t *testing.T) {
 	for _, want := range []string{
 		"made the data folder " + m.data() + "\n",
 		"database: SQLite file " + m.data() + "/flowlatch.db\n",
-		"Voiceflow: " + v.URL() + " https://general-runtime.voiceflow.com https://analytics-api.voiceflow.com https://realtime-api.voiceflow.com\n",
+		"Voiceflow: " + strings.Join([]string{v.URL(), v.URL(), v.URL(), v.URL()}, " ") + "\n",
 		"listening on " + s.url + "\n",
 		"there are no users yet; make the first admin in another terminal:\n",
 	} {

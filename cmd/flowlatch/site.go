@@ -32,7 +32,6 @@ const (
 	idleTimeout   = 2 * time.Minute
 	writeSlack    = 15 * time.Second
 	maxHeader     = 32 << 10
-	sweepEvery    = time.Minute
 	memoryLimit   = 56 << 20
 )
 
@@ -48,15 +47,15 @@ func (s Site) serve(ctx context.Context, cfg Config, l net.Listener, log *slog.L
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          newServerLog(log),
 	}
-	minute := time.NewTicker(sweepEvery)
-	defer minute.Stop()
-	sweeping, stopSweeping := context.WithCancel(context.Background())
-	swept := make(chan struct{})
+	running, stopRunning := context.WithCancel(context.Background())
+	ran := make(chan struct{})
 	go func() {
-		defer close(swept)
-		s.sweep(sweeping, minute.C, log)
+		defer close(ran)
+		s.Service.Run(running, func(what string, err error) {
+			log.Warn("something could not be done and will be tried again", "what", what, "err", err.Error())
+		})
 	}()
-	defer func() { stopSweeping(); <-swept }()
+	defer func() { stopRunning(); <-ran }()
 
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
@@ -83,23 +82,6 @@ func setUpMemory() {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(400)
 		debug.SetMemoryLimit(memoryLimit)
-	}
-}
-
-// sweep forgets sessions that are over, at each tick until ctx is done.
-func (s Site) sweep(ctx context.Context, tick <-chan time.Time, log *slog.Logger) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick:
-			n, err := s.Service.Sweep(ctx)
-			if err != nil {
-				log.Warn("sessions that are over could not be swept", "err", err.Error())
-			} else {
-				log.Debug("swept", "sessions", n)
-			}
-		}
 	}
 }
 

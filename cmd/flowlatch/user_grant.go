@@ -7,15 +7,17 @@ import (
 )
 
 type userGrantCommand struct {
-	Name    string `arg:"" help:"The user's name."`
-	Project string `arg:"" help:"The assistant: its Id, its Voiceflow project id, or its exact name."`
+	Name    string   `arg:"" help:"The user's name."`
+	Project string   `arg:"" help:"The assistant: its Id, its Voiceflow project id, or its exact name."`
+	Scopes  []string `placeholder:"SCOPE,…" help:"What the user may do: converse, transcripts, transcripts:delete, analytics, knowledge, knowledge:write, export. Left out, a grant that is there keeps its scopes, and a new one is converse."`
 }
 
 // Help is shown by --help.
 func (userGrantCommand) Help() string {
-	return `Granting what is granted changes nothing. 'flowlatch project list' shows Ids and names.
+	return `Granting what is granted changes its scopes. 'flowlatch project list' shows Ids and names.
 
-    flowlatch user grant ben 'Pizza Palace'`
+    flowlatch user grant ben 'Pizza Palace'
+    flowlatch user grant ben 'Pizza Palace' --scopes converse,transcripts`
 }
 
 // Run grants the assistant.
@@ -25,7 +27,7 @@ func (c userGrantCommand) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := service.GrantProject(ctx, call, user, project); err != nil {
+		if err := service.GrantProject(ctx, call, user, project, c.Scopes); err != nil {
 			return err
 		}
 		sayOnStdout(visible(c.Name) + " may use " + visible(c.Project))

@@ -10,6 +10,7 @@ import (
 	"context"
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
+	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/app"
 	"log/slog"
 )
@@ -30,9 +31,14 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 	}
 	bunstoreProjects := bunstore.NewProjects(store)
 	sessions := bunstore.NewSessions(store)
+	access := bunstore.NewAccess(store)
+	conversations := bunstore.NewConversations(store)
+	bunstoreUsage := bunstore.NewUsage(store)
+	auditLog := bunstore.NewAuditLog(store)
 	installation := bunstore.NewInstallation(store)
 	cipher := newCipher(cfg)
 	codec := sealedcookie.New(cipher)
+	pseudonyms := tinkcipher.NewPseudonyms()
 	client, err := newVoiceflow(cfg, clock)
 	if err != nil {
 		cleanup()
@@ -40,22 +46,31 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 	}
 	bunstoreUsers := bunstore.NewUsers(store)
 	callers := bunstore.NewCallers(store)
+	accessTokens := bunstore.NewAccessTokens(store)
 	hasher := newPasswords()
 	attempts := newAttempts(cfg, clock)
+	calls := newRates(cfg, clock)
 	reader := newRandom()
 	ports := app.Ports{
-		Projects:     bunstoreProjects,
-		Sessions:     sessions,
-		Installation: installation,
-		Cipher:       cipher,
-		Cookies:      codec,
-		Voiceflow:    client,
-		Users:        bunstoreUsers,
-		Callers:      callers,
-		Passwords:    hasher,
-		Attempts:     attempts,
-		Clock:        clock,
-		Random:       reader,
+		Projects:      bunstoreProjects,
+		Sessions:      sessions,
+		Access:        access,
+		Conversations: conversations,
+		Usage:         bunstoreUsage,
+		AuditLog:      auditLog,
+		Installation:  installation,
+		Cipher:        cipher,
+		Cookies:       codec,
+		Pseudonyms:    pseudonyms,
+		Voiceflow:     client,
+		Users:         bunstoreUsers,
+		Callers:       callers,
+		AccessTokens:  accessTokens,
+		Passwords:     hasher,
+		Attempts:      attempts,
+		Rates:         calls,
+		Clock:         clock,
+		Random:        reader,
 	}
 	options := newOptions(cfg)
 	service, err := app.Open(ctx, ports, options)

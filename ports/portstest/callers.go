@@ -11,7 +11,8 @@ import (
 
 // Callers checks every sentence in the comments of ports.Callers. It needs Callers,
 // Users, Sessions and Records of the Store; that an assistant session is no login is
-// checked where it has Projects.
+// checked where it has Projects, and what is about access tokens where it has
+// AccessTokens and Projects.
 func Callers(t *testing.T, open OpenStore) {
 	check(t, open, callers, []sentence{
 		{"BySession returns the user whose login it is, and the login as stored", users | sessions, callerReturns},
@@ -20,6 +21,12 @@ func Callers(t *testing.T, open OpenStore) {
 		{"BySession of an assistant session is NotFound", projects | users | sessions, callerAssistant},
 		{"BySession of a login that is over is NotFound", users | sessions, callerOver},
 		{"BySession is NotFound when the user is gone or disabled", users | sessions, callerGone},
+		{"ByToken returns the user who made the token, and the token's id, project and scopes", projects | users | accessTokens, tokenCallerReturns},
+		{"ByToken returns the rights that the user has now", projects | users | accessTokens, tokenCallerNow},
+		{"ByToken of no token is NotFound", 0, tokenCallerUnknown},
+		{"ByToken of a token that is over or gone is NotFound", projects | users | accessTokens, tokenCallerOver},
+		{"ByToken is NotFound when the user is gone or disabled", projects | users | accessTokens, tokenCallerGone},
+		{"the first ByToken after a Remove has returned is NotFound, on every instance", projects | users | accessTokens, tokenCallerRemoved},
 		{"what one instance writes another sees at once", users | sessions, callerElsewhere},
 		{"an outage and an ended context are Unavailable, never NotFound", users | sessions, callerUnavailable},
 		{"all methods are safe for concurrent use", users | sessions, callerConcurrent},
@@ -151,6 +158,134 @@ func callerGone(t *testing.T, f *fixture) {
 	f.wantCaller(t, "of the next login of that user", f.login(t, u), true)
 }
 
+// wantTokenCaller fails the test unless the token's caller is who made it, with those
+// rights.
+func (f *fixture) wantTokenCaller(t *testing.T, what string, token domain.AccessToken, admin bool) {
+	t.Helper()
+	got, err := f.Callers.ByToken(t.Context(), tokenHash(token))
+	wantNil(t, what+": ByToken", err)
+	if d := otherTokenCaller(got, token, admin); d != nil {
+		t.Fatalf("%s: ByToken: %v", what, d)
+	}
+}
+
+// otherTokenCaller says how got is not who made the token, with those rights.
+func otherTokenCaller(got domain.Caller, token domain.AccessToken, admin bool) error {
+	want := domain.Caller{ID: token.User, Admin: admin, Token: token.ID, Only: token.Project, Scopes: token.Scopes}
+	if got != want {
+		return fmt.Errorf("got the caller %+v, want %+v", got, want)
+	}
+	if got.Actor() != domain.ActorToken(token.ID) {
+		return fmt.Errorf("got %q as the actor of the audit, want the token", got.Actor())
+	}
+	return nil
+}
+
+func (f *fixture) wantNoTokenCaller(t *testing.T, what string, hash domain.TokenHash) {
+	t.Helper()
+	got, err := f.Callers.ByToken(t.Context(), hash)
+	wantKind(t, what+": ByToken", err, domain.NotFound)
+	if got != (domain.Caller{}) {
+		t.Fatalf("%s: ByToken: got a caller with the error, want the zero Caller", what)
+	}
+}
+
+// tokenCallerReturns has a token of each sort.
+func tokenCallerReturns(t *testing.T, f *fixture) {
+	p, q := f.addNamed(t, "p"), f.addNamed(t, "q")
+	member, admin := f.member(t, "member", p.ID), f.admin(t, "admin")
+	own := f.token(admin.ID, q.ID, domain.AllScopes())
+	own.OwnUsers = true
+	for _, token := range []domain.AccessToken{
+		f.token(member.ID, p.ID, domain.DefaultScopes()),
+		f.token(member.ID, p.ID, domain.ScopesOf(domain.ScopeTranscripts, domain.ScopeExport)),
+		f.token(member.ID, q.ID, domain.AllScopes()), // for what is not granted to the user
+		f.token(admin.ID, "", domain.ScopesOf(domain.ScopeManage)),
+		own,
+	} {
+		f.issue(t, token)
+		f.wantTokenCaller(t, "of a token", token, token.User == admin.ID)
+	}
+}
+
+// tokenCallerNow would show an adapter that takes rights from what the token was made
+// with.
+func tokenCallerNow(t *testing.T, f *fixture) {
+	p := f.addNamed(t, "p")
+	u := f.member(t, "ana", p.ID)
+	token := f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes()))
+	for range 3 {
+		f.update(t, u.ID, func(u *domain.User) { u.Role = domain.RoleAdmin })
+		f.wantTokenCaller(t, "after the user became an admin", token, true)
+		f.update(t, u.ID, func(u *domain.User) { u.Role = domain.RoleMember })
+		f.wantTokenCaller(t, "after the user was demoted", token, false)
+	}
+}
+
+func tokenCallerUnknown(t *testing.T, f *fixture) {
+	for _, hash := range []domain.TokenHash{{}, {1}, {4, 0, 4}} {
+		f.wantNoTokenCaller(t, fmt.Sprintf("of the unknown hash %x", hash), hash)
+	}
+}
+
+// tokenCallerOver has hashes that differ from a good one in their last bit and their first.
+func tokenCallerOver(t *testing.T, f *fixture) {
+	p, gone := f.addNamed(t, "p"), f.addNamed(t, "gone")
+	u := f.member(t, "ana", p.ID, gone.ID)
+	stays, removed := f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes())), f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes()))
+	ofGone := f.issue(t, f.token(u.ID, gone.ID, domain.DefaultScopes()))
+	f.withdraw(t, removed.ID)
+	f.remove(t, gone.ID)
+	f.wantNoTokenCaller(t, "of a token that was removed", tokenHash(removed))
+	f.wantNoTokenCaller(t, "of a token whose project was removed", tokenHash(ofGone))
+	f.wantTokenCaller(t, "of another token", stays, false)
+	for _, i := range []int{0, len(domain.TokenHash{}) - 1} {
+		almost := tokenHash(stays)
+		almost[i] ^= 1
+		f.wantNoTokenCaller(t, fmt.Sprintf("of a hash with another byte %d", i), almost)
+	}
+
+	f.clock.set(stays.Expires.Add(-1))
+	f.wantTokenCaller(t, "a nanosecond before the end", stays, false)
+	for _, after := range []time.Duration{0, time.Nanosecond, time.Microsecond, 1000 * time.Hour} {
+		f.clock.set(stays.Expires.Add(after))
+		f.wantNoTokenCaller(t, fmt.Sprintf("%v after the end", after), tokenHash(stays))
+	}
+}
+
+func tokenCallerGone(t *testing.T, f *fixture) {
+	p := f.addNamed(t, "p")
+	u, gone := f.member(t, "ana", p.ID), f.member(t, "bob", p.ID)
+	token, goneToken := f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes())), f.issue(t, f.token(gone.ID, p.ID, domain.DefaultScopes()))
+	f.removeUser(t, gone.ID)
+	f.wantNoTokenCaller(t, "of a user who is gone", tokenHash(goneToken))
+	f.wantTokenCaller(t, "of another user", token, false)
+	gone.SetAssistants(nil)
+	f.create(t, gone)
+	f.wantNoTokenCaller(t, "of a user who was removed and is back under the same id", tokenHash(goneToken))
+
+	// Unlike a login, a token is there again with its user.
+	f.update(t, u.ID, func(u *domain.User) { u.Disabled = true })
+	f.wantNoTokenCaller(t, "of a user who is disabled", tokenHash(token))
+	f.update(t, u.ID, func(u *domain.User) { u.Disabled = false })
+	f.wantTokenCaller(t, "of a user who was disabled and is enabled again", token, false)
+}
+
+func tokenCallerRemoved(t *testing.T, f *fixture) {
+	p := f.addNamed(t, "p")
+	u := f.member(t, "ana", p.ID)
+	for _, at := range f.instances(t) {
+		token := f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes()))
+		f.whileInUse(t, "AccessTokens.Remove", func(ctx context.Context, at Store) error {
+			_, err := at.Callers.ByToken(ctx, tokenHash(token))
+			return err
+		}, func() error {
+			rec := f.record(domain.ActionDeleteAccessToken, domain.OnToken(token.ID))
+			return at.AccessTokens.Remove(t.Context(), token.ID, "", rec)
+		})
+	}
+}
+
 func callerElsewhere(t *testing.T, f *fixture) {
 	at := f.instances(t)
 	there := at[len(at)-1]
@@ -178,6 +313,10 @@ func callerUnavailable(t *testing.T, f *fixture) {
 		}},
 		call{"BySession of no login", func(ctx context.Context) error {
 			_, err := f.Callers.BySession(ctx, sessionID(404))
+			return err
+		}},
+		call{"ByToken of no token", func(ctx context.Context) error {
+			_, err := f.Callers.ByToken(ctx, domain.TokenHash{4, 0, 4})
 			return err
 		}},
 	)

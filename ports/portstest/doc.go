@@ -7,6 +7,7 @@
 // its own clock. What it opens is closed by the function's own t.Cleanup.
 //
 // Some sentences can't be seen from outside of an adapter, and are for the adapter's
-// own tests: which rows a page reads, how much memory the attempts take, that looking
-// at a hash of nobody costs the usual time, and that a killed process locks nobody out.
+// own tests: which rows a page reads, how much memory the attempts and the rates of calls
+// take, that looking at a hash of nobody costs the usual time, and that a killed process
+// locks nobody out.
 package portstest

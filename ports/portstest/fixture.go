@@ -1,6 +1,7 @@
 package portstest
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"testing"
 	"time"
@@ -29,6 +30,14 @@ func sessionID(n int) domain.SessionID {
 	return domain.SessionID(fmt.Sprintf("01890000-0000-7000-a000-%012x", n))
 }
 
+func tokenID(n int) domain.TokenID {
+	return domain.TokenID(fmt.Sprintf("01890000-0000-7000-b000-%012x", n))
+}
+
+func conversationID(n int) domain.ConversationID {
+	return domain.ConversationID(fmt.Sprintf("01890000-0000-7000-8001-%012x", n))
+}
+
 // voiceflowID is an id whose first half is a time in 2024, as Voiceflow's are.
 func voiceflowID(n int) domain.VoiceflowID {
 	return domain.VoiceflowID(fmt.Sprintf("66c5%020x", n))
@@ -48,6 +57,7 @@ func (f *fixture) project(name string) domain.Project {
 	return domain.Project{
 		ID: projectID(n), Name: name, Voiceflow: voiceflowID(n), Version: fmt.Sprintf("66c6%020x", n),
 		Platform: "webchat", Created: domain.Instant(f.clock.now()), VoiceflowCreated: voiceflowID(n).Created(),
+		KeyStatus: domain.KeyOK, Credits: domain.CreditsOK,
 	}
 }
 
@@ -84,11 +94,17 @@ func (f *fixture) remove(t *testing.T, id domain.ProjectID) {
 	f.log = append(f.log, rec)
 }
 
-// grant grants what was not granted.
+// grant grants what was not granted, within the default scopes.
 func (f *fixture) grant(t *testing.T, user domain.UserID, id domain.ProjectID) {
 	t.Helper()
+	f.grantScopes(t, user, id, 0)
+}
+
+// grantScopes grants, which must change something.
+func (f *fixture) grantScopes(t *testing.T, user domain.UserID, id domain.ProjectID, scopes domain.Scopes) {
+	t.Helper()
 	rec := f.record(domain.ActionGrantProject, domain.OnGrant(user, id))
-	wantNil(t, "preparing: Projects.Grant", f.Projects.Grant(t.Context(), user, id, f.clock.now(), rec))
+	wantNil(t, "preparing: Projects.Grant", f.Projects.Grant(t.Context(), user, id, scopes, f.clock.now(), rec))
 	f.log = append(f.log, rec)
 }
 
@@ -240,4 +256,65 @@ func (f *fixture) wantOver(t *testing.T, what string, all ...domain.Session) {
 		_, err := f.Sessions.Find(t.Context(), s.ID)
 		wantKind(t, what+": Sessions.Find of a session that is over", err, domain.NotFound)
 	}
+}
+
+// removeUser removes a user.
+func (f *fixture) removeUser(t *testing.T, id domain.UserID) {
+	t.Helper()
+	rec := f.record(domain.ActionDeleteUser, domain.OnUser(id))
+	wantNil(t, "preparing: Users.Remove", f.Users.Remove(t.Context(), id, agree, rec))
+	f.log = append(f.log, rec)
+}
+
+// token is an access token of its own, not stored, that lasts for a day.
+func (f *fixture) token(user domain.UserID, id domain.ProjectID, scopes domain.Scopes) domain.AccessToken {
+	n, now := f.next(), domain.Instant(f.clock.now())
+	return domain.AccessToken{
+		ID: tokenID(n), Name: fmt.Sprintf("token %d", n), Prefix: fmt.Sprintf("flk_%06d", n), User: user, Project: id, Scopes: scopes,
+		Created: now, Expires: now.Add(24 * time.Hour),
+	}
+}
+
+// tokenHash is what the suite stores t under.
+func tokenHash(t domain.AccessToken) domain.TokenHash { return sha256.Sum256([]byte(t.ID)) }
+
+// issue stores an access token.
+func (f *fixture) issue(t *testing.T, token domain.AccessToken) domain.AccessToken {
+	t.Helper()
+	rec := f.record(domain.ActionCreateAccessToken, domain.OnToken(token.ID))
+	wantNil(t, "preparing: AccessTokens.Create", f.AccessTokens.Create(t.Context(), token, tokenHash(token), rec))
+	f.log = append(f.log, rec)
+	return token
+}
+
+// withdraw removes an access token.
+func (f *fixture) withdraw(t *testing.T, id domain.TokenID) {
+	t.Helper()
+	rec := f.record(domain.ActionDeleteAccessToken, domain.OnToken(id))
+	wantNil(t, "preparing: AccessTokens.Remove", f.AccessTokens.Remove(t.Context(), id, "", rec))
+	f.log = append(f.log, rec)
+}
+
+// conversation is one of its own that the session or the token has made, not stored.
+func (f *fixture) conversation(s domain.Session, token domain.AccessToken) domain.Conversation {
+	a := domain.Access{Session: s, Token: token, Project: domain.Project{ID: s.Project}}
+	if token.ID != "" {
+		a.Project.ID = token.Project
+	}
+	n := f.next()
+	c := domain.NewConversation(conversationID(n), a, fmt.Sprintf("Pseudonym_%d", n), f.clock.now())
+	c.Key = sessionKey(n)
+	return c
+}
+
+// sessionKey is a sealed session key of its own.
+func sessionKey(n int) domain.Sealed {
+	return domain.Sealed{Key: "1886453126", Bytes: []byte(fmt.Sprintf("\x00\x01\xff\xfe'\"\\\n sealed session key %d", n))}
+}
+
+// converse stores a conversation.
+func (f *fixture) converse(t *testing.T, c domain.Conversation) domain.Conversation {
+	t.Helper()
+	wantNil(t, "preparing: Conversations.Open", f.Conversations.Open(t.Context(), c))
+	return c
 }

@@ -18,8 +18,9 @@ import (
 // Installation of the Store alone.
 func Installation(t *testing.T, open OpenStore) {
 	check(t, open, installation, []sentence{
-		{"Prepare hands zeros to check on a database that has no known value, and stores what check returns", 0, prepareFirst},
+		{"Prepare hands zeros to check on a database that has nothing yet, and stores what check returns", 0, prepareFirst},
 		{"Prepare hands what is stored to check, and replaces it by what check returns", 0, prepareAgain},
+		{"Pseudonyms alone is zero on a database that was last prepared before there were any", 0, preparePseudonyms},
 		{"the error of check is returned as it is, and nothing is stored", 0, prepareError},
 		{"only one Prepare runs at a time, and of many on an empty database all see one value", 0, prepareAtOnce},
 		{"a Prepare that waits for another returns promptly once its context is done", 0, prepareWaits},
@@ -33,74 +34,101 @@ func Installation(t *testing.T, open OpenStore) {
 	})
 }
 
-// knownValue is a known value of its own.
-func knownValue(n int) domain.Sealed {
-	return domain.Sealed{Key: domain.KeyID(fmt.Sprintf("key-%d", n)), Bytes: []byte(fmt.Sprintf("\x00\xff'\"\\ known value %d", n))}
+// installationOf is an installation of its own, at origin.
+func installationOf(n int) domain.Installation {
+	return domain.Installation{
+		Known:      domain.Sealed{Key: domain.KeyID(fmt.Sprintf("key-%d", n)), Bytes: []byte(fmt.Sprintf("\x00\xff'\"\\ known value %d", n))},
+		Origin:     origin,
+		Pseudonyms: domain.Sealed{Key: domain.KeyID(fmt.Sprintf("key-%d0", n)), Bytes: []byte(fmt.Sprintf("\x00\xff'\"\\ pseudonyms %d", n))},
+	}
 }
 
 const elsewhere = domain.Origin("https://voiceflow.example.com:8443")
 
-type checkFunc = func(domain.Sealed, domain.Origin) (domain.Sealed, domain.Origin, error)
+type checkFunc = func(domain.Installation) (domain.Installation, error)
 
-// keep is a check that stores value at origin if there is none, and leaves it otherwise.
-func keep(value domain.Sealed, at domain.Origin) checkFunc {
-	return func(known domain.Sealed, there domain.Origin) (domain.Sealed, domain.Origin, error) {
-		if known.IsZero() {
-			return value, at, nil
+// keep is a check that stores value if there is none, and leaves it otherwise.
+func keep(value domain.Installation) checkFunc {
+	return func(known domain.Installation) (domain.Installation, error) {
+		if known.Known.IsZero() {
+			return value, nil
 		}
-		return known, there, nil
+		return known, nil
 	}
 }
 
-// prepare stores value at origin, and fails the test unless check was handed before.
-func (f *fixture) prepare(t *testing.T, what string, before domain.Sealed, beforeAt domain.Origin, value domain.Sealed, at domain.Origin) {
+// put is a check that stores value, whatever is there.
+func put(value domain.Installation) checkFunc {
+	return func(domain.Installation) (domain.Installation, error) { return value, nil }
+}
+
+// prepare stores value, and fails the test unless check was handed before.
+func (f *fixture) prepare(t *testing.T, what string, before, value domain.Installation) {
 	t.Helper()
 	called := 0
-	err := f.Installation.Prepare(t.Context(), func(known domain.Sealed, there domain.Origin) (domain.Sealed, domain.Origin, error) {
+	err := f.Installation.Prepare(t.Context(), func(known domain.Installation) (domain.Installation, error) {
 		called++
 		if d := difference(known, before); d != "" {
-			t.Errorf("%s: the known value that check was handed: %s", what, d)
+			t.Errorf("%s: what check was handed: %s", what, d)
 		}
-		if there != beforeAt {
-			t.Errorf("%s: the origin that check was handed: got %q, want %q", what, there, beforeAt)
-		}
-		return value, at, nil
+		return value, nil
 	})
 	wantNil(t, what+": Prepare", err)
 	if called != 1 {
 		t.Fatalf("%s: Prepare: got %d calls of check, want 1", what, called)
 	}
-	f.wantKnown(t, what, value, at)
+	f.wantKnown(t, what, value)
 }
 
-func (f *fixture) wantKnown(t *testing.T, what string, value domain.Sealed, at domain.Origin) {
+func (f *fixture) wantKnown(t *testing.T, what string, value domain.Installation) {
 	t.Helper()
-	got, gotAt, err := f.Installation.Known(t.Context())
+	got, err := f.Installation.Known(t.Context())
 	wantNil(t, what+": Known", err)
-	wantSame(t, what+": the value that Known returned", got, value)
-	wantSame(t, what+": the origin that Known returned", gotAt, at)
+	wantSame(t, what+": what Known returned", got, value)
 }
 
 // wantNothingKnown fails the test unless Known is as before any Prepare.
 func (f *fixture) wantNothingKnown(t *testing.T, what string) {
 	t.Helper()
-	got, at, err := f.Installation.Known(t.Context())
+	got, err := f.Installation.Known(t.Context())
 	wantKind(t, what+": Known", err, domain.Unavailable)
-	if !got.IsZero() || at != "" {
-		t.Fatalf("%s: Known: got a value with the error, want none", what)
-	}
+	wantSame(t, what+": what Known returned beside the error", got, domain.Installation{})
 }
 
 func prepareFirst(t *testing.T, f *fixture) {
-	f.prepare(t, "the first time", domain.Sealed{}, "", knownValue(1), origin)
+	f.prepare(t, "the first time", domain.Installation{}, installationOf(1))
 }
 
+// prepareAgain changes each part alone, and then all.
 func prepareAgain(t *testing.T, f *fixture) {
-	f.prepare(t, "the first time", domain.Sealed{}, "", knownValue(1), origin)
-	f.prepare(t, "with the same again", knownValue(1), origin, knownValue(1), origin)
-	f.prepare(t, "with another value", knownValue(1), origin, knownValue(2), origin)
-	f.prepare(t, "with another origin", knownValue(2), origin, knownValue(2), elsewhere)
-	f.prepare(t, "with both others", knownValue(2), elsewhere, knownValue(3), origin)
+	is := installationOf(1)
+	f.prepare(t, "the first time", domain.Installation{}, is)
+	f.prepare(t, "with the same again", is, is)
+	for _, step := range []struct {
+		name   string
+		change func(i *domain.Installation)
+	}{
+		{"with another known value", func(i *domain.Installation) { i.Known = installationOf(2).Known }},
+		{"with another origin", func(i *domain.Installation) { i.Origin = elsewhere }},
+		{"with another key of the pseudonyms", func(i *domain.Installation) { i.Pseudonyms = installationOf(3).Pseudonyms }},
+		{"with the key of the pseudonyms sealed by another key", func(i *domain.Installation) { i.Pseudonyms.Key = "another" }},
+		{"with the known value sealed by another key", func(i *domain.Installation) { i.Known.Key = "another" }},
+		{"with all others", func(i *domain.Installation) { *i = installationOf(4) }},
+	} {
+		was := is
+		step.change(&is)
+		f.prepare(t, step.name, was, is)
+	}
+}
+
+// preparePseudonyms is what a database of an earlier program goes through.
+func preparePseudonyms(t *testing.T, f *fixture) {
+	before, after := installationOf(1), installationOf(1)
+	before.Pseudonyms = domain.Sealed{}
+	f.prepare(t, "before there are pseudonyms", domain.Installation{}, before)
+	f.prepare(t, "without pseudonyms again", before, before)
+	f.prepare(t, "with the first pseudonyms", before, after)
+	f.prepare(t, "with the same pseudonyms again", after, after)
 }
 
 // prepareError refuses on an empty database and on one that has a value: neither may take
@@ -110,8 +138,8 @@ func prepareError(t *testing.T, f *fixture) {
 	refuse := func(what string) {
 		t.Helper()
 		for _, refusal := range []error{errRefused, ours} {
-			err := f.Installation.Prepare(t.Context(), func(domain.Sealed, domain.Origin) (domain.Sealed, domain.Origin, error) {
-				return knownValue(9), elsewhere, refusal
+			err := f.Installation.Prepare(t.Context(), func(domain.Installation) (domain.Installation, error) {
+				return installationOf(9), refusal
 			})
 			if err != refusal { //nolint:errorlint // the very error is what is promised
 				t.Fatalf("Prepare %s whose check fails: got error %v, want %v as it is", what, err, refusal)
@@ -120,10 +148,10 @@ func prepareError(t *testing.T, f *fixture) {
 	}
 	refuse("on an empty database")
 	f.wantNothingKnown(t, "after check failed on an empty database")
-	f.prepare(t, "after check failed on an empty database", domain.Sealed{}, "", knownValue(1), origin)
+	f.prepare(t, "after check failed on an empty database", domain.Installation{}, installationOf(1))
 	refuse("again")
-	f.wantKnown(t, "after check failed", knownValue(1), origin)
-	f.prepare(t, "after check failed", knownValue(1), origin, knownValue(2), origin)
+	f.wantKnown(t, "after check failed", installationOf(1))
+	f.prepare(t, "after check failed", installationOf(1), installationOf(2))
 }
 
 // prepareAtOnce is several first starts on one empty database. If two saw none, each would
@@ -132,19 +160,20 @@ func prepareAtOnce(t *testing.T, f *fixture) {
 	at := f.instances(t)
 	const n = 16
 	var inside, made atomic.Int32
-	errs, seen := make([]error, n), make([]domain.Sealed, n)
+	errs, seen := make([]error, n), make([]domain.Installation, n)
 	together := make([]bool, n)
 	atOnce(n, func(i int) {
-		errs[i] = at[i%len(at)].Installation.Prepare(t.Context(), func(known domain.Sealed, there domain.Origin) (domain.Sealed, domain.Origin, error) {
+		errs[i] = at[i%len(at)].Installation.Prepare(t.Context(), func(known domain.Installation) (domain.Installation, error) {
 			together[i] = inside.Add(1) > 1
 			defer inside.Add(-1)
 			linger()
-			if known.IsZero() {
+			if known.Known.IsZero() {
 				made.Add(1)
-				known, there = knownValue(i), origin
+				known = installationOf(i)
 			}
-			seen[i] = domain.Sealed{Key: known.Key, Bytes: bytes.Clone(known.Bytes)}
-			return known, there, nil
+			seen[i] = known
+			seen[i].Known.Bytes, seen[i].Pseudonyms.Bytes = bytes.Clone(known.Known.Bytes), bytes.Clone(known.Pseudonyms.Bytes)
+			return known, nil
 		})
 	})
 	for i, err := range errs {
@@ -157,9 +186,9 @@ func prepareAtOnce(t *testing.T, f *fixture) {
 		t.Fatalf("%d Prepares at the same instant on an empty database: got %d that were handed none, want exactly the first", n, got)
 	}
 	for _, s := range seen {
-		wantSame(t, "the known value, as each of the Prepares saw it", s, seen[0])
+		wantSame(t, "what is stored, as each of the Prepares saw it", s, seen[0])
 	}
-	f.wantKnown(t, "after all", seen[0], origin)
+	f.wantKnown(t, "after all", seen[0])
 }
 
 // prepareWaits holds one Prepare in the middle of its check.
@@ -170,10 +199,10 @@ func prepareWaits(t *testing.T, f *fixture) {
 	defer release()
 	first := make(chan error, 1)
 	go func() {
-		first <- f.Installation.Prepare(t.Context(), func(domain.Sealed, domain.Origin) (domain.Sealed, domain.Origin, error) {
+		first <- f.Installation.Prepare(t.Context(), func(domain.Installation) (domain.Installation, error) {
 			close(inside)
 			<-leave
-			return knownValue(1), origin, nil
+			return installationOf(1), nil
 		})
 	}()
 	<-inside
@@ -185,9 +214,9 @@ func prepareWaits(t *testing.T, f *fixture) {
 		var entered atomic.Bool
 		go func() {
 			defer close(returned)
-			err = instance.Installation.Prepare(ctx, func(known domain.Sealed, at domain.Origin) (domain.Sealed, domain.Origin, error) {
+			err = instance.Installation.Prepare(ctx, func(known domain.Installation) (domain.Installation, error) {
 				entered.Store(true)
-				return known, at, nil
+				return known, nil
 			})
 		}()
 		linger() // so that it most likely waits by then
@@ -200,27 +229,27 @@ func prepareWaits(t *testing.T, f *fixture) {
 	}
 	release()
 	wantNil(t, "the Prepare for which others waited", <-first)
-	f.wantKnown(t, "after all", knownValue(1), origin)
+	f.wantKnown(t, "after all", installationOf(1))
 }
 
 func prepareBroken(t *testing.T, f *fixture) {
 	at := f.instances(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	err := f.Installation.Prepare(ctx, func(domain.Sealed, domain.Origin) (domain.Sealed, domain.Origin, error) {
+	err := f.Installation.Prepare(ctx, func(domain.Installation) (domain.Installation, error) {
 		cancel()
-		return knownValue(1), origin, nil
+		return installationOf(1), nil
 	})
 	// The end of the context may come too late to stop it, but not half.
 	if err == nil {
-		f.wantKnown(t, "after Prepare that succeeded though its context ended", knownValue(1), origin)
+		f.wantKnown(t, "after Prepare that succeeded though its context ended", installationOf(1))
 	} else {
 		wantKind(t, "Prepare whose context ends in the middle", err, domain.Unavailable)
 		f.wantNothingKnown(t, "after Prepare whose context ended in the middle")
 	}
 	for _, instance := range at {
-		wantNil(t, "Prepare after one that was broken off", instance.Installation.Prepare(t.Context(), keep(knownValue(1), origin)))
+		wantNil(t, "Prepare after one that was broken off", instance.Installation.Prepare(t.Context(), keep(installationOf(1))))
 	}
-	f.wantKnown(t, "after all", knownValue(1), origin)
+	f.wantKnown(t, "after all", installationOf(1))
 }
 
 // prepareNewer goes on with Known: an older program that runs already is not stopped.
@@ -229,18 +258,16 @@ func prepareNewer(t *testing.T, f *fixture) {
 		t.Log("not checked: there is no schema that could be newer")
 		return
 	}
-	f.prepare(t, "the first time", domain.Sealed{}, "", knownValue(1), origin)
+	f.prepare(t, "the first time", domain.Installation{}, installationOf(1))
 	f.Outgrow(t)
 	for range 2 {
-		err := f.Installation.Prepare(t.Context(), func(domain.Sealed, domain.Origin) (domain.Sealed, domain.Origin, error) {
-			return knownValue(2), elsewhere, nil
-		})
+		err := f.Installation.Prepare(t.Context(), put(installationOf(2)))
 		wantKind(t, "Prepare of a schema that is newer", err, domain.Conflict)
 		if e, _ := errors.AsType[*domain.Error](err); e.Public == "" {
 			t.Fatalf("Prepare of a schema that is newer: got an error without a sentence (%q), want one", err)
 		}
 	}
-	f.wantKnown(t, "after Prepare of a schema that is newer", knownValue(1), origin)
+	f.wantKnown(t, "after Prepare of a schema that is newer", installationOf(1))
 }
 
 func knownBefore(t *testing.T, f *fixture) {
@@ -251,7 +278,7 @@ func knownBefore(t *testing.T, f *fixture) {
 
 func prepareReady(t *testing.T, f *fixture) {
 	for n := range 3 {
-		wantNil(t, "Prepare", f.Installation.Prepare(t.Context(), keep(knownValue(1), origin)))
+		wantNil(t, "Prepare", f.Installation.Prepare(t.Context(), keep(installationOf(1))))
 		f.addNamed(t, fmt.Sprintf("added after %d Prepares", n+1))
 	}
 	got, err := f.Projects.Page(t.Context(), everything, domain.Cursor{}, 10)
@@ -262,41 +289,50 @@ func prepareReady(t *testing.T, f *fixture) {
 func installationElsewhere(t *testing.T, f *fixture) {
 	at := f.instances(t)
 	there := at[len(at)-1].Installation
-	f.prepare(t, "here", domain.Sealed{}, "", knownValue(1), origin)
+	f.prepare(t, "here", domain.Installation{}, installationOf(1))
 	for n := 2; n < 5; n++ {
-		wantNil(t, "Prepare on the other instance", there.Prepare(t.Context(), func(known domain.Sealed, at domain.Origin) (domain.Sealed, domain.Origin, error) {
-			if d := difference(known, knownValue(n-1)); d != "" {
-				t.Errorf("the known value that check was handed on the other instance: %s", d)
+		wantNil(t, "Prepare on the other instance", there.Prepare(t.Context(), func(known domain.Installation) (domain.Installation, error) {
+			if d := difference(known, installationOf(n-1)); d != "" {
+				t.Errorf("what check was handed on the other instance: %s", d)
 			}
-			return knownValue(n), at, nil
+			return installationOf(n), nil
 		}))
-		f.wantKnown(t, "after Prepare on the other instance", knownValue(n), origin)
+		f.wantKnown(t, "after Prepare on the other instance", installationOf(n))
 	}
 }
 
 // installationArguments alters what it handed in and what it was given.
 func installationArguments(t *testing.T, f *fixture) {
-	value := knownValue(1)
-	wantNil(t, "Prepare", f.Installation.Prepare(t.Context(), keep(value, origin)))
-	wantSame(t, "the value that check returned, afterwards", value, knownValue(1))
-	clear(value.Bytes)
-	f.wantKnown(t, "after the caller cleared the bytes that check had returned", knownValue(1), origin)
-	got, _, err := f.Installation.Known(t.Context())
+	value := installationOf(1)
+	wantNil(t, "Prepare", f.Installation.Prepare(t.Context(), put(value)))
+	wantSame(t, "what check returned, afterwards", value, installationOf(1))
+	clear(value.Known.Bytes)
+	clear(value.Pseudonyms.Bytes)
+	f.wantKnown(t, "after the caller cleared the bytes that check had returned", installationOf(1))
+	got, err := f.Installation.Known(t.Context())
 	wantNil(t, "Known", err)
-	clear(got.Bytes)
-	f.wantKnown(t, "after the caller cleared the bytes that Known had returned", knownValue(1), origin)
+	clear(got.Known.Bytes)
+	clear(got.Pseudonyms.Bytes)
+	f.wantKnown(t, "after the caller cleared the bytes that Known had returned", installationOf(1))
+	err = f.Installation.Prepare(t.Context(), func(known domain.Installation) (domain.Installation, error) {
+		clear(known.Known.Bytes)
+		clear(known.Pseudonyms.Bytes)
+		return domain.Installation{}, errRefused
+	})
+	if !errors.Is(err, errRefused) {
+		t.Fatalf("Prepare whose check fails: got error %v, want %v", err, errRefused)
+	}
+	f.wantKnown(t, "after check cleared the bytes that it was handed", installationOf(1))
 }
 
 func installationUnavailable(t *testing.T, f *fixture) {
-	f.prepare(t, "the first time", domain.Sealed{}, "", knownValue(1), origin)
-	f.wantUnavailable(t, func(t *testing.T) { f.wantKnown(t, "after calls under ended contexts", knownValue(1), origin) },
+	f.prepare(t, "the first time", domain.Installation{}, installationOf(1))
+	f.wantUnavailable(t, func(t *testing.T) { f.wantKnown(t, "after calls under ended contexts", installationOf(1)) },
 		call{"Prepare", func(ctx context.Context) error {
-			return f.Installation.Prepare(ctx, func(domain.Sealed, domain.Origin) (domain.Sealed, domain.Origin, error) {
-				return knownValue(2), elsewhere, nil
-			})
+			return f.Installation.Prepare(ctx, put(installationOf(2)))
 		}},
 		call{"Known", func(ctx context.Context) error {
-			_, _, err := f.Installation.Known(ctx)
+			_, err := f.Installation.Known(ctx)
 			return err
 		}},
 	)

@@ -39,13 +39,24 @@ func ProjectRepository(t *testing.T, open OpenStore) {
 		{"Grant lets that user use that project", 0, grantLets},
 		{"Grant takes any user, there or not", 0, grantAnybody},
 		{"Grant of what is granted succeeds, changes nothing and keeps no record", 0, grantTwice},
+		{"Grant replaces the scopes of what is granted and nothing else, together with the record", 0, grantReplaces},
+		{"empty scopes are those that the grant has, and the default ones for a new grant", 0, grantDefaults},
+		{"Grant of other scopes ends no session", users | sessions, grantEndsNothing},
+		{"of several Grants of other scopes at the same instant one is left, whole", 0, grantScopesAtOnce},
 		{"Grant of an unknown project is NotFound and keeps no record", 0, grantUnknown},
 		{"a Grant during a Remove leaves no grant behind", 0, grantDuringRemove},
+		{"Grants returns the grants that the filter picks, and none is no error", 0, grantsFilter},
+		{"Grants is in the order of the bytes of the user, then the project, returns at most limit, and goes on behind the cursor", 0, grantsOrder},
+		{"Grants shows what came with a user and what went with a project", users, grantsOfUsers},
+		{"Grants holds no connection once it has returned", 0, grantsConnections},
 		{"Revoke takes the grant back", 0, revokeTakes},
 		{"Revoke ends the assistant sessions that the grant let in, and no other", users | sessions, revokeEndsSessions},
 		{"Revoke of what is not granted succeeds, changes nothing and keeps no record", 0, revokeUnknown},
 		{"no session outlives a Revoke at the same instant, and the grant given again revives none", users | sessions, revokeRace},
 		{"no session outlives a Remove at the same instant", users | sessions, removeRace},
+		{"MarkKey and MarkCredits record what is known, each alone, together with the record", 0, marksStore},
+		{"MarkKey and MarkCredits of what is known already change nothing and keep no record", 0, marksTwice},
+		{"MarkKey and MarkCredits of an unknown id are NotFound and keep no record", 0, marksUnknown},
 		{"what one instance writes another sees at once", 0, projectsElsewhere},
 		{"arguments are neither kept nor modified, and results are the caller's own", 0, projectsArguments},
 		{"an outage and an ended context are Unavailable, never NotFound, and change nothing", 0, projectsUnavailable},
@@ -615,7 +626,7 @@ func grantTwice(t *testing.T, f *fixture) {
 	f.grant(t, user, p.ID)
 	f.clock.advance(time.Hour)
 	for range 2 {
-		err := f.Projects.Grant(t.Context(), user, p.ID, f.clock.now(), f.record(domain.ActionGrantProject, domain.OnGrant(user, p.ID)))
+		err := f.Projects.Grant(t.Context(), user, p.ID, 0, f.clock.now(), f.record(domain.ActionGrantProject, domain.OnGrant(user, p.ID)))
 		wantNil(t, "Grant of what is granted", err)
 	}
 	f.wantSeen(t, "after Grant of what is granted", domain.GrantedTo(user), p.ID)
@@ -627,7 +638,7 @@ func grantTwice(t *testing.T, f *fixture) {
 		recs[i] = f.record(domain.ActionGrantProject, domain.OnGrant(user, q.ID))
 	}
 	atOnce(crowd, func(i int) {
-		errs[i] = at[i%len(at)].Projects.Grant(t.Context(), user, q.ID, f.clock.now(), recs[i])
+		errs[i] = at[i%len(at)].Projects.Grant(t.Context(), user, q.ID, 0, f.clock.now(), recs[i])
 	})
 	for _, err := range errs {
 		wantNil(t, fmt.Sprintf("one of %d Grants at the same instant", crowd), err)
@@ -652,13 +663,297 @@ func (f *fixture) wantOneOf(t *testing.T, what string, recs []domain.Record) {
 	f.log = got
 }
 
+// scopeSets are sets of scopes as a grant may have them.
+var scopeSets = []domain.Scopes{
+	domain.ScopesOf(domain.ScopeConverse), domain.ScopesOf(domain.ScopeTranscripts), domain.ScopesOf(domain.ScopeTranscriptsDelete),
+	domain.ScopesOf(domain.ScopeAnalytics), domain.ScopesOf(domain.ScopeKnowledge), domain.ScopesOf(domain.ScopeKnowledgeWrite),
+	domain.ScopesOf(domain.ScopeExport), domain.ScopesOf(domain.ScopeConverse, domain.ScopeExport),
+	domain.ScopesOf(domain.ScopeTranscripts, domain.ScopeTranscriptsDelete, domain.ScopeAnalytics), domain.AllScopes(),
+}
+
+// wantGrants fails the test unless the grants that the filter picks are these.
+func (f *fixture) wantGrants(t *testing.T, what string, filter domain.GrantFilter, want ...domain.Grant) {
+	t.Helper()
+	got, err := f.Projects.Grants(t.Context(), filter, domain.Cursor{}, 1000)
+	wantNil(t, what+": Grants", err)
+	wantSame(t, what+": Grants", got, want)
+}
+
+// grantReplaces comes a while later with each set, so that another instant would show.
+func grantReplaces(t *testing.T, f *fixture) {
+	const user, other = domain.UserID("a host's user"), domain.UserID("another")
+	p, q := f.addNamed(t, "p"), f.addNamed(t, "q")
+	began := domain.Instant(f.clock.now())
+	f.grantScopes(t, other, p.ID, domain.AllScopes())
+	f.grantScopes(t, user, q.ID, domain.AllScopes())
+	rest := []domain.Grant{{User: user, Project: q.ID, Scopes: domain.AllScopes(), Created: began}, {User: other, Project: p.ID, Scopes: domain.AllScopes(), Created: began}}
+	f.clock.advance(time.Hour)
+	created := domain.Instant(f.clock.now())
+	for _, scopes := range scopeSets {
+		f.grantScopes(t, user, p.ID, scopes)
+		what := fmt.Sprintf("after Grant of %q", scopes.Text())
+		want := domain.Grant{User: user, Project: p.ID, Scopes: scopes, Created: created}
+		f.wantGrants(t, what, domain.GrantFilter{}, want, rest[0], rest[1])
+		f.clock.advance(time.Hour)
+		for range 2 {
+			err := f.Projects.Grant(t.Context(), user, p.ID, scopes, f.clock.now(), f.record(domain.ActionGrantProject, domain.OnGrant(user, p.ID)))
+			wantNil(t, "Grant of the same scopes", err)
+		}
+		f.wantGrants(t, what+", and of the same again", domain.GrantFilter{}, want, rest[0], rest[1])
+	}
+	f.wantSeen(t, "after each Grant", domain.GrantedTo(user), p.ID, q.ID)
+	f.wantRecords(t, "after each Grant")
+}
+
+// grantDefaults gives a grant back that was taken, which is a new one.
+func grantDefaults(t *testing.T, f *fixture) {
+	const user = domain.UserID("a host's user")
+	p := f.addNamed(t, "p")
+	began := domain.Instant(f.clock.now())
+	f.grantScopes(t, user, p.ID, 0)
+	f.wantGrants(t, "a new grant without scopes", domain.GrantFilter{}, domain.Grant{User: user, Project: p.ID, Scopes: domain.DefaultScopes(), Created: began})
+
+	wide := domain.ScopesOf(domain.ScopeTranscripts, domain.ScopeExport)
+	f.grantScopes(t, user, p.ID, wide)
+	f.clock.advance(time.Hour)
+	err := f.Projects.Grant(t.Context(), user, p.ID, 0, f.clock.now(), f.record(domain.ActionGrantProject, domain.OnGrant(user, p.ID)))
+	wantNil(t, "Grant without scopes of what is granted", err)
+	f.wantGrants(t, "a grant with scopes, granted again without", domain.GrantFilter{}, domain.Grant{User: user, Project: p.ID, Scopes: wide, Created: began})
+	f.wantRecords(t, "after Grant without scopes of what is granted")
+
+	f.revoke(t, user, p.ID)
+	f.wantGrants(t, "after Revoke", domain.GrantFilter{})
+	at := f.clock.now()
+	f.grantScopes(t, user, p.ID, 0)
+	f.wantGrants(t, "a grant that was taken back, granted again without scopes", domain.GrantFilter{},
+		domain.Grant{User: user, Project: p.ID, Scopes: domain.DefaultScopes(), Created: domain.Instant(at)})
+	f.wantRecords(t, "after each Grant")
+}
+
+// grantEndsNothing narrows what a session may be used for, which the session says nothing
+// about.
+func grantEndsNothing(t *testing.T, f *fixture) {
+	p := f.addNamed(t, "p")
+	u := f.member(t, "ana", p.ID)
+	login := f.login(t, u)
+	all := []domain.Session{login, f.set(t, f.under(login, p.ID)), f.set(t, f.hosted(u.ID, p.ID))}
+	for _, scopes := range []domain.Scopes{domain.AllScopes(), domain.ScopesOf(domain.ScopeAnalytics)} {
+		f.grantScopes(t, u.ID, p.ID, scopes)
+		f.wantLive(t, "after Grant of other scopes", all...)
+	}
+	f.wantUser(t, "after Grant of other scopes", u)
+	f.wantRecords(t, "after Grants of other scopes")
+}
+
+// grantScopesAtOnce grants what is not granted in the first round, and changes it in the
+// others.
+func grantScopesAtOnce(t *testing.T, f *fixture) {
+	const user = domain.UserID("a host's user")
+	at := f.instances(t)
+	p := f.addNamed(t, "p")
+	created := domain.Instant(f.clock.now())
+	for range rounds / 4 {
+		recs, errs := make([]domain.Record, len(scopeSets)), make([]error, len(scopeSets))
+		for i := range recs {
+			recs[i] = f.record(domain.ActionGrantProject, scopeSets[i].Text())
+		}
+		atOnce(len(scopeSets), func(i int) {
+			errs[i] = at[i%len(at)].Projects.Grant(t.Context(), user, p.ID, scopeSets[i], f.clock.now(), recs[i])
+		})
+		for _, err := range errs {
+			wantNil(t, "one of several Grants at the same instant", err)
+		}
+		got, err := f.Projects.Grants(t.Context(), domain.GrantFilter{}, domain.Cursor{}, 10)
+		wantNil(t, "Grants after several Grants at the same instant", err)
+		if len(got) != 1 || !slices.Contains(scopeSets, got[0].Scopes) {
+			t.Fatalf("Grants after several Grants at the same instant: got %v, want one of those that were given", got)
+		}
+		wantSame(t, "the grant after several at the same instant", got[0], domain.Grant{User: user, Project: p.ID, Scopes: got[0].Scopes, Created: created})
+		written := f.Records(t)[len(f.log):]
+		for _, rec := range written {
+			if !slices.Contains(recs, rec) {
+				t.Fatalf("after several Grants at the same instant: got the audit record %+v, want some of those handed in", rec)
+			}
+		}
+		f.log = append(f.log, written...)
+	}
+}
+
+// grantsFilter has users and projects of which each name begins another.
+func grantsFilter(t *testing.T, f *fixture) {
+	f.wantGrants(t, "without any grant", domain.GrantFilter{})
+	p, q := f.addNamed(t, "p"), f.addNamed(t, "q")
+	grant := func(user domain.UserID, p domain.Project, scopes domain.Scopes) domain.Grant {
+		f.clock.advance(time.Second)
+		f.grantScopes(t, user, p.ID, scopes)
+		return domain.Grant{User: user, Project: p.ID, Scopes: scopes, Created: domain.Instant(f.clock.now())}
+	}
+	annInQ := grant("ann", q, domain.AllScopes())
+	anInP := grant("an", p, domain.ScopesOf(domain.ScopeConverse))
+	capInP := grant("Ann", p, domain.ScopesOf(domain.ScopeExport))
+	annInP := grant("ann", p, domain.ScopesOf(domain.ScopeAnalytics))
+	for _, tc := range []struct {
+		name   string
+		filter domain.GrantFilter
+		want   []domain.Grant
+	}{
+		{"everything", domain.GrantFilter{}, []domain.Grant{capInP, anInP, annInP, annInQ}},
+		{"a user", domain.GrantFilter{User: "ann"}, []domain.Grant{annInP, annInQ}},
+		{"a user whose name begins another's", domain.GrantFilter{User: "an"}, []domain.Grant{anInP}},
+		{"a project", domain.GrantFilter{Project: p.ID}, []domain.Grant{capInP, anInP, annInP}},
+		{"another project", domain.GrantFilter{Project: q.ID}, []domain.Grant{annInQ}},
+		{"a user and a project", domain.GrantFilter{User: "ann", Project: p.ID}, []domain.Grant{annInP}},
+		{"a user and a project without a grant", domain.GrantFilter{User: "an", Project: q.ID}, nil},
+		{"a user without a grant", domain.GrantFilter{User: "nobody"}, nil},
+		{"a wildcard", domain.GrantFilter{User: "an%"}, nil},
+		{"a project that is not there", domain.GrantFilter{Project: projectID(404)}, nil},
+	} {
+		f.wantGrants(t, "Grants of "+tc.name, tc.filter, tc.want...)
+	}
+	f.remove(t, q.ID)
+	f.wantGrants(t, "after Remove of a project", domain.GrantFilter{User: "ann"}, annInP)
+	f.wantRecords(t, "after Grants, which keeps none")
+}
+
+// grantsOrder has users whose order is another one in every language than in bytes, each
+// with several projects.
+func grantsOrder(t *testing.T, f *fixture) {
+	var all []domain.Grant
+	var ps []domain.ProjectID
+	for range 3 {
+		ps = append(ps, f.addNamed(t, "p").ID)
+	}
+	seen := map[domain.UserID]bool{}
+	for i, text := range names() {
+		user, err := domain.ParseUserID(text)
+		if err != nil || seen[user] {
+			continue // what the domain takes for no user id gets as far as no port
+		}
+		seen[user] = true
+		for n := range ps {
+			id := ps[(n+i)%len(ps)]
+			f.grant(t, user, id)
+			all = append(all, domain.Grant{User: user, Project: id, Scopes: domain.DefaultScopes(), Created: domain.Instant(f.clock.now())})
+		}
+	}
+	order := func(a, b domain.Grant) int {
+		return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Project, b.Project))
+	}
+	slices.SortFunc(all, order)
+	middle := all[len(all)/2]
+	for name, filter := range map[string]domain.GrantFilter{
+		"of all": {}, "of a user": {User: middle.User}, "of a project": {Project: middle.Project}, "of both": {User: middle.User, Project: middle.Project},
+	} {
+		var want []domain.Grant
+		for _, g := range all {
+			if (filter.User == "" || filter.User == g.User) && (filter.Project == "" || filter.Project == g.Project) {
+				want = append(want, g)
+			}
+		}
+		for _, limit := range []int{1, 2, 7, len(all)} {
+			what := fmt.Sprintf("Grants %s, paged by %d", name, limit)
+			wantSame(t, what, f.walkGrants(t, what, filter, limit), want)
+		}
+		// A cursor may be at any place, also at one that the filter does not pick.
+		for i, g := range all {
+			if i%5 != 0 && g.User != middle.User {
+				continue
+			}
+			got, err := f.Projects.Grants(t.Context(), filter, behindGrant(g), len(all))
+			wantNil(t, "Grants "+name+" behind a grant", err)
+			rest := want[len(want):]
+			if n := slices.IndexFunc(want, func(w domain.Grant) bool { return order(w, g) > 0 }); n >= 0 {
+				rest = want[n:]
+			}
+			wantSame(t, fmt.Sprintf("Grants %s behind %q in %q", name, g.User, g.Project), got, rest)
+		}
+	}
+	f.revoke(t, middle.User, middle.Project)
+	got, err := f.Projects.Grants(t.Context(), domain.GrantFilter{}, behindGrant(middle), 1)
+	wantNil(t, "Grants behind a grant that is gone", err)
+	wantSame(t, "Grants behind a grant that is gone", got, all[len(all)/2+1:][:1])
+}
+
+func behindGrant(g domain.Grant) domain.Cursor {
+	return domain.Cursor{Name: string(g.User), ID: string(g.Project)}
+}
+
+// walkGrants reads all pages of limit each.
+func (f *fixture) walkGrants(t *testing.T, what string, filter domain.GrantFilter, limit int) []domain.Grant {
+	t.Helper()
+	var all []domain.Grant
+	var at domain.Cursor
+	for page := 1; ; page++ {
+		got, err := f.Projects.Grants(t.Context(), filter, at, limit)
+		wantNil(t, fmt.Sprintf("%s: page %d", what, page), err)
+		if len(got) > limit {
+			t.Fatalf("%s: page %d: got %d grants, want at most %d", what, page, len(got), limit)
+		}
+		if len(got) == 0 {
+			return all
+		}
+		if page > 1000 {
+			t.Fatalf("%s: still going on after 1,000 pages, want an end", what)
+		}
+		all = append(all, got...)
+		at = behindGrant(got[len(got)-1])
+	}
+}
+
+// grantsOfUsers looks from the side of the users, who bring grants along.
+func grantsOfUsers(t *testing.T, f *fixture) {
+	p, q := f.addNamed(t, "p"), f.addNamed(t, "q")
+	u := f.member(t, "ana", p.ID, q.ID)
+	wantScopes := func(what string, want map[domain.ProjectID]domain.Scopes) {
+		t.Helper()
+		got, err := f.Projects.Grants(t.Context(), domain.GrantFilter{User: u.ID}, domain.Cursor{}, 10)
+		wantNil(t, what+": Grants", err)
+		wantSame(t, what+": the scopes of the grants", scopesOf(got), want)
+	}
+	wantScopes("after Create", map[domain.ProjectID]domain.Scopes{p.ID: domain.DefaultScopes(), q.ID: domain.DefaultScopes()})
+	f.grantScopes(t, u.ID, q.ID, domain.AllScopes())
+	wantScopes("after Grant of other scopes", map[domain.ProjectID]domain.Scopes{p.ID: domain.DefaultScopes(), q.ID: domain.AllScopes()})
+	f.update(t, u.ID, func(u *domain.User) { u.SetAssistants([]domain.ProjectID{q.ID}) })
+	wantScopes("after an Update without one of them", map[domain.ProjectID]domain.Scopes{q.ID: domain.AllScopes()})
+	f.remove(t, q.ID)
+	wantScopes("after Remove of the project", map[domain.ProjectID]domain.Scopes{})
+	f.grant(t, u.ID, p.ID)
+	f.removeUser(t, u.ID)
+	wantScopes("after Remove of the user", map[domain.ProjectID]domain.Scopes{})
+}
+
+// scopesOf are the scopes of one user's grants.
+func scopesOf(grants []domain.Grant) map[domain.ProjectID]domain.Scopes {
+	all := map[domain.ProjectID]domain.Scopes{}
+	for _, g := range grants {
+		all[g.Project] = g.Scopes
+	}
+	return all
+}
+
+// grantsConnections reads more pages than any pool has connections.
+func grantsConnections(t *testing.T, f *fixture) {
+	p := f.addNamed(t, "p")
+	for n := range 3 {
+		f.grant(t, userID(n), p.ID)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for n := range 200 {
+		_, err := f.Projects.Grants(ctx, domain.GrantFilter{}, domain.Cursor{}, 1)
+		wantNil(t, fmt.Sprintf("Grants, the %dth time", n+1), err)
+	}
+	err := f.Projects.Grant(ctx, userID(4), p.ID, 0, f.clock.now(), f.record(domain.ActionGrantProject, "after"))
+	wantNil(t, "Grant after 200 pages of grants", err)
+}
+
 // grantUnknown adds the id afterwards, so that a grant that was kept for it would show.
 func grantUnknown(t *testing.T, f *fixture) {
 	const user = domain.UserID("a host's user")
 	p := f.addNamed(t, "p")
 	f.remove(t, p.ID)
 	for what, id := range map[string]domain.ProjectID{"a project that never was": projectID(404), "a project that was removed": p.ID} {
-		err := f.Projects.Grant(t.Context(), user, id, f.clock.now(), f.record(domain.ActionGrantProject, domain.OnGrant(user, id)))
+		err := f.Projects.Grant(t.Context(), user, id, 0, f.clock.now(), f.record(domain.ActionGrantProject, domain.OnGrant(user, id)))
 		wantKind(t, "Grant of "+what, err, domain.NotFound)
 	}
 	f.wantRecords(t, "after Grants of unknown projects")
@@ -683,7 +978,7 @@ func grantDuringRemove(t *testing.T, f *fixture) {
 				errs[i] = f.Projects.Remove(t.Context(), p.ID, recs[i])
 				return
 			}
-			errs[i] = at[i%len(at)].Projects.Grant(t.Context(), userID(i), p.ID, f.clock.now(), recs[i])
+			errs[i] = at[i%len(at)].Projects.Grant(t.Context(), userID(i), p.ID, 0, f.clock.now(), recs[i])
 		})
 		wantNil(t, "Remove during Grants", errs[grants])
 		var written []domain.Record
@@ -815,6 +1110,105 @@ func removeRace(t *testing.T, f *fixture) {
 	}
 }
 
+// marks are the ways in which a project is marked.
+var marks = []struct {
+	name   string
+	action domain.Action
+	change func(p *domain.Project)
+	mark   func(f *fixture, ctx context.Context, p domain.Project, rec domain.Record) error
+}{
+	{"MarkKey", domain.ActionMarkKey, func(p *domain.Project) { p.KeyStatus = domain.KeyRejected }, (*fixture).markKey},
+	{"MarkCredits", domain.ActionMarkCredits, func(p *domain.Project) { p.Credits = domain.CreditsUsedUp }, (*fixture).markCredits},
+	{"MarkKey back", domain.ActionMarkKey, func(p *domain.Project) { p.KeyStatus = domain.KeyOK }, (*fixture).markKey},
+	{"MarkCredits back", domain.ActionMarkCredits, func(p *domain.Project) { p.Credits = domain.CreditsOK }, (*fixture).markCredits},
+}
+
+// markKey records what p says of its key.
+func (f *fixture) markKey(ctx context.Context, p domain.Project, rec domain.Record) error {
+	return f.Projects.MarkKey(ctx, p.ID, p.KeyStatus, rec)
+}
+
+// markCredits records what p says of its credits.
+func (f *fixture) markCredits(ctx context.Context, p domain.Project, rec domain.Record) error {
+	return f.Projects.MarkCredits(ctx, p.ID, p.Credits, rec)
+}
+
+// marksStore looks at the project in every way in which a ProjectRepository shows it.
+func marksStore(t *testing.T, f *fixture) {
+	p, other := f.addNamed(t, "p"), f.addNamed(t, "z")
+	f.grant(t, "a host's user", p.ID)
+	for _, m := range marks {
+		m.change(&p)
+		rec := f.record(m.action, domain.OnProject(p.ID))
+		wantNil(t, m.name, m.mark(f, t.Context(), p, rec))
+		f.log = append(f.log, rec)
+		for _, ref := range []domain.ProjectRef{{ID: p.ID}, {Voiceflow: p.Voiceflow}, {Name: p.Name}} {
+			for _, in := range []domain.Visible{everything, domain.GrantedTo("a host's user")} {
+				got, err := f.Projects.Find(t.Context(), in, ref)
+				wantNil(t, "Find after "+m.name, err)
+				wantSame(t, fmt.Sprintf("Find of %+v after %s", ref, m.name), got, []domain.Project{p})
+			}
+		}
+		got, err := f.Projects.Page(t.Context(), everything, domain.Cursor{}, 10)
+		wantNil(t, "Page after "+m.name, err)
+		wantSame(t, "Page after "+m.name, got, []domain.Project{p, other})
+		got, err = f.Projects.Page(t.Context(), domain.GrantedTo("a host's user"), domain.Cursor{}, 10)
+		wantNil(t, "Page within what is granted after "+m.name, err)
+		wantSame(t, "Page within what is granted after "+m.name, got, []domain.Project{p})
+		second := f.project("second")
+		second.Voiceflow, second.Version = p.Voiceflow, p.Version
+		err = f.Projects.Add(t.Context(), second, keyOf(second), f.record(domain.ActionAddProject, domain.OnProject(second.ID)))
+		wantAlreadyAdded(t, "Add of the pair after "+m.name, err, p)
+		f.wantKey(t, "after "+m.name, p, keyOf(p))
+		f.wantRecords(t, "after "+m.name)
+	}
+
+	marked := f.project("added with marks")
+	marked.KeyStatus, marked.Credits = domain.KeyRejected, domain.CreditsUsedUp
+	f.add(t, marked)
+	got, err := f.Projects.Find(t.Context(), everything, domain.ProjectRef{ID: marked.ID})
+	wantNil(t, "Find of a project that was added with marks", err)
+	wantSame(t, "a project that was added with marks", got, []domain.Project{marked})
+}
+
+// marksTwice marks once more, one after the other and at the same instant: many calls see
+// at once that a key is refused.
+func marksTwice(t *testing.T, f *fixture) {
+	at := f.instances(t)
+	p := f.addNamed(t, "p")
+	for _, m := range marks {
+		m.change(&p)
+		recs, errs := make([]domain.Record, crowd), make([]error, crowd)
+		for i := range recs {
+			recs[i] = f.record(m.action, domain.OnProject(p.ID))
+		}
+		atOnce(crowd, func(i int) { errs[i] = m.mark(&fixture{Store: at[i%len(at)]}, t.Context(), p, recs[i]) })
+		for _, err := range errs {
+			wantNil(t, fmt.Sprintf("one of %d times %s at the same instant", crowd, m.name), err)
+		}
+		f.wantOneOf(t, fmt.Sprintf("after %d times %s at the same instant", crowd, m.name), recs)
+		wantNil(t, m.name+" of what is known", m.mark(f, t.Context(), p, f.record(m.action, domain.OnProject(p.ID))))
+		f.wantRecords(t, "after "+m.name+" of what is known")
+		got, err := f.Projects.Find(t.Context(), everything, domain.ProjectRef{ID: p.ID})
+		wantNil(t, "Find after "+m.name, err)
+		wantSame(t, "the project after "+m.name, got, []domain.Project{p})
+	}
+}
+
+func marksUnknown(t *testing.T, f *fixture) {
+	gone := f.addNamed(t, "gone")
+	f.remove(t, gone.ID)
+	never := f.project("never")
+	for _, m := range marks {
+		for what, p := range map[string]domain.Project{"an id that never was": never, "an id that was removed": gone} {
+			m.change(&p)
+			wantKind(t, m.name+" of "+what, m.mark(f, t.Context(), p, f.record(m.action, domain.OnProject(p.ID))), domain.NotFound)
+		}
+	}
+	f.wantRecords(t, "after marks of unknown ids")
+	f.wantSeen(t, "after marks of unknown ids", everything)
+}
+
 // projectsElsewhere goes to and fro between two instances, so that a cache in one of them
 // would show.
 func projectsElsewhere(t *testing.T, f *fixture) {
@@ -842,6 +1236,21 @@ func projectsElsewhere(t *testing.T, f *fixture) {
 		wantNil(t, "Page after Revoke on the other instance", err)
 		wantSame(t, "Page after Revoke on the other instance", ids(got), []domain.ProjectID{})
 	}
+	for _, scopes := range []domain.Scopes{domain.AllScopes(), domain.DefaultScopes()} {
+		f.grantScopes(t, user, p.ID, scopes)
+		grants, err := there.Grants(t.Context(), domain.GrantFilter{User: user}, domain.Cursor{}, 10)
+		wantNil(t, "Grants on the other instance", err)
+		wantSame(t, "the scopes on the other instance", scopesOf(grants), map[domain.ProjectID]domain.Scopes{p.ID: scopes})
+	}
+	p.KeyStatus, p.Credits = domain.KeyRejected, domain.CreditsUsedUp
+	marked := []domain.Record{f.record(domain.ActionMarkKey, domain.OnProject(p.ID)), f.record(domain.ActionMarkCredits, domain.OnProject(p.ID))}
+	wantNil(t, "MarkKey on the other instance", there.MarkKey(t.Context(), p.ID, p.KeyStatus, marked[0]))
+	wantNil(t, "MarkCredits on the other instance", there.MarkCredits(t.Context(), p.ID, p.Credits, marked[1]))
+	f.log = append(f.log, marked...)
+	got, err = here.Find(t.Context(), everything, domain.ProjectRef{ID: p.ID})
+	wantNil(t, "Find after marks on the other instance", err)
+	wantSame(t, "the project after marks on the other instance", got, []domain.Project{p})
+
 	rec := f.record(domain.ActionDeleteProject, domain.OnProject(p.ID))
 	wantNil(t, "Remove on the other instance", there.Remove(t.Context(), p.ID, rec))
 	f.log = append(f.log, rec)
@@ -873,6 +1282,13 @@ func projectsArguments(t *testing.T, f *fixture) {
 		e, _ := errors.AsType[*domain.Error](err)
 		e.Projects[0].Name = "changed by the caller"
 	}
+	f.grant(t, "a host's user", p.ID)
+	for range 2 {
+		grants, err := f.Projects.Grants(t.Context(), domain.GrantFilter{}, domain.Cursor{}, 10)
+		wantNil(t, "Grants", err)
+		wantSame(t, "the scopes after the caller changed an earlier list", scopesOf(grants), map[domain.ProjectID]domain.Scopes{p.ID: domain.DefaultScopes()})
+		grants[0].Scopes = domain.AllScopes()
+	}
 	for range 2 {
 		page, err := f.Projects.Page(t.Context(), everything, domain.Cursor{}, 10)
 		wantNil(t, "Page", err)
@@ -890,6 +1306,11 @@ func projectsUnavailable(t *testing.T, f *fixture) {
 		f.wantSeen(t, "after calls under ended contexts", everything, p.ID, q.ID)
 		f.wantSeen(t, "the user after calls under ended contexts", domain.GrantedTo(user), p.ID)
 		f.wantSeen(t, "another user after calls under ended contexts", domain.GrantedTo(other))
+		got, err := f.Projects.Find(t.Context(), everything, domain.ProjectRef{ID: p.ID})
+		wantNil(t, "Find after calls under ended contexts", err)
+		wantSame(t, "the project after calls under ended contexts", got, []domain.Project{p})
+		f.wantGrants(t, "after calls under ended contexts", domain.GrantFilter{},
+			domain.Grant{User: user, Project: p.ID, Scopes: domain.DefaultScopes(), Created: domain.Instant(f.clock.now())})
 		f.wantRecords(t, "after calls under ended contexts")
 	},
 		call{"Add", func(ctx context.Context) error {
@@ -929,13 +1350,36 @@ func projectsUnavailable(t *testing.T, f *fixture) {
 			return err
 		}},
 		call{"Grant", func(ctx context.Context) error {
-			return f.Projects.Grant(ctx, other, p.ID, f.clock.now(), f.record(domain.ActionGrantProject, "p"))
+			return f.Projects.Grant(ctx, other, p.ID, 0, f.clock.now(), f.record(domain.ActionGrantProject, "p"))
 		}},
 		call{"Grant of an unknown project", func(ctx context.Context) error {
-			return f.Projects.Grant(ctx, other, projectID(404), f.clock.now(), f.record(domain.ActionGrantProject, "unknown"))
+			return f.Projects.Grant(ctx, other, projectID(404), 0, f.clock.now(), f.record(domain.ActionGrantProject, "unknown"))
+		}},
+		call{"Grant of other scopes", func(ctx context.Context) error {
+			return f.Projects.Grant(ctx, user, p.ID, domain.AllScopes(), f.clock.now(), f.record(domain.ActionGrantProject, "p"))
+		}},
+		call{"Grants", func(ctx context.Context) error {
+			_, err := f.Projects.Grants(ctx, domain.GrantFilter{}, domain.Cursor{}, 10)
+			return err
+		}},
+		call{"Grants of an unknown user", func(ctx context.Context) error {
+			_, err := f.Projects.Grants(ctx, domain.GrantFilter{User: "nobody"}, domain.Cursor{}, 10)
+			return err
 		}},
 		call{"Revoke", func(ctx context.Context) error {
 			return f.Projects.Revoke(ctx, user, p.ID, f.record(domain.ActionRevokeProject, "p"))
+		}},
+		call{"MarkKey", func(ctx context.Context) error {
+			return f.Projects.MarkKey(ctx, p.ID, domain.KeyRejected, f.record(domain.ActionMarkKey, "p"))
+		}},
+		call{"MarkKey of an unknown id", func(ctx context.Context) error {
+			return f.Projects.MarkKey(ctx, projectID(404), domain.KeyRejected, f.record(domain.ActionMarkKey, "unknown"))
+		}},
+		call{"MarkCredits", func(ctx context.Context) error {
+			return f.Projects.MarkCredits(ctx, p.ID, domain.CreditsUsedUp, f.record(domain.ActionMarkCredits, "p"))
+		}},
+		call{"MarkCredits of an unknown id", func(ctx context.Context) error {
+			return f.Projects.MarkCredits(ctx, projectID(404), domain.CreditsUsedUp, f.record(domain.ActionMarkCredits, "unknown"))
 		}},
 	)
 }
@@ -953,10 +1397,10 @@ func projectsConcurrent(t *testing.T, f *fixture) {
 				return view.Add(ctx, p, keyOf(p), f.record(domain.ActionAddProject, "p"))
 			}},
 			{"Grant", func(ctx context.Context) error {
-				return view.Grant(ctx, user, p.ID, f.clock.now(), f.record(domain.ActionGrantProject, "p"))
+				return view.Grant(ctx, user, p.ID, 0, f.clock.now(), f.record(domain.ActionGrantProject, "p"))
 			}},
 			{"Grant", func(ctx context.Context) error {
-				return view.Grant(ctx, user, shared.ID, f.clock.now(), f.record(domain.ActionGrantProject, "shared"))
+				return view.Grant(ctx, user, shared.ID, 0, f.clock.now(), f.record(domain.ActionGrantProject, "shared"))
 			}},
 			{"Page", func(ctx context.Context) error {
 				got, err := view.Page(ctx, domain.GrantedTo(user), domain.Cursor{}, 10)
@@ -965,6 +1409,17 @@ func projectsConcurrent(t *testing.T, f *fixture) {
 			{"Find", func(ctx context.Context) error {
 				got, err := view.Find(ctx, domain.GrantedTo(user), domain.ProjectRef{Name: "same"})
 				return cmp.Or(err, mismatch(got, []domain.Project{p}))
+			}},
+			{"Grants", func(ctx context.Context) error {
+				got, err := view.Grants(ctx, domain.GrantFilter{User: user}, domain.Cursor{}, 10)
+				want := map[domain.ProjectID]domain.Scopes{p.ID: domain.DefaultScopes(), shared.ID: domain.DefaultScopes()}
+				return cmp.Or(err, mismatch(scopesOf(got), want))
+			}},
+			{"MarkKey", func(ctx context.Context) error {
+				return view.MarkKey(ctx, shared.ID, []domain.KeyStatus{domain.KeyOK, domain.KeyRejected}[i%2], f.record(domain.ActionMarkKey, "shared"))
+			}},
+			{"MarkCredits", func(ctx context.Context) error {
+				return view.MarkCredits(ctx, shared.ID, []domain.Credits{domain.CreditsOK, domain.CreditsUsedUp}[i%2], f.record(domain.ActionMarkCredits, "shared"))
 			}},
 			{"Keys", func(ctx context.Context) error {
 				got, err := view.Keys(ctx, p.ID)

@@ -1,7 +1,9 @@
 package portstest
 
 import (
+	"context"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -64,4 +66,54 @@ func (f *fixture) openDuring(t *testing.T, what string, u domain.User, tries []d
 	}
 	f.wantRecordsInAnyOrder(t, fmt.Sprintf("after %s while sessions were opened", what), written)
 	f.wantOver(t, "opened during "+what, tries...)
+}
+
+// whileInUse calls use without pause on all instances, takes away what it stands on in the
+// middle of that, and fails the test unless use succeeds before, is NotFound when it is
+// called after take has returned, and is nothing else in between.
+func (f *fixture) whileInUse(t *testing.T, what string, use func(ctx context.Context, at Store) error, take func() error) {
+	t.Helper()
+	at := f.instances(t)
+	for _, instance := range at {
+		wantNil(t, "a use before "+what, use(t.Context(), instance))
+	}
+	const users = 4
+	taken := make(chan struct{})
+	begun, problems := make([]chan struct{}, users), make([]string, users)
+	var done sync.WaitGroup
+	for i := range users {
+		begun[i] = make(chan struct{})
+		done.Go(func() {
+			instance := at[i%len(at)]
+			for n, gone := 0, false; !gone; n++ {
+				select {
+				case <-taken:
+					gone = true // this use is the last, and must fail
+				default:
+				}
+				err := use(t.Context(), instance)
+				if n == 0 {
+					close(begun[i])
+				}
+				if err == nil && !gone {
+					continue
+				}
+				if problem := otherThan(err, domain.NotFound); problem != "" && problems[i] == "" {
+					problems[i] = problem
+				}
+			}
+		})
+	}
+	for _, b := range begun {
+		<-b
+	}
+	err := take()
+	close(taken)
+	done.Wait()
+	wantNil(t, what+" during uses", err)
+	for _, problem := range problems {
+		if problem != "" {
+			t.Fatalf("a use during or after %s: %s", what, problem)
+		}
+	}
 }

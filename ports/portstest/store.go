@@ -13,11 +13,16 @@ import (
 // sentences that need one of those are then not checked, and the suite logs which;
 // an adapter that has them all is checked in full.
 type Store struct {
-	Projects     ports.ProjectRepository
-	Users        ports.UserRepository
-	Sessions     ports.SessionStore
-	Callers      ports.Callers
-	Installation ports.Installation
+	Projects      ports.ProjectRepository
+	Users         ports.UserRepository
+	Sessions      ports.SessionStore
+	Callers       ports.Callers
+	Access        ports.Access
+	AccessTokens  ports.AccessTokens
+	Conversations ports.Conversations
+	Usage         ports.Usage
+	AuditLog      ports.AuditLog
+	Installation  ports.Installation
 
 	// Records reads the audit rows, in the order in which they were written. It is
 	// needed by every suite but that of Installation.

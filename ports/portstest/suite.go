@@ -20,7 +20,7 @@ type sentence struct {
 }
 
 // views is a set of the views that a Store may have.
-type views uint8
+type views uint16
 
 const (
 	projects views = 1 << iota
@@ -28,11 +28,18 @@ const (
 	sessions
 	callers
 	installation
+	access
+	accessTokens
+	conversations
+	usage
+	auditLog
 )
 
 func (v views) String() string {
 	var names []string
-	for i, name := range []string{"Projects", "Users", "Sessions", "Callers", "Installation"} {
+	for i, name := range []string{
+		"Projects", "Users", "Sessions", "Callers", "Installation", "Access", "AccessTokens", "Conversations", "Usage", "AuditLog",
+	} {
 		if v&(1<<i) != 0 {
 			names = append(names, name)
 		}
@@ -41,20 +48,14 @@ func (v views) String() string {
 }
 
 func (s Store) views() (has views) {
-	if s.Projects != nil {
-		has |= projects
-	}
-	if s.Users != nil {
-		has |= users
-	}
-	if s.Sessions != nil {
-		has |= sessions
-	}
-	if s.Callers != nil {
-		has |= callers
-	}
-	if s.Installation != nil {
-		has |= installation
+	for view, there := range map[views]bool{
+		projects: s.Projects != nil, users: s.Users != nil, sessions: s.Sessions != nil, callers: s.Callers != nil,
+		installation: s.Installation != nil, access: s.Access != nil, accessTokens: s.AccessTokens != nil,
+		conversations: s.Conversations != nil, usage: s.Usage != nil, auditLog: s.AuditLog != nil,
+	} {
+		if there {
+			has |= view
+		}
 	}
 	return has
 }

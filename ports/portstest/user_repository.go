@@ -20,7 +20,7 @@ import (
 func UserRepository(t *testing.T, open OpenStore) {
 	check(t, open, users, []sentence{
 		{"Create stores the user and the record together", 0, createStores},
-		{"Create stores the grants of the user's assistants", projects, createGrants},
+		{"Create stores the grants of the user's assistants, of the default scopes", projects, createGrants},
 		{"Create under a name that is taken is Conflict and changes nothing", 0, createTaken},
 		{"of several Creates of one name at the same instant exactly one succeeds", 0, createAtOnce},
 		{"Create with an assistant that is not there is NotFound and changes nothing", projects, createUnknownAssistant},
@@ -32,6 +32,7 @@ func UserRepository(t *testing.T, open OpenStore) {
 		{"Page returns each user with their grants", projects, pageUsersGrants},
 		{"Page holds no connection once it has returned", 0, pageUsersConnections},
 		{"Update stores role, disabled, password hash and assistants, and returns the user as stored", projects, updateStores},
+		{"grants that stay keep their scopes, and new ones have the default scopes", projects, updateScopes},
 		{"change may write into the assistants that it is given", projects, updateInPlace},
 		{"what change does to other fields is lost", 0, updateOtherFields},
 		{"Update that changes nothing keeps no record", 0, updateNothing},
@@ -49,6 +50,7 @@ func UserRepository(t *testing.T, open OpenStore) {
 		{"no session outlives an Update that takes away what let it in, at the same instant", projects | sessions, updateRace},
 		{"Remove forgets the user, together with the record", 0, removeUserForgets},
 		{"Remove forgets the grants and the sessions", projects | sessions, removeUserGrants},
+		{"Remove forgets the access tokens", projects | accessTokens, removeUserTokens},
 		{"Remove asks allow, whose error is returned as it is, and then nothing is removed", projects | sessions, removeUserRefused},
 		{"Remove of an unknown id is NotFound and keeps no record", 0, removeUnknownUser},
 		{"no session outlives a Remove at the same instant", projects | sessions, removeUserRace},
@@ -104,6 +106,8 @@ func createGrants(t *testing.T, f *fixture) {
 	f.wantSeen(t, "the user after Create with two assistants", domain.GrantedTo(u.ID), p.ID, r.ID)
 	admin := f.create(t, f.user("admin", domain.RoleAdmin, q.ID))
 	f.wantSeen(t, "an admin, by grants, after Create with one assistant", domain.GrantedTo(admin.ID), q.ID)
+	f.wantScopes(t, "after Create with two assistants", u.ID, map[domain.ProjectID]domain.Scopes{p.ID: domain.DefaultScopes(), r.ID: domain.DefaultScopes()})
+	f.wantScopes(t, "an admin after Create with one assistant", admin.ID, map[domain.ProjectID]domain.Scopes{q.ID: domain.DefaultScopes()})
 	f.wantRecords(t, "after each Create")
 }
 
@@ -343,6 +347,48 @@ func updateStores(t *testing.T, f *fixture) {
 		f.wantUser(t, "another user after "+step.what, other)
 		f.wantSeen(t, "another user after "+step.what, domain.GrantedTo(other.ID), p.ID)
 	}
+	f.wantRecords(t, "after each Update")
+}
+
+// wantScopes fails the test unless the user's grants have these scopes.
+func (f *fixture) wantScopes(t *testing.T, what string, user domain.UserID, want map[domain.ProjectID]domain.Scopes) {
+	t.Helper()
+	got, err := f.Projects.Grants(t.Context(), domain.GrantFilter{User: user}, domain.Cursor{}, 1000)
+	wantNil(t, what+": Grants", err)
+	wantSame(t, what+": the scopes of the grants", scopesOf(got), want)
+}
+
+// updateScopes would show an adapter that takes all grants away and gives them again.
+func updateScopes(t *testing.T, f *fixture) {
+	p, q, r := f.addNamed(t, "p"), f.addNamed(t, "q"), f.addNamed(t, "r")
+	u := f.member(t, "ana", p.ID, q.ID)
+	began := domain.Instant(f.clock.now())
+	wide := domain.ScopesOf(domain.ScopeTranscripts, domain.ScopeExport)
+	f.grantScopes(t, u.ID, p.ID, wide)
+	f.clock.advance(time.Hour)
+	for _, step := range []struct {
+		what   string
+		change func(u *domain.User)
+		want   map[domain.ProjectID]domain.Scopes
+	}{
+		{"one that stays and a new one", func(u *domain.User) { u.SetAssistants([]domain.ProjectID{p.ID, r.ID}) },
+			map[domain.ProjectID]domain.Scopes{p.ID: wide, r.ID: domain.DefaultScopes()}},
+		{"another role", func(u *domain.User) { u.Role = domain.RoleAdmin },
+			map[domain.ProjectID]domain.Scopes{p.ID: wide, r.ID: domain.DefaultScopes()}},
+		{"disabled", func(u *domain.User) { u.Disabled = true },
+			map[domain.ProjectID]domain.Scopes{p.ID: wide, r.ID: domain.DefaultScopes()}},
+		{"one that stays alone", func(u *domain.User) { u.SetAssistants([]domain.ProjectID{p.ID}) },
+			map[domain.ProjectID]domain.Scopes{p.ID: wide}},
+	} {
+		f.update(t, u.ID, step.change)
+		f.wantScopes(t, step.what, u.ID, step.want)
+	}
+	f.wantGrants(t, "that stayed all the time", domain.GrantFilter{User: u.ID},
+		domain.Grant{User: u.ID, Project: p.ID, Scopes: wide, Created: began})
+	f.update(t, u.ID, func(u *domain.User) { u.SetAssistants(nil) })
+	f.wantScopes(t, "none", u.ID, map[domain.ProjectID]domain.Scopes{})
+	f.update(t, u.ID, func(u *domain.User) { u.SetAssistants([]domain.ProjectID{p.ID}) })
+	f.wantScopes(t, "one that is back", u.ID, map[domain.ProjectID]domain.Scopes{p.ID: domain.DefaultScopes()})
 	f.wantRecords(t, "after each Update")
 }
 
@@ -744,6 +790,21 @@ func removeUserGrants(t *testing.T, f *fixture) {
 	f.create(t, back)
 	f.wantOver(t, "of who was removed and is back under the same id", h.ofMember()...)
 	f.wantUser(t, "who was removed and is back under the same id", back)
+}
+
+// removeUserTokens creates the same id again, which brings to light what was left behind.
+func removeUserTokens(t *testing.T, f *fixture) {
+	p := f.addNamed(t, "p")
+	u, other := f.member(t, "ana", p.ID), f.member(t, "bob", p.ID)
+	f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes()))
+	f.issue(t, f.token(u.ID, "", domain.ScopesOf(domain.ScopeManage)))
+	stays := f.issue(t, f.token(other.ID, p.ID, domain.DefaultScopes()))
+	f.removeUser(t, u.ID)
+	f.wantTokens(t, "after Remove of the user", "", stays)
+	u.SetAssistants(nil)
+	f.create(t, u)
+	f.wantTokens(t, "after the same id was created again", "", stays)
+	f.wantRecords(t, "after Remove of the user")
 }
 
 // removeUserRefused lets allow alter the user that it is asked about, which must do nothing.

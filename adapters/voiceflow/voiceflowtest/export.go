@@ -29,7 +29,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 	alias := !objectID.MatchString(strings.ToLower(versionID))
 
 	s.mu.Lock()
-	keyKnown := s.keyUses[key] > 0
+	keyKnown := len(s.byKey[key]) > 0
 	if alias {
 		versionID = s.byAlias[environment{strings.ToLower(projectID), versionID}]
 	}
@@ -57,6 +57,16 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 		// An error means that the client left.
 		_ = WriteExport(w, a)
 	}
+}
+
+// exportEnvironment serves the exports of the newer services
+// (https://docs.voiceflow.com/api-reference/environmentpublicapi/export-environment-json,
+// https://docs.voiceflow.com/api-reference/environment/export-environment).
+func (c *call) exportEnvironment() answer {
+	if stage := c.r.URL.Query().Get("version"); stage != "" && !isStage(stage) {
+		return c.invalid("version is draft or published")
+	}
+	return answer{export: true}
 }
 
 // WriteExport writes the export of a to w, as the API sends it: in one line. It

@@ -2,6 +2,7 @@ package voiceflowtest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -193,6 +194,127 @@ func GzipGarbage() Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.Handler) {
 		w.Header().Set("Content-Encoding", "gzip")
 		answer.ServeHTTP(w, r)
+	}
+}
+
+// CreditsUsedUp is the answer to a turn of an assistant whose credits are used up:
+// a 200 whose only trace is one of debug that says credit_limit_reached, as was
+// seen at Voiceflow; the rest of that trace was chosen. A refusal, and what is no
+// answer to a turn, stay as they are. The answer is held in memory.
+func CreditsUsedUp() Fault {
+	debug := encode(trace{time.Now().UnixMilli(), "debug", map[string]any{"type": "error", "message": "credit_limit_reached"}})
+	return func(w http.ResponseWriter, r *http.Request, answer http.Handler) {
+		good := hear(r, answer)
+		good.header.Del("Content-Length")
+		body := good.body.Bytes()
+		var members map[string]json.RawMessage
+		switch {
+		case good.status != http.StatusOK:
+		case strings.HasPrefix(good.header.Get("Content-Type"), "text/event-stream"):
+			opening := ""
+			if bytes.HasPrefix(body, []byte("\n")) {
+				opening = "\n"
+			}
+			ending := max(0, bytes.LastIndex(body, []byte("event: end")))
+			body = fmt.Appendf(nil, "%sevent: trace\ndata: %s\n\n%s", opening, debug, body[ending:])
+		case strings.HasSuffix(r.URL.Path, "/interact") && bytes.HasPrefix(body, []byte("[")):
+			body = fmt.Appendf(nil, "[%s]", debug)
+		case json.Unmarshal(body, &members) == nil:
+			for _, name := range []string{"trace", "traces"} {
+				if members[name] != nil {
+					members[name] = fmt.Appendf(nil, "[%s]", debug)
+					body = encode(members)
+				}
+			}
+		}
+		good.head(w)
+		_, _ = w.Write(body)
+	}
+}
+
+// Events is a stream of server-sent events that a test releases one at a time: what
+// it sends on next goes out at once and alone, with the blank line that ends an
+// event behind it. The head goes out before the first one. It ends well when next
+// is closed, and when the client leaves.
+func Events(next <-chan string) Fault {
+	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		flush(w)
+		for {
+			select {
+			case event, more := <-next:
+				if !more {
+					return
+				}
+				_, _ = io.WriteString(w, event+"\n\n") // a client that left ends the context
+				flush(w)
+			case <-r.Context().Done():
+				return
+			}
+		}
+	}
+}
+
+// Ticking is a stream of n server-sent events at a pace, at most, each flushed
+// alone. Its data is {"n":1,"sent":…}: its number, from 1, and when it was sent, in
+// nanoseconds of Unix time, by which a test tells which events may come together.
+// It ends when the client leaves.
+func Ticking(n int, every time.Duration) Fault {
+	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		flush(w)
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for i := range n {
+			select {
+			case <-tick.C:
+			case <-r.Context().Done():
+				return
+			}
+			_, _ = fmt.Fprintf(w, "data: {\"n\":%d,\"sent\":%d}\n\n", i+1, time.Now().UnixNano()) // a client that left ends the context
+			flush(w)
+		}
+	}
+}
+
+// StrayHeaders is the answer under headers that are no caller's business: a cookie,
+// those that concern one connection only (RFC 9110, 7.6.1), one that Connection
+// names, and those that tell what made the answer.
+func StrayHeaders() Fault {
+	return func(w http.ResponseWriter, r *http.Request, answer http.Handler) {
+		for name, value := range map[string]string{
+			"Set-Cookie": "vf=stray; Path=/; HttpOnly", "Connection": "X-Of-This-Connection", "X-Of-This-Connection": "stray",
+			"Keep-Alive": "timeout=5", "Proxy-Connection": "keep-alive", "Proxy-Authenticate": "Basic", "Upgrade": "h2c",
+			"Server": "stray", "Via": "1.1 stray", "X-Powered-By": "Express", "Alt-Svc": "h3=\":443\"",
+			"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Credentials": "true",
+		} {
+			w.Header().Set(name, value)
+		}
+		answer.ServeHTTP(w, r)
+	}
+}
+
+// Echo answers with the status and tells Authorization back: in its body, twice, of
+// which once in two parts that are sent apart, and in headers, among them the type
+// of the content. A stream is answered with events, everything else with JSON.
+func Echo(status int) Fault {
+	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		said := r.Header.Get("Authorization")
+		kind, opening, closing := "application/json", `{"statusCode":`+strconv.Itoa(status)+`,"message":"`, `"}`
+		if strings.HasSuffix(r.URL.Path, "/stream") && status == http.StatusOK {
+			kind, opening, closing = "text/event-stream", "event: trace\ndata: {\"type\":\"debug\",\"payload\":\"", "\"}\n\n"
+		}
+		w.Header().Set("Content-Type", kind+`; key="`+said+`"`)
+		for _, name := range []string{
+			"Authorization", "Content-Disposition", "Content-Language", "ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-Id",
+		} {
+			w.Header().Set(name, said)
+		}
+		w.WriteHeader(status)
+		half := len(said) / 2
+		_, _ = io.WriteString(w, opening+said+" and "+said[:half]) // a client that left reads neither
+		flush(w)
+		_, _ = io.WriteString(w, said[half:]+closing)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -264,6 +265,184 @@ func TestFaultsWorkOverTLS(t *testing.T) {
 		}
 		if err == nil {
 			t.Errorf("request %d was answered in full", i)
+		}
+	}
+}
+
+func TestUsedUpCreditsAreA200InEveryForm(t *testing.T) {
+	a := voiceflowtest.NewAssistant("One", voiceflowtest.Shape2024)
+	s := start(t, a)
+	key := session(t, asking(t, s, a.Key).want(200, "POST", "/v4/project/"+a.ProjectID+"/session", `{"userID":"ben"}`))
+	const debug = `"type":"debug","payload":{"message":"credit_limit_reached","type":"error"}}`
+	for _, tc := range []struct {
+		name, authorization, path string
+		opening, closing          string
+	}{
+		{"an array of traces", a.Key, "/state/user/ben/interact", `[{"time":`, debug + "]"},
+		{"the verbose form", a.Key, "/state/user/ben/interact?verbose=true", `{"request":{"type":"text","payload":"hi"},"state":{`, debug + `]}`},
+		{"traces of v4", key, "/v4/interact", `{"traces":[{"time":`, debug + `]}`},
+		{"a stream", a.Key, "/v2/project/" + a.ProjectID + "/user/ben/interact/stream", `event: trace` + "\n" + `data: {"time":`, debug + "\n\nevent: end\n\n"},
+		{"a stream of v4", key, "/v4/interact/stream", "\n" + `event: trace` + "\n" + `data: {"time":`, debug + "\n\nevent: end\ndata: {}\n\n"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s.FailNext(voiceflowtest.CreditsUsedUp())
+			got := asking(t, s, tc.authorization).want(200, "POST", tc.path, says("hi")).text
+			if !strings.HasPrefix(got, tc.opening) || !strings.HasSuffix(got, tc.closing) || strings.Contains(got, "You said") {
+				t.Errorf("got %s, want %s…%s", got, tc.opening, tc.closing)
+			}
+		})
+	}
+	t.Run("what is no turn stays as it is", func(t *testing.T) {
+		s.FailNext(voiceflowtest.CreditsUsedUp(), voiceflowtest.CreditsUsedUp())
+		ask := asking(t, s, a.Key)
+		if got := ask.want(200, "GET", "/v2/transcripts/"+a.ProjectID, "", `[{"_id":`).text; strings.Contains(got, "credit") {
+			t.Errorf("got %s", got)
+		}
+		asking(t, s, voiceflowtest.NewKey()).want(400, "POST", "/state/user/ben/interact", "{}", "verror")
+	})
+}
+
+// open asks for a stream and reads its head.
+func open(t *testing.T, ctx context.Context, s *voiceflowtest.Server, a voiceflowtest.Assistant) *http.Response {
+	t.Helper()
+	resp, err := get(ctx, s.URL(), a.VersionID, a.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	if got := resp.Header.Get("Content-Type"); got != "text/event-stream" {
+		t.Errorf("content type: got %q", got)
+	}
+	return resp
+}
+
+func TestEventsComeOneByOneAsTheyAreReleased(t *testing.T) {
+	a := voiceflowtest.NewAssistant("One", voiceflowtest.Shape2024)
+	s := start(t, a)
+
+	next := make(chan string)
+	s.FailNext(voiceflowtest.Events(next))
+	resp := open(t, t.Context(), s, a) // the head comes without an event
+	buffer := make([]byte, 1024)
+	for i := range 3 {
+		sent := fmt.Sprintf("id: %d\nevent: trace\ndata: {}", i)
+		next <- sent
+		n, err := resp.Body.Read(buffer)
+		if err != nil || string(buffer[:n]) != sent+"\n\n" {
+			t.Fatalf("got %q, %v, want %q alone", buffer[:n], err, sent)
+		}
+	}
+	close(next)
+	if rest, err := io.ReadAll(resp.Body); err != nil || len(rest) != 0 {
+		t.Errorf("at its end got %q, %v", rest, err)
+	}
+
+	s.FailNext(voiceflowtest.Events(nil))
+	ctx, leave := context.WithCancel(t.Context())
+	open(t, ctx, s, a)
+	leave()
+	<-s.Requests()[1].Done
+}
+
+func TestTickingTellsWhenEachEventWasSent(t *testing.T) {
+	a := voiceflowtest.NewAssistant("One", voiceflowtest.Shape2024)
+	s := start(t, a)
+	const every = 2 * time.Millisecond
+	s.FailNext(voiceflowtest.Ticking(20, every))
+	began := time.Now()
+	_, body, err := fetch(t, s, a)
+	ended := time.Now()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := events(body)
+	if len(all) != 20 {
+		t.Fatalf("got %d events, want 20", len(all))
+	}
+	last := began.UnixNano()
+	for i, e := range all {
+		var got struct{ N, Sent int64 }
+		if err := json.Unmarshal([]byte(e.data), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.N != int64(i+1) || got.Sent < last || got.Sent > ended.UnixNano() {
+			t.Errorf("event %d is %+v, after %d", i+1, got, last)
+		}
+		last = got.Sent
+	}
+	if took := ended.Sub(began); took < 19*every {
+		t.Errorf("it took %v, faster than the pace", took)
+	}
+
+	s.FailNext(voiceflowtest.Ticking(1, time.Hour))
+	ctx, leave := context.WithCancel(t.Context())
+	open(t, ctx, s, a)
+	leave()
+	<-s.Requests()[1].Done
+}
+
+func TestStrayHeadersGoWithAGoodAnswer(t *testing.T) {
+	a := voiceflowtest.NewAssistant("One", voiceflowtest.Shape2024)
+	s := start(t, a)
+	s.FailNext(voiceflowtest.StrayHeaders())
+	req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL()+"/v2/versions/"+a.VersionID+"/export", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", a.Key)
+	// One that closes its connection would get a Connection of net/http's own.
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != 200 || string(body) != string(export(t, a)) {
+		t.Errorf("got %d, %v and %d bytes", resp.StatusCode, err, len(body))
+	}
+	for _, name := range []string{
+		"Set-Cookie", "Connection", "X-Of-This-Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Upgrade", "Server", "Via",
+		"X-Powered-By", "Alt-Svc", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials",
+	} {
+		if resp.Header.Get(name) == "" {
+			t.Errorf("there is no %s in %v", name, resp.Header)
+		}
+	}
+}
+
+func TestEchoTellsTheCredentialBack(t *testing.T) {
+	a := voiceflowtest.NewAssistant("One", voiceflowtest.Shape2024)
+	s := start(t, a)
+	for _, tc := range []struct {
+		path, kind string
+		status     int
+	}{
+		{"/state/user/ben/interact", "application/json", 200},
+		{"/state/user/ben/interact", "application/json", 422},
+		{"/v4/interact/stream", "text/event-stream", 200},
+		{"/v4/interact/stream", "application/json", 500},
+	} {
+		s.FailNext(voiceflowtest.Echo(tc.status))
+		got := asking(t, s, a.Key).want(tc.status, "POST", tc.path, "{}")
+		if strings.Count(got.text, a.Key) != 2 || strings.Contains(got.text, a.Key+a.Key) {
+			t.Errorf("%s: got the body %s", tc.path, got.text)
+		}
+		text := got.text
+		if tc.kind == "text/event-stream" {
+			text = events(text)[0].data
+		}
+		if !json.Valid([]byte(text)) {
+			t.Errorf("%s: %s is no JSON", tc.path, text)
+		}
+		if kind := got.header.Get("Content-Type"); kind != tc.kind+`; key="`+a.Key+`"` {
+			t.Errorf("%s: got the content type %s", tc.path, kind)
+		}
+		for _, name := range []string{"Authorization", "Content-Disposition", "ETag", "WWW-Authenticate", "X-Request-Id"} {
+			if got.header.Get(name) != a.Key {
+				t.Errorf("%s: got %s: %q", tc.path, name, got.header.Get(name))
+			}
 		}
 	}
 }

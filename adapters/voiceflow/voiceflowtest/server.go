@@ -9,8 +9,9 @@
 // published. Where neither says what Voiceflow does, the comment on the code
 // says what was chosen.
 //
-// To serve another endpoint, add a file with its handler and a line to [New]:
-// recording and faults work for every endpoint alike.
+// One Server plays all of Voiceflow's services, whose paths differ: their base URLs
+// may all be its own. To serve another endpoint, add its handler and a line to
+// routes: recording and faults work for every endpoint alike.
 package voiceflowtest
 
 import (
@@ -29,6 +30,7 @@ import (
 // All methods are safe for concurrent use.
 type Server struct {
 	mux      *http.ServeMux
+	world    *world
 	listener *http.Server
 	url      string
 	stopped  chan struct{}
@@ -36,10 +38,12 @@ type Server struct {
 	mu        sync.Mutex
 	byVersion map[string]Assistant
 	byAlias   map[environment]string
-	keyUses   map[string]int
+	byKey     map[string][]string // the versions that a key opens
 	standing  Fault
 	next      []Fault
 	requests  []Request
+	keep      int
+	watch     func(Request)
 	recorded  int
 	changed   chan struct{}
 }
@@ -52,13 +56,14 @@ type environment struct{ projectID, alias string }
 func New(assistants ...Assistant) (*Server, error) {
 	s := &Server{
 		mux:       http.NewServeMux(),
+		world:     newWorld(),
 		byVersion: map[string]Assistant{},
 		byAlias:   map[environment]string{},
-		keyUses:   map[string]int{},
+		byKey:     map[string][]string{},
+		keep:      keptRequests,
 		changed:   make(chan struct{}),
 	}
-	s.mux.HandleFunc("GET /v2/versions/{versionID}/export", s.export)
-	s.mux.HandleFunc("/", unknownPath)
+	s.routes()
 	if err := s.Add(assistants...); err != nil {
 		return nil, err
 	}
@@ -116,7 +121,7 @@ func (s *Server) Add(assistants ...Assistant) error {
 	for _, a := range assistants {
 		s.forget(a.VersionID)
 		s.byVersion[a.VersionID] = a
-		s.keyUses[a.Key]++
+		s.byKey[a.Key] = append(s.byKey[a.Key], a.VersionID)
 		for _, alias := range a.Aliases {
 			s.byAlias[environment{a.ProjectID, alias}] = a.VersionID
 		}
@@ -131,8 +136,9 @@ func (s *Server) forget(versionID string) {
 		return
 	}
 	delete(s.byVersion, versionID)
-	if s.keyUses[old.Key]--; s.keyUses[old.Key] == 0 {
-		delete(s.keyUses, old.Key)
+	s.byKey[old.Key] = slices.DeleteFunc(s.byKey[old.Key], func(id string) bool { return id == versionID })
+	if len(s.byKey[old.Key]) == 0 {
+		delete(s.byKey, old.Key)
 	}
 	for _, alias := range old.Aliases {
 		// A later assistant may have taken the alias over.
@@ -141,6 +147,10 @@ func (s *Server) forget(versionID string) {
 		}
 	}
 }
+
+// EndSessions makes every key of a v4 session stale, as Voiceflow may do at any
+// time: a turn with one is a 401 until a new session is opened.
+func (s *Server) EndSessions() { s.world.endSessions() }
 
 // Fail makes every request from now on fail with f, whatever its key. A nil f
 // ends that. Faults of [Server.FailNext] come first.
@@ -184,8 +194,34 @@ func (s *Server) due() Fault {
 	return fault
 }
 
+// Keep makes the Server remember the last n requests instead of the last 1,000,
+// and forget those before: none when n is 0, for very many requests, of which
+// [Server.Received] is the count.
+func (s *Server) Keep(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keep = max(n, 0)
+	s.requests = slices.Clone(s.requests[max(0, len(s.requests)-s.keep):])
+}
+
+// Watch calls f with each request from now on, before it is answered and before
+// [Server.Await] counts it. f may be called by several requests at once, and its
+// time delays the answer. A nil f ends that.
+func (s *Server) Watch(f func(Request)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watch = f
+}
+
+// Received is how many requests came in all.
+func (s *Server) Received() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.recorded
+}
+
 // Requests returns the requests received, oldest first: the last 1,000 of them,
-// so that a Server can run for long.
+// or as many as [Server.Keep] says, so that a Server can run for long.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()

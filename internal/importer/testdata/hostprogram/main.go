@@ -23,14 +23,16 @@ func main() {
 	ctx, folder := context.Background(), os.Getenv("DATA_DIR")
 	store, err := bunstore.Open(ctx, domain.NewSecret("sqlite://"+folder+"/flowlatch.db"), bunstore.Options{})
 	check(err)
-	client, err := voiceflow.New(voiceflow.Options{BaseURL: os.Getenv("VOICEFLOW_API_URL")})
+	client, err := voiceflow.New(voiceflow.Options{BaseURL: os.Getenv("VOICEFLOW_API_URL"), RuntimeURL: os.Getenv("VOICEFLOW_RUNTIME_URL")})
 	check(err)
 	cipher := tinkcipher.NewFile(folder+"/keyset.json", tinkcipher.FileOptions{})
 	service, err := app.Open(ctx, app.Ports{
-		Projects: store.Projects(), Sessions: store.Sessions(), Installation: store.Installation(),
-		Cipher: cipher, Cookies: sealedcookie.New(cipher), Voiceflow: client,
+		Projects: store.Projects(), Sessions: store.Sessions(), Access: store.Access(), Conversations: store.Conversations(),
+		Usage: store.Usage(), AuditLog: store.AuditLog(), Installation: store.Installation(), Cipher: cipher,
+		Cookies: sealedcookie.New(cipher), Pseudonyms: tinkcipher.NewPseudonyms(), Voiceflow: client,
 	}, app.Options{})
 	check(err)
+	go service.Run(ctx, func(what string, err error) { log.Println(what, err) })
 	router := gin.New()
 	check(ginhttp.Mount(router, service, ginhttp.Options{Identify: identify}))
 	listener, err := net.Listen("tcp", os.Getenv("ADDR"))

@@ -26,8 +26,13 @@ type Repository struct {
 // entry is a project with what hangs on it, and goes with it.
 type entry struct {
 	domain.Project
-	key     domain.Sealed
-	granted []domain.UserID
+	key    domain.Sealed
+	grants []domain.Grant
+}
+
+// grant is where the grants have that of the user, -1 where they don't.
+func (e *entry) grant(user domain.UserID) int {
+	return slices.IndexFunc(e.grants, func(g domain.Grant) bool { return g.User == user })
 }
 
 // Records returns the audit records, oldest first.
@@ -89,23 +94,76 @@ func (r *Repository) Keys(ctx context.Context, id domain.ProjectID) (map[domain.
 }
 
 // Grant implements ports.ProjectRepository.
-func (r *Repository) Grant(ctx context.Context, user domain.UserID, id domain.ProjectID, _ time.Time, rec domain.Record) error {
+func (r *Repository) Grant(ctx context.Context, user domain.UserID, id domain.ProjectID, scopes domain.Scopes, at time.Time, rec domain.Record) error {
 	return r.with(ctx, id, func(e *entry) {
-		if !slices.Contains(e.granted, user) {
-			e.granted = append(e.granted, user)
-			r.records = append(r.records, rec)
+		i := e.grant(user)
+		switch {
+		case i < 0:
+			e.grants = append(e.grants, domain.Grant{
+				User: user, Project: id, Scopes: cmp.Or(scopes, domain.DefaultScopes()), Created: domain.Instant(at),
+			})
+		case scopes == 0 || scopes == e.grants[i].Scopes:
+			return
+		default:
+			e.grants[i].Scopes = scopes
 		}
+		r.records = append(r.records, rec)
 	})
+}
+
+// Grants implements ports.ProjectRepository.
+func (r *Repository) Grants(ctx context.Context, filter domain.GrantFilter, after domain.Cursor, limit int) ([]domain.Grant, error) {
+	order := func(a, b domain.Grant) int {
+		return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Project, b.Project))
+	}
+	place := domain.Grant{User: domain.UserID(after.Name), Project: domain.ProjectID(after.ID)}
+	var found []domain.Grant
+	err := r.alone(ctx, func() error {
+		for _, e := range r.projects {
+			for _, g := range e.grants {
+				if (filter.User == "" || filter.User == g.User) && (filter.Project == "" || filter.Project == g.Project) && order(g, place) > 0 {
+					found = append(found, g)
+				}
+			}
+		}
+		return nil
+	})
+	slices.SortFunc(found, order)
+	return found[:min(len(found), limit)], err
 }
 
 // Revoke implements ports.ProjectRepository.
 func (r *Repository) Revoke(ctx context.Context, user domain.UserID, id domain.ProjectID, rec domain.Record) error {
 	return r.alone(ctx, func() error {
-		if e := r.entry(id); e != nil && slices.Contains(e.granted, user) {
-			e.granted = slices.DeleteFunc(e.granted, func(u domain.UserID) bool { return u == user })
+		e := r.entry(id)
+		if e == nil {
+			return nil
+		}
+		if i := e.grant(user); i >= 0 {
+			e.grants = slices.Delete(e.grants, i, i+1)
 			r.records = append(r.records, rec)
 		}
 		return nil
+	})
+}
+
+// MarkKey implements ports.ProjectRepository.
+func (r *Repository) MarkKey(ctx context.Context, id domain.ProjectID, status domain.KeyStatus, rec domain.Record) error {
+	return r.with(ctx, id, func(e *entry) {
+		if e.KeyStatus != status {
+			e.KeyStatus = status
+			r.records = append(r.records, rec)
+		}
+	})
+}
+
+// MarkCredits implements ports.ProjectRepository.
+func (r *Repository) MarkCredits(ctx context.Context, id domain.ProjectID, credits domain.Credits, rec domain.Record) error {
+	return r.with(ctx, id, func(e *entry) {
+		if e.Credits != credits {
+			e.Credits = credits
+			r.records = append(r.records, rec)
+		}
 	})
 }
 
@@ -144,7 +202,7 @@ func (r *Repository) list(ctx context.Context, in domain.Visible, limit int, wan
 	var found []domain.Project
 	err := r.alone(ctx, func() error {
 		for _, e := range r.projects {
-			if (in.All() || slices.Contains(e.granted, in.User())) && wanted(e.Project) {
+			if (in.All() || e.grant(in.User()) >= 0) && wanted(e.Project) {
 				found = append(found, e.Project)
 			}
 		}

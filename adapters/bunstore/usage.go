@@ -1,0 +1,141 @@
+package bunstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/uptrace/bun"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+var _ ports.Usage = (*Usage)(nil)
+
+// Usage is a ports.Usage on a Store.
+type Usage struct{ store *Store }
+
+// NewUsage returns the Usage of s.
+func NewUsage(s *Store) *Usage { return &Usage{s} }
+
+type usageRow struct {
+	bun.BaseModel `bun:"table:usage"`
+
+	Day          domain.Day       `bun:",pk"`
+	ProjectID    domain.ProjectID `bun:",pk"`
+	UserID       domain.UserID    `bun:",pk"`
+	TokenID      domain.TokenID   `bun:",pk"`
+	Scope        domain.Scope     `bun:",pk"`
+	Calls        int64
+	Errors       int64
+	Milliseconds int64
+}
+
+func (r *usageRow) usage() domain.Usage {
+	return domain.Usage{
+		UsageKey: domain.UsageKey{Day: r.Day, Project: r.ProjectID, User: r.UserID, Token: r.TokenID, Scope: r.Scope},
+		Calls:    r.Calls, Errors: r.Errors, Milliseconds: r.Milliseconds,
+	}
+}
+
+// Add implements ports.Usage.
+func (u *Usage) Add(ctx context.Context, counts []domain.Usage) error {
+	if len(counts) == 0 {
+		return nil
+	}
+	rows, err := sums(counts)
+	if err != nil {
+		return err
+	}
+	s := u.store
+	return s.change(ctx, "add usage", func(ctx context.Context, tx bun.Tx) error {
+		for chunk := range slices.Chunk(rows, maxList) {
+			_, err := tx.NewInsert().Model(&chunk).On("CONFLICT (day, project_id, user_id, token_id, scope) DO UPDATE").
+				Set("calls = usage_row.calls + EXCLUDED.calls").Set("errors = usage_row.errors + EXCLUDED.errors").
+				Set("milliseconds = usage_row.milliseconds + EXCLUDED.milliseconds").Exec(ctx)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// sums are the rows to be added, one for each key: a statement can't change a row twice.
+// They are in one order, in which they are locked, so that two instances do not block
+// each other.
+func sums(counts []domain.Usage) ([]usageRow, error) {
+	byKey := make(map[domain.UsageKey]usageRow, len(counts))
+	for _, c := range counts {
+		if err := storable(string(c.Day), string(c.Project), string(c.User), string(c.Token), string(c.Scope)); err != nil {
+			return nil, err
+		}
+		row := byKey[c.UsageKey]
+		row.Day, row.ProjectID, row.UserID, row.TokenID, row.Scope = c.Day, c.Project, c.User, c.Token, c.Scope
+		row.Calls += c.Calls
+		row.Errors += c.Errors
+		row.Milliseconds += c.Milliseconds
+		byKey[c.UsageKey] = row
+	}
+	rows := make([]usageRow, 0, len(byKey))
+	for _, row := range byKey {
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, func(a, b usageRow) int {
+		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.ProjectID, b.ProjectID), cmp.Compare(a.UserID, b.UserID),
+			cmp.Compare(a.TokenID, b.TokenID), cmp.Compare(a.Scope, b.Scope))
+	})
+	return rows, nil
+}
+
+// Report implements ports.Usage.
+func (u *Usage) Report(ctx context.Context, q domain.UsageQuery, after *domain.UsageKey, limit int) ([]domain.Usage, error) {
+	behind := after != nil
+	if !behind {
+		after = &domain.UsageKey{}
+	}
+	var columns []string
+	var place []any
+	for _, field := range q.GroupBy {
+		switch field {
+		case domain.UsageDay:
+			columns, place = append(columns, "day"), append(place, string(after.Day))
+		case domain.UsageProject:
+			columns, place = append(columns, "project_id"), append(place, string(after.Project))
+		case domain.UsageUser:
+			columns, place = append(columns, "user_id"), append(place, string(after.User))
+		case domain.UsageToken:
+			columns, place = append(columns, "token_id"), append(place, string(after.Token))
+		case domain.UsageScope:
+			columns, place = append(columns, "scope"), append(place, string(after.Scope))
+		}
+	}
+	if len(columns) == 0 || limit <= 0 { // bun takes such a limit for none
+		return nil, nil
+	}
+	if err := storable(string(q.From), string(q.To), string(after.Day), string(after.Project), string(after.User), string(after.Token), string(after.Scope)); err != nil {
+		return nil, err
+	}
+	s := u.store
+	var rows []usageRow
+	err := s.read(ctx, "report usage", func(ctx context.Context) error {
+		rows = nil
+		report := s.reads.NewSelect().Model(&rows).Column(columns...).
+			ColumnExpr("CAST(sum(calls) AS bigint) AS calls, CAST(sum(errors) AS bigint) AS errors, CAST(sum(milliseconds) AS bigint) AS milliseconds").
+			Where("day >= ? AND day <= ?", q.From, q.To).Group(columns...).Order(columns...).Limit(int64(limit))
+		if behind {
+			report.Where("(?) > (?)", bun.Safe(strings.Join(columns, ", ")), bun.List(place))
+		}
+		return report.Scan(ctx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	list := make([]domain.Usage, len(rows))
+	for i := range rows {
+		list[i] = rows[i].usage()
+	}
+	return list, nil
+}

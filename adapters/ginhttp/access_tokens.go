@@ -1,0 +1,43 @@
+package ginhttp
+
+import (
+	"net/http"
+
+	"github.com/flowlatch/flowlatch/app"
+)
+
+func (a *api) createAccessToken(x *exchange) error {
+	var in struct {
+		Name    text    `json:"name"`
+		Project text    `json:"project_id"`
+		Scopes  *[]text `json:"scopes"`
+		Days    *int    `json:"expires_in_days"`
+		UserIDs text    `json:"user_ids"`
+	}
+	if err := x.decode(&in); err != nil {
+		return err
+	}
+	made, err := a.service.CreateAccessToken(x.ctx(), x.call, app.CreateAccessToken{
+		Name: string(in.Name), Project: string(in.Project), Scopes: textsIfAny(in.Scopes), Days: in.Days, UserIDs: string(in.UserIDs),
+	})
+	if err != nil {
+		return err
+	}
+	b := say("this is the access token; it is not shown again").member("token").text(made.Text.Reveal())
+	b = b.member("Id").text(string(made.AccessToken.ID)).member("Expires").instant(made.AccessToken.Expires)
+	x.send(http.StatusOK, b)
+	return nil
+}
+
+func (a *api) deleteAccessToken(x *exchange) error {
+	var in struct {
+		ID text `json:"token_id"`
+	}
+	if err := x.decode(&in); err != nil {
+		return err
+	}
+	if err := a.service.DeleteAccessToken(x.ctx(), x.call, string(in.ID)); err != nil {
+		return err
+	}
+	return x.ok("the access token was deleted; it opens nothing any more")
+}

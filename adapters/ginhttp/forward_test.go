@@ -1,0 +1,629 @@
+package ginhttp_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+// sample is a path of the endpoint that is of the project.
+func sample(e domain.Endpoint, p domain.Project) string {
+	path := e.Path
+	for name, value := range map[string]string{
+		"projectID": string(p.Voiceflow), "versionID": p.Version, "environmentAlias": p.Version, "userID": "ben@example.com", "metric": "call-count",
+	} {
+		path = strings.ReplaceAll(path, "{"+name+"}", value)
+	}
+	for {
+		before, rest, found := strings.Cut(path, "{")
+		if !found {
+			return "/voiceflow/" + string(e.Service) + path
+		}
+		_, after, _ := strings.Cut(rest, "}")
+		path = before + "65f1c0ffee0123456789abcd" + after
+	}
+}
+
+// TestEveryEndpointLetsInWhomItShould is the matrix of all that is forwarded and all who
+// may call.
+func TestEveryEndpointLetsInWhomItShould(t *testing.T) {
+	w := newWorld(t)
+	w.voiceflow.answers(func(_ context.Context, f domain.Forward, r *http.Request, _ domain.Secret) (*http.Response, error) {
+		if f.Route.Endpoint.Starts {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return nil, err
+			}
+			bound, err := f.UserIDs.Bind(string(body)) // another user for each body and caller
+			if err != nil {
+				return nil, err
+			}
+			handle, err := f.Started(bound, domain.NewSecret("session-canary"))
+			return response(200, "application/json", `{"sessionKey":"`+handle+`"}`), err
+		}
+		return response(200, "application/json", `[]`), nil
+	})
+	p, gone := w.addProject(t, "Support bot"), w.addProject(t, "Gone bot")
+	project := `"project_id":"` + string(p.ID) + `"`
+
+	// Of each scope a member with a grant and an access token, and of both the handle of a
+	// v4 session.
+	type caller struct {
+		who    string
+		b      *browser
+		scopes domain.Scopes
+		other  outcome // what is answered without a right
+	}
+	var callers, handles []caller
+	open := func(b *browser) *browser {
+		t.Helper()
+		r := b.do(t, "POST", "/voiceflow/general-runtime/v4/project/"+string(p.Voiceflow)+"/session", `{"userID":"x"}`).want(t, 200, "")
+		handle, _, _ := strings.Cut(strings.TrimPrefix(string(r.raw), `{"sessionKey":"`), `"`)
+		return &browser{w: w, cookies: map[string]string{}, authorization: handle}
+	}
+	for _, scope := range domain.AllScopes().List() {
+		name := "member-" + strings.ReplaceAll(string(scope), ":", "-")
+		id := w.createUser(t, name, "member")
+		w.admin.do(t, "POST", "/grant_project", `{"user_id":"`+id+`",`+project+`,"scopes":["`+string(scope)+`"]}`).want(t, 200, "")
+		member := w.login(t, name)
+		member.do(t, "POST", "/set_project", `{`+project+`}`).want(t, 200, "")
+		token := w.token(t, w.admin, `{"name":"x",`+project+`,"scopes":["`+string(scope)+`"]}`)
+		callers = append(callers,
+			caller{"a member with " + string(scope), member, domain.ScopesOf(scope), refused},
+			caller{"an access token with " + string(scope), token, domain.ScopesOf(scope), refused})
+		if scope == domain.ScopeConverse {
+			handles = append(handles,
+				caller{"the handle of a member", open(member), domain.ScopesOf(scope), refused},
+				caller{"the handle of an access token", open(token), domain.ScopesOf(scope), refused})
+		}
+	}
+	admin := w.login(t, "admin")
+	admin.do(t, "POST", "/set_project", `{`+project+`}`).want(t, 200, "")
+	ofGone := w.login(t, "admin")
+	ofGone.do(t, "POST", "/set_project", `{"project_id":"`+string(gone.ID)+`"}`).want(t, 200, "")
+	tokenOfGone := w.token(t, w.admin, `{"name":"x","project_id":"`+string(gone.ID)+`"}`)
+	w.admin.do(t, "POST", "/delete_project", `{"project_id":"`+string(gone.ID)+`"}`).want(t, 200, "")
+	callers = append(callers,
+		caller{"an admin", admin, domain.AllScopes(), refused},
+		caller{"nobody", w.nobody, 0, unauthenticated},
+		caller{"the disabled", w.disabled, 0, unauthenticated},
+		caller{"a member without a grant", w.login(t, "member"), 0, noAssistant},
+		caller{"a session of a project that was deleted", ofGone, 0, unauthenticated},
+		caller{"an access token for a project that was deleted", tokenOfGone, 0, unauthenticated},
+		caller{"an access token that manages", w.token(t, w.admin, `{"name":"x","scopes":["manage"]}`), 0, unauthenticated},
+	)
+	short := w.token(t, w.admin, `{"name":"x",`+project+`,"expires_in_days":1}`)
+
+	want := func(t *testing.T, c caller, e domain.Endpoint, want outcome) {
+		t.Helper()
+		body := ""
+		if e.Body != domain.NoBody {
+			body = `{}`
+		}
+		got := c.b.do(t, e.Method, sample(e, p), body)
+		if got.status != want.status || got.status >= 400 && got.code() != want.code {
+			t.Errorf("%s: got %d %s, want %v", c.who, got.status, got.raw, want)
+		}
+	}
+	for _, e := range domain.Endpoints() {
+		t.Run(e.Method+" "+string(e.Service)+strings.ReplaceAll(e.Path, "/", "."), func(t *testing.T) {
+			for _, c := range callers {
+				switch {
+				case e.BySession:
+					want(t, c, e, unauthenticated) // it takes the handle of a session
+				case c.scopes.Has(e.Scope):
+					want(t, c, e, fine)
+				default:
+					want(t, c, e, c.other)
+				}
+			}
+			for _, c := range handles {
+				if e.BySession {
+					want(t, c, e, fine)
+				} else {
+					want(t, c, e, unauthenticated)
+				}
+			}
+		})
+	}
+	w.clock.move(24 * time.Hour)
+	for _, e := range domain.Endpoints() {
+		want(t, caller{who: "an access token that is over", b: short}, e, unauthenticated)
+	}
+}
+
+// talking is a world with an assistant that the member has set.
+func talking(t testing.TB, change ...func(*world)) (*world, domain.Project) {
+	t.Helper()
+	w := newWorld(t, change...)
+	p := w.addProject(t, "Support bot")
+	w.grant(t, "member", p)
+	w.member.do(t, "POST", "/set_project", `{"project_id":"`+string(p.ID)+`"}`).want(t, 200, "")
+	return w, p
+}
+
+const turn = "/voiceflow/general-runtime/state/user/ben/interact"
+
+func TestAForwardedCallIsVoiceflows(t *testing.T) {
+	w, _ := talking(t)
+	var got *http.Request
+	var body []byte
+	w.voiceflow.answers(func(_ context.Context, _ domain.Forward, r *http.Request, _ domain.Secret) (*http.Response, error) {
+		got = r
+		body, _ = io.ReadAll(r.Body)
+		a := response(201, "application/json; charset=utf-8", "[ 1,\n2 ]")
+		a.Header.Set("X-RateLimit-Limit", "500")
+		return a, nil
+	})
+	r := w.member.do(t, "POST", turn+"?verbose=true&logs=off&verbose=2", `{"action": {"type":"launch"}}`)
+	if r.status != 201 || string(r.raw) != "[ 1,\n2 ]" || r.header.Get("Content-Type") != "application/json; charset=utf-8" || r.header.Get("X-RateLimit-Limit") != "500" {
+		t.Errorf("got %d %s with %v, want Voiceflow's answer as it is", r.status, r.raw, r.header)
+	}
+	if got.URL.RawQuery != "verbose=true&logs=off&verbose=2" || string(body) != `{"action": {"type":"launch"}}` {
+		t.Errorf("the call came with the query %q and the body %q", got.URL.RawQuery, body)
+	}
+	w.voiceflow.answers(func(_ context.Context, _ domain.Forward, r *http.Request, _ domain.Secret) (*http.Response, error) {
+		got = r
+		return response(204, "", ""), nil
+	})
+	r = w.member.do(t, "POST", turn+"?a=%zz;b", `{}`)
+	if r.status != 204 || got.URL.RawQuery != "a=%zz;b" {
+		t.Errorf("got %d and the query %q, want it as it was sent, for the client of Voiceflow to judge", r.status, got.URL.RawQuery)
+	}
+}
+
+func TestWhatVoiceflowAnswersWithErrors(t *testing.T) {
+	w, _ := talking(t)
+	for _, tc := range []struct {
+		name   string
+		answer func() (*http.Response, error)
+		status int
+		code   string
+		has    string
+	}{
+		{"JSON passes", func() (*http.Response, error) {
+			return response(422, "application/json", `{"message":"Validation failed","code":"theirs","request_id":"theirs"}`), nil
+		}, 422, "theirs", "Validation failed"},
+		{"a 4xx without anything has a body of ours", func() (*http.Response, error) { return response(404, "", ""), nil }, 404, "voiceflow_rejected", "404"},
+		{"a 5xx has one", func() (*http.Response, error) { return response(503, "", ""), nil }, 503, "voiceflow_unavailable", "503"},
+		{"a 429 has one, and its Retry-After", func() (*http.Response, error) {
+			a := response(429, "", "")
+			a.Header.Set("Retry-After", "7")
+			return a, nil
+		}, 429, "voiceflow_unavailable", "429"},
+		{"a key that is refused is no 401", func() (*http.Response, error) { return nil, &domain.Error{Kind: domain.CredentialsRejected} }, 502, "assistant_credentials_rejected", "admin"},
+		{"no answer is a 503", func() (*http.Response, error) {
+			return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, RetryAfter: 7 * time.Second}
+		}, 503, "voiceflow_unavailable", ""},
+		{"a body that was too large is a 413", func() (*http.Response, error) {
+			return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: fmt.Errorf("sending: %w", &http.MaxBytesError{Limit: 1})}
+		}, 413, "too_large", ""},
+		{"anything else is ours and says nothing", func() (*http.Response, error) { return nil, errors.New("canary") }, 500, "internal", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error) {
+				return tc.answer()
+			})
+			r, err := noRedirects.Do(w.member.request(t, "POST", turn, `{}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Body.Close()
+			raw, err := io.ReadAll(r.Body)
+			if err != nil || r.StatusCode != tc.status || !bytes.Contains(raw, []byte(`"code":"`+tc.code+`"`)) || !bytes.Contains(raw, []byte(tc.has)) {
+				t.Errorf("got %d %s, %v; want %d with the code %s", r.StatusCode, raw, err, tc.status, tc.code)
+			}
+			if retry := r.Header.Get("Retry-After"); (retry == "7") != (strings.Contains(tc.name, "Retry") || strings.HasPrefix(tc.name, "no answer")) {
+				t.Errorf("got Retry-After %q", retry)
+			}
+		})
+	}
+	w.log.reset() // an error of the far side's own is logged as it is
+}
+
+func TestBodiesThatAreTooLarge(t *testing.T) {
+	w, _ := talking(t, func(w *world) { w.options.ForwardMaxBody = 1000 })
+	read := func(_ context.Context, _ domain.Forward, r *http.Request, _ domain.Secret) (*http.Response, error) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: err}
+		}
+		return response(200, "", ""), nil
+	}
+	w.voiceflow.answers(read)
+	fits, over := strings.Repeat("x", 1000), strings.Repeat("x", 1001)
+	w.member.do(t, "POST", turn, fits).want(t, 200, "")
+	w.member.do(t, "POST", turn, over).want(t, 413, "too_large")
+	w.nobody.do(t, "POST", turn, over).want(t, 401, "not_authenticated") // who calls comes first
+	r := w.member.request(t, "POST", turn, "")
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(over)), -1
+	w.member.send(t, r).want(t, 413, "too_large")
+}
+
+func TestPagesOfOtherOrigins(t *testing.T) {
+	w, _ := talking(t, func(w *world) { w.options.TrustedOrigins = []string{"https://console.example.com"} })
+	send := func(origin string) *reply {
+		r := w.member.request(t, "POST", turn, `{}`)
+		r.Header.Set("Origin", origin)
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		return w.member.send(t, r)
+	}
+	send("https://evil.example").want(t, 403, "cross_origin")
+	if r := send("https://console.example.com").want(t, 200, ""); r.header.Get("Access-Control-Allow-Origin") != "https://console.example.com" {
+		t.Errorf("got %v, want the origin in it", r.header)
+	}
+	r := w.nobody.request(t, "OPTIONS", turn, "")
+	r.Header.Set("Origin", "https://console.example.com")
+	r.Header.Set("Access-Control-Request-Method", "DELETE")
+	r.Header.Set("Access-Control-Request-Headers", "authorization,versionid")
+	got := w.nobody.send(t, r)
+	if got.status != 204 || !strings.Contains(got.header.Get("Access-Control-Allow-Methods"), "DELETE") ||
+		!strings.Contains(strings.ToLower(got.header.Get("Access-Control-Allow-Headers")), "authorization") {
+		t.Errorf("a preflight: got %d with %v", got.status, got.header)
+	}
+}
+
+func TestRatesAreTold(t *testing.T) {
+	w, _ := talking(t, func(w *world) { w.ports.Rates = &rates{left: 2} })
+	r := w.member.do(t, "POST", turn, `{}`).want(t, 200, "")
+	if got := []string{r.header.Get("RateLimit-Limit"), r.header.Get("RateLimit-Remaining"), r.header.Get("RateLimit-Reset")}; !slices.Equal(got, []string{"2", "1", "30"}) {
+		t.Errorf("got %v, want what is left", got)
+	}
+	w.member.do(t, "POST", turn, `{}`).want(t, 200, "")
+	r = w.member.do(t, "POST", turn, `{}`).want(t, 429, "too_many_requests")
+	if got := []string{r.header.Get("RateLimit-Remaining"), r.header.Get("Retry-After")}; !slices.Equal(got, []string{"0", "30"}) {
+		t.Errorf("got %v, want nothing left and when again", got)
+	}
+}
+
+type rates struct {
+	mu   sync.Mutex
+	left int
+}
+
+func (r *rates) Take(domain.Actor) (domain.Rate, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.left == 0 {
+		return domain.Rate{}, &domain.Error{Kind: domain.TooManyRequests, RetryAfter: 30 * time.Second, Rate: domain.Rate{Limit: 2, Reset: time.Minute}}
+	}
+	r.left--
+	return domain.Rate{Limit: 2, Remaining: r.left, Reset: time.Duration(2-r.left) * 30 * time.Second}, nil
+}
+
+// piped is an answer that the test writes part by part.
+func piped(ctx context.Context, contentType string) (*http.Response, *io.PipeWriter) {
+	from, to := io.Pipe()
+	context.AfterFunc(ctx, func() { _ = from.CloseWithError(context.Cause(ctx)) })
+	a := response(200, contentType, "")
+	a.Body, a.ContentLength = from, -1
+	return a, to
+}
+
+func TestEventsPassOneByOne(t *testing.T) {
+	w, _ := talking(t, func(w *world) {
+		w.configure = func(s *httptest.Server) { s.Config.ReadTimeout, s.Config.WriteTimeout = time.Second, time.Second }
+	})
+	parts := make(chan string)
+	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
+		a, to := piped(ctx, "text/event-stream")
+		go func() {
+			for part := range parts {
+				_, _ = io.WriteString(to, part)
+			}
+			_ = to.Close()
+		}()
+		return a, nil
+	})
+	r, err := noRedirects.Do(w.member.request(t, "POST", turn, `{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	lines := bufio.NewReader(r.Body)
+	began := time.Now()
+	for n := 0; n < 5 || time.Since(began) < 2500*time.Millisecond; n++ { // longer than any deadline of the server's
+		sent := fmt.Sprintf("data: %d\n", n)
+		parts <- sent
+		if got, err := lines.ReadString('\n'); err != nil || got != sent {
+			t.Fatalf("got %q and error %v, want %q before anything else is sent", got, err, sent)
+		}
+		if n >= 5 {
+			<-time.After(50 * time.Millisecond)
+		}
+	}
+	close(parts)
+	if rest, err := io.ReadAll(lines); err != nil || len(rest) > 0 {
+		t.Errorf("at the end: got %q and error %v", rest, err)
+	}
+}
+
+func TestACallerWhoLeavesEndsTheCall(t *testing.T) {
+	w, _ := talking(t)
+	ended := make(chan struct{})
+	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
+		a, to := piped(ctx, "text/event-stream")
+		context.AfterFunc(ctx, func() { close(ended) })
+		go func() { _, _ = io.WriteString(to, "data: 1\n\n") }()
+		return a, nil
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	r, err := noRedirects.Do(w.member.request(t, "POST", turn, `{}`).WithContext(ctx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave()
+	_ = r.Body.Close()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the call at Voiceflow goes on")
+	}
+}
+
+func TestAnAnswerThatBreaksIsCut(t *testing.T) {
+	w, _ := talking(t)
+	for _, contentType := range []string{"text/event-stream", "application/json"} {
+		w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
+			a, to := piped(ctx, contentType)
+			go func() {
+				_, _ = io.WriteString(to, "data: 1\n\n")
+				_ = to.CloseWithError(&domain.Error{Kind: domain.VoiceflowUnavailable, Public: "it took too long"})
+			}()
+			return a, nil
+		})
+		r, err := noRedirects.Do(w.member.request(t, "POST", turn, `{}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(r.Body)
+		_ = r.Body.Close()
+		if err == nil {
+			t.Errorf("%s: got %q as if it were whole", contentType, got)
+		}
+	}
+	w.server.Close()
+	if log := w.log.String(); !strings.Contains(log, `"cut":true`) || !strings.Contains(log, "it took too long") {
+		t.Errorf("the log does not say that and why an answer was cut:\n%s", log)
+	}
+}
+
+func TestARevokedCallIsCut(t *testing.T) {
+	w, p := talking(t)
+	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
+		a, to := piped(ctx, "text/event-stream")
+		go func() { _, _ = io.WriteString(to, "data: 1\n\n") }()
+		return a, nil
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	running := make(chan struct{})
+	go func() { defer close(running); w.service.Run(ctx, nil) }()
+	defer func() { stop(); <-running }()
+	r, err := noRedirects.Do(w.member.request(t, "POST", turn, `{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	w.clock.move(time.Second)
+	w.admin.do(t, "POST", "/revoke_project", `{"user_id":"`+w.userID(t, "member")+`","project_id":"`+string(p.ID)+`"}`).want(t, 200, "")
+	if _, err := io.ReadAll(r.Body); err == nil {
+		t.Error("the stream came to a good end")
+	}
+	w.member.do(t, "POST", turn, `{}`).want(t, 401, "not_authenticated")
+}
+
+func TestPathsThatCanBeReadInTwoWays(t *testing.T) {
+	w, p := talking(t)
+	reached := false
+	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error) {
+		reached = true
+		return response(200, "", ""), nil
+	})
+	id := string(p.Voiceflow)
+	for _, path := range []string{
+		"/voiceflow/api/v2/transcripts/../versions/x/export", "/voiceflow/api/v2/./transcripts/" + id, "/voiceflow/api//v2/transcripts/" + id,
+		"/voiceflow/api/v2/transcripts/" + id + "/", "/voiceflow/api/v2/transcripts%2F" + id, "/voiceflow/api/v2%2ftranscripts/" + id,
+		"/voiceflow/api%2Fv2/transcripts/" + id, "/voiceflow%2Fapi/v2/transcripts/" + id, "/voiceflow/api/v2/transcripts%5c" + id,
+		"/voiceflow/general-runtime/state/user/%2e%2e/interact", "/voiceflow/general-runtime/state/user/%252e/interact",
+		"/voiceflow/general-runtime/state/user/a%2fb/interact", "/voiceflow/general-runtime/state/user/a%00b/interact",
+		"/voiceflow/general-runtime/state/user/a%0Ab/interact", "/voiceflow/general-runtime/state/user/%ff/interact",
+		"/voiceflow/general-runtime/state/user//interact", "/voiceflow/general-runtime/../general-runtime/state/user/x",
+		"/VOICEFLOW/api/v2/transcripts/" + id, "/voiceflow/API/v2/transcripts/" + id,
+	} {
+		for _, method := range []string{"GET", "POST"} {
+			if got := w.admin.rawPath(t, method, path); got.status != 404 {
+				t.Errorf("%s %s: got %d %s, want 404", method, path, got.status, got.raw)
+			}
+		}
+	}
+	if reached {
+		t.Error("one of them came to Voiceflow")
+	}
+}
+
+// rawPath sends a request with the path as it is.
+func (b *browser) rawPath(t *testing.T, method, path string) *reply {
+	t.Helper()
+	r := b.request(t, method, "/", "")
+	r.URL.Opaque = path
+	return b.send(t, r)
+}
+
+func TestForwardingUnderAHostsLogin(t *testing.T) {
+	admins := map[string]bool{"ada": true}
+	w := newWorld(t, hosted(func(r *http.Request) (domain.Caller, error) {
+		name := r.Header.Get("X-User")
+		return domain.Caller{ID: domain.UserID(name), Admin: admins[name]}, nil
+	}))
+	w.voiceflow.answers(func(_ context.Context, f domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
+		if f.Route.Endpoint.Starts {
+			handle, err := f.Started("bound", domain.NewSecret("session-canary"))
+			return response(200, "application/json", handle), err
+		}
+		return response(200, "application/json", `[]`), nil
+	})
+	p := w.addProject(t, "Support bot")
+	as := func(name string, b *browser, method, path, body string) *reply {
+		t.Helper()
+		r := b.request(t, method, path, body)
+		if name != "" {
+			r.Header.Set("X-User", name)
+		}
+		return b.send(t, r)
+	}
+	ben := &browser{w: w, cookies: map[string]string{}}
+	as("ada", w.nobody, "POST", "/grant_project", `{"user_id":"ben","project_id":"`+string(p.ID)+`"}`).want(t, 200, "")
+	as("ben", ben, "POST", turn, `{}`).want(t, 409, "no_assistant")
+	as("ben", ben, "POST", "/set_project", `{"project_id":"`+string(p.ID)+`"}`).want(t, 200, "")
+	as("ben", ben, "POST", turn, `{}`).want(t, 200, "")
+	as("", ben, "POST", turn, `{}`).want(t, 401, "not_authenticated")
+	as("eve", ben, "POST", turn, `{}`).want(t, 401, "not_authenticated")
+	handle := as("ben", ben, "POST", "/voiceflow/general-runtime/v4/project/"+string(p.Voiceflow)+"/session", `{"userID":"x"}`).want(t, 200, "")
+	alone := &browser{w: w, cookies: map[string]string{}, authorization: string(handle.raw)}
+	as("ben", alone, "POST", "/voiceflow/general-runtime/v4/interact", `{}`).want(t, 200, "")
+	as("eve", alone, "POST", "/voiceflow/general-runtime/v4/interact", `{}`).want(t, 401, "not_authenticated")
+	as("ada", w.nobody, "POST", "/revoke_project", `{"user_id":"ben","project_id":"`+string(p.ID)+`"}`).want(t, 200, "")
+	as("ben", ben, "POST", turn, `{}`).want(t, 401, "not_authenticated")
+	as("ben", alone, "POST", "/voiceflow/general-runtime/v4/interact", `{}`).want(t, 401, "not_authenticated")
+	as("ada", w.nobody, "GET", "/get_access_tokens", "").want(t, 404, "not_found")
+}
+
+func TestAccessTokenRoutes(t *testing.T) {
+	w, p := talking(t)
+	made := w.member.do(t, "POST", "/create_access_token", `{"name":" nightly ","project_id":"`+string(p.ID)+`","scopes":["converse"],"expires_in_days":30}`).want(t, 200, "")
+	token, _ := made.body["token"].(string)
+	if !strings.HasPrefix(token, "flk_") || made.body["Expires"] != "2026-12-22T06:00:00.123456Z" || !uuid.MatchString(made.body["Id"].(string)) {
+		t.Errorf("got %s", made.raw)
+	}
+	w.admin.do(t, "POST", "/create_access_token", `{"name":"deploy","scopes":["manage"]}`).want(t, 200, "")
+	list := func(b *browser) []any {
+		t.Helper()
+		r := b.do(t, "GET", "/get_access_tokens", "").want(t, 200, "")
+		if strings.Contains(string(r.raw), token) {
+			t.Errorf("the list shows the token: %s", r.raw)
+		}
+		return r.body["access_tokens"].([]any)
+	}
+	var paged []any
+	for path := "/get_access_tokens?limit=1"; path != ""; {
+		r := w.admin.do(t, "GET", path, "").want(t, 200, "")
+		paged = append(paged, r.body["access_tokens"].([]any)...)
+		path = ""
+		if next, more := r.body["next_cursor"].(string); more {
+			path = "/get_access_tokens?limit=1&cursor=" + next
+		}
+	}
+	if len(paged) != 2 {
+		t.Errorf("page by page there are %d, want 2", len(paged))
+	}
+	own, all := list(w.member), list(w.admin)
+	if len(own) != 1 || len(all) != 2 {
+		t.Fatalf("a member sees %d and an admin %d, want 1 and 2", len(own), len(all))
+	}
+	first := own[0].(map[string]any)
+	for member, want := range map[string]any{
+		"Name": "nightly", "Prefix": token[:10], "User": w.userID(t, "member"), "Project": string(p.ID), "LastUsed": nil,
+		"Created": "2026-11-22T06:00:00.123456Z", "Id": made.body["Id"],
+	} {
+		if first[member] != want {
+			t.Errorf("%s: got %v, want %v", member, first[member], want)
+		}
+	}
+	program := &browser{w: w, cookies: map[string]string{}, authorization: "Bearer " + token}
+	program.do(t, "POST", turn, `{}`).want(t, 200, "")
+	program.authorization = token
+	program.do(t, "POST", turn, `{}`).want(t, 200, "")
+	if got := program.do(t, "GET", "/check_session", "").want(t, 200, ""); got.assistant(t)["Id"] != string(p.ID) {
+		t.Errorf("got %s, want the assistant that it opens", got.raw)
+	}
+	deletion := `{"token_id":"` + made.body["Id"].(string) + `"}`
+	w.login(t, "admin").do(t, "POST", "/delete_access_token", deletion).want(t, 200, "")
+	w.member.do(t, "POST", "/delete_access_token", deletion).want(t, 404, "not_found")
+	program.do(t, "POST", turn, `{}`).want(t, 401, "not_authenticated")
+	program.do(t, "GET", "/check_session", "").want(t, 401, "not_authenticated")
+	ofAdmin := all[1].(map[string]any)["Id"].(string)
+	w.member.do(t, "POST", "/delete_access_token", `{"token_id":"`+ofAdmin+`"}`).want(t, 404, "not_found")
+}
+
+func TestGrantsAndUsageRoutes(t *testing.T) {
+	w, p := talking(t)
+	member, project := w.userID(t, "member"), string(p.ID)
+	grants := func(query string) []any {
+		t.Helper()
+		return w.admin.do(t, "GET", "/get_grants"+query, "").want(t, 200, "").body["grants"].([]any)
+	}
+	w.admin.do(t, "POST", "/grant_project", `{"user_id":"`+member+`","project_id":"`+project+`","scopes":["export","converse"]}`).want(t, 200, "")
+	w.admin.do(t, "POST", "/grant_project", `{"user_id":"`+member+`","project_id":"`+project+`"}`).want(t, 200, "")
+	w.admin.do(t, "PATCH", "/update_user", `{"user_id":"`+member+`","assistants":["`+project+`"]}`).want(t, 200, "")
+	got := grants("?user_id=" + member + "&project_id=" + string(p.Voiceflow))
+	if len(got) != 1 {
+		t.Fatalf("got %v, want one grant", got)
+	}
+	if g := got[0].(map[string]any); g["User"] != member || g["Project"] != project || fmt.Sprint(g["Scopes"]) != "[converse export]" || g["Created"] == nil {
+		t.Errorf("got %v", g)
+	}
+	if got := grants("?user_id=" + w.userID(t, "admin")); len(got) != 0 {
+		t.Errorf("got %v, want none", got)
+	}
+	for _, bad := range []string{`[]`, `["manage"]`, `["converse","converse"]`, `["everything"]`, `"converse"`} {
+		w.admin.do(t, "POST", "/grant_project", `{"user_id":"`+member+`","project_id":"`+project+`","scopes":`+bad+`}`).want(t, 400, "invalid_request")
+	}
+	w.admin.do(t, "GET", "/get_grants?user_id=a&user_id=b", "").want(t, 400, "invalid_request")
+	w.admin.do(t, "GET", "/get_grants?project_id=01890000-0000-7000-8000-000000000404", "").want(t, 200, "")
+
+	w.member.do(t, "POST", turn, `{}`).want(t, 200, "")
+	if err := w.service.FlushUsage(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	usage := w.admin.do(t, "GET", "/get_usage?group_by=scope,user", "").want(t, 200, "").body["usage"].([]any)
+	if len(usage) != 1 {
+		t.Fatalf("got %v, want one sum", usage)
+	}
+	if u := usage[0].(map[string]any); u["User"] != member || u["Scope"] != "converse" || u["Day"] != nil || u["Calls"] != 1.0 || u["Errors"] != 0.0 {
+		t.Errorf("got %v", u)
+	}
+	token := w.token(t, w.member, `{"name":"x","project_id":"`+project+`"}`)
+	token.do(t, "POST", turn, `{}`).want(t, 200, "")
+	if err := w.service.FlushUsage(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	first := w.admin.do(t, "GET", "/get_usage?group_by=token&limit=1", "").want(t, 200, "")
+	second := w.admin.do(t, "GET", "/get_usage?group_by=token&limit=1&cursor="+first.body["next_cursor"].(string), "").want(t, 200, "")
+	if u := first.body["usage"].([]any)[0].(map[string]any); u["Token"] != nil {
+		t.Errorf("got %v first, want the calls without an access token", u)
+	}
+	if u := second.body["usage"].([]any)[0].(map[string]any); u["Token"] == nil || second.body["next_cursor"] != nil {
+		t.Errorf("got %s on the second page, want the calls with one, and the end", second.raw)
+	}
+	for _, bad := range []string{"?from=yesterday", "?from=2026-12-01&to=2026-11-01", "?group_by=colour", "?group_by=day,day", "?from=2026-11-01&from=2026-11-02"} {
+		w.admin.do(t, "GET", "/get_usage"+bad, "").want(t, 400, "invalid_request")
+	}
+}
+
+func TestAdminsSeeHowItIsWithTheKey(t *testing.T) {
+	w, _ := talking(t)
+	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error) {
+		return nil, &domain.Error{Kind: domain.CredentialsRejected}
+	})
+	w.member.do(t, "POST", turn, `{}`).want(t, 502, "assistant_credentials_rejected")
+	if got := w.admin.do(t, "GET", "/get_projects", "").want(t, 200, ""); !strings.Contains(string(got.raw), `"key_status":"rejected","credits":"ok"`) {
+		t.Errorf("an admin gets %s", got.raw)
+	}
+	if got := w.member.do(t, "GET", "/get_projects", "").want(t, 200, ""); strings.Contains(string(got.raw), "key_status") {
+		t.Errorf("a member gets %s", got.raw)
+	}
+}
+
+var _ ports.CallRates = (*rates)(nil)

@@ -1,0 +1,110 @@
+package memory
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+var _ ports.Pseudonyms = (*Pseudonyms)(nil)
+
+// Pseudonyms is a ports.Pseudonyms for tests: a text is encrypted under a nonce that is a
+// MAC of it, which makes one pseudonym of one text. It keeps nothing, and is safe for
+// concurrent use.
+type Pseudonyms struct{}
+
+// NewPseudonyms returns pseudonyms that are ready.
+func NewPseudonyms() *Pseudonyms { return &Pseudonyms{} }
+
+const (
+	pseudonymKey = "memory-pseudonyms:" // begins each key, before 32 bytes in hex
+	// longestText is what fits, behind the nonce, into the 128 characters of a pseudonym.
+	// Of longer texts there is only a MAC.
+	longestText = 128/4*3 - aes.BlockSize
+)
+
+// NewKey makes a random key.
+func (*Pseudonyms) NewKey() (domain.Secret, error) {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // documented never to fail
+	return domain.NewSecret(pseudonymKey + hex.EncodeToString(b[:])), nil
+}
+
+// Of returns the pseudonym of text. It is Corrupt for what is no key, and Invalid for an
+// empty text, one longer than domain.MaxOwnUserID and the zero Binding.
+func (p *Pseudonyms) Of(text string, key domain.Secret, to domain.Binding) (string, error) {
+	if text == "" || len(text) > domain.MaxOwnUserID || to == (domain.Binding{}) {
+		return "", &domain.Error{Kind: domain.Invalid, Public: "there is no pseudonym of this text"}
+	}
+	k, ok := pseudonymKeyOf(key)
+	if !ok {
+		return "", &domain.Error{Kind: domain.Corrupt, Public: "the key of the pseudonyms is none"}
+	}
+	if len(text) > longestText {
+		return encodePseudonym(k.mac("long", text, to)), nil
+	}
+	nonce := k.mac("nonce", text, to)[:aes.BlockSize]
+	return encodePseudonym(append(slices.Clone(nonce), k.crypt(nonce, text)...)), nil
+}
+
+// Text returns the text whose pseudonym it is, for texts of at most 80 bytes.
+func (p *Pseudonyms) Text(pseudonym string, key domain.Secret, to domain.Binding) (string, bool) {
+	k, ok := pseudonymKeyOf(key)
+	b, err := base64.RawURLEncoding.Strict().DecodeString(pseudonym)
+	if !ok || err != nil || len(b) <= aes.BlockSize || to == (domain.Binding{}) {
+		return "", false
+	}
+	nonce := b[:aes.BlockSize]
+	text := string(k.crypt(nonce, string(b[aes.BlockSize:])))
+	// The decoder passes over line breaks, so the pseudonym is compared as it was given.
+	if again, err := p.Of(text, key, to); err != nil || again != pseudonym {
+		return "", false
+	}
+	return text, true
+}
+
+type pseudonymKeyBytes []byte
+
+func pseudonymKeyOf(key domain.Secret) (pseudonymKeyBytes, bool) {
+	text, ours := strings.CutPrefix(key.Reveal(), pseudonymKey)
+	b, err := hex.DecodeString(text)
+	return b, ours && err == nil && len(b) == sha256.Size
+}
+
+// mac is of the text, and of what it is for.
+func (k pseudonymKeyBytes) mac(use, text string, to domain.Binding) []byte {
+	h := hmac.New(sha256.New, k.derive(use))
+	bound := sha256.Sum256([]byte(to.AssociatedData()))
+	_, _ = h.Write(bound[:]) // a hash never fails
+	_, _ = h.Write([]byte(text))
+	return h.Sum(nil)
+}
+
+// crypt encrypts and decrypts.
+func (k pseudonymKeyBytes) crypt(nonce []byte, text string) []byte {
+	block, err := aes.NewCipher(k.derive("text"))
+	if err != nil {
+		panic(err) // the key has 32 bytes
+	}
+	out := make([]byte, len(text))
+	cipher.NewCTR(block, nonce).XORKeyStream(out, []byte(text))
+	return out
+}
+
+// derive is a key of its own for each use.
+func (k pseudonymKeyBytes) derive(use string) []byte {
+	h := hmac.New(sha256.New, k)
+	_, _ = h.Write([]byte(use))
+	return h.Sum(nil)
+}
+
+func encodePseudonym(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -1,0 +1,65 @@
+package throttle
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+var _ ports.CallRates = (*Calls)(nil)
+
+// Calls is a ports.CallRates. It is safe for concurrent use.
+type Calls struct {
+	now   ports.Clock
+	limit int
+	rate  rate
+
+	mu     sync.Mutex
+	actors *simplelru.LRU[domain.Actor, *meter]
+}
+
+// NewCalls returns Calls of which none was made yet, that lets each actor make so many a
+// minute; 0 is no limit.
+func NewCalls(now ports.Clock, perMinute int) *Calls {
+	if perMinute <= 0 {
+		return &Calls{}
+	}
+	actors, _ := simplelru.NewLRU[domain.Actor, *meter](maxMeters, nil)
+	return &Calls{now: now, limit: perMinute, rate: perMinuteOf(perMinute), actors: actors}
+}
+
+// Take books the call. Remaining and Reset are exact, and RetryAfter is in whole seconds,
+// rounded up. It takes a look-up in a map, and no memory for who has called before.
+func (c *Calls) Take(who domain.Actor) (domain.Rate, error) {
+	if c.limit == 0 {
+		return domain.Rate{}, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now() // under the lock, so that it never goes back from one call to the next
+	m, known := c.actors.Get(who)
+	if wait := m.wait(now, c.rate); wait > 0 {
+		return domain.Rate{}, &domain.Error{
+			Kind: domain.TooManyRequests, Public: "too many calls; try again later",
+			RetryAfter: wholeSeconds(wait), Rate: c.left(m, now),
+		}
+	}
+	if !known {
+		m = &meter{}
+		// A name may be a small part of a large text, which would be held along with it.
+		c.actors.Add(domain.Actor(strings.Clone(string(who))), m)
+	}
+	m.add(now, c.rate)
+	return c.left(m, now), nil
+}
+
+// left is what m leaves of the rate, right after something was found or put in it.
+func (c *Calls) left(m *meter, now time.Time) domain.Rate {
+	reset := m.empty.Sub(now)
+	return domain.Rate{Limit: c.limit, Remaining: int(max(0, c.rate.all-reset) / c.rate.one), Reset: reset}
+}

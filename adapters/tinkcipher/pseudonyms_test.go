@@ -1,0 +1,171 @@
+package tinkcipher_test
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/tink-crypto/tink-go/v2/daead/subtle"
+	"pgregory.net/rapid"
+
+	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+	"github.com/flowlatch/flowlatch/ports/portstest"
+)
+
+func TestPseudonyms(t *testing.T) {
+	portstest.Pseudonyms(t, func(*testing.T) ports.Pseudonyms { return tinkcipher.NewPseudonyms() })
+}
+
+// pseudonymKey is a key that is the same in every run: the bytes 0 to 63.
+func pseudonymKey() domain.Secret {
+	var b [64]byte
+	for i := range b {
+		b[i] = byte(i)
+	}
+	return domain.NewSecret(base64.StdEncoding.EncodeToString(b[:]))
+}
+
+var userIDs = domain.BindUserIDs("01890000-0000-7000-8000-000000000001", domain.ActorUser("01890000-0000-7000-9000-000000000001"))
+
+func pseudonymOf(t testing.TB, text string) string {
+	t.Helper()
+	pseudonym, err := tinkcipher.NewPseudonyms().Of(text, pseudonymKey(), userIDs)
+	if err != nil {
+		t.Fatalf("Of %q: got error %v, want success", text, err)
+	}
+	return pseudonym
+}
+
+// Conversations at Voiceflow are found by these.
+func TestAPseudonymStaysTheSameForEver(t *testing.T) {
+	for text, want := range map[string]string{
+		"ben":                    "pgIQQgSehB7-9s5oxH_FU0yZZHw",
+		strings.Repeat("u", 79):  "pBIBzQg6uSIJjE1Ew9eojQB0YG7srd8Y0_QeHE9J0xH7RU-4ACKSorCNySR3RrPBNhrRo0taNZihyFbl6r1gEJ4mbZaV54R5QlYA7hnaFjBnU6D2HUG5I7ow-2DlL4xA",
+		strings.Repeat("u", 80):  "h-voqXUlKqdZhxuCWb6xn5qJKiyY1NDE_nqjGCo4Hd9k",
+		strings.Repeat("u", 256): "hEe3Obgd88o6UOXt-VR45RRRadfbISJsrfQIvFrEumqQ",
+	} {
+		if got := pseudonymOf(t, text); got != want {
+			t.Errorf("Of %q: got %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestTextsOfUpTo79BytesComeBackAndLongerOnesDoNot(t *testing.T) {
+	p := tinkcipher.NewPseudonyms()
+	for n := 1; n <= domain.MaxOwnUserID; n++ {
+		text := strings.Repeat("u", n)
+		pseudonym := pseudonymOf(t, text)
+		got, ok := p.Text(pseudonym, pseudonymKey(), userIDs)
+		if want := n <= 79; ok != want || ok && got != text {
+			t.Errorf("Text of the pseudonym of %d bytes: got %q, %v, want it to come back: %v", n, got, ok, want)
+		}
+		if wantStart := map[bool]string{true: "p", false: "h"}[n <= 79]; !strings.HasPrefix(pseudonym, wantStart) {
+			t.Errorf("the pseudonym of %d bytes: got %s, want it to begin with %s", n, pseudonym, wantStart)
+		}
+	}
+}
+
+// A pseudonym of either form is none of the other once its letter is another.
+func TestTheFormsAreNotMistakenForOneAnother(t *testing.T) {
+	p := tinkcipher.NewPseudonyms()
+	for _, text := range []string{"ben", strings.Repeat("u", 16), strings.Repeat("u", 80)} {
+		rest := pseudonymOf(t, text)[1:]
+		for _, start := range []string{"p", "h", "P", "q", "", "pp", "ph"} {
+			if start+rest == pseudonymOf(t, text) {
+				continue
+			}
+			if got, ok := p.Text(start+rest, pseudonymKey(), userIDs); ok {
+				t.Errorf("Text of the pseudonym of %q with %q at its beginning: got %q, want none", text, start, got)
+			}
+		}
+	}
+}
+
+// Of makes none of the empty text, so that one that was made elsewhere is none.
+func TestNoPseudonymIsOfTheEmptyText(t *testing.T) {
+	key, err := base64.StdEncoding.DecodeString(pseudonymKey().Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	siv, err := subtle.NewAESSIV(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{"": false, "b": true} {
+		sealed, err := siv.EncryptDeterministically([]byte(text), []byte(userIDs.AssociatedData()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := tinkcipher.NewPseudonyms().Text("p"+base64.RawURLEncoding.EncodeToString(sealed), pseudonymKey(), userIDs); ok != want || got != text {
+			t.Errorf("Text of what %q is sealed as: got %q, %v, want %v", text, got, ok, want)
+		}
+	}
+}
+
+func TestPseudonymsAreAsManyAsTexts(t *testing.T) {
+	p := tinkcipher.NewPseudonyms()
+	text := rapid.StringN(1, 60, domain.MaxOwnUserID)
+	rapid.Check(t, func(t *rapid.T) {
+		one, other := text.Draw(t, "one"), text.Draw(t, "other")
+		first, err := p.Of(one, pseudonymKey(), userIDs)
+		if err != nil {
+			t.Fatalf("Of: got error %v, want success", err)
+		}
+		second, err := p.Of(other, pseudonymKey(), userIDs)
+		if err != nil {
+			t.Fatalf("Of: got error %v, want success", err)
+		}
+		if (one == other) != (first == second) {
+			t.Fatalf("the pseudonyms of %q and %q: got %s and %s", one, other, first, second)
+		}
+	})
+}
+
+// Whatever comes in, a text comes out for exactly what Of makes of it.
+func FuzzPseudonym(f *testing.F) {
+	f.Add("ben", pseudonymOf(f, "ben"))
+	f.Add("", "p")
+	f.Add(strings.Repeat("u", 80), pseudonymOf(f, strings.Repeat("u", 80)))
+	f.Add("\xff", pseudonymOf(f, "ben")+"\n")
+	f.Fuzz(func(t *testing.T, text, pseudonym string) {
+		p := tinkcipher.NewPseudonyms()
+		if got, ok := p.Text(pseudonym, pseudonymKey(), userIDs); ok && pseudonymOf(t, got) != pseudonym {
+			t.Fatalf("Text of %q: got %q, whose pseudonym is %q", pseudonym, got, pseudonymOf(t, got))
+		} else if !ok && got != "" {
+			t.Fatalf("Text of %q: got %q, want none", pseudonym, got)
+		}
+		made, err := p.Of(text, pseudonymKey(), userIDs)
+		if text == "" || len(text) > domain.MaxOwnUserID {
+			if domain.KindOf(err) != domain.Invalid || made != "" {
+				t.Fatalf("Of %d bytes: got %q and error %v, want kind %q", len(text), made, err, domain.Invalid)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatalf("Of %q: got error %v, want success", text, err)
+		}
+		if got, ok := p.Text(made, pseudonymKey(), userIDs); ok != (len(text) <= 79) || ok && got != text {
+			t.Fatalf("Text of the pseudonym of %q: got %q, %v", text, got, ok)
+		}
+	})
+}
+
+func BenchmarkPseudonymOf(b *testing.B) {
+	p, key := tinkcipher.NewPseudonyms(), pseudonymKey()
+	for b.Loop() {
+		if _, err := p.Of("01890000-0000-7000-8000-000000000001", key, userIDs); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkPseudonymText(b *testing.B) {
+	p, key, pseudonym := tinkcipher.NewPseudonyms(), pseudonymKey(), pseudonymOf(b, "01890000-0000-7000-8000-000000000001")
+	for b.Loop() {
+		if _, ok := p.Text(pseudonym, key, userIDs); !ok {
+			b.Fatal("Text: got none, want the text")
+		}
+	}
+}

@@ -1,0 +1,243 @@
+package voiceflow
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const (
+	// maxRefusal bounds what is passed on of an answer of 400 and more, in bytes.
+	maxRefusal = 1 << 20
+	// maxSession bounds the answer in which a session key is, in bytes.
+	maxSession = 64 << 10
+	// badKey is what Voiceflow says in the message of a 400 to a key that it does not know
+	// (voiceflow-docs, reference/stateinteract-1: 'Cannot resolve project version, please
+	// verify that your API key is correct.').
+	badKey = "verify that your API key is correct"
+)
+
+// pass makes of Voiceflow's answer the one that is passed on. userID is what the call
+// opens a session for, where it does. When it fails, the answer is the caller's to close.
+func (c *Client) pass(x *exchange, f domain.Forward, r *http.Request, answer *http.Response, userID string, credential domain.Secret) (*http.Response, error) {
+	status := answer.StatusCode
+	header := passedHeader(answer.Header, credential.Reveal())
+	passed := &http.Response{
+		// The reason phrase is the other side's to choose, and so may show what it was sent.
+		Status:     strconv.Itoa(status) + " " + http.StatusText(status),
+		StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, ContentLength: answer.ContentLength, Request: r,
+	}
+	form := formOf(answer.Header.Get("Content-Type"))
+	switch {
+	case status == http.StatusUnauthorized:
+		return nil, rejected(status)
+	case status < 200 || status >= 300 && status < 400:
+		return nil, unusable(answer, fmt.Errorf("voiceflow: status %d", status), c.now())
+	case encoded(answer.Header):
+		return nil, unusable(answer, errors.New("voiceflow: an encoding that was not asked for"), c.now())
+	case status >= 400:
+		return passed, x.refusal(newFilter(x, f, formJSON, credential), passed)
+	case f.Route.Endpoint.Starts:
+		return passed, x.session(newFilter(x, f, formJSON, credential), passed, f, userID)
+	case form == formEvents:
+		x.stream(c.forwardIdle)
+	case answer.ContentLength > x.left:
+		return nil, unavailable("Voiceflow's answer is too large", errTooLong)
+	}
+	if answer.Body == http.NoBody {
+		passed.Body = http.NoBody
+		_ = x.Close()
+		return passed, nil
+	}
+	filter := newFilter(x, f, form, credential)
+	passed.Body = filter
+	if filter.scanner.own != nil && passed.ContentLength >= 0 {
+		passed.ContentLength = -1
+		header.Del("Content-Length")
+	}
+	return passed, nil
+}
+
+func rejected(status int) error {
+	return &domain.Error{
+		Kind: domain.CredentialsRejected, Public: "Voiceflow does not take the assistant's key any more",
+		Cause: fmt.Errorf("voiceflow: status %d", status),
+	}
+}
+
+// unusable is the error for an answer that can't be passed on.
+func unusable(answer *http.Response, cause error, now time.Time) error {
+	e := unavailable("Voiceflow gave no answer that can be used", cause)
+	e.RetryAfter = retryAfter(answer.Header.Get("Retry-After"), now)
+	return e
+}
+
+// encoded says whether the body is compressed, which nobody asked for.
+func encoded(header http.Header) bool {
+	for _, encoding := range header["Content-Encoding"] {
+		if encoding != "" && !strings.EqualFold(encoding, "identity") {
+			return true
+		}
+	}
+	return false
+}
+
+// form is what is known of a body by its content type.
+type form int
+
+const (
+	formOther form = iota
+	formJSON
+	formEvents // server-sent events
+)
+
+func formOf(contentType string) form {
+	media, _, _ := strings.Cut(contentType, ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	switch {
+	case media == "text/event-stream":
+		return formEvents
+	case media == "application/json", media == "text/json", strings.HasSuffix(media, "+json"):
+		return formJSON
+	}
+	return formOther
+}
+
+// passedHeader is what is passed on of an answer's header: the names of a short list, and
+// of these none with the credential in it. The names are as http.Header has them.
+func passedHeader(header http.Header, credential string) http.Header {
+	passed := make(http.Header, len(header))
+	for name, values := range header {
+		if passes(name) && !holds(values, credential) {
+			passed[name] = values
+		}
+	}
+	return passed
+}
+
+func passes(name string) bool {
+	switch name {
+	case "Content-Type", "Content-Length", "Content-Disposition", "Content-Language", "Etag", "Last-Modified", "Retry-After":
+		return true
+	}
+	return strings.HasPrefix(name, "X-Ratelimit-") || strings.HasPrefix(name, "Ratelimit-")
+}
+
+func holds(values []string, credential string) bool {
+	for _, v := range values {
+		if credential != "" && strings.Contains(v, credential) {
+			return true
+		}
+	}
+	return false
+}
+
+// refusal reads the body of an answer of 400 and more, and leaves it out when it is no
+// JSON, whatever it is labelled. It is CredentialsRejected where the body says so.
+func (x *exchange) refusal(f *filter, passed *http.Response) error {
+	body, err := x.readAll(maxRefusal)
+	if x.ctx.Err() != nil {
+		return x.broken(err)
+	}
+	_ = x.Close()
+	passed.Header.Del("Content-Length")
+	if err != nil || !jsontext.Value(body).IsValid(lenient) {
+		passed.Header.Del("Content-Type")
+		passed.Body, passed.ContentLength = http.NoBody, 0
+		return nil
+	}
+	if passed.StatusCode == http.StatusBadRequest {
+		if message, _, _ := topMember(body, "message", lenient); strings.Contains(message, badKey) {
+			return rejected(passed.StatusCode)
+		}
+	}
+	passed.Header["Content-Type"] = []string{"application/json"}
+	setBody(passed, f.whole(body))
+	return nil
+}
+
+// lenient is how answers are read that are passed on as they are.
+var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
+// session takes the session key out of the answer to a call that opened a session for
+// userID, and puts a handle in its place. Nothing of the key is left in the answer.
+func (x *exchange) session(f *filter, passed *http.Response, call domain.Forward, userID string) error {
+	body, err := x.readAll(maxSession)
+	if err != nil {
+		return err
+	}
+	_ = x.Close()
+	key, start, end := topMember(body, "sessionKey")
+	if key == "" {
+		return unavailable("Voiceflow opened no session", errors.New("voiceflow: the answer has no session key"))
+	}
+	handle, err := call.Started(userID, domain.NewSecret(key))
+	if err != nil {
+		return err
+	}
+	// As text and as it stands in JSON.
+	for _, form := range [][]byte{[]byte(key), bytes.Clone(body[start+1 : end-1])} {
+		overwrite(body[:start], form)
+		overwrite(body[end:], form)
+	}
+	changed := append(make([]byte, 0, len(body)+len(handle)), body[:start]...)
+	changed = append(quoted(changed, handle), body[end:]...)
+	passed.Header.Del("Content-Length")
+	setBody(passed, f.whole(changed))
+	return nil
+}
+
+func setBody(passed *http.Response, body []byte) {
+	passed.Body, passed.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+}
+
+// readAll reads the answer, which is a *domain.Error when it has more than limit bytes.
+func (x *exchange) readAll(limit int64) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(x, limit+1))
+	if err == nil && int64(len(body)) > limit {
+		err = unavailable("Voiceflow's answer is too large", errTooLong)
+	}
+	return body, err
+}
+
+// topMember finds the member name of the JSON object that body is: its text, and where
+// its value stands. The text is "" where there is none.
+func topMember(body []byte, name string, o ...jsontext.Options) (text string, start, end int) {
+	d := jsontext.NewDecoder(bytes.NewBuffer(body), o...)
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
+		return "", 0, 0
+	}
+	for d.PeekKind() == '"' {
+		t, err := d.ReadToken()
+		if err != nil {
+			return "", 0, 0
+		}
+		this := t.String() == name && text == ""
+		raw, err := d.ReadValue()
+		if err != nil {
+			return "", 0, 0
+		}
+		if this {
+			text, _ = textOf(raw)
+			end = int(d.InputOffset())
+			start = end - len(raw)
+		}
+	}
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '}' {
+		return "", 0, 0
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return "", 0, 0
+	}
+	return text, start, end
+}

@@ -1,0 +1,279 @@
+package voiceflow
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxJSONBody bounds a body whose members are looked after, in bytes: Voiceflow's own
+// limit (github.com/voiceflow/general-runtime, config, 2024).
+const maxJSONBody = 1 << 20
+
+// readBody reads the whole body of r.
+func readBody(r *http.Request) ([]byte, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
+	}
+	if r.ContentLength > maxJSONBody {
+		return nil, tooLong()
+	}
+	var body bytes.Buffer
+	if r.ContentLength > 0 {
+		body.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	n, err := body.ReadFrom(io.LimitReader(r.Body, maxJSONBody+1))
+	switch {
+	case err != nil:
+		return nil, unreadable(err)
+	case n > maxJSONBody:
+		return nil, tooLong()
+	}
+	return body.Bytes(), nil
+}
+
+func tooLong() error {
+	return &domain.Error{
+		Kind: domain.Invalid, Public: "the body of this call is longer than 1 MiB", Cause: &http.MaxBytesError{Limit: maxJSONBody},
+	}
+}
+
+// rewriteBody looks after the members of a body, which must be one JSON object without a
+// name that comes twice; no body at all stands for an empty one. Everything else in it
+// stays as it is, to the byte. It also returns the user id that is in it, as Voiceflow
+// has it.
+func rewriteBody(body []byte, f domain.Forward) (rewritten []byte, userID string, err error) {
+	if len(body) == 0 {
+		body = []byte("{}")
+	}
+	w := bodyRewriter{
+		// The decoder is strict unless it is told otherwise: names that come twice and bad
+		// UTF-8 are read in one way here and in another there.
+		json: jsontext.NewDecoder(bytes.NewBuffer(body)), body: body,
+		project: f.Project, bind: bound(f),
+	}
+	members := make([]member, len(f.Route.Endpoint.Members))
+	met := make([]bool, len(members))
+	for i, m := range f.Route.Endpoint.Members {
+		members[i] = member{at: m.At, is: m.Is, met: &met[i]}
+	}
+	if w.json.PeekKind() != '{' {
+		return nil, "", noObject()
+	}
+	if err := w.object(members); err != nil {
+		return nil, "", err
+	}
+	if _, err := w.json.ReadToken(); !errors.Is(err, io.EOF) {
+		return nil, "", noObject()
+	}
+	for i, m := range f.Route.Endpoint.Members {
+		if m.Must && !met[i] {
+			return nil, "", invalidBody(m.At, "is missing")
+		}
+	}
+	return w.rest(), w.userID, nil
+}
+
+// noObject tells nothing of what the decoder says, which quotes the body.
+func noObject() error {
+	return &domain.Error{Kind: domain.Invalid, Public: "the body is not one JSON object in UTF-8 in which no name comes twice"}
+}
+
+func invalidBody(at []string, what string) error {
+	return &domain.Error{Kind: domain.Invalid, Public: "in the body, " + strings.Join(at, ".") + " " + what}
+}
+
+// member is a member that is looked for from where the rewriter is.
+type member struct {
+	at  []string
+	is  domain.Field
+	met *bool // it was there, or was put in
+}
+
+// bodyRewriter goes through a body once. What it changes it writes, with all that stands
+// before, and it copies nothing while nothing changes.
+type bodyRewriter struct {
+	json    *jsontext.Decoder
+	body    []byte
+	written []byte
+	done    int // how much of body is in written
+	project domain.Project
+	bind    func(string) (string, error)
+	userID  string
+}
+
+// object goes through the object that comes next.
+func (w *bodyRewriter) object(members []member) error {
+	if _, err := w.json.ReadToken(); err != nil {
+		return noObject()
+	}
+	empty := true
+	here := make([]bool, len(members))
+	for w.json.PeekKind() == '"' {
+		name, err := w.json.ReadToken()
+		if err != nil {
+			return noObject()
+		}
+		empty = false
+		if err := w.value(name.String(), members, here); err != nil {
+			return err
+		}
+	}
+	if t, err := w.json.ReadToken(); err != nil || t.Kind() != '}' {
+		return noObject()
+	}
+	end := int(w.json.InputOffset()) - 1
+	for i, m := range members {
+		value := w.project.Value(m.is)
+		if len(m.at) != 1 || here[i] || value == "" {
+			continue
+		}
+		w.write(end, end, func(b []byte) []byte {
+			if !empty {
+				b = append(b, ',')
+			}
+			return quoted(append(quoted(b, m.at[0]), ':'), value)
+		})
+		empty, *m.met = false, true
+	}
+	return nil
+}
+
+// value goes through the value of the member name, and notes which of members it is.
+func (w *bodyRewriter) value(name string, members []member, here []bool) error {
+	var deeper []member
+	for i, m := range members {
+		switch {
+		case m.at[0] != name:
+		case len(m.at) > 1:
+			deeper = append(deeper, member{at: m.at[1:], is: m.is, met: m.met})
+		default:
+			here[i], *m.met = true, true
+			return w.leaf(m)
+		}
+	}
+	if deeper == nil {
+		return w.skip()
+	}
+	return w.descend(deeper)
+}
+
+// descend goes into the value that comes next, in which members are looked for.
+func (w *bodyRewriter) descend(members []member) error {
+	switch w.json.PeekKind() {
+	case 'n':
+		return w.skip()
+	case '{':
+		if members[0].at[0] != "[]" {
+			return w.object(members)
+		}
+	case '[':
+		if members[0].at[0] == "[]" {
+			return w.array(members)
+		}
+	}
+	// Something else than it documents Voiceflow might read in a way of its own.
+	return &domain.Error{Kind: domain.Invalid, Public: "the body has another form than Voiceflow documents for this call"}
+}
+
+func (w *bodyRewriter) array(members []member) error {
+	if _, err := w.json.ReadToken(); err != nil {
+		return noObject()
+	}
+	inner := make([]member, len(members))
+	for i, m := range members {
+		inner[i] = member{at: m.at[1:], is: m.is, met: m.met}
+	}
+	for {
+		switch w.json.PeekKind() {
+		case ']':
+			_, err := w.json.ReadToken()
+			return err
+		case 0:
+			return noObject()
+		}
+		if err := w.descend(inner); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *bodyRewriter) skip() error {
+	if w.json.SkipValue() != nil {
+		return noObject()
+	}
+	return nil
+}
+
+// leaf looks after the value of m.
+func (w *bodyRewriter) leaf(m member) error {
+	raw, err := w.json.ReadValue()
+	if err != nil {
+		return noObject()
+	}
+	end := int(w.json.InputOffset())
+	start := end - len(raw)
+	switch m.is {
+	case domain.FieldProject:
+		id, isText := textOf(raw)
+		switch {
+		case !isText:
+			return invalidBody(m.at, "must be a text")
+		case !w.project.Is(m.is, id):
+			return notOfProject()
+		}
+	case domain.FieldUser, domain.FieldSession:
+		own, isText := textOf(raw)
+		if !isText || own == "" || len(own) > domain.MaxOwnUserID || strings.ContainsFunc(own, unicode.IsControl) {
+			return invalidBody(m.at, "must be a text of 1 to 256 bytes without control characters")
+		}
+		id, err := w.bind(own)
+		if err != nil {
+			return err
+		}
+		if m.is == domain.FieldUser {
+			w.userID = id
+		}
+		if id != own {
+			w.write(start, end, func(b []byte) []byte { return quoted(b, id) })
+		}
+	default:
+		w.write(start, end, func(b []byte) []byte { return quoted(b, w.project.Value(m.is)) })
+	}
+	return nil
+}
+
+// write puts what add appends in the place of body[start:end].
+func (w *bodyRewriter) write(start, end int, add func([]byte) []byte) {
+	w.written = add(append(w.written, w.body[w.done:start]...))
+	w.done = end
+}
+
+// rest is the whole body as it was written.
+func (w *bodyRewriter) rest() []byte {
+	if w.done == 0 {
+		return w.body
+	}
+	return append(w.written, w.body[w.done:]...)
+}
+
+// textOf is the text of a JSON string.
+func textOf(raw []byte) (text string, is bool) {
+	if len(raw) == 0 || raw[0] != '"' {
+		return "", false
+	}
+	unquoted, err := jsontext.AppendUnquote(nil, raw)
+	return string(unquoted), err == nil
+}
+
+// quoted appends text as a JSON string. U+FFFD stands for what is no UTF-8.
+func quoted(b []byte, text string) []byte {
+	b, _ = jsontext.AppendQuote(b, text)
+	return b
+}

@@ -1,0 +1,289 @@
+package voiceflow
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/google/go-cmp/cmp"
+)
+
+// Bodies are rewritten inside of the package here, since one HTTP exchange for each would
+// be too slow.
+
+var pizza = domain.Project{
+	ID: "01890000-0000-7000-8000-000000000001", Name: "Pizza", Voiceflow: "64dbb6696a8fab0013dba194", Version: "production",
+}
+
+// places are what stands in the places of a path.
+var places = strings.NewReplacer(
+	"{projectID}", string(pizza.Voiceflow), "{versionID}", pizza.Version, "{environmentAlias}", pizza.Version, "{userID}", "ben",
+	"{", "", "}", "",
+)
+
+// call is a call of the endpoint for pizza by somebody whose ids are bound.
+func call(t testing.TB, service domain.Service, method, path string) domain.Forward {
+	t.Helper()
+	route, err := domain.MatchEndpoint(string(service), method, places.Replace(path))
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return domain.Forward{Route: route, Project: pizza, UserIDs: domain.UserIDs{
+		Bind: func(own string) (string, error) { return "bound-" + own, nil },
+	}}
+}
+
+func TestTheMembersOfABodyAreLookedAfter(t *testing.T) {
+	session := call(t, domain.ServiceRuntime, "POST", "/v4/project/{projectID}/session")
+	stream := call(t, domain.ServiceRuntime, "POST", "/v2/project/{projectID}/user/{userID}/interact/stream")
+	save := call(t, domain.ServiceAPI, "PUT", "/v2/transcripts")
+	usage1 := call(t, domain.ServiceAnalytics, "POST", "/v1/query/usage")
+	usage2 := call(t, domain.ServiceAnalytics, "POST", "/v2/query/usage")
+	ask := call(t, domain.ServiceRuntime, "POST", "/knowledge-base/query")
+	turn := call(t, domain.ServiceRealtime, "PUT", "/v1/stable/conversation/{userID}")
+	free := session
+	free.UserIDs = domain.UserIDs{}
+	const ours, others = "64dbb6696a8fab0013dba194", "64dbb6696a8fab0013dba195"
+	for _, tc := range []struct {
+		name     string
+		call     domain.Forward
+		body     string
+		want     string
+		wantUser string
+		wantKind domain.Kind
+	}{
+		{"a user id is bound", session, `{"userID":"ben"}`, `{"userID":"bound-ben"}`, "bound-ben", ""},
+		{"a name written with escapes is the same name", session, `{"user\u0049D":"b\u0065n"}`, `{"user\u0049D":"bound-ben"}`, "bound-ben", ""},
+		{"everything else stays to the byte", session, " {\"a\" : 1.50, \"userID\"\t:\"ben\" ,\n\"b\":[\"\\u00e9\",{\"userID\":\"x\"}] } \n",
+			" {\"a\" : 1.50, \"userID\"\t:\"bound-ben\" ,\n\"b\":[\"\\u00e9\",{\"userID\":\"x\"}] } \n", "bound-ben", ""},
+		{"another name is none", session, `{"userID":"ben","userid":"x"}`, `{"userID":"bound-ben","userid":"x"}`, "bound-ben", ""},
+		{"who has users of their own", free, `{"userID":"b\u0065n"}`, `{"userID":"b\u0065n"}`, "ben", ""},
+		{"a user id that is missing", session, `{}`, "", "", domain.Invalid},
+		{"a body that is missing", session, ``, "", "", domain.Invalid},
+		{"a user id twice", session, `{"userID":"ben","userID":"eve"}`, "", "", domain.Invalid},
+		{"a user id twice, once with escapes", session, `{"userID":"ben","user\u0049D":"eve"}`, "", "", domain.Invalid},
+		{"a user id that is empty", session, `{"userID":""}`, "", "", domain.Invalid},
+		{"a user id that is null", session, `{"userID":null}`, "", "", domain.Invalid},
+		{"a user id that is a number", session, `{"userID":1}`, "", "", domain.Invalid},
+		{"a user id that is a list", session, `{"userID":["ben"]}`, "", "", domain.Invalid},
+		{"a user id that is an object", session, `{"userID":{"$ne":""}}`, "", "", domain.Invalid},
+		{"a user id with a control character", session, `{"userID":"a\u0000"}`, "", "", domain.Invalid},
+		{"a user id of 256 bytes", session, `{"userID":"` + strings.Repeat("x", 256) + `"}`, `{"userID":"bound-` + strings.Repeat("x", 256) + `"}`, "bound-" + strings.Repeat("x", 256), ""},
+		{"a user id of 257 bytes", session, `{"userID":"` + strings.Repeat("x", 257) + `"}`, "", "", domain.Invalid},
+		{"no object", session, `["userID"]`, "", "", domain.Invalid},
+		{"text", session, `"userID"`, "", "", domain.Invalid},
+		{"null", session, `null`, "", "", domain.Invalid},
+		{"space only", session, ` `, "", "", domain.Invalid},
+		{"half an object", session, `{"userID":"ben"`, "", "", domain.Invalid},
+		{"something behind it", session, `{"userID":"ben"}{}`, "", "", domain.Invalid},
+		{"a NUL behind it", session, "{\"userID\":\"ben\"}\x00", "", "", domain.Invalid},
+		{"a name that comes twice elsewhere", session, `{"userID":"ben","a":{"b":1,"b":2}}`, "", "", domain.Invalid},
+		{"bad UTF-8", session, "{\"userID\":\"ben\",\"a\":\"\xff\"}", "", "", domain.Invalid},
+		{"half a surrogate pair", session, `{"userID":"\ud800"}`, "", "", domain.Invalid},
+		{"a comma too many", session, `{"userID":"ben",}`, "", "", domain.Invalid},
+		{"a form", session, `userID=ben`, "", "", domain.Invalid},
+
+		{"a session id is bound", stream, `{"action":{"type":"launch"},"sessionID":"s"}`, `{"action":{"type":"launch"},"sessionID":"bound-s"}`, "", ""},
+		{"a session id may be missing", stream, `{"action":{"type":"launch"}}`, `{"action":{"type":"launch"}}`, "", ""},
+		{"a session id that must be there", save, `{}`, "", "", domain.Invalid},
+		{"a session id deeper down is none", stream, `{"action":{"sessionID":"s"}}`, `{"action":{"sessionID":"s"}}`, "", ""},
+		{"no body stands for an empty one", stream, ``, `{}`, "", ""},
+
+		{"a project is put in", ask, `{"question":"why?"}`, `{"question":"why?","projectID":"` + ours + `"}`, "", ""},
+		{"a project is put into an empty object", ask, `{}`, `{"projectID":"` + ours + `"}`, "", ""},
+		{"a project is put into no body", ask, ``, `{"projectID":"` + ours + `"}`, "", ""},
+		{"the project itself", ask, `{"projectID":"` + ours + `"}`, `{"projectID":"` + ours + `"}`, "", ""},
+		{"the project itself in capitals", ask, `{"projectID":"` + strings.ToUpper(ours) + `"}`, `{"projectID":"` + strings.ToUpper(ours) + `"}`, "", ""},
+		{"another project", ask, `{"projectID":"` + others + `"}`, "", "", domain.NotFound},
+		{"an empty project", ask, `{"projectID":""}`, "", "", domain.NotFound},
+		{"a project that is a number", ask, `{"projectID":1}`, "", "", domain.Invalid},
+		{"a project that is a list", ask, `{"projectID":["` + others + `"]}`, "", "", domain.Invalid},
+		{"a project that is null", ask, `{"projectID":null}`, "", "", domain.Invalid},
+		{"version, project and session", save, `{"versionID":"x","sessionID":"s"}`, `{"versionID":"production","sessionID":"bound-s","projectID":"` + ours + `"}`, "", ""},
+		{"both are put in", save, `{"sessionID":"s"}`, `{"sessionID":"bound-s","projectID":"` + ours + `","versionID":"production"}`, "", ""},
+		{"a stage is overwritten, whatever it was", turn, `{"version":{"a":[]},"action":{}}`, `{"version":"published","action":{}}`, "", ""},
+		{"a stage is put in", turn, `{"action":{} }`, `{"action":{} ,"version":"published"}`, "", ""},
+
+		{"a project deeper down is put in", usage2, `{"data":{"name":"interactions","filter":{"limit":1}}}`, `{"data":{"name":"interactions","filter":{"limit":1,"projectID":"` + ours + `"}}}`, "", ""},
+		{"into an empty filter", usage2, `{"data":{"filter":{}}}`, `{"data":{"filter":{"projectID":"` + ours + `"}}}`, "", ""},
+		{"not where there is no filter", usage2, `{"data":{"name":"interactions"}}`, `{"data":{"name":"interactions"}}`, "", ""},
+		{"not where the filter is null", usage2, `{"data":{"filter":null}}`, `{"data":{"filter":null}}`, "", ""},
+		{"another project deeper down", usage2, `{"data":{"filter":{"projectID":"` + others + `"}}}`, "", "", domain.NotFound},
+		{"a filter that is a list", usage2, `{"data":{"filter":[{"projectID":"` + others + `"}]}}`, "", "", domain.Invalid},
+		{"data that is text", usage2, `{"data":"x"}`, "", "", domain.Invalid},
+		{"in each element of a list", usage1, `{"query":[{"filter":{}},{"filter":{"projectID":"` + ours + `"}},{"name":"x"},{"filter":{"a":1}}]}`,
+			`{"query":[{"filter":{"projectID":"` + ours + `"}},{"filter":{"projectID":"` + ours + `"}},{"name":"x"},{"filter":{"a":1,"projectID":"` + ours + `"}}]}`, "", ""},
+		{"an empty list", usage1, `{"query":[]}`, `{"query":[]}`, "", ""},
+		{"another project in the last element", usage1, `{"query":[{"filter":{}},{"filter":{"projectID":"` + others + `"}}]}`, "", "", domain.NotFound},
+		{"an object in place of a list", usage1, `{"query":{"filter":{"projectID":"` + others + `"}}}`, "", "", domain.Invalid},
+		{"a list that is cut", usage1, `{"query":[{"filter":{}}`, "", "", domain.Invalid},
+		{"a list in a list", usage1, `{"query":[[{"filter":{}}]]}`, "", "", domain.Invalid},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			sent := []byte(tc.body)
+			got, user, err := rewriteBody(sent, tc.call)
+			if domain.KindOf(err) != tc.wantKind || tc.wantKind == "" && err != nil {
+				t.Fatalf("got %q, %v, want kind %q", got, err, tc.wantKind)
+			}
+			if diff := cmp.Diff(tc.want, string(got)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if user != tc.wantUser {
+				t.Errorf("got the user id %q, want %q", user, tc.wantUser)
+			}
+			if string(sent) != tc.body {
+				t.Errorf("the body itself was changed to %q", sent)
+			}
+		})
+	}
+}
+
+func TestWhatBindFailsWithIsWhatTheBodyFailsWith(t *testing.T) {
+	f := call(t, domain.ServiceRuntime, "POST", "/v4/project/{projectID}/session")
+	want := &domain.Error{Kind: domain.Unavailable}
+	f.UserIDs.Bind = func(string) (string, error) { return "", want }
+	if _, _, err := rewriteBody([]byte(`{"userID":"ben"}`), f); !errors.Is(err, want) {
+		t.Errorf("got %v, want %v", err, want)
+	}
+}
+
+// FuzzRequestBody holds the rewriter against encoding/json: what goes out is JSON that
+// says whose it is in one way only, and says the same as before otherwise.
+func FuzzRequestBody(f *testing.F) {
+	var calls []domain.Forward
+	for _, e := range domain.Endpoints() {
+		if e.Body == domain.JSONBody {
+			calls = append(calls, call(f, e.Service, e.Method, e.Path))
+		}
+	}
+	for _, seed := range []string{
+		``, `{}`, `{"userID":"ben","a":[1,{"userID":"x"}]}`, `{"sessionID":"s","projectID":"64dbb6696a8fab0013dba194","versionID":1}`,
+		`{"query":[{"filter":{"projectID":"64dbb6696a8fab0013dba194"}},{"filter":{"a":1}},null]}`, `{"data":{"filter":{}}}`, `{"version":"draft"}`,
+		`{"userID":"ben","userID":"x"}`, `{"projectID":"64dbb6696a8fab0013dba195"}`, `{"query":{}}`, "{\"userID\":\"\xff\"}",
+	} {
+		for i := range calls {
+			f.Add([]byte(seed), i)
+		}
+	}
+	f.Fuzz(func(t *testing.T, body []byte, n int) {
+		c := calls[uint(n)%uint(len(calls))]
+		before := bytes.Clone(body)
+		out, _, err := rewriteBody(body, c)
+		if !bytes.Equal(before, body) {
+			t.Fatal("the body itself was changed")
+		}
+		if err != nil {
+			if k := domain.KindOf(err); k != domain.Invalid && k != domain.NotFound {
+				t.Fatalf("got %v", err)
+			}
+			return
+		}
+		var got, want map[string]any
+		if err := json.Unmarshal(out, &got); err != nil {
+			t.Fatalf("encoding/json does not take %q: %v", out, err)
+		}
+		if len(body) > 0 {
+			if err := json.Unmarshal(body, &want); err != nil {
+				t.Fatalf("encoding/json does not take what was taken, %q: %v", body, err)
+			}
+		}
+		for _, m := range c.Route.Endpoint.Members {
+			checkMember(t, got, want, m.At, m.Is)
+		}
+		// Without the members both are the same.
+		for _, m := range c.Route.Endpoint.Members {
+			without(got, m.At)
+			without(want, m.At)
+		}
+		if want == nil {
+			want = map[string]any{}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q became %q (-want +got):\n%s", body, out, diff)
+		}
+	})
+}
+
+// checkMember holds what a member has become against what it was.
+func checkMember(t *testing.T, got, want any, at []string, is domain.Field) {
+	if at[0] == "[]" {
+		list, _ := got.([]any)
+		was, _ := want.([]any)
+		for i := range list {
+			checkMember(t, list[i], was[i], at[1:], is)
+		}
+		return
+	}
+	object, isObject := got.(map[string]any)
+	was, _ := want.(map[string]any)
+	if !isObject {
+		return
+	}
+	if len(at) > 1 {
+		checkMember(t, object[at[0]], was[at[0]], at[1:], is)
+		return
+	}
+	value, there := object[at[0]]
+	text, _ := value.(string)
+	switch is {
+	case domain.FieldUser, domain.FieldSession:
+		own, _ := was[at[0]].(string)
+		if there && (text != "bound-"+own || own == "" || strings.ContainsFunc(own, unicode.IsControl)) {
+			t.Errorf("%s: got %v, of %q", at[0], value, own)
+		}
+	default:
+		if !there || !pizza.Is(is, text) {
+			t.Errorf("%s: got %v, want %q", at[0], value, pizza.Value(is))
+		}
+	}
+}
+
+// without takes the member out of what it is in.
+func without(in any, at []string) {
+	switch v := in.(type) {
+	case []any:
+		if at[0] == "[]" {
+			for _, element := range v {
+				without(element, at[1:])
+			}
+		}
+	case map[string]any:
+		if len(at) == 1 {
+			delete(v, at[0])
+		} else {
+			without(v[at[0]], at[1:])
+		}
+	}
+}
+
+func TestABodyThatIsLookedAtIsAtMostAMebibyte(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		size   int
+		length int64
+		want   bool
+	}{
+		{"as long as it may be", maxJSONBody, maxJSONBody, true},
+		{"as long as it may be, of unknown length", maxJSONBody, -1, true},
+		{"a byte longer", maxJSONBody + 1, maxJSONBody + 1, false},
+		{"a byte longer, of unknown length", maxJSONBody + 1, -1, false},
+	} {
+		r := &http.Request{Body: io.NopCloser(strings.NewReader(strings.Repeat("x", tc.size))), ContentLength: tc.length}
+		got, err := readBody(r)
+		if tc.want {
+			if err != nil || len(got) != tc.size {
+				t.Errorf("%s: got %d bytes, %v, want %d", tc.name, len(got), err, tc.size)
+			}
+			continue
+		}
+		if tooLong, ok := errors.AsType[*http.MaxBytesError](err); !ok || tooLong.Limit != maxJSONBody || domain.KindOf(err) != domain.Invalid {
+			t.Errorf("%s: got %v, want Invalid by a *http.MaxBytesError", tc.name, err)
+		}
+	}
+}

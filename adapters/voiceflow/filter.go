@@ -1,0 +1,127 @@
+package voiceflow
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// filter is the body of an answer as the caller reads it: without the credential, and
+// with the user ids of the caller. It holds nothing back but the beginning of what may
+// turn out to be one of them.
+type filter struct {
+	from       *exchange
+	credential []byte
+	scanner    scanner
+	scans      bool
+
+	held  []byte // the end of what came, with which the credential begins
+	ready []byte // what is to be read next
+	ended error  // what comes after it
+}
+
+func newFilter(x *exchange, f domain.Forward, form form, credential domain.Secret) *filter {
+	w := &filter{from: x, credential: []byte(credential.Reveal()), scans: form != formOther}
+	if w.scans {
+		w.scanner = scanner{own: f.UserIDs.Own, lines: form == formEvents}
+		if f.Route.Endpoint.Scope == domain.ScopeConverse {
+			w.scanner.usedUp = f.CreditsUsedUp
+		}
+		w.scans = w.scanner.own != nil || w.scanner.usedUp != nil
+	}
+	return w
+}
+
+// Read reads on. Whatever came is read at once, as far as it is known what it is.
+func (f *filter) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for len(f.ready) == 0 {
+		if f.ended != nil {
+			return 0, f.ended
+		}
+		into := p
+		if len(into) <= len(f.held) {
+			into = make([]byte, len(f.held)+512)
+		}
+		n, err := f.from.Read(into[copy(into, f.held):])
+		out := f.next(into[:len(f.held)+n], err)
+		if len(out) > 0 && &out[0] == &p[0] {
+			return len(out), f.ended
+		}
+		f.ready = out
+	}
+	n := copy(p, f.ready)
+	f.ready = f.ready[n:]
+	if len(f.ready) == 0 {
+		return n, f.ended
+	}
+	return n, nil
+}
+
+// next is what goes out for a piece, which what was held is the beginning of, and behind
+// which came err.
+func (f *filter) next(piece []byte, err error) []byte {
+	f.ended = err
+	overwrite(piece, f.credential)
+	keep := len(piece)
+	if err == nil || !errors.Is(err, io.EOF) {
+		// Of an answer that was cut, the beginning of a credential goes to nobody.
+		keep -= beginning(piece, f.credential)
+	}
+	f.held = append(f.held[:0], piece[keep:]...)
+	piece = piece[:keep]
+	if !f.scans {
+		return piece
+	}
+	out := f.scanner.scan(piece)
+	if err != nil {
+		out = f.scanner.end(out)
+	}
+	return out
+}
+
+// whole is what goes out for an answer that is body and nothing else. It changes body.
+func (f *filter) whole(body []byte) []byte { return f.next(body, io.EOF) }
+
+// Close ends the exchange.
+func (f *filter) Close() error { return f.from.Close() }
+
+// overwrite puts asterisks wherever secret stands in b.
+func overwrite(b, secret []byte) {
+	if len(secret) == 0 {
+		return
+	}
+	for {
+		i := bytes.Index(b, secret)
+		if i < 0 {
+			return
+		}
+		for j := range secret {
+			b[i+j] = '*'
+		}
+		b = b[i+len(secret):]
+	}
+}
+
+// beginning is how many bytes at the end of b are the beginning of secret.
+func beginning(b, secret []byte) int {
+	if len(secret) == 0 {
+		return 0
+	}
+	b = b[max(0, len(b)-len(secret)+1):]
+	for {
+		i := bytes.IndexByte(b, secret[0])
+		if i < 0 {
+			return 0
+		}
+		b = b[i:]
+		if bytes.HasPrefix(secret, b) {
+			return len(b)
+		}
+		b = b[1:]
+	}
+}

@@ -1,0 +1,386 @@
+package voiceflow
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/go-json-experiment/json/jsontext"
+	"pgregory.net/rapid"
+)
+
+// The filter is tested inside of the package, since one HTTP exchange for each body and
+// each way to cut it would be too slow.
+
+const secretKey = "VF.DM.64dbb6696a8fab0013dba194.AbCdEfGhIjKlMnOp"
+
+// pieces is a body that comes in pieces, each in a Read of its own, and then fails.
+type pieces struct {
+	left  []string
+	fails error
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.left) == 0 {
+		return 0, p.fails
+	}
+	n := copy(b, p.left[0])
+	if p.left[0] = p.left[0][n:]; p.left[0] == "" {
+		p.left = p.left[1:]
+	}
+	return n, nil
+}
+
+func (*pieces) Close() error { return nil }
+
+// filtered is a filter over the pieces. Ids that begin with "u-" are this caller's.
+func filtered(form form, used *int, fails error, parts ...string) *filter {
+	x := &exchange{
+		ctx: context.Background(), end: func(error) {}, timer: time.NewTimer(time.Hour),
+		left: 1 << 40, body: &pieces{left: parts, fails: fails},
+	}
+	f := &filter{from: x, credential: []byte(secretKey), scans: form != formOther}
+	f.scanner = scanner{own: ownID, usedUp: func() { *used++ }, lines: form == formEvents}
+	return f
+}
+
+// ownID is odd enough to need escaping.
+func ownID(bound string) (string, bool) {
+	own, ours := strings.CutPrefix(bound, "u-")
+	return "\"" + own + "\n", ours
+}
+
+func mapped(own string) string { return `\"` + own + `\n` }
+
+// cut cuts text into pieces of 1 to most bytes.
+func cut(text string, most int, r *rand.Rand) []string {
+	var parts []string
+	for len(text) > 0 {
+		n := min(len(text), 1+r.IntN(most))
+		parts = append(parts, text[:n])
+		text = text[n:]
+	}
+	return parts
+}
+
+func TestTheFilterChangesUserIDsAndNothingElse(t *testing.T) {
+	stars := strings.Repeat("*", len(secretKey))
+	for _, tc := range []struct {
+		name string
+		form form
+		text string
+		want string
+	}{
+		{"a user id", formJSON, `{"userID":"u-ben"}`, `{"userID":"` + mapped("ben") + `"}`},
+		{"space around", formJSON, "{ \"userID\" \t:\n \"u-ben\" }", "{ \"userID\" \t:\n \"" + mapped("ben") + "\" }"},
+		{"deep in lists", formJSON, `[[{"a":[{"userID":"u-1"},{"userID":"u-2"}]}]]`, `[[{"a":[{"userID":"` + mapped("1") + `"},{"userID":"` + mapped("2") + `"}]}]]`},
+		{"an empty own id", formJSON, `{"userID":"u-"}`, `{"userID":"` + mapped("") + `"}`},
+		{"somebody else's", formJSON, `{"userID":"v-ben"}`, ""},
+		{"nobody's", formJSON, `{"userID":""}`, ""},
+		{"no text", formJSON, `{"userID":1,"a":"u-ben","b":{"userID":null},"c":{"userID":["u-ben"]}}`, ""},
+		{"another name", formJSON, `{"userId":"u-ben","xuserID":"u-ben","userIDs":"u-ben","user ID":"u-ben"}`, ""},
+		{"a name written with escapes", formJSON, `{"\u0075serID":"u-ben"}`, `{"\u0075serID":"` + mapped("ben") + `"}`},
+		{"a value written with escapes", formJSON, `{"userID":"\u0075\u002dben"}`, `{"userID":"` + mapped("ben") + `"}`},
+		{"inside of text", formJSON, `{"text":"{\"userID\":\"u-ben\"}"}`, ""},
+		{"behind an escaped quote", formJSON, `{"\"userID":"u-ben","x\\\"userID":"u-ben"}`, ""},
+		{"as a value", formJSON, `{"a":"userID","b":"u-ben"}`, ""},
+		{"in a list", formJSON, `["userID","u-ben"]`, ""},
+		{"too long for an id", formJSON, `{"userID":"u-` + strings.Repeat("x", maxHeldID) + `"}`, ""},
+		{"as long as an id may be", formJSON, `{"userID":"u-` + strings.Repeat("x", maxHeldID-2) + `"}`, `{"userID":"` + mapped(strings.Repeat("x", maxHeldID-2)) + `"}`},
+		{"a long name", formJSON, `{"` + strings.Repeat("userID", 1000) + `":"u-ben"}`, ""},
+		{"raw control characters before", formJSON, "{\"a\":\"\x00\x07\r\n\",\"userID\":\"u-ben\"}", "{\"a\":\"\x00\x07\r\n\",\"userID\":\"" + mapped("ben") + "\"}"},
+		{"an id that never ends", formJSON, `{"userID":"u-ben`, ""},
+		{"an escape that never ends", formJSON, `{"userID":"u-ben\`, ""},
+		{"an escape that is none", formJSON, `{"userID":"u-\q"}`, ""},
+		{"broken JSON", formJSON, `}]{"userID":: "u-ben" : "userID" , "u-ben"`, `}]{"userID":: "u-ben" : "userID" , "u-ben"`},
+		{"an event", formEvents, "id: 1\nevent: trace\ndata: {\"userID\":\"u-ben\"}\n\n", "id: 1\nevent: trace\ndata: {\"userID\":\"" + mapped("ben") + "\"}\n\n"},
+		{"an event behind a broken one", formEvents, "data: {\"a\":\"\n\ndata: {\"userID\":\"u-ben\"}\n\n", "data: {\"a\":\"\n\ndata: {\"userID\":\"" + mapped("ben") + "\"}\n\n"},
+		{"an event behind a broken escape", formEvents, "data: {\"a\":\"\\\r\ndata: {\"userID\":\"u-ben\"}\r\n\r\n", "data: {\"a\":\"\\\r\ndata: {\"userID\":\"" + mapped("ben") + "\"}\r\n\r\n"},
+		{"a line that ends in an id", formEvents, "data: {\"userID\":\"u-ben\ndata: \"}\n\n", ""},
+		{"a name and its value on two lines", formEvents, "data: {\"userID\":\ndata: \"u-ben\"}\n\n", ""},
+		{"something else than JSON", formOther, `{"userID":"u-ben"}`, ""},
+		{"nothing", formJSON, "", ""},
+		{"the credential", formOther, secretKey, stars},
+		{"the credential in JSON", formJSON, `{"a":"` + secretKey + `"}`, `{"a":"` + stars + `"}`},
+		{"the credential as a name", formJSON, `{"` + secretKey + `":1}`, `{"` + stars + `":1}`},
+		{"the credential in an event", formEvents, "data: " + secretKey + "\n\n", "data: " + stars + "\n\n"},
+		{"twice in a row", formOther, secretKey + secretKey, stars + stars},
+		{"behind its own beginning", formOther, secretKey[:20] + secretKey + secretKey[:20], secretKey[:20] + stars + secretKey[:20]},
+		{"all but its end", formOther, secretKey[:len(secretKey)-1] + "!", ""},
+		{"a user id beside it", formJSON, `{"userID":"u-ben","k":"` + secretKey + `","userID":"u-` + secretKey + `"}`, `{"userID":"` + mapped("ben") + `","k":"` + stars + `","userID":"` + mapped(stars) + `"}`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if tc.want == "" {
+				tc.want = tc.text
+			}
+			r := rand.New(rand.NewPCG(1, 2))
+			for _, most := range []int{1 << 20, 1, 2, 7, 50} {
+				for _, size := range []int{4096, 1, 3, 60} {
+					var used int
+					f := filtered(tc.form, &used, io.EOF, cut(tc.text, most, r)...)
+					got, err := io.ReadAll(onlyBuffers{f, size})
+					if err != nil || string(got) != tc.want {
+						t.Fatalf("in pieces of up to %d, read by %d: got %q, %v, want %q", most, size, got, err, tc.want)
+					}
+					if used != 0 {
+						t.Errorf("got %d times no credits, want none", used)
+					}
+				}
+			}
+		})
+	}
+}
+
+// onlyBuffers reads in buffers of a size.
+type onlyBuffers struct {
+	io.Reader
+	size int
+}
+
+func (o onlyBuffers) Read(p []byte) (int, error) { return o.Reader.Read(p[:min(len(p), o.size)]) }
+
+func TestUsedUpCreditsAreSeenInDebugTracesOnly(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		form form
+		text string
+		want int
+	}{
+		{"a debug trace", formJSON, `[{"type":"debug","payload":{"message":"error: credit_limit_reached!"}}]`, 1},
+		{"type behind it", formJSON, `[{"payload":{"message":"credit_limit_reached"},"type":"debug"}]`, 1},
+		{"in itself", formJSON, `{"type":"debug","message":"credit_limit_reached"}`, 1},
+		{"in itself, type behind it", formJSON, `{"message":"credit_limit_reached","type":"debug"}`, 1},
+		{"in a list", formJSON, `{"type":"debug","payload":["a",["credit_limit_reached"]]}`, 1},
+		{"the last of a list, type behind it", formJSON, `{"payload":[1,"credit_limit_reached"],"type":"debug"}`, 1},
+		{"many of them", formJSON, `[{"type":"debug","m":"credit_limit_reached credit_limit_reached"},{"type":"debug","m":"credit_limit_reached"}]`, 1},
+		{"deep in it", formJSON, `{"type":"debug","a":{"type":"x","b":[{"type":"y","c":"credit_limit_reached"}]}}`, 1},
+		{"in text that is JSON itself", formJSON, `{"type":"debug","a":"{\"x\":\"credit_limit_reached\"}"}`, 1},
+		{"behind an escape", formJSON, `{"type":"debug","a":"\ncredit_limit_reached"}`, 1},
+		{"behind its own beginning", formJSON, `{"type":"debug","a":"credit_limit_reacredit_limit_reached"}`, 1},
+		{"an event", formEvents, "event: trace\ndata: {\"type\":\"trace\",\"trace\":{\"type\":\"debug\",\"payload\":{\"message\":\"credit_limit_reached\"}}}\n\n", 1},
+		{"what the user said", formJSON, `[{"type":"text","payload":{"message":"credit_limit_reached"}}]`, 0},
+		{"beside a debug trace", formJSON, `[{"type":"debug","a":1},{"type":"text","message":"credit_limit_reached"},{"type":"debug"}]`, 0},
+		{"around a debug trace", formJSON, `{"m":"credit_limit_reached","a":{"type":"debug"}}`, 0},
+		{"as a name", formJSON, `{"type":"debug","credit_limit_reached":true,"a":{"credit_limit_reached":"x"}}`, 0},
+		{"in pieces that are no run", formJSON, `{"type":"debug","a":"credit_limit\n_reached","b":"credit_limit_","c":"reached"}`, 0},
+		{"in no object", formJSON, `["debug","credit_limit_reached"]`, 0},
+		{"type in a list", formJSON, `{"a":["type","debug"],"b":"credit_limit_reached"}`, 0},
+		{"type in another case", formJSON, `{"Type":"debug","a":"credit_limit_reached"}`, 0},
+		{"of another event", formEvents, "data: {\"type\":\"debug\",\"a\":\ndata: {\"m\":\"credit_limit_reached\"}\n\n", 0},
+		{"something else than JSON", formOther, `{"type":"debug","m":"credit_limit_reached"}`, 0},
+		{"deeper than anything", formJSON, strings.Repeat(`{"a":`, 5000) + `{"type":"debug"}` + strings.Repeat(`}`, 5000) + `{"m":"credit_limit_reached"}`, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(1, 2))
+			for _, most := range []int{1 << 20, 1, 2, 7, 30} {
+				var used int
+				got, err := io.ReadAll(filtered(tc.form, &used, io.EOF, cut(tc.text, most, r)...))
+				if err != nil || string(got) != tc.text {
+					t.Errorf("in pieces of up to %d: got %q, %v, want it as it was", most, got, err)
+				}
+				if used != tc.want {
+					t.Errorf("in pieces of up to %d: got %d times no credits, want %d", most, used, tc.want)
+				}
+			}
+		})
+	}
+}
+
+func TestWhatIsKnownComesAtOnce(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		parts []string
+		want  []string // by the Read that each part is read by
+	}{
+		{"events", []string{"data: {\"a\":1}\n\n", "data: {\"userID\":\"u-1\"}\n\n", "data: {}\n\n"}, []string{"data: {\"a\":1}\n\n", "data: {\"userID\":\"" + mapped("1") + "\"}\n\n", "data: {}\n\n"}},
+		{"half an event", []string{"data: {\"text\":\"Hel", "lo\"}\n\n"}, []string{"data: {\"text\":\"Hel", "lo\"}\n\n"}},
+		{"a V that is no key", []string{"data: V", "ienna\n\n"}, []string{"data: ", "Vienna\n\n"}},
+		{"the beginning of an id", []string{`data: {"userID":"u-`, "1\"}\n\n"}, []string{`data: {"userID":"`, mapped("1") + "\"}\n\n"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var used int
+			f := filtered(formEvents, &used, io.EOF, tc.parts...)
+			buffer := make([]byte, 4096)
+			for i, want := range tc.want {
+				n, err := f.Read(buffer)
+				if got := string(buffer[:n]); got != want || err != nil {
+					t.Fatalf("read %d: got %q, %v, want %q", i, got, err, want)
+				}
+			}
+			if n, err := f.Read(buffer); n != 0 || !errors.Is(err, io.EOF) {
+				t.Errorf("got %d bytes more, %v, want the end", n, err)
+			}
+		})
+	}
+}
+
+func TestACutAnswerShowsNoBeginningOfTheCredential(t *testing.T) {
+	var used int
+	broken := errors.New("broken")
+	f := filtered(formOther, &used, broken, "key: "+secretKey[:40])
+	got, err := io.ReadAll(f)
+	if string(got) != "key: " || domain.KindOf(err) != domain.VoiceflowUnavailable {
+		t.Errorf("got %q, %v, want what stands before the key, and VoiceflowUnavailable", got, err)
+	}
+}
+
+// ourWords make text in which something of ours is likely.
+var ourWords = []string{
+	`"`, `"`, `{`, `}`, `[`, `]`, `:`, `,`, `\`, "\n", "\r", " ", `userID`, `"userID"`, `"userID":"`, `u-`, `type`, `"type":"debug"`, "data: ",
+	"credit_limit_", "reached", "V", "VF.DM.", "\\u0075", "\x00", "\xff", "é", "0",
+}
+
+func TestABodyWithoutAnythingOfOursPassesToTheByte(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.SliceOf(rapid.OneOf(rapid.SampledFrom(ourWords), rapid.String(), rapid.StringN(1, 40, -1))).Draw(t, "text"), "")
+		form := form(rapid.IntRange(0, 2).Draw(t, "form"))
+		seed := rapid.Uint64().Draw(t, "seed")
+		most := rapid.IntRange(1, 64).Draw(t, "piece")
+		var used int
+		f := filtered(form, &used, io.EOF, cut(text, most, rand.New(rand.NewPCG(seed, 0)))...)
+		f.scanner.own = func(string) (string, bool) { return "", false }
+		got, err := io.ReadAll(onlyBuffers{f, rapid.IntRange(1, 600).Draw(t, "buffer")})
+		if err != nil || string(got) != text {
+			t.Fatalf("got %q, %v, want %q", got, err, text)
+		}
+	})
+}
+
+// FuzzAnswer holds the filter to what a parser of JSON finds, and to one outcome however
+// an answer is cut.
+func FuzzAnswer(f *testing.F) {
+	for _, seed := range []string{
+		`{"userID":"u-ben","a":[{"userID":"u-"}]}`, `{"type":"debug","m":"credit_limit_reached"}`, secretKey, "data: {\"userID\":\"u-1\"}\n\n",
+		`{"userID":"u-\u0022","\u0075serID":"u-"}`, `{"a":["credit_limit_reached"],"type":"debug"}`, `{"credit_limit_reached":"credit_limit_reached"}`,
+		`{"userID" : "u-x`, `["userID":"u-x"]`, "{\"userID\":\"u-\n\"}",
+	} {
+		for form := range 3 {
+			f.Add([]byte(seed), uint64(len(seed)), form)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte, seed uint64, n int) {
+		form := form(uint(n) % 3)
+		var used, usedInPieces int
+		whole, err := io.ReadAll(filtered(form, &used, io.EOF, string(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := rand.New(rand.NewPCG(seed, 0))
+		inPieces, err := io.ReadAll(onlyBuffers{filtered(form, &usedInPieces, io.EOF, cut(string(text), 1+r.IntN(40), r)...), 1 + r.IntN(600)})
+		if err != nil || !bytes.Equal(whole, inPieces) || used != usedInPieces {
+			t.Fatalf("in pieces: got %q, %v, credits %d, want %q, credits %d", inPieces, err, usedInPieces, whole, used)
+		}
+		if bytes.Contains(whole, []byte(secretKey)) {
+			t.Fatalf("the credential is in %q", whole)
+		}
+		if form == formOther && len(whole) != len(text) {
+			t.Fatalf("got %d bytes, want %d", len(whole), len(text))
+		}
+		if form != formJSON {
+			return
+		}
+		overwrite(text, []byte(secretKey))
+		if !jsontext.Value(text).IsValid() {
+			return
+		}
+		want := found{json: jsontext.NewDecoder(bytes.NewBuffer(bytes.Clone(text))), text: text}
+		want.value(false)
+		if got, want := string(whole), string(want.out)+string(text[want.done:]); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if (used > 0) != want.used {
+			t.Errorf("credits used up: got %v, want %v in %q", used > 0, want.used, text)
+		}
+	})
+}
+
+// found is what a parser finds in JSON that it takes.
+type found struct {
+	json *jsontext.Decoder
+	text []byte
+	out  []byte
+	done int
+	used bool
+}
+
+// value reads a value, and says whether something in it says that credits are used up,
+// which no debug trace in it is around.
+func (f *found) value(isID bool) (says bool) {
+	switch f.json.PeekKind() {
+	case '{':
+		_, _ = f.json.ReadToken()
+		debug := false
+		for f.json.PeekKind() != '}' {
+			t, _ := f.json.ReadToken()
+			name := t.String()
+			isText := f.json.PeekKind() == '"'
+			before := f.json.InputOffset()
+			says = f.value(name == "userID") || says
+			if name == "type" && isText {
+				raw := bytes.TrimLeft(f.text[before:f.json.InputOffset()], ": \t\r\n")
+				kind, _ := textOf(raw)
+				debug = kind == "debug"
+			}
+		}
+		_, _ = f.json.ReadToken()
+		if debug && says {
+			f.used, says = true, false
+		}
+	case '[':
+		_, _ = f.json.ReadToken()
+		for f.json.PeekKind() != ']' {
+			says = f.value(false) || says
+		}
+		_, _ = f.json.ReadToken()
+	case '"':
+		raw, _ := f.json.ReadValue()
+		says = bytes.Contains(raw, creditsUsedUp)
+		id, _ := textOf(raw)
+		if own, ours := ownID(id); isID && ours && len(raw)-2 <= maxHeldID {
+			end := int(f.json.InputOffset())
+			f.out = append(f.out, f.text[f.done:end-len(raw)]...)
+			f.out = quoted(f.out, own)
+			f.done = end
+		}
+	default:
+		_, _ = f.json.ReadValue()
+	}
+	return says
+}
+
+// BenchmarkFilter has answers as callers read them, in buffers of 32 KiB.
+func BenchmarkFilter(b *testing.B) {
+	turn := `[{"type":"text","time":1732550400000,"payload":{"message":"Would you like to order a pizza? We have Margherita, Funghi and \"Quattro Stagioni\".","slate":{"id":"dummy","content":[{"children":[{"text":"Would you like to order a pizza?"}]}]},"delay":1000}},{"type":"choice","payload":{"buttons":[{"name":"Yes","request":{"type":"path-6avlm3jzp","payload":{"label":"Yes"}}},{"name":"No","request":{"type":"path-8avlm3jzp","payload":{"label":"No"}}}]}}]`
+	transcript := `{"id":"64dbb6696a8fab0013dba194","userID":"somebody-elses","sessionID":"b3aa7c3e","createdAt":"2026-11-25T16:00:00.000Z","properties":[]},`
+	for _, tc := range []struct {
+		name string
+		form form
+		text string
+	}{
+		{"turn", formJSON, turn},
+		{"events", formEvents, strings.Repeat("event: trace\ndata: {\"type\":\"completion\",\"payload\":{\"state\":\"content\",\"content\":\"Hello there\"}}\n\n", 300)},
+		{"transcripts", formJSON, `{"transcripts":[` + strings.Repeat(transcript, 5000) + `{}]}`},
+		{"binary", formOther, strings.Repeat("0123456789abcdefVghijklmnopqrstu", 10000)},
+	} {
+		b.Run(tc.name, func(b *testing.B) {
+			b.SetBytes(int64(len(tc.text)))
+			b.ReportAllocs()
+			buffer := make([]byte, 32<<10)
+			for b.Loop() {
+				var used int
+				f := filtered(tc.form, &used, io.EOF, tc.text)
+				for {
+					if _, err := f.Read(buffer); err != nil {
+						break
+					}
+				}
+			}
+		})
+	}
+}

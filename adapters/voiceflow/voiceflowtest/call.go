@@ -1,0 +1,218 @@
+package voiceflowtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// The things that a Server remembers of a kind: the oldest go first.
+const (
+	keptConversations = 4096
+	keptTranscripts   = 2000
+	keptDocuments     = 1000
+	keptTags          = 1000
+)
+
+// world is what the assistants hold and were told. Its lock is held while a call is
+// answered, but not while the answer is sent.
+type world struct {
+	mu            sync.Mutex
+	conversations *shelf[*conversation]
+	sessions      *shelf[session]
+	transcripts   *shelf[*transcript]
+	documents     *shelf[*document]
+	tags          *shelf[*tag]
+}
+
+func newWorld() *world {
+	return &world{
+		conversations: newShelf[*conversation](keptConversations),
+		sessions:      newShelf[session](keptConversations),
+		transcripts:   newShelf[*transcript](keptTranscripts),
+		documents:     newShelf[*document](keptDocuments),
+		tags:          newShelf[*tag](keptTags),
+	}
+}
+
+// shelf keeps the last so many things that were put on it, by their ids.
+type shelf[V any] struct {
+	limit int
+	byID  map[string]V
+	ids   []string // oldest first
+}
+
+func newShelf[V any](limit int) *shelf[V] {
+	return &shelf[V]{limit: limit, byID: map[string]V{}}
+}
+
+func (s *shelf[V]) put(id string, v V) {
+	if _, there := s.byID[id]; !there {
+		if len(s.ids) == s.limit {
+			delete(s.byID, s.ids[0])
+			s.ids = s.ids[1:]
+		}
+		s.ids = append(s.ids, id)
+	}
+	s.byID[id] = v
+}
+
+func (s *shelf[V]) remove(id string) {
+	if _, there := s.byID[id]; !there {
+		return
+	}
+	delete(s.byID, id)
+	for i := range s.ids {
+		if s.ids[i] == id {
+			s.ids = append(s.ids[:i], s.ids[i+1:]...)
+			return
+		}
+	}
+}
+
+// where returns what fits, oldest first. It is never nil, and so never null in JSON.
+func (s *shelf[V]) where(fits func(V) bool) []V {
+	found := []V{}
+	for _, id := range s.ids {
+		if v := s.byID[id]; fits(v) {
+			found = append(found, v)
+		}
+	}
+	return found
+}
+
+// call is a request whose key was found good, or that came with the key of a session.
+type call struct {
+	r         *http.Request
+	world     *world
+	assistant Assistant
+	// environment is the alias that was named, or one of the assistant's.
+	environment string
+	session     session // of v4; zero elsewhere
+	form        ErrorForm
+}
+
+// answer is what a call is answered with: a refusal; or an export; or events, each
+// flushed alone; or text; or body as JSON, and no body at all where there is none.
+type answer struct {
+	status      int
+	body        any
+	text        string
+	contentType string
+	events      []string
+	export      bool
+	refused     *refusal
+}
+
+func ok(body any) answer      { return answer{status: http.StatusOK, body: body} }
+func created(body any) answer { return answer{status: http.StatusCreated, body: body} }
+func empty(status int) answer { return answer{status: status} }
+
+// message is what /v1/stable answers what changes and deletes with.
+func message(text string) answer { return ok(map[string]any{"message": text}) }
+
+func no(status int, form ErrorForm, text string) answer {
+	return answer{refused: &refusal{status, form, text}}
+}
+
+func (c *call) invalid(text string) answer { return no(http.StatusBadRequest, c.form, text) }
+func (c *call) notFound(what string) answer {
+	return no(http.StatusNotFound, c.plainForm(), what+" not found")
+}
+
+// plainForm is the form for what is no matter of validation.
+func (c *call) plainForm() ErrorForm {
+	if c.form == FormNestValidation {
+		return FormNest
+	}
+	return c.form
+}
+
+// read decodes the body, a JSON object; without any it leaves v as it is.
+func (c *call) read(v any) error {
+	err := json.NewDecoder(c.r.Body).Decode(v)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// number is a parameter of the query, or otherwise where it is missing; ok is false for
+// one that is no number from least to most.
+func (c *call) number(name string, otherwise, least, most int) (n int, ok bool) {
+	text := c.r.URL.Query().Get(name)
+	if text == "" {
+		return otherwise, true
+	}
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n >= least && n <= most
+}
+
+// handle serves the calls of a pattern with a method of [call].
+func (s *Server) handle(pattern string, by way, serve func(*call) answer) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		a, environment, refused := s.enter(r, by)
+		if refused != nil {
+			refuse(w, refused.status, refused.form, refused.message)
+			return
+		}
+		s.serve(w, &call{r: r, world: s.world, assistant: a, environment: environment, form: by.invalid}, serve)
+	})
+}
+
+// serve answers c. What is answered is encoded before anything else can change it.
+func (s *Server) serve(w http.ResponseWriter, c *call, serve func(*call) answer) {
+	s.world.mu.Lock()
+	a := serve(c)
+	var encoded []byte
+	if a.body != nil {
+		encoded = encode(a.body)
+	}
+	s.world.mu.Unlock()
+
+	switch {
+	case a.refused != nil:
+		refuse(w, a.refused.status, a.refused.form, a.refused.message)
+	case a.export:
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		// An error means that the client left.
+		_ = WriteExport(w, c.assistant)
+	case a.events != nil:
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("Cache-Control", "no-cache")
+		for _, event := range a.events {
+			if _, err := io.WriteString(w, event); err != nil {
+				return // the client left
+			}
+			flush(w)
+		}
+	case a.contentType != "":
+		w.Header().Set("Content-Type", a.contentType)
+		_, _ = io.WriteString(w, a.text)
+	case encoded != nil:
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.WriteHeader(a.status)
+		_, _ = w.Write(encoded)
+	default:
+		w.WriteHeader(a.status)
+	}
+}
+
+// encode writes JSON as JavaScript does, which leaves <, > and & as they are.
+func encode(v any) []byte {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // what is answered always encodes
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
+}
+
+// iso writes a time as JavaScript does.
+func iso(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+func isStage(text string) bool { return text == "draft" || text == "published" }

@@ -1,0 +1,479 @@
+package voiceflowtest
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// keptState bounds the state of a conversation, in bytes of JSON.
+	keptState = 64 << 10
+	// keptText bounds what is kept of what was said in a turn, in bytes.
+	keptText = 2000
+	// The longest user ids, in characters: in a path, and in a v4 session.
+	longestUserID   = 128
+	longestV4UserID = 256
+)
+
+// conversation is what is known of a user of a project. All the generations of
+// endpoints speak about the same one.
+type conversation struct {
+	state      map[string]any
+	transcript *transcript // the one that goes on; nil before the first turn
+	sessionKey string      // of v4; "" for none
+}
+
+// session is a v4 session.
+type session struct {
+	assistant   Assistant
+	environment string
+	user        string
+}
+
+// trace is a step of the assistant's answer.
+type trace struct {
+	Time    int64  `json:"time"`
+	Type    string `json:"type"`
+	Payload any    `json:"payload,omitempty"`
+}
+
+func textTrace(text string) trace {
+	return trace{time.Now().UnixMilli(), "text", map[string]any{
+		"slate":   map[string]any{"id": "slate", "content": []any{map[string]any{"children": []any{map[string]any{"text": text}}}}},
+		"message": text,
+	}}
+}
+
+// completion is a piece of a text that comes as it is made: start, content, end.
+func completion(state, content string) trace {
+	payload := map[string]any{"state": state}
+	if content != "" {
+		payload["content"] = content
+	}
+	return trace{time.Now().UnixMilli(), "completion", payload}
+}
+
+// action is what the user does.
+type action struct {
+	Type    string `json:"type"`
+	Payload any    `json:"payload,omitempty"`
+}
+
+// turn is the body of a turn, in every generation.
+type turn struct {
+	Action    *action         `json:"action"`
+	Request   *action         `json:"request"` // the older name of action
+	Variables map[string]any  `json:"variables"`
+	State     json.RawMessage `json:"state"`
+	SessionID string          `json:"sessionID"`
+	Version   string          `json:"version"`
+	Config    struct {
+		CompletionEvents bool     `json:"completionEvents"`
+		ExcludeTypes     []string `json:"excludeTypes"`
+	} `json:"config"`
+}
+
+// does is the action, a launch where there is none.
+func (t turn) does() action {
+	switch {
+	case t.Action != nil && t.Action.Type != "":
+		return *t.Action
+	case t.Request != nil && t.Request.Type != "":
+		return *t.Request
+	}
+	return action{Type: "launch"}
+}
+
+// says is the text in an action: what was typed, or what the button, the intent or the
+// event is called.
+func (a action) says() string {
+	value := a.Payload
+	for range 3 {
+		switch v := value.(type) {
+		case string:
+			return v
+		case map[string]any:
+			value = nil
+			for _, name := range []string{"message", "label", "query", "name", "intent", "event"} {
+				if v[name] != nil && v[name] != "" {
+					value = v[name]
+					break
+				}
+			}
+		}
+	}
+	return a.Type
+}
+
+// userID is that of the path. It is "" for one that is too long.
+func (c *call) userID() string {
+	if id := c.r.PathValue("userID"); utf8.RuneCountInString(id) <= longestUserID {
+		return id
+	}
+	return ""
+}
+
+// conversation finds what is known of the user, or begins it.
+func (c *call) conversation(user string) *conversation {
+	id := c.assistant.ProjectID + "/" + user
+	talk, there := c.world.conversations.byID[id]
+	if !there {
+		talk = &conversation{}
+		c.world.conversations.put(id, talk)
+	}
+	return talk
+}
+
+// newState is the state of a conversation in which nothing was said.
+func (c *call) newState(user string) map[string]any {
+	return map[string]any{
+		"stack": []any{map[string]any{
+			"programID": c.assistant.VersionID, "diagramID": c.assistant.VersionID, "nodeID": "start",
+			"variables": map[string]any{}, "storage": map[string]any{}, "commands": []any{},
+		}},
+		"storage":   map[string]any{},
+		"variables": map[string]any{"user_id": user, "last_utterance": 0, "sessions": 1},
+	}
+}
+
+// take takes a turn: it changes the state and says what the assistant answers. Wherever
+// a person reads it, they read a conversation.
+func (c *call) take(user string, in turn) ([]trace, *conversation) {
+	talk := c.conversation(user)
+	if talk.state == nil {
+		talk.state = c.newState(user)
+	}
+	var sent struct {
+		Variables map[string]any `json:"variables"`
+	}
+	_ = json.Unmarshal(in.State, &sent) // a state without variables changes none
+	merge(talk.state, sent.Variables)
+	merge(talk.state, in.Variables)
+
+	does := in.does()
+	begins := talk.transcript == nil || in.SessionID != "" && in.SessionID != talk.transcript.session ||
+		does.Type == "launch" && in.SessionID == ""
+	if begins {
+		talk.transcript = c.newTranscript(user, in.SessionID)
+	}
+	var says []string
+	if begins || does.Type == "launch" {
+		says = append(says, "Hi from "+c.assistant.Name)
+	}
+	text := does.says()
+	switch does.Type {
+	case "launch":
+		says = append(says, "What can I do for you?")
+	case "text":
+		says = append(says, "You said: "+text, "Anything else?")
+	default:
+		says = append(says, "You chose: "+text, "Anything else?")
+	}
+	if does.Type != "launch" {
+		merge(talk.state, map[string]any{"last_utterance": clip(text)})
+	}
+
+	traces := []trace{} // never null in JSON
+	talk.transcript.note("action", action{does.Type, clip(text)})
+	for _, line := range says {
+		talk.transcript.note("trace", json.RawMessage(encode(textTrace(clip(line)))))
+		if !slices.Contains(in.Config.ExcludeTypes, "text") {
+			traces = append(traces, textTrace(line))
+		}
+	}
+	if does.Type == "text" && strings.EqualFold(text, "bye") {
+		traces = append(traces, trace{Time: time.Now().UnixMilli(), Type: "end"})
+		talk.transcript.ended = time.Now()
+	}
+	talk.transcript.turns++
+	talk.transcript.updated = time.Now()
+	return traces, talk
+}
+
+// merge puts variables into a state, unless it would become too large.
+func merge(state, variables map[string]any) bool {
+	into, isObject := state["variables"].(map[string]any)
+	if !isObject {
+		into = map[string]any{}
+	}
+	merged := map[string]any{}
+	for _, from := range []map[string]any{into, variables} {
+		for name, value := range from {
+			merged[name] = value
+		}
+	}
+	if len(encode(merged)) > keptState {
+		return false
+	}
+	state["variables"] = merged
+	return true
+}
+
+func clip(text string) string {
+	if len(text) <= keptText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:keptText], "") + "…"
+}
+
+// pieces are the traces with each text as it is made, word by word.
+func pieces(traces []trace) []trace {
+	var all []trace
+	for _, t := range traces {
+		payload, _ := t.Payload.(map[string]any)
+		text, _ := payload["message"].(string)
+		if t.Type != "text" || text == "" {
+			all = append(all, t)
+			continue
+		}
+		all = append(all, completion("start", ""))
+		for word := range strings.SplitAfterSeq(text, " ") {
+			all = append(all, completion("content", word))
+		}
+		all = append(all, completion("end", ""))
+	}
+	return all
+}
+
+// interact serves POST /state/user/{userID}/interact
+// (https://docs.voiceflow.com/reference/stateinteract-1).
+func (c *call) interact() answer {
+	var in turn
+	user := c.userID()
+	if user == "" || c.read(&in) != nil {
+		return c.invalid("Bad Request")
+	}
+	traces, talk := c.take(user, in)
+	if c.r.URL.Query().Get("verbose") == "true" {
+		return ok(map[string]any{"state": talk.state, "trace": traces, "request": in.does()})
+	}
+	return ok(traces)
+}
+
+// state serves GET /state/user/{userID}, which is {} for whom nothing is known of.
+func (c *call) state() answer {
+	talk, there := c.world.conversations.byID[c.assistant.ProjectID+"/"+c.userID()]
+	if !there || talk.state == nil {
+		return ok(map[string]any{})
+	}
+	return ok(talk.state)
+}
+
+// setState serves PUT /state/user/{userID}, and the PATCH of /v1/stable.
+func (c *call) setState() answer {
+	var state map[string]any
+	user := c.userID()
+	if user == "" || c.read(&state) != nil || state == nil {
+		return c.invalid("the body is a state")
+	}
+	if len(encode(state)) > keptState {
+		return no(http.StatusRequestEntityTooLarge, c.plainForm(), "Payload Too Large")
+	}
+	c.conversation(user).state = state
+	return ok(state)
+}
+
+// deleteState serves DELETE /state/user/{userID}.
+func (c *call) deleteState() answer {
+	c.world.forget(c.assistant.ProjectID, c.userID())
+	return ok(map[string]any{})
+}
+
+// setVariables serves PATCH /state/user/{userID}/variables.
+func (c *call) setVariables() answer {
+	var variables map[string]any
+	user := c.userID()
+	if user == "" || c.read(&variables) != nil {
+		return c.invalid("the body is an object")
+	}
+	talk := c.conversation(user)
+	if talk.state == nil {
+		talk.state = c.newState(user)
+	}
+	if !merge(talk.state, variables) {
+		return no(http.StatusRequestEntityTooLarge, c.plainForm(), "Payload Too Large")
+	}
+	return ok(talk.state)
+}
+
+// forget empties a conversation; transcripts stay, and so does a v4 session.
+func (w *world) forget(project, user string) {
+	if talk, there := w.conversations.byID[project+"/"+user]; there {
+		talk.state, talk.transcript = nil, nil
+	}
+}
+
+// stream serves POST /v2/project/{projectID}/user/{userID}/interact/stream
+// (https://docs.voiceflow.com/api-reference/conversation/interact-stream).
+func (c *call) stream() answer {
+	var in turn
+	user := c.userID()
+	if user == "" || c.read(&in) != nil {
+		return c.invalid("Bad Request")
+	}
+	traces, talk := c.take(user, in)
+	query := c.r.URL.Query()
+	if query.Get("completion_events") == "true" {
+		traces = pieces(traces)
+	}
+	var events []string
+	add := func(name string, data []byte) {
+		event := fmt.Sprintf("id: %d\nevent: %s\n", len(events)+1, name)
+		if data != nil {
+			event += fmt.Sprintf("data: %s\n", data)
+		}
+		events = append(events, event+"\n")
+	}
+	for _, t := range traces {
+		add("trace", encode(t))
+	}
+	if query.Get("state") == "true" {
+		add("state", encode(talk.state))
+	}
+	add("end", nil) // the last event has no data in the documentation's sample
+	return answer{events: events}
+}
+
+// openSession serves POST /v4/project/{projectID}/session and the one with an
+// environment (https://docs.voiceflow.com/api-reference/conversations-api/overview).
+// A session takes the place of the user's last one.
+func (c *call) openSession() answer {
+	var in struct {
+		UserID string `json:"userID"`
+	}
+	if err := c.read(&in); err != nil || in.UserID == "" || utf8.RuneCountInString(in.UserID) > longestV4UserID {
+		return c.invalid("userID has 1 to 256 characters")
+	}
+	talk := c.conversation(in.UserID)
+	c.world.sessions.remove(talk.sessionKey)
+	talk.sessionKey, talk.transcript = newSessionKey(), nil
+	c.world.sessions.put(talk.sessionKey, session{c.assistant, c.environment, in.UserID})
+	return ok(map[string]any{"sessionKey": talk.sessionKey})
+}
+
+// newSessionKey is opaque and of the form of a JWT, as Voiceflow's.
+func newSessionKey() string {
+	part := base64.RawURLEncoding.EncodeToString
+	return part([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + part([]byte(`{"jti":"`+rand.Text()+`"}`)) + "." + part([]byte(rand.Text()+rand.Text()))
+}
+
+func (w *world) endSessions() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sessions = newShelf[session](keptConversations)
+}
+
+// inSession serves the calls of a pattern that take the key of a session, and a
+// project's key as little as no key.
+func (s *Server) inSession(pattern string, serve func(*call) answer) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		key := r.Header.Get("Authorization")
+		s.world.mu.Lock()
+		in, there := s.world.sessions.byID[key]
+		s.world.mu.Unlock()
+		switch {
+		case key == "":
+			refuse(w, nestDoor.none.status, nestDoor.none.form, nestDoor.none.message)
+		case !there:
+			refuse(w, nestDoor.wrong.status, nestDoor.wrong.form, nestDoor.wrong.message)
+		default:
+			s.serve(w, &call{
+				r: r, world: s.world, assistant: in.assistant, environment: in.environment, session: in, form: nestDoor.invalid,
+			}, serve)
+		}
+	})
+}
+
+// interactV4 serves POST /v4/interact.
+func (c *call) interactV4() answer {
+	var in turn
+	if c.read(&in) != nil {
+		return c.invalid("Bad Request")
+	}
+	traces, _ := c.take(c.session.user, in)
+	return ok(map[string]any{"traces": traces})
+}
+
+// streamV4 serves POST /v4/interact/stream. Its body was seen to open with a blank line
+// and to end with an event that has data; completion events are asked for in the body.
+func (c *call) streamV4() answer {
+	var in turn
+	if c.read(&in) != nil {
+		return c.invalid("Bad Request")
+	}
+	traces, _ := c.take(c.session.user, in)
+	if in.Config.CompletionEvents {
+		traces = pieces(traces)
+	}
+	events := []string{"\n"}
+	for _, t := range traces {
+		events = append(events, fmt.Sprintf("event: trace\ndata: %s\n\n", encode(t)))
+	}
+	return answer{events: append(events, "event: end\ndata: {}\n\n")}
+}
+
+// converse serves PUT /v1/stable/conversation/{userID}
+// (https://github.com/voiceflow/cli, .speakeasy/out.openapi.yaml, as for all of
+// /v1/stable).
+func (c *call) converse() answer {
+	var in turn
+	user := c.userID()
+	if user == "" || c.read(&in) != nil || !isStage(in.Version) {
+		return c.invalid("version is draft or published")
+	}
+	traces, _ := c.take(user, in)
+	return ok(map[string]any{"traces": traces})
+}
+
+// staged answers a call of /v1/stable whose query must have a version.
+func staged(serve func(*call) answer) func(*call) answer {
+	return func(c *call) answer {
+		if !isStage(c.r.URL.Query().Get("version")) {
+			return c.invalid("version is draft or published")
+		}
+		return serve(c)
+	}
+}
+
+// stableState serves GET /v1/stable/conversation-state/{userID}.
+func (c *call) stableState() answer { return ok(map[string]any{"state": c.state().body}) }
+
+// setStableState serves PATCH /v1/stable/conversation-state/{userID}.
+func (c *call) setStableState() answer {
+	if a := c.setState(); a.refused != nil {
+		return a
+	}
+	return message("conversation state updated")
+}
+
+// deleteStableState serves DELETE /v1/stable/conversation-state/{userID}.
+func (c *call) deleteStableState() answer {
+	c.world.forget(c.assistant.ProjectID, c.userID())
+	return message("conversation state deleted")
+}
+
+// setStableVariables serves PATCH /v1/stable/conversation-state/{userID}/variables.
+func (c *call) setStableVariables() answer {
+	var in struct {
+		Variables map[string]any `json:"variables"`
+	}
+	user := c.userID()
+	if user == "" || c.read(&in) != nil || in.Variables == nil {
+		return c.invalid("variables is an object")
+	}
+	talk := c.conversation(user)
+	if talk.state == nil {
+		talk.state = c.newState(user)
+	}
+	if !merge(talk.state, in.Variables) {
+		return no(http.StatusRequestEntityTooLarge, FormNest, "Payload Too Large")
+	}
+	return message("variables updated")
+}

@@ -1,0 +1,216 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// startConversation keeps the session key of a v4 session that Voiceflow opened for the
+// user id, and returns the handle that the caller gets in its place.
+func (f *forwarding) startConversation(userID string, key domain.Secret) (string, error) {
+	now := f.ports.Clock()
+	id, err := domain.NewConversationID(now, f.ports.Random)
+	if err != nil {
+		return "", err
+	}
+	c := domain.NewConversation(id, f.access, userID, now)
+	if c.Key, err = f.ports.Cipher.Seal(key, domain.BindConversation(id, f.ports.Voiceflow.Origin())); err != nil {
+		return "", err
+	}
+	if err := f.ports.Conversations.Open(context.WithoutCancel(f.ctx), c); err != nil {
+		return "", err
+	}
+	return f.ports.Cookies.Seal(c.Claims(f.access.Caller.ID))
+}
+
+// maxTurn is how much of a turn is kept to be sent again: Voiceflow's own limit of a body
+// (github.com/voiceflow/general-runtime, config). What is longer is sent once only.
+const maxTurn = 1 << 20
+
+// turn sends a turn of a v4 session. Where Voiceflow calls the session's key stale it
+// makes a new one, once, and sends the turn again: the first was refused, so nothing was
+// said twice.
+func (f *forwarding) turn(r *http.Request) (*http.Response, error) {
+	again, err := keepTurn(r)
+	if err != nil {
+		return nil, err
+	}
+	c := f.access.Conversation
+	key, err := f.sessionKey(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	response, err := f.ports.Voiceflow.Forward(f.ctx, f.forward(), r, key)
+	if domain.KindOf(err) != domain.CredentialsRejected {
+		return response, err
+	}
+	renewed, err := f.renew(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	if again == nil {
+		return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "Voiceflow wanted a new session; send the turn again"}
+	}
+	again(r)
+	return f.ports.Voiceflow.Forward(f.ctx, f.forward(), r, renewed)
+}
+
+// keepTurn keeps the body of r and returns what puts it there again; nil where it is too
+// long for that.
+func keepTurn(r *http.Request) (again func(*http.Request), err error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return func(*http.Request) {}, nil
+	}
+	whole, rest := r.Body, io.LimitReader(r.Body, maxTurn+1)
+	kept, err := io.ReadAll(rest)
+	if err != nil {
+		return nil, &domain.Error{Kind: domain.Invalid, Public: "the body could not be read to its end", Cause: err}
+	}
+	if len(kept) > maxTurn {
+		r.Body = readCloser{io.MultiReader(bytes.NewReader(kept), whole), whole}
+		return nil, nil
+	}
+	again = func(r *http.Request) {
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(kept)), int64(len(kept))
+	}
+	again(r)
+	return again, nil
+}
+
+type readCloser struct {
+	io.Reader
+	io.Closer
+}
+
+// sessionKey opens the key of the conversation's session.
+func (f *forwarding) sessionKey(sealed domain.Sealed) (domain.Secret, error) {
+	return f.ports.Cipher.Open(sealed, domain.BindConversation(f.access.Conversation.ID, f.ports.Voiceflow.Origin()))
+}
+
+// renewals keeps turns of one conversation from renewing its key at the same time: each
+// new session ends the one before. The zero value is ready.
+type renewals struct {
+	mu   sync.Mutex
+	busy map[domain.ConversationID]chan struct{}
+}
+
+// enter waits until nobody renews the key of the conversation, and returns what lets the
+// next one in.
+func (r *renewals) enter(ctx context.Context, id domain.ConversationID) (leave func(), err error) {
+	for {
+		r.mu.Lock()
+		busy, there := r.busy[id]
+		if !there {
+			if r.busy == nil {
+				r.busy = map[domain.ConversationID]chan struct{}{}
+			}
+			mine := make(chan struct{})
+			r.busy[id] = mine
+			r.mu.Unlock()
+			return func() {
+				r.mu.Lock()
+				delete(r.busy, id)
+				r.mu.Unlock()
+				close(mine)
+			}, nil
+		}
+		r.mu.Unlock()
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// renew returns a session key of the conversation in the place of stale: one that
+// somebody else has made meanwhile, or a new one.
+func (f *forwarding) renew(stale domain.Sealed) (domain.Secret, error) {
+	id := f.access.Conversation.ID
+	leave, err := f.renewals.enter(f.ctx, id)
+	if err != nil {
+		return domain.Secret{}, err
+	}
+	defer leave()
+	// With nothing new to put there, this only tells what is there now.
+	stored, err := f.ports.Conversations.Renew(f.ctx, id, stale, stale)
+	if err != nil {
+		return domain.Secret{}, f.gone(err)
+	}
+	if !bytes.Equal(stored.Bytes, stale.Bytes) {
+		return f.sessionKey(stored)
+	}
+	key, err := f.newSession()
+	if err != nil {
+		return domain.Secret{}, err
+	}
+	sealed, err := f.ports.Cipher.Seal(key, domain.BindConversation(id, f.ports.Voiceflow.Origin()))
+	if err != nil {
+		return domain.Secret{}, err
+	}
+	stored, err = f.ports.Conversations.Renew(context.WithoutCancel(f.ctx), id, stale, sealed)
+	if err != nil {
+		return domain.Secret{}, f.gone(err)
+	}
+	return f.sessionKey(stored)
+}
+
+// gone is the answer for a conversation that went while it was being renewed.
+func (f *forwarding) gone(err error) error {
+	if domain.KindOf(err) == domain.NotFound {
+		return notSet(err)
+	}
+	return err
+}
+
+// newSession opens a v4 session at Voiceflow for the conversation's user id, which is
+// Voiceflow's already.
+func (f *forwarding) newSession() (domain.Secret, error) {
+	key, err := f.projectKey()
+	if err != nil {
+		return domain.Secret{}, err
+	}
+	p := f.access.Project
+	path := "/v4/project/" + string(p.Voiceflow) + "/session"
+	route, err := domain.MatchEndpoint(string(domain.ServiceRuntime), http.MethodPost, path)
+	if err != nil {
+		return domain.Secret{}, err
+	}
+	body, err := json.Marshal(map[string]string{"userID": f.access.Conversation.UserID})
+	if err != nil {
+		return domain.Secret{}, err
+	}
+	r := (&http.Request{
+		Method: http.MethodPost, URL: &url.URL{Path: path}, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+	}).WithContext(f.ctx)
+	var made domain.Secret
+	response, err := f.ports.Voiceflow.Forward(f.ctx, domain.Forward{
+		Route: route, Project: p,
+		Started: func(_ string, key domain.Secret) (string, error) {
+			made = key
+			return "-", nil // goes to nobody
+		},
+	}, r, key)
+	if domain.KindOf(err) == domain.CredentialsRejected {
+		return domain.Secret{}, errors.Join(err, f.markKey(context.WithoutCancel(f.ctx), domain.KeyRejected))
+	}
+	if err != nil {
+		return domain.Secret{}, err
+	}
+	if err := response.Body.Close(); err != nil {
+		return domain.Secret{}, err
+	}
+	if made.IsZero() {
+		return domain.Secret{}, &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "Voiceflow opened no new session"}
+	}
+	return made, nil
+}

@@ -1,0 +1,415 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// Forward is the input of Service.Forward, as the caller gave it.
+type Forward struct {
+	Service string // the name of Voiceflow's service
+	Path    string // behind the service, with its percent-encoding
+
+	// What says who calls. An access token counts before cookies. Under a host's own
+	// authentication Call.Caller counts in the place of the cookie user_session.
+	Token           domain.Secret // an access token, from Authorization
+	Handle          string        // anything else in Authorization, for the calls of v4 sessions
+	UserCookie      string
+	AssistantCookie string
+}
+
+// Forwarded is the outcome of Service.Forward.
+type Forwarded struct {
+	// Response is Voiceflow's answer, for the caller to read and to close. It is nil when
+	// Forward fails.
+	Response *http.Response
+	// Endpoint is what was called; nil for what is none.
+	Endpoint *domain.Endpoint
+	// Caller is who called, as far as that was found out.
+	Caller domain.Caller
+	// Rate is what is left of the caller's rate; zero where there is no limit.
+	Rate domain.Rate
+}
+
+// Forward sends the call that r is to Voiceflow with the key of the assistant that is set,
+// or that the access token or the handle is for, put in, and returns the answer. r's
+// method, query, headers and body are the caller's. Who calls and what they may do is
+// looked up for each call; and while the call is open, Run ends it when that is taken
+// away.
+//
+// It is NotFound for a call that is not among domain.Endpoints and for one that names
+// another project; NotAuthenticated for whatever is wrong with who calls and for an
+// assistant session that is not good; NoAssistant when there is none; NotAllowed without
+// the scope; TooManyRequests past the caller's rate; Invalid for a query or body that
+// can't be read; CredentialsRejected, VoiceflowUnavailable and Corrupt for what comes
+// after.
+func (s *Service) Forward(ctx context.Context, call Call, in Forward, r *http.Request) (Forwarded, error) {
+	route, err := domain.MatchEndpoint(in.Service, r.Method, in.Path)
+	if err != nil {
+		return Forwarded{}, err
+	}
+	access, err := s.access(ctx, call.Caller, in, route.Endpoint)
+	if err != nil {
+		return Forwarded{Endpoint: route.Endpoint, Caller: access.Caller}, err
+	}
+	call.Caller = access.Caller
+	out := Forwarded{Endpoint: route.Endpoint, Caller: access.Caller}
+	if err := access.May(route.Endpoint.Scope); err != nil {
+		return out, err
+	}
+	if s.ports.Rates != nil {
+		if out.Rate, err = s.ports.Rates.Take(access.Actor()); err != nil {
+			return out, err
+		}
+	}
+	if access.Token.ID != "" && s.ports.Clock().Sub(access.Token.LastUsed) >= time.Minute {
+		s.counts.tokenUsed(access.Token.ID, s.ports.Clock())
+	}
+	f := s.begin(ctx, call, access, route)
+	out.Response, err = f.send(r) //nolint:bodyclose // the caller closes it
+	return out, err
+}
+
+// access finds out who calls and what they may use.
+func (s *Service) access(ctx context.Context, host domain.Caller, in Forward, e *domain.Endpoint) (domain.Access, error) {
+	switch {
+	case e.BySession:
+		return s.accessByHandle(ctx, host, in.Handle)
+	case !in.Token.IsZero():
+		return s.accessByToken(ctx, in.Token)
+	}
+	return s.accessByCookies(ctx, host, in.UserCookie, in.AssistantCookie)
+}
+
+func (s *Service) accessByToken(ctx context.Context, text domain.Secret) (domain.Access, error) {
+	hash, err := domain.ParseAccessToken(text)
+	if err != nil {
+		return domain.Access{}, err
+	}
+	access, err := s.ports.Access.ForUse(ctx, domain.Credential{Token: hash})
+	if domain.KindOf(err) == domain.NotFound {
+		return domain.Access{}, wrongToken(err)
+	}
+	if err == nil && access.Project.ID == "" {
+		return access, wrongToken(nil) // it manages, and opens no assistant
+	}
+	return access, err
+}
+
+func (s *Service) accessByHandle(ctx context.Context, host domain.Caller, handle string) (domain.Access, error) {
+	wrong := func(cause error) error {
+		return &domain.Error{Kind: domain.NotAuthenticated, Public: "the session key in Authorization is not good; open a new session", Cause: cause}
+	}
+	claims, err := s.ports.Cookies.Open(domain.ConversationHandle, handle)
+	if err != nil {
+		return domain.Access{}, wrong(err)
+	}
+	access, err := s.ports.Access.ForUse(ctx, domain.Credential{
+		Conversation: domain.ConversationID(claims.Session), User: host.ID, Admin: host.Admin,
+	})
+	if domain.KindOf(err) == domain.NotFound {
+		return domain.Access{}, wrong(err)
+	}
+	if err != nil {
+		return domain.Access{}, err
+	}
+	if !access.Conversation.Claims(access.Caller.ID).Equal(claims) {
+		return domain.Access{}, wrong(nil)
+	}
+	return access, s.useBoth(ctx, access)
+}
+
+func (s *Service) accessByCookies(ctx context.Context, host domain.Caller, user, assistant string) (domain.Access, error) {
+	var login, set domain.Claims
+	var err error
+	if host.ID == "" {
+		if login, err = s.loginClaims(user); err != nil {
+			return domain.Access{}, err
+		}
+	}
+	if assistant != "" {
+		if set, err = s.ports.Cookies.Open(domain.AssistantSession, assistant); err != nil {
+			return domain.Access{}, notSet(err)
+		}
+	}
+	access, err := s.ports.Access.ForUse(ctx, domain.Credential{
+		Login: login.Session, Assistant: set.Session, User: host.ID, Admin: host.Admin,
+	})
+	switch {
+	case domain.KindOf(err) == domain.NotFound:
+		return domain.Access{}, notAuthenticated(err)
+	case err != nil:
+		return domain.Access{}, err
+	case host.ID == "" && !access.Caller.Login.Claims("").Equal(login):
+		return domain.Access{}, notAuthenticated(nil)
+	case assistant == "":
+		return access, &domain.Error{Kind: domain.NoAssistant, Public: "no assistant is set; set one first"}
+	case access.Session.ID == "" || !access.Session.Claims(access.Project.Version).Equal(set):
+		return access, notSet(nil)
+	}
+	return access, s.useBoth(ctx, access)
+}
+
+// loginClaims are what the cookie user_session says.
+func (s *Service) loginClaims(cookie string) (domain.Claims, error) {
+	if cookie == "" || s.ports.Callers == nil {
+		return domain.Claims{}, notAuthenticated(nil)
+	}
+	claims, err := s.ports.Cookies.Open(domain.LoginSession, cookie)
+	if err != nil {
+		return domain.Claims{}, notAuthenticated(err)
+	}
+	return claims, nil
+}
+
+// notSet is the one answer for everything that is wrong with an assistant session.
+func notSet(cause error) error {
+	return &domain.Error{Kind: domain.NotAuthenticated, Public: "the assistant that was set is not set any more; set it again", Cause: cause}
+}
+
+// useBoth records the use of the assistant session and of the login that it is under.
+func (s *Service) useBoth(ctx context.Context, a domain.Access) error {
+	if a.Session.ID == "" {
+		return nil
+	}
+	if a.Caller.Login.ID != "" {
+		if err := s.use(ctx, a.Caller.Login); err != nil {
+			return err
+		}
+	}
+	return s.use(ctx, a.Session)
+}
+
+// forwarding is one forwarded call, from when it may be sent until its answer is closed.
+type forwarding struct {
+	*Service
+	caller context.Context // ends when the caller leaves
+	ctx    context.Context // ends with the call
+	call   Call
+	access domain.Access
+	route  domain.Route
+	use    *openUse
+	sent   time.Time
+
+	creditsUsedUp bool
+}
+
+// begin makes a call that is open from now on.
+func (s *Service) begin(ctx context.Context, call Call, access domain.Access, route domain.Route) *forwarding {
+	open, end := context.WithCancelCause(ctx)
+	now := s.ports.Clock()
+	f := &forwarding{
+		Service: s, caller: ctx, ctx: open, call: call, access: access, route: route, sent: now,
+		use: &openUse{of: access.OpenUse(), scope: route.Endpoint.Scope, since: now, end: end},
+	}
+	s.open.add(f.use)
+	return f
+}
+
+// send sends the call, and once more where Voiceflow found the key of a v4 session stale.
+func (f *forwarding) send(r *http.Request) (*http.Response, error) {
+	response, err := f.try(r)
+	if err != nil {
+		err = f.lost(err)
+		f.failed(err)
+		return nil, err
+	}
+	if err := f.recordWrite(domain.OutcomeOf(response.StatusCode)); err != nil {
+		_ = response.Body.Close()
+		f.failed(err)
+		return nil, err
+	}
+	response.Body = &countedBody{ReadCloser: response.Body, of: f, failed: response.StatusCode >= http.StatusBadRequest}
+	return response, nil
+}
+
+func (f *forwarding) try(r *http.Request) (*http.Response, error) {
+	if f.route.Endpoint.BySession {
+		return f.turn(r)
+	}
+	key, err := f.projectKey()
+	if err != nil {
+		return nil, err
+	}
+	return f.ports.Voiceflow.Forward(f.ctx, f.forward(), r, key)
+}
+
+// projectKey opens the key of the project.
+func (f *forwarding) projectKey() (domain.Secret, error) {
+	p := f.access.Project
+	key, err := f.ports.Cipher.Open(f.access.Key, domain.BindKey(p.ID, domain.SlotPrimary, f.ports.Voiceflow.Origin()))
+	if err != nil {
+		return domain.Secret{}, &domain.Error{Kind: domain.KindOf(err), Public: "the key of " + p.Name + " does not open", Cause: err}
+	}
+	return key, nil
+}
+
+// forward is the call as it is for the client of Voiceflow.
+func (f *forwarding) forward() domain.Forward {
+	return domain.Forward{
+		Route: f.route, Project: f.access.Project, UserIDs: f.userIDs(),
+		Started:       f.startConversation,
+		CreditsUsedUp: func() { f.creditsUsedUp = true },
+	}
+}
+
+// userIDs binds the caller's user ids to the project and to the caller, who is the access
+// token where one is used. The ids of one who has users of their own go as they are.
+func (f *forwarding) userIDs() domain.UserIDs {
+	if f.access.Token.OwnUsers {
+		return domain.UserIDs{}
+	}
+	to := domain.BindUserIDs(f.access.Project.ID, f.access.Actor())
+	var lastOwn, lastBound string
+	return domain.UserIDs{
+		Bind: func(own string) (string, error) {
+			bound, err := f.ports.Pseudonyms.Of(own, f.pseudonyms, to)
+			if err == nil {
+				lastOwn, lastBound = own, bound
+			}
+			return bound, err
+		},
+		Own: func(bound string) (string, bool) {
+			// The pseudonym of a long id can't be turned back, but this one was just made.
+			if bound == lastBound && bound != "" {
+				return lastOwn, true
+			}
+			return f.ports.Pseudonyms.Text(bound, f.pseudonyms, to)
+		},
+	}
+}
+
+// lost turns err into why the call was ended here, if it was.
+func (f *forwarding) lost(err error) error {
+	if cause, ok := errors.AsType[*domain.Error](context.Cause(f.ctx)); ok {
+		return cause
+	}
+	return err
+}
+
+// failed ends a call that brought no answer, and notes what that tells.
+func (f *forwarding) failed(err error) {
+	kind := domain.KindOf(err)
+	ctx := context.WithoutCancel(f.ctx)
+	var noted error
+	switch kind {
+	case domain.CredentialsRejected:
+		noted = f.recordWrite(domain.OutcomeRejected)
+		if !f.route.Endpoint.BySession { // which has a key of its own
+			noted = errors.Join(noted, f.markKey(ctx, domain.KeyRejected))
+		}
+	case domain.VoiceflowUnavailable, "":
+		noted = f.recordWrite(domain.OutcomeUnknown)
+	}
+	if e, ok := errors.AsType[*domain.Error](err); ok && noted != nil {
+		e.Cause = errors.Join(e.Cause, noted) // for the log
+	}
+	switch kind {
+	case domain.NotFound, domain.Invalid, domain.Corrupt: // nothing was sent
+		f.close()
+	default:
+		f.count(f.caller.Err() == nil)
+	}
+}
+
+// recordWrite leaves a row in the audit of a call that writes. It is there before the
+// answer is passed on, so nothing that was acknowledged is missing.
+func (f *forwarding) recordWrite(outcome string) error {
+	if !f.route.Endpoint.Writes {
+		return nil
+	}
+	rec := f.record(f.call, domain.ActionForward, f.route.Object(f.access.Project.ID))
+	rec.Outcome = outcome
+	return f.ports.AuditLog.Append(context.WithoutCancel(f.ctx), rec)
+}
+
+// markKey notes what Voiceflow thinks of the project's key, where that is news.
+func (f *forwarding) markKey(ctx context.Context, status domain.KeyStatus) error {
+	p := f.access.Project
+	if p.KeyStatus == status {
+		return nil
+	}
+	rec := f.record(f.call, domain.ActionMarkKey, domain.OnProject(p.ID))
+	rec.Outcome = string(status)
+	return f.ports.Projects.MarkKey(ctx, p.ID, status, rec)
+}
+
+// markCredits notes whether the project's credits are used up, where that is news.
+func (f *forwarding) markCredits(ctx context.Context, credits domain.Credits) error {
+	p := f.access.Project
+	if p.Credits == credits {
+		return nil
+	}
+	rec := f.record(f.call, domain.ActionMarkCredits, domain.OnProject(p.ID))
+	rec.Outcome = string(credits)
+	return f.ports.Projects.MarkCredits(ctx, p.ID, credits, rec)
+}
+
+// close ends the call.
+func (f *forwarding) close() {
+	f.open.remove(f.use)
+	f.use.end(nil)
+}
+
+// count ends the call and counts it.
+func (f *forwarding) count(failed bool) {
+	f.close()
+	u := domain.Usage{
+		UsageKey: domain.UsageKey{
+			Day: domain.DayOf(f.sent), Project: f.access.Project.ID, User: f.access.Caller.ID,
+			Token: f.access.Token.ID, Scope: f.route.Endpoint.Scope,
+		},
+		Calls: 1, Milliseconds: f.ports.Clock().Sub(f.sent).Milliseconds(),
+	}
+	if failed {
+		u.Errors = 1
+	}
+	f.counts.add(u)
+}
+
+// countedBody is the body of an answer, whose end is that of the call.
+type countedBody struct {
+	io.ReadCloser
+	of     *forwarding
+	failed bool
+	once   sync.Once
+}
+
+// Read reads on. When the call was ended here, it says why.
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = b.of.lost(err)
+		b.failed = b.failed || b.of.caller.Err() == nil
+	}
+	return n, err
+}
+
+// Close ends the call.
+func (b *countedBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.once.Do(func() {
+		f := b.of
+		ctx := context.WithoutCancel(f.ctx)
+		converses := f.route.Endpoint.Scope == domain.ScopeConverse
+		// What can't be noted now is noted at the next call.
+		switch {
+		case f.creditsUsedUp:
+			b.failed = true
+			_ = f.markCredits(ctx, domain.CreditsUsedUp)
+		case converses && !b.failed:
+			_ = f.markCredits(ctx, domain.CreditsOK)
+		}
+		if !b.failed && !f.route.Endpoint.BySession {
+			_ = f.markKey(ctx, domain.KeyOK)
+		}
+		f.count(b.failed)
+	})
+	return err
+}

@@ -1,0 +1,36 @@
+package app
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// GetGrants returns at most limit (1 to MaxPage, otherwise Invalid) of the grants of the
+// user and on the project, where "" is all, that come after the cursor, ordered by user,
+// then project. Only an admin may: NotAllowed. It is NotFound for a project that is not
+// there.
+func (s *Service) GetGrants(ctx context.Context, call Call, user, project string, after domain.Cursor, limit int) (Page[domain.Grant], error) {
+	if err := call.Caller.MayManage(); err != nil {
+		return Page[domain.Grant]{}, err
+	}
+	var filter domain.GrantFilter
+	var err error
+	if user != "" {
+		if filter.User, err = domain.ParseUserID(user); err != nil {
+			return Page[domain.Grant]{}, err
+		}
+	}
+	if project != "" {
+		ids, err := s.projectIDs(ctx, call.Caller, []string{project})
+		if err != nil {
+			return Page[domain.Grant]{}, err
+		}
+		filter.Project = ids[0]
+	}
+	return pageOf(limit,
+		func(limit int) ([]domain.Grant, error) { return s.ports.Projects.Grants(ctx, filter, after, limit) },
+		func(g domain.Grant) domain.Cursor {
+			return domain.Cursor{Name: string(g.User), ID: string(g.Project)}
+		})
+}

@@ -1,0 +1,107 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// maxCounts bounds what waits to be stored while the database is away: keys, each of
+// about 300 bytes.
+const maxCounts = 50_000
+
+// usageCounts are counts that have yet to be stored. Counting takes a lock and a look at
+// a map, and never waits for the database. The zero value is ready.
+type usageCounts struct {
+	mu     sync.Mutex
+	counts map[domain.UsageKey]domain.Usage
+	tokens map[domain.TokenID]time.Time
+}
+
+// add counts a use.
+func (c *usageCounts) add(u domain.Usage) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.merge(u)
+}
+
+// merge adds u to the counts. The caller holds the lock.
+func (c *usageCounts) merge(u domain.Usage) {
+	sum, there := c.counts[u.UsageKey]
+	if !there {
+		if len(c.counts) >= maxCounts {
+			return
+		}
+		if c.counts == nil {
+			c.counts = map[domain.UsageKey]domain.Usage{}
+		}
+		sum.UsageKey = u.UsageKey
+	}
+	sum.Calls += u.Calls
+	sum.Errors += u.Errors
+	sum.Milliseconds += u.Milliseconds
+	c.counts[u.UsageKey] = sum
+}
+
+// tokenUsed notes that the token was used at now.
+func (c *usageCounts) tokenUsed(id domain.TokenID, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.note(id, domain.Instant(now))
+}
+
+// note keeps the later use of a token. The caller holds the lock.
+func (c *usageCounts) note(id domain.TokenID, at time.Time) {
+	if c.tokens == nil {
+		c.tokens = map[domain.TokenID]time.Time{}
+	}
+	if was, there := c.tokens[id]; at.After(was) && (there || len(c.tokens) < maxCounts) {
+		c.tokens[id] = at
+	}
+}
+
+// take returns what has been counted and begins anew.
+func (c *usageCounts) take() ([]domain.Usage, map[domain.TokenID]time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := make([]domain.Usage, 0, len(c.counts))
+	for _, u := range c.counts {
+		list = append(list, u)
+	}
+	tokens := c.tokens
+	c.counts, c.tokens = nil, nil
+	return list, tokens
+}
+
+// giveBack takes back what could not be stored.
+func (c *usageCounts) giveBack(list []domain.Usage, tokens map[domain.TokenID]time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, u := range list {
+		c.merge(u)
+	}
+	for id, at := range tokens {
+		c.note(id, at)
+	}
+}
+
+// FlushUsage stores what has been counted since the last time. What can't be stored is
+// kept for the next time. Run calls it once a second.
+func (s *Service) FlushUsage(ctx context.Context) error {
+	list, tokens := s.counts.take()
+	if len(list) > 0 {
+		if err := s.ports.Usage.Add(ctx, list); err != nil {
+			s.counts.giveBack(list, tokens)
+			return err
+		}
+	}
+	if len(tokens) > 0 {
+		if err := s.ports.AccessTokens.Used(ctx, tokens); err != nil {
+			s.counts.giveBack(nil, tokens)
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,506 @@
+package domain_test
+
+import (
+	"errors"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+const otherHex24 = "7482d0c5f2b6c3d4e5f60718"
+
+// Two ways in which one project of Voiceflow's may have been added: by a version id, and by
+// an alias.
+var (
+	byVersion = domain.Project{ID: uuid, Voiceflow: hex24, Version: otherHex24}
+	byAlias   = domain.Project{ID: uuid, Voiceflow: hex24, Version: "production"}
+)
+
+// methods are those that there are, and some in other spellings.
+var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "", "get", "post", "Post"}
+
+var place = regexp.MustCompile(`\{[A-Za-z]+\}`)
+
+// sample is a path that e is for.
+func sample(e domain.Endpoint) string {
+	return place.ReplaceAllStringFunc(e.Path, func(name string) string {
+		switch name {
+		case "{projectID}":
+			return hex24
+		case "{versionID}":
+			return otherHex24
+		case "{environmentAlias}":
+			return "production"
+		case "{userID}":
+			return "ana@example.com"
+		}
+		return "Some_id-" + strings.Trim(name, "{}")
+	})
+}
+
+// fits says whether e is for the path, which holds nothing odd.
+func fits(e domain.Endpoint, path string) bool {
+	template, segments := strings.Split(e.Path, "/"), strings.Split(path, "/")
+	if len(template) != len(segments) {
+		return false
+	}
+	for i := range template {
+		if !place.MatchString(template[i]) && template[i] != segments[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func row(e domain.Endpoint) string { return e.Method + " " + string(e.Service) + e.Path }
+
+// match matches what is in the allow-list.
+func match(t *testing.T, service domain.Service, method, path string) domain.Route {
+	t.Helper()
+	route, err := domain.MatchEndpoint(string(service), method, path)
+	if err != nil {
+		t.Fatalf("MatchEndpoint(%s, %s, %q): got error %v, want an endpoint", service, method, path, err)
+	}
+	return route
+}
+
+func wantNoRoute(t *testing.T, service, method, path string) {
+	t.Helper()
+	route, err := domain.MatchEndpoint(service, method, path)
+	if domain.KindOf(err) != domain.NotFound || route.Endpoint != nil {
+		t.Errorf("MatchEndpoint(%s, %s, %.80q): got error %v, want kind %q and no endpoint", service, method, path, err, domain.NotFound)
+	}
+}
+
+func TestEveryEndpointMatchesItselfAndOnlyItself(t *testing.T) {
+	all := domain.Endpoints()
+	for _, e := range all {
+		route := match(t, e.Service, e.Method, sample(e))
+		if got, want := row(*route.Endpoint), row(e); got != want {
+			t.Errorf("%s: got %s, want %s", sample(e), got, want)
+		}
+		for _, service := range append(domain.Services(), "", "API", "creator", "runtime-api") {
+			for _, method := range methods {
+				i := slices.IndexFunc(all, func(other domain.Endpoint) bool {
+					return other.Service == service && other.Method == method && fits(other, sample(e))
+				})
+				if i < 0 {
+					wantNoRoute(t, string(service), method, sample(e))
+				} else if got, want := row(*match(t, service, method, sample(e)).Endpoint), row(all[i]); got != want {
+					t.Errorf("%s %s %s: got %s, want %s", method, service, sample(e), got, want)
+				}
+			}
+		}
+	}
+}
+
+// Where a path fits two rows, one of them has a word where the other takes any id. That one
+// comes first, and the right that is needed is the same.
+func TestNoTwoEndpointsAreAmbiguous(t *testing.T) {
+	all := domain.Endpoints()
+	for i, later := range all {
+		for _, earlier := range all[:i] {
+			a, b := strings.Split(earlier.Path, "/"), strings.Split(later.Path, "/")
+			if earlier.Service != later.Service || earlier.Method != later.Method || len(a) != len(b) {
+				continue
+			}
+			overlap, narrower, wider := true, false, false
+			for n := range a {
+				switch word, laterWord := !place.MatchString(a[n]), !place.MatchString(b[n]); {
+				case word && laterWord:
+					overlap = overlap && a[n] == b[n]
+				case word:
+					narrower = true
+				case laterWord:
+					wider = true
+				}
+			}
+			if overlap && (!narrower || wider) {
+				t.Errorf("%s can't be told from %s, which comes before it", row(later), row(earlier))
+			}
+			if overlap && (earlier.Scope != later.Scope || earlier.Writes != later.Writes) {
+				t.Errorf("%s and %s fit one path and need different rights", row(earlier), row(later))
+			}
+		}
+	}
+}
+
+func TestEveryEndpointIsWellFormed(t *testing.T) {
+	all := domain.Endpoints()
+	var scopes domain.Scopes
+	for _, e := range all {
+		scopes |= domain.ScopesOf(e.Scope)
+		if !domain.AllScopes().Has(e.Scope) {
+			t.Errorf("%s: scope %q is none of an assistant's", row(e), e.Scope)
+		}
+		if !slices.Contains(domain.Services(), e.Service) || !slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, e.Method) {
+			t.Errorf("%s: service or method is none that is forwarded", row(e))
+		}
+		if !regexp.MustCompile(`^(/([A-Za-z0-9_-]+|\{[A-Za-z]+\}))+$`).MatchString(e.Path) || e.Does == "" {
+			t.Errorf("%s: the path is none, or what it does is not said", row(e))
+		}
+		if (e.Method == "GET" || e.Method == "DELETE") && e.Body != domain.NoBody {
+			t.Errorf("%s: it has a body, want none", row(e))
+		}
+		if e.Method == "GET" && e.Writes || (e.Method == "DELETE" || e.Method == "PATCH") && !e.Writes {
+			t.Errorf("%s: writes: got %v", row(e), e.Writes)
+		}
+		if (e.Scope == domain.ScopeTranscriptsDelete || e.Scope == domain.ScopeKnowledgeWrite) && !e.Writes {
+			t.Errorf("%s: got no audit of what needs %s, want one", row(e), e.Scope)
+		}
+		if len(e.Members) > 0 && e.Body != domain.JSONBody {
+			t.Errorf("%s: members of a body that is not looked into", row(e))
+		}
+		for _, name := range e.Query {
+			if field := domain.Field(name); byAlias.Value(field) != "" && field != domain.FieldStage || field == domain.FieldUser || name == "unredacted" {
+				t.Errorf("%s: the caller's %s passes as it is", row(e), name)
+			}
+			if slices.Contains(e.Ours, domain.Field(name)) {
+				t.Errorf("%s: %s is the caller's and ours", row(e), name)
+			}
+		}
+		for _, field := range e.Ours {
+			if byAlias.Value(field) == "" {
+				t.Errorf("%s: %s is not a project's to say", row(e), field)
+			}
+		}
+		user := slices.ContainsFunc(e.Members, func(m domain.Member) bool { return m.Is == domain.FieldUser && m.Must })
+		if e.Starts != (user && strings.HasSuffix(e.Path, "/session")) {
+			t.Errorf("%s: got Starts %v, want it where a session is opened for a user", row(e), e.Starts)
+		}
+		if e.BySession != strings.HasPrefix(e.Path, "/v4/interact") {
+			t.Errorf("%s: got BySession %v, want it for turns of v4", row(e), e.BySession)
+		}
+		if e.ByAlias != "" && !slices.ContainsFunc(all, func(other domain.Endpoint) bool {
+			return other.Path == e.ByAlias && other.Service == e.Service && other.Method == e.Method && other.Scope == e.Scope
+		}) {
+			t.Errorf("%s: %s, which stands in for it, is not in the allow-list", row(e), e.ByAlias)
+		}
+	}
+	if scopes != domain.AllScopes() {
+		t.Errorf("scopes that open something: got %v, want %v", scopes.List(), domain.AllScopes().List())
+	}
+	all[0] = domain.Endpoint{}
+	if domain.Endpoints()[0].Path == "" {
+		t.Error("whoever has the list can change the allow-list")
+	}
+}
+
+// Whatever Voiceflow asks to say whose the call is, is ours to say.
+func TestNoConverseEndpointLetsTheCallerSayWhoseItIs(t *testing.T) {
+	for _, e := range domain.Endpoints() {
+		user := strings.Contains(e.Path, "{userID}") || e.BySession ||
+			slices.ContainsFunc(e.Members, func(m domain.Member) bool { return m.Is == domain.FieldUser && m.Must })
+		if e.Scope == domain.ScopeConverse && !user {
+			t.Errorf("%s: nothing binds it to the caller", row(e))
+		}
+	}
+}
+
+func TestWhatIsNotForwarded(t *testing.T) {
+	const runtime, turn = "general-runtime", "/state/user/ben/interact"
+	long := strings.Repeat("x", 129)
+	for _, tc := range []struct {
+		name, service, method, path string
+	}{
+		{"no path", runtime, "POST", ""},
+		{"a slash alone", runtime, "POST", "/"},
+		{"a path without a slash in front", runtime, "POST", turn[1:]},
+		{"another method", runtime, "DELETE", turn},
+		{"a method in lower case", runtime, "post", turn},
+		{"HEAD for a GET", runtime, "HEAD", "/state/user/ben"},
+		{"OPTIONS", runtime, "OPTIONS", turn},
+		{"another service", "api", "POST", turn},
+		{"a service in capitals", "General-Runtime", "POST", turn},
+		{"no service", "", "POST", turn},
+		{"a service that is none", "creator", "POST", turn},
+		{"a trailing slash", runtime, "POST", turn + "/"},
+		{"an encoded trailing slash", runtime, "POST", turn + "%2F"},
+		{"a doubled slash in front", runtime, "POST", "/" + turn},
+		{"a doubled slash inside", runtime, "POST", "/state//user/ben/interact"},
+		{"a place with nothing in it", runtime, "POST", "/state/user//interact"},
+		{"a dot", runtime, "POST", "/state/./user/ben/interact"},
+		{"a dot as the user", runtime, "POST", "/state/user/./interact"},
+		{"two dots", runtime, "POST", "/state/user/x/../ben/interact"},
+		{"two dots as the user", runtime, "POST", "/state/user/../interact"},
+		{"two encoded dots", runtime, "POST", "/state/user/%2e%2E/interact"},
+		{"a dot and an encoded one", runtime, "POST", "/state/user/.%2e/interact"},
+		{"an encoded slash", runtime, "POST", "/state/user/a%2Fb/interact"},
+		{"an encoded slash in lower case", runtime, "POST", "/state/user/a%2fb/interact"},
+		{"an encoded slash between words", runtime, "POST", "/state%2Fuser/ben/interact"},
+		{"a backslash", runtime, "POST", `/state/user/a\b/interact`},
+		{"an encoded backslash", runtime, "POST", "/state/user/a%5cb/interact"},
+		{"NUL", runtime, "POST", "/state/user/ben%00/interact"},
+		{"a line break", runtime, "POST", "/state/user/ben%0d%0aX-Evil:1/interact"},
+		{"DEL", runtime, "POST", "/state/user/ben%7f/interact"},
+		{"a control character that is not ASCII", runtime, "POST", "/state/user/ben%c2%85/interact"},
+		{"a doubly encoded slash", runtime, "POST", "/state/user/a%252fb/interact"},
+		{"doubly encoded dots", runtime, "POST", "/state/user/%252e%252e/interact"},
+		{"a percent sign that is encoded thrice", runtime, "POST", "/state/user/a%252525/interact"},
+		{"an encoding in parts", runtime, "POST", "/state/user/%25%32%66/interact"},
+		{"a percent sign in front of an encoding", runtime, "POST", "/state/user/%25%252f/interact"},
+		{"a broken encoding", runtime, "POST", "/state/user/a%zz/interact"},
+		{"a percent sign alone", runtime, "POST", "/state/user/%/interact"},
+		{"an encoding that is cut", runtime, "POST", turn + "%2"},
+		{"what is not UTF-8", runtime, "POST", "/state/user/%ff/interact"},
+		{"dots that are encoded too long", runtime, "POST", "/state/user/%c0%ae%c0%ae/interact"},
+		{"a word in capitals", runtime, "POST", "/State/user/ben/interact"},
+		{"a word with something behind it", runtime, "POST", turn + ";x=1"},
+		{"a query in the path", runtime, "POST", turn + "?verbose=true"},
+		{"an encoded query in the path", runtime, "POST", turn + "%3Fverbose=true"},
+		{"a user id of 257 bytes", runtime, "POST", "/state/user/" + strings.Repeat("u", 257) + "/interact"},
+		{"a user id of 129 characters and 258 bytes", runtime, "POST", "/state/user/" + strings.Repeat("%c3%bc", 129) + "/interact"},
+		{"an id of 129 characters", "api", "GET", "/v1/knowledge-base/docs/" + long},
+		{"an id with a dot", "api", "GET", "/v1/knowledge-base/docs/a.b"},
+		{"an id with a space", "api", "GET", "/v1/knowledge-base/docs/a%20b"},
+		{"an id with a letter of another script", "api", "GET", "/v1/knowledge-base/docs/%C3%BC"},
+		{"an id with a colon", "api", "GET", "/v1/knowledge-base/docs/a:b"},
+		{"a very long path", runtime, "POST", "/state/user/" + strings.Repeat("%41", 1<<20) + "/interact"},
+		{"very many segments", runtime, "POST", strings.Repeat("/x", 1<<20)},
+		{"a template as it stands", runtime, "POST", "/state/user/{userID}/interact/more"},
+		{"ids of a template", "api", "GET", "/v1/knowledge-base/docs/{documentID}"},
+		{"an event to a session by its id", runtime, "POST", "/v2/project/" + hex24 + "/session/s/event"},
+		{"the socket of v4", runtime, "GET", "/v4/interact/socket"},
+		{"the routes of the widget", runtime, "POST", "/public/" + hex24 + "/state/user/ben/interact"},
+		{"running an evaluation", "realtime-api", "POST", "/v1/stable/evaluation/e/run"},
+		{"deleting the project", "realtime-api", "DELETE", "/v1/stable/project/" + hex24},
+		{"publishing an environment", "realtime-api", "POST", "/v1/stable/environment/production/publish"},
+		{"an outbound call", "runtime-api", "POST", "/v1alpha1/phone-number/p/outbound"},
+	} {
+		t.Run(tc.name, func(t *testing.T) { wantNoRoute(t, tc.service, tc.method, tc.path) })
+	}
+}
+
+// A path that can be read in two ways is refused whatever it would have been for.
+func TestNoSegmentOfAnyEndpointMayBeOdd(t *testing.T) {
+	for _, e := range domain.Endpoints() {
+		segments := strings.Split(sample(e), "/")[1:]
+		for i, good := range segments {
+			for _, odd := range []string{
+				"", ".", "..", "%2e", "%2E%2e", good + "/", "/" + good, good + "/.", "./" + good, "../" + good, good + "/../" + good,
+				good + "%2f", "%2F" + good, good + "%5C", good + `\`, good + "%00", good + "%0a", good + "%252f", good + "%25%32%65", "%25" + "2e" + good,
+				good + "%ff", good + "%", good + "%0", good + "%gg",
+			} {
+				path := "/" + strings.Join(slices.Concat(segments[:i], []string{odd}, segments[i+1:]), "/")
+				wantNoRoute(t, string(e.Service), e.Method, path)
+			}
+		}
+	}
+}
+
+func TestTarget(t *testing.T) {
+	runtime, api, analytics, realtime := domain.ServiceRuntime, domain.ServiceAPI, domain.ServiceAnalytics, domain.ServiceRealtime
+	upper := strings.ToUpper(hex24)
+	for _, tc := range []struct {
+		name    string
+		project domain.Project
+		service domain.Service
+		method  string
+		path    string
+		want    string
+		kind    domain.Kind
+	}{
+		{"the user is bound", byAlias, runtime, "POST", "/state/user/ben/interact", "/state/user/bound-ben/interact", ""},
+		{"the user is bound beside the project", byAlias, runtime, "POST", "/v2/project/" + hex24 + "/user/ben/interact/stream", "/v2/project/" + hex24 + "/user/bound-ben/interact/stream", ""},
+		{"an encoded user is bound decoded", byAlias, runtime, "GET", "/state/user/%61na%40example.com", "/state/user/bound-ana@example.com", ""},
+		{"a user is encoded again", byAlias, runtime, "GET", "/state/user/a%20b%3F%23;+%C3%BC", "/state/user/bound-a%20b%3F%23%3B+%C3%BC", ""},
+		{"a percent sign is a part of a user", byAlias, runtime, "GET", "/state/user/100%25", "/state/user/bound-100%25", ""},
+		{"dots inside are a part of a user", byAlias, runtime, "GET", "/state/user/a..b", "/state/user/bound-a..b", ""},
+		{"a user of 256 bytes is bound", byAlias, runtime, "GET", "/state/user/" + strings.Repeat("%C3%BC", 128), "/state/user/bound-" + strings.Repeat("%C3%BC", 128), ""},
+		{"a word may come encoded and goes plain", byAlias, runtime, "GET", "/%73tate/us%65r/ben", "/state/user/bound-ben", ""},
+		{"ids pass as they are", byAlias, api, "DELETE", "/v2/transcripts/" + hex24 + "/T_1-x", "/v2/transcripts/" + hex24 + "/T_1-x", ""},
+		{"an id of 128 characters passes", byAlias, analytics, "GET", "/v1/transcript/" + strings.Repeat("x", 128), "/v1/transcript/" + strings.Repeat("x", 128), ""},
+		{"another project is not found", byAlias, api, "GET", "/v2/transcripts/" + otherHex24, "", domain.NotFound},
+		{"another project is not found, whatever else", byAlias, runtime, "POST", "/v2/project/" + otherHex24 + "/user/ben/interact/stream", "", domain.NotFound},
+		{"our own id is no project of Voiceflow's", byAlias, api, "GET", "/v2/transcripts/" + uuid, "", domain.NotFound},
+		{"the project in capitals is the same", byAlias, api, "GET", "/v2/transcripts/" + upper, "/v2/transcripts/" + hex24, ""},
+		{"the version that the project was added by", byVersion, api, "GET", "/v2/versions/" + otherHex24 + "/export", "/v2/versions/" + otherHex24 + "/export", ""},
+		{"the version in capitals is the same", byVersion, api, "GET", "/v2/versions/" + strings.ToUpper(otherHex24) + "/export", "/v2/versions/" + otherHex24 + "/export", ""},
+		{"another version is not found", byVersion, api, "GET", "/v2/versions/" + hex24 + "/export", "", domain.NotFound},
+		{"an alias beside the version is not found", byVersion, api, "GET", "/v2/versions/production/export", "", domain.NotFound},
+		{"the alias that the project was added by", byAlias, api, "GET", "/v2/versions/production/export", "/v2/versions/production/export", ""},
+		{"another alias is not found", byAlias, api, "GET", "/v2/versions/development/export", "", domain.NotFound},
+		{"the alias in capitals is another", byAlias, api, "GET", "/v2/versions/Production/export", "", domain.NotFound},
+		{"a version id beside the alias is not found", byAlias, api, "GET", "/v2/versions/" + otherHex24 + "/export", "", domain.NotFound},
+		{"an environment by its alias", byAlias, realtime, "GET", "/v1alpha1/project/" + hex24 + "/environment/production/export-json",
+			"/v1alpha1/project/" + hex24 + "/environment/production/export-json", ""},
+		{"another environment is not found", byAlias, realtime, "GET", "/v1alpha1/project/" + hex24 + "/environment/staging/export-json", "", domain.NotFound},
+		{"the environment of another project is not found", byAlias, realtime, "GET", "/v1alpha1/project/" + otherHex24 + "/environment/production/export-json", "", domain.NotFound},
+		{"a v4 session of a project that was added by a version is left to the traffic split", byVersion, runtime, "POST",
+			"/v4/project/" + hex24 + "/session", "/v4/project/" + hex24 + "/session", ""},
+		{"a v4 session of one that was added by an alias is of that environment", byAlias, runtime, "POST",
+			"/v4/project/" + hex24 + "/session", "/v4/project/" + hex24 + "/environment/production/session", ""},
+		{"a v4 session of another project is not found", byAlias, runtime, "POST", "/v4/project/" + otherHex24 + "/session", "", domain.NotFound},
+		{"a v4 session in the environment", byAlias, runtime, "POST", "/v4/project/" + hex24 + "/environment/production/session",
+			"/v4/project/" + hex24 + "/environment/production/session", ""},
+		{"a v4 session in another environment is not found", byAlias, runtime, "POST", "/v4/project/" + hex24 + "/environment/development/session", "", domain.NotFound},
+		{"a v4 session in an environment is not found where the project was added by a version", byVersion, runtime, "POST",
+			"/v4/project/" + hex24 + "/environment/production/session", "", domain.NotFound},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			bind := func(own string) (string, error) {
+				if tc.kind != "" {
+					t.Errorf("the user id %q was bound for a call that is refused", own)
+				}
+				return "bound-" + own, nil
+			}
+			got, err := match(t, tc.service, tc.method, tc.path).Target(tc.project, bind)
+			wantKind(t, err, tc.kind)
+			if got != tc.want {
+				t.Errorf("got %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestTargetFailsAsBindDoes(t *testing.T) {
+	outage := &domain.Error{Kind: domain.Unavailable}
+	got, err := match(t, domain.ServiceRuntime, "GET", "/state/user/ben").Target(byAlias, func(string) (string, error) { return "ben", outage })
+	if !errors.Is(err, outage) || got != "" {
+		t.Errorf("got %q and error %v, want the error %v alone", got, err, outage)
+	}
+}
+
+func TestTheObjectOfACallNamesNoUser(t *testing.T) {
+	for _, tc := range []struct{ name, service, method, path, want string }{
+		{"a user's own affair", "general-runtime", "DELETE", "/state/user/ben", "project:p DELETE general-runtime/state/user/{userID}"},
+		{"a document", "api", "DELETE", "/v1/knowledge-base/docs/d1", "project:p DELETE api/v1/knowledge-base/docs/d1"},
+		{"several ids, and the project in its own words", "api", "PUT", "/v2/transcripts/" + hex24 + "/t1/report_tag/g1", "project:p PUT api/v2/transcripts/{projectID}/t1/report_tag/g1"},
+		{"nothing in the path", "api", "POST", "/v3alpha/knowledge-base/tags", "project:p POST api/v3alpha/knowledge-base/tags"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := match(t, domain.Service(tc.service), tc.method, tc.path).Object("p"); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestWhatAProjectSaysOfItself(t *testing.T) {
+	development := domain.Project{Voiceflow: hex24, Version: "development"}
+	for _, tc := range []struct {
+		name    string
+		project domain.Project
+		field   domain.Field
+		want    string
+	}{
+		{"its id at Voiceflow", byAlias, domain.FieldProject, hex24},
+		{"its version by alias", byAlias, domain.FieldVersion, "production"},
+		{"its environment by alias", byAlias, domain.FieldEnvironment, "production"},
+		{"its alias", byAlias, domain.FieldAlias, "production"},
+		{"its version by id", byVersion, domain.FieldVersion, otherHex24},
+		{"its environment by version id", byVersion, domain.FieldEnvironment, otherHex24},
+		{"it is published", byAlias, domain.FieldStage, "published"},
+		{"it is published where it was added by a version", byVersion, domain.FieldStage, "published"},
+		{"in development it is a draft", development, domain.FieldStage, "draft"},
+		{"its users are not its own to say", byAlias, domain.FieldUser, ""},
+		{"nor are their sessions", byAlias, domain.FieldSession, ""},
+		{"nor is anything else", byAlias, "name", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := tc.project.Value(tc.field); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+	if byVersion.ByAlias() || !byAlias.ByAlias() || !development.ByAlias() {
+		t.Error("a project that was added by an alias is taken for one that was added by a version, or the other way round")
+	}
+}
+
+func TestWhatNamesTheSameProject(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		project domain.Project
+		field   domain.Field
+		value   string
+		want    bool
+	}{
+		{"its own id", byAlias, domain.FieldProject, hex24, true},
+		{"its own id in capitals", byAlias, domain.FieldProject, strings.ToUpper(hex24), true},
+		{"another id", byAlias, domain.FieldProject, otherHex24, false},
+		{"no id", byAlias, domain.FieldProject, "", false},
+		{"its id with white space", byAlias, domain.FieldProject, hex24 + " ", false},
+		{"a part of its id", byAlias, domain.FieldProject, hex24[:23], false},
+		{"its alias", byAlias, domain.FieldAlias, "production", true},
+		{"its alias in capitals", byAlias, domain.FieldAlias, "PRODUCTION", false},
+		{"no alias", byAlias, domain.FieldAlias, "", false},
+		{"its version in capitals", byVersion, domain.FieldVersion, strings.ToUpper(otherHex24), true},
+		{"another version", byVersion, domain.FieldVersion, hex24, false},
+		{"no version", byVersion, domain.FieldVersion, "", false},
+		{"its stage", byVersion, domain.FieldStage, "published", true},
+		{"another stage", byVersion, domain.FieldStage, "draft", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := tc.project.Is(tc.field, tc.value); got != tc.want {
+				t.Errorf("got %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+// Whatever matches, goes to the same endpoint at Voiceflow, and nothing in its path can be
+// read in two ways.
+func FuzzMatchEndpoint(f *testing.F) {
+	for _, e := range domain.Endpoints() {
+		f.Add(string(e.Service), e.Method, sample(e))
+	}
+	f.Add("general-runtime", "POST", "/state/user/../interact")
+	f.Add("general-runtime", "POST", "/state/user/a%2fb/interact")
+	f.Add("general-runtime", "GET", "/state/user/%25%32%65..%C3%BC")
+	f.Fuzz(func(t *testing.T, service, method, path string) {
+		route, err := domain.MatchEndpoint(service, method, path)
+		if err != nil {
+			if domain.KindOf(err) != domain.NotFound || route.Endpoint != nil {
+				t.Fatalf("MatchEndpoint: got error %v, want kind %q and no endpoint", err, domain.NotFound)
+			}
+			return
+		}
+		e := route.Endpoint
+		if string(e.Service) != service || e.Method != method {
+			t.Fatalf("MatchEndpoint(%q, %q, %q): got %s", service, method, path, row(*e))
+		}
+		for _, p := range []domain.Project{byVersion, byAlias} {
+			for _, own := range []bool{false, true} {
+				target, err := route.Target(p, func(id string) (string, error) {
+					if id == "" || len(id) > domain.MaxOwnUserID {
+						t.Fatalf("a user id of %d bytes is bound", len(id))
+					}
+					if own {
+						return id, nil
+					}
+					return "bound_Id-1", nil
+				})
+				if err != nil {
+					if domain.KindOf(err) != domain.NotFound || target != "" {
+						t.Fatalf("Target: got %q and error %v, want kind %q alone", target, err, domain.NotFound)
+					}
+					continue
+				}
+				if strings.Contains(target, "//") || !own && strings.Contains(target, "..") {
+					t.Fatalf("Target of %q: got %q, which can be read in two ways", path, target)
+				}
+				for segment := range strings.SplitSeq(target[1:], "/") {
+					plain, err := url.PathUnescape(segment)
+					if err != nil || plain == "." || plain == ".." || strings.ContainsAny(plain, "/\\\x00") {
+						t.Fatalf("Target of %q: got %q, whose segment %q can be read in two ways", path, target, segment)
+					}
+				}
+				again, err := domain.MatchEndpoint(service, method, target)
+				if err != nil {
+					t.Fatalf("Target of %q: got %q, which is not in the allow-list: %v", path, target, err)
+				}
+				if again.Endpoint != e && (!p.ByAlias() || again.Endpoint.Path != e.ByAlias) {
+					t.Fatalf("Target of %q for %s: got %q, which is %s", path, row(*e), target, row(*again.Endpoint))
+				}
+				if same, err := again.Target(p, func(id string) (string, error) { return id, nil }); err != nil || same != target {
+					t.Fatalf("Target of %q: got %q and error %v, want it to be its own", target, same, err)
+				}
+			}
+		}
+	})
+}

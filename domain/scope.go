@@ -1,0 +1,118 @@
+package domain
+
+import "strings"
+
+// Scope is a part of what an assistant can do, which a grant or an access token opens.
+type Scope string
+
+// The scopes. Every endpoint that is forwarded belongs to one of them but ScopeManage.
+const (
+	ScopeConverse          Scope = "converse"           // talk to the assistant, and the state of one's own conversations
+	ScopeTranscripts       Scope = "transcripts"        // read, tag and annotate everybody's transcripts
+	ScopeTranscriptsDelete Scope = "transcripts:delete" // delete transcripts and what hangs on them
+	ScopeAnalytics         Scope = "analytics"          // read usage and evaluations
+	ScopeKnowledge         Scope = "knowledge"          // ask the knowledge base, list and read its documents
+	ScopeKnowledgeWrite    Scope = "knowledge:write"    // add, change and delete documents and tags
+	ScopeExport            Scope = "export"             // the export of the assistant, which may hold credentials of others
+	// ScopeManage is of access tokens only: with it one opens the routes of admins, and no
+	// assistant.
+	ScopeManage Scope = "manage"
+)
+
+// allScopes are in the order in which they are listed; the place of one is its bit.
+var allScopes = [...]Scope{
+	ScopeConverse, ScopeTranscripts, ScopeTranscriptsDelete, ScopeAnalytics,
+	ScopeKnowledge, ScopeKnowledgeWrite, ScopeExport, ScopeManage,
+}
+
+// Scopes is a set of scopes. The zero Scopes is empty. Sets may be compared with ==.
+type Scopes uint16
+
+// AllScopes are the scopes that an assistant has, which is all but ScopeManage: what an
+// admin may do with every assistant.
+func AllScopes() Scopes { return 1<<(len(allScopes)-1) - 1 }
+
+// DefaultScopes are those of a grant and of an access token that names none.
+func DefaultScopes() Scopes { return ScopesOf(ScopeConverse) }
+
+// ScopesOf is the set of the scopes. What is no scope is left out.
+func ScopesOf(list ...Scope) Scopes {
+	var s Scopes
+	for _, scope := range list {
+		for bit, known := range allScopes {
+			if scope == known {
+				s |= 1 << bit
+			}
+		}
+	}
+	return s
+}
+
+// Has says whether scope is in the set.
+func (s Scopes) Has(scope Scope) bool {
+	bit := ScopesOf(scope)
+	return bit != 0 && s&bit != 0
+}
+
+// And is the set of what is in both.
+func (s Scopes) And(other Scopes) Scopes { return s & other }
+
+// List is the set in its one order, the empty list for the empty set.
+func (s Scopes) List() []Scope {
+	list := make([]Scope, 0, len(allScopes))
+	for bit, scope := range allScopes {
+		if s&(1<<bit) != 0 {
+			list = append(list, scope)
+		}
+	}
+	return list
+}
+
+// Text is the set as it is stored: the list with blanks between, "" for the empty set.
+func (s Scopes) Text() string {
+	list := s.List()
+	texts := make([]string, len(list))
+	for i, scope := range list {
+		texts[i] = string(scope)
+	}
+	return strings.Join(texts, " ")
+}
+
+// ScopesFromText reads what Text wrote. Words that are no scope, as a newer program may
+// have stored, are left out, so that they open nothing.
+func ScopesFromText(text string) Scopes {
+	var s Scopes
+	for word := range strings.FieldsSeq(text) {
+		s |= ScopesOf(Scope(word))
+	}
+	return s
+}
+
+// ParseScopes reads the parameter scopes, in any order. It is Invalid for an empty list,
+// for what is no scope, and for one that comes twice.
+func ParseScopes(list []string) (Scopes, error) {
+	if len(list) == 0 {
+		return 0, invalid("scopes must name at least one scope")
+	}
+	var s Scopes
+	for _, text := range list {
+		scope := ScopesOf(Scope(strings.TrimSpace(text)))
+		if scope == 0 {
+			return 0, invalid("scopes may hold " + strings.ReplaceAll((AllScopes()|ScopesOf(ScopeManage)).Text(), " ", ", ") + " only")
+		}
+		if s&scope != 0 {
+			return 0, invalid("scopes names a scope twice")
+		}
+		s |= scope
+	}
+	return s, nil
+}
+
+// ParseGrantScopes is ParseScopes for a grant, which can't have ScopeManage: Invalid.
+func ParseGrantScopes(list []string) (Scopes, error) {
+	s, err := ParseScopes(list)
+	if err == nil && s.Has(ScopeManage) {
+		return 0, invalid("manage is no scope of a grant: the role of an admin gives it")
+	}
+	return s, err
+}

@@ -1,0 +1,129 @@
+package domain
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Day is a day in UTC, as 2026-11-25.
+type Day string
+
+// DayOf is the day at t.
+func DayOf(t time.Time) Day { return Day(t.UTC().Format(time.DateOnly)) }
+
+// ParseDay takes a day as 2026-11-25 and is Invalid otherwise. name is the parameter in
+// the error.
+func ParseDay(name, text string) (Day, error) {
+	text = strings.TrimSpace(text)
+	at, err := time.Parse(time.DateOnly, text)
+	if err != nil || at.Year() < 1 {
+		return "", invalid(name + " must be a day such as 2026-11-25")
+	}
+	return Day(text), nil
+}
+
+// UsageKey is what uses are counted by. In a report, what is not grouped by is empty.
+type UsageKey struct {
+	Day     Day
+	Project ProjectID
+	User    UserID
+	Token   TokenID // "" for a use by cookie
+	Scope   Scope
+}
+
+// Usage is how often an assistant was used.
+type Usage struct {
+	UsageKey
+
+	Calls        int64 // that were sent to Voiceflow
+	Errors       int64 // of these, that brought no answer, one of 400 and more, or used-up credits
+	Milliseconds int64 // that they took in all, streams included
+}
+
+// UsageField is a part of a UsageKey.
+type UsageField string
+
+// The fields that usage can be grouped by.
+const (
+	UsageDay     UsageField = "day"
+	UsageProject UsageField = "project"
+	UsageUser    UsageField = "user"
+	UsageToken   UsageField = "token"
+	UsageScope   UsageField = "scope"
+)
+
+// UsageFields lists every UsageField, in the order of UsageKey.
+func UsageFields() []UsageField {
+	return []UsageField{UsageDay, UsageProject, UsageUser, UsageToken, UsageScope}
+}
+
+// UsageQuery asks for the sums of usage.
+type UsageQuery struct {
+	From, To Day          // both inclusive
+	GroupBy  []UsageField // in the order of UsageFields, at least one
+}
+
+// NewUsageQuery reads the parameters from, to and group_by, a list with commas between
+// in any order; what is empty is today, the 30 days that end with to, and all fields. It is
+// Invalid otherwise, and when from is behind to.
+func NewUsageQuery(from, to, groupBy string, now time.Time) (UsageQuery, error) {
+	now = now.UTC() // days of other zones may have 23 or 25 hours
+	q := UsageQuery{To: DayOf(now), GroupBy: UsageFields()}
+	var err error
+	if strings.TrimSpace(to) != "" {
+		if q.To, err = ParseDay("to", to); err != nil {
+			return UsageQuery{}, err
+		}
+		now, _ = time.Parse(time.DateOnly, string(q.To)) // it was just parsed
+	}
+	q.From = DayOf(now.AddDate(0, 0, -29))
+	if strings.TrimSpace(from) != "" {
+		if q.From, err = ParseDay("from", from); err != nil {
+			return UsageQuery{}, err
+		}
+	}
+	if q.From > q.To {
+		return UsageQuery{}, invalid("from is later than to")
+	}
+	if strings.TrimSpace(groupBy) == "" {
+		return q, nil
+	}
+	asked := map[UsageField]bool{}
+	for word := range strings.SplitSeq(groupBy, ",") {
+		field := UsageField(strings.TrimSpace(word))
+		if !slices.Contains(q.GroupBy, field) || asked[field] {
+			return UsageQuery{}, invalid("group_by may hold day, project, user, token and scope, each once, with commas between")
+		}
+		asked[field] = true
+	}
+	q.GroupBy = slices.DeleteFunc(q.GroupBy, func(f UsageField) bool { return !asked[f] })
+	return q, nil
+}
+
+// Rate is how many calls somebody may make.
+type Rate struct {
+	Limit     int           // a minute; 0 is without limit
+	Remaining int           // that may be made at once
+	Reset     time.Duration // until all of Limit may be made again
+}
+
+// noID stands in a cursor for the id that usage does not have.
+const noID = "00000000-0000-0000-0000-000000000000"
+
+// Cursor is the place of k in a report.
+func (k UsageKey) Cursor() Cursor {
+	return Cursor{ID: noID, Name: strings.Join([]string{string(k.Day), string(k.Project), string(k.User), string(k.Token), string(k.Scope)}, "\n")}
+}
+
+// UsageKeyAt is the place that Cursor wrote; nil, which is before everything, for the
+// zero Cursor and for one that is of no report.
+func UsageKeyAt(c Cursor) *UsageKey {
+	parts := strings.Split(c.Name, "\n")
+	if len(parts) != len(UsageFields()) {
+		return nil
+	}
+	return &UsageKey{
+		Day: Day(parts[0]), Project: ProjectID(parts[1]), User: UserID(parts[2]), Token: TokenID(parts[3]), Scope: Scope(parts[4]),
+	}
+}

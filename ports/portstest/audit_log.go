@@ -1,0 +1,83 @@
+package portstest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// AuditLog checks every sentence in the comment of ports.AuditLog. It needs AuditLog and
+// Records of the Store.
+func AuditLog(t *testing.T, open OpenStore) {
+	check(t, open, auditLog, []sentence{
+		{"Append stores the record", 0, appendStores},
+		{"Append stands behind what was written before, by any view and on any instance", projects, appendOrder},
+		{"an outage and an ended context are Unavailable, and nothing is stored", 0, appendUnavailable},
+		{"all methods are safe for concurrent use, and nothing is lost", 0, appendConcurrent},
+	})
+}
+
+// appendStores has an actor and an outcome of each sort, and the same record twice.
+func appendStores(t *testing.T, f *fixture) {
+	for _, change := range []func(r *domain.Record){
+		func(*domain.Record) {},
+		func(r *domain.Record) { r.Actor, r.Outcome = domain.ActorUser(userID(1)), domain.OutcomeOf(204) },
+		func(r *domain.Record) { r.Actor, r.Outcome = domain.ActorToken(tokenID(1)), domain.OutcomeOf(500) },
+		func(r *domain.Record) {
+			r.Actor, r.Outcome = domain.ActorUser("CN=Ana,OU='Support'"), domain.OutcomeRejected
+		},
+		func(r *domain.Record) { r.Outcome, r.Address = domain.OutcomeUnknown, "" },
+		func(r *domain.Record) {
+			r.Object = domain.OnProject(projectID(1)) + ` DELETE /v2/transcripts/"';--\ 句 🙂`
+		},
+		func(r *domain.Record) { r.Object = strings.Repeat("x", 2000) },
+	} {
+		rec := f.record(domain.ActionForward, domain.OnProject(projectID(404)))
+		change(&rec)
+		for range 2 {
+			wantNil(t, "Append", f.AuditLog.Append(t.Context(), rec))
+			f.log = append(f.log, rec)
+			f.wantRecords(t, "after Append")
+		}
+	}
+}
+
+func appendOrder(t *testing.T, f *fixture) {
+	for _, instance := range append(f.instances(t), f.Store) {
+		p := f.addNamed(t, "p")
+		rec := f.record(domain.ActionForward, domain.OnProject(p.ID))
+		wantNil(t, "Append", instance.AuditLog.Append(t.Context(), rec))
+		f.log = append(f.log, rec)
+		f.remove(t, p.ID)
+		f.wantRecords(t, "after Append between changes")
+	}
+}
+
+func appendUnavailable(t *testing.T, f *fixture) {
+	f.wantUnavailable(t, func(t *testing.T) { f.wantRecords(t, "after calls under ended contexts") },
+		call{"Append", func(ctx context.Context) error {
+			return f.AuditLog.Append(ctx, f.record(domain.ActionForward, "p"))
+		}},
+	)
+}
+
+func appendConcurrent(t *testing.T, f *fixture) {
+	at := f.instances(t)
+	const each = 4
+	recs, errs := make([]domain.Record, crowd*each), make([]error, crowd*each)
+	for i := range recs {
+		recs[i] = f.record(domain.ActionForward, "p")
+	}
+	atOnce(crowd, func(i int) {
+		for n := i * each; n < (i+1)*each; n++ {
+			errs[n] = at[i%len(at)].AuditLog.Append(t.Context(), recs[n])
+		}
+	})
+	for _, err := range errs {
+		wantNil(t, fmt.Sprintf("one of %d Appends beside others", len(errs)), err)
+	}
+	f.wantRecordsInAnyOrder(t, "after Appends beside others", recs)
+}

@@ -1,0 +1,484 @@
+package portstest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// Usage checks every sentence in the comments of ports.Usage. It needs Usage and Records
+// of the Store; that counts stay when what they are of goes is checked where it has
+// Projects, Users and AccessTokens.
+func Usage(t *testing.T, open OpenStore) {
+	check(t, open, usage, []sentence{
+		{"Add stores counts under their keys, and Report returns them", 0, usageStores},
+		{"Add adds to what is stored under the same key", 0, usageAdds},
+		{"a key may come several times in one Add", 0, usageRepeats},
+		{"several Adds at the same instant, of keys in any order, all add up", 0, usageAtOnce},
+		{"what was counted stays when a project, a user or a token goes", projects | users | accessTokens, usageStays},
+		{"Report counts from the first day to the last, both included", 0, usageDays},
+		{"Report groups by every set of fields, and leaves the others empty", 0, usageGroups},
+		{"Report is in the order of the bytes of the fields", 0, usageOrder},
+		{"Report returns at most limit sums, and goes on behind the key", 0, usagePages},
+		{"Report of nothing is no error", 0, usageNothing},
+		{"Report gives the sums of any counts, paged by any limit", 0, usageModel},
+		{"Report holds no connection once it has returned", 0, usageConnections},
+		{"what one instance writes another sees at once", 0, usageElsewhere},
+		{"no method keeps a record", 0, usageRecords},
+		{"arguments are neither kept nor modified, and results are the caller's own", 0, usageArguments},
+		{"an outage and an ended context are Unavailable, and add nothing", 0, usageUnavailable},
+		{"all methods are safe for concurrent use", 0, usageConcurrent},
+	})
+}
+
+// everyDay are all uses, each by itself.
+var everyDay = domain.UsageQuery{From: "0001-01-01", To: "9999-12-31", GroupBy: domain.UsageFields()}
+
+// count is a count of its own: what is added with one of the others shows.
+func (f *fixture) count(day domain.Day, project domain.ProjectID, user domain.UserID, token domain.TokenID, scope domain.Scope) domain.Usage {
+	n := int64(f.next())
+	return domain.Usage{
+		UsageKey: domain.UsageKey{Day: day, Project: project, User: user, Token: token, Scope: scope},
+		Calls:    n, Errors: 1000 * n, Milliseconds: 1_000_000 * n,
+	}
+}
+
+// added stores counts.
+func (f *fixture) added(t *testing.T, counts ...domain.Usage) []domain.Usage {
+	t.Helper()
+	wantNil(t, "Add", f.Usage.Add(t.Context(), counts))
+	return counts
+}
+
+// report returns all sums of q.
+func (f *fixture) report(t *testing.T, what string, q domain.UsageQuery) []domain.Usage {
+	t.Helper()
+	got, err := f.Usage.Report(t.Context(), q, nil, 1000)
+	wantNil(t, what+": Report", err)
+	return got
+}
+
+// wantUsage fails the test unless these are all counts.
+func (f *fixture) wantUsage(t *testing.T, what string, want ...domain.Usage) {
+	t.Helper()
+	wantSame(t, what+": Report of everything", f.report(t, what, everyDay), totals(everyDay, want))
+}
+
+// totals are what Report of q gives where counts are stored.
+func totals(q domain.UsageQuery, counts []domain.Usage) []domain.Usage {
+	sums := map[domain.UsageKey]domain.Usage{}
+	for _, u := range counts {
+		if u.Day < q.From || u.Day > q.To {
+			continue
+		}
+		var key domain.UsageKey
+		for _, field := range q.GroupBy {
+			switch field {
+			case domain.UsageDay:
+				key.Day = u.Day
+			case domain.UsageProject:
+				key.Project = u.Project
+			case domain.UsageUser:
+				key.User = u.User
+			case domain.UsageToken:
+				key.Token = u.Token
+			case domain.UsageScope:
+				key.Scope = u.Scope
+			}
+		}
+		sum := sums[key]
+		sums[key] = domain.Usage{UsageKey: key, Calls: sum.Calls + u.Calls, Errors: sum.Errors + u.Errors, Milliseconds: sum.Milliseconds + u.Milliseconds}
+	}
+	var list []domain.Usage
+	for _, sum := range sums {
+		list = append(list, sum)
+	}
+	slices.SortFunc(list, byUsageKey)
+	return list
+}
+
+func byUsageKey(a, b domain.Usage) int {
+	return cmp.Or(strings.Compare(string(a.Day), string(b.Day)), strings.Compare(string(a.Project), string(b.Project)),
+		strings.Compare(string(a.User), string(b.User)), strings.Compare(string(a.Token), string(b.Token)),
+		strings.Compare(string(a.Scope), string(b.Scope)))
+}
+
+// groupings are all sets of fields that usage can be grouped by.
+func groupings() [][]domain.UsageField {
+	var all [][]domain.UsageField
+	fields := domain.UsageFields()
+	for set := 1; set < 1<<len(fields); set++ {
+		var by []domain.UsageField
+		for i, field := range fields {
+			if set&(1<<i) != 0 {
+				by = append(by, field)
+			}
+		}
+		all = append(all, by)
+	}
+	return all
+}
+
+// usageStores has keys that differ in one field alone, and counts as large as they get.
+func usageStores(t *testing.T, f *fixture) {
+	p, u, k := projectID(1), userID(1), tokenID(1)
+	all := f.added(t,
+		f.count("2026-11-25", p, u, k, domain.ScopeConverse),
+		f.count("2026-11-26", p, u, k, domain.ScopeConverse),
+		f.count("2026-11-25", projectID(2), u, k, domain.ScopeConverse),
+		f.count("2026-11-25", p, userID(2), k, domain.ScopeConverse),
+		f.count("2026-11-25", p, u, tokenID(2), domain.ScopeConverse),
+		f.count("2026-11-25", p, u, k, domain.ScopeKnowledge),
+		f.count("2026-11-25", p, u, "", domain.ScopeConverse), // by cookie
+		f.count("2026-11-25", p, `CN=Ana,OU='Support' "\ %`, "", domain.ScopeTranscriptsDelete),
+		f.count("2026-11-25", p, "ユーザー 🙂", "", domain.ScopeKnowledgeWrite),
+		f.count("2026-11-25", p, domain.UserID(strings.Repeat("u", 128)), "", domain.ScopeConverse),
+		domain.Usage{UsageKey: domain.UsageKey{Day: "2026-11-25", Project: p, User: "many"}, Calls: 1 << 52, Errors: 1 << 51, Milliseconds: 1 << 53},
+	)
+	f.wantUsage(t, "after Add", all...)
+}
+
+func usageAdds(t *testing.T, f *fixture) {
+	key := f.count("2026-11-25", projectID(1), userID(1), "", domain.ScopeConverse)
+	all := f.added(t, key, f.count("2026-11-25", projectID(2), userID(1), "", domain.ScopeConverse))
+	for range 3 {
+		again := f.count(key.Day, key.Project, key.User, key.Token, key.Scope)
+		fresh := f.count("2026-11-25", projectID(f.next()), userID(1), "", domain.ScopeConverse)
+		all = append(all, f.added(t, again, fresh)...)
+		f.wantUsage(t, "after Add of a key that is there and one that is not", all...)
+	}
+	failed := key
+	failed.Calls, failed.Errors, failed.Milliseconds = 0, 1, 0
+	all = append(all, f.added(t, failed)...)
+	f.wantUsage(t, "after Add of an error alone", all...)
+	f.added(t)
+	f.wantUsage(t, "after Add of nothing", all...)
+}
+
+// usageRepeats fails for an adapter whose one statement can't touch a row twice.
+func usageRepeats(t *testing.T, f *fixture) {
+	var all []domain.Usage
+	for range 2 { // of keys that are not there, and of keys that are
+		var counts []domain.Usage
+		for n := range 30 {
+			counts = append(counts, f.count("2026-11-25", projectID(n/2%3), userID(1), "", domain.ScopeConverse))
+		}
+		all = append(all, f.added(t, counts...)...)
+		f.wantUsage(t, "after Add of three keys ten times each", all...)
+	}
+	var many []domain.Usage
+	for n := range 3000 {
+		many = append(many, f.count("2026-11-24", projectID(1), userID(n%700), "", domain.ScopeConverse))
+	}
+	all = append(all, f.added(t, many...)...)
+	f.wantUsage(t, "after Add of 3,000 counts", all...)
+}
+
+// usageAtOnce has the keys in another order in each Add: an adapter that locks them in that
+// order blocks itself.
+func usageAtOnce(t *testing.T, f *fixture) {
+	at := f.instances(t)
+	batches, errs := make([][]domain.Usage, crowd), make([]error, crowd)
+	var all []domain.Usage
+	for i := range batches {
+		for n := range 12 {
+			batches[i] = append(batches[i], f.count("2026-11-25", projectID((n*5+i)%12), userID(1), "", domain.ScopeConverse))
+		}
+		if i%2 == 1 {
+			slices.Reverse(batches[i])
+		}
+		all = append(all, batches[i]...)
+	}
+	atOnce(crowd, func(i int) { errs[i] = at[i%len(at)].Usage.Add(t.Context(), batches[i]) })
+	for _, err := range errs {
+		wantNil(t, fmt.Sprintf("one of %d Adds at the same instant", crowd), err)
+	}
+	f.wantUsage(t, "after Adds at the same instant", all...)
+}
+
+func usageStays(t *testing.T, f *fixture) {
+	p := f.addNamed(t, "p")
+	u := f.member(t, "ana", p.ID)
+	token := f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes()))
+	all := f.added(t, f.count("2026-11-25", p.ID, u.ID, "", domain.ScopeConverse), f.count("2026-11-25", p.ID, u.ID, token.ID, domain.ScopeConverse))
+	f.withdraw(t, token.ID)
+	f.wantUsage(t, "after the token went", all...)
+	f.removeUser(t, u.ID)
+	f.wantUsage(t, "after the user went", all...)
+	f.remove(t, p.ID)
+	f.wantUsage(t, "after the project went", all...)
+	all = append(all, f.added(t, f.count("2026-11-25", p.ID, u.ID, token.ID, domain.ScopeConverse))...)
+	f.wantUsage(t, "after Add of what has gone", all...)
+}
+
+func usageDays(t *testing.T, f *fixture) {
+	var all []domain.Usage
+	for _, day := range []domain.Day{"0001-01-01", "2025-12-31", "2026-01-01", "2026-01-02", "2026-02-28", "2026-03-01", "2026-10-09", "9999-12-31"} {
+		all = append(all, f.added(t, f.count(day, projectID(1), userID(1), "", domain.ScopeConverse), f.count(day, projectID(2), userID(1), "", domain.ScopeConverse))...)
+	}
+	for _, q := range []struct{ from, to domain.Day }{
+		{"2026-01-01", "2026-01-01"}, {"2026-01-01", "2026-03-01"}, {"2025-12-31", "2026-01-02"}, {"2026-01-03", "2026-02-27"},
+		{"0001-01-01", "9999-12-31"}, {"2026-03-02", "9999-12-31"}, {"2026-09-10", "2026-10-10"}, {"2026-03-01", "2026-01-01"},
+	} {
+		for _, by := range groupings() {
+			query := domain.UsageQuery{From: q.from, To: q.to, GroupBy: by}
+			what := fmt.Sprintf("from %s to %s by %q", q.from, q.to, by)
+			wantSame(t, "Report "+what, f.report(t, what, query), totals(query, all))
+		}
+	}
+}
+
+// aFewCounts are counts of which every set of fields has several under one key and several
+// keys.
+func (f *fixture) aFewCounts() []domain.Usage {
+	var all []domain.Usage
+	for _, day := range []domain.Day{"2026-11-25", "2026-11-26"} {
+		for p := range 2 {
+			for u := range 2 {
+				for _, token := range []domain.TokenID{"", tokenID(1)} {
+					for _, scope := range []domain.Scope{domain.ScopeTranscripts, domain.ScopeConverse} {
+						all = append(all, f.count(day, projectID(p), userID(u), token, scope))
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+func usageGroups(t *testing.T, f *fixture) {
+	all := f.added(t, f.aFewCounts()...)
+	for _, by := range groupings() {
+		q := domain.UsageQuery{From: "2026-11-25", To: "2026-11-26", GroupBy: by}
+		wantSame(t, fmt.Sprintf("Report by %q", by), f.report(t, fmt.Sprintf("by %q", by), q), totals(q, all))
+	}
+}
+
+// usageOrder has users whose order is another one in every language than in bytes.
+func usageOrder(t *testing.T, f *fixture) {
+	var all []domain.Usage
+	seen := map[domain.UserID]bool{}
+	for i, text := range names() {
+		user, err := domain.ParseUserID(text)
+		if err != nil || seen[user] {
+			continue // what the domain takes for no user id gets as far as no port
+		}
+		seen[user] = true
+		all = append(all, f.count([]domain.Day{"2026-11-25", "2026-11-24"}[i%2], projectID(500-i%7), user, "", domain.ScopeConverse))
+	}
+	f.added(t, all...)
+	for _, by := range groupings() {
+		q := everyDay
+		q.GroupBy = by
+		wantSame(t, fmt.Sprintf("Report by %q", by), f.report(t, fmt.Sprintf("by %q", by), q), totals(q, all))
+	}
+}
+
+// walkUsage reads all pages of limit each.
+func walkUsage(report func(after *domain.UsageKey) ([]domain.Usage, error), limit int) ([]domain.Usage, error) {
+	var all []domain.Usage
+	var at *domain.UsageKey
+	for range 1000 {
+		got, err := report(at)
+		if err != nil || len(got) == 0 {
+			return all, err
+		}
+		if len(got) > limit {
+			return nil, fmt.Errorf("got %d sums, want at most %d", len(got), limit)
+		}
+		all = append(all, got...)
+		at = &got[len(got)-1].UsageKey
+	}
+	return nil, errors.New("still going on after 1,000 pages, want an end")
+}
+
+// usagePages goes on behind keys that are there and some that are not.
+func usagePages(t *testing.T, f *fixture) {
+	all := f.added(t, f.aFewCounts()...)
+	for _, by := range groupings() {
+		q := everyDay
+		q.GroupBy = by
+		want := totals(q, all)
+		for limit := 1; limit <= len(want)+1; limit++ {
+			what := fmt.Sprintf("Report by %q, paged by %d", by, limit)
+			got, err := walkUsage(func(after *domain.UsageKey) ([]domain.Usage, error) {
+				return f.Usage.Report(t.Context(), q, after, limit)
+			}, limit)
+			wantNil(t, what, err)
+			wantSame(t, what, got, want)
+		}
+	}
+
+	key := domain.UsageKey{Day: "2026-11-25", Project: projectID(1), User: userID(0), Token: tokenID(0), Scope: "converse"}
+	for what, at := range map[string]domain.UsageKey{
+		"a key that is not there":          key,
+		"a day before all":                 {Day: "2026-11-24", Project: projectID(9)},
+		"a day behind all":                 {Day: "2026-11-27"},
+		"a scope behind all of a key":      {Day: "2026-11-25", Project: projectID(0), User: userID(0), Token: "", Scope: "z"},
+		"a user behind all of a project":   {Day: "2026-11-25", Project: projectID(1), User: "z"},
+		"a key of which a field is longer": {Day: "2026-11-25", Project: projectID(0) + " "},
+	} {
+		var want []domain.Usage
+		for _, u := range totals(everyDay, all) {
+			if byUsageKey(u, domain.Usage{UsageKey: at}) > 0 {
+				want = append(want, u)
+			}
+		}
+		got, err := f.Usage.Report(t.Context(), everyDay, &at, 1000)
+		wantNil(t, "Report behind "+what, err)
+		wantSame(t, "Report behind "+what, got, want)
+	}
+}
+
+func usageNothing(t *testing.T, f *fixture) {
+	wantSame(t, "Report of an empty store", f.report(t, "of an empty store", everyDay), []domain.Usage{})
+	f.added(t, f.count("2026-11-25", projectID(1), userID(1), "", domain.ScopeConverse))
+	for _, by := range groupings() {
+		q := domain.UsageQuery{From: "2026-11-26", To: "2026-11-30", GroupBy: by}
+		wantSame(t, "Report of days without any", f.report(t, "of days without any", q), []domain.Usage{})
+	}
+}
+
+// usageModel adds any counts in any batches, and compares each report with what a map says.
+func usageModel(t *testing.T, f *fixture) {
+	seed := rand.Uint64()
+	t.Logf("the seed is %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	days := []domain.Day{"2026-11-24", "2026-11-25", "2026-11-26"}
+	users, scopes := []domain.UserID{"ana", "Ana", "bob", "éva"}, domain.AllScopes().List()
+	var all []domain.Usage
+	for range 50 {
+		batch := make([]domain.Usage, random.IntN(5))
+		for i := range batch {
+			batch[i] = domain.Usage{
+				UsageKey: domain.UsageKey{
+					Day: days[random.IntN(len(days))], Project: projectID(random.IntN(2)), User: users[random.IntN(len(users))],
+					Token: []domain.TokenID{"", tokenID(1), tokenID(2)}[random.IntN(3)], Scope: scopes[random.IntN(len(scopes))],
+				},
+				Calls: random.Int64N(1000), Errors: random.Int64N(1000), Milliseconds: random.Int64N(1_000_000),
+			}
+		}
+		all = append(all, f.added(t, batch...)...)
+		by := groupings()
+		q := domain.UsageQuery{From: days[random.IntN(2)], To: days[1+random.IntN(2)], GroupBy: by[random.IntN(len(by))]}
+		limit := 1 + random.IntN(50)
+		what := fmt.Sprintf("Report of %+v, paged by %d", q, limit)
+		got, err := walkUsage(func(after *domain.UsageKey) ([]domain.Usage, error) {
+			return f.Usage.Report(t.Context(), q, after, limit)
+		}, limit)
+		wantNil(t, what, err)
+		wantSame(t, what, got, totals(q, all))
+	}
+}
+
+// usageConnections reads more pages than any pool has connections.
+func usageConnections(t *testing.T, f *fixture) {
+	all := f.added(t, f.aFewCounts()...)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for n := range 200 {
+		_, err := f.Usage.Report(ctx, everyDay, nil, 1)
+		wantNil(t, fmt.Sprintf("Report, the %dth time", n+1), err)
+	}
+	wantNil(t, "Add after 200 reports", f.Usage.Add(ctx, all))
+}
+
+// usageElsewhere goes to and fro between two instances, so that a cache in one of them
+// would show.
+func usageElsewhere(t *testing.T, f *fixture) {
+	at := f.instances(t)
+	there := at[len(at)-1].Usage
+	var all []domain.Usage
+	for range 3 {
+		all = append(all, f.added(t, f.count("2026-11-25", projectID(1), userID(1), "", domain.ScopeConverse))...)
+		more := []domain.Usage{f.count("2026-11-25", projectID(1), userID(1), "", domain.ScopeConverse)}
+		wantNil(t, "Add on the other instance", there.Add(t.Context(), more))
+		all = append(all, more...)
+		f.wantUsage(t, "after Add on the other instance", all...)
+		got, err := there.Report(t.Context(), everyDay, nil, 10)
+		wantNil(t, "Report on the other instance", err)
+		wantSame(t, "Report on the other instance", got, totals(everyDay, all))
+	}
+}
+
+func usageRecords(t *testing.T, f *fixture) {
+	all := f.added(t, f.aFewCounts()...)
+	f.wantUsage(t, "after Add", all...)
+	f.wantRecords(t, "after Add and Report")
+}
+
+// usageArguments alters what it handed in and what it was given.
+func usageArguments(t *testing.T, f *fixture) {
+	all := f.aFewCounts()
+	slices.Reverse(all)
+	handed := slices.Clone(all)
+	f.added(t, handed...)
+	wantSame(t, "the counts that were handed to Add, afterwards", handed, all)
+	clear(handed)
+	f.wantUsage(t, "after the caller cleared the counts that it had handed to Add", all...)
+	q := domain.UsageQuery{From: everyDay.From, To: everyDay.To, GroupBy: domain.UsageFields()}
+	got := f.report(t, "of everything", q)
+	wantSame(t, "the fields that were handed to Report, afterwards", q.GroupBy, domain.UsageFields())
+	clear(got)
+	f.wantUsage(t, "after the caller cleared what Report had returned", all...)
+}
+
+func usageUnavailable(t *testing.T, f *fixture) {
+	all := f.added(t, f.aFewCounts()...)
+	f.wantUnavailable(t, func(t *testing.T) {
+		f.wantUsage(t, "after calls under ended contexts", all...)
+		f.wantRecords(t, "after calls under ended contexts")
+	},
+		call{"Add", func(ctx context.Context) error { return f.Usage.Add(ctx, all) }},
+		call{"Add of a new key", func(ctx context.Context) error {
+			return f.Usage.Add(ctx, []domain.Usage{f.count("2026-12-01", projectID(1), userID(1), "", domain.ScopeConverse)})
+		}},
+		call{"Report", func(ctx context.Context) error {
+			_, err := f.Usage.Report(ctx, everyDay, nil, 10)
+			return err
+		}},
+		call{"Report of nothing", func(ctx context.Context) error {
+			q := domain.UsageQuery{From: "2027-01-01", To: "2027-01-02", GroupBy: domain.UsageFields()}
+			_, err := f.Usage.Report(ctx, q, nil, 10)
+			return err
+		}},
+	)
+}
+
+// usageConcurrent lets every caller find exactly what they left, whatever others do.
+func usageConcurrent(t *testing.T, f *fixture) {
+	at := f.instances(t)
+	const callers = 16
+	all, problems := make([][]domain.Usage, callers), make([]error, callers)
+	atOnce(callers, func(i int) {
+		view, day := at[i%len(at)].Usage, domain.Day(fmt.Sprintf("2026-11-%02d", i+1))
+		q := domain.UsageQuery{From: day, To: day, GroupBy: domain.UsageFields()}
+		for range 5 {
+			counts := []domain.Usage{
+				f.count(day, projectID(1), userID(1), "", domain.ScopeConverse), f.count(day, projectID(2), userID(1), "", domain.ScopeConverse),
+				f.count("2026-12-01", projectID(1), userID(1), "", domain.ScopeConverse), // which all add to
+			}
+			err := view.Add(t.Context(), counts)
+			all[i] = append(all[i], counts...)
+			if err == nil {
+				var got []domain.Usage
+				got, err = view.Report(t.Context(), q, nil, 10)
+				err = cmp.Or(err, mismatch(got, totals(q, all[i])))
+			}
+			if err != nil && problems[i] == nil {
+				problems[i] = err
+			}
+		}
+	})
+	for _, err := range problems {
+		wantNil(t, "a caller beside others", err)
+	}
+	f.wantUsage(t, "after all callers", slices.Concat(all...)...)
+}
