@@ -14,8 +14,8 @@ type GetUsage struct {
 
 // GetUsage returns at most limit (1 to MaxPage, otherwise Invalid) sums of how often
 // assistants were used, that come after the cursor, ordered by the fields that they are
-// grouped by. What was counted in the last second may be missing. Only an admin may:
-// NotAllowed. It is Invalid for input that breaks a rule.
+// grouped by. What other instances counted in the last second may be missing. Only an
+// admin may: NotAllowed. It is Invalid for input that breaks a rule.
 func (s *Service) GetUsage(ctx context.Context, call Call, in GetUsage, after domain.Cursor, limit int) (Page[domain.Usage], error) {
 	if err := call.Caller.MayManage(); err != nil {
 		return Page[domain.Usage]{}, err
@@ -24,6 +24,8 @@ func (s *Service) GetUsage(ctx context.Context, call Call, in GetUsage, after do
 	if err != nil {
 		return Page[domain.Usage]{}, err
 	}
+	// What can't be stored now is stored later; the report is good without it.
+	_ = s.FlushUsage(ctx)
 	return pageOf(limit,
 		func(limit int) ([]domain.Usage, error) {
 			return s.ports.Usage.Report(ctx, q, domain.UsageKeyAt(after), limit)

@@ -52,7 +52,7 @@ func TestTheDemoDoesWhatItPrints(t *testing.T) {
 			"which is all three": `"Name":"Größe & Farbe 👟"`, "which is that one": `"Name":"Pizza Palace"`,
 			"which assistant is set": `"assistant":{"Name":"Pizza Palace"`, "no assistant set": `"assistant":null`,
 			"as a client of Voiceflow does": "one Margherita", "as a stream of events": "event: end", "read the transcripts.": `"userID":"ben"`,
-			"without any cookie": "hello from a program", "one of Flowlatch": `"sessionKey":"`, "that alone": "hello again",
+			"without any cookie": "hello from a program", "one of Flowlatch": `"sessionKey":"`, "how often": `"Calls":`, "that alone": "hello again",
 		} {
 			if strings.Contains(lines[i-1], about) && !strings.Contains(text, has) {
 				t.Errorf("%s\nbrought %s, want %s in it", lines[i-1], text, has)
