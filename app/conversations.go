@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -48,19 +49,26 @@ func (f *forwarding) turn(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	response, err := f.ports.Voiceflow.Forward(f.ctx, f.forward(), r, key)
-	if domain.KindOf(err) != domain.CredentialsRejected {
-		return response, err
+	// A key that somebody else has made may be stale already when it gets here.
+	for tries := 0; ; tries++ {
+		response, err := f.ports.Voiceflow.Forward(f.ctx, f.forward(), r, key)
+		if domain.KindOf(err) != domain.CredentialsRejected {
+			return response, err
+		}
+		if tries == maxRenewals {
+			return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "Voiceflow takes no session at present; send the turn again", Cause: err}
+		}
+		if c.Key, err = f.renew(c.Key); err != nil {
+			return nil, err
+		}
+		if key, err = f.sessionKey(c.Key); err != nil {
+			return nil, err
+		}
+		if again == nil {
+			return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "Voiceflow wanted a new session; send the turn again"}
+		}
+		again(r)
 	}
-	renewed, err := f.renew(c.Key)
-	if err != nil {
-		return nil, err
-	}
-	if again == nil {
-		return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "Voiceflow wanted a new session; send the turn again"}
-	}
-	again(r)
-	return f.ports.Voiceflow.Forward(f.ctx, f.forward(), r, renewed)
 }
 
 // keepTurn keeps the body of r and returns what puts it there again; nil where it is too
@@ -95,72 +103,81 @@ func (f *forwarding) sessionKey(sealed domain.Sealed) (domain.Secret, error) {
 	return f.ports.Cipher.Open(sealed, domain.BindConversation(f.access.Conversation.ID, f.ports.Voiceflow.Origin()))
 }
 
+const (
+	// maxRenewals is how often the key of a session is renewed for one turn: once, and once
+	// more when what came of that was another instance's and stale by then.
+	maxRenewals = 2
+	// sessionTimeout is how long Voiceflow may take to open a session while a turn waits.
+	sessionTimeout = 20 * time.Second
+)
+
 // renewals keeps turns of one conversation from renewing its key at the same time: each
 // new session ends the one before. The zero value is ready.
 type renewals struct {
 	mu   sync.Mutex
-	busy map[domain.ConversationID]chan struct{}
+	busy map[domain.ConversationID]*renewal
 }
 
-// enter waits until nobody renews the key of the conversation, and returns what lets the
-// next one in.
-func (r *renewals) enter(ctx context.Context, id domain.ConversationID) (leave func(), err error) {
-	for {
-		r.mu.Lock()
-		busy, there := r.busy[id]
-		if !there {
-			if r.busy == nil {
-				r.busy = map[domain.ConversationID]chan struct{}{}
-			}
-			mine := make(chan struct{})
-			r.busy[id] = mine
-			r.mu.Unlock()
-			return func() {
-				r.mu.Lock()
-				delete(r.busy, id)
-				r.mu.Unlock()
-				close(mine)
-			}, nil
-		}
+// renewal is one that is under way, and then what came of it.
+type renewal struct {
+	done chan struct{}
+	key  domain.Sealed
+	err  error
+}
+
+// do renews, or waits for what comes of it where somebody does already.
+func (r *renewals) do(ctx context.Context, id domain.ConversationID, renew func() (domain.Sealed, error)) (domain.Sealed, error) {
+	r.mu.Lock()
+	if under, there := r.busy[id]; there {
 		r.mu.Unlock()
 		select {
-		case <-busy:
+		case <-under.done:
+			return under.key, under.err
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return domain.Sealed{}, ctx.Err()
 		}
 	}
+	if r.busy == nil {
+		r.busy = map[domain.ConversationID]*renewal{}
+	}
+	mine := &renewal{done: make(chan struct{})}
+	r.busy[id] = mine
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		delete(r.busy, id)
+		r.mu.Unlock()
+		close(mine.done)
+	}()
+	mine.err = &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "no new session was opened"} // should renew panic
+	mine.key, mine.err = renew()
+	return mine.key, mine.err
 }
 
 // renew returns a session key of the conversation in the place of stale: one that
 // somebody else has made meanwhile, or a new one.
-func (f *forwarding) renew(stale domain.Sealed) (domain.Secret, error) {
+func (f *forwarding) renew(stale domain.Sealed) (domain.Sealed, error) {
 	id := f.access.Conversation.ID
-	leave, err := f.renewals.enter(f.ctx, id)
-	if err != nil {
-		return domain.Secret{}, err
-	}
-	defer leave()
-	// With nothing new to put there, this only tells what is there now.
-	stored, err := f.ports.Conversations.Renew(f.ctx, id, stale, stale)
-	if err != nil {
-		return domain.Secret{}, f.gone(err)
-	}
-	if !bytes.Equal(stored.Bytes, stale.Bytes) {
-		return f.sessionKey(stored)
-	}
-	key, err := f.newSession()
-	if err != nil {
-		return domain.Secret{}, err
-	}
-	sealed, err := f.ports.Cipher.Seal(key, domain.BindConversation(id, f.ports.Voiceflow.Origin()))
-	if err != nil {
-		return domain.Secret{}, err
-	}
-	stored, err = f.ports.Conversations.Renew(context.WithoutCancel(f.ctx), id, stale, sealed)
-	if err != nil {
-		return domain.Secret{}, f.gone(err)
-	}
-	return f.sessionKey(stored)
+	return f.renewals.do(f.ctx, id, func() (domain.Sealed, error) {
+		// It is for all who wait, so that the first of them leaves does not end it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(f.ctx), sessionTimeout)
+		defer cancel()
+		// With nothing new to put there, this only tells what is there now.
+		stored, err := f.ports.Conversations.Renew(ctx, id, stale, stale)
+		if err != nil || !bytes.Equal(stored.Bytes, stale.Bytes) {
+			return stored, f.gone(err)
+		}
+		key, err := f.newSession(ctx)
+		if err != nil {
+			return domain.Sealed{}, err
+		}
+		sealed, err := f.ports.Cipher.Seal(key, domain.BindConversation(id, f.ports.Voiceflow.Origin()))
+		if err != nil {
+			return domain.Sealed{}, err
+		}
+		stored, err = f.ports.Conversations.Renew(ctx, id, stale, sealed)
+		return stored, f.gone(err)
+	})
 }
 
 // gone is the answer for a conversation that went while it was being renewed.
@@ -173,7 +190,7 @@ func (f *forwarding) gone(err error) error {
 
 // newSession opens a v4 session at Voiceflow for the conversation's user id, which is
 // Voiceflow's already.
-func (f *forwarding) newSession() (domain.Secret, error) {
+func (f *forwarding) newSession(ctx context.Context) (domain.Secret, error) {
 	key, err := f.projectKey()
 	if err != nil {
 		return domain.Secret{}, err
@@ -191,9 +208,9 @@ func (f *forwarding) newSession() (domain.Secret, error) {
 	r := (&http.Request{
 		Method: http.MethodPost, URL: &url.URL{Path: path}, Header: http.Header{"Content-Type": {"application/json"}},
 		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
-	}).WithContext(f.ctx)
+	}).WithContext(ctx)
 	var made domain.Secret
-	response, err := f.ports.Voiceflow.Forward(f.ctx, domain.Forward{
+	response, err := f.ports.Voiceflow.Forward(ctx, domain.Forward{
 		Route: route, Project: p,
 		Started: func(_ string, key domain.Secret) (string, error) {
 			made = key
@@ -201,7 +218,7 @@ func (f *forwarding) newSession() (domain.Secret, error) {
 		},
 	}, r, key)
 	if domain.KindOf(err) == domain.CredentialsRejected {
-		return domain.Secret{}, errors.Join(err, f.markKey(context.WithoutCancel(f.ctx), domain.KeyRejected))
+		return domain.Secret{}, errors.Join(err, f.markKey(ctx, domain.KeyRejected))
 	}
 	if err != nil {
 		return domain.Secret{}, err

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -24,8 +25,8 @@ type AccessTokenMade struct {
 // CreateAccessToken makes an access token of the caller's. It is Invalid for input that
 // breaks a rule; NotAllowed for what the caller may not do themselves at this moment, and
 // for a project that they may not use, whether it exists or not; NotFound for an admin
-// where there is no such project. With an access token nobody makes another:
-// NotAuthenticated.
+// where there is no such project; Conflict for more than domain.MaxTokens. With an access
+// token nobody makes another: NotAuthenticated.
 func (s *Service) CreateAccessToken(ctx context.Context, call Call, in CreateAccessToken) (AccessTokenMade, error) {
 	if err := s.mayHaveTokens(call); err != nil {
 		return AccessTokenMade{}, err
@@ -65,6 +66,9 @@ func (s *Service) CreateAccessToken(ctx context.Context, call Call, in CreateAcc
 	if err := s.mayGive(ctx, call.Caller, t); err != nil {
 		return AccessTokenMade{}, err
 	}
+	if err := s.mayHaveMore(ctx, call.Caller.ID); err != nil {
+		return AccessTokenMade{}, err
+	}
 	text, hash, prefix, err := domain.NewAccessTokenText(s.ports.Random)
 	if err != nil {
 		return AccessTokenMade{}, err
@@ -85,6 +89,15 @@ func (s *Service) mayHaveTokens(call Call) error {
 		return noUsers()
 	}
 	return nil
+}
+
+// mayHaveMore is a Conflict for a user who has as many access tokens as a user may have.
+func (s *Service) mayHaveMore(ctx context.Context, user domain.UserID) error {
+	page, err := s.ports.AccessTokens.Page(ctx, user, domain.Cursor{}, domain.MaxTokens)
+	if err == nil && len(page) == domain.MaxTokens {
+		return &domain.Error{Kind: domain.Conflict, Public: "nobody may have more access tokens than " + strconv.Itoa(domain.MaxTokens) + "; delete some first"}
+	}
+	return err
 }
 
 // mayGive is NotAllowed for a token with scopes that its maker does not have.

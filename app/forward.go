@@ -195,8 +195,9 @@ type forwarding struct {
 	access domain.Access
 	route  domain.Route
 	use    *openUse
-	sent   time.Time
+	began  time.Time
 
+	sent          bool // something went to Voiceflow
 	creditsUsedUp bool
 }
 
@@ -205,7 +206,7 @@ func (s *Service) begin(ctx context.Context, call Call, access domain.Access, ro
 	open, end := context.WithCancelCause(ctx)
 	now := s.ports.Clock()
 	f := &forwarding{
-		Service: s, caller: ctx, ctx: open, call: call, access: access, route: route, sent: now,
+		Service: s, caller: ctx, ctx: open, call: call, access: access, route: route, began: now,
 		use: &openUse{of: access.OpenUse(), scope: route.Endpoint.Scope, since: now, end: end},
 	}
 	s.open.add(f.use)
@@ -222,9 +223,10 @@ func (f *forwarding) send(r *http.Request) (*http.Response, error) {
 	}
 	if err := f.recordWrite(domain.OutcomeOf(response.StatusCode)); err != nil {
 		_ = response.Body.Close()
-		f.failed(err)
+		f.count(1, true)
 		return nil, err
 	}
+	f.counts.add(domain.Usage{UsageKey: f.usageKey(), Calls: 1}) // a stream may go on for long
 	response.Body = &countedBody{ReadCloser: response.Body, of: f, failed: response.StatusCode >= http.StatusBadRequest}
 	return response, nil
 }
@@ -255,6 +257,7 @@ func (f *forwarding) forward() domain.Forward {
 	return domain.Forward{
 		Route: f.route, Project: f.access.Project, UserIDs: f.userIDs(),
 		Started:       f.startConversation,
+		Sent:          func() { f.sent = true },
 		CreditsUsedUp: func() { f.creditsUsedUp = true },
 	}
 }
@@ -266,19 +269,19 @@ func (f *forwarding) userIDs() domain.UserIDs {
 		return domain.UserIDs{}
 	}
 	to := domain.BindUserIDs(f.access.Project.ID, f.access.Actor())
-	var lastOwn, lastBound string
+	own := map[string]string{} // of what was bound in this call: a user id and a session's
 	return domain.UserIDs{
-		Bind: func(own string) (string, error) {
-			bound, err := f.ports.Pseudonyms.Of(own, f.pseudonyms, to)
+		Bind: func(text string) (string, error) {
+			bound, err := f.ports.Pseudonyms.Of(text, f.pseudonyms, to)
 			if err == nil {
-				lastOwn, lastBound = own, bound
+				own[bound] = text
 			}
 			return bound, err
 		},
 		Own: func(bound string) (string, bool) {
 			// The pseudonym of a long id can't be turned back, but this one was just made.
-			if bound == lastBound && bound != "" {
-				return lastOwn, true
+			if text, made := own[bound]; made {
+				return text, true
 			}
 			return f.ports.Pseudonyms.Text(bound, f.pseudonyms, to)
 		},
@@ -295,27 +298,23 @@ func (f *forwarding) lost(err error) error {
 
 // failed ends a call that brought no answer, and notes what that tells.
 func (f *forwarding) failed(err error) {
-	kind := domain.KindOf(err)
-	ctx := context.WithoutCancel(f.ctx)
+	if !f.sent {
+		f.close()
+		return
+	}
 	var noted error
-	switch kind {
-	case domain.CredentialsRejected:
+	if domain.KindOf(err) == domain.CredentialsRejected {
 		noted = f.recordWrite(domain.OutcomeRejected)
-		if !f.route.Endpoint.BySession { // which has a key of its own
-			noted = errors.Join(noted, f.markKey(ctx, domain.KeyRejected))
+		if f.route.TellsOfKey() {
+			noted = errors.Join(noted, f.markKey(context.WithoutCancel(f.ctx), domain.KeyRejected))
 		}
-	case domain.VoiceflowUnavailable, "":
+	} else {
 		noted = f.recordWrite(domain.OutcomeUnknown)
 	}
 	if e, ok := errors.AsType[*domain.Error](err); ok && noted != nil {
 		e.Cause = errors.Join(e.Cause, noted) // for the log
 	}
-	switch kind {
-	case domain.NotFound, domain.Invalid, domain.Corrupt: // nothing was sent
-		f.close()
-	default:
-		f.count(f.caller.Err() == nil)
-	}
+	f.count(1, f.caller.Err() == nil)
 }
 
 // recordWrite leaves a row in the audit of a call that writes. It is there before the
@@ -357,20 +356,22 @@ func (f *forwarding) close() {
 	f.use.end(nil)
 }
 
-// count ends the call and counts it.
-func (f *forwarding) count(failed bool) {
-	f.close()
-	u := domain.Usage{
-		UsageKey: domain.UsageKey{
-			Day: domain.DayOf(f.sent), Project: f.access.Project.ID, User: f.access.Caller.ID,
-			Token: f.access.Token.ID, Scope: f.route.Endpoint.Scope,
-		},
-		Calls: 1, Milliseconds: f.ports.Clock().Sub(f.sent).Milliseconds(),
-	}
+// count ends the call and counts it as so many.
+func (f *forwarding) count(calls int64, failed bool) {
+	u := domain.Usage{UsageKey: f.usageKey(), Calls: calls, Milliseconds: f.ports.Clock().Sub(f.began).Milliseconds()}
 	if failed {
 		u.Errors = 1
 	}
 	f.counts.add(u)
+	f.close()
+}
+
+// usageKey is what the call is counted by.
+func (f *forwarding) usageKey() domain.UsageKey {
+	return domain.UsageKey{
+		Day: domain.DayOf(f.began), Project: f.access.Project.ID, User: f.access.Caller.ID,
+		Token: f.access.Token.ID, Scope: f.route.Endpoint.Scope,
+	}
 }
 
 // countedBody is the body of an answer, whose end is that of the call.
@@ -409,7 +410,7 @@ func (b *countedBody) Close() error {
 		if !b.failed && !f.route.Endpoint.BySession {
 			_ = f.markKey(ctx, domain.KeyOK)
 		}
-		f.count(b.failed)
+		f.count(0, b.failed) // it was counted when it began to be answered
 	})
 	return err
 }

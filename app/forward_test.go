@@ -55,6 +55,9 @@ func (v *voiceflow) forwardTo(answer func(f domain.Forward, s sent) (*http.Respo
 			}
 			s.body = string(b)
 		}
+		if f.Sent != nil {
+			f.Sent()
+		}
 		v.mu.Lock()
 		all = append(all, s)
 		v.mu.Unlock()
@@ -430,6 +433,9 @@ func TestCallsThatWriteLeaveARow(t *testing.T) {
 	unanswered := func(domain.Forward, sent) (*http.Response, error) {
 		return nil, &domain.Error{Kind: domain.VoiceflowUnavailable}
 	}
+	broken := func(domain.Forward, sent) (*http.Response, error) {
+		return nil, &domain.Error{Kind: domain.Invalid}
+	}
 	for _, tc := range []struct {
 		name, method, path, service string
 		answer                      func(domain.Forward, sent) (*http.Response, error)
@@ -441,6 +447,7 @@ func TestCallsThatWriteLeaveARow(t *testing.T) {
 		{"a state that is set", "PUT", "/state/user/ada/", "", nil, ""},
 		{"a state that is deleted", "DELETE", "/state/user/ada", runtime, fine, "ok"},
 		{"one whose deletion brought no answer", "DELETE", "/state/user/ada", runtime, unanswered, "unknown"},
+		{"one that broke off on its way", "PUT", "/state/user/ada", runtime, broken, "unknown"},
 		{"one whose deletion was refused", "DELETE", "/state/user/ada", runtime, rejected, "rejected"},
 		{"a turn leaves none", "POST", "/state/user/ada/interact", runtime, fine, ""},
 		{"nor does reading", "GET", "/state/user/ada", runtime, fine, ""},
@@ -602,8 +609,8 @@ func TestOpenCallsEndWhenTheirRightGoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	check()
-	wantKind(t, <-byCookie, domain.NotAllowed)
-	wantKind(t, <-byToken, domain.NotAllowed)
+	wantKind(t, <-byCookie, domain.NotAuthenticated) // its session has ended
+	wantKind(t, <-byToken, domain.NotAllowed)        // it opens nothing at present
 
 	w.store.Break()
 	for range 6 {
@@ -686,6 +693,99 @@ func TestV4Sessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantKind(t, talk(w.Service, "after the end"), domain.NotAuthenticated)
+}
+
+// A member must not be able to make a good key look bad.
+func TestARefusalThatMayBeOfTheCallMarksNothing(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	w.voiceflow.forwardTo(rejected)
+	_, ben := w.talker(t, "ben", p, "converse", "transcripts", "analytics")
+	before := len(w.store.Records())
+	for _, c := range []struct{ service, method, path string }{
+		{"realtime-api", "GET", "/v1/stable/conversation-state/x"}, // that a key opens this is not confirmed
+		{"analytics-api", "GET", "/v1/transcript/aaaaaaaaaaaaaaaaaaaaaaaa"},
+		{"analytics-api", "POST", "/v1/query/usage"},
+	} {
+		in := ben
+		in.Service, in.Path = c.service, c.path
+		_, err := w.use(t, in, c.method, "{}")
+		wantKind(t, err, domain.CredentialsRejected)
+	}
+	wantActions(t, w.actions(before))
+}
+
+func TestAWriteThatWasUnderWayWhenItsRightWentLeavesARow(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	call, ben := w.talker(t, "ben", p)
+	arrived := make(chan bool)
+	w.voiceflow.forwardTo(fine)
+	w.voiceflow.hangs = arrived
+	before, done := len(w.store.Records()), make(chan error, 1)
+	in := ben
+	in.Service, in.Path = runtime, "/state/user/ben"
+	go func() {
+		_, err := w.use(t, in, "DELETE", "")
+		done <- err
+	}()
+	<-arrived
+	if err := w.RevokeProject(t.Context(), w.admin, string(call.Caller.ID), string(p.ID)); err != nil {
+		t.Fatal(err)
+	}
+	w.after(time.Second)
+	if err := w.EndLostUses(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, <-done, domain.NotAuthenticated)
+	wantActions(t, w.actions(before), "user revoke_project", "user forward")
+}
+
+func TestAnOpenCallKeepsItsSessionInUse(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	_, ben := w.talker(t, "ben", p)
+	w.voiceflow.forwardTo(fine)
+	w.voiceflow.slow = true
+	in := turn("x", ben)
+	out, err := w.Forward(t.Context(), app.Call{}, in, request("POST", in.Path, "{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, out.Response.Body)
+		ended <- err
+	}()
+	for range 10 { // 100 minutes, of a session that lasts 30 without use
+		w.after(10 * time.Minute)
+		if err := w.EndLostUses(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case err := <-ended:
+		t.Fatalf("the stream was ended: %v", err)
+	default:
+	}
+	w.voiceflow.slow = false
+	_, err = w.use(t, turn("x", ben), "POST", "{}") // nor is the login over
+	wantKind(t, err, "")
+	_ = out.Response.Body.Close()
+	<-ended
+}
+
+func TestNobodyHasAccessTokensWithoutNumber(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	call, _ := w.talker(t, "ben", p)
+	in := app.CreateAccessToken{Name: "x", Project: string(p.ID)}
+	for range domain.MaxTokens {
+		w.token(t, call, in)
+	}
+	_, err := w.CreateAccessToken(t.Context(), call, in)
+	wantKind(t, err, domain.Conflict)
+	w.token(t, w.admin, in)
 }
 
 func TestAccessTokensThatAreRefused(t *testing.T) {

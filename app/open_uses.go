@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -18,8 +19,8 @@ const (
 // openUses are the forwarded calls that are open. The zero value is ready.
 type openUses struct {
 	mu   sync.Mutex
-	uses map[*openUse]bool
-	sure time.Time // when the database was last asked and answered, or had nothing to answer
+	uses map[*openUse]bool // all that are open
+	sure time.Time         // when the database was last asked and answered, or had nothing to answer
 }
 
 // openUse is a forwarded call that is open.
@@ -43,6 +44,27 @@ func (o *openUses) remove(u *openUse) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.uses, u)
+}
+
+// wait waits until no call is open, for as long as patience at most.
+func (o *openUses) wait(patience time.Duration) {
+	over := time.NewTimer(patience)
+	defer over.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		o.mu.Lock()
+		open := len(o.uses)
+		o.mu.Unlock()
+		if open == 0 {
+			return
+		}
+		select {
+		case <-over.C:
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // old are the calls that have been open for a while at now.
@@ -100,11 +122,35 @@ func (s *Service) EndLostUses(ctx context.Context) error {
 	rights := make(map[domain.OpenUse]domain.Scopes, len(standing))
 	for _, a := range standing {
 		rights[a.OpenUse()] = a.Scopes()
+		err = errors.Join(err, s.keepInUse(ctx, a.Session))
 	}
 	for _, u := range open {
-		if !rights[u.of].Has(u.scope) {
+		switch scopes, stands := rights[u.of]; {
+		case !stands:
+			u.end(notSet(nil))
+		case !scopes.Has(u.scope):
 			u.end(&domain.Error{Kind: domain.NotAllowed, Public: "what let this call in has been taken away"})
 		}
 	}
-	return nil
+	return err
+}
+
+// keepInUse records that a session with an open call is used, and the login that it is
+// under, where that is due: a stream may go on for longer than a session lasts without use.
+func (s *Service) keepInUse(ctx context.Context, session domain.Session) error {
+	if _, write := session.Used(s.ports.Clock(), s.lifetimes); session.ID == "" || !write {
+		return nil
+	}
+	err := s.use(ctx, session)
+	if session.Login == "" || err != nil {
+		return err
+	}
+	login, err := s.ports.Sessions.Find(ctx, session.Login)
+	if err == nil {
+		err = s.use(ctx, login)
+	}
+	if kind := domain.KindOf(err); kind == domain.NotFound || kind == domain.NotAuthenticated {
+		return nil // it ended just now
+	}
+	return err
 }

@@ -6,9 +6,12 @@ import (
 	"time"
 )
 
+// lastCalls is how long Run waits at its end for calls that are still open.
+const lastCalls = time.Second
+
 // Run does what a service has to do now and then, until ctx is done: it ends open calls
 // that have lost what let them in, stores what was counted, and forgets what is over. At
-// the end it stores what was counted last. failed is told what could not be done, by
+// the end it waits up to a second for calls that are open, and stores what was counted last. failed is told what could not be done, by
 // several goroutines at once, and may be nil; everything is tried again. A program that
 // serves forwarded calls runs it once for each Service, from before the first call until
 // after the last.
@@ -41,6 +44,7 @@ func (s *Service) Run(ctx context.Context, failed func(what string, err error)) 
 		return err
 	})
 	running.Wait()
+	s.open.wait(lastCalls) // they are being cut
 	if err := s.FlushUsage(context.WithoutCancel(ctx)); err != nil {
 		failed("store the counts of usage", err)
 	}

@@ -187,14 +187,22 @@ type voiceflow struct {
 	fails   error
 	asked   int
 	forward func(domain.Forward, *http.Request, domain.Secret) (*http.Response, error)
-	slow    bool // answers go on until they are ended
+	slow    bool      // answers go on until they are ended
+	hangs   chan bool // gets a word from each call, which then goes on until it is ended
 }
 
 func (v *voiceflow) Forward(ctx context.Context, f domain.Forward, r *http.Request, key domain.Secret) (*http.Response, error) {
 	v.mu.Lock()
-	forward, endless := v.forward, v.slow
+	forward, endless, hangs := v.forward, v.slow, v.hangs
 	v.mu.Unlock()
+	if hangs != nil {
+		f.Sent()
+		hangs <- true
+		<-ctx.Done()
+		return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: context.Cause(ctx)}
+	}
 	if endless {
+		f.Sent()
 		return slow(ctx), nil
 	}
 	return forward(f, r, key)

@@ -96,6 +96,10 @@ type AccessToken struct {
 	LastUsed time.Time // to about a minute; zero when it never was
 }
 
+// MaxTokens is how many access tokens a user may have, over or not: each has a rate of its
+// own, so that without a bound nobody's would mean anything.
+const MaxTokens = 100
+
 // The limits of an access token's life, in days.
 const (
 	DefaultTokenDays = 90

@@ -48,8 +48,9 @@ type Endpoint struct {
 	// Starts says that the call opens a v4 session, and BySession that it is one of those
 	// that take such a session's key and no other.
 	Starts, BySession bool
-	// ByAlias is the path to call instead for a project that was added by an alias.
-	ByAlias string
+	// ByAlias is the path to call instead for a project that was added by an alias, and
+	// ByVersion for one that was added by a version id.
+	ByAlias, ByVersion string
 	// Unconfirmed says that no source tells for sure that a project key opens this.
 	Unconfirmed bool
 	// Retired says that Voiceflow was seen to answer this with 503 for good.
@@ -87,8 +88,11 @@ type Member struct {
 	// At are the names that lead to it; [] stands for each element of an array.
 	At []string
 	Is Field
-	// Must says that a body without it is refused where it can't be put in.
+	// Must says that a body without it, or without what leads to it, is refused where it
+	// can't be put in.
 	Must bool
+	// IfThere says that it is looked after where it is there, and never put in.
+	IfThere bool
 }
 
 // Value is what field is for the project, "" for what is not the project's to say. It is
@@ -230,8 +234,8 @@ func (r Route) Target(p Project, bind func(own string) (string, error)) (string,
 		}
 	}
 	path := r.Endpoint.Path
-	if r.Endpoint.ByAlias != "" && p.ByAlias() {
-		path = r.Endpoint.ByAlias
+	if instead := r.Endpoint.instead(p); instead != "" {
+		path = instead
 	}
 	var b strings.Builder
 	for part := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
@@ -255,6 +259,31 @@ func (r Route) Target(p Project, bind func(own string) (string, error)) (string,
 		b.WriteString(url.PathEscape(value))
 	}
 	return b.String(), nil
+}
+
+// instead is the path that is called for p in the place of e's own, "" for that.
+func (e *Endpoint) instead(p Project) string {
+	if p.ByAlias() {
+		return e.ByAlias
+	}
+	return e.ByVersion
+}
+
+// TellsOfKey says whether a refusal of the call is one of the project's key. Elsewhere
+// Voiceflow may refuse what the caller asks for in the same words: an id that is another
+// project's, a part of the usage, or a call that no project key opens.
+func (r Route) TellsOfKey() bool {
+	if r.Endpoint.Unconfirmed || r.Endpoint.BySession || r.Endpoint.Scope == ScopeAnalytics {
+		return false
+	}
+	for name := range r.values {
+		switch Field(name) {
+		case FieldProject, FieldVersion, FieldAlias, FieldUser:
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // Is says whether value names the same as the project's own field.
@@ -297,6 +326,8 @@ type Forward struct {
 	// Started is called with what a v4 session was opened for and its key, for an Endpoint
 	// that Starts one. The handle that it returns goes to the caller in the key's place.
 	Started func(userID string, key Secret) (handle string, err error)
+	// Sent is called, before anything goes to Voiceflow; what fails without it was not sent.
+	Sent func()
 	// CreditsUsedUp is called, once at most and before the answer has come to its end, when
 	// the answer says that the project's credits are used up.
 	CreditsUsedUp func()

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"io"
 	"log"
-	"mime"
 	"net/http"
 	"net/http/httputil"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,7 +20,11 @@ import (
 // forward passes a call on to Voiceflow and the answer back. What goes there and what
 // comes back is made by the client of Voiceflow, behind the use case.
 func (a *api) forward(x *exchange) error {
-	r := x.c.Request
+	p := &passage{exchange: x, api: a}
+	own := x.c.Request
+	// A request of its own: by the body of the server's the server sees what it has to do
+	// with the rest of it.
+	r := own.WithContext(context.WithValue(own.Context(), passageKey{}, p))
 	if r.ContentLength > a.maxBody {
 		// It is refused where it would be read, which is after who calls.
 		r.Body = struct {
@@ -31,12 +35,18 @@ func (a *api) forward(x *exchange) error {
 		r.Body = http.MaxBytesReader(x.c.Writer, r.Body, a.maxBody)
 	}
 	control := http.NewResponseController(x.c.Writer)
-	// A writer that knows no deadlines has none to move.
 	now := time.Now()
-	_ = control.SetReadDeadline(now.Add(a.timeout))
-	_ = control.SetWriteDeadline(now.Add(a.patience))
-	p := &passage{exchange: x, api: a}
-	a.proxy.ServeHTTP(&renewingWriter{ResponseWriter: x.c.Writer, patience: a.patience, renewed: now}, r.WithContext(context.WithValue(r.Context(), passageKey{}, p)))
+	if r.ContentLength != 0 {
+		// Without a body the server reads on already, to see when the caller leaves, and a
+		// deadline would look to it as if they had.
+		_ = control.SetReadDeadline(now.Add(a.timeout))
+	}
+	// A turn whose session has to be opened anew takes twice the time at most. A writer
+	// that knows no deadlines has none to move.
+	_ = control.SetWriteDeadline(now.Add(a.timeout + a.patience))
+	// The proxy would look after it before anybody is asked who calls. None is forwarded.
+	r.Header.Del("Upgrade")
+	a.proxy.ServeHTTP(&renewingWriter{ResponseWriter: x.c.Writer, patience: a.patience, renewed: now}, r)
 	if _, over := errors.AsType[*http.MaxBytesError](p.err); over {
 		return &domain.Error{Kind: tooLarge, Cause: p.err}
 	}
@@ -87,8 +97,12 @@ func (t through) RoundTrip(r *http.Request) (*http.Response, error) {
 	own := p.c.Request
 	// The query as it was sent: the proxy has left out what it could not read.
 	r.URL.RawQuery = own.URL.RawQuery
+	path, plain := behindService(p.c.FullPath(), own.URL.EscapedPath(), p.c.Param("service"))
+	if !plain {
+		return nil, errNotForwarded
+	}
 	in := app.Forward{
-		Service: p.c.Param("service"), Path: behindService(p.c.FullPath(), own.URL.EscapedPath()),
+		Service: p.c.Param("service"), Path: path,
 		UserCookie: onlyCookie(own, userCookie), AssistantCookie: onlyCookie(own, assistantCookie),
 	}
 	if values := own.Header["Authorization"]; len(values) == 1 {
@@ -112,14 +126,20 @@ func (t through) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // behindService is the part of an escaped path that stands for *path in full, the path of
-// the route: what comes behind as many segments as come before it there.
-func behindService(full, escaped string) string {
-	before, _, _ := strings.Cut(full, "*path")
+// the route: what comes behind the service. It says no for a path that has other segments
+// as it was sent than it has decoded, by which the router went.
+func behindService(full, escaped, service string) (path string, plain bool) {
+	before, _, _ := strings.Cut(full, ":service")
 	for range strings.Count(before, "/") - 1 {
-		_, escaped, _ = strings.Cut(strings.TrimPrefix(escaped, "/"), "/")
+		var segment string
+		segment, escaped, _ = strings.Cut(strings.TrimPrefix(escaped, "/"), "/")
 		escaped = "/" + escaped
+		decoded, err := url.PathUnescape(segment)
+		if err != nil || decoded == "." || decoded == ".." || strings.ContainsAny(decoded, `/\`) {
+			return "", false
+		}
 	}
-	return escaped
+	return strings.CutPrefix(escaped, "/"+service)
 }
 
 // answerOf finishes an answer of Voiceflow's: with what is left of the caller's rate, and
@@ -127,11 +147,6 @@ func behindService(full, escaped string) string {
 func answerOf(response *http.Response) error {
 	p := response.Request.Context().Value(passageKey{}).(*passage)
 	setRate(response.Header, p.forwarded.Rate)
-	media, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	if media == "text/event-stream" {
-		// A stream may go on for longer than a request may take to arrive.
-		_ = http.NewResponseController(p.c.Writer).SetReadDeadline(time.Time{})
-	}
 	if response.StatusCode >= http.StatusBadRequest && response.ContentLength == 0 {
 		b := say("Voiceflow answered with status " + strconv.Itoa(response.StatusCode) + " and nothing that can be passed on")
 		b = append(b.member("code").text(codeOf(response.StatusCode)).member("request_id").text(p.call.RequestID), '}')

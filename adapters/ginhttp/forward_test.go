@@ -303,6 +303,34 @@ func (r *rates) Take(domain.Actor) (domain.Rate, error) {
 	return domain.Rate{Limit: 2, Remaining: r.left, Reset: time.Duration(2-r.left) * 30 * time.Second}, nil
 }
 
+// A call that takes too long must not spoil the connection for what comes after it.
+func TestACallThatTakesTooLongLeavesTheConnectionGood(t *testing.T) {
+	w, _ := talking(t, func(w *world) { w.options.ForwardTimeout = 50 * time.Millisecond })
+	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
+		timer := time.NewTimer(200 * time.Millisecond) // as the client of Voiceflow gives up by itself, if late
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			t.Error("the server took the caller for gone")
+		}
+		return nil, &domain.Error{Kind: domain.VoiceflowUnavailable}
+	})
+	for range 2 {
+		w.member.do(t, "GET", "/voiceflow/general-runtime/state/user/ben", "").want(t, 503, "voiceflow_unavailable")
+		w.member.do(t, "DELETE", "/voiceflow/general-runtime/state/user/ben", "").want(t, 503, "voiceflow_unavailable")
+		w.member.do(t, "POST", turn, `{}`).want(t, 503, "voiceflow_unavailable")
+		w.member.do(t, "GET", "/check_session", "").want(t, 200, "")
+	}
+}
+
+func TestAnUpgradeIsNotForwarded(t *testing.T) {
+	w, _ := talking(t)
+	for _, protocol := range []string{"websocket", "\x80"} {
+		raw(t, w.nobody, "POST", turn, "application/json", "Connection: Upgrade\r\nUpgrade: "+protocol+"\r\n").want(t, 401, "not_authenticated")
+	}
+}
+
 // piped is an answer that the test writes part by part.
 func piped(ctx context.Context, contentType string) (*http.Response, *io.PipeWriter) {
 	from, to := io.Pipe()
@@ -440,6 +468,9 @@ func TestPathsThatCanBeReadInTwoWays(t *testing.T) {
 		"/voiceflow/general-runtime/state/user/a%2fb/interact", "/voiceflow/general-runtime/state/user/a%00b/interact",
 		"/voiceflow/general-runtime/state/user/a%0Ab/interact", "/voiceflow/general-runtime/state/user/%ff/interact",
 		"/voiceflow/general-runtime/state/user//interact", "/voiceflow/general-runtime/../general-runtime/state/user/x",
+		"/voiceflow/general-runtime%2Fanything/state/user/x/interact", "/voiceflow%2Fgeneral-runtime/zzz/state/user/x/interact",
+		"/voiceflow/general-runtime%2F../state/user/x/interact", "/voiceflow%2F../general-runtime/state/user/x/interact",
+		"/voiceflow/general%2Druntime/state/user/x/interact", "/voiceflow/general-runtime%2F%2e%2e/state/user/x/interact",
 		"/VOICEFLOW/api/v2/transcripts/" + id, "/voiceflow/API/v2/transcripts/" + id,
 	} {
 		for _, method := range []string{"GET", "POST"} {

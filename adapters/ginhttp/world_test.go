@@ -401,6 +401,7 @@ func (v *voiceflow) Forward(ctx context.Context, f domain.Forward, r *http.Reque
 	if _, err := f.Route.Target(f.Project, bind); err != nil {
 		return nil, err
 	}
+	f.Sent()
 	if answer != nil {
 		return answer(ctx, f, r, key)
 	}

@@ -59,9 +59,8 @@ func rewriteBody(body []byte, f domain.Forward) (rewritten []byte, userID string
 		project: f.Project, bind: bound(f),
 	}
 	members := make([]member, len(f.Route.Endpoint.Members))
-	met := make([]bool, len(members))
 	for i, m := range f.Route.Endpoint.Members {
-		members[i] = member{at: m.At, is: m.Is, met: &met[i]}
+		members[i] = member{at: m.At, Member: m}
 	}
 	if w.json.PeekKind() != '{' {
 		return nil, "", noObject()
@@ -71,11 +70,6 @@ func rewriteBody(body []byte, f domain.Forward) (rewritten []byte, userID string
 	}
 	if _, err := w.json.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, "", noObject()
-	}
-	for i, m := range f.Route.Endpoint.Members {
-		if m.Must && !met[i] {
-			return nil, "", invalidBody(m.At, "is missing")
-		}
 	}
 	return w.rest(), w.userID, nil
 }
@@ -91,10 +85,13 @@ func invalidBody(at []string, what string) error {
 
 // member is a member that is looked for from where the rewriter is.
 type member struct {
-	at  []string
-	is  domain.Field
-	met *bool // it was there, or was put in
+	domain.Member
+
+	at []string // the rest of At
 }
+
+// below is the member as it is looked for one name further down.
+func (m member) below() member { return member{Member: m.Member, at: m.at[1:]} }
 
 // bodyRewriter goes through a body once. What it changes it writes, with all that stands
 // before, and it copies nothing while nothing changes.
@@ -130,8 +127,17 @@ func (w *bodyRewriter) object(members []member) error {
 	}
 	end := int(w.json.InputOffset()) - 1
 	for i, m := range members {
-		value := w.project.Value(m.is)
-		if len(m.at) != 1 || here[i] || value == "" {
+		if here[i] {
+			continue
+		}
+		value := w.project.Value(m.Is)
+		if len(m.at) != 1 || value == "" {
+			if m.Must {
+				return invalidBody(m.At, "is missing")
+			}
+			continue
+		}
+		if m.IfThere {
 			continue
 		}
 		w.write(end, end, func(b []byte) []byte {
@@ -140,7 +146,7 @@ func (w *bodyRewriter) object(members []member) error {
 			}
 			return quoted(append(quoted(b, m.at[0]), ':'), value)
 		})
-		empty, *m.met = false, true
+		empty = false
 	}
 	return nil
 }
@@ -152,9 +158,10 @@ func (w *bodyRewriter) value(name string, members []member, here []bool) error {
 		switch {
 		case m.at[0] != name:
 		case len(m.at) > 1:
-			deeper = append(deeper, member{at: m.at[1:], is: m.is, met: m.met})
+			here[i] = true
+			deeper = append(deeper, m.below())
 		default:
-			here[i], *m.met = true, true
+			here[i] = true
 			return w.leaf(m)
 		}
 	}
@@ -168,6 +175,11 @@ func (w *bodyRewriter) value(name string, members []member, here []bool) error {
 func (w *bodyRewriter) descend(members []member) error {
 	switch w.json.PeekKind() {
 	case 'n':
+		for _, m := range members {
+			if m.Must {
+				return invalidBody(m.At, "is missing")
+			}
+		}
 		return w.skip()
 	case '{':
 		if members[0].at[0] != "[]" {
@@ -188,7 +200,7 @@ func (w *bodyRewriter) array(members []member) error {
 	}
 	inner := make([]member, len(members))
 	for i, m := range members {
-		inner[i] = member{at: m.at[1:], is: m.is, met: m.met}
+		inner[i] = m.below()
 	}
 	for {
 		switch w.json.PeekKind() {
@@ -219,32 +231,32 @@ func (w *bodyRewriter) leaf(m member) error {
 	}
 	end := int(w.json.InputOffset())
 	start := end - len(raw)
-	switch m.is {
+	switch m.Is {
 	case domain.FieldProject:
 		id, isText := textOf(raw)
 		switch {
 		case !isText:
-			return invalidBody(m.at, "must be a text")
-		case !w.project.Is(m.is, id):
+			return invalidBody(m.At, "must be a text")
+		case !w.project.Is(m.Is, id):
 			return notOfProject()
 		}
 	case domain.FieldUser, domain.FieldSession:
 		own, isText := textOf(raw)
 		if !isText || own == "" || len(own) > domain.MaxOwnUserID || strings.ContainsFunc(own, unicode.IsControl) {
-			return invalidBody(m.at, "must be a text of 1 to 256 bytes without control characters")
+			return invalidBody(m.At, "must be a text of 1 to 256 bytes without control characters")
 		}
 		id, err := w.bind(own)
 		if err != nil {
 			return err
 		}
-		if m.is == domain.FieldUser {
+		if m.Is == domain.FieldUser {
 			w.userID = id
 		}
 		if id != own {
 			w.write(start, end, func(b []byte) []byte { return quoted(b, id) })
 		}
 	default:
-		w.write(start, end, func(b []byte) []byte { return quoted(b, w.project.Value(m.is)) })
+		w.write(start, end, func(b []byte) []byte { return quoted(b, w.project.Value(m.Is)) })
 	}
 	return nil
 }

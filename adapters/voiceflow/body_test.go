@@ -47,6 +47,7 @@ func TestTheMembersOfABodyAreLookedAfter(t *testing.T) {
 	usage2 := call(t, domain.ServiceAnalytics, "POST", "/v2/query/usage")
 	ask := call(t, domain.ServiceRuntime, "POST", "/knowledge-base/query")
 	turn := call(t, domain.ServiceRealtime, "PUT", "/v1/stable/conversation/{userID}")
+	search := call(t, domain.ServiceAnalytics, "POST", "/v1/transcript/project/{projectID}")
 	free := session
 	free.UserIDs = domain.UserIDs{}
 	const ours, others = "64dbb6696a8fab0013dba194", "64dbb6696a8fab0013dba195"
@@ -110,15 +111,22 @@ func TestTheMembersOfABodyAreLookedAfter(t *testing.T) {
 		{"a stage is overwritten, whatever it was", turn, `{"version":{"a":[]},"action":{}}`, `{"version":"published","action":{}}`, "", ""},
 		{"a stage is put in", turn, `{"action":{} }`, `{"action":{} ,"version":"published"}`, "", ""},
 
+		{"a project that need not be there", search, `{"startDate":"x"}`, `{"startDate":"x"}`, "", ""},
+		{"one that need not be there, and is", search, `{"projectID":"` + ours + `"}`, `{"projectID":"` + ours + `"}`, "", ""},
+		{"another one where none need be", search, `{"projectID":"` + others + `"}`, "", "", domain.NotFound},
+
 		{"a project deeper down is put in", usage2, `{"data":{"name":"interactions","filter":{"limit":1}}}`, `{"data":{"name":"interactions","filter":{"limit":1,"projectID":"` + ours + `"}}}`, "", ""},
 		{"into an empty filter", usage2, `{"data":{"filter":{}}}`, `{"data":{"filter":{"projectID":"` + ours + `"}}}`, "", ""},
-		{"not where there is no filter", usage2, `{"data":{"name":"interactions"}}`, `{"data":{"name":"interactions"}}`, "", ""},
-		{"not where the filter is null", usage2, `{"data":{"filter":null}}`, `{"data":{"filter":null}}`, "", ""},
+		{"no filter to put it into", usage2, `{"data":{"name":"interactions"}}`, "", "", domain.Invalid},
+		{"a filter that is null", usage2, `{"data":{"filter":null}}`, "", "", domain.Invalid},
+		{"nothing that leads to it", usage2, `{}`, "", "", domain.Invalid},
 		{"another project deeper down", usage2, `{"data":{"filter":{"projectID":"` + others + `"}}}`, "", "", domain.NotFound},
 		{"a filter that is a list", usage2, `{"data":{"filter":[{"projectID":"` + others + `"}]}}`, "", "", domain.Invalid},
 		{"data that is text", usage2, `{"data":"x"}`, "", "", domain.Invalid},
-		{"in each element of a list", usage1, `{"query":[{"filter":{}},{"filter":{"projectID":"` + ours + `"}},{"name":"x"},{"filter":{"a":1}}]}`,
-			`{"query":[{"filter":{"projectID":"` + ours + `"}},{"filter":{"projectID":"` + ours + `"}},{"name":"x"},{"filter":{"a":1,"projectID":"` + ours + `"}}]}`, "", ""},
+		{"in each element of a list", usage1, `{"query":[{"filter":{}},{"filter":{"projectID":"` + ours + `"}},{"filter":{"a":1}}]}`,
+			`{"query":[{"filter":{"projectID":"` + ours + `"}},{"filter":{"projectID":"` + ours + `"}},{"filter":{"a":1,"projectID":"` + ours + `"}}]}`, "", ""},
+		{"an element without a filter", usage1, `{"query":[{"filter":{}},{"name":"x"}]}`, "", "", domain.Invalid},
+		{"an element that is null", usage1, `{"query":[null]}`, "", "", domain.Invalid},
 		{"an empty list", usage1, `{"query":[]}`, `{"query":[]}`, "", ""},
 		{"another project in the last element", usage1, `{"query":[{"filter":{}},{"filter":{"projectID":"` + others + `"}}]}`, "", "", domain.NotFound},
 		{"an object in place of a list", usage1, `{"query":{"filter":{"projectID":"` + others + `"}}}`, "", "", domain.Invalid},
@@ -184,25 +192,17 @@ func FuzzRequestBody(f *testing.F) {
 			}
 			return
 		}
-		var got, want map[string]any
-		if err := json.Unmarshal(out, &got); err != nil {
-			t.Fatalf("encoding/json does not take %q: %v", out, err)
-		}
+		got, want := decoded(t, out), map[string]any{}
 		if len(body) > 0 {
-			if err := json.Unmarshal(body, &want); err != nil {
-				t.Fatalf("encoding/json does not take what was taken, %q: %v", body, err)
-			}
+			want = decoded(t, body)
 		}
 		for _, m := range c.Route.Endpoint.Members {
-			checkMember(t, got, want, m.At, m.Is)
+			checkMember(t, got, want, m.At, m)
 		}
 		// Without the members both are the same.
 		for _, m := range c.Route.Endpoint.Members {
 			without(got, m.At)
 			without(want, m.At)
-		}
-		if want == nil {
-			want = map[string]any{}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%q became %q (-want +got):\n%s", body, out, diff)
@@ -210,13 +210,24 @@ func FuzzRequestBody(f *testing.F) {
 	})
 }
 
+// decoded is a body as encoding/json reads it.
+func decoded(t *testing.T, body []byte) map[string]any {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber() // numbers may be larger than any of Go's
+	var object map[string]any
+	if err := d.Decode(&object); err != nil {
+		t.Fatalf("encoding/json does not take %q: %v", body, err)
+	}
+	return object
+}
+
 // checkMember holds what a member has become against what it was.
-func checkMember(t *testing.T, got, want any, at []string, is domain.Field) {
+func checkMember(t *testing.T, got, want any, at []string, m domain.Member) {
 	if at[0] == "[]" {
 		list, _ := got.([]any)
 		was, _ := want.([]any)
 		for i := range list {
-			checkMember(t, list[i], was[i], at[1:], is)
+			checkMember(t, list[i], was[i], at[1:], m)
 		}
 		return
 	}
@@ -226,20 +237,20 @@ func checkMember(t *testing.T, got, want any, at []string, is domain.Field) {
 		return
 	}
 	if len(at) > 1 {
-		checkMember(t, object[at[0]], was[at[0]], at[1:], is)
+		checkMember(t, object[at[0]], was[at[0]], at[1:], m)
 		return
 	}
 	value, there := object[at[0]]
 	text, _ := value.(string)
-	switch is {
+	switch m.Is {
 	case domain.FieldUser, domain.FieldSession:
 		own, _ := was[at[0]].(string)
 		if there && (text != "bound-"+own || own == "" || strings.ContainsFunc(own, unicode.IsControl)) {
 			t.Errorf("%s: got %v, of %q", at[0], value, own)
 		}
 	default:
-		if !there || !pizza.Is(is, text) {
-			t.Errorf("%s: got %v, want %q", at[0], value, pizza.Value(is))
+		if there && !pizza.Is(m.Is, text) || !there && !m.IfThere {
+			t.Errorf("%s: got %v, want %q", at[0], value, pizza.Value(m.Is))
 		}
 	}
 }

@@ -21,6 +21,9 @@ const (
 	idleConnections = 256
 	// maxFailures in a row, with no success between, make a service count as down.
 	maxFailures = 20
+	// trialTimeout is how long a call may take that tries whether a service is there again:
+	// longer than the 20 s after which Voiceflow gives a turn up by itself.
+	trialTimeout = 30 * time.Second
 )
 
 // service is one of Voiceflow's services, as calls are forwarded to it.
@@ -73,13 +76,25 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 	if err != nil {
 		return nil, err
 	}
+	limit := c.forwardTimeout
+	if s.breaker.State() != gobreaker.StateClosed {
+		// One call finds out for all others whether the service is there again, so it must
+		// not wait for its own caller, nor for long.
+		limit = min(limit, trialTimeout)
+		if whole, err := out.readAhead(); err != nil {
+			return nil, err
+		} else if !whole {
+			return nil, c.shed(errDown)
+		}
+	}
 	tell, err := s.breaker.Allow()
 	if err != nil {
-		e := unavailable("Voiceflow does not answer at present", err)
-		e.RetryAfter = c.breakerPause
-		return nil, e
+		return nil, c.shed(err)
 	}
-	x := c.begin(ctx, endpoint)
+	if f.Sent != nil {
+		f.Sent()
+	}
+	x := c.begin(ctx, endpoint, limit)
 	answer, err := s.send(out.request.WithContext(x.ctx))
 	tell(x.verdict(endpoint, out, answer, err))
 	if err != nil {
@@ -96,6 +111,13 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 		return nil, err
 	}
 	return passed, nil
+}
+
+// shed is the error for a call that is not sent, since the service is known to be down.
+func (c *Client) shed(cause error) error {
+	e := unavailable("Voiceflow does not answer at present", cause)
+	e.RetryAfter = c.breakerPause
+	return e
 }
 
 // send sends the request, and a GET that brought no answer at all once more.
@@ -127,13 +149,13 @@ type exchange struct {
 	body  io.ReadCloser // of the answer
 }
 
-func (c *Client) begin(ctx context.Context, e *domain.Endpoint) *exchange {
+func (c *Client) begin(ctx context.Context, e *domain.Endpoint, limit time.Duration) *exchange {
 	x := &exchange{left: c.maxAnswer}
 	if e.Scope == domain.ScopeExport {
 		x.left = max(c.maxAnswer, maxExport)
 	}
 	x.ctx, x.end = context.WithCancelCause(ctx)
-	x.timer = time.AfterFunc(c.forwardTimeout, func() { x.end(errTooLate) })
+	x.timer = time.AfterFunc(limit, func() { x.end(errTooLate) })
 	return x
 }
 

@@ -165,10 +165,34 @@ func (out *outgoing) rewrite(f domain.Forward, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out.request.Body, out.request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	// For a connection that turns out to be closed before anything was written to it.
-	out.request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	out.sendAgain(body)
 	return nil
+}
+
+// readAhead reads the whole body of the caller before anything is sent, and says whether
+// it is short enough for that.
+func (out *outgoing) readAhead() (whole bool, err error) {
+	if out.body == nil {
+		return true, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(out.body, maxJSONBody+1))
+	if err != nil {
+		return false, unreadable(err)
+	}
+	if len(body) > maxJSONBody {
+		return false, nil
+	}
+	out.body = nil
+	out.sendAgain(body)
+	return true, nil
+}
+
+// sendAgain makes body the body of the request, which can be sent more than once: a
+// connection may turn out to be closed before anything was written to it.
+func (out *outgoing) sendAgain(body []byte) {
+	again := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	out.request.Body, _ = again()
+	out.request.GetBody, out.request.ContentLength = again, int64(len(body))
 }
 
 // failed is what reading the caller's body failed with, nil where it did not.

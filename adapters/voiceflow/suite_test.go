@@ -24,9 +24,9 @@ func TestClientIsAVoiceflow(t *testing.T) {
 		return portstest.FarSide{
 			Client: func(t *testing.T, patience time.Duration) ports.Voiceflow {
 				c, err := voiceflow.New(voiceflow.Options{
-					BaseURL: far.URL(),
-					Timeout: patience,
-					Wait:    func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+					BaseURL: far.URL(), RuntimeURL: far.URL(), AnalyticsURL: far.URL(), RealtimeURL: far.URL(),
+					Timeout: patience, ForwardTimeout: patience, ForwardIdle: patience,
+					Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -55,6 +55,9 @@ func TestClientIsAVoiceflow(t *testing.T) {
 					t.Fatalf("no such fault: %s", f.Form)
 				}
 				far.Fail(fault)
+			},
+			Serve: func(_ *testing.T, h http.Handler) {
+				far.Fail(func(w http.ResponseWriter, r *http.Request, _ http.Handler) { h.ServeHTTP(w, r) })
 			},
 			Requests:  func() int { return len(far.Requests()) },
 			Elsewhere: func() int { return len(elsewhere.Requests()) },

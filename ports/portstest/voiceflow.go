@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime"
 	"strings"
 	"testing"
@@ -19,7 +20,8 @@ import (
 // side of a client does. It belongs to one test.
 type FarSide struct {
 	// Client returns a client of this Voiceflow, which waits for an answer for at most
-	// patience.
+	// patience, and for the next of server-sent events for as long. All services are this
+	// one.
 	Client func(t *testing.T, patience time.Duration) ports.Voiceflow
 
 	// Origin is where Client is to say that it sends keys to.
@@ -30,6 +32,10 @@ type FarSide struct {
 
 	// Fail makes every request from then on meet the fault.
 	Fail func(t *testing.T, f Fault)
+
+	// Serve makes h answer every request from then on. Of a body h may see nothing before
+	// all of it has come.
+	Serve func(t *testing.T, h http.Handler)
 
 	// Requests says how many requests came so far, answered or not.
 	Requests func() int
@@ -97,7 +103,30 @@ func Voiceflow(t *testing.T, open func(t *testing.T) FarSide) {
 		{"redirects are not followed", voiceflowRedirects},
 		{"no error holds the key or anything of the answer's body", voiceflowErrors},
 		{"Export returns promptly once its context is done", voiceflowEnded},
+		{"Forward makes what goes to Voiceflow anew, from what the Endpoint lets pass", forwardAnew},
+		{"versionID and projectid are the project's own, but where a v4 session's key is the credential", forwardVersion},
+		{"nothing goes to Voiceflow that shows a credential, a cookie or an address of the caller's", forwardNothingOfTheCallers},
+		{"the members of a body are looked after", forwardMembers},
+		{"a call that names another project, version or environment is NotFound and not sent", forwardOthers},
+		{"a query or body that can't be read, or lacks what must be in it, is Invalid and not sent", forwardUnreadable},
+		{"Sent is called before anything goes to Voiceflow, and not for what is refused", forwardSent},
+		{"an answer passes whatever its status, with the headers of a short list and never a cookie", forwardAnswer},
+		{"members userID are turned back, in JSON and in the JSON of server-sent events", forwardUserIDs},
+		{"the credential, wherever it stands in an answer, is overwritten", forwardCredential},
+		{"an answer that opens a session has a handle in the place of the session key", forwardSession},
+		{"used-up credits are told, once", forwardCredits},
+		{"server-sent events come as they are sent, and end when nothing came for the idle time", forwardEvents},
+		{"any other answer is cut when the time of the exchange is over", forwardTime},
+		{"an answer of 400 and more whose body is not JSON has no body", forwardRefusals},
+		{"the call ends at Voiceflow when its context is done or the body is closed", forwardEnds},
+		{"it is CredentialsRejected when Voiceflow refused the credential", forwardRejected},
+		{"it is VoiceflowUnavailable without an answer in time, for one that redirects, and for one that can't be used", forwardUnavailable},
+		{"it is VoiceflowUnavailable at once, with RetryAfter, while the service is known to be down", forwardDown},
+		{"a GET that brought no answer at all is sent once more, and nothing else is", forwardAgain},
+		{"no error of Forward holds the credential or anything of the answer's body", forwardErrors},
+		{"an error of reading the body can be found by errors.As", forwardBodyErrors},
 		{"all methods are safe for concurrent use", voiceflowConcurrent},
+		{"Forward is safe for concurrent use", forwardConcurrent},
 	} {
 		t.Run(s.name, func(t *testing.T) { s.run(t, open(t)) })
 	}

@@ -1,0 +1,707 @@
+package portstest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+// credential is what the suite forwards calls with.
+var credential = domain.NewSecret("VF.DM.66c700000000000000000fff.AbCdEfGhIjKlMnOp")
+
+// forwarded is what the far side got of forwarded calls. It answers them with answer.
+type forwarded struct {
+	answer http.HandlerFunc
+
+	mu   sync.Mutex
+	seen []seenRequest
+}
+
+// seenRequest is a request as the far side got it.
+type seenRequest struct {
+	method, path, query, body string
+	header                    http.Header
+}
+
+func (f *forwarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	f.mu.Lock()
+	f.seen = append(f.seen, seenRequest{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, string(body), r.Header.Clone()})
+	f.mu.Unlock()
+	f.answer(w, r)
+}
+
+func (f *forwarded) requests() []seenRequest {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.seen)
+}
+
+// serve makes the far side answer with h, and records what comes.
+func (far FarSide) serve(t *testing.T, h http.HandlerFunc) *forwarded {
+	t.Helper()
+	f := &forwarded{answer: h}
+	far.Serve(t, f)
+	return f
+}
+
+// says answers with a status, a content type and a body.
+func says(status int, contentType, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// neverAnswers waits for the client to leave.
+func neverAnswers(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+// breaksOff closes the connection without an answer.
+func breaksOff(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+
+// assistant is the project that the suite's calls are for, added by a version id or by an
+// alias.
+func assistant(version string) domain.Project {
+	return domain.Project{ID: projectID(1), Name: "assistant", Voiceflow: voiceflowID(1), Version: version}
+}
+
+const versionID = "66c600000000000000000001"
+
+// callOf is a call, as a caller sends it, by somebody whose user ids are bound.
+func callOf(t *testing.T, service domain.Service, method, path string) domain.Forward {
+	t.Helper()
+	route, err := domain.MatchEndpoint(string(service), method, strings.ReplaceAll(path, "{projectID}", string(voiceflowID(1))))
+	wantNil(t, "preparing: "+method+" "+path, err)
+	return domain.Forward{
+		Route: route, Project: assistant(versionID),
+		UserIDs: domain.UserIDs{
+			Bind: func(own string) (string, error) { return "bound-" + own, nil },
+			Own:  func(bound string) (string, bool) { return strings.CutPrefix(bound, "bound-") },
+		},
+		Started:       func(string, domain.Secret) (string, error) { return "a handle", nil },
+		CreditsUsedUp: func() {},
+	}
+}
+
+func turnOf(t *testing.T) domain.Forward {
+	t.Helper()
+	return callOf(t, domain.ServiceRuntime, "POST", "/state/user/ben/interact")
+}
+
+func stateOf(t *testing.T) domain.Forward {
+	t.Helper()
+	return callOf(t, domain.ServiceRuntime, "GET", "/state/user/ben")
+}
+
+func sessionOf(t *testing.T) domain.Forward {
+	t.Helper()
+	return callOf(t, domain.ServiceRuntime, "POST", "/v4/project/{projectID}/session")
+}
+
+func streamOf(t *testing.T) domain.Forward {
+	t.Helper()
+	return callOf(t, domain.ServiceRuntime, "POST", "/v4/interact/stream")
+}
+
+func questionOf(t *testing.T) domain.Forward {
+	t.Helper()
+	return callOf(t, domain.ServiceRuntime, "POST", "/knowledge-base/query")
+}
+
+// from is a request as a caller sends it.
+func from(query, body string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "https://flowlatch.example/voiceflow/?"+query, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	return r
+}
+
+// wantForwarded is a call that succeeds, with its answer read to its end.
+func wantForwarded(t *testing.T, what string, c ports.Voiceflow, f domain.Forward, r *http.Request) (*http.Response, string) {
+	t.Helper()
+	answer, err := c.Forward(t.Context(), f, r, credential)
+	wantNil(t, what, err)
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	wantNil(t, what+": reading the answer", err)
+	return answer, string(body)
+}
+
+// outcome is what a call ends with: the error of Forward, or that of reading the answer.
+func outcome(ctx context.Context, c ports.Voiceflow, f domain.Forward, r *http.Request) error {
+	answer, err := c.Forward(ctx, f, r, credential)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, answer.Body)
+	return errors.Join(err, answer.Body.Close())
+}
+
+func forwardAnew(t *testing.T, far FarSide) {
+	id := string(voiceflowID(1))
+	for _, tc := range []struct {
+		name        string
+		call        domain.Forward
+		query, body string
+		want        seenRequest
+	}{
+		{"a turn", turnOf(t), "verbose=true&x=1&logs=a%26b", `{"action":{}}`,
+			seenRequest{method: "POST", path: "/state/user/bound-ben/interact", query: "verbose=true&logs=a%26b", body: `{"action":{}}`}},
+		{"a call without a body", stateOf(t), "verbose=true", `{"action":{}}`,
+			seenRequest{method: "GET", path: "/state/user/bound-ben"}},
+		{"fields of the project in the query", callOf(t, domain.ServiceRealtime, "GET", "/v1/stable/conversation-state/ben"), "environmentAlias=main&version=draft&projectID=" + id, "",
+			seenRequest{method: "GET", path: "/v1/stable/conversation-state/bound-ben", query: "projectID=" + id + "&environmentAlias=" + versionID + "&version=published"}},
+		{"a list in the query", callOf(t, domain.ServiceAPI, "GET", "/v1/knowledge-base/docs"), "includeTags=b&page=2&includeTags=a", "",
+			seenRequest{method: "GET", path: "/v1/knowledge-base/docs", query: "includeTags=b&page=2&includeTags=a"}},
+	} {
+		f := far.serve(t, says(200, "application/json", `{}`))
+		wantForwarded(t, "Forward of "+tc.name, far.Client(t, patience), tc.call, from(tc.query, tc.body))
+		got := f.requests()[0]
+		got.header = nil
+		if got.method != tc.want.method || got.path != tc.want.path || got.query != tc.want.query || got.body != tc.want.body {
+			t.Fatalf("Forward of %s: got %+v at the far side, want %+v", tc.name, got, tc.want)
+		}
+	}
+}
+
+func forwardVersion(t *testing.T, far FarSide) {
+	c := far.Client(t, patience)
+	for _, version := range []string{versionID, "production"} {
+		call, byKey := turnOf(t), streamOf(t)
+		call.Project, byKey.Project = assistant(version), assistant(version)
+		f := far.serve(t, says(200, "application/json", `{}`))
+		for _, each := range []domain.Forward{call, byKey} {
+			r := from("", `{}`)
+			r.Header.Set("versionID", "development")
+			r.Header.Set("projectid", string(voiceflowID(2)))
+			wantForwarded(t, "Forward", c, each, r)
+		}
+		got := f.requests()
+		wantSame(t, "versionID", got[0].header.Values("versionID"), []string{version})
+		wantSame(t, "projectid", got[0].header.Values("projectid"), []string{string(voiceflowID(1))})
+		wantSame(t, "versionID beside a session's key", len(got[1].header.Values("versionID")), 0)
+		wantSame(t, "projectid beside a session's key", len(got[1].header.Values("projectid")), 0)
+	}
+}
+
+func forwardNothingOfTheCallers(t *testing.T, far FarSide) {
+	c := far.Client(t, patience)
+	f := far.serve(t, says(200, "application/json", `{"sessionKey":"k"}`))
+	for _, call := range []domain.Forward{turnOf(t), stateOf(t), sessionOf(t), streamOf(t), questionOf(t)} {
+		r := from("token="+marker+"&authorization="+marker, `{"userID":"ben"}`)
+		for _, name := range []string{
+			"Authorization", "Cookie", "X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "X-Real-Ip", "Via", "Referer", "Origin", "User-Agent",
+			"Proxy-Authorization", "X-Api-Key", "Connection", "Te", "Trailer", "Upgrade", "Range", "If-None-Match", "X-Http-Method-Override", "Anything-Else",
+		} {
+			r.Header.Set(name, marker)
+		}
+		r.RemoteAddr, r.Host = marker, marker
+		wantForwarded(t, "Forward", c, call, r)
+	}
+	for _, got := range f.requests() {
+		wantSame(t, "Authorization", got.header.Values("Authorization"), []string{credential.Reveal()})
+		got.header.Del("Authorization")
+		if all := fmt.Sprintf("%+v", got); strings.Contains(all, marker) || strings.Contains(all, credential.Reveal()) {
+			t.Fatalf("Forward: got %s at the far side, want nothing of the caller's, and the credential in Authorization only", all)
+		}
+	}
+}
+
+func forwardMembers(t *testing.T, far FarSide) {
+	c := far.Client(t, patience)
+	id := string(voiceflowID(1))
+	for _, tc := range []struct {
+		name       string
+		call       domain.Forward
+		body, want string
+	}{
+		{"a user id, which is bound", sessionOf(t), `{"a":1.0,"userID":"ben"}`, `{"a":1.0,"userID":"bound-ben"}`},
+		{"a project, which is put in", questionOf(t), `{"question":"why?"}`, `{"question":"why?","projectID":"` + id + `"}`},
+		{"the project itself", questionOf(t), `{"projectID":"` + id + `"}`, `{"projectID":"` + id + `"}`},
+		{"a project deeper down", callOf(t, domain.ServiceAnalytics, "POST", "/v2/query/usage"), `{"data":{"filter":{}}}`, `{"data":{"filter":{"projectID":"` + id + `"}}}`},
+		{"a stage, which is overwritten", callOf(t, domain.ServiceRealtime, "PUT", "/v1/stable/conversation/ben"), `{"version":"draft"}`, `{"version":"published"}`},
+		{"no body at all", questionOf(t), ``, `{"projectID":"` + id + `"}`},
+	} {
+		f := far.serve(t, says(200, "application/json", `{"sessionKey":"k"}`))
+		r := from("", tc.body)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		wantForwarded(t, "Forward of "+tc.name, c, tc.call, r)
+		wantSame(t, "the body with "+tc.name, f.requests()[0].body, tc.want)
+		wantSame(t, "Content-Type of a body that was read as JSON", f.requests()[0].header.Get("Content-Type"), "application/json")
+	}
+}
+
+func forwardOthers(t *testing.T, far FarSide) {
+	c := far.Client(t, patience)
+	far.serve(t, says(200, "application/json", `{}`))
+	other := string(voiceflowID(2))
+	before := far.Requests()
+	for _, tc := range []struct {
+		name string
+		call domain.Forward
+		r    *http.Request
+	}{
+		{"project in its path", callOf(t, domain.ServiceAPI, "GET", "/v2/transcripts/"+other), from("", "")},
+		{"version in its path", callOf(t, domain.ServiceAPI, "GET", "/v2/versions/"+other+"/export"), from("", "")},
+		{"environment in its path", callOf(t, domain.ServiceRuntime, "POST", "/v4/project/{projectID}/environment/main/session"), from("", `{"userID":"ben"}`)},
+		{"project in its query", callOf(t, domain.ServiceRealtime, "GET", "/v1/stable/evaluation"), from("projectID="+other, "")},
+		{"project in its body", questionOf(t), from("", `{"projectID":"`+other+`"}`)},
+	} {
+		wantKind(t, "Forward of a call that names another "+tc.name, outcome(t.Context(), c, tc.call, tc.r), domain.NotFound)
+	}
+	wantSame(t, "requests at the far side", far.Requests(), before)
+}
+
+func forwardUnreadable(t *testing.T, far FarSide) {
+	c := far.Client(t, patience)
+	far.serve(t, says(200, "application/json", `{}`))
+	before := far.Requests()
+	for _, tc := range []struct {
+		name string
+		call domain.Forward
+		r    *http.Request
+	}{
+		{"a query with a semicolon", turnOf(t), from("verbose=1;logs=1", "{}")},
+		{"a query with a percent-encoding that is none", turnOf(t), from("verbose=%", "{}")},
+		{"a body that is no JSON", questionOf(t), from("", marker)},
+		{"a body that is no object", questionOf(t), from("", "[]")},
+		{"a body with a name that comes twice", sessionOf(t), from("", `{"userID":"ben","userID":"eve"}`)},
+		{"a body with bad UTF-8", questionOf(t), from("", "{\"a\":\"\xff\"}")},
+		{"a body that something follows", questionOf(t), from("", "{}{}")},
+		{"a body without a user id", sessionOf(t), from("", "{}")},
+		{"no body, where a user id must be in it", sessionOf(t), from("", "")},
+		{"a user id that is no text", sessionOf(t), from("", `{"userID":{"$ne":1}}`)},
+		{"a user id that is empty", sessionOf(t), from("", `{"userID":""}`)},
+		{"a user id that is too long", sessionOf(t), from("", `{"userID":"`+strings.Repeat("x", domain.MaxOwnUserID+1)+`"}`)},
+	} {
+		wantKind(t, "Forward of "+tc.name, outcome(t.Context(), c, tc.call, tc.r), domain.Invalid)
+	}
+	wantSame(t, "requests at the far side", far.Requests(), before)
+}
+
+func forwardSent(t *testing.T, far FarSide) {
+	c := far.Client(t, patience)
+	said := make(chan struct{}, 10)
+	far.serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if len(said) == 0 {
+			t.Error("a request came before Sent was called")
+		}
+		says(200, "application/json", `{}`)(w, r)
+	})
+	call := questionOf(t)
+	call.Sent = func() { said <- struct{}{} }
+	wantKind(t, "Forward of no JSON", outcome(t.Context(), c, call, from("", "x")), domain.Invalid)
+	wantSame(t, "calls of Sent for what is refused", len(said), 0)
+	wantForwarded(t, "Forward", c, call, from("", "{}"))
+	wantSame(t, "calls of Sent", len(said), 1)
+}
+
+func forwardAnswer(t *testing.T, far FarSide) {
+	for _, status := range []int{200, 201, 400, 403, 404, 408, 409, 422, 429, 500, 502, 503, 504} {
+		c := far.Client(t, patience)
+		far.serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Set-Cookie", "a="+marker)
+			w.Header().Set("Server", marker)
+			w.Header().Set("Access-Control-Allow-Origin", marker)
+			w.Header().Set("Retry-After", "7")
+			w.Header().Set("X-RateLimit-Reset", "2026-11-25T16:00:00Z")
+			w.Header().Set("ETag", r.Header.Get("Authorization"))
+			says(status, "application/json", `{"a":1}`)(w, r)
+		})
+		answer, body := wantForwarded(t, fmt.Sprintf("Forward answered with %d", status), c, turnOf(t), from("", "{}"))
+		wantSame(t, "status", answer.StatusCode, status)
+		wantSame(t, "body", body, `{"a":1}`)
+		wantSame(t, "Retry-After", answer.Header.Values("Retry-After"), []string{"7"})
+		wantSame(t, "X-RateLimit-Reset", answer.Header.Values("X-RateLimit-Reset"), []string{"2026-11-25T16:00:00Z"})
+		wantSame(t, "Content-Type", answer.Header.Values("Content-Type"), []string{"application/json"})
+		if shown := fmt.Sprintf("%+v", answer); strings.Contains(shown, marker) || strings.Contains(shown, credential.Reveal()) {
+			t.Fatalf("Forward answered with %d: got %s, want the headers of a short list", status, shown)
+		}
+	}
+}
+
+func forwardUserIDs(t *testing.T, far FarSide) {
+	c := far.Client(t, patience)
+	const object = `{"userID":"bound-b\"en","a":[{"userID" : "bound-sue"}],"text":"userID bound-x","b":"bound-x","c":{"userID":"others"}}`
+	const want = `{"userID":"b\"en","a":[{"userID" : "sue"}],"text":"userID bound-x","b":"bound-x","c":{"userID":"others"}}`
+	for _, tc := range []struct{ name, contentType, body, want string }{
+		{"JSON", "application/json; charset=utf-8", object, want},
+		{"events", "text/event-stream", "\nevent: trace\ndata: " + object + "\n\n: bound-x\n\n", "\nevent: trace\ndata: " + want + "\n\n: bound-x\n\n"},
+		{"something else", "application/octet-stream", object, object},
+	} {
+		far.serve(t, says(200, tc.contentType, tc.body))
+		_, body := wantForwarded(t, "Forward answered with "+tc.name, c, turnOf(t), from("", "{}"))
+		wantSame(t, tc.name, body, tc.want)
+	}
+	far.serve(t, says(200, "application/json", object))
+	call := turnOf(t)
+	call.UserIDs = domain.UserIDs{}
+	_, body := wantForwarded(t, "Forward for one with users of their own", c, call, from("", "{}"))
+	wantSame(t, "an answer for one with users of their own", body, object)
+}
+
+func forwardCredential(t *testing.T, far FarSide) {
+	for _, contentType := range []string{"application/json", "text/event-stream", "text/plain", "application/pdf"} {
+		for _, status := range []int{200, 404} {
+			c := far.Client(t, patience)
+			far.serve(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", contentType)
+				w.WriteHeader(status)
+				key := r.Header.Get("Authorization")
+				for _, part := range []string{`{"`, key, `":"x`, key[:10], key[10:], `x"}`} {
+					_, _ = io.WriteString(w, part)
+					_ = http.NewResponseController(w).Flush()
+				}
+			})
+			_, body := wantForwarded(t, "Forward that is answered with the credential", c, turnOf(t), from("", "{}"))
+			stars := strings.Repeat("*", len(credential.Reveal()))
+			wantSame(t, fmt.Sprintf("%d, %s", status, contentType), body, `{"`+stars+`":"x`+stars+`x"}`)
+		}
+	}
+}
+
+func forwardSession(t *testing.T, far FarSide) {
+	c := far.Client(t, patience)
+	far.serve(t, says(200, "application/json", `{"x":"`+marker+`","sessionKey":"`+marker+`","y":{"userID":"bound-ben"}}`))
+	call := sessionOf(t)
+	var user string
+	var key domain.Secret
+	call.Started = func(u string, k domain.Secret) (string, error) {
+		user, key = u, k
+		return "the handle", nil
+	}
+	_, body := wantForwarded(t, "Forward that opens a session", c, call, from("", `{"userID":"ben"}`))
+	wantSame(t, "the answer", body, `{"x":"`+strings.Repeat("*", len(marker))+`","sessionKey":"the handle","y":{"userID":"ben"}}`)
+	wantSame(t, "the user id", user, "bound-ben")
+	wantSame(t, "the key", key, domain.NewSecret(marker))
+
+	call.Started = func(string, domain.Secret) (string, error) { return "", &domain.Error{Kind: domain.Unavailable} }
+	wantKind(t, "Forward whose session can't be kept", outcome(t.Context(), c, call, from("", `{"userID":"ben"}`)), domain.Unavailable)
+	for _, body := range []string{`{}`, `{"sessionKey":""}`, `{"sessionKey":7}`, `[]`, `x`, ``} {
+		far.serve(t, says(200, "application/json", body))
+		wantKind(t, "Forward answered without a session key", outcome(t.Context(), c, call, from("", `{"userID":"ben"}`)), domain.VoiceflowUnavailable)
+	}
+}
+
+func forwardCredits(t *testing.T, far FarSide) {
+	c := far.Client(t, patience)
+	const trace = `{"type":"debug","payload":{"message":"credit_limit_reached"}}`
+	for _, tc := range []struct {
+		name, contentType, body string
+		call                    domain.Forward
+		want                    int
+	}{
+		{"in traces", "application/json", "[" + trace + "," + trace + "]", turnOf(t), 1},
+		{"in events", "text/event-stream", "data: " + trace + "\n\ndata: " + trace + "\n\n", streamOf(t), 1},
+		{"in what the assistant says", "application/json", `[{"type":"text","payload":{"message":"credit_limit_reached"}}]`, turnOf(t), 0},
+		{"in a transcript", "application/json", "[" + trace + "]", callOf(t, domain.ServiceAnalytics, "GET", "/v1/transcript/t1"), 0},
+	} {
+		far.serve(t, says(200, tc.contentType, tc.body))
+		told := 0
+		tc.call.CreditsUsedUp = func() { told++ }
+		_, body := wantForwarded(t, "Forward", c, tc.call, from("", "{}"))
+		wantSame(t, "calls of CreditsUsedUp "+tc.name, told, tc.want)
+		wantSame(t, "the answer", body, tc.body)
+	}
+}
+
+func forwardEvents(t *testing.T, far FarSide) {
+	next := make(chan struct{})
+	left := make(chan struct{})
+	far.serve(t, func(w http.ResponseWriter, r *http.Request) {
+		defer close(left)
+		w.Header().Set("Content-Type", "text/event-stream")
+		_ = http.NewResponseController(w).Flush()
+		for {
+			select {
+			case <-next:
+				_, _ = io.WriteString(w, "data: {\"userID\":\"bound-ben\"}\n\n")
+				_ = http.NewResponseController(w).Flush()
+			case <-r.Context().Done():
+				return
+			}
+		}
+	})
+	const idle = 400 * time.Millisecond
+	answer, err := far.Client(t, idle).Forward(t.Context(), streamOf(t), from("", "{}"), credential)
+	wantNil(t, "Forward", err)
+	defer func() { _ = answer.Body.Close() }()
+	buffer := make([]byte, 4096)
+	// In all it takes longer than any other answer may.
+	for began := time.Now(); time.Since(began) < 3*idle; {
+		next <- struct{}{}
+		n, err := answer.Body.Read(buffer)
+		wantNil(t, "reading an event", err)
+		wantSame(t, "an event, before the next one is sent", string(buffer[:n]), "data: {\"userID\":\"ben\"}\n\n")
+		<-time.After(idle / 20)
+	}
+	_, err = answer.Body.Read(buffer)
+	wantKind(t, "reading on when nothing comes any more", err, domain.VoiceflowUnavailable)
+	wantReturn(t, "the far side of a stream that was idle", left)
+}
+
+func forwardTime(t *testing.T, far FarSide) {
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for what, h := range map[string]http.HandlerFunc{
+		"does not come": neverAnswers,
+		"goes on for too long": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			for r.Context().Err() == nil {
+				<-ticker.C
+				_, _ = io.WriteString(w, " ")
+				_ = http.NewResponseController(w).Flush()
+			}
+		},
+	} {
+		left := make(chan struct{})
+		far.serve(t, func(w http.ResponseWriter, r *http.Request) {
+			defer close(left)
+			h(w, r)
+		})
+		err := outcome(t.Context(), far.Client(t, 100*time.Millisecond), turnOf(t), from("", "{}"))
+		wantKind(t, "Forward whose answer "+what, err, domain.VoiceflowUnavailable)
+		wantReturn(t, "the far side whose answer "+what, left)
+	}
+}
+
+func forwardRefusals(t *testing.T, far FarSide) {
+	for _, tc := range []struct{ name, contentType, body, want string }{
+		{"JSON", "application/json", `{"code":404}`, `{"code":404}`},
+		{"JSON that is called text", "text/plain", `{"code":404}`, `{"code":404}`},
+		{"a page", "text/html", "<html>" + marker, ""},
+		{"text that is called JSON", "application/json", marker, ""},
+		{"nothing", "application/json", "", ""},
+	} {
+		for _, status := range []int{400, 404, 429, 500, 503} {
+			c := far.Client(t, patience)
+			far.serve(t, says(status, tc.contentType, tc.body))
+			answer, body := wantForwarded(t, "Forward answered with "+tc.name, c, turnOf(t), from("", "{}"))
+			wantSame(t, "status", answer.StatusCode, status)
+			wantSame(t, tc.name, body, tc.want)
+			wantSame(t, "ContentLength of "+tc.name, answer.ContentLength, int64(len(tc.want)))
+		}
+	}
+}
+
+// forwardEnds gives the client much patience, so that only the caller can end the call.
+func forwardEnds(t *testing.T, far FarSide) {
+	c := far.Client(t, time.Hour)
+	why := errors.New("the caller left")
+	for _, tc := range []struct {
+		name     string
+		answered bool
+		end      func(cancel context.CancelCauseFunc, answer *http.Response)
+	}{
+		{"before there is an answer", false, func(cancel context.CancelCauseFunc, _ *http.Response) { cancel(why) }},
+		{"within the answer", true, func(cancel context.CancelCauseFunc, _ *http.Response) { cancel(why) }},
+		{"by closing the answer", true, func(_ context.CancelCauseFunc, answer *http.Response) { _ = answer.Body.Close() }},
+	} {
+		came, left := make(chan struct{}), make(chan struct{})
+		far.serve(t, func(w http.ResponseWriter, r *http.Request) {
+			defer close(left)
+			if tc.answered {
+				w.Header().Set("Content-Type", "text/event-stream")
+				_ = http.NewResponseController(w).Flush()
+			}
+			close(came)
+			<-r.Context().Done()
+		})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		returned := make(chan struct{})
+		var err error
+		go func() {
+			defer close(returned)
+			var answer *http.Response
+			if answer, err = c.Forward(ctx, streamOf(t), from("", "{}"), credential); err != nil {
+				return
+			}
+			tc.end(cancel, answer)
+			_, err = answer.Body.Read(make([]byte, 10))
+			_ = answer.Body.Close()
+		}()
+		<-came
+		if !tc.answered {
+			tc.end(cancel, nil)
+		}
+		wantReturn(t, "Forward that ends "+tc.name, returned)
+		wantReturn(t, "the far side of a call that ends "+tc.name, left)
+		if problem := otherThan(err, domain.VoiceflowUnavailable, domain.Unavailable); problem != "" {
+			t.Fatalf("Forward that ends %s: %s", tc.name, problem)
+		}
+		if context.Cause(ctx) != nil && !errors.Is(err, why) {
+			t.Fatalf("Forward that ends %s: got %v, want the cause of its context in it", tc.name, err)
+		}
+		cancel(nil)
+	}
+}
+
+func forwardRejected(t *testing.T, far FarSide) {
+	c := far.Client(t, patience)
+	for _, tc := range []struct {
+		status int
+		body   string
+	}{
+		{401, `{"message":"Unauthorized"}`}, {401, "Unauthorized"}, {401, ""},
+		{400, `{"name":"verror","message":"Cannot resolve project version, please verify that your API key is correct."}`},
+	} {
+		for _, call := range []domain.Forward{turnOf(t), stateOf(t), streamOf(t)} {
+			far.serve(t, says(tc.status, "application/json", tc.body))
+			err := outcome(t.Context(), c, call, from("", "{}"))
+			wantKind(t, fmt.Sprintf("Forward answered with %d %s", tc.status, tc.body), err, domain.CredentialsRejected)
+		}
+	}
+}
+
+func forwardUnavailable(t *testing.T, far FarSide) {
+	for _, status := range []int{300, 301, 302, 303, 304, 307, 308} {
+		far.Fail(t, Fault{Form: FaultRedirect, Status: status})
+		err := outcome(t.Context(), far.Client(t, patience), stateOf(t), from("", ""))
+		wantKind(t, fmt.Sprintf("Forward redirected with %d", status), err, domain.VoiceflowUnavailable)
+	}
+	wantSame(t, "requests where redirects point to", far.Elsewhere(), 0)
+	far.serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "br")
+		w.Header().Set("Retry-After", "120")
+		says(200, "application/json", marker)(w, r)
+	})
+	err := outcome(t.Context(), far.Client(t, patience), stateOf(t), from("", ""))
+	wantKind(t, "Forward answered in an encoding that nobody asked for", err, domain.VoiceflowUnavailable)
+	e, _ := errors.AsType[*domain.Error](err)
+	wantSame(t, "RetryAfter", e.RetryAfter, 2*time.Minute)
+	far.serve(t, breaksOff)
+	err = outcome(t.Context(), far.Client(t, patience), turnOf(t), from("", "{}"))
+	wantKind(t, "Forward whose connection breaks", err, domain.VoiceflowUnavailable)
+	far.Fail(t, Fault{Form: FaultClosed})
+	err = outcome(t.Context(), far.Client(t, patience), turnOf(t), from("", "{}"))
+	wantKind(t, "Forward while nobody listens", err, domain.VoiceflowUnavailable)
+}
+
+func forwardDown(t *testing.T, far FarSide) {
+	c := far.Client(t, patience)
+	far.serve(t, breaksOff)
+	// How many failures tell that a service is down is not said.
+	for before := -1; before != far.Requests(); {
+		before = far.Requests()
+		wantKind(t, "Forward to a service that is down", outcome(t.Context(), c, turnOf(t), from("", "{}")), domain.VoiceflowUnavailable)
+		if before > 1000 {
+			t.Fatal("Forward to a service that is down: got 1,000 requests there, want it to be known by then")
+		}
+	}
+	err := outcome(t.Context(), c, turnOf(t), from("", "{}"))
+	wantKind(t, "Forward to a service that is known to be down", err, domain.VoiceflowUnavailable)
+	if e, _ := errors.AsType[*domain.Error](err); e.RetryAfter <= 0 {
+		t.Fatalf("Forward to a service that is known to be down: got RetryAfter %v, want when to come back", e.RetryAfter)
+	}
+	far.serve(t, says(200, "application/json", "{}"))
+	wantForwarded(t, "Forward to another service", c, callOf(t, domain.ServiceAnalytics, "GET", "/v1/transcript/t1"), from("", ""))
+}
+
+func forwardAgain(t *testing.T, far FarSide) {
+	for _, tc := range []struct {
+		name string
+		call domain.Forward
+		want int
+	}{
+		{"a GET", stateOf(t), 2},
+		{"a turn", turnOf(t), 1},
+		{"a body that is looked after", questionOf(t), 1},
+		{"a DELETE", callOf(t, domain.ServiceRuntime, "DELETE", "/state/user/ben"), 1},
+	} {
+		far.serve(t, breaksOff)
+		before := far.Requests()
+		wantKind(t, "Forward of "+tc.name+" without an answer", outcome(t.Context(), far.Client(t, patience), tc.call, from("", "{}")), domain.VoiceflowUnavailable)
+		wantSame(t, "requests for "+tc.name+" without an answer", far.Requests()-before, tc.want)
+	}
+	far.serve(t, says(503, "text/html", marker))
+	before := far.Requests()
+	wantForwarded(t, "Forward of a GET that is answered with 503", far.Client(t, patience), stateOf(t), from("", ""))
+	wantSame(t, "requests for a GET that was answered", far.Requests()-before, 1)
+}
+
+// forwardErrors lets the far side echo the credential and a marker wherever it can.
+func forwardErrors(t *testing.T, far FarSide) {
+	echo := credential.Reveal() + marker
+	for what, h := range map[string]http.HandlerFunc{
+		"refuses the credential": says(401, "application/json", `{"message":"`+echo+`"}`),
+		"says that it is wrong":  says(400, "application/json", `{"message":"verify that your API key is correct `+echo+`"}`),
+		"redirects":              func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/"+echo, http.StatusFound) },
+		"is encoded":             func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Encoding", echo) },
+		"breaks off": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = io.WriteString(w, echo)
+		},
+	} {
+		far.serve(t, h)
+		err := outcome(t.Context(), far.Client(t, patience), turnOf(t), from("", "{}"))
+		if err == nil {
+			t.Fatalf("Forward whose answer %s: got success, want an error", what)
+		}
+		wantHarmless(t, "Forward whose answer "+what, err, credential)
+	}
+	far.serve(t, says(200, "application/json", `{"sessionKey":{"`+echo+`":1}}`))
+	err := outcome(t.Context(), far.Client(t, patience), sessionOf(t), from("", `{"userID":"ben"}`))
+	wantKind(t, "Forward answered without a session key", err, domain.VoiceflowUnavailable)
+	wantHarmless(t, "Forward answered without a session key", err, credential)
+	far.Fail(t, Fault{Form: FaultClosed})
+	wantHarmless(t, "Forward while nobody listens", outcome(t.Context(), far.Client(t, patience), turnOf(t), from("", "{}")), credential)
+}
+
+func forwardBodyErrors(t *testing.T, far FarSide) {
+	far.serve(t, says(200, "application/json", "{}"))
+	c := far.Client(t, patience)
+	for _, call := range []domain.Forward{turnOf(t), questionOf(t)} {
+		r := from("", "")
+		r.ContentLength = -1
+		r.Body = http.MaxBytesReader(nil, io.NopCloser(strings.NewReader(strings.Repeat("x", 100))), 50)
+		err := outcome(t.Context(), c, call, r)
+		if tooLong, ok := errors.AsType[*http.MaxBytesError](err); !ok || tooLong.Limit != 50 {
+			t.Fatalf("Forward of a body that is too long: got %v, want the *http.MaxBytesError in it", err)
+		}
+		wantKind(t, "Forward of a body that is too long", err, domain.Invalid)
+	}
+}
+
+func forwardConcurrent(t *testing.T, far FarSide) {
+	far.serve(t, func(w http.ResponseWriter, r *http.Request) {
+		id, _ := url.PathUnescape(strings.Split(r.URL.EscapedPath(), "/")[3])
+		says(200, "application/json", `{"userID":"`+id+`","key":"`+r.Header.Get("Authorization")+`"}`)(w, r)
+	})
+	c := far.Client(t, patience)
+	problems := make([]error, crowd)
+	atOnce(crowd, func(i int) {
+		id := fmt.Sprintf("user %d", i)
+		route, err := domain.MatchEndpoint(string(domain.ServiceRuntime), "POST", "/state/user/"+url.PathEscape(id)+"/interact")
+		if err != nil {
+			problems[i] = err
+			return
+		}
+		call := turnOf(t)
+		call.Route = route
+		answer, err := c.Forward(t.Context(), call, from("", "{}"), credential)
+		if err != nil {
+			problems[i] = err
+			return
+		}
+		body, err := io.ReadAll(answer.Body)
+		want := `{"userID":"` + id + `","key":"` + strings.Repeat("*", len(credential.Reveal())) + `"}`
+		if problems[i] = errors.Join(err, answer.Body.Close()); problems[i] == nil {
+			problems[i] = mismatch(string(body), want)
+		}
+	})
+	for _, err := range problems {
+		wantNil(t, "Forward beside others", err)
+	}
+}
