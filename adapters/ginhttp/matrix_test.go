@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // outcome is a status and a code; the code of a success is "".
@@ -61,6 +62,15 @@ func TestEveryRouteLetsInWhomItShould(t *testing.T) {
 	w.grant(t, "member", p)
 	opens := w.token(t, w.member, `{"name":"x","project_id":"`+string(p.ID)+`"}`)
 	manages := w.token(t, w.admin, `{"name":"x","scopes":["manage"]}`)
+	short := []*browser{
+		w.token(t, w.member, `{"name":"x","project_id":"`+string(p.ID)+`","expires_in_days":1}`),
+		w.token(t, w.admin, `{"name":"x","scopes":["manage"],"expires_in_days":1}`),
+	}
+	gone := w.addProject(t, "Gone bot")
+	ofGone := w.login(t, "admin")
+	ofGone.do(t, "POST", "/set_project", `{"project_id":"`+string(gone.ID)+`"}`).want(t, 200, "")
+	tokenOfGone := w.token(t, w.admin, `{"name":"x","project_id":"`+string(gone.ID)+`"}`)
+	w.admin.do(t, "POST", "/delete_project", `{"project_id":"`+string(gone.ID)+`"}`).want(t, 200, "")
 	var names []string
 	for _, route := range w.engine.Routes() {
 		if route.Path != "/voiceflow/:service/*path" { // which has a matrix of its own
@@ -93,6 +103,7 @@ func TestEveryRouteLetsInWhomItShould(t *testing.T) {
 				{"an admin", w.login(t, "admin"), row.admin},
 				{"an access token for an assistant", opens, row.opens},
 				{"an access token that manages", manages, row.manages},
+				{"an access token for an assistant that was deleted", tokenOfGone, row.nobody},
 			} {
 				if got := tc.b.do(t, method, path, body); got.status != tc.want.status || got.code() != tc.want.code {
 					t.Errorf("%s: got %d %s, want %v", tc.who, got.status, got.raw, tc.want)
@@ -103,6 +114,12 @@ func TestEveryRouteLetsInWhomItShould(t *testing.T) {
 					}
 				}
 			}
+			if path != "/logout" {
+				// A session of a deleted assistant is a login without an assistant.
+				if got := ofGone.do(t, method, path, body); got.status != row.admin.status || got.code() != row.admin.code {
+					t.Errorf("a session of an assistant that was deleted: got %d %s, want %v", got.status, got.raw, row.admin)
+				}
+			}
 			for _, token := range []string{"Bearer flk_x", "bearer x", "flk_x", "Bearer", opens.authorization + "x"} {
 				r := w.admin.request(t, method, path, body)
 				r.Header.Set("Authorization", token)
@@ -111,6 +128,19 @@ func TestEveryRouteLetsInWhomItShould(t *testing.T) {
 				}
 			}
 		})
+	}
+	w.clock.move(24 * time.Hour)
+	for name, row := range matrix {
+		method, path, _ := strings.Cut(name, " ")
+		body := ""
+		if method == http.MethodPost || method == http.MethodPatch {
+			body = `{}`
+		}
+		for _, b := range short {
+			if got := b.do(t, method, path, body); got.status != row.nobody.status || got.code() != row.nobody.code {
+				t.Errorf("%s: an access token that is over: got %d %s, want %v", name, got.status, got.raw, row.nobody)
+			}
+		}
 	}
 }
 

@@ -104,6 +104,7 @@ func useKeyInEveryWay(t *testing.T, database string) {
 			t.Errorf("even Voiceflow's refusals are not found in %s: the search is blind", where)
 		}
 	}
+	wantNothingOfCallers(t, v, key)
 	if len(v.Requests()) == 0 || !strings.Contains(v.Requests()[0].Header.Get("Authorization"), key) {
 		t.Error("Voiceflow never got the key")
 	}
