@@ -24,7 +24,7 @@ verify: ## go.mod and the generated wiring are up to date
 	go mod verify
 	go tool wire diff ./cmd/flowlatch
 
-bench: ## speed and size, side by side with hand-written handlers; takes some minutes
+bench: ## speed and size, side by side with hand-written handlers and a bare reverse proxy; takes a quarter of an hour
 	internal/postgrestest/with-postgres go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
 
 build: ## bin/flowlatch, one static file

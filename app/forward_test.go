@@ -772,7 +772,9 @@ func TestAnOpenCallKeepsItsSessionInUse(t *testing.T) {
 	_, err = w.use(t, turn("x", ben), "POST", "{}") // nor is the login over
 	wantKind(t, err, "")
 	_ = out.Response.Body.Close()
-	<-ended
+	if err := <-ended; err == nil {
+		t.Error("a stream that was closed came to a good end")
+	}
 }
 
 func TestNobodyHasAccessTokensWithoutNumber(t *testing.T) {

@@ -20,7 +20,8 @@ const (
 	maxRefusal = 1 << 20
 	// maxSession bounds the answer in which a session key is, in bytes.
 	maxSession = 64 << 10
-	// maxWhole bounds the answers that are read whole before they are passed on, in bytes.
+	// maxWhole bounds the bodies, of both directions, that are read whole before they are
+	// passed on, in bytes.
 	maxWhole = 64 << 10
 	// badKey is what Voiceflow says in the message of a 400 to a key that it does not know
 	// (voiceflow-docs, reference/stateinteract-1: 'Cannot resolve project version, please

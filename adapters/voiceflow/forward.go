@@ -68,7 +68,8 @@ func newService(name domain.Service, base *url.URL, t *http.Transport, pause tim
 //
 // A service that failed 20 times in a row, by no answer in time or by 502, 503 and 504,
 // is left alone for BreakerPause; then one call tries it, and all others wait for what
-// that shows. It may have closed r.Body when it returns, or may yet.
+// that shows. It may have closed r.Body when it returns, or may yet; and when ctx ends it
+// still waits for a Read of r.Body that has begun, as net/http does.
 func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request, credential domain.Secret) (*http.Response, error) {
 	endpoint := f.Route.Endpoint
 	s := c.services[endpoint.Service]
@@ -76,11 +77,13 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 	if err != nil {
 		return nil, err
 	}
-	limit := c.forwardTimeout
-	if s.breaker.State() != gobreaker.StateClosed {
+	limit, trial := c.forwardTimeout, s.breaker.State() != gobreaker.StateClosed
+	if trial {
 		// One call finds out for all others whether the service is there again, so it must
 		// not wait for its own caller, nor for long.
 		limit = min(limit, trialTimeout)
+	}
+	if trial || out.small() {
 		if whole, err := out.readAhead(); err != nil {
 			return nil, err
 		} else if !whole {

@@ -169,6 +169,12 @@ func (out *outgoing) rewrite(f domain.Forward, r *http.Request) error {
 	return nil
 }
 
+// small says whether the caller's body is short enough to go out in one piece with the
+// header, as a body does that was read before.
+func (out *outgoing) small() bool {
+	return out.body != nil && out.request.ContentLength > 0 && out.request.ContentLength <= maxWhole
+}
+
 // readAhead reads the whole body of the caller before anything is sent, and says whether
 // it is short enough for that.
 func (out *outgoing) readAhead() (whole bool, err error) {

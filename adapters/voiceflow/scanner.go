@@ -104,7 +104,7 @@ func (s *scanner) scan(piece []byte) []byte {
 			start = i
 			continue
 		}
-		if s.escaped && !(s.lines && isLineEnd(piece[i])) {
+		if s.escaped && (!s.lines || !isLineEnd(piece[i])) {
 			s.escaped = false
 			i++
 			continue
@@ -184,7 +184,7 @@ func (s *scanner) mark(c byte) {
 		return
 	}
 	if s.usedUp != nil {
-		if s.maybe && c != '{' && c != '[' {
+		if s.maybe {
 			s.saysUsedUp()
 		}
 		switch c {

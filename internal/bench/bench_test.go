@@ -3,9 +3,10 @@
 //
 // The service is the binary itself, as its own process, with the settings that it has
 // by default. Beside it, on the same database, stands the reference: a handler written
-// by hand that does the same work and nothing more. The two are measured in turns, so
-// that what else this machine does hits both, and compared round by round. The result
-// is one table on standard output.
+// by hand that does the same work and nothing more; for calls that are forwarded it is a
+// bare reverse proxy. They are measured in turns, so that what else this machine does
+// hits all of them, and compared round by round. The results are tables on standard
+// output.
 package bench
 
 import (
@@ -32,16 +33,24 @@ const (
 	manyProjects = 100_000
 )
 
-// result is what all benchmarks of a run found. They run one after the other.
-var result table
+// result and forwarded are what all benchmarks of a run found. They run one after the
+// other.
+var (
+	result    routesTable
+	forwarded forwardTable
+)
 
 func TestMain(m *testing.M) {
-	if os.Getenv(referenceVariable) != "" {
-		os.Exit(runReference())
+	for variable, serve := range roles {
+		if of := os.Getenv(variable); of != "" {
+			os.Exit(play(serve, of))
+		}
 	}
-	result.before = loadAverage()
+	before := loadAverage()
 	code := postgrestest.Run(m)
-	result.print(os.Stdout)
+	result.write(os.Stdout)
+	forwarded.write(os.Stdout)
+	printMachine(os.Stdout, before)
 	os.Exit(code)
 }
 
@@ -68,11 +77,29 @@ type kind struct {
 	fill func(ctx context.Context, url string, rows []rows) (version string, err error)
 }
 
+// prepare makes the schema in an empty database and fills it.
+func (k kind) prepare(b *testing.B, url string, all []rows) (version string) {
+	ctx := b.Context()
+	store, err := bunstore.Open(ctx, domain.NewSecret(url), bunstore.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := store.Migrate(ctx); err != nil {
+		b.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		b.Fatal(err)
+	}
+	if version, err = k.fill(ctx, url, all); err != nil {
+		b.Fatal(err)
+	}
+	return version
+}
+
 // contest is one kind of database with what all measurements on it share.
 type contest struct {
 	kind
-	binary    string
-	keys      keys
+	installation
 	voiceflow *voiceflowtest.Server
 }
 
@@ -82,7 +109,7 @@ func newContest(b *testing.B, k kind) *contest {
 		b.Fatal(err)
 	}
 	b.Cleanup(voiceflow.Close)
-	return &contest{kind: k, binary: buildBinary(b), keys: newKeys(b), voiceflow: voiceflow}
+	return &contest{kind: k, installation: newInstallation(b, voiceflow.URL()), voiceflow: voiceflow}
 }
 
 // run measures everything on the databases at the URLs, which are by how many projects
@@ -138,29 +165,16 @@ type field struct {
 // same answers.
 func (c *contest) open(b *testing.B, size int, url string) *field {
 	tell("%s: filling a database with %d projects", c.name, size)
-	ctx := b.Context()
-	store, err := bunstore.Open(ctx, domain.NewSecret(url), bunstore.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := store.Migrate(ctx); err != nil {
-		b.Fatal(err)
-	}
-	if err := store.Close(); err != nil {
-		b.Fatal(err)
-	}
-	f := &field{contest: c, url: url, world: newWorld(b, size, c.keys)}
-	if f.version, err = c.fill(ctx, url, f.world.rows()); err != nil {
-		b.Fatal(err)
-	}
+	f := &field{contest: c, url: url, world: newWorld(b, size, c.installation)}
+	f.version = c.prepare(b, url, f.world.rows())
 	f.service = c.startService(b, url)
-	reference := startReference(b, url)
+	reference := startSelf(b, referenceVariable, url)
 	w := f.world
-	f.gets = &contender{of: f.service, requests: w.gets(f.service.addr, serviceLogins)}
-	f.sets = &contender{of: f.service, requests: w.sets(f.service.addr, serviceLogins)}
-	f.referenceGets = &contender{of: reference, requests: w.gets(reference.addr, referenceLogins)}
-	f.referenceSets = &contender{of: reference, requests: w.sets(reference.addr, referenceLogins)}
-	f.referenceLists = &contender{of: reference, requests: w.lists(reference.addr)}
+	f.gets = &contender{of: f.service, requests: w.gets(f.service.addr, serviceLogins), under: full}
+	f.sets = &contender{of: f.service, requests: w.sets(f.service.addr, serviceLogins), under: full}
+	f.referenceGets = &contender{of: reference, requests: w.gets(reference.addr, referenceLogins), under: full}
+	f.referenceSets = &contender{of: reference, requests: w.sets(reference.addr, referenceLogins), under: full}
+	f.referenceLists = &contender{of: reference, requests: w.lists(reference.addr), under: full}
 	if err := sameAnswers(f.gets, f.referenceGets, f.referenceLists); err != nil {
 		b.Fatal(err)
 	}
@@ -174,6 +188,7 @@ func (c *contest) open(b *testing.B, size int, url string) *field {
 type contender struct {
 	of       *process
 	requests []request
+	under    pressure
 	next     int // of requests: a round goes on where the last one ended
 	rounds   []round
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"slices"
 	"strconv"
@@ -17,6 +18,15 @@ const (
 	answerLimit = 30 * time.Second
 )
 
+// pressure is how hard a contender is asked.
+type pressure struct {
+	connections int
+	perSecond   int // on all of them together; 0 is as fast as the answers come
+}
+
+// full is as much as there is.
+var full = pressure{connections: connections}
+
 // request is an HTTP request as it is sent, and where to.
 type request struct {
 	addr string
@@ -24,10 +34,11 @@ type request struct {
 	want int // bytes of the answer's body; set by sameAnswers
 }
 
-func newRequest(addr, method, path, cookie, body string) request {
+// newRequest makes a request. header is a line of its head that says who asks, or "".
+func newRequest(addr, method, path, header, body string) request {
 	text := method + " " + path + " HTTP/1.1\r\nHost: " + addr + "\r\nUser-Agent: bench\r\n"
-	if cookie != "" {
-		text += "Cookie: " + cookie + "\r\n"
+	if header != "" {
+		text += header + "\r\n"
 	}
 	if body != "" {
 		text += "Content-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n"
@@ -142,13 +153,51 @@ type round struct {
 	processor time.Duration // of the server, per request
 }
 
+// schedule is when the requests of one connection are due.
+type schedule struct {
+	due   time.Time
+	every time.Duration // 0: as soon as the last answer is there
+}
+
+// schedule is that of the connection with the number, from began on. The connections
+// take turns.
+func (p pressure) schedule(began time.Time, connection int) *schedule {
+	if p.perSecond == 0 {
+		return &schedule{}
+	}
+	apart := time.Second / time.Duration(p.perSecond)
+	return &schedule{due: began.Add(time.Duration(connection) * apart), every: time.Duration(p.connections) * apart}
+}
+
+// wait returns, once the next request may be sent, since when it has been due: one that
+// had to wait for the answer before it counts from when it should have been sent. now is
+// when that answer was there.
+func (s *schedule) wait(now time.Time) time.Time {
+	if s.every == 0 {
+		return now
+	}
+	due := s.due
+	s.due = due.Add(s.every)
+	if early := due.Sub(now); early > 0 {
+		<-time.After(early)
+		return time.Now()
+	}
+	return due
+}
+
 // load sends the contender's requests over all connections for as long as that is.
 func (c *contender) load(long time.Duration) (round, error) {
+	return c.send(long, math.MaxInt32)
+}
+
+// send sends the contender's requests over all connections for as long as that is, and
+// no more than that many.
+func (c *contender) send(long time.Duration, most int) (round, error) {
 	defer c.of.forgetLog()
 	stop := c.of.watch(20 * time.Millisecond)
 	defer func() { c.of.peak = max(c.of.peak, stop()) }()
 
-	conns := make([]*connection, connections)
+	conns := make([]*connection, c.under.connections)
 	for i := range conns {
 		var err error
 		if conns[i], err = dial(c.of.addr); err != nil {
@@ -156,13 +205,14 @@ func (c *contender) load(long time.Duration) (round, error) {
 		}
 		defer func() { _ = conns[i].Close() }()
 	}
-	took := make([][]time.Duration, connections)
-	failed := make([]error, connections)
+	took := make([][]time.Duration, len(conns))
+	failed := make([]error, len(conns))
 	for i := range took {
 		took[i] = make([]time.Duration, 0, 1<<16)
 	}
 	var next atomic.Int64
 	next.Store(int64(c.next))
+	last := int64(c.next + most)
 	before, began := processorTime(c.of.pid), time.Now()
 	end := began.Add(long)
 	var running sync.WaitGroup
@@ -171,8 +221,13 @@ func (c *contender) load(long time.Duration) (round, error) {
 			if failed[i] = conn.SetDeadline(end.Add(answerLimit)); failed[i] != nil {
 				return
 			}
-			for now := time.Now(); now.Before(end); {
-				r := &c.requests[int(next.Add(1))%len(c.requests)]
+			turns := c.under.schedule(began, i)
+			for now := turns.wait(began); now.Before(end); now = turns.wait(now) {
+				n := next.Add(1)
+				if n > last {
+					return
+				}
+				r := &c.requests[int(n)%len(c.requests)]
 				body, err := conn.do(r)
 				if err == nil && len(body) != r.want {
 					err = fmt.Errorf("an answer has %d bytes and not %d: %s", len(body), r.want, body)

@@ -2,11 +2,17 @@ package bench
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -35,29 +41,83 @@ type process struct {
 	peak    int64  // of its anonymous memory, under load
 }
 
-// startService starts the binary on the database at url.
-func (c *contest) startService(b *testing.B, url string) *process {
+// installation is what all services of a benchmark share.
+type installation struct {
+	binary   string
+	keys     keys
+	upstream string // the URL of what stands in for Voiceflow
+}
+
+func newInstallation(b *testing.B, upstream string) installation {
+	return installation{binary: buildBinary(b), keys: newKeys(b), upstream: upstream}
+}
+
+// startService starts the binary on the database at url. Settings are variables that
+// are to be other than by default.
+func (i *installation) startService(b *testing.B, url string, settings ...string) *process {
 	folder := b.TempDir()
-	command := exec.Command(c.binary, "serve")
+	command := exec.Command(i.binary, "serve")
 	command.Env = append(foreignVariables(),
 		"FLOWLATCH_ADDR=127.0.0.1:0",
 		"FLOWLATCH_DATA_DIR="+folder,
 		"FLOWLATCH_DATABASE_URL="+url,
-		"FLOWLATCH_KEYSET_FILE="+c.keys.file,
-		"FLOWLATCH_VOICEFLOW_API_URL="+c.voiceflow.URL(),
+		"FLOWLATCH_KEYSET_FILE="+i.keys.file,
+		"FLOWLATCH_VOICEFLOW_API_URL="+i.upstream,
+		"FLOWLATCH_VOICEFLOW_RUNTIME_URL="+i.upstream,
+		"FLOWLATCH_VOICEFLOW_ANALYTICS_URL="+i.upstream,
+		"FLOWLATCH_VOICEFLOW_REALTIME_URL="+i.upstream,
 	)
+	command.Env = append(command.Env, settings...)
 	return startProcess(b, command, filepath.Join(folder, "log"))
 }
 
-// startReference starts the reference on the database at url: this binary again.
-func startReference(b *testing.B, url string) *process {
+// roles are the servers that a process of this binary can be. The variable that names
+// one holds what it is on.
+var roles = map[string]func(ctx context.Context, of string) error{
+	referenceVariable: serveReference,
+	upstreamVariable:  serveUpstream,
+	proxyVariable:     serveProxy,
+}
+
+// startSelf starts a process of this binary in the role that the variable names.
+func startSelf(b *testing.B, variable, of string) *process {
 	self, err := os.Executable()
 	if err != nil {
 		b.Fatal(err)
 	}
 	command := exec.Command(self)
-	command.Env = append(foreignVariables(), referenceVariable+"="+url)
+	command.Env = append(foreignVariables(), variable+"="+of)
 	return startProcess(b, command, filepath.Join(b.TempDir(), "log"))
+}
+
+// play serves in a role until it is told to stop.
+func play(serve func(context.Context, string) error, of string) int {
+	// As the service does, so that the two differ in what they do and not in a setting.
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(400)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	if err := serve(ctx, of); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// serveHTTP serves at a free port, which it tells, until ctx is done.
+func serveHTTP(ctx context.Context, handler http.Handler) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(os.Stdout, listening+l.Addr().String())
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
 }
 
 // foreignVariables is our environment without what is meant for the service.

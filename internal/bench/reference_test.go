@@ -5,16 +5,10 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
-	"runtime/debug"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -61,21 +55,7 @@ func (c created) MarshalText() ([]byte, error) {
 	return time.UnixMicro(int64(c)).UTC().AppendFormat(nil, "2006-01-02T15:04:05.000000Z"), nil
 }
 
-// runReference serves until it is told to stop.
-func runReference() int {
-	// As the service does, so that the two differ in what they do and not in a setting.
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(400)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
-	if err := serveReference(ctx, os.Getenv(referenceVariable)); err != nil {
-		_, _ = fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
+// serveReference serves the same routes on the database at url.
 func serveReference(ctx context.Context, url string) error {
 	var s store
 	var err error
@@ -87,17 +67,7 @@ func serveReference(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	_, _ = fmt.Fprintln(os.Stdout, listening+l.Addr().String())
-	server := &http.Server{Handler: routes(s), ReadHeaderTimeout: 5 * time.Second}
-	context.AfterFunc(ctx, func() { _ = server.Close() })
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return serveHTTP(ctx, routes(s))
 }
 
 func routes(s store) http.Handler {

@@ -11,41 +11,59 @@ import (
 	"time"
 )
 
-// table is what is printed at the end.
-type table struct {
-	lines  [][]string
-	before string // the load of the machine when it began
+// table is one of those that are printed at the end.
+type table struct{ lines [][]string }
+
+func (t *table) add(cells ...string) { t.lines = append(t.lines, cells) }
+
+// print writes the table as Markdown, with the notes, unless there is nothing in it.
+func (t *table) write(to io.Writer, heading []string, notes string) {
+	if len(t.lines) == 0 {
+		return
+	}
+	rule := slices.Repeat([]string{"---"}, len(heading))
+	_, _ = fmt.Fprintln(to)
+	for _, line := range append([][]string{heading, rule}, t.lines...) {
+		_, _ = fmt.Fprintln(to, "| "+strings.Join(line, " | ")+" |")
+	}
+	_, _ = fmt.Fprintln(to, "\n"+notes)
+	if !slices.ContainsFunc(t.lines, func(line []string) bool { return strings.HasPrefix(line[1], "PostgreSQL") }) {
+		_, _ = fmt.Fprintln(to, "There was no Postgres, so this is SQLite only.")
+	}
 }
 
-var heading = []string{"what", "database", "projects", "Flowlatch", "by hand", "measured", "goal"}
+// routesTable is about the routes, beside handlers written by hand.
+type routesTable struct{ table }
 
 // compare adds a line that sets the service against the reference.
-func (t *table) compare(what string, f *field, service, reference *contender, goal string) {
-	t.lines = append(t.lines, []string{what, f.version, count(len(f.world.projects)), speed(service), speed(reference),
-		ratio(service, reference), goal})
+func (t *routesTable) compare(what string, f *field, service, reference *contender, goal string) {
+	t.add(what, f.version, count(len(f.world.projects)), speed(service), speed(reference), ratio(service, reference), goal)
 }
 
 // alone adds a line about the reference only.
-func (t *table) alone(what string, f *field, reference *contender) {
-	t.lines = append(t.lines, []string{what, f.version, count(len(f.world.projects)), "", speed(reference), "", ""})
+func (t *routesTable) alone(what string, f *field, reference *contender) {
+	t.add(what, f.version, count(len(f.world.projects)), "", speed(reference), "", "")
 }
 
 // scale adds a line that sets a large database against a small one.
-func (t *table) scale(what, database string, large, small *contender) {
-	t.lines = append(t.lines, []string{what, database, "", "", "", ratio(large, small), "1.00"})
+func (t *routesTable) scale(what, database string, large, small *contender) {
+	t.add(what, database, "", "", "", ratio(large, small), "1.00")
 }
 
-func (t *table) memory(what, database string, bytes int64, goal string) {
-	measured := fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
-	if runtime.GOOS != "linux" {
-		measured = "only on Linux"
-	}
-	t.lines = append(t.lines, []string{what, database, "", "", "", measured, goal})
+func (t *routesTable) memory(what, database string, bytes int64, goal string) {
+	t.add(what, database, "", "", "", mebibytes(bytes), goal)
 }
 
-func (t *table) duration(what, database string, took []time.Duration, goal string) {
-	t.lines = append(t.lines, []string{what, database, "", "", "",
-		fmt.Sprintf("%d ms (%d to %d)", median(took).Milliseconds(), slices.Min(took).Milliseconds(), slices.Max(took).Milliseconds()), goal})
+func (t *routesTable) duration(what, database string, took []time.Duration, goal string) {
+	t.add(what, database, "", "", "",
+		fmt.Sprintf("%d ms (%d to %d)", median(took).Milliseconds(), slices.Min(took).Milliseconds(), slices.Max(took).Milliseconds()), goal)
+}
+
+func (t *routesTable) write(to io.Writer) {
+	t.table.write(to, []string{"what", "database", "projects", "Flowlatch", "by hand", "measured", "goal"},
+		fmt.Sprintf(`%d connections that walk through %s users with %d granted each; %d rounds of %v in turns: medians, and of ratios the least and the most.
+"by hand" is a net/http handler that does the same work, a process of its own on the same database. CPU is that of the server per request.`,
+			connections, count(members), granted, rounds, roundTime))
 }
 
 // speed is the median of what a contender did in its rounds.
@@ -78,6 +96,14 @@ func milliseconds(d time.Duration) string {
 	return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', 2, 64) + " ms"
 }
 
+// mebibytes writes an amount of memory, which is known where Linux tells it.
+func mebibytes(bytes int64) string {
+	if runtime.GOOS != "linux" {
+		return "only on Linux"
+	}
+	return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
+}
+
 // count writes a number with commas.
 func count(n int) string {
 	text := strconv.Itoa(n)
@@ -87,24 +113,13 @@ func count(n int) string {
 	return text
 }
 
-// print writes the table as Markdown, and what it was measured on.
-func (t *table) print(to io.Writer) {
-	if len(t.lines) == 0 {
+// printMachine writes what everything was measured on.
+func printMachine(to io.Writer, before string) {
+	if len(result.lines) == 0 && len(forwarded.lines) == 0 {
 		return
 	}
-	rule := slices.Repeat([]string{"---"}, len(heading))
-	_, _ = fmt.Fprintln(to)
-	for _, line := range append([][]string{heading, rule}, t.lines...) {
-		_, _ = fmt.Fprintln(to, "| "+strings.Join(line, " | ")+" |")
-	}
-	_, _ = fmt.Fprintf(to, `
-%d connections that walk through %s users with %d granted each; %d rounds of %v in turns: medians, and of ratios the least and the most.
-"by hand" is a net/http handler that does the same work, a process of its own on the same database. CPU is that of the server per request.
-Everything on one machine: %s, %d of them, %s/%s, %s. Its load was %s before and %s after.
-`, connections, count(members), granted, rounds, roundTime, processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), t.before, loadAverage())
-	if !slices.ContainsFunc(t.lines, func(line []string) bool { return strings.HasPrefix(line[1], "PostgreSQL") }) {
-		_, _ = fmt.Fprintln(to, "There was no Postgres, so this is SQLite only.")
-	}
+	_, _ = fmt.Fprintf(to, "\nEverything on one machine: %s, %d of them, %s/%s, %s. Its load was %s before and %s after.\n",
+		processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), before, loadAverage())
 }
 
 // processor is the name of the processors where Linux tells it.

@@ -28,6 +28,9 @@ const (
 	referenceLogins
 )
 
+// lifetimes are those that the service has by default.
+var lifetimes = domain.Lifetimes{Idle: 30 * time.Minute, Absolute: 12 * time.Hour, Remember: 720 * time.Hour}
+
 // keys is the keyset of the service, with which its cookies are made.
 type keys struct {
 	file   string
@@ -71,15 +74,16 @@ type world struct {
 // newWorld makes a world of that many projects. Logins are remembered ones: the use of
 // any other is written once a minute, which 16 connections that walk through all users
 // would make look more frequent than it is.
-func newWorld(b *testing.B, projects int, k keys) *world {
-	now := time.Now()
+func newWorld(b *testing.B, projects int, in installation) *world {
+	now, k := time.Now(), in.keys
 	w := &world{projects: make([]domain.Project, projects), sealed: make([]domain.Sealed, projects)}
-	var err error
+	origin, err := domain.ParseOrigin(in.upstream)
 	check := func() {
 		if err != nil {
 			b.Fatal(err)
 		}
 	}
+	check()
 	for i := range w.projects {
 		p := domain.Project{
 			Name: fmt.Sprintf("Assistant %06d of the team", i), Voiceflow: domain.VoiceflowID(fmt.Sprintf("%024x", i)),
@@ -88,11 +92,10 @@ func newWorld(b *testing.B, projects int, k keys) *world {
 		p.ID, err = domain.NewProjectID(now, rand.Reader)
 		check()
 		w.projects[i] = p
-		w.sealed[i], err = k.cipher.Seal(domain.NewSecret(voiceflowtest.NewKey()), domain.BindKey(p.ID, domain.SlotPrimary, "http://127.0.0.1"))
+		w.sealed[i], err = k.cipher.Seal(domain.NewSecret(voiceflowtest.NewKey()), domain.BindKey(p.ID, domain.SlotPrimary, origin))
 		check()
 	}
 	pick := random.New(random.NewPCG(1, 1))
-	lifetimes := domain.Lifetimes{Idle: 30 * time.Minute, Absolute: 12 * time.Hour, Remember: 720 * time.Hour}
 	makeMember := func(name string, role domain.Role, granted []domain.Project) member {
 		id, err := domain.NewUserID(now, rand.Reader)
 		if err != nil {
@@ -159,12 +162,12 @@ func (w *world) rows() []rows {
 	return []rows{projects, keys, users, grants, sessions}
 }
 
-// cookie is the header Cookie of a member's request.
+// cookieHeader is the header Cookie of a member's request.
 func (m *member) cookieHeader(logins int) string {
 	if logins == serviceLogins {
-		return "user_session=" + m.cookie
+		return "Cookie: user_session=" + m.cookie
 	}
-	return "session=" + string(m.logins[referenceLogins].ID)
+	return "Cookie: session=" + string(m.logins[referenceLogins].ID)
 }
 
 // gets are GET /get_projects, one for each member.
