@@ -11,10 +11,10 @@ const lastCalls = time.Second
 
 // Run does what a service has to do now and then, until ctx is done: it ends open calls
 // that have lost what let them in, stores what was counted, and forgets what is over. At
-// the end it waits up to a second for calls that are open, and stores what was counted last. failed is told what could not be done, by
-// several goroutines at once, and may be nil; everything is tried again. A program that
-// serves forwarded calls runs it once for each Service, from before the first call until
-// after the last.
+// the end it waits up to a second for calls that are open, and stores what was counted
+// last. failed is told what could not be done, by several goroutines at once, and may be
+// nil; everything is tried again. A program that serves forwarded calls runs it once for
+// each Service, from before the first call until after the last.
 func (s *Service) Run(ctx context.Context, failed func(what string, err error)) {
 	if failed == nil {
 		failed = func(string, error) {}

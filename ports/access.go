@@ -23,8 +23,8 @@ type Access interface {
 	//
 	// For a token it is the token, and as Caller the user who made it, with the rights that
 	// they have now, and with the token's id, project and scopes; Project, Key and Granted
-	// are those of its project. It is NotFound when there is no such token or it is over, and when its
-	// user is gone or disabled.
+	// are those of its project. It is NotFound when there is no such token or it is over,
+	// and when its user is gone or disabled.
 	//
 	// For a conversation it is the conversation with what made it, as for a login or a
 	// token. It is NotFound when there is no such conversation or it is over, or what made
@@ -33,8 +33,8 @@ type Access interface {
 	ForUse(ctx context.Context, c domain.Credential) (domain.Access, error)
 
 	// Standing returns, for those of the open uses whose session or token is still there,
-	// not over, and of a user who is not gone or disabled, an Access of which Caller.ID
-	// and Caller.Admin, Session, Token and Granted are filled in; in any order. A session without a login is of
-	// an admin if it was let in by that role. None is no error.
+	// not over, and of a user who is not gone or disabled, an Access of which Caller.ID and
+	// Caller.Admin, Session, Token and Granted are filled in; in any order. A session
+	// without a login is of an admin if it was let in by that role. None is no error.
 	Standing(ctx context.Context, uses []domain.OpenUse) ([]domain.Access, error)
 }

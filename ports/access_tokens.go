@@ -18,8 +18,8 @@ type AccessTokens interface {
 	// come after the cursor, in the order of their ids, over or not. None is no error.
 	Page(ctx context.Context, of domain.UserID, after domain.Cursor, limit int) ([]domain.AccessToken, error)
 
-	// Remove forgets the token, and the conversations that it made. With a user it is NotFound for a token
-	// of somebody else, as it is for an unknown id.
+	// Remove forgets the token, and the conversations that it made. With a user it is
+	// NotFound for a token of somebody else, as it is for an unknown id.
 	Remove(ctx context.Context, id domain.TokenID, of domain.UserID, rec domain.Record) error
 
 	// Used records when tokens were last used, forward only. Those that are not there are

@@ -10,11 +10,11 @@ import (
 type Installation interface {
 	// Prepare brings the schema up to date and then lets check look at what is stored,
 	// which is zero on a database that has nothing yet; Pseudonyms alone is zero on one
-	// that was last prepared before there were any. check returns what is to be stored in its
-	// place; its error is returned as it is and nothing is stored. Only one Prepare runs at a time on one
-	// database, whatever the number of processes, and a process that is killed in the
-	// middle locks nobody out. A database whose schema is newer than this program knows
-	// is Conflict.
+	// that was last prepared before there were any. check returns what is to be stored in
+	// its place; its error is returned as it is and nothing is stored. Only one Prepare
+	// runs at a time on one database, whatever the number of processes, and a process that
+	// is killed in the middle locks nobody out. A database whose schema is newer than this
+	// program knows is Conflict.
 	Prepare(ctx context.Context, check func(domain.Installation) (domain.Installation, error)) error
 
 	// Known returns what Prepare stored. It is Unavailable before that, and when the

@@ -33,9 +33,9 @@ type ProjectRepository interface {
 
 	// Grant lets user use the project within the scopes, from the instant at on. For what
 	// is granted already it replaces the scopes and nothing else; it changes nothing where
-	// they are the same. Empty scopes are those that the grant has, and domain.DefaultScopes for a new one. An
-	// unknown project is NotFound; whether there is such a user is not looked at, since a
-	// host program may have users of its own.
+	// they are the same. Empty scopes are those that the grant has, and
+	// domain.DefaultScopes for a new one. An unknown project is NotFound; whether there is
+	// such a user is not looked at, since a host program may have users of its own.
 	Grant(ctx context.Context, user domain.UserID, id domain.ProjectID, scopes domain.Scopes, at time.Time, rec domain.Record) error
 
 	// Grants returns at most limit grants that the filter picks and that come after the

@@ -8,8 +8,8 @@ import (
 
 // UserRepository keeps users and what is granted to them.
 type UserRepository interface {
-	// Create stores u with the grants of u.Assistants, of the default scopes. A name that is taken is
-	// Conflict; an assistant that is not there is NotFound.
+	// Create stores u with the grants of u.Assistants, of the default scopes. A name that
+	// is taken is Conflict; an assistant that is not there is NotFound.
 	Create(ctx context.Context, u domain.User, rec domain.Record) error
 
 	// Find returns the user. An unknown id is NotFound.
@@ -38,7 +38,7 @@ type UserRepository interface {
 	Update(ctx context.Context, id domain.UserID, change func(u *domain.User, otherAdmin bool) error,
 		keep domain.SessionID, rec domain.Record) (domain.User, error)
 
-	// Remove forgets the user, their grants, their sessions and their access tokens, if allow, which is called
-	// as change is in Update, agrees. An unknown id is NotFound.
+	// Remove forgets the user, their grants, their sessions and their access tokens, if
+	// allow, which is called as change is in Update, agrees. An unknown id is NotFound.
 	Remove(ctx context.Context, id domain.UserID, allow func(u *domain.User, otherAdmin bool) error, rec domain.Record) error
 }

@@ -31,24 +31,25 @@ type Voiceflow interface {
 	// cookie or an address of the caller's; and the body as the Endpoint's Body says, with
 	// its Members looked after. versionID and projectid say the project's own version and
 	// id, but where a v4 session's key is the credential. It is NotFound for a call that
-	// names another project, version or environment in its path, query or body, and Invalid for a query or body
-	// that can't be read or lacks what must be in it; nothing was sent then.
+	// names another project in its path, query or body, or another version or environment
+	// in its path, and Invalid for a query or body that can't be read or lacks what must
+	// be in it. f.Sent is called before anything is sent, and not otherwise.
 	//
 	// The answer has the headers of a short list and never a cookie. Members userID in it
 	// that f.UserIDs knows are turned back, in JSON and in the JSON of server-sent events.
 	// The credential, wherever it stands in an answer, is overwritten. The answer to an
-	// Endpoint that Starts a session has a handle in the place of the session key. Server-sent events come
-	// as they are sent, part by part, and end when nothing came for the idle time; any
-	// other answer is cut when the time of the whole exchange is over, or when it is
-	// larger than answers may be. A read past such an end fails. An answer of 400 and more whose body is not JSON
-	// has no body, and ContentLength 0. The call ends at Voiceflow when ctx is done or the
-	// body is closed.
+	// Endpoint that Starts a session has a handle in the place of the session key.
+	// Server-sent events come as they are sent, part by part, and end when nothing came
+	// for the idle time; any other answer is cut when the time of the whole exchange is
+	// over, or when it is larger than answers may be. A read past such an end fails. An
+	// answer of 400 and more whose body is not JSON has no body, and ContentLength 0. The
+	// call ends at Voiceflow when ctx is done or the body is closed.
 	//
 	// It is CredentialsRejected when Voiceflow refused the credential. It is
 	// VoiceflowUnavailable, with RetryAfter where that is known, when there was no answer
-	// in time, one that redirects, or none that can be used, and at once while the service is known to
-	// be down. A GET that brought no answer at all is sent once more. No error holds the
-	// credential or anything of the answer's body; an error of reading r.Body can be found
-	// in it by errors.As.
+	// in time, one that redirects, or none that can be used, and at once while the service
+	// is known to be down. A GET that brought no answer at all is sent once more. No error
+	// holds the credential or anything of the answer's body; an error of reading r.Body
+	// can be found in it by errors.As.
 	Forward(ctx context.Context, f domain.Forward, r *http.Request, credential domain.Secret) (*http.Response, error)
 }
