@@ -50,15 +50,16 @@ func (f *forwarding) turn(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	// A key that somebody else has made may be stale already when it gets here.
+	made := false
 	for tries := 0; ; tries++ {
 		response, err := f.ports.Voiceflow.Forward(f.ctx, f.forward(), r, key)
 		if domain.KindOf(err) != domain.CredentialsRejected {
 			return response, err
 		}
-		if tries == maxRenewals {
+		if tries == maxRenewals || made {
 			return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "Voiceflow takes no session at present; send the turn again", Cause: err}
 		}
-		if c.Key, err = f.renew(c.Key); err != nil {
+		if c.Key, made, err = f.renew(c.Key); err != nil {
 			return nil, err
 		}
 		if key, err = f.sessionKey(c.Key); err != nil {
@@ -122,19 +123,20 @@ type renewals struct {
 type renewal struct {
 	done chan struct{}
 	key  domain.Sealed
+	made bool // here and now, so that it is not stale
 	err  error
 }
 
 // do renews, or waits for what comes of it where somebody does already.
-func (r *renewals) do(ctx context.Context, id domain.ConversationID, renew func() (domain.Sealed, error)) (domain.Sealed, error) {
+func (r *renewals) do(ctx context.Context, id domain.ConversationID, renew func() (key domain.Sealed, made bool, err error)) (domain.Sealed, bool, error) {
 	r.mu.Lock()
 	if under, there := r.busy[id]; there {
 		r.mu.Unlock()
 		select {
 		case <-under.done:
-			return under.key, under.err
+			return under.key, under.made, under.err
 		case <-ctx.Done():
-			return domain.Sealed{}, ctx.Err()
+			return domain.Sealed{}, false, ctx.Err()
 		}
 	}
 	if r.busy == nil {
@@ -150,33 +152,33 @@ func (r *renewals) do(ctx context.Context, id domain.ConversationID, renew func(
 		close(mine.done)
 	}()
 	mine.err = &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "no new session was opened"} // should renew panic
-	mine.key, mine.err = renew()
-	return mine.key, mine.err
+	mine.key, mine.made, mine.err = renew()
+	return mine.key, mine.made, mine.err
 }
 
 // renew returns a session key of the conversation in the place of stale: one that
-// somebody else has made meanwhile, or a new one.
-func (f *forwarding) renew(stale domain.Sealed) (domain.Sealed, error) {
+// somebody else has made meanwhile, or a new one, and says whether it was made just now.
+func (f *forwarding) renew(stale domain.Sealed) (key domain.Sealed, made bool, err error) {
 	id := f.access.Conversation.ID
-	return f.renewals.do(f.ctx, id, func() (domain.Sealed, error) {
+	return f.renewals.do(f.ctx, id, func() (domain.Sealed, bool, error) {
 		// It is for all who wait, so that the first of them leaves does not end it.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(f.ctx), sessionTimeout)
 		defer cancel()
 		// With nothing new to put there, this only tells what is there now.
 		stored, err := f.ports.Conversations.Renew(ctx, id, stale, stale)
 		if err != nil || !bytes.Equal(stored.Bytes, stale.Bytes) {
-			return stored, f.gone(err)
+			return stored, false, f.gone(err)
 		}
 		key, err := f.newSession(ctx)
 		if err != nil {
-			return domain.Sealed{}, err
+			return domain.Sealed{}, false, err
 		}
 		sealed, err := f.ports.Cipher.Seal(key, domain.BindConversation(id, f.ports.Voiceflow.Origin()))
 		if err != nil {
-			return domain.Sealed{}, err
+			return domain.Sealed{}, false, err
 		}
 		stored, err = f.ports.Conversations.Renew(ctx, id, stale, sealed)
-		return stored, f.gone(err)
+		return stored, bytes.Equal(stored.Bytes, sealed.Bytes), f.gone(err)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -266,7 +267,13 @@ func (f *forwarding) forward() domain.Forward {
 // token where one is used. The ids of one who has users of their own go as they are.
 func (f *forwarding) userIDs() domain.UserIDs {
 	if f.access.Token.OwnUsers {
-		return domain.UserIDs{}
+		// But for those of other callers, whose conversations they would open.
+		return domain.UserIDs{Bind: func(text string) (string, error) {
+			if strings.HasPrefix(text, domain.PseudonymPrefix) {
+				return "", &domain.Error{Kind: domain.NotFound, Public: "a user id that begins like this is another caller's"}
+			}
+			return text, nil
+		}}
 	}
 	to := domain.BindUserIDs(f.access.Project.ID, f.access.Actor())
 	own := map[string]string{} // of what was bound in this call: a user id and a session's

@@ -347,11 +347,21 @@ func TestOwnUserIDsGoAsTheyAre(t *testing.T) {
 	if got := came(); got[0].userID != "customer-7" {
 		t.Errorf("Voiceflow got %q, want the id as it is", got[0].userID)
 	}
+	_, ben := w.talker(t, "ben", p)
+	if _, err := w.use(t, turn("ben", ben), "POST", "{}"); err != nil {
+		t.Fatal(err)
+	}
+	all := came()
+	_, err := w.use(t, turn(all[len(all)-1].userID, backEnd), "POST", "{}")
+	wantKind(t, err, domain.NotFound) // Ben's conversation
+	if got := came(); len(got) != len(all) {
+		t.Error("a turn in another's conversation went to Voiceflow")
+	}
 	w.user(t, w.admin, "bob", "admin")
 	if _, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(w.admin.Caller.ID), Role: new("member")}); err != nil {
 		t.Fatal(err)
 	}
-	_, err := w.use(t, turn("customer-7", backEnd), "POST", "{}")
+	_, err = w.use(t, turn("customer-7", backEnd), "POST", "{}")
 	wantKind(t, err, domain.NotAllowed) // whoever made it is no admin any more
 }
 

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -93,6 +94,36 @@ type Member struct {
 	Must bool
 	// IfThere says that it is looked after where it is there, and never put in.
 	IfThere bool
+}
+
+// besides are members that are looked after in every JSON body where they are there and
+// the Endpoint does not name them: nothing documents that Voiceflow reads them there.
+var (
+	besides     = []Member{{At: []string{"projectID"}, Is: FieldProject, IfThere: true}}
+	besidesTalk = []Member{
+		besides[0],
+		{At: []string{"userID"}, Is: FieldUser, IfThere: true},
+		{At: []string{"sessionID"}, Is: FieldSession, IfThere: true},
+		{At: []string{"versionID"}, Is: FieldVersion, IfThere: true},
+		{At: []string{"environment"}, Is: FieldEnvironment, IfThere: true},
+		{At: []string{"environmentAlias"}, Is: FieldAlias, IfThere: true},
+	}
+)
+
+// LookedAfter is all that is looked after in a JSON body of the Endpoint: its Members, and
+// what might say whose the call is besides.
+func (e *Endpoint) LookedAfter() []Member {
+	more := besides
+	if e.Scope == ScopeConverse || e.Scope == ScopeKnowledge {
+		more = besidesTalk
+	}
+	all := append(make([]Member, 0, len(e.Members)+len(more)), e.Members...)
+	for _, m := range more {
+		if !slices.ContainsFunc(e.Members, func(named Member) bool { return slices.Equal(named.At, m.At) }) {
+			all = append(all, m)
+		}
+	}
+	return all
 }
 
 // Value is what field is for the project, "" for what is not the project's to say. It is
@@ -308,9 +339,13 @@ func (r Route) Object(p ProjectID) string {
 // 128 characters in paths and 256 in v4 sessions (its API reference, 'Start session').
 const MaxOwnUserID = 256
 
+// PseudonymPrefix begins every pseudonym, so that one is told from an id of a caller's own.
+const PseudonymPrefix = "fl-"
+
 // UserIDs turns the user ids of a caller into those that Voiceflow has, and back.
 type UserIDs struct {
-	// Bind makes a caller's own id Voiceflow's. It fails with Unavailable.
+	// Bind makes a caller's own id Voiceflow's. It fails with NotFound for an id that is
+	// another caller's, and with Unavailable.
 	Bind func(own string) (string, error)
 	// Own reverses Bind, and says whether bound is of this caller at all.
 	Own func(bound string) (own string, ours bool)

@@ -78,7 +78,7 @@ var endpoints = []Endpoint{
 		Does: "annotate a transcript", Body: AnyBody, Writes: true},
 	// https://docs.voiceflow.com/api-reference/transcript/search-transcripts
 	{Service: ServiceAnalytics, Method: "POST", Path: "/v1/transcript/project/{projectID}", Scope: ScopeTranscripts,
-		Does: "search transcripts", Query: []string{"take", "skip", "order"}, Body: JSONBody, Members: projectIfThere},
+		Does: "search transcripts", Query: []string{"take", "skip", "order"}, Body: JSONBody},
 	{Service: ServiceAnalytics, Method: "GET", Path: "/v1/transcript/{transcriptID}", Scope: ScopeTranscripts,
 		Does: "a transcript with its turns", Query: []string{"filterConversation", "customTraceTypes", "customTraceTypes[]", "encode"}},
 	// voiceflow-docs, reference/analytics-api.json
@@ -89,10 +89,10 @@ var endpoints = []Endpoint{
 	{Service: ServiceAnalytics, Method: "GET", Path: "/v1/transcript-property-value/transcript/{transcriptID}", Scope: ScopeTranscripts,
 		Does: "the properties that a transcript has"},
 	{Service: ServiceAnalytics, Method: "POST", Path: "/v1/transcript-property-value", Scope: ScopeTranscripts,
-		Does: "give a transcript a property", Body: JSONBody, Members: projectIfThere, Writes: true},
+		Does: "give a transcript a property", Body: JSONBody, Writes: true},
 	// transcripts, /v1/stable
 	{Service: ServiceRealtime, Method: "POST", Path: "/v1/stable/transcript/search", Scope: ScopeTranscripts,
-		Does: "search transcripts", Ours: []Field{FieldProject}, Body: JSONBody, Members: projectIfThere},
+		Does: "search transcripts", Ours: []Field{FieldProject}, Body: JSONBody},
 	{Service: ServiceRealtime, Method: "GET", Path: "/v1/stable/transcript/{transcriptID}", Scope: ScopeTranscripts,
 		Does: "a transcript with its turns", Ours: []Field{FieldProject}, Unconfirmed: true},
 
@@ -115,7 +115,7 @@ var endpoints = []Endpoint{
 		Does: "an evaluation"},
 	// analytics, /v1/stable
 	{Service: ServiceRealtime, Method: "POST", Path: "/v1/stable/analytics/query/{metric}/project/{projectID}", Scope: ScopeAnalytics,
-		Does: "a metric over time", Body: JSONBody, Members: projectIfThere, Unconfirmed: true},
+		Does: "a metric over time", Body: JSONBody, Unconfirmed: true},
 	{Service: ServiceRealtime, Method: "GET", Path: "/v1/stable/evaluation", Scope: ScopeAnalytics,
 		Does: "list evaluations", Ours: []Field{FieldProject}, Unconfirmed: true},
 	{Service: ServiceRealtime, Method: "GET", Path: "/v1/stable/evaluation/{evaluationID}", Scope: ScopeAnalytics,
@@ -208,10 +208,6 @@ var endpoints = []Endpoint{
 	{Service: ServiceRealtime, Method: "GET", Path: "/v1/stable/environment/{environmentAlias}/export", Scope: ScopeExport,
 		Does: "the export of the project's environment", Ours: []Field{FieldProject}, Unconfirmed: true},
 }
-
-// projectIfThere is for bodies that need not name the project: another one is refused.
-// What else they hold narrows what is found, version and environment too.
-var projectIfThere = []Member{{At: []string{"projectID"}, Is: FieldProject, IfThere: true}}
 
 // documentList are the parameters of lists of documents, in the spellings that clients
 // have for lists.

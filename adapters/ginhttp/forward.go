@@ -35,12 +35,8 @@ func (a *api) forward(x *exchange) error {
 		r.Body = http.MaxBytesReader(x.c.Writer, r.Body, a.maxBody)
 	}
 	control := http.NewResponseController(x.c.Writer)
+	r.Body = &patientBody{ReadCloser: r.Body, begin: func() { _ = control.SetReadDeadline(time.Now().Add(a.timeout)) }}
 	now := time.Now()
-	if r.ContentLength != 0 {
-		// Without a body the server reads on already, to see when the caller leaves, and a
-		// deadline would look to it as if they had.
-		_ = control.SetReadDeadline(now.Add(a.timeout))
-	}
 	// A turn whose session has to be opened anew takes twice the time at most. A writer
 	// that knows no deadlines has none to move.
 	_ = control.SetWriteDeadline(now.Add(a.timeout + a.patience))
@@ -51,6 +47,25 @@ func (a *api) forward(x *exchange) error {
 		return &domain.Error{Kind: tooLarge, Cause: p.err}
 	}
 	return p.err
+}
+
+// patientBody gives a body the time of a forwarded call when it is first read, which is
+// once it is known who calls: a stranger has no more time than on any other route.
+// Without a body nothing is read, and the server reads on already, to see when the caller
+// leaves: a deadline would look to it as if they had.
+type patientBody struct {
+	io.ReadCloser
+
+	begin func() // nil when it was called
+}
+
+// Read reads on.
+func (b *patientBody) Read(p []byte) (int, error) {
+	if b.begin != nil {
+		b.begin()
+		b.begin = nil
+	}
+	return b.ReadCloser.Read(p)
 }
 
 // forwardSlack is how long the caller has to take what came at the last moment.
@@ -147,6 +162,12 @@ func behindService(full, escaped, service string) (path string, plain bool) {
 func answerOf(response *http.Response) error {
 	p := response.Request.Context().Value(passageKey{}).(*passage)
 	setRate(response.Header, p.forwarded.Rate)
+	// Whatever Voiceflow answers is no page of ours: a browser that is led there runs no
+	// script of it with our cookies, and does not guess what it might be.
+	response.Header.Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
+	if response.Header.Get("Content-Type") == "" {
+		p.c.Writer.Header()["Content-Type"] = nil
+	}
 	if response.StatusCode >= http.StatusBadRequest && response.ContentLength == 0 {
 		b := say("Voiceflow answered with status " + strconv.Itoa(response.StatusCode) + " and nothing that can be passed on")
 		b = append(b.member("code").text(codeOf(response.StatusCode)).member("request_id").text(p.call.RequestID), '}')

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -172,15 +173,21 @@ func TestAForwardedCallIsVoiceflows(t *testing.T) {
 	if r.status != 201 || string(r.raw) != "[ 1,\n2 ]" || r.header.Get("Content-Type") != "application/json; charset=utf-8" || r.header.Get("X-RateLimit-Limit") != "500" {
 		t.Errorf("got %d %s with %v, want Voiceflow's answer as it is", r.status, r.raw, r.header)
 	}
+	if csp := r.header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "sandbox; ") {
+		t.Errorf("a page of Voiceflow's is shown as one of ours, with the policy %q", csp)
+	}
 	if got.URL.RawQuery != "verbose=true&logs=off&verbose=2" || string(body) != `{"action": {"type":"launch"}}` {
 		t.Errorf("the call came with the query %q and the body %q", got.URL.RawQuery, body)
 	}
 	w.voiceflow.answers(func(_ context.Context, _ domain.Forward, r *http.Request, _ domain.Secret) (*http.Response, error) {
 		got = r
-		return response(204, "", ""), nil
+		return response(200, "", "<html>"), nil
 	})
 	r = w.member.do(t, "POST", turn+"?a=%zz;b", `{}`)
-	if r.status != 204 || got.URL.RawQuery != "a=%zz;b" {
+	if _, guessed := r.header["Content-Type"]; guessed {
+		t.Errorf("an answer that does not say what it is got the type %q", r.header.Get("Content-Type"))
+	}
+	if r.status != 200 || got.URL.RawQuery != "a=%zz;b" {
 		t.Errorf("got %d and the query %q, want it as it was sent, for the client of Voiceflow to judge", r.status, got.URL.RawQuery)
 	}
 }
@@ -321,6 +328,24 @@ func TestACallThatTakesTooLongLeavesTheConnectionGood(t *testing.T) {
 		w.member.do(t, "DELETE", "/voiceflow/general-runtime/state/user/ben", "").want(t, 503, "voiceflow_unavailable")
 		w.member.do(t, "POST", turn, `{}`).want(t, 503, "voiceflow_unavailable")
 		w.member.do(t, "GET", "/check_session", "").want(t, 200, "")
+	}
+}
+
+// Whoever is not let in has the time of every other route for a body that does not come.
+func TestAStrangersBodyHasNoMoreTimeThanElsewhere(t *testing.T) {
+	w, _ := talking(t, func(w *world) {
+		w.options.ForwardTimeout = time.Hour
+		w.configure = func(s *httptest.Server) { s.Config.ReadTimeout = 100 * time.Millisecond }
+	})
+	conn, err := net.Dial("tcp", w.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: flowlatch\r\nContent-Length: 100\r\nContent-Type: application/json\r\n\r\n{", turn)
+	if _, err := io.Copy(io.Discard, conn); err != nil {
+		t.Errorf("the connection is kept: %v", err)
 	}
 }
 

@@ -29,7 +29,7 @@ const (
 	pseudonymKey = "memory-pseudonyms:" // begins each key, before 32 bytes in hex
 	// longestText is what fits, behind the nonce, into the 128 characters of a pseudonym.
 	// Of longer texts there is only a MAC.
-	longestText = 128/4*3 - aes.BlockSize
+	longestText = (128-len(domain.PseudonymPrefix))*6/8 - aes.BlockSize
 )
 
 // NewKey makes a random key.
@@ -56,11 +56,12 @@ func (p *Pseudonyms) Of(text string, key domain.Secret, to domain.Binding) (stri
 	return encodePseudonym(append(slices.Clone(nonce), k.crypt(nonce, text)...)), nil
 }
 
-// Text returns the text whose pseudonym it is, for texts of at most 80 bytes.
+// Text returns the text whose pseudonym it is, for texts of at most 77 bytes.
 func (p *Pseudonyms) Text(pseudonym string, key domain.Secret, to domain.Binding) (string, bool) {
 	k, ok := pseudonymKeyOf(key)
-	b, err := base64.RawURLEncoding.Strict().DecodeString(pseudonym)
-	if !ok || err != nil || len(b) <= aes.BlockSize || to == (domain.Binding{}) {
+	encoded, ours := strings.CutPrefix(pseudonym, domain.PseudonymPrefix)
+	b, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
+	if !ok || !ours || err != nil || len(b) <= aes.BlockSize || to == (domain.Binding{}) {
 		return "", false
 	}
 	nonce := b[:aes.BlockSize]
@@ -107,4 +108,6 @@ func (k pseudonymKeyBytes) derive(use string) []byte {
 	return h.Sum(nil)
 }
 
-func encodePseudonym(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+func encodePseudonym(b []byte) string {
+	return domain.PseudonymPrefix + base64.RawURLEncoding.EncodeToString(b)
+}

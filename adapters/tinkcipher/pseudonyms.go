@@ -17,18 +17,18 @@ var _ ports.Pseudonyms = (*Pseudonyms)(nil)
 // (RFC 5297), with 64 bytes of key, the binding as associated data, and no nonce. A key is
 // these bytes in base64 (RFC 4648, section 4).
 //
-// A pseudonym is a letter, which says what follows, and base64url without padding: p, and
-// the ciphertext, which is 16 bytes longer than the text; or, where that would be more
-// than 128 characters, which it is for texts of more than 79 bytes, h, and the SHA-256 of
-// the ciphertext, which nobody can turn back. The length of a pseudonym tells that of a
-// short text.
+// A pseudonym is domain.PseudonymPrefix, a letter, which says what follows, and base64url
+// without padding: p, and the ciphertext, which is 16 bytes longer than the text; or, where
+// that would be more than 128 characters, which it is for texts of more than 77 bytes, h,
+// and the SHA-256 of the ciphertext, which nobody can turn back. The length of a pseudonym
+// tells that of a short text.
 //
 // It keeps nothing and is safe for concurrent use. A call takes about a microsecond.
 type Pseudonyms struct{}
 
 const (
-	reversible = "p"
-	oneWay     = "h"
+	reversible = domain.PseudonymPrefix + "p"
+	oneWay     = domain.PseudonymPrefix + "h"
 
 	// maxPseudonym is the longest pseudonym, in characters: as long as a user id may be in
 	// the paths of Voiceflow's API.
@@ -68,7 +68,7 @@ func (*Pseudonyms) Of(text string, key domain.Secret, to domain.Binding) (string
 	return oneWay + base64.RawURLEncoding.EncodeToString(hash[:]), nil
 }
 
-// Text returns what Of made the pseudonym from, for every text of up to 79 bytes. It says
+// Text returns what Of made the pseudonym from, for every text of up to 77 bytes. It says
 // no for everything that Of would not have written, a key that is none included.
 func (*Pseudonyms) Text(pseudonym string, key domain.Secret, to domain.Binding) (text string, ok bool) {
 	if len(pseudonym) > maxPseudonym || len(pseudonym) < len(reversible) || pseudonym[:len(reversible)] != reversible ||

@@ -41,10 +41,10 @@ func pseudonymOf(t testing.TB, text string) string {
 // Conversations at Voiceflow are found by these.
 func TestAPseudonymStaysTheSameForEver(t *testing.T) {
 	for text, want := range map[string]string{
-		"ben":                    "pgIQQgSehB7-9s5oxH_FU0yZZHw",
-		strings.Repeat("u", 79):  "pBIBzQg6uSIJjE1Ew9eojQB0YG7srd8Y0_QeHE9J0xH7RU-4ACKSorCNySR3RrPBNhrRo0taNZihyFbl6r1gEJ4mbZaV54R5QlYA7hnaFjBnU6D2HUG5I7ow-2DlL4xA",
-		strings.Repeat("u", 80):  "h-voqXUlKqdZhxuCWb6xn5qJKiyY1NDE_nqjGCo4Hd9k",
-		strings.Repeat("u", 256): "hEe3Obgd88o6UOXt-VR45RRRadfbISJsrfQIvFrEumqQ",
+		"ben":                    "fl-pgIQQgSehB7-9s5oxH_FU0yZZHw",
+		strings.Repeat("u", 77):  "fl-pm2eoEbW4XSVsjOxbq_kQnO9X6lCzPt3v3ZDwY1wFLUjFMYLg-gobMihW5b9mVk92W5mVD3Qes4Q24TqGJKPWSZgRlJzM6NLcF_mSLAkQEIyYm_AxgSWUPkvF8bpE",
+		strings.Repeat("u", 78):  "fl-hO8KLoRnXK56s_i0txVXNGDTMeOb1C9rukmZgyK5cJ50",
+		strings.Repeat("u", 256): "fl-hEe3Obgd88o6UOXt-VR45RRRadfbISJsrfQIvFrEumqQ",
 	} {
 		if got := pseudonymOf(t, text); got != want {
 			t.Errorf("Of %q: got %s, want %s", text, got, want)
@@ -52,16 +52,16 @@ func TestAPseudonymStaysTheSameForEver(t *testing.T) {
 	}
 }
 
-func TestTextsOfUpTo79BytesComeBackAndLongerOnesDoNot(t *testing.T) {
+func TestTextsOfUpTo77BytesComeBackAndLongerOnesDoNot(t *testing.T) {
 	p := tinkcipher.NewPseudonyms()
 	for n := 1; n <= domain.MaxOwnUserID; n++ {
 		text := strings.Repeat("u", n)
 		pseudonym := pseudonymOf(t, text)
 		got, ok := p.Text(pseudonym, pseudonymKey(), userIDs)
-		if want := n <= 79; ok != want || ok && got != text {
+		if want := n <= 77; ok != want || ok && got != text {
 			t.Errorf("Text of the pseudonym of %d bytes: got %q, %v, want it to come back: %v", n, got, ok, want)
 		}
-		if wantStart := map[bool]string{true: "p", false: "h"}[n <= 79]; !strings.HasPrefix(pseudonym, wantStart) {
+		if wantStart := map[bool]string{true: "fl-p", false: "fl-h"}[n <= 77]; !strings.HasPrefix(pseudonym, wantStart) {
 			t.Errorf("the pseudonym of %d bytes: got %s, want it to begin with %s", n, pseudonym, wantStart)
 		}
 	}
@@ -70,9 +70,9 @@ func TestTextsOfUpTo79BytesComeBackAndLongerOnesDoNot(t *testing.T) {
 // A pseudonym of either form is none of the other once its letter is another.
 func TestTheFormsAreNotMistakenForOneAnother(t *testing.T) {
 	p := tinkcipher.NewPseudonyms()
-	for _, text := range []string{"ben", strings.Repeat("u", 16), strings.Repeat("u", 80)} {
-		rest := pseudonymOf(t, text)[1:]
-		for _, start := range []string{"p", "h", "P", "q", "", "pp", "ph"} {
+	for _, text := range []string{"ben", strings.Repeat("u", 16), strings.Repeat("u", 78)} {
+		rest := pseudonymOf(t, text)[len("fl-p"):]
+		for _, start := range []string{"fl-p", "fl-h", "fl-P", "fl-q", "", "p", "fl-pp", "fl-ph"} {
 			if start+rest == pseudonymOf(t, text) {
 				continue
 			}
@@ -98,7 +98,7 @@ func TestNoPseudonymIsOfTheEmptyText(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, ok := tinkcipher.NewPseudonyms().Text("p"+base64.RawURLEncoding.EncodeToString(sealed), pseudonymKey(), userIDs); ok != want || got != text {
+		if got, ok := tinkcipher.NewPseudonyms().Text("fl-p"+base64.RawURLEncoding.EncodeToString(sealed), pseudonymKey(), userIDs); ok != want || got != text {
 			t.Errorf("Text of what %q is sealed as: got %q, %v, want %v", text, got, ok, want)
 		}
 	}
@@ -127,7 +127,7 @@ func TestPseudonymsAreAsManyAsTexts(t *testing.T) {
 func FuzzPseudonym(f *testing.F) {
 	f.Add("ben", pseudonymOf(f, "ben"))
 	f.Add("", "p")
-	f.Add(strings.Repeat("u", 80), pseudonymOf(f, strings.Repeat("u", 80)))
+	f.Add(strings.Repeat("u", 78), pseudonymOf(f, strings.Repeat("u", 78)))
 	f.Add("\xff", pseudonymOf(f, "ben")+"\n")
 	f.Fuzz(func(t *testing.T, text, pseudonym string) {
 		p := tinkcipher.NewPseudonyms()
@@ -146,7 +146,7 @@ func FuzzPseudonym(f *testing.F) {
 		if err != nil {
 			t.Fatalf("Of %q: got error %v, want success", text, err)
 		}
-		if got, ok := p.Text(made, pseudonymKey(), userIDs); ok != (len(text) <= 79) || ok && got != text {
+		if got, ok := p.Text(made, pseudonymKey(), userIDs); ok != (len(text) <= 77) || ok && got != text {
 			t.Fatalf("Text of the pseudonym of %q: got %q, %v", text, got, ok)
 		}
 	})

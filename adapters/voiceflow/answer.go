@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -23,10 +24,11 @@ const (
 	// maxWhole bounds the bodies, of both directions, that are read whole before they are
 	// passed on, in bytes.
 	maxWhole = 64 << 10
-	// badKey is what Voiceflow says in the message of a 400 to a key that it does not know
-	// (voiceflow-docs, reference/stateinteract-1: 'Cannot resolve project version, please
-	// verify that your API key is correct.').
-	badKey = "verify that your API key is correct"
+	// badKeyBegins and badKeyEnds are how Voiceflow's message of a 400 to a key that it does
+	// not know begins and ends (voiceflow-docs, reference/stateinteract-1: 'Cannot resolve
+	// project version, please verify that your API key is correct.'). One that repeats what
+	// a caller said does not begin in this way.
+	badKeyBegins, badKeyEnds = "Cannot resolve ", ", please verify that your API key is correct."
 )
 
 // pass makes of Voiceflow's answer the one that is passed on. userID is what the call
@@ -40,6 +42,10 @@ func (c *Client) pass(x *exchange, f domain.Forward, r *http.Request, answer *ht
 		StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: header, ContentLength: answer.ContentLength, Request: r,
 	}
+	if f.Route.Endpoint.Starts {
+		// What is in the others nobody looks through for the session's key.
+		maps.DeleteFunc(header, func(name string, _ []string) bool { return name != "Content-Type" && name != "Retry-After" })
+	}
 	form := formOf(answer.Header.Get("Content-Type"))
 	switch {
 	case status == http.StatusUnauthorized:
@@ -49,7 +55,7 @@ func (c *Client) pass(x *exchange, f domain.Forward, r *http.Request, answer *ht
 	case encoded(answer.Header):
 		return nil, unusable(answer, errors.New("voiceflow: an encoding that was not asked for"), c.now())
 	case status >= 400:
-		return passed, x.refusal(newFilter(x, f, formJSON, credential), passed)
+		return passed, x.refusal(newFilter(x, f, formJSON, credential), passed, f.Route.Endpoint)
 	case f.Route.Endpoint.Starts:
 		return passed, x.session(newFilter(x, f, formJSON, credential), passed, f, userID)
 	case form == formEvents:
@@ -136,7 +142,8 @@ func passes(name string) bool {
 	case "Content-Type", "Content-Length", "Content-Disposition", "Content-Language", "Etag", "Last-Modified", "Retry-After":
 		return true
 	}
-	return strings.HasPrefix(name, "X-Ratelimit-") || strings.HasPrefix(name, "Ratelimit-")
+	rate, found := strings.CutPrefix(strings.TrimPrefix(name, "X-"), "Ratelimit-")
+	return found && (rate == "Limit" || rate == "Remaining" || rate == "Reset" || rate == "Policy")
 }
 
 func holds(values []string, credential string) bool {
@@ -150,20 +157,21 @@ func holds(values []string, credential string) bool {
 
 // refusal reads the body of an answer of 400 and more, and leaves it out when it is no
 // JSON, whatever it is labelled. It is CredentialsRejected where the body says so.
-func (x *exchange) refusal(f *filter, passed *http.Response) error {
+func (x *exchange) refusal(f *filter, passed *http.Response, e *domain.Endpoint) error {
 	body, err := x.readAll(maxRefusal)
 	if x.ctx.Err() != nil {
 		return x.broken(err)
 	}
 	_ = x.Close()
 	passed.Header.Del("Content-Length")
-	if err != nil || !jsontext.Value(body).IsValid(lenient) {
+	_, keyBegins, _ := topMember(body, "sessionKey", lenient)
+	if err != nil || !jsontext.Value(body).IsValid(lenient) || e.Starts && keyBegins > 0 {
 		passed.Header.Del("Content-Type")
 		passed.Body, passed.ContentLength = http.NoBody, 0
 		return nil
 	}
 	if passed.StatusCode == http.StatusBadRequest {
-		if message, _, _ := topMember(body, "message", lenient); strings.Contains(message, badKey) {
+		if message, _, _ := topMember(body, "message", lenient); strings.HasPrefix(message, badKeyBegins) && strings.HasSuffix(message, badKeyEnds) {
 			return rejected(passed.StatusCode)
 		}
 	}

@@ -58,8 +58,9 @@ func rewriteBody(body []byte, f domain.Forward) (rewritten []byte, userID string
 		json: jsontext.NewDecoder(bytes.NewBuffer(body)), body: body,
 		project: f.Project, bind: bound(f),
 	}
-	members := make([]member, len(f.Route.Endpoint.Members))
-	for i, m := range f.Route.Endpoint.Members {
+	all := f.Route.Endpoint.LookedAfter()
+	members := make([]member, len(all))
+	for i, m := range all {
 		members[i] = member{at: m.At, Member: m}
 	}
 	if w.json.PeekKind() != '{' {

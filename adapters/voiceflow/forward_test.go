@@ -445,12 +445,12 @@ func TestAnAnswersHeadersAreThoseOfAShortList(t *testing.T) {
 		for _, name := range []string{
 			"Content-Disposition", "Content-Language", "ETag", "Last-Modified", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Reset", "RateLimit-Remaining",
 			"Set-Cookie", "Server", "X-Powered-By", "Access-Control-Allow-Origin", "Www-Authenticate", "Location", "Link", "X-Request-Id", "Strict-Transport-Security",
-			"Cache-Control", "Keep-Alive", "Proxy-Authenticate", "Alt-Svc", "X-RateLimit",
+			"Cache-Control", "Keep-Alive", "Proxy-Authenticate", "Alt-Svc", "X-RateLimit", "X-RateLimit-Note",
 		} {
 			h.Set(name, "a value")
 		}
 		h.Set("Content-Type", "text/csv")
-		h.Set("X-RateLimit-Echo", "key "+r.Header.Get("Authorization"))
+		h.Set("X-RateLimit-Policy", "key "+r.Header.Get("Authorization"))
 		h.Set("Date", "now")
 		_, _ = io.WriteString(w, "a,b")
 	})
@@ -597,6 +597,7 @@ func TestARefusedCredentialIsToldFromOtherRefusals(t *testing.T) {
 		{"401 without a body", 401, ``, domain.CredentialsRejected},
 		{"a version that can't be resolved", 400, `{"name":"verror","message":"Cannot resolve project version, please verify that your API key is correct.","requestID":"x"}`, domain.CredentialsRejected},
 		{"an alias that can't be resolved", 400, `{"message":"Cannot resolve version alias, please verify that your API key is correct."}`, domain.CredentialsRejected},
+		{"a 400 that repeats what the caller sent", 400, `{"message":"no such user: Cannot resolve x, please verify that your API key is correct."}`, ""},
 		{"another 400", 400, `{"message":"invalid environment tag"}`, ""},
 		{"a 400 that says it elsewhere", 400, `{"data":"verify that your API key is correct","message":1}`, ""},
 		{"a 400 that says it deeper down", 400, `{"a":{"message":"verify that your API key is correct"}}`, ""},
@@ -947,14 +948,34 @@ func TestAnErrorOfStartedIsPassedOn(t *testing.T) {
 }
 
 func TestARefusedSessionStartsNone(t *testing.T) {
-	f := far(t, answer(422, "application/json", `{"sessionKey":"x"}`))
-	c := start4(t)
-	c.Started = func(string, domain.Secret) (string, error) {
-		t.Error("one was started")
-		return "", nil
+	for body, want := range map[string]string{`{"sessionKey":"x"}`: "", `{"message":"no"}`: `{"message":"no"}`} {
+		f := far(t, answer(422, "application/json", body))
+		c := start4(t)
+		c.Started = func(string, domain.Secret) (string, error) {
+			t.Error("one was started")
+			return "", nil
+		}
+		if resp, got := f.read(t, c, sent("", `{"userID":"ben"}`)); resp.StatusCode != 422 || got != want {
+			t.Errorf("%s: got %d %q, want 422 %q", body, resp.StatusCode, got, want)
+		}
 	}
-	if resp, _ := f.read(t, c, sent("", `{"userID":"ben"}`)); resp.StatusCode != 422 {
-		t.Errorf("got %d, want 422", resp.StatusCode)
+}
+
+func TestNoHeaderBringsASessionKey(t *testing.T) {
+	for _, status := range []int{200, 422} {
+		f := far(t, func(w http.ResponseWriter, _ *http.Request) {
+			for _, name := range []string{"ETag", "Last-Modified", "X-RateLimit-Limit", "Content-Disposition", "Retry-After"} {
+				w.Header().Set(name, "a value")
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, `{"sessionKey":"x"}`)
+		})
+		resp, _ := f.read(t, start4(t), sent("", `{"userID":"ben"}`))
+		resp.Header.Del("Content-Type")
+		if diff := cmp.Diff(http.Header{"Retry-After": {"a value"}}, resp.Header); diff != "" {
+			t.Errorf("%d: -want +got:\n%s", status, diff)
+		}
 	}
 }
 
@@ -1445,7 +1466,7 @@ func TestNoErrorOfForwardShowsTheCredentialOrTheAnswer(t *testing.T) {
 		"an endless header":       "HTTP/1.1 200 OK\r\nX: %s" + strings.Repeat("x", 1<<20) + "\r\n\r\n",
 		"something before the OK": "HTTP/1.1 103 %s\r\n\r\n",
 		"a content encoding":      "HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\n\r\n",
-		"a 400":                   "HTTP/1.1 400 OK\r\nConnection: close\r\n\r\n{\"message\":\"verify that your API key is correct %s\"}",
+		"a 400":                   "HTTP/1.1 400 OK\r\nConnection: close\r\n\r\n{\"message\":\"Cannot resolve %s, please verify that your API key is correct.\"}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := far(t, func(w http.ResponseWriter, r *http.Request) {

@@ -27,7 +27,7 @@ func Pseudonyms(t *testing.T, open func(t *testing.T) ports.Pseudonyms) {
 		run  func(t *testing.T, open func(t *testing.T) ports.Pseudonyms)
 	}{
 		{"NewKey makes another key each time", pseudonymsNewKey},
-		{"Of returns 1 to 128 letters, digits, - and _, for texts of 1 to 256 bytes", pseudonymsForm},
+		{"Of returns up to 128 letters, digits, - and _ that begin with the prefix, for texts of 1 to 256 bytes", pseudonymsForm},
 		{"pseudonyms are equal for equal texts and bindings, on every instance", pseudonymsSame},
 		{"pseudonyms differ for another text, another binding and another key", pseudonymsDiffer},
 		{"a pseudonym shows nothing of the text", pseudonymsHide},
@@ -97,8 +97,11 @@ func pseudonymsForm(t *testing.T, open func(t *testing.T) ports.Pseudonyms) {
 	key := newPseudonymKey(t, p)
 	for _, text := range userIDTexts() {
 		got := pseudonymOf(t, p, text, key, anasIDs)
-		if got == "" || len(got) > maxPseudonym {
-			t.Fatalf("Of a text of %d bytes: got %d characters, want 1 to %d", len(text), len(got), maxPseudonym)
+		if len(got) > maxPseudonym {
+			t.Fatalf("Of a text of %d bytes: got %d characters, want up to %d", len(text), len(got), maxPseudonym)
+		}
+		if !strings.HasPrefix(got, domain.PseudonymPrefix) {
+			t.Fatalf("Of %q: got %q, want it to begin with %q", text, got, domain.PseudonymPrefix)
 		}
 		if odd := strings.Trim(got, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"); odd != "" {
 			t.Fatalf("Of %q: got %q, want letters, digits, - and _ only", text, got)

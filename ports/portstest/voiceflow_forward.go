@@ -636,7 +636,7 @@ func forwardErrors(t *testing.T, far FarSide) {
 	echo := credential.Reveal() + marker
 	for what, h := range map[string]http.HandlerFunc{
 		"refuses the credential": says(401, "application/json", `{"message":"`+echo+`"}`),
-		"says that it is wrong":  says(400, "application/json", `{"message":"verify that your API key is correct `+echo+`"}`),
+		"says that it is wrong":  says(400, "application/json", `{"message":"Cannot resolve `+echo+`, please verify that your API key is correct."}`),
 		"redirects":              func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/"+echo, http.StatusFound) },
 		"is encoded":             func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Encoding", echo) },
 		"breaks off": func(w http.ResponseWriter, _ *http.Request) {
