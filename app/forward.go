@@ -157,18 +157,6 @@ func (s *Service) accessByCookies(ctx context.Context, host domain.Caller, user,
 	return access, s.useBoth(ctx, access)
 }
 
-// loginClaims are what the cookie user_session says.
-func (s *Service) loginClaims(cookie string) (domain.Claims, error) {
-	if cookie == "" || s.ports.Callers == nil {
-		return domain.Claims{}, notAuthenticated(nil)
-	}
-	claims, err := s.ports.Cookies.Open(domain.LoginSession, cookie)
-	if err != nil {
-		return domain.Claims{}, notAuthenticated(err)
-	}
-	return claims, nil
-}
-
 // notSet is the one answer for everything that is wrong with an assistant session.
 func notSet(cause error) error {
 	return &domain.Error{Kind: domain.NotAuthenticated, Public: "the assistant that was set is not set any more; set it again", Cause: cause}

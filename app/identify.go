@@ -10,12 +10,9 @@ import (
 // with it, or with the login or the user behind it, is NotAuthenticated. It records the
 // use of the login, at most once a minute.
 func (s *Service) Identify(ctx context.Context, cookie string) (domain.Caller, error) {
-	if cookie == "" || s.ports.Callers == nil {
-		return domain.Caller{}, notAuthenticated(nil)
-	}
-	claims, err := s.ports.Cookies.Open(domain.LoginSession, cookie)
+	claims, err := s.loginClaims(cookie)
 	if err != nil {
-		return domain.Caller{}, notAuthenticated(err)
+		return domain.Caller{}, err
 	}
 	caller, err := s.ports.Callers.BySession(ctx, claims.Session)
 	if domain.KindOf(err) == domain.NotFound {
@@ -28,6 +25,18 @@ func (s *Service) Identify(ctx context.Context, cookie string) (domain.Caller, e
 		return domain.Caller{}, notAuthenticated(nil)
 	}
 	return caller, s.use(ctx, caller.Login)
+}
+
+// loginClaims are what the cookie user_session says.
+func (s *Service) loginClaims(cookie string) (domain.Claims, error) {
+	if cookie == "" || s.ports.Callers == nil {
+		return domain.Claims{}, notAuthenticated(nil)
+	}
+	claims, err := s.ports.Cookies.Open(domain.LoginSession, cookie)
+	if err != nil {
+		return domain.Claims{}, notAuthenticated(err)
+	}
+	return claims, nil
 }
 
 // IdentifyToken says who calls with the text of an access token. Whatever is wrong with

@@ -37,12 +37,8 @@ func (c *usageCounts) merge(u domain.Usage) {
 		if c.counts == nil {
 			c.counts = map[domain.UsageKey]domain.Usage{}
 		}
-		sum.UsageKey = u.UsageKey
 	}
-	sum.Calls += u.Calls
-	sum.Errors += u.Errors
-	sum.Milliseconds += u.Milliseconds
-	c.counts[u.UsageKey] = sum
+	c.counts[u.UsageKey] = u.Plus(sum)
 }
 
 // tokenUsed notes that the token was used at now.

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +33,33 @@ type UsageKey struct {
 	Scope   Scope
 }
 
+// By is k with the fields that are grouped by, and without the others.
+func (k UsageKey) By(fields []UsageField) UsageKey {
+	var by UsageKey
+	for _, field := range fields {
+		switch field {
+		case UsageDay:
+			by.Day = k.Day
+		case UsageProject:
+			by.Project = k.Project
+		case UsageUser:
+			by.User = k.User
+		case UsageToken:
+			by.Token = k.Token
+		case UsageScope:
+			by.Scope = k.Scope
+		}
+	}
+	return by
+}
+
+// Compare orders keys by the bytes of their fields, of which the first that differs
+// decides: it is negative when k comes before other, and 0 when they are equal.
+func (k UsageKey) Compare(other UsageKey) int {
+	return cmp.Or(cmp.Compare(k.Day, other.Day), cmp.Compare(k.Project, other.Project), cmp.Compare(k.User, other.User),
+		cmp.Compare(k.Token, other.Token), cmp.Compare(k.Scope, other.Scope))
+}
+
 // Usage is how often an assistant was used.
 type Usage struct {
 	UsageKey
@@ -39,6 +67,14 @@ type Usage struct {
 	Calls        int64 // that were sent to Voiceflow
 	Errors       int64 // of these, that brought no answer, one of 400 and more, or used-up credits
 	Milliseconds int64 // that they took in all, streams included
+}
+
+// Plus is the sum of both, under the key of u.
+func (u Usage) Plus(more Usage) Usage {
+	u.Calls += more.Calls
+	u.Errors += more.Errors
+	u.Milliseconds += more.Milliseconds
+	return u
 }
 
 // UsageField is a part of a UsageKey.

@@ -1,6 +1,7 @@
 package domain_test
 
 import (
+	stdcmp "cmp"
 	"strings"
 	"testing"
 	"time"
@@ -116,5 +117,49 @@ func TestACursorOfNoReportIsBeforeEverything(t *testing.T) {
 		if got := domain.UsageKeyAt(c); got != nil {
 			t.Errorf("place of %+v: got %+v, want none", c, got)
 		}
+	}
+}
+
+func TestAKeyByFieldsHasThoseOnly(t *testing.T) {
+	key := domain.UsageKey{Day: "2026-11-25", Project: "p", User: "u", Token: "t", Scope: "s"}
+	for _, tc := range []struct {
+		by   []domain.UsageField
+		want domain.UsageKey
+	}{
+		{nil, domain.UsageKey{}},
+		{[]domain.UsageField{"day"}, domain.UsageKey{Day: "2026-11-25"}},
+		{[]domain.UsageField{"project"}, domain.UsageKey{Project: "p"}},
+		{[]domain.UsageField{"user"}, domain.UsageKey{User: "u"}},
+		{[]domain.UsageField{"token"}, domain.UsageKey{Token: "t"}},
+		{[]domain.UsageField{"scope"}, domain.UsageKey{Scope: "s"}},
+		{[]domain.UsageField{"project", "scope"}, domain.UsageKey{Project: "p", Scope: "s"}},
+		{domain.UsageFields(), key},
+	} {
+		if got := key.By(tc.by); got != tc.want {
+			t.Errorf("By(%v): got %+v, want %+v", tc.by, got, tc.want)
+		}
+	}
+}
+
+func TestKeysAreInTheOrderOfTheirFields(t *testing.T) {
+	sorted := []domain.UsageKey{
+		{}, {Scope: "s"}, {Token: "t"}, {Token: "t", Scope: "s"}, {User: "B"}, {User: "a", Scope: "s"}, {User: "ab"}, {User: "Ü"},
+		{Project: "p"}, {Project: "p", User: "u"}, {Day: "2026-11-25"}, {Day: "2026-11-25", Project: "p"}, {Day: "2026-11-26"},
+	}
+	for i, a := range sorted {
+		for j, b := range sorted {
+			if got, want := a.Compare(b), stdcmp.Compare(i, j); got != want {
+				t.Errorf("Compare of %+v with %+v: got %d, want %d", a, b, got, want)
+			}
+		}
+	}
+}
+
+func TestUsageAddsUpUnderTheKeyOfTheFirst(t *testing.T) {
+	u := domain.Usage{UsageKey: domain.UsageKey{Day: "2026-11-25"}, Calls: 1, Errors: 2, Milliseconds: 3}
+	got := u.Plus(domain.Usage{UsageKey: domain.UsageKey{Day: "2026-11-26"}, Calls: 10, Errors: 20, Milliseconds: 30})
+	want := domain.Usage{UsageKey: domain.UsageKey{Day: "2026-11-25"}, Calls: 11, Errors: 22, Milliseconds: 33}
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -1,8 +1,8 @@
 package bunstore
 
 import (
-	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -67,26 +67,21 @@ func (u *Usage) Add(ctx context.Context, counts []domain.Usage) error {
 // They are in one order, in which they are locked, so that two instances do not block
 // each other.
 func sums(counts []domain.Usage) ([]usageRow, error) {
-	byKey := make(map[domain.UsageKey]usageRow, len(counts))
+	byKey := make(map[domain.UsageKey]domain.Usage, len(counts))
 	for _, c := range counts {
 		if err := storable(string(c.Day), string(c.Project), string(c.User), string(c.Token), string(c.Scope)); err != nil {
 			return nil, err
 		}
-		row := byKey[c.UsageKey]
-		row.Day, row.ProjectID, row.UserID, row.TokenID, row.Scope = c.Day, c.Project, c.User, c.Token, c.Scope
-		row.Calls += c.Calls
-		row.Errors += c.Errors
-		row.Milliseconds += c.Milliseconds
-		byKey[c.UsageKey] = row
+		byKey[c.UsageKey] = c.Plus(byKey[c.UsageKey])
 	}
 	rows := make([]usageRow, 0, len(byKey))
-	for _, row := range byKey {
-		rows = append(rows, row)
+	for _, key := range slices.SortedFunc(maps.Keys(byKey), domain.UsageKey.Compare) {
+		sum := byKey[key]
+		rows = append(rows, usageRow{
+			Day: key.Day, ProjectID: key.Project, UserID: key.User, TokenID: key.Token, Scope: key.Scope,
+			Calls: sum.Calls, Errors: sum.Errors, Milliseconds: sum.Milliseconds,
+		})
 	}
-	slices.SortFunc(rows, func(a, b usageRow) int {
-		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.ProjectID, b.ProjectID), cmp.Compare(a.UserID, b.UserID),
-			cmp.Compare(a.TokenID, b.TokenID), cmp.Compare(a.Scope, b.Scope))
-	})
 	return rows, nil
 }
 

@@ -668,34 +668,44 @@ func useByNoConversation(t *testing.T, f *fixture) {
 	f.wantUse(t, "of another conversation", domain.Credential{Conversation: next.ID}, in(next, ofSession(h.session, h.login, false, h.p, h.granted)))
 }
 
-// useByOrphan takes away what the conversations of sessions stand on, each thing alone.
-func useByOrphan(t *testing.T, f *fixture) {
-	p := f.addNamed(t, "p")
-	f.member(t, "beside", p.ID)
-	for _, way := range []struct {
-		name string
-		role domain.Role
-		take func(u domain.User, login, s domain.Session)
-	}{
+// sessionLoss is one way in which the use of a session of somebody in that role loses what
+// it stands on.
+type sessionLoss struct {
+	name string
+	role domain.Role
+	take func(u domain.User, login, s domain.Session)
+}
+
+// sessionLosses are the ways that end for good what a member's session with p is used for.
+func (f *fixture) sessionLosses(t *testing.T, p domain.Project) []sessionLoss {
+	return []sessionLoss{
 		{"whose session has ended", domain.RoleMember, func(_ domain.User, _, s domain.Session) { f.end(t, s.ID) }},
 		{"whose login has ended", domain.RoleMember, func(_ domain.User, login, _ domain.Session) { f.end(t, login.ID) }},
 		{"in the place of whose session another came", domain.RoleMember, func(_ domain.User, login, _ domain.Session) { f.set(t, f.under(login, p.ID)) }},
 		{"whose user is disabled", domain.RoleMember, func(u domain.User, _, _ domain.Session) {
 			f.update(t, u.ID, func(u *domain.User) { u.Disabled = true })
 		}},
-		{"whose user was disabled and is enabled again", domain.RoleMember, func(u domain.User, _, _ domain.Session) {
-			f.update(t, u.ID, func(u *domain.User) { u.Disabled = true })
-			f.update(t, u.ID, func(u *domain.User) { u.Disabled = false })
-		}},
 		{"whose user is gone", domain.RoleMember, func(u domain.User, _, _ domain.Session) { f.removeUser(t, u.ID) }},
-		{"whose user has another password", domain.RoleMember, func(u domain.User, _, _ domain.Session) {
-			f.update(t, u.ID, func(u *domain.User) { u.PasswordHash = domain.NewSecret("$test$another") })
-		}},
-		{"whose grant was taken back", domain.RoleMember, func(u domain.User, _, _ domain.Session) { f.revoke(t, u.ID, p.ID) }},
 		{"whose grant was taken back and given again", domain.RoleMember, func(u domain.User, _, _ domain.Session) {
 			f.revoke(t, u.ID, p.ID)
 			f.grant(t, u.ID, p.ID)
 		}},
+	}
+}
+
+// useByOrphan takes away what the conversations of sessions stand on, each thing alone.
+func useByOrphan(t *testing.T, f *fixture) {
+	p := f.addNamed(t, "p")
+	f.member(t, "beside", p.ID)
+	for _, way := range append(f.sessionLosses(t, p), []sessionLoss{
+		{"whose user was disabled and is enabled again", domain.RoleMember, func(u domain.User, _, _ domain.Session) {
+			f.update(t, u.ID, func(u *domain.User) { u.Disabled = true })
+			f.update(t, u.ID, func(u *domain.User) { u.Disabled = false })
+		}},
+		{"whose user has another password", domain.RoleMember, func(u domain.User, _, _ domain.Session) {
+			f.update(t, u.ID, func(u *domain.User) { u.PasswordHash = domain.NewSecret("$test$another") })
+		}},
+		{"whose grant was taken back", domain.RoleMember, func(u domain.User, _, _ domain.Session) { f.revoke(t, u.ID, p.ID) }},
 		{"whose role was taken away", domain.RoleAdmin, func(u domain.User, _, _ domain.Session) {
 			f.update(t, u.ID, func(u *domain.User) { u.Role = domain.RoleMember })
 		}},
@@ -716,7 +726,7 @@ func useByOrphan(t *testing.T, f *fixture) {
 			wantNil(t, "preparing: Sessions.Touch", f.Sessions.Touch(t.Context(), s.ID, f.clock.now(), s.Expires))
 			f.clock.set(login.Idle)
 		}},
-	} {
+	}...) {
 		u := f.user(domain.Username(fmt.Sprintf("user%d", f.next())), way.role)
 		s := f.under
 		if way.role == domain.RoleAdmin {
@@ -739,18 +749,16 @@ func useByOrphan(t *testing.T, f *fixture) {
 	}
 }
 
-// useByTokensOrphan takes away what the conversations of tokens stand on, each thing alone.
-func useByTokensOrphan(t *testing.T, f *fixture) {
-	p := f.addNamed(t, "p")
-	for _, way := range []struct {
-		name string
-		take func(u domain.User, token domain.AccessToken)
-	}{
+// tokenLoss is one way in which a token's use loses what it stands on.
+type tokenLoss struct {
+	name string
+	take func(u domain.User, token domain.AccessToken)
+}
+
+// tokenLosses are the ways that end for good what a member's token for p is used for.
+func (f *fixture) tokenLosses(t *testing.T, p domain.Project) []tokenLoss {
+	return []tokenLoss{
 		{"whose token was removed", func(_ domain.User, token domain.AccessToken) { f.withdraw(t, token.ID) }},
-		{"whose token was removed and is back under the same id", func(_ domain.User, token domain.AccessToken) {
-			f.withdraw(t, token.ID)
-			f.issue(t, token)
-		}},
 		{"whose user is disabled", func(u domain.User, _ domain.AccessToken) {
 			f.update(t, u.ID, func(u *domain.User) { u.Disabled = true })
 		}},
@@ -760,7 +768,18 @@ func useByTokensOrphan(t *testing.T, f *fixture) {
 			f.add(t, p)
 		}},
 		{"whose token is over", func(_ domain.User, token domain.AccessToken) { f.clock.set(token.Expires) }},
-	} {
+	}
+}
+
+// useByTokensOrphan takes away what the conversations of tokens stand on, each thing alone.
+func useByTokensOrphan(t *testing.T, f *fixture) {
+	p := f.addNamed(t, "p")
+	for _, way := range append(f.tokenLosses(t, p), tokenLoss{
+		"whose token was removed and is back under the same id", func(_ domain.User, token domain.AccessToken) {
+			f.withdraw(t, token.ID)
+			f.issue(t, token)
+		},
+	}) {
 		u := f.member(t, domain.Username(fmt.Sprintf("user%d", f.next())), p.ID)
 		token := f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes()))
 		c := f.conversation(domain.Session{}, token)
@@ -1143,31 +1162,17 @@ func standingSessions(t *testing.T, f *fixture) {
 	rec := f.record(domain.ActionLogin, domain.OnSession(besideLogin.ID))
 	wantNil(t, "preparing: Sessions.OpenLogin", f.Sessions.OpenLogin(t.Context(), besideLogin, beside.PasswordHash, rec))
 	stays := f.set(t, f.byRole(besideLogin, q.ID))
-	for _, way := range []struct {
-		name string
-		take func(u domain.User, login, s domain.Session)
-	}{
-		{"whose session has ended", func(_ domain.User, _, s domain.Session) { f.end(t, s.ID) }},
-		{"whose login has ended", func(_ domain.User, login, _ domain.Session) { f.end(t, login.ID) }},
-		{"in the place of whose session another came", func(_ domain.User, login, _ domain.Session) { f.set(t, f.under(login, p.ID)) }},
-		{"whose user is disabled", func(u domain.User, _, _ domain.Session) {
-			f.update(t, u.ID, func(u *domain.User) { u.Disabled = true })
-		}},
-		{"whose user is gone", func(u domain.User, _, _ domain.Session) { f.removeUser(t, u.ID) }},
-		{"whose grant was taken back and given again", func(u domain.User, _, _ domain.Session) {
-			f.revoke(t, u.ID, p.ID)
-			f.grant(t, u.ID, p.ID)
-		}},
-		{"whose project was removed", func(domain.User, domain.Session, domain.Session) {
+	for _, way := range append(f.sessionLosses(t, p), []sessionLoss{
+		{"whose project was removed", domain.RoleMember, func(domain.User, domain.Session, domain.Session) {
 			f.remove(t, p.ID)
 			f.add(t, p)
 		}},
-		{"whose session is over", func(_ domain.User, _, s domain.Session) { f.clock.set(s.Idle) }},
-		{"whose session is over, for all that it was used", func(_ domain.User, _, s domain.Session) {
+		{"whose session is over", domain.RoleMember, func(_ domain.User, _, s domain.Session) { f.clock.set(s.Idle) }},
+		{"whose session is over, for all that it was used", domain.RoleMember, func(_ domain.User, _, s domain.Session) {
 			f.used(t, s)
 			f.clock.set(s.Expires)
 		}},
-	} {
+	}...) {
 		u := f.member(t, domain.Username(fmt.Sprintf("user%d", f.next())), p.ID)
 		login := f.login(t, u)
 		s := f.set(t, f.under(login, p.ID))
@@ -1184,21 +1189,7 @@ func standingTokens(t *testing.T, f *fixture) {
 	beside := f.token(f.admin(t, "beside").ID, q.ID, domain.DefaultScopes())
 	beside.Expires = beside.Created.Add(1000 * time.Hour)
 	kept := ofToken(f.issue(t, beside), true, q, 0)
-	for _, way := range []struct {
-		name string
-		take func(u domain.User, token domain.AccessToken)
-	}{
-		{"whose token was removed", func(_ domain.User, token domain.AccessToken) { f.withdraw(t, token.ID) }},
-		{"whose user is disabled", func(u domain.User, _ domain.AccessToken) {
-			f.update(t, u.ID, func(u *domain.User) { u.Disabled = true })
-		}},
-		{"whose user is gone", func(u domain.User, _ domain.AccessToken) { f.removeUser(t, u.ID) }},
-		{"whose project was removed", func(domain.User, domain.AccessToken) {
-			f.remove(t, p.ID)
-			f.add(t, p)
-		}},
-		{"whose token is over", func(_ domain.User, token domain.AccessToken) { f.clock.set(token.Expires) }},
-	} {
+	for _, way := range f.tokenLosses(t, p) {
 		u := f.member(t, domain.Username(fmt.Sprintf("user%d", f.next())), p.ID)
 		token := f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes()))
 		a := ofToken(token, false, p, domain.DefaultScopes())

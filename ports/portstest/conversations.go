@@ -331,20 +331,7 @@ func conversationsSweptAtOnce(t *testing.T, f *fixture) {
 	at := f.instances(t)
 	over, live := f.sweptFrom(t, 40)
 	f.clock.set(over[len(over)-1].Expires)
-	counts, errs := make([]int, 8), make([]error, 8)
-	atOnce(8, func(i int) { counts[i], errs[i] = at[i%len(at)].Conversations.Sweep(t.Context(), 4) })
-	total := 0
-	for i, err := range errs {
-		wantNil(t, "one of 8 Sweeps at the same instant", err)
-		if counts[i] < 0 || counts[i] > 4 {
-			t.Fatalf("one of 8 Sweeps of at most 4 at the same instant: got %d", counts[i])
-		}
-		total += counts[i]
-	}
-	for n := f.sweepConversations(t, 7); n > 0; n = f.sweepConversations(t, 7) {
-		total += n
-	}
-	wantSame(t, "how many were swept of 40 that are over", total, len(over))
+	wantSweptAtOnce(t, len(over), func(i int) sweeper { return at[i%len(at)].Conversations })
 	f.wantNoConversation(t, "swept", over...)
 	f.wantConversation(t, "not over", live...)
 }

@@ -602,16 +602,24 @@ func grantLets(t *testing.T, f *fixture) {
 	f.wantRecords(t, "after each Grant")
 }
 
+// hostsUserIDs are user ids as the authentication of a host program may have them, no two
+// equal, and more after them.
+func hostsUserIDs(more ...string) []domain.UserID {
+	var all []domain.UserID
+	for _, text := range append(names(), more...) {
+		user, err := domain.ParseUserID(text)
+		if err != nil || slices.Contains(all, user) {
+			continue // what the domain takes for no user id gets as far as no port
+		}
+		all = append(all, user)
+	}
+	return all
+}
+
 // grantAnybody has ids as the authentication of a host program may have them.
 func grantAnybody(t *testing.T, f *fixture) {
 	p := f.addNamed(t, "p")
-	granted := map[domain.UserID]bool{}
-	for _, text := range append(names(), "auth0|507f1f77bcf86cd799439011", "CN=Ana,OU=Support,O=Acme", strings.Repeat("u", 128)) {
-		user, err := domain.ParseUserID(text)
-		if err != nil || granted[user] {
-			continue // what the domain takes for no user id gets as far as no port
-		}
-		granted[user] = true
+	for _, user := range hostsUserIDs("auth0|507f1f77bcf86cd799439011", "CN=Ana,OU=Support,O=Acme", strings.Repeat("u", 128)) {
 		f.wantSeen(t, fmt.Sprintf("the user %q before Grant", user), domain.GrantedTo(user))
 		f.grant(t, user, p.ID)
 		f.wantSeen(t, fmt.Sprintf("the user %q after Grant", user), domain.GrantedTo(user), p.ID)
@@ -823,13 +831,7 @@ func grantsOrder(t *testing.T, f *fixture) {
 	for range 3 {
 		ps = append(ps, f.addNamed(t, "p").ID)
 	}
-	seen := map[domain.UserID]bool{}
-	for i, text := range names() {
-		user, err := domain.ParseUserID(text)
-		if err != nil || seen[user] {
-			continue // what the domain takes for no user id gets as far as no port
-		}
-		seen[user] = true
+	for i, user := range hostsUserIDs() {
 		for n := range ps {
 			id := ps[(n+i)%len(ps)]
 			f.grant(t, user, id)

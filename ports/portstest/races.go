@@ -117,3 +117,33 @@ func (f *fixture) whileInUse(t *testing.T, what string, use func(ctx context.Con
 		}
 	}
 }
+
+// sweeper is what forgets what is over.
+type sweeper interface {
+	Sweep(ctx context.Context, limit int) (int, error)
+}
+
+// wantSweptAtOnce fails the test unless 8 Sweeps at the same instant, and then others until
+// nothing is over, forget as many as are over together. The i-th is at(i)'s.
+func wantSweptAtOnce(t *testing.T, over int, at func(i int) sweeper) {
+	t.Helper()
+	counts, errs := make([]int, 8), make([]error, 8)
+	atOnce(8, func(i int) { counts[i], errs[i] = at(i).Sweep(t.Context(), 4) })
+	total := 0
+	for i, err := range errs {
+		wantNil(t, "one of 8 Sweeps at the same instant", err)
+		if counts[i] < 0 || counts[i] > 4 {
+			t.Fatalf("one of 8 Sweeps of at most 4 at the same instant: got %d", counts[i])
+		}
+		total += counts[i]
+	}
+	for {
+		n, err := at(0).Sweep(t.Context(), 7)
+		wantNil(t, "Sweep of what they left", err)
+		if n <= 0 {
+			break
+		}
+		total += n
+	}
+	wantSame(t, fmt.Sprintf("how many were swept of %d that are over", over), total, over)
+}

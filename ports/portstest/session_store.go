@@ -618,20 +618,7 @@ func sweepAtOnce(t *testing.T, f *fixture) {
 	for range 10 {
 		live = append(live, f.set(t, f.hostedByRole("a host's admin", p.ID)))
 	}
-	counts, errs := make([]int, 8), make([]error, 8)
-	atOnce(8, func(i int) { counts[i], errs[i] = at[i%len(at)].Sessions.Sweep(t.Context(), 4) })
-	total := 0
-	for i, err := range errs {
-		wantNil(t, "one of 8 Sweeps at the same instant", err)
-		if counts[i] < 0 || counts[i] > 4 {
-			t.Fatalf("one of 8 Sweeps of at most 4 at the same instant: got %d", counts[i])
-		}
-		total += counts[i]
-	}
-	for n := f.sweep(t, 7); n > 0; n = f.sweep(t, 7) {
-		total += n
-	}
-	wantSame(t, "how many were swept of 40 that are over", total, len(over))
+	wantSweptAtOnce(t, len(over), func(i int) sweeper { return at[i%len(at)].Sessions })
 	f.wantOver(t, "swept", over...)
 	f.wantLive(t, "not over", live...)
 	f.wantRecords(t, "after Sweeps, which keep none")

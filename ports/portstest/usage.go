@@ -29,6 +29,7 @@ func Usage(t *testing.T, open OpenStore) {
 		{"Report returns at most limit sums, and goes on behind the key", 0, usagePages},
 		{"Report of nothing is no error", 0, usageNothing},
 		{"Report gives the sums of any counts, paged by any limit", 0, usageModel},
+		{"Report of many counts, of which keys come several times, is the whole in pages", 0, usageMany},
 		{"Report holds no connection once it has returned", 0, usageConnections},
 		{"what one instance writes another sees at once", 0, usageElsewhere},
 		{"no method keeps a record", 0, usageRecords},
@@ -78,36 +79,15 @@ func totals(q domain.UsageQuery, counts []domain.Usage) []domain.Usage {
 		if u.Day < q.From || u.Day > q.To {
 			continue
 		}
-		var key domain.UsageKey
-		for _, field := range q.GroupBy {
-			switch field {
-			case domain.UsageDay:
-				key.Day = u.Day
-			case domain.UsageProject:
-				key.Project = u.Project
-			case domain.UsageUser:
-				key.User = u.User
-			case domain.UsageToken:
-				key.Token = u.Token
-			case domain.UsageScope:
-				key.Scope = u.Scope
-			}
-		}
-		sum := sums[key]
-		sums[key] = domain.Usage{UsageKey: key, Calls: sum.Calls + u.Calls, Errors: sum.Errors + u.Errors, Milliseconds: sum.Milliseconds + u.Milliseconds}
+		u.UsageKey = u.By(q.GroupBy)
+		sums[u.UsageKey] = u.Plus(sums[u.UsageKey])
 	}
 	var list []domain.Usage
 	for _, sum := range sums {
 		list = append(list, sum)
 	}
-	slices.SortFunc(list, byUsageKey)
+	slices.SortFunc(list, func(a, b domain.Usage) int { return a.Compare(b.UsageKey) })
 	return list
-}
-
-func byUsageKey(a, b domain.Usage) int {
-	return cmp.Or(strings.Compare(string(a.Day), string(b.Day)), strings.Compare(string(a.Project), string(b.Project)),
-		strings.Compare(string(a.User), string(b.User)), strings.Compare(string(a.Token), string(b.Token)),
-		strings.Compare(string(a.Scope), string(b.Scope)))
 }
 
 // groupings are all sets of fields that usage can be grouped by.
@@ -264,13 +244,7 @@ func usageGroups(t *testing.T, f *fixture) {
 // usageOrder has users whose order is another one in every language than in bytes.
 func usageOrder(t *testing.T, f *fixture) {
 	var all []domain.Usage
-	seen := map[domain.UserID]bool{}
-	for i, text := range names() {
-		user, err := domain.ParseUserID(text)
-		if err != nil || seen[user] {
-			continue // what the domain takes for no user id gets as far as no port
-		}
-		seen[user] = true
+	for i, user := range hostsUserIDs() {
 		all = append(all, f.count([]domain.Day{"2026-11-25", "2026-11-24"}[i%2], projectID(500-i%7), user, "", domain.ScopeConverse))
 	}
 	f.added(t, all...)
@@ -327,7 +301,7 @@ func usagePages(t *testing.T, f *fixture) {
 	} {
 		var want []domain.Usage
 		for _, u := range totals(everyDay, all) {
-			if byUsageKey(u, domain.Usage{UsageKey: at}) > 0 {
+			if u.Compare(at) > 0 {
 				want = append(want, u)
 			}
 		}
@@ -370,6 +344,36 @@ func usageModel(t *testing.T, f *fixture) {
 		q := domain.UsageQuery{From: days[random.IntN(2)], To: days[1+random.IntN(2)], GroupBy: by[random.IntN(len(by))]}
 		limit := 1 + random.IntN(50)
 		what := fmt.Sprintf("Report of %+v, paged by %d", q, limit)
+		got, err := walkUsage(func(after *domain.UsageKey) ([]domain.Usage, error) {
+			return f.Usage.Report(t.Context(), q, after, limit)
+		}, limit)
+		wantNil(t, what, err)
+		wantSame(t, what, got, totals(q, all))
+	}
+}
+
+// usageMany adds hundreds of counts at once, more than fit into one page by far.
+func usageMany(t *testing.T, f *fixture) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var all []domain.Usage
+	for range 4 {
+		counts := make([]domain.Usage, 300) // so that keys come several times
+		for i := range counts {
+			counts[i] = domain.Usage{
+				UsageKey: domain.UsageKey{
+					Day: domain.Day(fmt.Sprintf("2026-11-%02d", 1+random.IntN(4))), Project: projectID(random.IntN(3)),
+					User:  domain.UserID(fmt.Sprintf("Ü user %d", random.IntN(3))),
+					Token: []domain.TokenID{"", tokenID(1), tokenID(2)}[random.IntN(3)], Scope: domain.AllScopes().List()[random.IntN(3)],
+				},
+				Calls: 1 + random.Int64N(3), Errors: random.Int64N(2), Milliseconds: random.Int64N(1000),
+			}
+		}
+		all = append(all, f.added(t, counts...)...)
+	}
+	const limit = 7
+	for _, by := range groupings() {
+		q := domain.UsageQuery{From: "2026-11-02", To: "2026-11-03", GroupBy: by}
+		what := fmt.Sprintf("Report by %q, paged by %d", by, limit)
 		got, err := walkUsage(func(after *domain.UsageKey) ([]domain.Usage, error) {
 			return f.Usage.Report(t.Context(), q, after, limit)
 		}, limit)
