@@ -198,7 +198,7 @@ func (s *Service) OwnUsers() bool { return s.ports.Users != nil }
 func (s *Service) record(call Call, action domain.Action, object string) domain.Record {
 	return domain.Record{
 		At: domain.Instant(s.ports.Clock()), Actor: call.Caller.Actor(), Action: action, Object: object,
-		Outcome: domain.OutcomeOK, RequestID: call.RequestID, Address: call.Address,
+		Outcome: domain.OutcomeOK, RequestID: call.RequestID, Address: call.Address, Count: 1,
 	}
 }
 

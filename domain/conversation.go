@@ -25,6 +25,8 @@ type Conversation struct {
 	Key     Sealed    // Voiceflow's session key
 	Created time.Time
 	Expires time.Time // exclusive; not later than that of what made it
+	// HandleSealedBy is the key that sealed its handle; "" where that is not known.
+	HandleSealedBy KeyID
 }
 
 // ConversationHandle is the kind of what the caller gets in the place of Voiceflow's

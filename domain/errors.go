@@ -27,6 +27,7 @@ const (
 	Unavailable          Kind = "unavailable"                    // a store could not answer; trying again may help
 	NoAssistant          Kind = "no_assistant"                   // the caller has set no assistant
 	CredentialsRejected  Kind = "assistant_credentials_rejected" // Voiceflow refused the key that is kept
+	NeedsReentry         Kind = "needs_reentry"                  // the key that is kept does not open; an admin has to set it again
 )
 
 // Kinds lists every Kind, so that a test can prove a mapping of them total.
@@ -34,7 +35,7 @@ func Kinds() []Kind {
 	return []Kind{
 		Invalid, NotAuthenticated, NotAllowed, NotFound, AlreadyAdded, AmbiguousName, NameTooLong,
 		Conflict, VoiceflowRejected, VoiceflowUnavailable, TooManyRequests, Corrupt, Unavailable,
-		NoAssistant, CredentialsRejected,
+		NoAssistant, CredentialsRejected, NeedsReentry,
 	}
 }
 

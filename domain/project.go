@@ -20,7 +20,10 @@ type Project struct {
 	Platform         string      // as the export said, "" where it did not
 	Created          time.Time   // when it was added here
 	VoiceflowCreated time.Time   // when Voiceflow says it was made
-	KeyStatus        KeyStatus   // what the last use of its key showed
+	KeyStatus        KeyStatus   // what is known of the key in the primary slot
+	SecondaryStatus  KeyStatus   // what is known of the key in the secondary slot
+	KeyChecked       time.Time   // when Voiceflow last said what it thinks of one of the keys; zero when it never did
+	KeySet           time.Time   // when one of the keys was last put there; zero where that is not known
 	Credits          Credits     // what the last use showed of its credits
 }
 
@@ -29,8 +32,11 @@ type KeyStatus string
 
 // What is known of a key.
 const (
-	KeyOK       KeyStatus = "ok"
-	KeyRejected KeyStatus = "rejected" // Voiceflow refused it
+	KeyOK           KeyStatus = "ok"
+	KeyRejected     KeyStatus = "rejected"      // Voiceflow refused it
+	KeyNeedsReentry KeyStatus = "needs_reentry" // what is stored does not open; an admin has to set it again
+	KeyUnchecked    KeyStatus = "unchecked"     // Voiceflow was not asked since it was stored
+	KeyNone         KeyStatus = "none"          // there is none in the slot
 )
 
 // Credits is what is known of a project's credits at Voiceflow.
@@ -53,7 +59,7 @@ func NewProject(id ProjectID, v VersionRef, e Export, now time.Time) (Project, e
 	p := Project{
 		ID: id, Name: foreignText(e.Name), Voiceflow: e.Project, Version: v.Version,
 		Platform: clip(e.Platform, 64), Created: Instant(now), VoiceflowCreated: Instant(e.Created),
-		KeyStatus: KeyOK, Credits: CreditsOK,
+		KeyStatus: KeyOK, SecondaryStatus: KeyNone, KeyChecked: Instant(now), KeySet: Instant(now), Credits: CreditsOK,
 	}
 	if p.Name == "" {
 		p.Name = string(e.Project)

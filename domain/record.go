@@ -74,6 +74,7 @@ type Record struct {
 	Outcome   string
 	RequestID string
 	Address   string // of the client; "" for a command
+	Count     int64  // how many times it happened; refusals of a minute share a row
 }
 
 // OnProject is the object that a project is in a Record.

@@ -25,8 +25,13 @@ func (s Sealed) IsZero() bool { return len(s.Bytes) == 0 }
 // Slot is one of the places that a project has for a key.
 type Slot string
 
-// SlotPrimary holds the key that a project was added with.
-const SlotPrimary Slot = "primary"
+// The slots. Voiceflow has a primary and a secondary key of a project live at the same
+// time (Voiceflow's API reference, 'Authentication'), so that keys can be rotated without
+// a gap.
+const (
+	SlotPrimary   Slot = "primary" // holds the key that a project was added with
+	SlotSecondary Slot = "secondary"
+)
 
 // Binding is what sealed bytes are bound to: they open only for an equal one. Only
 // this package makes them, so what may be sealed to what is decided here. The zero

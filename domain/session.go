@@ -35,6 +35,7 @@ type Session struct {
 	Expires  time.Time // exclusive; when it ends in any case
 	Address  string    // of the client that opened it
 	Agent    string    // User-Agent of the client that opened it, at most 256 bytes
+	SealedBy KeyID     // the key that sealed its cookie, as far as that was seen; "" where it is not known
 }
 
 // NewLogin starts the login of user at now.

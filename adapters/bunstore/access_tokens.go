@@ -37,14 +37,10 @@ type tokenRow struct {
 }
 
 func (r *tokenRow) token() domain.AccessToken {
-	t := domain.AccessToken{
-		ID: r.ID, Name: r.Name, Prefix: r.Prefix, User: r.UserID, Project: r.ProjectID,
-		Scopes: domain.ScopesFromText(r.Scopes), OwnUsers: r.OwnUsers, Created: instant(r.Created), Expires: instant(r.Expires),
+	return domain.AccessToken{
+		ID: r.ID, Name: r.Name, Prefix: r.Prefix, User: r.UserID, Project: r.ProjectID, Scopes: domain.ScopesFromText(r.Scopes),
+		OwnUsers: r.OwnUsers, Created: instant(r.Created), Expires: instant(r.Expires), LastUsed: instantOrNever(r.LastUsed),
 	}
-	if r.LastUsed != 0 {
-		t.LastUsed = instant(r.LastUsed)
-	}
-	return t
 }
 
 const tokenColumns = `t.id, t.name, t.prefix, t.user_id, t.project_id, t.scopes, t.own_users, t.created, t.expires, t.last_used`
@@ -67,10 +63,6 @@ func noToken() error {
 // Create implements ports.AccessTokens.
 func (a *AccessTokens) Create(ctx context.Context, t domain.AccessToken, hash domain.TokenHash, rec domain.Record) error {
 	s := a.store
-	var used int64
-	if !t.LastUsed.IsZero() {
-		used = micros(t.LastUsed)
-	}
 	return s.change(ctx, "create an access token", func(ctx context.Context, tx bun.Tx) error {
 		if err := storable(t.User); err != nil {
 			return err
@@ -88,7 +80,7 @@ func (a *AccessTokens) Create(ctx context.Context, t domain.AccessToken, hash do
 			}
 		}
 		_, err := s.exec(ctx, tx.Tx, insertToken, string(t.ID), hash[:], t.Name, t.Prefix, string(t.User), nullable(string(t.Project)),
-			t.Scopes.Text(), t.OwnUsers, micros(t.Created), micros(t.Expires), used)
+			t.Scopes.Text(), t.OwnUsers, micros(t.Created), micros(t.Expires), microsOrNever(t.LastUsed))
 		if err != nil {
 			return err
 		}

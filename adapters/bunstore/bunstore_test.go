@@ -162,7 +162,7 @@ func views(s *bunstore.Store) portstest.Store {
 // records reads the audit.
 func records(t testing.TB, db *sql.DB) []domain.Record {
 	t.Helper()
-	rows, err := db.QueryContext(t.Context(), `SELECT at, actor, action, object, outcome, request_id, address FROM audit ORDER BY id`)
+	rows, err := db.QueryContext(t.Context(), `SELECT at, actor, action, object, outcome, request_id, address, count FROM audit ORDER BY id`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func records(t testing.TB, db *sql.DB) []domain.Record {
 	for rows.Next() {
 		var r domain.Record
 		var at int64
-		if err := rows.Scan(&at, &r.Actor, &r.Action, &r.Object, &r.Outcome, &r.RequestID, &r.Address); err != nil {
+		if err := rows.Scan(&at, &r.Actor, &r.Action, &r.Object, &r.Outcome, &r.RequestID, &r.Address, &r.Count); err != nil {
 			t.Fatal(err)
 		}
 		r.At = time.UnixMicro(at).UTC()

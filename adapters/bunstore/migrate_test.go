@@ -26,7 +26,7 @@ import (
 const origin = domain.Origin("https://voiceflow.example.com")
 
 // steps are the names of the migrations.
-var steps = []string{"0001_initial", "0002_forwarding"}
+var steps = []string{"0001_initial", "0002_forwarding", "0003_turnover"}
 
 // stepsAt are the migrations as they are listed after they were applied at that time; the
 // zero time for those that were not.
@@ -72,9 +72,9 @@ func TestMigrationsAreListedBeforeAndAfter(t *testing.T) {
 		if got := strings.Count(log.String(), "migration applied"); got != len(steps) {
 			t.Errorf("got %d lines in the log, want %d:\n%s", got, len(steps), &log)
 		}
-		run(t, beside(t, address), `INSERT INTO schema_versions (version, name, applied) VALUES (3, '0003_later', 1), (7, '0007_much_later', 1)`)
+		run(t, beside(t, address), `INSERT INTO schema_versions (version, name, applied) VALUES (4, '0004_later', 1), (7, '0007_much_later', 1)`)
 		list("of a newer program", append(stepsAt(at),
-			bunstore.Migration{Version: 3, Name: "0003_later", Applied: time.UnixMicro(1).UTC()},
+			bunstore.Migration{Version: 4, Name: "0004_later", Applied: time.UnixMicro(1).UTC()},
 			bunstore.Migration{Version: 7, Name: "0007_much_later", Applied: time.UnixMicro(1).UTC()}))
 	})
 }
@@ -175,7 +175,7 @@ func TestRowsOfTheFirstSchemaAreThereInTheNewest(t *testing.T) {
 			Caller: domain.Caller{ID: "u", Login: l}, Session: a, Key: someKey, Granted: domain.ScopesOf(domain.ScopeConverse),
 			Project: domain.Project{
 				ID: "project-1", Name: "name 1", Voiceflow: "voiceflow-1", Version: "v", Platform: "webchat", Created: at(1), VoiceflowCreated: at(2),
-				KeyStatus: domain.KeyOK, Credits: domain.CreditsOK,
+				KeyStatus: domain.KeyOK, SecondaryStatus: domain.KeyNone, KeyChecked: at(1), KeySet: at(1), Credits: domain.CreditsOK,
 			},
 		}
 		access, err := s.Access().ForUse(t.Context(), domain.Credential{Login: "l", Assistant: "a"})

@@ -29,13 +29,17 @@ type projectRow struct {
 	Created          int64
 	VoiceflowCreated int64
 	KeyStatus        domain.KeyStatus
+	SecondaryStatus  domain.KeyStatus
+	KeyChecked       int64
+	KeySet           int64
 	Credits          domain.Credits
 }
 
 func (r *projectRow) project() domain.Project {
 	return domain.Project{
 		ID: r.ID, Name: r.Name, Voiceflow: r.VoiceflowID, Version: r.Version, Platform: r.Platform,
-		Created: instant(r.Created), VoiceflowCreated: instant(r.VoiceflowCreated), KeyStatus: r.KeyStatus, Credits: r.Credits,
+		Created: instant(r.Created), VoiceflowCreated: instant(r.VoiceflowCreated), KeyStatus: r.KeyStatus, SecondaryStatus: r.SecondaryStatus,
+		KeyChecked: instantOrNever(r.KeyChecked), KeySet: instantOrNever(r.KeySet), Credits: r.Credits,
 	}
 }
 
@@ -59,7 +63,7 @@ func (r *grantRow) grant() domain.Grant {
 	return domain.Grant{User: r.UserID, Project: r.ProjectID, Scopes: domain.ScopesFromText(r.Scopes), Created: instant(r.Created)}
 }
 
-const projectColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.credits`
+const projectColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.secondary_status, p.key_checked, p.key_set, p.credits`
 
 const (
 	pageOfAll = `SELECT ` + projectColumns + ` FROM projects p
@@ -95,8 +99,8 @@ WHERE g.name = $1 AND ($2 = '' OR p.voiceflow_id = $2) AND g.user_id = $4 ORDER 
 	findGrantedByVoiceflow = `SELECT ` + projectColumns + ` FROM projects p
 WHERE p.voiceflow_id = $1 AND (SELECT count(*) FROM grants g WHERE g.project_id = p.id AND g.user_id = $3) = 1 ORDER BY p.id LIMIT $2`
 
-	insertProject = `INSERT INTO projects (id, name, voiceflow_id, version, platform, created, voiceflow_created, key_status, credits)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`
+	insertProject = `INSERT INTO projects (id, name, voiceflow_id, version, platform, created, voiceflow_created, key_status, secondary_status, key_checked, key_set, credits)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`
 
 	selectPair = `SELECT ` + projectColumns + ` FROM projects p WHERE p.voiceflow_id = $1 AND p.version = $2`
 
@@ -114,7 +118,8 @@ func (p *Projects) Add(ctx context.Context, project domain.Project, key domain.S
 	s := p.store
 	return s.change(ctx, "add a project", func(ctx context.Context, tx bun.Tx) error {
 		added, err := s.exec(ctx, tx.Tx, insertProject, string(project.ID), project.Name, string(project.Voiceflow), project.Version,
-			project.Platform, micros(project.Created), micros(project.VoiceflowCreated), string(project.KeyStatus), string(project.Credits))
+			project.Platform, micros(project.Created), micros(project.VoiceflowCreated), string(project.KeyStatus), string(project.SecondaryStatus),
+			microsOrNever(project.KeyChecked), microsOrNever(project.KeySet), string(project.Credits))
 		if err != nil {
 			return err
 		}

@@ -403,7 +403,7 @@ func (b *builtStatements) AfterQuery(_ context.Context, e *bun.QueryEvent) {
 // explain returns the steps of SQLite's plan.
 func explain(t *testing.T, s *Store, statement string) []string {
 	t.Helper()
-	const parameters = 21 // no statement has more
+	const parameters = 23 // no statement has more
 	rows, err := s.reads.DB.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+statement, make([]any, parameters)...)
 	if err != nil {
 		t.Fatalf("%v in %s", err, statement)

@@ -34,18 +34,19 @@ type sessionRow struct {
 	Expires   int64
 	Address   string
 	Agent     string
+	SealedBy  domain.KeyID
 }
 
 func (r *sessionRow) session() domain.Session {
 	return domain.Session{
 		ID: r.ID, Kind: r.Kind, User: r.UserID, Login: r.LoginID, Project: r.ProjectID, ByRole: r.ByRole, Remember: r.Remember,
 		Created: instant(r.Created), LastUsed: instant(r.LastUsed), Idle: instant(r.Idle), Expires: instant(r.Expires),
-		Address: r.Address, Agent: r.Agent,
+		Address: r.Address, Agent: r.Agent, SealedBy: r.SealedBy,
 	}
 }
 
 const sessionColumns = `s.id, s.kind, s.user_id, s.login_id, s.project_id, s.by_role, s.remember,
-	s.created, s.last_used, s.idle, s.expires, s.address, s.agent`
+	s.created, s.last_used, s.idle, s.expires, s.address, s.agent, s.sealed_by`
 
 // A session is over at the earlier of its ends. Only Sweep asks for that as ends, which
 // has an index: a planner might otherwise take it for a way to a live session.
@@ -63,19 +64,19 @@ const (
 	endSessions = `DELETE FROM sessions WHERE user_id = $1 AND id <> $2 AND (login_id IS NULL OR login_id <> $2)`
 )
 
-// The values of a session are $1 to $13, those of its audit row $14 to $20. $21 is what
+// The values of a session are $1 to $14, those of its audit row $15 to $22. $23 is what
 // else decides.
 const (
 	insertSession = `INSERT INTO sessions (id, kind, user_id, login_id, project_id, by_role, remember,
-	created, last_used, idle, expires, address, agent) `
-	sessionValues = `$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13`
-	recordOpened  = insertAudit + `SELECT $14, $15, $16, $17, $18, $19, $20`
+	created, last_used, idle, expires, address, agent, sealed_by) `
+	sessionValues = `$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14`
+	recordOpened  = insertAudit + `SELECT $15, $16, $17, $18, $19, $20, $21, $22`
 
 	// replacing puts the session in the place of the one that its login had.
 	replacing = ` ON CONFLICT (login_id) WHERE login_id IS NOT NULL DO UPDATE SET
 	id = excluded.id, user_id = excluded.user_id, project_id = excluded.project_id, by_role = excluded.by_role, remember = excluded.remember,
 	created = excluded.created, last_used = excluded.last_used, idle = excluded.idle, expires = excluded.expires,
-	address = excluded.address, agent = excluded.agent`
+	address = excluded.address, agent = excluded.agent, sealed_by = excluded.sealed_by`
 )
 
 // admission is one way in which a session can be let in. Where nothing lets it in its
@@ -106,10 +107,10 @@ SELECT * FROM allowed`,
 }
 
 const (
-	liveLogin  = ` AND l.id = $4 AND l.kind = 'login' AND l.user_id = $3 AND l.idle > $21 AND l.expires > $21`
+	liveLogin  = ` AND l.id = $4 AND l.kind = 'login' AND l.user_id = $3 AND l.idle > $23 AND l.expires > $23`
 	isAdmin    = ` u.id = $3 AND u.role = 'admin' AND NOT u.disabled`
 	isGranted  = ` g.user_id = $3 AND g.project_id = $5 AND ` + itsProject
-	mayLogIn   = ` FROM users u WHERE u.id = $3 AND NOT u.disabled AND u.password_hash = $21`
+	mayLogIn   = ` FROM users u WHERE u.id = $3 AND NOT u.disabled AND u.password_hash = $23`
 	roleStands = `SELECT u.id FROM users u, sessions l WHERE u.id = $1 AND u.role = 'admin' AND NOT u.disabled
 	AND l.id = $2 AND l.kind = 'login' AND l.user_id = $1 AND l.idle > $3 AND l.expires > $3`
 )
@@ -169,7 +170,7 @@ func open[T any](ctx context.Context, s *Store, what string, way admission, sess
 	args := []any{
 		string(session.ID), string(session.Kind), string(session.User), nullable(string(session.Login)), nullable(string(session.Project)),
 		session.ByRole, session.Remember, micros(session.Created), micros(session.LastUsed), micros(session.Idle), micros(session.Expires),
-		session.Address, session.Agent,
+		session.Address, session.Agent, string(session.SealedBy),
 	}
 	args = append(append(args, recordValues(rec)...), decides...)
 	var allowed []T

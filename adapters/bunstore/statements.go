@@ -206,3 +206,19 @@ func micros(t time.Time) int64 { return t.UnixMicro() }
 
 // instant reverses micros.
 func instant(us int64) time.Time { return time.UnixMicro(us).UTC() }
+
+// microsOrNever is micros of a time that may be zero, for what never happened.
+func microsOrNever(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return micros(t)
+}
+
+// instantOrNever reverses microsOrNever.
+func instantOrNever(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return instant(us)
+}

@@ -46,6 +46,7 @@ var failures = map[domain.Kind]failure{
 	domain.Unavailable:          {code: "unavailable", documented: 400, elsewhere: 503, retry: true, message: "the service can't answer at the moment; try again later"},
 	domain.NoAssistant:          {code: "no_assistant", documented: 400, elsewhere: 409, message: "no assistant is set"},
 	domain.CredentialsRejected:  {code: "assistant_credentials_rejected", documented: 400, elsewhere: 502, message: "Voiceflow refused the key that is kept for this assistant; an admin has to see to it"},
+	domain.NeedsReentry:         {code: "needs_reentry", documented: 400, elsewhere: 409, message: "the key that is kept for this assistant does not open; an admin has to set it again"},
 	domain.Corrupt:              failed,
 	internal:                    failed,
 	crossOrigin:                 {code: "cross_origin", documented: 400, elsewhere: 403, message: "a page of another origin may not do this"},

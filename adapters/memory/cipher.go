@@ -6,6 +6,7 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
 	"sync"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -14,7 +15,7 @@ import (
 
 var _ ports.Cipher = (*Cipher)(nil)
 
-// Cipher is a ports.Cipher, AES-256-GCM under one random key that is kept nowhere but in
+// Cipher is a ports.Cipher, AES-256-GCM under random keys that are kept nowhere but in
 // memory: what it has sealed opens for nobody once the process has ended. It is safe for
 // concurrent use.
 type Cipher struct {
@@ -24,9 +25,16 @@ type Cipher struct {
 	prepared bool
 }
 
-// keyset is the one key, made by the first Prepare that may.
+// keyset holds the keys, the current one first. The first is made by the first Prepare
+// that may.
 type keyset struct {
-	mu   sync.Mutex
+	mu   sync.RWMutex
+	keys []key
+
+	changing sync.Mutex // held while the keyset is being changed
+}
+
+type key struct {
 	name domain.KeyID
 	aead cipher.AEAD
 }
@@ -54,28 +62,48 @@ func (c *Cipher) Prepare(ctx context.Context, fresh bool) error {
 }
 
 func (k *keyset) make(fresh bool) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.aead != nil {
+	k.changing.Lock()
+	defer k.changing.Unlock()
+	if len(k.all()) > 0 {
 		return nil
 	}
 	if !fresh {
 		return &domain.Error{Kind: domain.Corrupt, Public: "the keyset that was in memory is gone, with the process that had it"}
 	}
-	var key [32]byte
+	first, err := newKey()
+	if err == nil {
+		k.set([]key{first})
+	}
+	return err
+}
+
+func newKey() (key, error) {
+	var bytes [32]byte
 	var name [4]byte
-	_, _ = rand.Read(key[:]) // documented never to fail
+	_, _ = rand.Read(bytes[:]) // documented never to fail
 	_, _ = rand.Read(name[:])
-	block, err := aes.NewCipher(key[:])
+	block, err := aes.NewCipher(bytes[:])
 	if err != nil {
-		return unavailable(err)
+		return key{}, unavailable(err)
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
-		return unavailable(err)
+		return key{}, unavailable(err)
 	}
-	k.aead, k.name = aead, domain.KeyID(hex.EncodeToString(name[:]))
-	return nil
+	return key{domain.KeyID(hex.EncodeToString(name[:])), aead}, nil
+}
+
+// all are the keys. Nobody changes the slice.
+func (k *keyset) all() []key {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.keys
+}
+
+func (k *keyset) set(keys []key) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.keys = keys
 }
 
 // Seal encrypts plain. It is Invalid for the zero Binding and Unavailable before Prepare.
@@ -83,11 +111,14 @@ func (c *Cipher) Seal(plain domain.Secret, to domain.Binding) (domain.Sealed, er
 	if !c.ready() {
 		return domain.Sealed{}, unavailable(nil)
 	}
+	return c.keyset.all()[0].seal(plain, to)
+}
+
+func (k key) seal(plain domain.Secret, to domain.Binding) (domain.Sealed, error) {
 	if to == (domain.Binding{}) {
 		return domain.Sealed{}, &domain.Error{Kind: domain.Invalid, Public: "nothing is sealed without a binding"}
 	}
-	sealed := c.keyset.aead.Seal(nil, nil, []byte(plain.Reveal()), []byte(to.AssociatedData()))
-	return domain.Sealed{Key: c.keyset.name, Bytes: sealed}, nil
+	return domain.Sealed{Key: k.name, Bytes: k.aead.Seal(nil, nil, []byte(plain.Reveal()), []byte(to.AssociatedData()))}, nil
 }
 
 // Open decrypts what Seal returned, for the same binding. It is Corrupt for anything
@@ -96,15 +127,92 @@ func (c *Cipher) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error)
 	if !c.ready() {
 		return domain.Secret{}, unavailable(nil)
 	}
+	keys := c.keyset.all()
+	i := slices.IndexFunc(keys, func(k key) bool { return k.name == s.Key })
 	corrupt := &domain.Error{Kind: domain.Corrupt, Public: "sealed bytes do not open"}
-	if s.Key != c.keyset.name || to == (domain.Binding{}) {
+	if i < 0 || to == (domain.Binding{}) {
 		return domain.Secret{}, corrupt
 	}
-	plain, err := c.keyset.aead.Open(nil, nil, s.Bytes, []byte(to.AssociatedData()))
+	plain, err := keys[i].aead.Open(nil, nil, s.Bytes, []byte(to.AssociatedData()))
 	if err != nil {
 		return domain.Secret{}, corrupt
 	}
 	return domain.NewSecret(string(plain)), nil
+}
+
+// Keys returns the names of the keys, the current one first; none before Prepare.
+func (c *Cipher) Keys() []domain.KeyID {
+	if !c.ready() {
+		return nil
+	}
+	return names(c.keyset.all())
+}
+
+func names(keys []key) []domain.KeyID {
+	all := make([]domain.KeyID, len(keys))
+	for i, k := range keys {
+		all[i] = k.name
+	}
+	return all
+}
+
+// Refresh has nothing to do: all instances have one keyset.
+func (c *Cipher) Refresh(ctx context.Context) error {
+	if ctx.Err() != nil || !c.ready() {
+		return unavailable(context.Cause(ctx))
+	}
+	return nil
+}
+
+// Rotate adds a key that seals from then on. The new key opens while known is called.
+func (c *Cipher) Rotate(ctx context.Context, known func(seal func(domain.Secret, domain.Binding) (domain.Sealed, error)) error) (domain.KeyID, error) {
+	if err := c.Refresh(ctx); err != nil {
+		return "", err
+	}
+	k := c.keyset
+	k.changing.Lock()
+	defer k.changing.Unlock()
+	added, err := newKey()
+	if err != nil {
+		return "", err
+	}
+	old := k.all()
+	k.set(append(slices.Clone(old), added))
+	if err := known(added.seal); err != nil {
+		return "", err
+	}
+	k.set(append([]key{added}, old...))
+	return added.name, nil
+}
+
+// Retire takes keys out of the keyset.
+func (c *Cipher) Retire(ctx context.Context, keys []domain.KeyID, allow func([]domain.KeyID) error) ([]domain.KeyID, error) {
+	if err := c.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	k := c.keyset
+	k.changing.Lock()
+	defer k.changing.Unlock()
+	all := k.all()
+	if len(keys) == 0 {
+		keys = names(all[1:])
+	}
+	for _, name := range keys {
+		switch slices.Index(names(all), name) {
+		case -1:
+			return nil, &domain.Error{Kind: domain.NotFound, Public: "the keyset has no key " + string(name)}
+		case 0:
+			return nil, &domain.Error{Kind: domain.Conflict, Public: "key " + string(name) + " seals; rotate first"}
+		}
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	if err := allow(keys); err != nil {
+		return nil, err
+	}
+	k.set(slices.DeleteFunc(slices.Clone(all), func(k key) bool { return slices.Contains(keys, k.name) }))
+	return keys, nil
 }
 
 func (c *Cipher) ready() bool {

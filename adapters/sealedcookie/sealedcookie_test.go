@@ -19,11 +19,13 @@ import (
 	"github.com/flowlatch/flowlatch/ports/portstest"
 )
 
-var _ ports.Cipher = gcm{}
-
 // gcm is a cipher with one key that is made from its name, for the tests of this
 // package, which may not use another adapter.
-type gcm struct{ key domain.KeyID }
+type gcm struct {
+	ports.Cipher // what is not asked of it here
+
+	key domain.KeyID
+}
 
 func (c gcm) aead() cipher.AEAD {
 	key := sha256.Sum256([]byte(c.key))
@@ -75,12 +77,12 @@ func TestCookies(t *testing.T) {
 	portstest.Cookies(t, func(*testing.T) ports.Cookies {
 		name := <-names
 		names <- name + "1"
-		return sealedcookie.New(gcm{name})
+		return sealedcookie.New(gcm{key: name})
 	})
 }
 
 func TestACookieIsShort(t *testing.T) {
-	text, err := sealedcookie.New(gcm{"1234567890"}).Seal(assistant)
+	text, err := sealedcookie.New(gcm{key: "1234567890"}).Seal(assistant)
 	if err != nil {
 		t.Fatalf("Seal: got error %v, want success", err)
 	}
@@ -90,7 +92,7 @@ func TestACookieIsShort(t *testing.T) {
 }
 
 func TestWhatIsSealedComesBackAsItWas(t *testing.T) {
-	c := sealedcookie.New(gcm{"1"})
+	c := sealedcookie.New(gcm{key: "1"})
 	rapid.Check(t, func(t *rapid.T) {
 		kind := rapid.SampledFrom([]domain.SessionKind{domain.LoginSession, domain.AssistantSession}).Draw(t, "kind")
 		text := rapid.StringN(0, 128, 128)
@@ -117,17 +119,17 @@ func TestClaimsThatDoNotFitAreInvalid(t *testing.T) {
 	} {
 		claims := assistant
 		claims.User = domain.UserID(user)
-		if text, err := sealedcookie.New(gcm{"1"}).Seal(claims); domain.KindOf(err) != domain.Invalid || text != "" {
+		if text, err := sealedcookie.New(gcm{key: "1"}).Seal(claims); domain.KindOf(err) != domain.Invalid || text != "" {
 			t.Errorf("Seal of %s: got error %v, want kind %q", name, err, domain.Invalid)
 		}
 	}
-	if text, err := sealedcookie.New(gcm{domain.KeyID(strings.Repeat("k", 256))}).Seal(assistant); domain.KindOf(err) != domain.Invalid || text != "" {
+	if text, err := sealedcookie.New(gcm{key: domain.KeyID(strings.Repeat("k", 256))}).Seal(assistant); domain.KindOf(err) != domain.Invalid || text != "" {
 		t.Errorf("Seal by a key with a name of 256 bytes: got error %v, want kind %q", err, domain.Invalid)
 	}
 }
 
 func TestAKeyWithALongNameWorks(t *testing.T) {
-	c := sealedcookie.New(gcm{domain.KeyID(strings.Repeat("k", 255))})
+	c := sealedcookie.New(gcm{key: domain.KeyID(strings.Repeat("k", 255))})
 	text, err := c.Seal(assistant)
 	if err != nil {
 		t.Fatalf("Seal: got error %v, want success", err)
@@ -138,7 +140,7 @@ func TestAKeyWithALongNameWorks(t *testing.T) {
 }
 
 func TestSealedBytesThatAreNoClaimsAreNotAuthenticated(t *testing.T) {
-	cipher := gcm{"1"}
+	cipher := gcm{key: "1"}
 	for name, plain := range map[string]string{
 		"nothing":                         "",
 		"a key":                           "VF.DM.made.up",
@@ -158,7 +160,7 @@ func TestSealedBytesThatAreNoClaimsAreNotAuthenticated(t *testing.T) {
 }
 
 func TestACipherThatCanNotAnswerIsUnavailable(t *testing.T) {
-	text, err := sealedcookie.New(gcm{"1"}).Seal(assistant)
+	text, err := sealedcookie.New(gcm{key: "1"}).Seal(assistant)
 	if err != nil {
 		t.Fatalf("Seal: got error %v, want success", err)
 	}
@@ -172,7 +174,7 @@ func TestACipherThatCanNotAnswerIsUnavailable(t *testing.T) {
 }
 
 func FuzzOpen(f *testing.F) {
-	c := sealedcookie.New(gcm{"1"})
+	c := sealedcookie.New(gcm{key: "1"})
 	good, err := c.Seal(assistant)
 	if err != nil {
 		f.Fatal(err)

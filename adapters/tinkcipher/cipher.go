@@ -102,13 +102,30 @@ func (c *Cipher) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error)
 	return domain.NewSecret(string(plain)), nil
 }
 
-// KeyIDs returns the keys that open: first the primary one, which seals, then the others
+// Keys returns the keys that open: first the primary one, which seals, then the others
 // in the order of the keyset. There are none until Prepare has succeeded.
-func (c *Cipher) KeyIDs() []domain.KeyID {
+func (c *Cipher) Keys() []domain.KeyID {
 	if r := c.ring.Load(); r != nil {
 		return slices.Clone(r.ids)
 	}
 	return nil
+}
+
+// Refresh does nothing: the keyset is not looked at again.
+func (c *Cipher) Refresh(context.Context) error { return nil }
+
+// Rotate is Conflict.
+func (c *Cipher) Rotate(context.Context, func(func(domain.Secret, domain.Binding) (domain.Sealed, error)) error) (domain.KeyID, error) {
+	return "", unchangeable()
+}
+
+// Retire is Conflict.
+func (c *Cipher) Retire(context.Context, []domain.KeyID, func([]domain.KeyID) error) ([]domain.KeyID, error) {
+	return nil, unchangeable()
+}
+
+func unchangeable() error {
+	return &domain.Error{Kind: domain.Conflict, Public: "the keyset can't be changed from here"}
 }
 
 // keyID is how a key of Tink is called outside of Tink: its number in decimal, as it

@@ -164,7 +164,7 @@ func TestWhateverIsWrongIsOneAnswer(t *testing.T) {
 		"no bytes under a good key": {Key: good.Key},
 		"the prefix alone":          {Key: good.Key, Bytes: good.Bytes[:5]},
 		"no key":                    {Bytes: good.Bytes},
-		"another key's name":        {Key: stranger.KeyIDs()[0], Bytes: good.Bytes},
+		"another key's name":        {Key: stranger.Keys()[0], Bytes: good.Bytes},
 		"the key with a zero":       {Key: "0" + good.Key, Bytes: good.Bytes},
 		"of another keyset":         seal(t, stranger, "a secret"),
 		"with a byte more":          {Key: good.Key, Bytes: append(append([]byte(nil), good.Bytes...), 0)},
@@ -201,8 +201,8 @@ func TestNothingIsSealedOrOpenedBeforePrepare(t *testing.T) {
 	if _, err := c.Open(s, binding); domain.KindOf(err) != domain.Unavailable {
 		t.Errorf("Open: got error %v, want kind %q", err, domain.Unavailable)
 	}
-	if ids := c.KeyIDs(); ids != nil {
-		t.Errorf("KeyIDs: got %v, want none", ids)
+	if ids := c.Keys(); ids != nil {
+		t.Errorf("Keys: got %v, want none", ids)
 	}
 }
 
@@ -212,9 +212,9 @@ func TestThePrimaryKeySealsAndEveryEnabledKeyOpens(t *testing.T) {
 
 	second := addKey(t, first)
 	c := prepared(t, second)
-	ids := c.KeyIDs()
+	ids := c.Keys()
 	if len(ids) != 2 || ids[1] != old.Key {
-		t.Fatalf("KeyIDs: got %v, want two with the old key %s behind the new one", ids, old.Key)
+		t.Fatalf("Keys: got %v, want two with the old key %s behind the new one", ids, old.Key)
 	}
 	s := seal(t, c, "new")
 	if s.Key != ids[0] {
@@ -228,8 +228,8 @@ func TestThePrimaryKeySealsAndEveryEnabledKeyOpens(t *testing.T) {
 	retired := prepared(t, disableKey(t, second, old.Key))
 	_, err = retired.Open(old, binding)
 	wantCorrupt(t, "Open after the old key was disabled", err)
-	if got, want := retired.KeyIDs(), []domain.KeyID{s.Key}; !cmp.Equal(got, want) {
-		t.Errorf("KeyIDs after the old key was disabled: got %v, want %v", got, want)
+	if got, want := retired.Keys(), []domain.KeyID{s.Key}; !cmp.Equal(got, want) {
+		t.Errorf("Keys after the old key was disabled: got %v, want %v", got, want)
 	}
 }
 

@@ -78,7 +78,7 @@ func TestPreparingAgainChangesNothing(t *testing.T) {
 	if err := c.Prepare(t.Context(), true); err != nil {
 		t.Fatalf("Prepare: got error %v, want success", err)
 	}
-	ids := c.KeyIDs()
+	ids := c.Keys()
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
@@ -87,8 +87,8 @@ func TestPreparingAgainChangesNothing(t *testing.T) {
 			t.Errorf("Prepare again with fresh %v: got error %v, want success", fresh, err)
 		}
 	}
-	if got := c.KeyIDs(); !cmp.Equal(got, ids) {
-		t.Errorf("KeyIDs: got %v, want %v as before", got, ids)
+	if got := c.Keys(); !cmp.Equal(got, ids) {
+		t.Errorf("Keys: got %v, want %v as before", got, ids)
 	}
 	wantOnly(t, filepath.Dir(path))
 }

@@ -47,7 +47,7 @@ func voiceflowID(n int) domain.VoiceflowID {
 func (f *fixture) record(action domain.Action, object string) domain.Record {
 	return domain.Record{
 		At: domain.Instant(f.clock.now()), Actor: domain.ActorOperator, Action: action, Object: object,
-		Outcome: domain.OutcomeOK, RequestID: fmt.Sprintf("request-%06d", f.next()), Address: "192.0.2.7",
+		Outcome: domain.OutcomeOK, RequestID: fmt.Sprintf("request-%06d", f.next()), Address: "192.0.2.7", Count: 1,
 	}
 }
 
@@ -57,7 +57,8 @@ func (f *fixture) project(name string) domain.Project {
 	return domain.Project{
 		ID: projectID(n), Name: name, Voiceflow: voiceflowID(n), Version: fmt.Sprintf("66c6%020x", n),
 		Platform: "webchat", Created: domain.Instant(f.clock.now()), VoiceflowCreated: voiceflowID(n).Created(),
-		KeyStatus: domain.KeyOK, Credits: domain.CreditsOK,
+		KeyStatus: domain.KeyOK, SecondaryStatus: domain.KeyNone, KeyChecked: domain.Instant(f.clock.now()),
+		KeySet: domain.Instant(f.clock.now()), Credits: domain.CreditsOK,
 	}
 }
 
