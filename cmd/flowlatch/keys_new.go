@@ -19,7 +19,7 @@ A service that is told of no keyset makes its own in the data folder at its firs
 
 // Run makes the keyset.
 func (c keysNewCommand) Run() error {
-	keyset, err := tinkcipher.Generate()
+	keyset, err := tinkcipher.Generate(nil)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func ofDatabase(cfg Config, err error) error {
 
 func newCipher(cfg Config) *tinkcipher.Cipher {
 	if !cfg.Keyset.IsZero() {
-		return tinkcipher.NewText(cfg.Keyset, "the variable "+prefix+"KEYSET")
+		return tinkcipher.NewText(cfg.Keyset, "the variable "+prefix+"KEYSET", nil)
 	}
 	return tinkcipher.NewFile(cfg.keysetPath(), tinkcipher.FileOptions{Named: !cfg.ownKeyset()})
 }

@@ -40,7 +40,7 @@ type keys struct {
 
 func newKeys(b *testing.B) keys {
 	k := keys{file: filepath.Join(b.TempDir(), "keyset.json")}
-	text, err := tinkcipher.Generate()
+	text, err := tinkcipher.Generate(nil)
 	if err != nil {
 		b.Fatal(err)
 	}
