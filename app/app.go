@@ -74,7 +74,8 @@ type Service struct {
 // the schema up to date, makes the first keyset where nothing was ever sealed, and
 // otherwise wants the keyset to open the database's known value and Voiceflow to be
 // the one that the database's keys are for: Corrupt and Conflict say what is wrong in
-// a sentence for the operator. A database that can't be reached is Unavailable.
+// a sentence for the operator. A known value that another key than the current one has
+// sealed, as after a rotation by hand, is sealed anew. A database that can't be reached is Unavailable.
 func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 	if p.Projects == nil || p.Sessions == nil || p.Access == nil || p.Conversations == nil || p.Usage == nil || p.AuditLog == nil ||
 		p.Installation == nil || p.Cipher == nil || p.Cookies == nil || p.Pseudonyms == nil || p.Voiceflow == nil {
@@ -141,8 +142,35 @@ func (s *Service) recognise(ctx context.Context) func(domain.Installation) (doma
 		if err := s.opens(is); err != nil {
 			return domain.Installation{}, err
 		}
-		return s.withPseudonyms(is)
+		is, err := s.withPseudonyms(is)
+		if err != nil {
+			return domain.Installation{}, err
+		}
+		return s.underCurrentKey(ctx, is)
 	}
+}
+
+// underCurrentKey seals what the current key has not sealed anew, so that no keyset is
+// taken for the one of this database that lacks that key.
+func (s *Service) underCurrentKey(ctx context.Context, is domain.Installation) (domain.Installation, error) {
+	if err := s.ports.Cipher.Refresh(ctx); err != nil {
+		return domain.Installation{}, err
+	}
+	current := s.ports.Cipher.Keys()[0]
+	if is.Known.Key == current && is.Pseudonyms.Key == current {
+		return is, nil
+	}
+	return s.resealed(is, s.ports.Cipher.Seal)
+}
+
+// resealed is the installation as seal seals it.
+func (s *Service) resealed(is domain.Installation, seal func(domain.Secret, domain.Binding) (domain.Sealed, error)) (domain.Installation, error) {
+	var err error
+	if is.Known, err = seal(domain.NewSecret(knownValue), domain.BindKnownValue(is.Origin)); err != nil {
+		return domain.Installation{}, err
+	}
+	is.Pseudonyms, err = seal(s.pseudonyms, domain.BindPseudonymKey())
+	return is, err
 }
 
 // withPseudonyms opens the key of the pseudonyms, or makes it where there is none yet.

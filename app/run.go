@@ -10,7 +10,8 @@ import (
 const lastCalls = time.Second
 
 // Run does what a service has to do now and then, until ctx is done: it ends open calls
-// that have lost what let them in, stores what was counted, and forgets what is over. At
+// that have lost what let them in, stores what was counted, takes over what
+// others have made of the keyset, and forgets what is over. At
 // the end it waits up to a second for calls that are open, and stores what was counted
 // last. failed is told what could not be done, by several goroutines at once, and may be
 // nil; everything is tried again. A program that serves forwarded calls runs it once for
@@ -39,6 +40,7 @@ func (s *Service) Run(ctx context.Context, failed func(what string, err error)) 
 	}
 	every(youngUse, "look whether open calls may go on", s.EndLostUses)
 	every(time.Second, "store the counts of usage", s.FlushUsage)
+	every(time.Second, "read the keyset again", s.ports.Cipher.Refresh)
 	every(time.Minute, "sweep what is over", func(ctx context.Context) error {
 		_, err := s.Sweep(ctx)
 		return err

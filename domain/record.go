@@ -43,6 +43,10 @@ const (
 	// project's key and of its credits.
 	ActionMarkKey     Action = "mark_key"
 	ActionMarkCredits Action = "mark_credits"
+
+	// ActionRotateKeys is that a key was added to the service's keyset, which seals from
+	// then on.
+	ActionRotateKeys Action = "rotate_keys"
 )
 
 // OutcomeOK is the outcome of what succeeded.
@@ -88,6 +92,9 @@ func OnGrant(user UserID, project ProjectID) string { return OnUser(user) + " " 
 
 // OnSession is the object that a session is in a Record.
 func OnSession(id SessionID) string { return "session:" + string(id) }
+
+// OnKey is the object that a key of the service's keyset is in a Record.
+func OnKey(id KeyID) string { return "key:" + string(id) }
 
 // OnToken is the object that an access token is in a Record.
 func OnToken(id TokenID) string { return "token:" + string(id) }

@@ -368,7 +368,7 @@ func TestEveryStatementUsesAnIndexOnSQLite(t *testing.T) {
 		selectPair, selectKeys, selectCaller, selectSession, touchSession, endSession, endLogins, endSessions, roleStands,
 		userByID, userByName, pageOfUsers, updateUser,
 		selectTokenCaller, useByLogin, useOfHost, useByToken, useByConversation, standingSessions, standingTokens,
-		pageOfTokens, pageOfTokensOfUser, tokenUsed, renewConversation, selectConversationKey,
+		pageOfTokens, pageOfTokensOfUser, tokenUsed, renewConversation, selectConversationKey, resealInstallation,
 	}
 	for _, way := range ways {
 		bound = append(bound, way.find)
