@@ -58,7 +58,7 @@ func useKeyInEveryWay(t *testing.T, database string) {
 	everyRoute(t, admin, member, id, known)
 	keyInTheWrongPlaces(t, admin, key)
 	for _, args := range [][]string{
-		{"project", "list"}, {"project", "list", "--json"}, {"user", "list"}, {"user", "list", "--json"}, {"migrate", "status"}, {"version"},
+		{"project", "list"}, {"project", "list", "--json"}, {"user", "list"}, {"user", "list", "--json"}, {"migrate", "status"}, {"keys", "rotate"}, {"version"},
 	} {
 		m.must("", args...)
 	}
@@ -68,7 +68,7 @@ func useKeyInEveryWay(t *testing.T, database string) {
 	} {
 		m.fails(exitFailure, "", key, args...)
 	}
-	for _, name := range []string{"DATABASE_URL", "KEYSET", "VOICEFLOW_API_URL", "TRUSTED_ORIGINS", "LOG_LEVEL", "ADDR"} {
+	for _, name := range []string{"DATABASE_URL", "KEYSET", "KEYSET_KMS", "VOICEFLOW_API_URL", "TRUSTED_ORIGINS", "LOG_LEVEL", "ADDR"} {
 		m.with(prefix+name, key).fails(exitFailure, "", "", "serve")
 	}
 

@@ -45,7 +45,8 @@ type commandLine struct {
 	} `cmd:"" help:"Look after assistants."`
 
 	Keys struct {
-		New keysNewCommand `cmd:"" help:"Make a keyset in a new file."`
+		New    keysNewCommand    `cmd:"" help:"Make a keyset in a new file."`
+		Rotate keysRotateCommand `cmd:"" help:"Add a key that seals from then on."`
 	} `cmd:"" help:"Look after the keyset."`
 
 	Migrate struct {

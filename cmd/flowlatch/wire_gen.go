@@ -36,7 +36,11 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 	bunstoreUsage := bunstore.NewUsage(store)
 	auditLog := bunstore.NewAuditLog(store)
 	installation := bunstore.NewInstallation(store)
-	cipher := newCipher(cfg)
+	cipher, err := newCipher(cfg, clock)
+	if err != nil {
+		cleanup()
+		return Site{}, nil, err
+	}
 	codec := sealedcookie.New(cipher)
 	pseudonyms := tinkcipher.NewPseudonyms()
 	client, err := newVoiceflow(cfg, clock)
