@@ -24,9 +24,14 @@ func (s *Service) RotateKeys(ctx context.Context, call Call) (domain.KeyID, erro
 	}
 	// A start-up check that began before the new key sealed may have taken that for a
 	// rotation that never came to its end. Those that begin later see the new key.
-	return key, s.ports.Installation.Prepare(ctx, func(is domain.Installation) (domain.Installation, error) {
+	err = s.ports.Installation.Prepare(ctx, func(is domain.Installation) (domain.Installation, error) {
 		return s.underCurrentKey(ctx, is)
 	})
+	if err != nil {
+		return key, &domain.Error{Kind: domain.KindOf(err), Cause: err,
+			Public: "key " + string(key) + " seals from now on, and whether the database knows that could not be made sure; the next start does that"}
+	}
+	return key, nil
 }
 
 // makeKnown stores the installation as seal, which is of a new key, seals it. A start-up

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/tink-crypto/tink-go/v2/tink"
 	"pgregory.net/rapid"
 
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
@@ -286,6 +287,12 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
+// trusting wraps nothing, so that what is wrapped can be anything.
+type trusting struct{}
+
+func (trusting) Encrypt(plain, _ []byte) ([]byte, error)  { return plain, nil }
+func (trusting) Decrypt(sealed, _ []byte) ([]byte, error) { return sealed, nil }
+
 func FuzzKeyset(f *testing.F) {
 	keyset, _, _ := golden(f)
 	good := keyset.Reveal()
@@ -294,17 +301,31 @@ func FuzzKeyset(f *testing.F) {
 	f.Add(strings.ReplaceAll(good, "TINK", "RAW"))
 	f.Add(`{"primaryKeyId":1,"key":[{}]}`)
 	f.Add(`{"primaryKeyId":1,"key":[{"keyData":{"typeUrl":"type.googleapis.com/google.crypto.tink.KmsEnvelopeAeadKey"},"keyId":1,"status":1,"outputPrefixType":1}]}`)
+	wrap := newWrap(f)
+	wrapped, err := tinkcipher.Wrap(keyset, "KEYSET", wrap)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(wrapped.Reveal())
+	unwrapped, err := tinkcipher.Wrap(keyset, "KEYSET", trusting{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(unwrapped.Reveal())
+	f.Add(`{"encryptedKeyset":"AA=="}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		c := tinkcipher.NewText(domain.NewSecret(text), "KEYSET", nil)
-		err := c.Prepare(t.Context(), true)
-		if err != nil {
-			wantCorrupt(t, "Prepare", err)
-			if e, _ := errors.AsType[*domain.Error](err); !strings.HasPrefix(e.Public, "the keyset in KEYSET ") || e.Cause != nil {
-				t.Fatalf("Prepare: got %q with cause %v, want a sentence about KEYSET and nothing else", e.Public, e.Cause)
+		for _, by := range []tink.AEAD{nil, wrap, trusting{}} {
+			c := tinkcipher.NewText(domain.NewSecret(text), "KEYSET", by)
+			err := c.Prepare(t.Context(), true)
+			if err != nil {
+				wantCorrupt(t, "Prepare", err)
+				if e, _ := errors.AsType[*domain.Error](err); !strings.HasPrefix(e.Public, "the keyset in KEYSET ") || e.Cause != nil && by != wrap {
+					t.Fatalf("Prepare: got %q with cause %v, want a sentence about KEYSET and nothing else", e.Public, e.Cause)
+				}
+				continue
 			}
-			return
+			wantOpens(t, c, seal(t, c, "plain"), "plain")
 		}
-		wantOpens(t, c, seal(t, c, "plain"), "plain")
 	})
 }
 
