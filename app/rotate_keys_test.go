@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/flowlatch/flowlatch/adapters/memory"
 	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
@@ -236,4 +237,37 @@ func TestARotationGetsOverChangesBesideIt(t *testing.T) {
 			t.Errorf("%d changes: key %v seals, and the known value is sealed with %v", times, w.cipher.Keys()[0], w.known(t).Known.Key)
 		}
 	}
+}
+
+// looked is a cipher that tells when it is refreshed.
+type looked struct {
+	*memory.Cipher
+	refreshed chan struct{}
+}
+
+func (c looked) Refresh(ctx context.Context) error {
+	select {
+	case c.refreshed <- struct{}{}:
+	default:
+	}
+	return c.Cipher.Refresh(ctx)
+}
+
+func TestRunTakesOverWhatOthersHaveMadeOfTheKeyset(t *testing.T) {
+	w := newWorld(t)
+	p, refreshed := w.ports(), make(chan struct{})
+	p.Cipher = looked{w.cipher, refreshed}
+	s := w.open(t, p)
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan struct{})
+	go func() { defer close(ran); s.Run(ctx, nil) }()
+	for range 2 { // it goes on
+		select {
+		case <-refreshed:
+		case <-time.After(20 * time.Second):
+			t.Fatal("the keyset is not looked at")
+		}
+	}
+	stop()
+	<-ran
 }

@@ -67,7 +67,7 @@ func encode(handle *keyset.Handle, wrap tink.AEAD) (domain.Secret, error) {
 	return domain.NewSecret(text.String() + "\n"), nil
 }
 
-// outsideKey is the key that wraps a keyset. It keeps the error, which Tink turns into
+// outsideKey is the key that is to wrap a keyset. It keeps the error, which Tink turns into
 // text.
 type outsideKey struct {
 	tink.AEAD
@@ -79,13 +79,6 @@ func (k *outsideKey) Encrypt(plain, associated []byte) ([]byte, error) {
 	sealed, err := k.AEAD.Encrypt(plain, associated)
 	k.failed = err
 	return sealed, err
-}
-
-// Decrypt implements tink.AEAD.
-func (k *outsideKey) Decrypt(sealed, associated []byte) ([]byte, error) {
-	plain, err := k.AEAD.Decrypt(sealed, associated)
-	k.failed = err
-	return plain, err
 }
 
 // ofOutside is what is said where the key that wraps a keyset fails. A key that does not
@@ -115,9 +108,13 @@ func parse(text domain.Secret, wrap tink.AEAD, place string) (*ring, error) {
 	case size > maxKeyset:
 		return nil, unusable(place, fmt.Sprintf("is larger than %d KiB, so it is something else", maxKeyset>>10))
 	}
-	keys, err := decode(text, wrap, place)
+	inClear, err := decode(text, wrap, place)
 	if err != nil {
 		return nil, err
+	}
+	keys, err := inClear().Read()
+	if err != nil {
+		return nil, unusable(place, "is wrapped, and what is in it is no keyset of Tink's")
 	}
 	for _, key := range keys.GetKey() {
 		if key.GetStatus() == tinkpb.KeyStatusType_ENABLED && key.GetOutputPrefixType() != tinkpb.OutputPrefixType_TINK {
@@ -128,7 +125,7 @@ func parse(text domain.Secret, wrap tink.AEAD, place string) (*ring, error) {
 	if !hasPrimary {
 		return nil, unusable(place, "has no primary key that is enabled")
 	}
-	handle, err := insecurecleartextkeyset.Read(&keyset.MemReaderWriter{Keyset: keys})
+	handle, err := insecurecleartextkeyset.Read(inClear())
 	if err != nil {
 		return nil, unusable(place, "has a key that Tink can't read")
 	}
@@ -139,15 +136,16 @@ func parse(text domain.Secret, wrap tink.AEAD, place string) (*ring, error) {
 	return &ring{aead: cipher, ids: ids, handle: handle}, nil
 }
 
-// decode is the keyset in the text.
-func decode(text domain.Secret, wrap tink.AEAD, place string) (*tinkpb.Keyset, error) {
+// decode says how to read the keyset in the text, in clear: the function returns a reader
+// at its beginning each time.
+func decode(text domain.Secret, wrap tink.AEAD, place string) (func() keyset.Reader, error) {
 	clear, err := read(text).Read()
 	isClear := err == nil && len(clear.GetKey()) > 0
 	wrapped, err := read(text).ReadEncrypted()
 	isWrapped := err == nil && len(wrapped.GetEncryptedKeyset()) > 0
 	switch {
 	case isClear && wrap == nil:
-		return clear, nil
+		return func() keyset.Reader { return read(text) }, nil
 	case isClear:
 		return nil, unusable(place, "is in clear, and a key is set that wraps it; 'flowlatch keys new --from CLEAR FILE' writes it wrapped to another file")
 	case isWrapped && wrap == nil:
@@ -155,19 +153,11 @@ func decode(text domain.Secret, wrap tink.AEAD, place string) (*tinkpb.Keyset, e
 	case !isWrapped:
 		return nil, unusable(place, "is no keyset in Tink's JSON")
 	}
-	outside := &outsideKey{AEAD: wrap}
-	handle, err := keyset.ReadWithAssociatedData(&keyset.MemReaderWriter{EncryptedKeyset: wrapped}, outside, wrapping)
-	if outside.failed != nil {
-		return nil, ofOutside(place+" does not open with the key that wraps it", domain.Corrupt, outside.failed)
-	}
+	plain, err := wrap.Decrypt(wrapped.GetEncryptedKeyset(), wrapping)
 	if err != nil {
-		return nil, unusable(place, "has a key that Tink can't read")
+		return nil, ofOutside(place+" does not open with the key that wraps it", domain.Corrupt, err)
 	}
-	var keys keyset.MemReaderWriter
-	if err := insecurecleartextkeyset.Write(handle, &keys); err != nil {
-		return nil, unusable(place, "has a key that Tink can't read")
-	}
-	return keys.Keyset, nil
+	return func() keyset.Reader { return keyset.NewBinaryReader(bytes.NewReader(plain)) }, nil
 }
 
 // enabled are the keys that are enabled: the primary one first, if it is among them, then

@@ -416,7 +416,7 @@ func TestAnEndedContextEndsTheWaitForTheLock(t *testing.T) {
 func TestAKeysetThatIsFullIsNotMadeUnreadable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keyset.json")
 	write(t, path, managed(t, generate(t), func(m *keyset.Manager) error {
-		for range 280 {
+		for range 200 {
 			if _, err := m.Add(aead.AES256GCMKeyTemplate()); err != nil {
 				return err
 			}

@@ -155,6 +155,9 @@ func TestWrappedKeysetsThatAreRefused(t *testing.T) {
 		{"one that another key wraps", wrapped(other), wrap, domain.Corrupt, "does not open with the key that wraps it"},
 		{"one that is wrapped for something else", encryptedBy(t, wrap), wrap, domain.Corrupt, "does not open with the key that wraps it"},
 		{"one whose key is out of reach", wrapped(wrap), out, domain.Unavailable, "does not open with the key that wraps it: it is out of reach"},
+		{"one with something else in it", domain.NewSecret(`{"encryptedKeyset":"/////w=="}`), trusting{}, domain.Corrupt,
+			"is wrapped, and what is in it is no keyset of Tink's"},
+		{"one with nothing in it", domain.NewSecret(`{"encryptedKeyset":"AA=="}`), emptied{}, domain.Corrupt, "has no primary key that is enabled"},
 		{"garbage", domain.NewSecret("hunter2"), wrap, domain.Corrupt, "is no keyset in Tink's JSON"},
 		{"half a keyset", domain.NewSecret(wrapped(wrap).Reveal()[:80]), wrap, domain.Corrupt, "is no keyset in Tink's JSON"},
 	} {
@@ -167,6 +170,11 @@ func TestWrappedKeysetsThatAreRefused(t *testing.T) {
 		})
 	}
 }
+
+// emptied finds nothing in what was wrapped.
+type emptied struct{ trusting }
+
+func (emptied) Decrypt([]byte, []byte) ([]byte, error) { return nil, nil }
 
 // encryptedBy returns a keyset that is encrypted, and not bound to what ours are.
 func encryptedBy(t testing.TB, wrap tink.AEAD) domain.Secret {
