@@ -47,8 +47,6 @@ type Cipher struct {
 	load func(fresh bool) (*ring, error)
 	file *file  // nil for a keyset that is given as text
 	name string // of that one, for sentences
-	now  ports.Clock
-	wait func(context.Context, time.Duration) error
 
 	preparing sync.Mutex
 	ring      atomic.Pointer[ring]
@@ -92,7 +90,7 @@ func (c *Cipher) Prepare(ctx context.Context, fresh bool) error {
 		return err
 	}
 	if c.file != nil {
-		c.looked.Store(c.now().UnixNano())
+		c.looked.Store(c.file.options.Clock().UnixNano())
 	}
 	c.ring.Store(r)
 	return nil
@@ -179,7 +177,7 @@ func (c *Cipher) current() *ring {
 	if r == nil || c.file == nil {
 		return r
 	}
-	now, last := c.now().UnixNano(), c.looked.Load()
+	now, last := c.file.options.Clock().UnixNano(), c.looked.Load()
 	if age := now - last; (age >= int64(lookEvery) || age < 0) && c.looked.CompareAndSwap(last, now) {
 		_ = c.look() // Refresh tells what goes wrong
 		r = c.ring.Load()
@@ -191,7 +189,7 @@ func (c *Cipher) current() *ring {
 // that failed is not repeated within a second on the same file, so that nobody can make
 // it happen often.
 func (c *Cipher) look() error {
-	c.looked.Store(c.now().UnixNano())
+	c.looked.Store(c.file.options.Clock().UnixNano())
 	info, err := c.file.stat()
 	if err != nil {
 		return err
@@ -204,7 +202,7 @@ func (c *Cipher) look() error {
 	if same(info, c.ring.Load().file) { // somebody else was faster
 		return nil
 	}
-	now := c.now()
+	now := c.file.options.Clock()
 	if age := now.Sub(c.failed.at); c.failed.err != nil && same(info, c.failed.of) && age >= 0 && age < lookEvery {
 		return c.failed.err
 	}

@@ -27,7 +27,8 @@ type FileOptions struct {
 	// Wrap encrypts the keyset in the file; nil leaves it in clear. Its calls must end by
 	// themselves. What it says in a *domain.Error is shown to the operator, with its kind.
 	Wrap tink.AEAD
-	// Clock says when the file has to be looked at again; time.Now when nil.
+	// Clock says when the file has to be looked at again, and when it was changed; time.Now
+	// when nil.
 	Clock ports.Clock
 	// Wait pauses and fails when ctx is done before d is over. Nil is a timer; tests pass
 	// their own, so that nothing has to sleep.
@@ -36,14 +37,8 @@ type FileOptions struct {
 
 // NewFile returns a Cipher on the keyset in the file at path, which Prepare reads.
 func NewFile(path string, o FileOptions) *Cipher {
-	if o.Clock == nil {
-		o.Clock = time.Now
-	}
-	if o.Wait == nil {
-		o.Wait = wait
-	}
 	f := newFile(path, o)
-	return &Cipher{file: f, now: o.Clock, wait: o.Wait, load: f.load}
+	return &Cipher{file: f, load: f.load}
 }
 
 // wait is a timer.
@@ -67,6 +62,12 @@ type file struct {
 func newFile(path string, o FileOptions) *file {
 	if absolute, err := filepath.Abs(path); err == nil {
 		path = absolute
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Wait == nil {
+		o.Wait = wait
 	}
 	return &file{path, o}
 }

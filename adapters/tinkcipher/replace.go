@@ -117,6 +117,12 @@ func (f *file) rename(text domain.Secret, like fs.FileInfo) (info fs.FileInfo, e
 		err = out.Sync()
 	}
 	if err == nil {
+		// What was written may have taken long to get to the disk, and Retire counts from when
+		// the file is in its place.
+		now := f.options.Clock()
+		err = os.Chtimes(temporary, now, now)
+	}
+	if err == nil {
 		info, err = out.Stat()
 	}
 	if err = errors.Join(err, out.Close()); err != nil {

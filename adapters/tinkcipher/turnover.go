@@ -129,12 +129,12 @@ func (r *ring) retirable(named []domain.KeyID) ([]domain.KeyID, error) {
 
 // settle waits until nobody seals with a key that is not the primary one of r.
 func (c *Cipher) settle(ctx context.Context, r *ring) error {
-	left := SealsWithin - c.now().Sub(r.file.ModTime())
+	left := SealsWithin - c.file.options.Clock().Sub(r.file.ModTime())
 	if left <= 0 {
 		return nil
 	}
 	// The clock of the machine that wrote it may be ahead.
-	if err := c.wait(ctx, min(left, SealsWithin)); err != nil {
+	if err := c.file.options.Wait(ctx, min(left, SealsWithin)); err != nil {
 		return &domain.Error{Kind: domain.Unavailable, Public: "the keyset was changed a moment ago, and the wait until every instance has seen that was ended", Cause: err}
 	}
 	info, err := c.file.stat()

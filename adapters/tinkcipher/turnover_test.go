@@ -618,3 +618,12 @@ func TestInstancesThatSealWhileTheKeysetTurnsOver(t *testing.T) {
 	close(stop)
 	all.Wait()
 }
+
+func TestAFileIsDatedByTheClock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keyset.json")
+	at := time.Date(2031, 2, 3, 4, 5, 6, 7000, time.UTC)
+	rotate(t, preparedOn(t, path, tinkcipher.FileOptions{Clock: newStopped(at).now}))
+	if info, err := os.Stat(path); err != nil || !info.ModTime().Equal(at) {
+		t.Errorf("the file is of %v (%v), want %v", info.ModTime(), err, at)
+	}
+}
