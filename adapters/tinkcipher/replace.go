@@ -21,8 +21,9 @@ import (
 const lockPause = 20 * time.Millisecond
 
 // byHand is how a keyset is turned over that can't be changed from here.
-const byHand = "by hand it is done on a copy: 'flowlatch keys rotate --by-hand COPY' adds a key that only opens, and once every instance has that copy, " +
-	"the same again makes it the key that seals; 'flowlatch keys retire --by-hand COPY KEY_ID' takes a key out that nothing needs any more"
+const byHand = "by hand it is done on a copy: 'flowlatch keys rotate --by-hand COPY' adds a key that only opens, " +
+	"and once every instance has that copy, the same again makes it the key that seals; " +
+	"'flowlatch keys retire --by-hand COPY KEY_ID' takes a key out that nothing needs any more"
 
 // notFromHere is the answer for a keyset that can't be changed from here. why is a whole
 // sentence but for its end.

@@ -135,7 +135,8 @@ func (c *Cipher) settle(ctx context.Context, r *ring) error {
 	}
 	// The clock of the machine that wrote it may be ahead.
 	if err := c.file.options.Wait(ctx, min(left, SealsWithin)); err != nil {
-		return &domain.Error{Kind: domain.Unavailable, Public: "the keyset was changed a moment ago, and the wait until every instance has seen that was ended", Cause: err}
+		return &domain.Error{Kind: domain.Unavailable, Cause: err,
+			Public: "the keyset was changed a moment ago, and the wait until every instance has seen that was ended"}
 	}
 	info, err := c.file.stat()
 	if err == nil && !same(info, r.file) {
