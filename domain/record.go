@@ -5,11 +5,18 @@ import (
 	"time"
 )
 
-// Actor is who did something, as the audit names them: user:<id>, token:<id> or operator.
+// Actor is who did something, as the audit names them: user:<id>, token:<id>, operator,
+// nobody or many.
 type Actor string
 
 // ActorOperator is the actor of the commands.
 const ActorOperator Actor = "operator"
+
+// ActorNobody is the actor of what was refused before it was known who asks.
+const ActorNobody Actor = "nobody"
+
+// ActorMany is the actor of refusals that were so many that they are only counted.
+const ActorMany Actor = "many"
 
 // ActorUser is the actor that a user is.
 func ActorUser(id UserID) Actor { return Actor("user:" + string(id)) }
@@ -20,7 +27,8 @@ func ActorToken(id TokenID) Actor { return Actor("token:" + string(id)) }
 // Action is what was done, as the audit names it.
 type Action string
 
-// The actions that leave an audit row.
+// The actions that leave an audit row. What is refused leaves one too, under the route's
+// path without the slash, which is the action where it is one of these.
 const (
 	ActionLogin          Action = "login"
 	ActionLogout         Action = "logout"
@@ -43,6 +51,9 @@ const (
 	// project's key and of its credits.
 	ActionMarkKey     Action = "mark_key"
 	ActionMarkCredits Action = "mark_credits"
+
+	ActionVerifyAudit Action = "verify_audit"
+	ActionExportAudit Action = "export_audit"
 )
 
 // OutcomeOK is the outcome of what succeeded.
@@ -56,6 +67,12 @@ const OutcomeRejected = "rejected"
 // was carried out there is not known.
 const OutcomeUnknown = "unknown"
 
+// OutcomeBroken is the outcome of a look at the audit that found it tampered with.
+const OutcomeBroken = "broken"
+
+// OutcomeSeveral is the outcome of refusals that share a row and had different ones.
+const OutcomeSeveral = "several"
+
 // OutcomeOf is the outcome of a call that Voiceflow answered with the HTTP status.
 func OutcomeOf(status int) string {
 	if status >= 200 && status < 300 {
@@ -65,7 +82,8 @@ func OutcomeOf(status int) string {
 }
 
 // Record is an audit row. It is stored together with the change that it is about, in
-// one atomic change, and holds no Secret.
+// one atomic change, and holds no Secret. Of what is refused there is no change, and the
+// first of a minute has a row at once, the others one row together (app.Service.Refused).
 type Record struct {
 	At        time.Time // UTC, microseconds
 	Actor     Actor

@@ -61,6 +61,9 @@ func BindConversation(id ConversationID, at Origin) Binding {
 // BindPseudonymKey binds the key of an installation's pseudonyms.
 func BindPseudonymKey() Binding { return bind("flowlatch/pseudonym-key/v1") }
 
+// BindAuditHead binds the signed end of the audit's chain.
+func BindAuditHead() Binding { return bind("flowlatch/audit-head/v1") }
+
 // BindUserIDs binds the pseudonyms of the user ids that actor uses with a project: the
 // same id of two actors gives two.
 func BindUserIDs(p ProjectID, actor Actor) Binding {

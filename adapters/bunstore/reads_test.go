@@ -25,6 +25,8 @@ const (
 	manyUsers    = 2_000 // with five grants, a login, an assistant session, a token and two conversations each
 	manyTokens   = 5_000 // of one user
 	manyUses     = 20_000
+	manyRows     = 10_000 // of the audit, of which all but manyLeft are in the chain, and settled
+	manyLeft     = 100
 	// greedy is a user to whom half of the projects are granted.
 	greedy = domain.UserID("greedy")
 	// hosted is a user of a host program who has many sessions.
@@ -71,6 +73,11 @@ func fill(t *testing.T, s *Store) {
 			`SELECT ` + text("d", "i") + `, ` + text("p", "i") + `, ` + text("w", "i") + `, ` + text("t", "i") + `, '1', CAST('sealed' AS ` + blob(s) + `), 1, 1000000 * i FROM n`,
 		`INSERT INTO usage (day, project_id, user_id, token_id, scope, calls, errors, milliseconds) ` + count(manyUses) +
 			`SELECT '2026-01-' || CAST(10 + i % 20 AS text), ` + text("p", "i") + `, ` + text("u", "i") + `, '', 'converse', 1, 0, 5 FROM n`,
+		`INSERT INTO audit (at, actor, action, object, outcome, request_id, address, count) ` + count(manyRows) +
+			`SELECT i, 'operator', 'forward', '', 'ok', '', '', 1 FROM n`,
+		`INSERT INTO audit_chain (seq, audit_id, hash) SELECT id, id, CAST('hash' AS ` + blob(s) + `) FROM audit WHERE id <= ` + fmt.Sprint(manyRows-manyLeft),
+		`INSERT INTO audit_head (id, seq, hash, settled, key_id, sealed) SELECT 1, id, CAST('hash' AS ` + blob(s) + `), id, '1', CAST('sealed' AS ` +
+			blob(s) + `) FROM audit WHERE id = ` + fmt.Sprint(manyRows-manyLeft),
 	} {
 		if _, err := s.writes.DB.ExecContext(t.Context(), statement); err != nil {
 			t.Fatalf("%v in %s", err, statement)
@@ -152,6 +159,12 @@ func calls() []call {
 			return want(len(got), 50, err)
 		}
 	}
+	events := func(f domain.AuditFilter, before *domain.AuditPlace, n int) func(context.Context, *Store) error {
+		return func(ctx context.Context, s *Store) error {
+			got, err := s.AuditLog().Page(ctx, f, before, 50)
+			return want(len(got), n, err)
+		}
+	}
 	session := func(id domain.SessionID, kind domain.SessionKind, user domain.UserID) domain.Session {
 		return domain.Session{ID: id, Kind: kind, User: user, Idle: later, Expires: later}
 	}
@@ -208,6 +221,25 @@ func calls() []call {
 			q := domain.UsageQuery{From: "2026-01-01", To: "2026-01-31", GroupBy: domain.UsageFields()}
 			got, err := s.Usage().Report(ctx, q, &domain.UsageKey{Day: "2026-01-20", Project: "p1010000"}, 50)
 			return want(len(got), 50, err)
+		}},
+		{"a page of the audit far down", 50, events(domain.AuditFilter{}, &domain.AuditPlace{At: time.UnixMicro(5000), ID: 5000}, 50)},
+		{"a page of the audit of a time", 50, events(domain.AuditFilter{Since: time.UnixMicro(100), Until: time.UnixMicro(9000)}, nil, 50)},
+		{"a page of the audit of a time and more", 50, events(domain.AuditFilter{Actor: "operator", Until: time.UnixMicro(9000)}, nil, 50)},
+		{"a page of the chain far down", 2 * 50, func(ctx context.Context, s *Store) error {
+			got, err := s.AuditLog().Chained(ctx, 5000, 50)
+			return want(len(got), 50, err)
+		}},
+		{"the head of the chain", 1, func(ctx context.Context, s *Store) error {
+			_, err := s.AuditLog().Head(ctx)
+			return err
+		}},
+		{"chaining what is left", 2*manyLeft + 10, func(ctx context.Context, s *Store) error {
+			_, err := s.AuditLog().Chain(ctx, 2*manyLeft, extendBlindly)
+			return err
+		}},
+		{"chaining when nothing is left", 3 * manyLeft, func(ctx context.Context, s *Store) error {
+			_, err := s.AuditLog().Chain(ctx, 2*manyLeft, extendBlindly)
+			return err
 		}},
 		{"a session", 1, func(ctx context.Context, s *Store) error {
 			_, err := s.Sessions().Find(ctx, "l1001500")
@@ -304,6 +336,16 @@ func calls() []call {
 	}
 }
 
+// extendBlindly is a ports.Extend that checks nothing and seals nothing.
+func extendBlindly(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
+	links := last.Extend(rows)
+	if len(links) > 0 {
+		last = links[len(links)-1].ChainPoint
+	}
+	head.ChainPoint, head.Settled = last, settled
+	return links, head, nil
+}
+
 func want(got, want int, err error) error {
 	if err == nil && got != want {
 		return fmt.Errorf("got %d, want %d", got, want)
@@ -369,6 +411,7 @@ func TestEveryStatementUsesAnIndexOnSQLite(t *testing.T) {
 		userByID, userByName, pageOfUsers, updateUser,
 		selectTokenCaller, useByLogin, useOfHost, useByToken, useByConversation, standingSessions, standingTokens,
 		pageOfTokens, pageOfTokensOfUser, tokenUsed, renewConversation, selectConversationKey,
+		selectHead, lastLink, topLink, unchained, strays, chained,
 	}
 	for _, way := range ways {
 		bound = append(bound, way.find)

@@ -68,6 +68,7 @@ type Store struct {
 	where    string
 	options  Options
 	prepared sync.Map // *sql.Stmt by its text, of SQLite's reads
+	chaining chaining
 }
 
 // Open opens the database at url and looks whether it answers:

@@ -29,6 +29,7 @@ type Store struct {
 	conversations map[domain.ConversationID]domain.Conversation
 	usage         map[domain.UsageKey]domain.Usage
 	records       []domain.Record
+	chain         chain
 	known         domain.Installation
 }
 
@@ -84,7 +85,7 @@ func (s *Store) Conversations() *Conversations { return &Conversations{s} }
 // Usage is the view of the store that counts how often assistants are used.
 func (s *Store) Usage() *Usage { return &Usage{s} }
 
-// AuditLog is the view of the store that keeps records of what changes nothing here.
+// AuditLog is the view of the store that keeps the audit and its chain.
 func (s *Store) AuditLog() *AuditLog { return &AuditLog{s} }
 
 // Installation is the view of the store that keeps what it knows about the installation.

@@ -1,7 +1,6 @@
 package portstest
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,12 +11,12 @@ import (
 // AuditLog checks every sentence in the comment of ports.AuditLog. It needs AuditLog and
 // Records of the Store.
 func AuditLog(t *testing.T, open OpenStore) {
-	check(t, open, auditLog, []sentence{
+	check(t, open, auditLog, append([]sentence{
 		{"Append stores the record", 0, appendStores},
 		{"Append stands behind what was written before, by any view and on any instance", projects, appendOrder},
 		{"an outage and an ended context are Unavailable, and nothing is stored", 0, appendUnavailable},
 		{"all methods are safe for concurrent use, and nothing is lost", 0, appendConcurrent},
-	})
+	}, auditChainSentences...))
 }
 
 // appendStores has an actor and an outcome of each sort, and the same record twice.
@@ -57,11 +56,13 @@ func appendOrder(t *testing.T, f *fixture) {
 }
 
 func appendUnavailable(t *testing.T, f *fixture) {
-	f.wantUnavailable(t, func(t *testing.T) { f.wantRecords(t, "after calls under ended contexts") },
-		call{"Append", func(ctx context.Context) error {
-			return f.AuditLog.Append(ctx, f.record(domain.ActionForward, "p"))
-		}},
-	)
+	f.append(t, 1)
+	f.wantUnavailable(t, func(t *testing.T) {
+		f.wantRecords(t, "after calls under ended contexts")
+		head, err := f.AuditLog.Head(t.Context())
+		wantNil(t, "Head", err)
+		wantSame(t, "the head after calls under ended contexts", head, domain.AuditHead{})
+	}, f.auditCalls()...)
 }
 
 func appendConcurrent(t *testing.T, f *fixture) {

@@ -14,6 +14,8 @@ ALTER TABLE conversations ADD COLUMN handle_sealed_by text COLLATE "C" NOT NULL 
 
 -- How many times it happened: refusals of a minute share a row.
 ALTER TABLE audit ADD COLUMN count bigint NOT NULL DEFAULT 1;
+-- The order in which it is read.
+CREATE INDEX audit_by_time ON audit (at, id);
 
 -- The chain of the audit: rows get their place and the hash over all before them just
 -- after they are written, so that writers need not wait for each other.
@@ -23,7 +25,8 @@ CREATE TABLE audit_chain (
     hash     bytea  NOT NULL
 );
 
--- The signed end of the chain. Rows up to settled are all in the chain.
+-- The signed end of the chain. Rows up to settled are all in the chain, and none come
+-- any more.
 CREATE TABLE audit_head (
     id      integer PRIMARY KEY CHECK (id = 1),
     seq     bigint NOT NULL,
