@@ -55,7 +55,8 @@ type Options struct {
 // Service carries out the use cases. It is safe for concurrent use, and any number of
 // instances may work on one database: between calls it keeps nothing that decides what
 // anybody may do. What it keeps is the answer of Ready for a second, which forwarded
-// calls are open, and counts that Run has yet to store.
+// calls are open, the end of the audit's chain as it signed it last, and counts and
+// refusals that Run has yet to store.
 type Service struct {
 	ports      Ports
 	lifetimes  domain.Lifetimes
@@ -64,6 +65,9 @@ type Service struct {
 	open     openUses
 	counts   usageCounts
 	renewals renewals
+
+	refusals  refusals
+	chainSeen seenHead
 
 	readyMu sync.Mutex
 	readyAt time.Time

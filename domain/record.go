@@ -109,3 +109,11 @@ func OnSession(id SessionID) string { return "session:" + string(id) }
 
 // OnToken is the object that an access token is in a Record.
 func OnToken(id TokenID) string { return "token:" + string(id) }
+
+// OnAudit is the object that the audit is in a Record, up to p, "audit" for all of it.
+func OnAudit(p ChainPoint) string {
+	if p == (ChainPoint{}) {
+		return "audit"
+	}
+	return "audit:" + p.String()
+}

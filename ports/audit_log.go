@@ -12,8 +12,8 @@ import (
 // A row is never changed. Its place in the chain is given to it by Chain after it was
 // written, in a record of its own.
 type AuditLog interface {
-	// Append stores the record.
-	Append(ctx context.Context, rec domain.Record) error
+	// Append stores the records in their order, all of them or none.
+	Append(ctx context.Context, recs ...domain.Record) error
 
 	// Page returns at most limit of the rows that the filter picks and that come behind
 	// before, or from the newest where it is nil: newest first, and of those of one time

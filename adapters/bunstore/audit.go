@@ -18,10 +18,20 @@ type AuditLog struct{ store *Store }
 func NewAuditLog(s *Store) *AuditLog { return &AuditLog{s} }
 
 // Append implements ports.AuditLog.
-func (a *AuditLog) Append(ctx context.Context, rec domain.Record) error {
+func (a *AuditLog) Append(ctx context.Context, recs ...domain.Record) error {
 	s := a.store
-	return s.write(ctx, "append to the audit", func(ctx context.Context, on handle) error {
-		return s.audit(ctx, on, rec)
+	if len(recs) == 1 {
+		return s.write(ctx, "append to the audit", func(ctx context.Context, on handle) error {
+			return s.audit(ctx, on, recs[0])
+		})
+	}
+	return s.change(ctx, "append to the audit", func(ctx context.Context, tx bun.Tx) error {
+		for _, rec := range recs {
+			if err := s.audit(ctx, tx.Tx, rec); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -30,14 +30,14 @@ func (s *Store) Tamper(change func(records *[]domain.Record, links *[]domain.Cha
 	change(&s.records, &s.chain.links, &s.chain.head)
 }
 
-// Append stores a record.
-func (v *AuditLog) Append(ctx context.Context, rec domain.Record) error {
+// Append stores records.
+func (v *AuditLog) Append(ctx context.Context, recs ...domain.Record) error {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	defer s.leave()
-	s.records = append(s.records, rec)
+	s.records = append(s.records, recs...)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package portstest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 func AuditLog(t *testing.T, open OpenStore) {
 	check(t, open, auditLog, append([]sentence{
 		{"Append stores the record", 0, appendStores},
+		{"Append stores several in their order, all of them or none", 0, appendSeveral},
 		{"Append stands behind what was written before, by any view and on any instance", projects, appendOrder},
 		{"an outage and an ended context are Unavailable, and nothing is stored", 0, appendUnavailable},
 		{"all methods are safe for concurrent use, and nothing is lost", 0, appendConcurrent},
@@ -42,6 +44,23 @@ func appendStores(t *testing.T, f *fixture) {
 			f.wantRecords(t, "after Append")
 		}
 	}
+}
+
+func appendSeveral(t *testing.T, f *fixture) {
+	var recs []domain.Record
+	for range 300 {
+		recs = append(recs, f.record(domain.ActionForward, "p"))
+	}
+	wantNil(t, "Append of none", f.AuditLog.Append(t.Context()))
+	wantNil(t, "Append of several", f.AuditLog.Append(t.Context(), recs...))
+	f.log = recs
+	f.wantRecords(t, "after Append of several")
+	bad := slices.Clone(recs[:3])
+	bad[2].Object = "NUL \x00"
+	if err := f.AuditLog.Append(t.Context(), bad...); err == nil {
+		f.log = append(f.log, bad...) // an adapter may keep any text
+	}
+	f.wantRecords(t, "after Append of several of which one may be refused")
 }
 
 func appendOrder(t *testing.T, f *fixture) {
