@@ -95,6 +95,20 @@ func (b answer) usage(u domain.Usage) answer {
 	return append(b, '}')
 }
 
+// event appends a row of the audit.
+func (b answer) event(r domain.AuditRow) answer {
+	b = strconv.AppendInt(append(b, `{"Id":"`...), r.ID, 10)
+	b = append(b, `","Time":`...).instant(r.At)
+	b = append(b, `,"Actor":`...).text(string(r.Actor))
+	b = append(b, `,"Action":`...).text(string(r.Action))
+	b = append(b, `,"Object":`...).text(r.Object)
+	b = append(b, `,"Outcome":`...).text(r.Outcome)
+	b = append(b, `,"RequestId":`...).text(r.RequestID)
+	b = append(b, `,"Address":`...).text(r.Address)
+	b = strconv.AppendInt(append(b, `,"Count":`...), r.Count, 10)
+	return append(b, '}')
+}
+
 // textOrNull appends a string, and null for the empty one.
 func (b answer) textOrNull(s string) answer {
 	if s == "" {

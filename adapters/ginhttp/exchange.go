@@ -35,6 +35,8 @@ func (a *api) serve(c *gin.Context, rt *route) {
 	x := &exchange{c: c, route: rt, started: time.Now()}
 	defer a.end(x)
 	if err := a.run(x); err != nil {
+		x.err = err
+		a.recordRefusal(x)
 		x.fail(err)
 	}
 }

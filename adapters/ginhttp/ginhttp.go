@@ -68,8 +68,9 @@ type Options struct {
 	ForwardMaxBody int64
 
 	// Log gets one line per request, with the fields request_id, method, route, endpoint,
-	// status, duration_ms, bytes, address, user, token, code, err and cut, and one more per
-	// panic. Nothing is logged when it is nil.
+	// status, duration_ms, bytes, address, user, token, code, err and cut, one more per
+	// panic, and one for a refusal that could not be put into the audit. Nothing is logged
+	// when it is nil.
 	Log *slog.Logger
 }
 
@@ -82,8 +83,8 @@ const (
 // Mount registers the routes in r, each with all that a request passes through on its
 // way. Without o.Identify these are all of them; with it the four documented ones,
 // /check_session, /clear_project, /grant_project, /revoke_project, /get_grants,
-// /get_usage, and /voiceflow/ with all that is forwarded. Everything else is
-// the host's: unknown paths and methods, proxies, health. It is an error for options
+// /get_usage, /get_audit_events, and /voiceflow/ with all that is forwarded. Everything
+// else is the host's: unknown paths and methods, proxies, health. It is an error for options
 // that can't be used and for a service without users when there is no o.Identify; where
 // the host has a route of the same path already, gin panics.
 //

@@ -86,6 +86,22 @@ func (a *api) getUsage(x *exchange) error {
 	}.answer(a.service, x)
 }
 
+func (a *api) getAuditEvents(x *exchange) error {
+	asked, err := once(x.c.Request, "actor", "action", "object", "outcome", "request_id", "since", "until")
+	if err != nil {
+		return err
+	}
+	in := app.GetAuditEvents{
+		Actor: asked[0], Action: asked[1], Object: asked[2], Outcome: asked[3], RequestID: asked[4], Since: asked[5], Until: asked[6],
+	}
+	return list[domain.AuditRow]{
+		of: domain.AuditList, message: "this is what was done, and refused", member: "events", item: answer.event,
+		page: func(s *app.Service, ctx context.Context, call app.Call, after domain.Cursor, limit int) (app.Page[domain.AuditRow], error) {
+			return s.GetAuditEvents(ctx, call, in, after, limit)
+		},
+	}.answer(a.service, x)
+}
+
 // once are the parameters of those names, trimmed, "" where there is none. It is Invalid
 // for one that comes twice.
 func once(r *http.Request, names ...string) ([]string, error) {

@@ -40,6 +40,7 @@ var matrix = map[string]row{
 	"POST /revoke_project":      {unauthenticated, refused, badRequest, unauthenticated, badRequest},
 	"GET /get_grants":           {unauthenticated, refused, fine, unauthenticated, fine},
 	"GET /get_usage":            {unauthenticated, refused, fine, unauthenticated, fine},
+	"GET /get_audit_events":     {unauthenticated, refused, fine, unauthenticated, fine},
 	"POST /login":               {badRequest, badRequest, badRequest, badRequest, badRequest},
 	"POST /logout":              {unauthenticated, fine, fine, unauthenticated, unauthenticated},
 	"POST /change_password":     {unauthenticated, badRequest, badRequest, unauthenticated, unauthenticated},

@@ -66,7 +66,7 @@ func TestMountUnderAHostsLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"GET /check_session", "GET /get_grants", "GET /get_projects", "GET /get_usage", "POST /add_project", "POST /clear_project",
+		"GET /check_session", "GET /get_audit_events", "GET /get_grants", "GET /get_projects", "GET /get_usage", "POST /add_project", "POST /clear_project",
 		"POST /delete_project", "POST /grant_project", "POST /revoke_project", "POST /set_project",
 	}
 	for _, method := range anyMethod {

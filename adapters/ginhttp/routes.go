@@ -61,6 +61,7 @@ var routes = []route{
 	{method: http.MethodPost, path: "/revoke_project", tokens: forManaging, who: admin, handle: (*api).revokeProject},
 	{method: http.MethodGet, path: "/get_grants", tokens: forManaging, who: admin, handle: (*api).getGrants},
 	{method: http.MethodGet, path: "/get_usage", tokens: forManaging, who: admin, handle: (*api).getUsage},
+	{method: http.MethodGet, path: "/get_audit_events", tokens: forManaging, who: admin, handle: (*api).getAuditEvents},
 
 	{method: http.MethodPost, path: "/login", who: anyone, own: true, handle: (*api).login},
 	{method: http.MethodPost, path: "/logout", who: caller, own: true, handle: (*api).logout},
