@@ -48,6 +48,11 @@ type commandLine struct {
 		New keysNewCommand `cmd:"" help:"Make a keyset in a new file."`
 	} `cmd:"" help:"Look after the keyset."`
 
+	Audit struct {
+		Verify auditVerifyCommand `cmd:"" help:"Say whether the audit is whole."`
+		Export auditExportCommand `cmd:"" help:"Write the audit as JSON lines, hashes included."`
+	} `cmd:"" help:"Look after the audit."`
+
 	Migrate struct {
 		Up     migrateUpCommand     `cmd:"" help:"Bring the database's schema up to date."`
 		Status migrateStatusCommand `cmd:"" help:"Say how the database's schema compares with this program's."`
