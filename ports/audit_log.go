@@ -22,13 +22,15 @@ type AuditLog interface {
 
 	// Chain puts at most limit rows that are not in the chain yet into it, as extend says,
 	// and replaces the head, in one change. extend is called with the end of the chain and
-	// the rows in the order of their ids, unless nothing has changed; it may be called more
-	// than once, and its error is returned as it is, with nothing changed. done says that
-	// there are no others: all rows that were there before the call are in the chain, but
-	// for those whose writing took longer than a second, which may come up to five seconds
-	// later. While another call of anybody's is at it, on any instance, Chain may do
-	// nothing and is not done. When an instance dies in the middle nothing has changed, and
-	// another can go on.
+	// the rows in the order of their ids, unless there is nothing to do; also without rows
+	// where the end is not where the head says. It may be called more than once, and its
+	// error is returned as it is, with nothing changed.
+	//
+	// done says that there are no others: all rows that were there before the call are in
+	// the chain, but for those whose writing took longer than a second, which may come up to
+	// five seconds later. While another call of anybody's is at it, on any instance, Chain
+	// may do nothing and is not done. When an instance dies in the middle nothing has
+	// changed, and another can go on.
 	Chain(ctx context.Context, limit int, extend Extend) (done bool, err error)
 
 	// Chained returns at most limit links with their rows, in the order of Seq, behind the

@@ -196,7 +196,7 @@ func (a *AuditLog) Chain(ctx context.Context, limit int, extend ports.Extend) (b
 		if all {
 			settled = max(settled, s.settle(now, rows, full, top))
 		}
-		if len(rows) > 0 || settled != head.Settled {
+		if len(rows) > 0 || settled != head.Settled || last != head.ChainPoint {
 			if err := s.putChain(ctx, tx.Tx, extend, last, head, rows, settled); err != nil {
 				return err
 			}

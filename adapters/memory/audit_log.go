@@ -86,12 +86,12 @@ func (v *AuditLog) Chain(ctx context.Context, limit int, extend ports.Extend) (b
 		rows = append(rows, row)
 	}
 	done := settled >= int64(len(s.records))
-	if len(rows) == 0 {
-		return done, nil
-	}
 	var last domain.ChainPoint
 	if n := len(s.chain.links); n > 0 {
 		last = s.chain.links[n-1].ChainPoint
+	}
+	if len(rows) == 0 && last == s.chain.head.ChainPoint {
+		return done, nil
 	}
 	links, head, err := extend(last, s.chain.head, rows, settled)
 	if err != nil {

@@ -59,6 +59,7 @@ func useKeyInEveryWay(t *testing.T, database string) {
 	keyInTheWrongPlaces(t, admin, key)
 	for _, args := range [][]string{
 		{"project", "list"}, {"project", "list", "--json"}, {"user", "list"}, {"user", "list", "--json"}, {"migrate", "status"}, {"version"},
+		{"audit", "verify"}, {"audit", "export"},
 	} {
 		m.must("", args...)
 	}
@@ -178,6 +179,8 @@ func everyRoute(t *testing.T, admin, member *browser, id string, known voiceflow
 		{admin, "GET", "/get_access_tokens", nil, "200"},
 		{admin, "GET", "/get_grants", nil, "200"},
 		{admin, "GET", "/get_usage", nil, "200"},
+		{admin, "GET", "/get_audit_events", nil, "200"},
+		{member, "GET", "/get_audit_events", nil, "403 not_allowed"},
 		{member, "POST", "/clear_project", nil, "200"},
 		{member, "POST", "/change_password", body{"password": memberPassword, "new_password": adminPassword}, "200"},
 		{admin, "POST", "/revoke_project", grant, "200"},

@@ -22,6 +22,7 @@ var auditChainSentences = []sentence{
 	{"Chain calls extend with the end of the chain and the head as they are stored", 0, chainEnds},
 	{"Chain changes nothing when extend fails, whose error it returns as it is", 0, chainFails},
 	{"Chain does not call extend when nothing has changed", 0, chainNothing},
+	{"Chain calls extend also without rows where the end is not where the head says", 0, chainMismatch},
 	{"Chain by many at once, beside writers on several instances, makes one chain", 0, chainConcurrent},
 	{"Chained returns at most limit links with their rows, in the order of Seq", 0, chainPages},
 	{"Strays are none of this program's rows", 0, noStrays},
@@ -254,6 +255,24 @@ func chainNothing(t *testing.T, f *fixture) {
 		wantSame(t, "done", done, true)
 		f.append(t, 2)
 		chainAll(t, f.AuditLog)
+	}
+}
+
+func chainMismatch(t *testing.T, f *fixture) {
+	f.append(t, 2)
+	_, err := f.AuditLog.Chain(t.Context(), 100, func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
+		links, head, err := extending(last, head, rows, settled)
+		head.Seq++
+		return links, head, err
+	})
+	wantNil(t, "Chain", err)
+	own := errors.New("a reason of the caller's")
+	_, err = f.AuditLog.Chain(t.Context(), 100, func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, _ int64) ([]domain.ChainLink, domain.AuditHead, error) {
+		wantSame(t, "Seq of the last link and of the head, and how many rows", []int{int(last.Seq), int(head.Seq), len(rows)}, []int{2, 3, 0})
+		return nil, domain.AuditHead{}, own
+	})
+	if err != own { //nolint:errorlint // as it is
+		t.Fatalf("Chain of nothing behind a head that is elsewhere: got error %v, want %v", err, own)
 	}
 }
 
