@@ -241,8 +241,8 @@ func TestExportAudit(t *testing.T) {
 	}
 }
 
-// Run chains what is written, says once a minute at most that the chain is broken, and
-// chains at its end.
+// Run chains what is written, and at its end stores the refusals that share a row and
+// chains those.
 func TestRunChains(t *testing.T) {
 	w := newWorld(t)
 	ctx, stop := context.WithCancel(t.Context())

@@ -18,9 +18,10 @@ const lastChain = time.Second
 // Run does what a service has to do now and then, until ctx is done: it ends open calls
 // that have lost what let them in, stores what was counted and refused, chains the audit,
 // and forgets what is over. At the end it waits up to a second for calls that are open,
-// stores what was counted and refused last, and chains that. failed is told what could not be done, by several goroutines at once, and may be
-// nil; everything is tried again. A program that serves forwarded calls runs it once for
-// each Service, from before the first call until after the last.
+// stores what was counted and refused last, and chains that. failed is told what could not
+// be done, by several goroutines at once, and may be nil; everything is tried again, what
+// needs an operator once a minute. A program runs it once for each Service, from before
+// the first call until after the last.
 func (s *Service) Run(ctx context.Context, failed func(what string, err error)) {
 	if failed == nil {
 		failed = func(string, error) {}
@@ -50,12 +51,13 @@ func (s *Service) Run(ctx context.Context, failed func(what string, err error)) 
 	})
 	var broken time.Time
 	every(chainPause, "chain the audit", func(ctx context.Context) error {
-		if !broken.IsZero() && time.Since(broken) < chainRest {
+		now := s.ports.Clock()
+		if !broken.IsZero() && now.Sub(broken) < chainRest {
 			return nil
 		}
 		err := s.ChainAudit(ctx)
 		if broken = (time.Time{}); domain.KindOf(err) == domain.Corrupt {
-			broken = time.Now()
+			broken = now
 		}
 		return err
 	})

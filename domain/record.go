@@ -91,7 +91,7 @@ type Record struct {
 	Object    string // what it was done to, such as project:<id>
 	Outcome   string
 	RequestID string
-	Address   string // of the client; "" for a command
+	Address   string // of the client, or the network of several; "" for a command
 	Count     int64  // how many times it happened; refusals of a minute share a row
 }
 
