@@ -55,6 +55,10 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 				change(&u)
 				return s.Usage().Add(ctx, []domain.Usage{u})
 			}
+			events := func(f domain.AuditFilter) error {
+				_, err := s.AuditLog().Page(ctx, f, nil, 1)
+				return err
+			}
 			report := func(change func(*domain.UsageQuery, *domain.UsageKey)) error {
 				q, after := domain.UsageQuery{GroupBy: domain.UsageFields()}, domain.UsageKey{}
 				change(&q, &after)
@@ -161,6 +165,12 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 				"Report, user":              report(func(_ *domain.UsageQuery, k *domain.UsageKey) { k.User = domain.UserID(bad) }),
 				"Report, token":             report(func(_ *domain.UsageQuery, k *domain.UsageKey) { k.Token = domain.TokenID(bad) }),
 				"Report, scope":             report(func(_ *domain.UsageQuery, k *domain.UsageKey) { k.Scope = domain.Scope(bad) }),
+				"the audit, actor":          events(domain.AuditFilter{Actor: domain.Actor(bad)}),
+				"the audit, action":         events(domain.AuditFilter{Action: domain.Action(bad)}),
+				"the audit, object":         events(domain.AuditFilter{Object: bad}),
+				"the audit, outcome":        events(domain.AuditFilter{Outcome: bad}),
+				"the audit, request":        events(domain.AuditFilter{RequestID: bad}),
+				"Append of several":         s.AuditLog().Append(ctx, record("x"), audited(func(r *domain.Record) { r.Object = bad })),
 				"Append":                    s.AuditLog().Append(ctx, audited(func(r *domain.Record) { r.Object = bad })),
 				"ForUse, login":             use(domain.Credential{Login: domain.SessionID(bad)}),
 				"ForUse, assistant":         use(domain.Credential{Login: "l", Assistant: domain.SessionID(bad)}),
