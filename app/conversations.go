@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -193,10 +192,6 @@ func (f *forwarding) gone(err error) error {
 // newSession opens a v4 session at Voiceflow for the conversation's user id, which is
 // Voiceflow's already.
 func (f *forwarding) newSession(ctx context.Context) (domain.Secret, error) {
-	key, err := f.projectKey()
-	if err != nil {
-		return domain.Secret{}, err
-	}
 	p := f.access.Project
 	path := "/v4/project/" + string(p.Voiceflow) + "/session"
 	route, err := domain.MatchEndpoint(string(domain.ServiceRuntime), http.MethodPost, path)
@@ -207,29 +202,30 @@ func (f *forwarding) newSession(ctx context.Context) (domain.Secret, error) {
 	if err != nil {
 		return domain.Secret{}, err
 	}
-	r := (&http.Request{
-		Method: http.MethodPost, URL: &url.URL{Path: path}, Header: http.Header{"Content-Type": {"application/json"}},
-		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
-	}).WithContext(ctx)
 	var made domain.Secret
-	response, err := f.ports.Voiceflow.Forward(ctx, domain.Forward{
-		Route: route, Project: p,
-		Started: func(_ string, key domain.Secret) (string, error) {
-			made = key
-			return "-", nil // goes to nobody
-		},
-	}, r, key)
-	if domain.KindOf(err) == domain.CredentialsRejected {
-		return domain.Secret{}, errors.Join(err, f.markKey(ctx, domain.KeyRejected))
-	}
+	slot, err := f.withKey(ctx, keyedCall{route: route, again: func() {}, send: func(key domain.Secret) (good bool, err error) {
+		r := (&http.Request{
+			Method: http.MethodPost, URL: &url.URL{Path: path}, Header: http.Header{"Content-Type": {"application/json"}},
+			Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+		}).WithContext(ctx)
+		response, err := f.ports.Voiceflow.Forward(ctx, domain.Forward{
+			Route: route, Project: p,
+			Started: func(_ string, key domain.Secret) (string, error) {
+				made = key
+				return "-", nil // goes to nobody
+			},
+		}, r, key)
+		if err != nil {
+			return false, err
+		}
+		return !made.IsZero(), response.Body.Close()
+	}})
 	if err != nil {
-		return domain.Secret{}, err
-	}
-	if err := response.Body.Close(); err != nil {
 		return domain.Secret{}, err
 	}
 	if made.IsZero() {
 		return domain.Secret{}, &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "Voiceflow opened no new session"}
 	}
+	f.note(f.markKey(ctx, slot, domain.KeyOK))
 	return made, nil
 }

@@ -48,13 +48,15 @@ type Forwarded struct {
 // another project; NotAuthenticated for whatever is wrong with who calls and for an
 // assistant session that is not good; NoAssistant when there is none; NotAllowed without
 // the scope; TooManyRequests past the caller's rate; Invalid for a query or body that
-// can't be read; CredentialsRejected, VoiceflowUnavailable and Corrupt for what comes
-// after.
+// can't be read; NeedsReentry where no key of the assistant opens; CredentialsRejected and
+// VoiceflowUnavailable for what comes after. Where an assistant has two keys and Voiceflow
+// refuses one, the other is tried, once.
 func (s *Service) Forward(ctx context.Context, call Call, in Forward, r *http.Request) (Forwarded, error) {
 	route, err := domain.MatchEndpoint(in.Service, r.Method, in.Path)
 	if err != nil {
 		return Forwarded{}, err
 	}
+	looked := s.ports.Clock()
 	access, err := s.access(ctx, call.Caller, in, route.Endpoint)
 	if err != nil {
 		return Forwarded{Endpoint: route.Endpoint, Caller: access.Caller}, err
@@ -73,6 +75,7 @@ func (s *Service) Forward(ctx context.Context, call Call, in Forward, r *http.Re
 		s.counts.tokenUsed(access.Token.ID, s.ports.Clock())
 	}
 	f := s.begin(ctx, call, access, route)
+	f.looked = looked
 	out.Response, err = f.send(r) //nolint:bodyclose // the caller closes it
 	return out, err
 }
@@ -185,9 +188,13 @@ type forwarding struct {
 	route  domain.Route
 	use    *openUse
 	began  time.Time
+	looked time.Time // before access was looked up: the keys are those of that time
 
 	sent          bool // something went to Voiceflow
 	creditsUsedUp bool
+	slot          domain.Slot // of the key that Voiceflow took; "" where the credential is a session's
+	refused       bool        // Voiceflow refused the key that was sent last
+	noted         error       // why something about the keys could not be noted, for the log
 }
 
 // begin makes a call that is open from now on.
@@ -220,25 +227,25 @@ func (f *forwarding) send(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-func (f *forwarding) try(r *http.Request) (*http.Response, error) {
+func (f *forwarding) try(r *http.Request) (response *http.Response, err error) {
 	if f.route.Endpoint.BySession {
 		return f.turn(r)
 	}
-	key, err := f.projectKey()
-	if err != nil {
-		return nil, err
+	call := keyedCall{route: f.route, again: func() {}, send: func(key domain.Secret) (good bool, err error) {
+		response, err = f.ports.Voiceflow.Forward(f.ctx, f.forward(), r, key)
+		return err == nil && response.StatusCode/100 == 2, err
+	}}
+	if !f.access.Secondary.IsZero() {
+		again, err := keepTurn(r)
+		if err != nil {
+			return nil, err
+		}
+		if call.again = nil; again != nil {
+			call.again = func() { again(r) }
+		}
 	}
-	return f.ports.Voiceflow.Forward(f.ctx, f.forward(), r, key)
-}
-
-// projectKey opens the key of the project.
-func (f *forwarding) projectKey() (domain.Secret, error) {
-	p := f.access.Project
-	key, err := f.ports.Cipher.Open(f.access.Key, domain.BindKey(p.ID, domain.SlotPrimary, f.ports.Voiceflow.Origin()))
-	if err != nil {
-		return domain.Secret{}, &domain.Error{Kind: domain.KindOf(err), Public: "the key of " + p.Name + " does not open", Cause: err}
-	}
-	return key, nil
+	f.slot, err = f.withKey(f.ctx, call)
+	return response, err
 }
 
 // forward is the call as it is for the client of Voiceflow.
@@ -297,15 +304,11 @@ func (f *forwarding) failed(err error) {
 		f.close()
 		return
 	}
-	var noted error
-	if domain.KindOf(err) == domain.CredentialsRejected {
-		noted = f.recordWrite(domain.OutcomeRejected)
-		if f.route.TellsOfKey() {
-			noted = errors.Join(noted, f.markKey(context.WithoutCancel(f.ctx), domain.KeyRejected))
-		}
-	} else {
-		noted = f.recordWrite(domain.OutcomeUnknown)
+	outcome := domain.OutcomeUnknown
+	if f.refused {
+		outcome = domain.OutcomeRejected
 	}
+	noted := errors.Join(f.noted, f.recordWrite(outcome))
 	if e, ok := errors.AsType[*domain.Error](err); ok && noted != nil {
 		e.Cause = errors.Join(e.Cause, noted) // for the log
 	}
@@ -321,17 +324,6 @@ func (f *forwarding) recordWrite(outcome string) error {
 	rec := f.record(f.call, domain.ActionForward, f.route.Object(f.access.Project.ID))
 	rec.Outcome = outcome
 	return f.ports.AuditLog.Append(context.WithoutCancel(f.ctx), rec)
-}
-
-// markKey notes what Voiceflow thinks of the project's key, where that is news.
-func (f *forwarding) markKey(ctx context.Context, status domain.KeyStatus) error {
-	p := f.access.Project
-	if p.KeyStatus == status {
-		return nil
-	}
-	rec := f.record(f.call, domain.ActionMarkKey, domain.OnProject(p.ID))
-	rec.Outcome = string(status)
-	return f.ports.Projects.MarkKey(ctx, p.ID, status, rec)
 }
 
 // markCredits notes whether the project's credits are used up, where that is news.
@@ -402,8 +394,8 @@ func (b *countedBody) Close() error {
 		case converses && !b.failed:
 			_ = f.markCredits(ctx, domain.CreditsOK)
 		}
-		if !b.failed && !f.route.Endpoint.BySession {
-			_ = f.markKey(ctx, domain.KeyOK)
+		if !b.failed && f.slot != "" {
+			_ = f.markKey(ctx, f.slot, domain.KeyOK)
 		}
 		f.count(0, b.failed) // it was counted when it began to be answered
 	})

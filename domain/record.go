@@ -45,6 +45,14 @@ const (
 	ActionMarkCredits Action = "mark_credits"
 )
 
+// The actions on a project that is there.
+const (
+	// ActionSetToken puts a key into a slot of the project.
+	ActionSetToken Action = "set_token"
+	// ActionRefreshProject takes over what the project is called at Voiceflow.
+	ActionRefreshProject Action = "refresh_project"
+)
+
 // OutcomeOK is the outcome of what succeeded.
 const OutcomeOK = "ok"
 
@@ -79,6 +87,9 @@ type Record struct {
 
 // OnProject is the object that a project is in a Record.
 func OnProject(id ProjectID) string { return "project:" + string(id) }
+
+// OnKey is the object that the key in a slot of a project is in a Record.
+func OnKey(id ProjectID, slot Slot) string { return OnProject(id) + " " + string(slot) }
 
 // OnUser is the object that a user is in a Record.
 func OnUser(id UserID) string { return "user:" + string(id) }

@@ -1,6 +1,9 @@
 package domain
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // Installation is what a database knows about the installation that it belongs to.
 type Installation struct {
@@ -32,6 +35,18 @@ const (
 	SlotPrimary   Slot = "primary" // holds the key that a project was added with
 	SlotSecondary Slot = "secondary"
 )
+
+// ParseSlot reads the parameter slot: primary, which "" stands for too, or secondary. It
+// is Invalid otherwise.
+func ParseSlot(text string) (Slot, error) {
+	switch slot := Slot(strings.TrimSpace(text)); slot {
+	case "":
+		return SlotPrimary, nil
+	case SlotPrimary, SlotSecondary:
+		return slot, nil
+	}
+	return "", invalid("slot must be primary or secondary")
+}
 
 // Binding is what sealed bytes are bound to: they open only for an equal one. Only
 // this package makes them, so what may be sealed to what is decided here. The zero

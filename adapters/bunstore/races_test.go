@@ -103,7 +103,7 @@ func (c *crossfire) call(ctx context.Context, random *rand.Rand) (name string, e
 	number := c.number.Add(1)
 	id := domain.SessionID(fmt.Sprintf("session-%d", number))
 	rec := record(fmt.Sprintf("request-%d", number))
-	switch random.IntN(20) {
+	switch random.IntN(21) {
 	case 0:
 		name, err = "Add", s.Projects().Add(ctx, p, someKey, rec)
 	case 1:
@@ -183,7 +183,11 @@ func (c *crossfire) call(ctx context.Context, random *rand.Rand) (name string, e
 		if random.IntN(2) == 0 {
 			return "Used", s.AccessTokens().Used(ctx, map[domain.TokenID]time.Time{c.token(random).ID: time.Unix(number, 0), c.token(random).ID: time.Unix(number, 0)})
 		}
-		return "MarkKey", s.Projects().MarkKey(ctx, p.ID, []domain.KeyStatus{domain.KeyOK, domain.KeyRejected}[random.IntN(2)], rec)
+		return "MarkKey", s.Projects().MarkKey(ctx, p.ID, domain.SlotPrimary, []domain.KeyStatus{domain.KeyOK, domain.KeyRejected}[random.IntN(2)], time.Time{}, rec)
+	case 20:
+		as := domain.Description{Name: fmt.Sprint("name ", random.IntN(3))}
+		name = "PutKey"
+		_, err = s.Projects().PutKey(ctx, p.ID, []domain.Slot{domain.SlotPrimary, domain.SlotSecondary}[random.IntN(2)], someKey, as, time.Unix(number, 0), rec)
 	}
 	return c.written(name, err, rec)
 }

@@ -270,7 +270,15 @@ func calls() []call {
 			return s.Usage().Add(ctx, []domain.Usage{{UsageKey: key, Calls: 1}, {UsageKey: domain.UsageKey{Day: "new"}, Calls: 1}})
 		}},
 		{"marking the key of a project", 5, func(ctx context.Context, s *Store) error {
-			return s.Projects().MarkKey(ctx, "p1001500", domain.KeyRejected, domain.Record{})
+			return s.Projects().MarkKey(ctx, "p1001500", domain.SlotPrimary, domain.KeyRejected, later, domain.Record{})
+		}},
+		{"putting a key into the secondary slot", 5, func(ctx context.Context, s *Store) error {
+			_, err := s.Projects().PutKey(ctx, "p1001500", domain.SlotSecondary, domain.Sealed{Key: "1", Bytes: []byte("x")},
+				domain.Description{Name: "name 1000300"}, later, domain.Record{})
+			return err
+		}},
+		{"refreshing the name of a project", 12, func(ctx context.Context, s *Store) error {
+			return s.Projects().Refresh(ctx, "p1001501", domain.Description{Name: "renamed"}, domain.Record{})
 		}},
 		{"marking the credits of a project", 5, func(ctx context.Context, s *Store) error {
 			return s.Projects().MarkCredits(ctx, "p1001500", domain.CreditsUsedUp, domain.Record{})
