@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -81,6 +82,11 @@ func (s *Service) tryKeys(ctx context.Context, p domain.Project, keys map[domain
 	for i := range tried {
 		t := &tried[i]
 		trying.Go(func() {
+			defer func() {
+				if v := recover(); v != nil { // which here nobody else would
+					t.err = fmt.Errorf("panic: %v", v)
+				}
+			}()
 			key, err := s.openKey(p, t.slot, keys[t.slot])
 			if err == nil {
 				t.export, err = s.tryKey(ctx, p, key)

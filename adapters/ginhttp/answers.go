@@ -42,9 +42,17 @@ func (b answer) assistant(p domain.Project) answer {
 func (b answer) assistantOfAdmin(p domain.Project) answer {
 	b = b.assistant(p)
 	b = b[:len(b)-1]
-	b = append(b, `,"key_status":`...).text(string(p.KeyStatus))
+	b = b.keys(p)
+	b = append(b, `,"key_set":`...).instant(p.KeySet)
 	b = append(b, `,"credits":`...).text(string(p.Credits))
 	return append(b, '}')
+}
+
+// keys appends members with what is known of a project's keys.
+func (b answer) keys(p domain.Project) answer {
+	b = b.member("key_status").text(string(p.KeyStatus))
+	b = b.member("secondary_status").text(string(p.SecondaryStatus))
+	return b.member("key_checked").instant(p.KeyChecked)
 }
 
 // scopes appends a list of scopes.
@@ -138,7 +146,7 @@ func (b answer) user(u domain.User) answer {
 
 // instant appends a time in RFC 3339, UTC, always with six digits of a second's
 // fraction, and null for the zero time: a host program does not say when its users were
-// made.
+// made, and some things never happened.
 func (b answer) instant(t time.Time) answer {
 	if t.IsZero() {
 		return append(b, `null`...)

@@ -38,6 +38,8 @@ var matrix = map[string]row{
 	"POST /clear_project":       {unauthenticated, fine, fine, unauthenticated, unauthenticated},
 	"POST /grant_project":       {unauthenticated, refused, badRequest, unauthenticated, badRequest},
 	"POST /revoke_project":      {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	"POST /set_token":           {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	"POST /check_project":       {unauthenticated, refused, badRequest, unauthenticated, badRequest},
 	"GET /get_grants":           {unauthenticated, refused, fine, unauthenticated, fine},
 	"GET /get_usage":            {unauthenticated, refused, fine, unauthenticated, fine},
 	"POST /login":               {badRequest, badRequest, badRequest, badRequest, badRequest},

@@ -67,7 +67,7 @@ func TestMountUnderAHostsLogin(t *testing.T) {
 	}
 	want := []string{
 		"GET /check_session", "GET /get_grants", "GET /get_projects", "GET /get_usage", "POST /add_project", "POST /clear_project",
-		"POST /delete_project", "POST /grant_project", "POST /revoke_project", "POST /set_project",
+		"POST /check_project", "POST /delete_project", "POST /grant_project", "POST /revoke_project", "POST /set_project", "POST /set_token",
 	}
 	for _, method := range anyMethod {
 		want = append(want, method+" /voiceflow/:service/*path")

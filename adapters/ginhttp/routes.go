@@ -59,6 +59,8 @@ var routes = []route{
 	{method: http.MethodPost, path: "/clear_project", who: caller, handle: (*api).clearProject},
 	{method: http.MethodPost, path: "/grant_project", tokens: forManaging, who: admin, handle: (*api).grantProject},
 	{method: http.MethodPost, path: "/revoke_project", tokens: forManaging, who: admin, handle: (*api).revokeProject},
+	{method: http.MethodPost, path: "/set_token", tokens: forManaging, who: admin, handle: (*api).setToken},
+	{method: http.MethodPost, path: "/check_project", tokens: forManaging, who: admin, handle: (*api).checkProject},
 	{method: http.MethodGet, path: "/get_grants", tokens: forManaging, who: admin, handle: (*api).getGrants},
 	{method: http.MethodGet, path: "/get_usage", tokens: forManaging, who: admin, handle: (*api).getUsage},
 
