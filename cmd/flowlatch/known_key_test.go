@@ -32,6 +32,7 @@ func TestAKnownKeyIsFoundNowhere(t *testing.T) {
 func useKeyInEveryWay(t *testing.T, database string) {
 	known, other := newAssistant("Pizza Palace"), newAssistant("Train times")
 	other.Key = known.Key // one key may open several versions
+	known.SecondKey, other.SecondKey = voiceflowtest.NewKey(), known.Key
 	key := known.Key
 	v := startVoiceflow(t, known, other)
 	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_LOG_LEVEL", "debug", "FLOWLATCH_LOGIN_FAILURES", "1000")

@@ -39,9 +39,11 @@ type commandLine struct {
 	} `cmd:"" help:"Look after users."`
 
 	Project struct {
-		Add    projectAddCommand    `cmd:"" help:"Add an assistant."`
-		List   projectListCommand   `cmd:"" help:"List the assistants."`
-		Delete projectDeleteCommand `cmd:"" help:"Delete an assistant here. Voiceflow is not told."`
+		Add      projectAddCommand      `cmd:"" help:"Add an assistant."`
+		List     projectListCommand     `cmd:"" help:"List the assistants."`
+		SetToken projectSetTokenCommand `cmd:"" help:"Give an assistant another Voiceflow key."`
+		Check    projectCheckCommand    `cmd:"" help:"Try the Voiceflow keys of assistants."`
+		Delete   projectDeleteCommand   `cmd:"" help:"Delete an assistant here. Voiceflow is not told."`
 	} `cmd:"" help:"Look after assistants."`
 
 	Keys struct {
