@@ -58,6 +58,7 @@ func useKeyInEveryWay(t *testing.T, database string) {
 	m.must(key, "project", "add", other.VersionID)
 	everyRoute(t, admin, member, id, known)
 	keyInTheWrongPlaces(t, admin, key)
+	setKeyInEveryWay(t, v, m, hasty, known)
 	for _, args := range [][]string{
 		{"project", "list"}, {"project", "list", "--json"}, {"user", "list"}, {"user", "list", "--json"}, {"migrate", "status"}, {"version"},
 	} {
@@ -65,7 +66,8 @@ func useKeyInEveryWay(t *testing.T, database string) {
 	}
 	for _, args := range [][]string{
 		{"project", "add", known.VersionID}, {"project", "add", key}, {"project", "add", "production", "--voiceflow-project", key},
-		{"project", "delete", key}, {"user", "grant", "ben", key}, {"user", "passwd", key},
+		{"project", "delete", key}, {"project", "set-token", key}, {"project", "set-token", known.VersionID, "--slot", key}, {"project", "check", key},
+		{"user", "grant", "ben", key}, {"user", "passwd", key},
 	} {
 		m.fails(exitFailure, "", key, args...)
 	}
@@ -75,9 +77,11 @@ func useKeyInEveryWay(t *testing.T, database string) {
 
 	found := func(where, text string) {
 		t.Helper()
-		for form, trace := range tracesOf(key) {
-			if at := strings.Index(text, trace); at >= 0 {
-				t.Errorf("the key is found in %s, %s: …%q…", where, form, text[max(0, at-80):min(len(text), at+len(trace)+20)])
+		for which, key := range map[string]string{"key": key, "second key": known.SecondKey} {
+			for form, trace := range tracesOf(key) {
+				if at := strings.Index(text, trace); at >= 0 {
+					t.Errorf("the %s is found in %s, %s: …%q…", which, where, form, text[max(0, at-80):min(len(text), at+len(trace)+20)])
+				}
 			}
 		}
 	}
@@ -106,9 +110,37 @@ func useKeyInEveryWay(t *testing.T, database string) {
 		}
 	}
 	wantNothingOfCallers(t, v, key)
+	wantNothingOfCallers(t, v, known.SecondKey)
 	if len(v.Requests()) == 0 || !strings.Contains(v.Requests()[0].Header.Get("Authorization"), key) {
 		t.Error("Voiceflow never got the key")
 	}
+}
+
+// setKeyInEveryWay gives the assistant a second key while Voiceflow fails in every way,
+// and then when it does not; lets it be refused; and tries what is left.
+func setKeyInEveryWay(t *testing.T, v *voiceflowtest.Server, m, hasty *machine, known voiceflowtest.Assistant) {
+	t.Helper()
+	set := []string{"project", "set-token", known.Name, "--slot", "secondary"}
+	for _, fault := range faults(known.SecondKey) {
+		v.Fail(fault)
+		hasty.fails(exitFailure, "Voiceflow", known.SecondKey, set...)
+	}
+	v.Fail(nil)
+	m.must(known.SecondKey, set...)
+	m.must("", "project", "check", "--all")
+	revoked := known
+	revoked.Key, revoked.SecondKey = voiceflowtest.NewKey(), ""
+	if err := v.Add(revoked); err != nil {
+		t.Fatal(err)
+	}
+	m.fails(exitFailure, "Voiceflow refused the key", known.SecondKey, set...)
+	if r := m.run("", "project", "check", known.Name); r.code != exitFailure || !strings.Contains(r.stdout, "primary rejected, secondary rejected") {
+		t.Errorf("project check of two keys that were revoked: exit code %d, %s%s", r.code, r.stdout, r.stderr)
+	}
+	if err := v.Add(known); err != nil {
+		t.Fatal(err)
+	}
+	m.must("", "project", "check", known.Name)
 }
 
 // tracesOf are the forms in which a key could show: as it is, its secret part alone, and
@@ -179,6 +211,11 @@ func everyRoute(t *testing.T, admin, member *browser, id string, known voiceflow
 		{admin, "GET", "/get_access_tokens", nil, "200"},
 		{admin, "GET", "/get_grants", nil, "200"},
 		{admin, "GET", "/get_usage", nil, "200"},
+		{admin, "POST", "/set_token", body{"project_id": id, "token": known.SecondKey, "slot": "secondary"}, "200"},
+		{admin, "POST", "/set_token", body{"project_id": id, "token": known.Key}, "200"},
+		{member, "POST", "/set_token", body{"project_id": id, "token": known.Key}, "403 not_allowed"},
+		{admin, "POST", "/set_token", body{"project_id": id, "token": known.Key, "slot": known.Key}, "400 invalid_request"},
+		{admin, "POST", "/check_project", body{"project_id": id}, "200"},
 		{member, "POST", "/clear_project", nil, "200"},
 		{member, "POST", "/change_password", body{"password": memberPassword, "new_password": adminPassword}, "200"},
 		{admin, "POST", "/revoke_project", grant, "200"},
@@ -214,6 +251,9 @@ func keyInTheWrongPlaces(t *testing.T, b *browser, key string) {
 		{"POST", "/add_project", body{"version_id": "65f1c0ffee0123456789abcd", "token": key + " " + key}},
 		{"POST", "/add_project", body{"version_id": "65f1c0ffee0123456789abcd", "token": []string{key}}},
 		{"POST", "/grant_project", body{"user_id": key, "project_id": key}},
+		{"POST", "/set_token", body{"project_id": key, "token": key}},
+		{"POST", "/set_token", body{"project_id": "65f1c0ffee0123456789abcd", "token": key + " " + key}},
+		{"POST", "/check_project", body{"project_id": key}},
 		{"POST", "/change_password", body{"password": key, "new_password": key}},
 		{"POST", "/create_user", body{"username": "eve", "password": key, "role": key}},
 		{"PATCH", "/update_user", body{"user_id": key, "role": key}},
