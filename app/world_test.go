@@ -185,7 +185,9 @@ type voiceflow struct {
 	origin  domain.Origin
 	exports map[string]domain.Export
 	fails   error
+	refuses map[string]error // what a key brings
 	asked   int
+	asks    []domain.VersionRef
 	forward func(domain.Forward, *http.Request, domain.Secret) (*http.Response, error)
 	slow    bool      // answers go on until they are ended
 	hangs   chan bool // gets a word from each call, which then goes on until it is ended
@@ -214,14 +216,25 @@ func (v *voiceflow) put(version string, e domain.Export) {
 	v.exports[version] = e
 }
 
+// refuse lets keys bring errors from now on, when they are tried.
+func (v *voiceflow) refuse(refuses map[string]error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.refuses = refuses
+}
+
 func (v *voiceflow) Origin() domain.Origin { return v.origin }
 
-func (v *voiceflow) Export(_ context.Context, ref domain.VersionRef, _ domain.Secret) (domain.Export, error) {
+func (v *voiceflow) Export(_ context.Context, ref domain.VersionRef, key domain.Secret) (domain.Export, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.asked++
+	v.asks = append(v.asks, ref)
 	if v.fails != nil {
 		return domain.Export{}, v.fails
+	}
+	if err := v.refuses[key.Reveal()]; err != nil {
+		return domain.Export{}, err
 	}
 	e, ok := v.exports[ref.Version]
 	if !ok {
