@@ -36,6 +36,7 @@ type keyedCall struct {
 // all that tells of the keys.
 func (f *forwarding) withKey(ctx context.Context, call keyedCall) (domain.Slot, error) {
 	var refused []domain.Slot
+	var sent domain.Secret
 	var closed, failed error // of a key that does not open, and of the last that was sent
 	for _, k := range f.access.Keys() {
 		key, err := f.openKey(f.access.Project, k.Slot, k.Key)
@@ -46,11 +47,15 @@ func (f *forwarding) withKey(ctx context.Context, call keyedCall) (domain.Slot, 
 			continue
 		case err != nil:
 			return "", err
+		case len(refused) > 0 && key.Equal(sent): // as it is after one was promoted
+			refused = append(refused, k.Slot)
+			continue
 		case len(refused) > 0 && call.again == nil:
 			return "", f.tooLong(ctx, call, refused, failed)
 		case len(refused) > 0:
 			call.again()
 		}
+		sent = key
 		good, err := call.send(key)
 		if f.refused = domain.KindOf(err) == domain.CredentialsRejected; f.refused {
 			refused, failed = append(refused, k.Slot), err

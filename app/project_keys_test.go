@@ -507,6 +507,22 @@ func TestV4SessionsAreRenewedWithTheOtherKey(t *testing.T) {
 	wantStatuses(t, w.stored(t, p), domain.KeyNeedsReentry, domain.KeyNeedsReentry)
 }
 
+// After one was promoted at Voiceflow both slots have the same key, which is sent once.
+func TestOneKeyInBothSlotsIsSentOnce(t *testing.T) {
+	w := newWorld(t)
+	p := w.setToken(t, w.project(t, "Bot", versionID), "secondary", firstKey)
+	_, by := w.talker(t, "ben", p)
+	came := w.voiceflow.forwardTo(rejected)
+	for n := range 2 {
+		_, err := w.use(t, turn("x", by), "POST", strings.Repeat("x", n<<20+n))
+		wantKind(t, err, domain.CredentialsRejected)
+		if got := came(); len(got) != n+1 {
+			t.Errorf("Voiceflow was called %d times, want %d", len(got), n+1)
+		}
+		wantStatuses(t, w.stored(t, p), domain.KeyRejected, domain.KeyRejected)
+	}
+}
+
 // A refusal of a key that was replaced while it was being used says nothing of the new one.
 func TestARefusalOfAKeyThatWasReplacedMarksNothing(t *testing.T) {
 	w := newWorld(t)
