@@ -232,7 +232,7 @@ func (f *forwarding) try(r *http.Request) (response *http.Response, err error) {
 		return f.turn(r)
 	}
 	call := keyedCall{route: f.route, again: func() {}, send: func(key domain.Secret) (good bool, err error) {
-		response, err = f.ports.Voiceflow.Forward(f.ctx, f.forward(), r, key)
+		response, err = f.ports.Voiceflow.Forward(f.ctx, f.forward(), r, key) //nolint:bodyclose // who gets it closes it
 		return err == nil && response.StatusCode/100 == 2, err
 	}}
 	if !f.access.Secondary.IsZero() {

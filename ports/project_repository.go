@@ -64,7 +64,8 @@ type ProjectRepository interface {
 	// that it was not asked. Where the status is known already KeyChecked alone moves, without
 	// the record. What was asked before KeySet may be of a key that is not there any more: it
 	// changes nothing. An unknown id is NotFound, as is a slot that has no key.
-	MarkKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, status domain.KeyStatus, at time.Time, rec domain.Record) error
+	MarkKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, status domain.KeyStatus,
+		at time.Time, rec domain.Record) error
 
 	// MarkCredits records what is known of the project's credits. It changes nothing where
 	// that is known already. An unknown id is NotFound.

@@ -85,7 +85,8 @@ func named(columns, alias string) string {
 // forUse selects the columns with the project, its keys, and the scopes of the grant on
 // it. id and user are of the project and of who uses it.
 func forUse(columns, from, id, user, where string) string {
-	return `SELECT ` + columns + `, ` + named(projectColumns, "p") + `, ` + named("k.key_id, k.sealed", "k") + `, ` + named("s.key_id, s.sealed", "s") + `, g.scopes AS granted
+	return `SELECT ` + columns + `, ` + named(projectColumns, "p") + `,
+	` + named("k.key_id, k.sealed", "k") + `, ` + named("s.key_id, s.sealed", "s") + `, g.scopes AS granted
 FROM ` + from + `
 LEFT JOIN projects p ON p.id = ` + id + `
 LEFT JOIN project_keys k ON k.project_id = ` + id + ` AND k.slot = 'primary'

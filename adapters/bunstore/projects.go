@@ -382,7 +382,9 @@ func (p *Projects) Refresh(ctx context.Context, id domain.ProjectID, as domain.D
 }
 
 // MarkKey implements ports.ProjectRepository.
-func (p *Projects) MarkKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, status domain.KeyStatus, at time.Time, rec domain.Record) error {
+func (p *Projects) MarkKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, status domain.KeyStatus,
+	at time.Time, rec domain.Record,
+) error {
 	s := p.store
 	return s.change(ctx, "mark a key", func(ctx context.Context, tx bun.Tx) error {
 		if err := storable(status); err != nil {

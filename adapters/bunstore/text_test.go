@@ -63,6 +63,11 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 			grants := func(filter domain.GrantFilter, after domain.Cursor) error {
 				return second(s.Projects().Grants(ctx, filter, after, 1))
 			}
+			put := func(id string, slot, key, name, platform string) error {
+				sealed := domain.Sealed{Key: domain.KeyID(key), Bytes: []byte("x")}
+				as := domain.Description{Name: name, Platform: platform}
+				return second(p.PutKey(ctx, domain.ProjectID(id), domain.Slot(slot), sealed, as, time.Unix(1, 0), record("put")))
+			}
 			use := func(c domain.Credential) error { return second(s.Access().ForUse(ctx, c)) }
 			standing := func(use domain.OpenUse) error {
 				return second(s.Access().Standing(ctx, []domain.OpenUse{use}))
@@ -126,11 +131,11 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 				"Grants, id":                grants(domain.GrantFilter{}, domain.Cursor{ID: bad}),
 				"MarkKey":                   p.MarkKey(ctx, domain.ProjectID(bad), domain.SlotPrimary, domain.KeyRejected, time.Time{}, record("mark")),
 				"MarkKey, status":           p.MarkKey(ctx, "project-1", domain.SlotPrimary, domain.KeyStatus(bad), time.Time{}, record("mark")),
-				"PutKey":                    second(p.PutKey(ctx, domain.ProjectID(bad), domain.SlotPrimary, someKey, domain.Description{Name: "n"}, time.Unix(1, 0), record("put"))),
-				"PutKey, slot":              second(p.PutKey(ctx, "project-1", domain.Slot(bad), someKey, domain.Description{Name: "n"}, time.Unix(1, 0), record("put"))),
-				"PutKey, key":               second(p.PutKey(ctx, "project-1", domain.SlotPrimary, domain.Sealed{Key: domain.KeyID(bad), Bytes: []byte("x")}, domain.Description{Name: "n"}, time.Unix(1, 0), record("put"))),
-				"PutKey, name":              second(p.PutKey(ctx, "project-1", domain.SlotPrimary, someKey, domain.Description{Name: bad}, time.Unix(1, 0), record("put"))),
-				"PutKey, platform":          second(p.PutKey(ctx, "project-1", domain.SlotPrimary, someKey, domain.Description{Name: "n", Platform: bad}, time.Unix(1, 0), record("put"))),
+				"PutKey":                    put(bad, "primary", "1", "n", ""),
+				"PutKey, slot":              put("project-1", bad, "1", "n", ""),
+				"PutKey, key":               put("project-1", "primary", bad, "n", ""),
+				"PutKey, name":              put("project-1", "primary", "1", bad, ""),
+				"PutKey, platform":          put("project-1", "primary", "1", "n", bad),
 				"Refresh":                   p.Refresh(ctx, domain.ProjectID(bad), domain.Description{Name: "n"}, record("refresh")),
 				"Refresh, name":             p.Refresh(ctx, "project-1", domain.Description{Name: bad}, record("refresh")),
 				"Refresh, platform":         p.Refresh(ctx, "project-1", domain.Description{Name: "n", Platform: bad}, record("refresh")),

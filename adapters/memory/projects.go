@@ -222,7 +222,9 @@ func (v *Projects) Refresh(ctx context.Context, id domain.ProjectID, as domain.D
 
 // MarkKey records what is known of the key in a slot. An unknown id and an empty slot are
 // NotFound.
-func (v *Projects) MarkKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, status domain.KeyStatus, at time.Time, rec domain.Record) error {
+func (v *Projects) MarkKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, status domain.KeyStatus,
+	at time.Time, rec domain.Record,
+) error {
 	at = domain.Instant(at)
 	return v.change(ctx, id, rec, func(p *domain.Project) error {
 		switch {

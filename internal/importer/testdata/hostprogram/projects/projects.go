@@ -176,7 +176,9 @@ func (r *Repository) Refresh(ctx context.Context, id domain.ProjectID, as domain
 }
 
 // MarkKey implements ports.ProjectRepository.
-func (r *Repository) MarkKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, status domain.KeyStatus, at time.Time, rec domain.Record) error {
+func (r *Repository) MarkKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, status domain.KeyStatus,
+	at time.Time, rec domain.Record,
+) error {
 	empty, at := false, domain.Instant(at)
 	err := r.with(ctx, id, func(e *entry) {
 		was := e.Status(slot)
