@@ -300,17 +300,20 @@ func (f *forwarding) lost(err error) error {
 
 // failed ends a call that brought no answer, and notes what that tells.
 func (f *forwarding) failed(err error) {
+	noted := f.noted
+	if f.sent {
+		outcome := domain.OutcomeUnknown
+		if f.refused {
+			outcome = domain.OutcomeRejected
+		}
+		noted = errors.Join(noted, f.recordWrite(outcome))
+	}
+	if e, ok := errors.AsType[*domain.Error](err); ok && noted != nil {
+		e.Cause = errors.Join(e.Cause, noted) // for the log
+	}
 	if !f.sent {
 		f.close()
 		return
-	}
-	outcome := domain.OutcomeUnknown
-	if f.refused {
-		outcome = domain.OutcomeRejected
-	}
-	noted := errors.Join(f.noted, f.recordWrite(outcome))
-	if e, ok := errors.AsType[*domain.Error](err); ok && noted != nil {
-		e.Cause = errors.Join(e.Cause, noted) // for the log
 	}
 	f.count(1, f.caller.Err() == nil)
 }

@@ -78,7 +78,10 @@ func (f *forwarding) tooLong(ctx context.Context, call keyedCall, refused []doma
 		return err
 	}
 	f.noteRefused(ctx, refused, true)
-	return &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "Voiceflow takes one key of the assistant no more; send the call again", Cause: err}
+	return &domain.Error{
+		Kind: domain.VoiceflowUnavailable, Cause: err,
+		Public: "Voiceflow takes one key of the assistant no more; send the call again",
+	}
 }
 
 // noteRefused marks the keys that Voiceflow refused, if it is certain that this was for
@@ -107,7 +110,9 @@ func (f *forwarding) markKey(ctx context.Context, slot domain.Slot, status domai
 }
 
 // markKey notes what is known of a key that was looked up at that time.
-func (s *Service) markKey(ctx context.Context, call Call, id domain.ProjectID, slot domain.Slot, status domain.KeyStatus, looked time.Time) error {
+func (s *Service) markKey(ctx context.Context, call Call, id domain.ProjectID, slot domain.Slot, status domain.KeyStatus,
+	looked time.Time,
+) error {
 	if status == domain.KeyNeedsReentry {
 		looked = time.Time{} // Voiceflow was not asked
 	}

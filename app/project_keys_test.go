@@ -267,7 +267,7 @@ func TestTheOtherKeyIsTried(t *testing.T) {
 	talk := [3]string{runtime, "POST", "/state/user/x/interact"}
 	write := [3]string{runtime, "DELETE", "/state/user/x"}
 	ofOthers := [3]string{"analytics-api", "DELETE", "/v1/transcript/aaaaaaaaaaaaaaaaaaaaaaaa"} // the id may be refused
-	both := []string{firstKey, secondKey}
+	both, fresh := []string{firstKey, secondKey}, [2]domain.KeyStatus{ok, ok}
 	for _, tc := range []struct {
 		name               string
 		spoiled            []domain.Slot
@@ -280,27 +280,27 @@ func TestTheOtherKeyIsTried(t *testing.T) {
 		primary, secondary domain.KeyStatus
 		actions            string
 	}{
-		{"the primary is good", nil, [2]domain.KeyStatus{ok, ok}, talk, answers{firstKey: fine, secondKey: fine}, 200, "", both[:1], ok, ok, ""},
-		{"the primary is refused", nil, [2]domain.KeyStatus{ok, ok}, talk, answers{firstKey: rejected, secondKey: fine}, 200, "", both, bad, ok, "mark_key"},
-		{"both are refused", nil, [2]domain.KeyStatus{ok, ok}, talk, answers{firstKey: rejected, secondKey: rejected}, 0, domain.CredentialsRejected, both, bad, bad, "mark_key mark_key"},
-		{"the primary is refused and there is an outage", nil, [2]domain.KeyStatus{ok, ok}, talk, answers{firstKey: rejected, secondKey: outage}, 0, domain.VoiceflowUnavailable, both, bad, ok, "mark_key"},
-		{"an outage is no refusal", nil, [2]domain.KeyStatus{ok, ok}, talk, answers{firstKey: outage, secondKey: fine}, 0, domain.VoiceflowUnavailable, both[:1], ok, ok, ""},
-		{"nor is a failure of Voiceflow's", nil, [2]domain.KeyStatus{ok, ok}, talk, answers{firstKey: status(500), secondKey: fine}, 500, "", both[:1], ok, ok, ""},
-		{"nor is a 403", nil, [2]domain.KeyStatus{ok, ok}, talk, answers{firstKey: status(403), secondKey: fine}, 403, "", both[:1], ok, ok, ""},
+		{"the primary is good", nil, fresh, talk, answers{firstKey: fine, secondKey: fine}, 200, "", both[:1], ok, ok, ""},
+		{"the primary is refused", nil, fresh, talk, answers{firstKey: rejected, secondKey: fine}, 200, "", both, bad, ok, "mark_key"},
+		{"both are refused", nil, fresh, talk, answers{firstKey: rejected, secondKey: rejected}, 0, domain.CredentialsRejected, both, bad, bad, "mark_key mark_key"},
+		{"the primary is refused and there is an outage", nil, fresh, talk, answers{firstKey: rejected, secondKey: outage}, 0, domain.VoiceflowUnavailable, both, bad, ok, "mark_key"},
+		{"an outage is no refusal", nil, fresh, talk, answers{firstKey: outage, secondKey: fine}, 0, domain.VoiceflowUnavailable, both[:1], ok, ok, ""},
+		{"nor is a failure of Voiceflow's", nil, fresh, talk, answers{firstKey: status(500), secondKey: fine}, 500, "", both[:1], ok, ok, ""},
+		{"nor is a 403", nil, fresh, talk, answers{firstKey: status(403), secondKey: fine}, 403, "", both[:1], ok, ok, ""},
 		{"a primary that is known to be refused comes second", nil, [2]domain.KeyStatus{bad, ok}, talk, answers{firstKey: fine, secondKey: fine}, 200, "", both[1:], bad, ok, ""},
 		{"and is tried when the secondary is refused", nil, [2]domain.KeyStatus{bad, ok}, talk, answers{firstKey: fine, secondKey: rejected}, 200, "", []string{secondKey, firstKey}, ok, bad, "mark_key mark_key"},
 		{"it comes first when both are known to be refused", nil, [2]domain.KeyStatus{bad, bad}, talk, answers{firstKey: rejected, secondKey: fine}, 200, "", both, bad, ok, "mark_key"},
 		{"a secondary that is known to be refused is tried too", nil, [2]domain.KeyStatus{ok, bad}, talk, answers{firstKey: rejected, secondKey: fine}, 200, "", both, bad, ok, "mark_key mark_key"},
-		{"a write that is refused and then done leaves one row", nil, [2]domain.KeyStatus{ok, ok}, write, answers{firstKey: rejected, secondKey: fine}, 200, "", both, bad, ok, "mark_key forward ok"},
-		{"a write that is refused twice leaves one row", nil, [2]domain.KeyStatus{ok, ok}, write, answers{firstKey: rejected, secondKey: rejected}, 0, domain.CredentialsRejected, both, bad, bad, "mark_key mark_key forward rejected"},
-		{"a write without an answer leaves one row", nil, [2]domain.KeyStatus{ok, ok}, write, answers{firstKey: rejected, secondKey: outage}, 0, domain.VoiceflowUnavailable, both, bad, ok, "mark_key forward unknown"},
-		{"what may be refused for itself marks nothing", nil, [2]domain.KeyStatus{ok, ok}, ofOthers, answers{firstKey: rejected, secondKey: rejected}, 0, domain.CredentialsRejected, both, ok, ok, "forward rejected"},
-		{"but where the other key is taken for the same", nil, [2]domain.KeyStatus{ok, ok}, ofOthers, answers{firstKey: rejected, secondKey: fine}, 200, "", both, bad, ok, "mark_key forward ok"},
-		{"which an error does not show", nil, [2]domain.KeyStatus{ok, ok}, ofOthers, answers{firstKey: rejected, secondKey: status(404)}, 404, "", both, ok, ok, "forward status_404"},
-		{"a primary that does not open", []domain.Slot{domain.SlotPrimary}, [2]domain.KeyStatus{ok, ok}, talk, answers{secondKey: fine}, 200, "", both[1:], reenter, ok, "mark_key"},
-		{"a secondary that does not open is not looked at", []domain.Slot{domain.SlotSecondary}, [2]domain.KeyStatus{ok, ok}, talk, answers{firstKey: fine}, 200, "", both[:1], ok, ok, ""},
-		{"but where the primary is refused", []domain.Slot{domain.SlotSecondary}, [2]domain.KeyStatus{ok, ok}, talk, answers{firstKey: rejected}, 0, domain.CredentialsRejected, both[:1], bad, reenter, "mark_key mark_key"},
-		{"neither opens", []domain.Slot{domain.SlotPrimary, domain.SlotSecondary}, [2]domain.KeyStatus{ok, ok}, talk, nil, 0, domain.NeedsReentry, nil, reenter, reenter, "mark_key mark_key"},
+		{"a write that is refused and then done leaves one row", nil, fresh, write, answers{firstKey: rejected, secondKey: fine}, 200, "", both, bad, ok, "mark_key forward ok"},
+		{"a write that is refused twice leaves one row", nil, fresh, write, answers{firstKey: rejected, secondKey: rejected}, 0, domain.CredentialsRejected, both, bad, bad, "mark_key mark_key forward rejected"},
+		{"a write without an answer leaves one row", nil, fresh, write, answers{firstKey: rejected, secondKey: outage}, 0, domain.VoiceflowUnavailable, both, bad, ok, "mark_key forward unknown"},
+		{"what may be refused for itself marks nothing", nil, fresh, ofOthers, answers{firstKey: rejected, secondKey: rejected}, 0, domain.CredentialsRejected, both, ok, ok, "forward rejected"},
+		{"but where the other key is taken for the same", nil, fresh, ofOthers, answers{firstKey: rejected, secondKey: fine}, 200, "", both, bad, ok, "mark_key forward ok"},
+		{"which an error does not show", nil, fresh, ofOthers, answers{firstKey: rejected, secondKey: status(404)}, 404, "", both, ok, ok, "forward status_404"},
+		{"a primary that does not open", []domain.Slot{domain.SlotPrimary}, fresh, talk, answers{secondKey: fine}, 200, "", both[1:], reenter, ok, "mark_key"},
+		{"a secondary that does not open is not looked at", []domain.Slot{domain.SlotSecondary}, fresh, talk, answers{firstKey: fine}, 200, "", both[:1], ok, ok, ""},
+		{"but where the primary is refused", []domain.Slot{domain.SlotSecondary}, fresh, talk, answers{firstKey: rejected}, 0, domain.CredentialsRejected, both[:1], bad, reenter, "mark_key mark_key"},
+		{"neither opens", []domain.Slot{domain.SlotPrimary, domain.SlotSecondary}, fresh, talk, nil, 0, domain.NeedsReentry, nil, reenter, reenter, "mark_key mark_key"},
 		{"one key alone that does not open", []domain.Slot{domain.SlotPrimary}, [2]domain.KeyStatus{ok, none}, talk, nil, 0, domain.NeedsReentry, nil, reenter, none, "mark_key"},
 		{"one key alone that was marked and is good", nil, [2]domain.KeyStatus{reenter, none}, talk, answers{firstKey: fine}, 200, "", both[:1], ok, none, "mark_key"},
 	} {
