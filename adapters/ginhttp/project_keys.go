@@ -42,8 +42,8 @@ func (a *api) checkProject(x *exchange) error {
 		for i, slot := range checked.Unanswered {
 			slots[i] = string(slot)
 		}
-		message = "Voiceflow gave no answer that can be used to the " + strings.Join(slots, " and the ") +
-			" key, of which is known what was known before"
+		message = "Voiceflow gave no usable answer about the " + strings.Join(slots, " and the ") +
+			" key; what is known of it has not changed"
 	}
 	x.send(http.StatusOK, say(message).member("assistant").assistantOfAdmin(checked.Project).keys(checked.Project))
 	return nil

@@ -112,7 +112,7 @@ func TestCheckProject(t *testing.T) {
 		{"both open", func(*voiceflow) {}, "ok", "ok", "2026-11-22T06:10:00.123456Z", "were tried"},
 		{"the primary is refused", func(v *voiceflow) { v.refused = []string{canary} }, "rejected", "ok", "2026-11-22T06:20:00.123456Z", "were tried"},
 		{"there is an outage", func(v *voiceflow) { v.err = &domain.Error{Kind: domain.VoiceflowUnavailable} }, "rejected", "ok", "2026-11-22T06:20:00.123456Z",
-			"no answer that can be used to the primary and the secondary key"},
+			"no usable answer about the primary and the secondary key"},
 		{"both are refused", func(v *voiceflow) { v.err, v.refused = nil, []string{canary, secondCanary} }, "rejected", "rejected", "2026-11-22T06:40:00.123456Z", "were tried"},
 		{"both open again, under another name", func(v *voiceflow) {
 			v.refused, v.exports[p.Version] = nil, domain.Export{Project: p.Voiceflow, Name: "Renamed bot"}

@@ -262,7 +262,7 @@ func TestKeysOfProjectsByCommands(t *testing.T) {
 	live(second, "")
 	check(exitFailure, all, "Pizza Palace: primary rejected, secondary ok", "Train times: primary ok, secondary none")
 	v.Fail(voiceflowtest.Status(503, voiceflowtest.FormLegacy))
-	const unanswered = "; Voiceflow gave no answer that can be used"
+	const unanswered = "; Voiceflow gave no usable answer"
 	check(exitFailure, []string{b.ProjectID}, "Train times: primary ok, secondary none"+unanswered)
 	check(exitFailure, all, "Pizza Palace: primary rejected, secondary ok"+unanswered, "Train times: primary ok, secondary none"+unanswered)
 	v.Fail(nil)

@@ -75,7 +75,7 @@ func (c *projectChecks) check(ctx context.Context, p domain.Project) error {
 	line := fmt.Sprintf("%s %s: primary %s, secondary %s", p.ID, visible(p.Name), p.KeyStatus, p.SecondaryStatus)
 	if len(checked.Unanswered) > 0 {
 		c.unanswered++
-		line += "; Voiceflow gave no answer that can be used"
+		line += "; Voiceflow gave no usable answer"
 	}
 	if p.KeyStatus.Fails() || p.SecondaryStatus.Fails() {
 		c.failed++
