@@ -208,17 +208,17 @@ type Cookie struct {
 	MaxAge time.Duration // zero: until the browser closes
 }
 
-// cookie seals what the cookie of session says.
-func (s *Service) cookie(session domain.Session, version string) (Cookie, error) {
-	text, err := s.ports.Cookies.Seal(session.Claims(version))
+// cookie seals what the cookie of session says, and returns the key that it is sealed by.
+func (s *Service) cookie(session domain.Session, version string) (Cookie, domain.KeyID, error) {
+	text, by, err := s.ports.Cookies.Seal(session.Claims(version))
 	if err != nil {
-		return Cookie{}, err
+		return Cookie{}, "", err
 	}
 	c := Cookie{Text: text}
 	if session.Remember {
 		c.MaxAge = session.Expires.Sub(s.ports.Clock())
 	}
-	return c, nil
+	return c, by, nil
 }
 
 // notAuthenticated is the one answer for everything that is wrong with a session.

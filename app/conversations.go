@@ -26,10 +26,12 @@ func (f *forwarding) startConversation(userID string, key domain.Secret) (string
 	if c.Key, err = f.ports.Cipher.Seal(key, domain.BindConversation(id, f.ports.Voiceflow.Origin())); err != nil {
 		return "", err
 	}
-	if err := f.ports.Conversations.Open(context.WithoutCancel(f.ctx), c); err != nil {
+	handle, by, err := f.ports.Cookies.Seal(c.Claims(f.access.Caller.ID))
+	if err != nil {
 		return "", err
 	}
-	return f.ports.Cookies.Seal(c.Claims(f.access.Caller.ID))
+	c.HandleSealedBy = by
+	return handle, f.ports.Conversations.Open(context.WithoutCancel(f.ctx), c)
 }
 
 // maxTurn is how much of a turn is kept to be sent again: Voiceflow's own limit of a body

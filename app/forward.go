@@ -34,6 +34,11 @@ type Forwarded struct {
 	Endpoint *domain.Endpoint
 	// Caller is who called, as far as that was found out.
 	Caller domain.Caller
+	// UserCookie and AssistantCookie are the cookies sealed anew, to be set in the answer,
+	// also when Forward fails. The Text of one is "" where the one that was shown is good
+	// for longer.
+	UserCookie      Cookie
+	AssistantCookie Cookie
 	// Rate is what is left of the caller's rate; zero where there is no limit.
 	Rate domain.Rate
 }
@@ -55,12 +60,13 @@ func (s *Service) Forward(ctx context.Context, call Call, in Forward, r *http.Re
 	if err != nil {
 		return Forwarded{}, err
 	}
-	access, err := s.access(ctx, call.Caller, in, route.Endpoint)
+	out := Forwarded{Endpoint: route.Endpoint}
+	access, err := s.access(ctx, call.Caller, in, &out)
+	out.Caller = access.Caller
 	if err != nil {
-		return Forwarded{Endpoint: route.Endpoint, Caller: access.Caller}, err
+		return out, err
 	}
 	call.Caller = access.Caller
-	out := Forwarded{Endpoint: route.Endpoint, Caller: access.Caller}
 	if err := access.May(route.Endpoint.Scope); err != nil {
 		return out, err
 	}
@@ -77,15 +83,16 @@ func (s *Service) Forward(ctx context.Context, call Call, in Forward, r *http.Re
 	return out, err
 }
 
-// access finds out who calls and what they may use.
-func (s *Service) access(ctx context.Context, host domain.Caller, in Forward, e *domain.Endpoint) (domain.Access, error) {
+// access finds out who calls and what they may use, and puts the cookies that are sealed
+// anew into out.
+func (s *Service) access(ctx context.Context, host domain.Caller, in Forward, out *Forwarded) (domain.Access, error) {
 	switch {
-	case e.BySession:
+	case out.Endpoint.BySession:
 		return s.accessByHandle(ctx, host, in.Handle)
 	case !in.Token.IsZero():
 		return s.accessByToken(ctx, in.Token)
 	}
-	return s.accessByCookies(ctx, host, in.UserCookie, in.AssistantCookie)
+	return s.accessByCookies(ctx, host, in, out)
 }
 
 func (s *Service) accessByToken(ctx context.Context, text domain.Secret) (domain.Access, error) {
@@ -107,7 +114,7 @@ func (s *Service) accessByHandle(ctx context.Context, host domain.Caller, handle
 	wrong := func(cause error) error {
 		return &domain.Error{Kind: domain.NotAuthenticated, Public: "the session key in Authorization is not good; open a new session", Cause: cause}
 	}
-	claims, err := s.ports.Cookies.Open(domain.ConversationHandle, handle)
+	claims, _, err := s.ports.Cookies.Open(domain.ConversationHandle, handle)
 	if err != nil {
 		return domain.Access{}, wrong(err)
 	}
@@ -126,16 +133,17 @@ func (s *Service) accessByHandle(ctx context.Context, host domain.Caller, handle
 	return access, s.useBoth(ctx, access)
 }
 
-func (s *Service) accessByCookies(ctx context.Context, host domain.Caller, user, assistant string) (domain.Access, error) {
+func (s *Service) accessByCookies(ctx context.Context, host domain.Caller, in Forward, out *Forwarded) (domain.Access, error) {
 	var login, set domain.Claims
+	var loginBy, setBy domain.KeyID
 	var err error
 	if host.ID == "" {
-		if login, err = s.loginClaims(user); err != nil {
+		if login, loginBy, err = s.loginClaims(in.UserCookie); err != nil {
 			return domain.Access{}, err
 		}
 	}
-	if assistant != "" {
-		if set, err = s.ports.Cookies.Open(domain.AssistantSession, assistant); err != nil {
+	if in.AssistantCookie != "" {
+		if set, setBy, err = s.ports.Cookies.Open(domain.AssistantSession, in.AssistantCookie); err != nil {
 			return domain.Access{}, notSet(err)
 		}
 	}
@@ -149,12 +157,23 @@ func (s *Service) accessByCookies(ctx context.Context, host domain.Caller, user,
 		return domain.Access{}, err
 	case host.ID == "" && !access.Caller.Login.Claims("").Equal(login):
 		return domain.Access{}, notAuthenticated(nil)
-	case assistant == "":
+	}
+	if host.ID == "" {
+		s.markSealed(ctx, access.Caller.Login, loginBy)
+		out.UserCookie = s.sealAnew(ctx, access.Caller.Login, "", loginBy)
+	}
+	switch {
+	case in.AssistantCookie == "":
 		return access, &domain.Error{Kind: domain.NoAssistant, Public: "no assistant is set; set one first"}
 	case access.Session.ID == "" || !access.Session.Claims(access.Project.Version).Equal(set):
 		return access, notSet(nil)
 	}
-	return access, s.useBoth(ctx, access)
+	if err := s.useBoth(ctx, access); err != nil {
+		return access, err
+	}
+	s.markSealed(ctx, access.Session, setBy)
+	out.AssistantCookie = s.sealAnew(ctx, access.Session, access.Project.Version, setBy)
+	return access, nil
 }
 
 // notSet is the one answer for everything that is wrong with an assistant session.

@@ -184,7 +184,7 @@ func TestCookiesOfAnotherKeysetAreNobody(t *testing.T) {
 	if err := foreign.Prepare(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	text, err := sealedcookie.New(foreign).Seal(w.admin.Caller.Login.Claims(""))
+	text, _, err := sealedcookie.New(foreign).Seal(w.admin.Caller.Login.Claims(""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestCookiesOfAnotherKeysetAreNobody(t *testing.T) {
 
 	longer := w.admin.Caller.Login
 	longer.Expires = longer.Expires.Add(time.Hour)
-	text, err = sealedcookie.New(w.cipher).Seal(longer.Claims(""))
+	text, _, err = sealedcookie.New(w.cipher).Seal(longer.Claims(""))
 	if err != nil {
 		t.Fatal(err)
 	}

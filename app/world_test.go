@@ -113,11 +113,11 @@ func (w *world) login(t *testing.T, name string, remember bool) (app.Call, strin
 // call is the call of whoever has the cookie.
 func (w *world) call(t *testing.T, cookie string) app.Call {
 	t.Helper()
-	c, err := w.Identify(t.Context(), cookie)
+	in, err := w.Identify(t.Context(), cookie)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return app.Call{Caller: c, RequestID: "request", Address: "192.0.2.1"}
+	return app.Call{Caller: in.Caller, RequestID: "request", Address: "192.0.2.1"}
 }
 
 // project adds a project with that name under a version of its own.

@@ -23,6 +23,7 @@ const (
 	GrantList   CursorList = "g" // by user, then project
 	TokenList   CursorList = "t" // by id
 	UsageList   CursorList = "c" // by the fields of UsageKey
+	SessionList CursorList = "s" // of one user, by id
 )
 
 // Text writes the cursor for list, in URL-safe characters. It is readable by anyone

@@ -260,7 +260,7 @@ func TestIdsAreUUIDv7(t *testing.T) {
 }
 
 func TestCursorComesBack(t *testing.T) {
-	lists := []domain.CursorList{domain.ProjectList, domain.UserList, domain.GrantList, domain.TokenList, domain.UsageList}
+	lists := []domain.CursorList{domain.ProjectList, domain.UserList, domain.GrantList, domain.TokenList, domain.UsageList, domain.SessionList}
 	for _, c := range []domain.Cursor{{Name: "a", ID: uuid}, {Name: strings.Repeat("ü", 256), ID: uuid}, {Name: "مساعد\n🤖", ID: uuid}} {
 		for _, list := range lists {
 			for _, other := range lists {

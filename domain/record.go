@@ -37,6 +37,10 @@ const (
 
 	ActionCreateAccessToken Action = "create_access_token"
 	ActionDeleteAccessToken Action = "delete_access_token"
+
+	ActionDeleteSession      Action = "delete_session"
+	ActionDeleteUserSessions Action = "delete_user_sessions"
+
 	// ActionForward is a call at Voiceflow that writes or deletes.
 	ActionForward Action = "forward"
 	// ActionMarkKey and ActionMarkCredits are what a call at Voiceflow showed of the

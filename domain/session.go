@@ -1,6 +1,9 @@
 package domain
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // SessionKind tells the two kinds of session apart. It is part of what a cookie is
 // sealed to, so that one kind can't stand in for the other.
@@ -11,6 +14,15 @@ const (
 	LoginSession     SessionKind = "login"     // somebody is logged in
 	AssistantSession SessionKind = "assistant" // an assistant is set
 )
+
+// ParseSessionID takes a UUID in its usual text and is Invalid otherwise.
+func ParseSessionID(text string) (SessionID, error) {
+	text = strings.ToLower(strings.TrimSpace(text))
+	if !isUUID(text) {
+		return "", invalid("session_id is no Id of a session")
+	}
+	return SessionID(text), nil
+}
 
 // Lifetimes are the limits of sessions.
 type Lifetimes struct {

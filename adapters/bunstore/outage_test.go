@@ -74,6 +74,10 @@ func requests(s *bunstore.Store) []func(ctx context.Context, n int) error {
 		func(ctx context.Context, _ int) error { _, err := s.Users().Find(ctx, "u"); return err },
 		func(ctx context.Context, _ int) error { _, err := s.Sessions().Find(ctx, "l"); return err },
 		func(ctx context.Context, _ int) error {
+			_, err := s.Sessions().Page(ctx, "u", domain.Cursor{}, 10)
+			return err
+		},
+		func(ctx context.Context, _ int) error {
 			_, err := s.Access().ForUse(ctx, domain.Credential{Login: "l"})
 			return err
 		},

@@ -157,8 +157,14 @@ func (c *crossfire) call(ctx context.Context, random *rand.Rand) (name string, e
 		_, err = s.Sessions().OpenAssistant(ctx, a, rec)
 		name = "OpenAssistant"
 	case 13:
-		if random.IntN(2) == 0 {
-			return "End", s.Sessions().End(ctx, c.recall(random).ID, rec)
+		switch random.IntN(8) {
+		case 0, 1, 2:
+			name, err = "End", s.Sessions().End(ctx, c.recall(random).ID, "", rec)
+			return c.written(name, err, rec)
+		case 3:
+			return "EndAll", s.Sessions().EndAll(ctx, user, rec)
+		case 4:
+			return "MarkSealed", s.Sessions().MarkSealed(ctx, c.recall(random).ID, "key")
 		}
 		return "Touch", s.Sessions().Touch(ctx, c.recall(random).ID, time.Unix(1500, 0), time.Unix(2500, 0))
 	case 14, 15:

@@ -235,8 +235,18 @@ func calls() []call {
 		{"touching a session", 2, func(ctx context.Context, s *Store) error {
 			return s.Sessions().Touch(ctx, "l1001600", later, later)
 		}},
+		{"a page of the many sessions of a user far down", 50, func(ctx context.Context, s *Store) error {
+			got, err := s.Sessions().Page(ctx, hosted, domain.Cursor{ID: "h1001000"}, 50)
+			return want(len(got), 50, err)
+		}},
+		{"marking the key of a cookie", 2, func(ctx context.Context, s *Store) error {
+			return s.Sessions().MarkSealed(ctx, "l1001600", "2")
+		}},
+		{"ending all sessions of a user", 20, func(ctx context.Context, s *Store) error {
+			return s.Sessions().EndAll(ctx, "u1001700", domain.Record{})
+		}},
 		{"ending a session", 10, func(ctx context.Context, s *Store) error {
-			return s.Sessions().End(ctx, "l1001600", domain.Record{})
+			return s.Sessions().End(ctx, "l1001600", "", domain.Record{})
 		}},
 		{"sweeping ten of many sessions", 60, func(ctx context.Context, s *Store) error {
 			n, err := s.Sessions().Sweep(ctx, 10)
@@ -365,7 +375,8 @@ func TestEveryStatementUsesAnIndexOnSQLite(t *testing.T) {
 	ways := []admission{loginByPassword, assistantByRole, assistantByGrant, assistantOfHostByRole, assistantOfHostByGrant}
 	bound := []string{
 		pageOfAll, pageOfGranted, findByID, findByName, findByVoiceflow, findGrantedByID, findGrantedByName, findGrantedByVoiceflow,
-		selectPair, selectKeys, selectCaller, selectSession, touchSession, endSession, endLogins, endSessions, roleStands,
+		selectPair, selectKeys, selectCaller, selectSession, touchSession, markSealed,
+		endSession, endSessionOfUser, endLogins, endSessions, endLiveLogins, endLiveSessions, pageOfSessions, roleStands,
 		userByID, userByName, pageOfUsers, updateUser,
 		selectTokenCaller, useByLogin, useOfHost, useByToken, useByConversation, standingSessions, standingTokens,
 		pageOfTokens, pageOfTokensOfUser, tokenUsed, renewConversation, selectConversationKey,

@@ -82,6 +82,20 @@ func (b answer) accessToken(t domain.AccessToken) answer {
 	return append(b, '}')
 }
 
+// session appends a session. A login has no project.
+func (b answer) session(s domain.Session) answer {
+	b = append(b, `{"Id":`...).text(string(s.ID))
+	b = append(b, `,"Kind":`...).text(string(s.Kind))
+	b = append(b, `,"User":`...).text(string(s.User))
+	b = append(b, `,"Project":`...).textOrNull(string(s.Project))
+	b = append(b, `,"Created":`...).instant(s.Created)
+	b = append(b, `,"LastUsed":`...).instant(s.LastUsed)
+	b = append(b, `,"Expires":`...).instant(s.Expires)
+	b = append(b, `,"Address":`...).text(s.Address)
+	b = append(b, `,"Agent":`...).text(s.Agent)
+	return append(b, '}')
+}
+
 // usage appends a sum of uses, with null for what it is not grouped by.
 func (b answer) usage(u domain.Usage) answer {
 	b = append(b, `{"Day":`...).textOrNull(string(u.Day))

@@ -60,13 +60,14 @@ func (a *api) run(x *exchange) error {
 		}
 	}
 	if x.route.who != anyone && (x.route.who != usesAssistant || !a.own) {
-		if x.call.Caller, err = a.identify(x.c.Request); err != nil {
+		if err := a.whoCalls(x); err != nil {
 			return err
 		}
 		if !x.route.opensFor(x.call.Caller) {
 			return &domain.Error{Kind: domain.NotAuthenticated, Public: "this takes a login; an access token does not open it"}
 		}
 	}
+	a.renewAssistant(x)
 	if x.route.who == admin {
 		if err := x.call.Caller.MayManage(); err != nil {
 			return err

@@ -73,6 +73,19 @@ func (a *api) getGrants(x *exchange) error {
 	}.answer(a.service, x)
 }
 
+func (a *api) getSessions(x *exchange) error {
+	asked, err := once(x.c.Request, "user_id")
+	if err != nil {
+		return err
+	}
+	return list[domain.Session]{
+		of: domain.SessionList, message: "these are the sessions", member: "sessions", item: answer.session,
+		page: func(s *app.Service, ctx context.Context, call app.Call, after domain.Cursor, limit int) (app.Page[domain.Session], error) {
+			return s.GetSessions(ctx, call, asked[0], after, limit)
+		},
+	}.answer(a.service, x)
+}
+
 func (a *api) getUsage(x *exchange) error {
 	asked, err := once(x.c.Request, "from", "to", "group_by")
 	if err != nil {

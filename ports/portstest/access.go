@@ -913,7 +913,7 @@ func useTakenSession(t *testing.T, f *fixture) {
 				return f.updateAt(t, at, u.ID, func(u *domain.User) { u.SetAssistants(nil) })
 			}},
 			{"Remove of the project", func(at Store) error { return at.Projects.Remove(ctx, p.ID, f.record(domain.ActionDeleteProject, "p")) }},
-			{"End of the session", func(at Store) error { return at.Sessions.End(ctx, s.ID, f.record(domain.ActionClearProject, "s")) }},
+			{"End of the session", func(at Store) error { return at.Sessions.End(ctx, s.ID, "", f.record(domain.ActionClearProject, "s")) }},
 			{"another session in its place", func(at Store) error {
 				_, err := at.Sessions.OpenAssistant(ctx, f.under(login, p.ID), f.record(domain.ActionSetProject, "s"))
 				return err
@@ -939,7 +939,7 @@ func useTakenLogin(t *testing.T, f *fixture) {
 		login := f.login(t, u)
 		s := f.set(t, f.under(login, p.ID))
 		return inSession(s), []taken{
-			{"End of the login", func(at Store) error { return at.Sessions.End(ctx, login.ID, f.record(domain.ActionLogout, "l")) }},
+			{"End of the login", func(at Store) error { return at.Sessions.End(ctx, login.ID, "", f.record(domain.ActionLogout, "l")) }},
 			{"an Update that disables", func(at Store) error {
 				return f.updateAt(t, at, u.ID, func(u *domain.User) { u.Disabled = true })
 			}},
@@ -963,7 +963,7 @@ func useTakenHost(t *testing.T, f *fixture) {
 				return at.Projects.Revoke(ctx, user, p.ID, f.record(domain.ActionRevokeProject, "p"))
 			}},
 			{"Remove of the project", func(at Store) error { return at.Projects.Remove(ctx, p.ID, f.record(domain.ActionDeleteProject, "p")) }},
-			{"End of the session", func(at Store) error { return at.Sessions.End(ctx, s.ID, f.record(domain.ActionClearProject, "s")) }},
+			{"End of the session", func(at Store) error { return at.Sessions.End(ctx, s.ID, "", f.record(domain.ActionClearProject, "s")) }},
 		}
 	})
 }
@@ -1003,8 +1003,8 @@ func useTakenConversation(t *testing.T, f *fixture) {
 			{"Revoke", func(at Store) error {
 				return at.Projects.Revoke(ctx, u.ID, p.ID, f.record(domain.ActionRevokeProject, "p"))
 			}},
-			{"End of the session", func(at Store) error { return at.Sessions.End(ctx, s.ID, f.record(domain.ActionClearProject, "s")) }},
-			{"End of the login", func(at Store) error { return at.Sessions.End(ctx, login.ID, f.record(domain.ActionLogout, "l")) }},
+			{"End of the session", func(at Store) error { return at.Sessions.End(ctx, s.ID, "", f.record(domain.ActionClearProject, "s")) }},
+			{"End of the login", func(at Store) error { return at.Sessions.End(ctx, login.ID, "", f.record(domain.ActionLogout, "l")) }},
 			{"another session in its place", func(at Store) error {
 				_, err := at.Sessions.OpenAssistant(ctx, f.under(login, p.ID), f.record(domain.ActionSetProject, "s"))
 				return err
@@ -1315,7 +1315,7 @@ func useElsewhere(t *testing.T, f *fixture) {
 		there.wantStanding(t, "on the other instance", usesOf(a, b), a, b)
 		f.wantStanding(t, "on this instance", usesOf(a, b), a, b)
 	}
-	wantNil(t, "End on the other instance", there.Sessions.End(t.Context(), h.session.ID, f.record(domain.ActionClearProject, "s")))
+	wantNil(t, "End on the other instance", there.Sessions.End(t.Context(), h.session.ID, "", f.record(domain.ActionClearProject, "s")))
 	f.wantUse(t, "a session that has ended on the other instance", inSession(h.session), withoutSession(h.member.ID, h.login, false))
 	f.wantNoUse(t, "of a conversation of a session that has ended on the other instance", domain.Credential{Conversation: h.inSession.ID})
 	f.withdraw(t, h.token.ID)

@@ -11,6 +11,10 @@ CREATE INDEX projects_to_reenter ON projects (id)
 ALTER TABLE sessions ADD COLUMN sealed_by TEXT NOT NULL DEFAULT '';
 ALTER TABLE conversations ADD COLUMN handle_sealed_by TEXT NOT NULL DEFAULT '';
 
+-- A page of a user's sessions is in the order of their ids.
+DROP INDEX sessions_by_user;
+CREATE INDEX sessions_by_user ON sessions (user_id, id);
+
 -- How many times it happened: refusals of a minute share a row.
 ALTER TABLE audit ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
 
