@@ -88,17 +88,21 @@ func TestACookieIsStoredWithTheKeyThatSealedIt(t *testing.T) {
 	w := newWorld(t)
 	p := w.project(t, "Bot", versionID)
 	for range 2 {
-		call, login := w.login(t, "ada", false)
-		cookie := w.set(t, call, p)
+		in, err := w.Login(t.Context(), app.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		login := in.Cookie.Text
 		w.wantSealedBy(t, "a login", domain.LoginSession, login, w.sealing())
+		cookie := w.set(t, w.call(t, login), p)
 		w.wantSealedBy(t, "an assistant that is set", domain.AssistantSession, cookie, w.sealing())
 
 		w.voiceflow.forwardTo(func(f domain.Forward, _ sent) (*http.Response, error) {
 			handle, err := f.Started("bound", domain.NewSecret("session-key"))
 			return says(200, handle), err
 		})
-		in := app.Forward{UserCookie: login, AssistantCookie: cookie, Service: runtime, Path: "/v4/project/" + string(voiceflowID) + "/session"}
-		out, err := w.Forward(t.Context(), app.Call{}, in, request("POST", in.Path, "{}"))
+		start := app.Forward{UserCookie: login, AssistantCookie: cookie, Service: runtime, Path: "/v4/project/" + string(voiceflowID) + "/session"}
+		out, err := w.Forward(t.Context(), app.Call{}, start, request("POST", start.Path, "{}"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -352,6 +356,10 @@ func TestAnInstanceThatIsBehindGoesBackToNoOlderKey(t *testing.T) {
 	}
 	w.wantSealedBy(t, "whose new cookie an instance that was behind saw first", domain.LoginSession, login, now)
 
+	cipher.keys = w.cipher.Keys()[1:]
+	if got := identified(t, other, anew).Cookie; got != (app.Cookie{}) {
+		t.Error("an instance that is behind sealed a cookie anew that another has seen")
+	}
 	cipher.keys = w.cipher.Keys()[1:]
 	w.wantAnew(t, domain.LoginSession, login, identified(t, other, login).Cookie, now)
 	w.wantSealedBy(t, "whose old cookie came late to an instance that was behind", domain.LoginSession, login, now)
