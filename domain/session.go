@@ -93,12 +93,13 @@ func (s Session) idleEnd(now time.Time, l Lifetimes) time.Time {
 // Live says whether the session can be used at now: both ends are exclusive.
 func (s Session) Live(now time.Time) bool { return now.Before(s.Idle) && now.Before(s.Expires) }
 
-// Used tells where a use at now moves the idle end, and whether that is to be
+// Used tells where a use at now moves the idle end, and whether the use is to be
 // written: at most once a minute, or once in a quarter of the idle time if that is
-// shorter, so that a read stays a read. It never moves past Expires.
+// shorter, so that a read stays a read. The end never moves past Expires; a use is
+// written also where it stays, since it is shown when a session was last used.
 func (s Session) Used(now time.Time, l Lifetimes) (idle time.Time, write bool) {
 	idle = s.idleEnd(now, l)
-	return idle, idle.After(s.Idle) && now.Sub(s.LastUsed) >= min(time.Minute, l.Idle/4)
+	return idle, now.Sub(s.LastUsed) >= min(time.Minute, l.Idle/4)
 }
 
 // Visible is what the session's user must still see for the session to be good: what
