@@ -178,6 +178,9 @@ func everyRoute(t *testing.T, admin, member *browser, id string, known voiceflow
 		{admin, "GET", "/get_access_tokens", nil, "200"},
 		{admin, "GET", "/get_grants", nil, "200"},
 		{admin, "GET", "/get_usage", nil, "200"},
+		{member, "GET", "/get_sessions", nil, "200"},
+		{admin, "GET", "/get_sessions?user_id=" + ben, nil, "200"},
+		{member, "POST", "/delete_session", body{"session_id": ben}, "404 not_found"},
 		{member, "POST", "/clear_project", nil, "200"},
 		{member, "POST", "/change_password", body{"password": memberPassword, "new_password": adminPassword}, "200"},
 		{admin, "POST", "/revoke_project", grant, "200"},
@@ -187,6 +190,7 @@ func everyRoute(t *testing.T, admin, member *browser, id string, known voiceflow
 		{admin, "GET", "/healthz", nil, "200"},
 		{admin, "GET", "/readyz", nil, "200"},
 		{member, "POST", "/logout", nil, "200"},
+		{admin, "POST", "/delete_user_sessions", body{"user_id": ben}, "200"},
 	} {
 		c.by.want(c.by.send(c.method, c.path, c.params), c.want)
 	}
@@ -217,6 +221,8 @@ func keyInTheWrongPlaces(t *testing.T, b *browser, key string) {
 		{"POST", "/create_user", body{"username": "eve", "password": key, "role": key}},
 		{"PATCH", "/update_user", body{"user_id": key, "role": key}},
 		{"POST", "/delete_user", body{"user_id": key}},
+		{"POST", "/delete_session", body{"session_id": key}},
+		{"GET", "/get_sessions?cursor=" + key, nil},
 		{"GET", "/get_projects?cursor=" + key, nil},
 		{"GET", "/get_projects?limit=" + key, nil},
 		{"GET", "/" + key, nil},
