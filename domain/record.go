@@ -43,6 +43,9 @@ const (
 	// project's key and of its credits.
 	ActionMarkKey     Action = "mark_key"
 	ActionMarkCredits Action = "mark_credits"
+
+	ActionBackup  Action = "backup"
+	ActionRestore Action = "restore"
 )
 
 // OutcomeOK is the outcome of what succeeded.
@@ -91,3 +94,8 @@ func OnSession(id SessionID) string { return "session:" + string(id) }
 
 // OnToken is the object that an access token is in a Record.
 func OnToken(id TokenID) string { return "token:" + string(id) }
+
+// OnBackup is the object that the backup of that time is in a Record.
+func OnBackup(created time.Time) string {
+	return "backup:" + created.UTC().Format("2006-01-02T15:04:05.000000Z")
+}

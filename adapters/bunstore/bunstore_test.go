@@ -27,6 +27,7 @@ func TestAccessTokens(t *testing.T)  { eachSuite(t, portstest.AccessTokens, migr
 func TestConversations(t *testing.T) { eachSuite(t, portstest.Conversations, migrated) }
 func TestUsage(t *testing.T)         { eachSuite(t, portstest.Usage, migrated) }
 func TestAuditLog(t *testing.T)      { eachSuite(t, portstest.AuditLog, migrated) }
+func TestArchive(t *testing.T)       { eachSuite(t, portstest.Archive, migrated) }
 
 func TestInstallation(t *testing.T) { eachSuite(t, portstest.Installation, open) }
 
@@ -156,6 +157,7 @@ func views(s *bunstore.Store) portstest.Store {
 	return portstest.Store{
 		Projects: s.Projects(), Users: s.Users(), Sessions: s.Sessions(), Callers: s.Callers(), Installation: s.Installation(),
 		Access: s.Access(), AccessTokens: s.AccessTokens(), Conversations: s.Conversations(), Usage: s.Usage(), AuditLog: s.AuditLog(),
+		Archive: s.Archive(),
 	}
 }
 

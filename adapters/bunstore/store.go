@@ -35,8 +35,8 @@ type Options struct {
 	// MaxConns is how many connections to Postgres are open at most, 20 when zero.
 	// SQLite has one that writes and at most four that read.
 	MaxConns int
-	// Timeout bounds every call but Prepare and Migrate, whatever its context says, so
-	// that nothing hangs when the database is gone; 5 s when zero.
+	// Timeout bounds every call but Prepare, Migrate, Snapshot and Restore, whatever its
+	// context says, so that nothing hangs when the database is gone; 5 s when zero.
 	Timeout time.Duration
 	// Log gets a line for each migration that is applied; nil logs nothing.
 	Log *slog.Logger
@@ -150,3 +150,6 @@ func (s *Store) AuditLog() *AuditLog { return NewAuditLog(s) }
 
 // Installation is the Store's ports.Installation.
 func (s *Store) Installation() *Installation { return NewInstallation(s) }
+
+// Archive is the Store's ports.Archive.
+func (s *Store) Archive() *Archive { return NewArchive(s) }

@@ -30,6 +30,7 @@ type Store struct {
 	usage         map[domain.UsageKey]domain.Usage
 	records       []domain.Record
 	known         domain.Installation
+	chain         []domain.ArchiveRow // of the audit, as it was restored
 }
 
 type project struct {
@@ -89,6 +90,9 @@ func (s *Store) AuditLog() *AuditLog { return &AuditLog{s} }
 
 // Installation is the view of the store that keeps what it knows about the installation.
 func (s *Store) Installation() *Installation { return &Installation{s} }
+
+// Archive is the view of the store that hands out all of it, and fills an empty one.
+func (s *Store) Archive() *Archive { return &Archive{s} }
 
 // Records returns the audit rows, in the order in which they were written.
 func (s *Store) Records() []domain.Record {
