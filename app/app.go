@@ -39,7 +39,8 @@ type Ports struct {
 	Passwords    ports.PasswordHasher
 	Attempts     ports.Attempts
 
-	Rates ports.CallRates // no limit when nil
+	Rates   ports.CallRates // no limit when nil
+	Archive ports.Archive   // for Backup alone, which fails when it is nil
 
 	Clock  ports.Clock // time.Now when nil
 	Random io.Reader   // crypto/rand when nil; must be safe for concurrent use

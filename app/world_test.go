@@ -77,7 +77,7 @@ func (w *world) ports() app.Ports {
 		Access: w.store.Access(), AccessTokens: w.store.AccessTokens(), Conversations: w.store.Conversations(),
 		Usage: w.store.Usage(), AuditLog: w.store.AuditLog(), Pseudonyms: w.pseudonyms,
 		Installation: w.store.Installation(), Cipher: w.cipher, Cookies: sealedcookie.New(w.cipher),
-		Passwords: memory.PasswordHasher{}, Attempts: w.attempts, Voiceflow: w.voiceflow, Clock: w.now,
+		Passwords: memory.PasswordHasher{}, Attempts: w.attempts, Voiceflow: w.voiceflow, Clock: w.now, Archive: w.store.Archive(),
 	}
 }
 
