@@ -97,7 +97,7 @@ var settings = []setting{
 	{name: "TLS_KEY_FILE", stated: "none", read: text(func(c *Config) *string { return &c.TLSKeyFile }),
 		help: "File with the key of the certificate."},
 	{name: "DATA_DIR", fallback: "./flowlatch-data", use: notInDemo, read: folder,
-		help: "Folder for the SQLite file and the keyset. The commands serve, migrate up and user create make it, with mode 0700."},
+		help: "Folder for the SQLite file and the keyset. The commands serve, migrate up, user create and restore make it, with mode 0700."},
 	{name: "DATABASE_URL", stated: "a SQLite file in the data folder", use: orFromFile, read: hidden(func(c *Config) *domain.Secret { return &c.DatabaseURL }),
 		help: "The database: postgres://user:password@host/name, or sqlite:///absolute/path."},
 	{name: "DATABASE_WAIT", fallback: "10s", use: notInDemo, read: duration(0, func(c *Config) *time.Duration { return &c.DatabaseWait }),

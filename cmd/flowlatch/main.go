@@ -53,6 +53,9 @@ type commandLine struct {
 		Status migrateStatusCommand `cmd:"" help:"Say how the database's schema compares with this program's."`
 	} `cmd:"" help:"Look after the database's schema."`
 
+	Backup  backupCommand  `cmd:"" help:"Write all that is kept to a file, while the service goes on."`
+	Restore restoreCommand `cmd:"" help:"Fill an empty database with a backup."`
+
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask the service on this machine whether it is ready."`
 	Version     versionCommand     `cmd:"" help:"Print the version of this program."`
 }

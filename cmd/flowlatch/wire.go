@@ -33,6 +33,7 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 		bunstore.NewConversations, wire.Bind(new(ports.Conversations), new(*bunstore.Conversations)),
 		bunstore.NewUsage, wire.Bind(new(ports.Usage), new(*bunstore.Usage)),
 		bunstore.NewAuditLog, wire.Bind(new(ports.AuditLog), new(*bunstore.AuditLog)),
+		bunstore.NewArchive, wire.Bind(new(ports.Archive), new(*bunstore.Archive)),
 		bunstore.NewInstallation, wire.Bind(new(ports.Installation), new(*bunstore.Installation)),
 		newCipher, wire.Bind(new(ports.Cipher), new(*tinkcipher.Cipher)),
 		sealedcookie.New, wire.Bind(new(ports.Cookies), new(*sealedcookie.Codec)),

@@ -50,6 +50,7 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 	hasher := newPasswords()
 	attempts := newAttempts(cfg, clock)
 	calls := newRates(cfg, clock)
+	archive := bunstore.NewArchive(store)
 	reader := newRandom()
 	ports := app.Ports{
 		Projects:      bunstoreProjects,
@@ -69,6 +70,7 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 		Passwords:     hasher,
 		Attempts:      attempts,
 		Rates:         calls,
+		Archive:       archive,
 		Clock:         clock,
 		Random:        reader,
 	}
