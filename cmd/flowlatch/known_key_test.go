@@ -59,6 +59,7 @@ func useKeyInEveryWay(t *testing.T, database string) {
 	keyInTheWrongPlaces(t, admin, key)
 	for _, args := range [][]string{
 		{"project", "list"}, {"project", "list", "--json"}, {"user", "list"}, {"user", "list", "--json"}, {"migrate", "status"}, {"version"},
+		{"backup", filepath.Join(m.data(), "kept.jsonl")}, {"backup", "-"},
 	} {
 		m.must("", args...)
 	}
