@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -16,6 +17,17 @@ type BackupInfo struct {
 	Origin  domain.Origin    // the Voiceflow that the keys in it are for
 	Rows    map[string]int64 // by the table of domain.ArchiveTables
 	Keys    []domain.KeyID   // of the keyset, which it takes to restore it
+}
+
+// KeyNames are the Keys with commas between.
+func (i BackupInfo) KeyNames() string { return keyNames(i.Keys) }
+
+func keyNames(ids []domain.KeyID) string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = string(id)
+	}
+	return strings.Join(names, ", ")
 }
 
 // Backup writes all that is kept for good as of one moment, while others go on. Without

@@ -86,10 +86,12 @@ func TestABackupIsRestored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !maps.Equal(b.Info.Rows, info.Rows) || !slices.Equal(b.Info.Keys, info.Keys) || !b.Info.Created.Equal(info.Created) || b.Info.Origin != info.Origin {
+	if !maps.Equal(b.Info.Rows, info.Rows) || !slices.Equal(b.Info.Keys, info.Keys) || !b.Info.Created.Equal(info.Created) ||
+		b.Info.Origin != info.Origin {
 		t.Errorf("opened %+v, want %+v", b.Info, info)
 	}
-	if info.Rows["projects"] != 2 || info.Rows["users"] != 2 || info.Rows["grants"] != 1 || info.Rows["access_tokens"] != 1 || len(info.Keys) != 1 {
+	if info.Rows["projects"] != 2 || info.Rows["users"] != 2 || info.Rows["grants"] != 1 || info.Rows["access_tokens"] != 1 ||
+		len(info.Keys) != 1 {
 		t.Errorf("the backup says %+v", info)
 	}
 	if err := b.Restore(t.Context(), store.Archive()); err != nil {
@@ -261,7 +263,9 @@ func TestABackupWantsItsKeyset(t *testing.T) {
 func TestWhatIsLostAlreadyKeepsNothingFromBeingRestored(t *testing.T) {
 	w := newWorld(t)
 	lost := domain.Sealed{Key: "lost", Bytes: []byte("sealed")}
-	p := domain.Project{ID: "01890000-0000-7000-8000-000000000001", Name: "Bot", Voiceflow: voiceflowID, Version: versionID, KeyStatus: domain.KeyNeedsReentry}
+	p := domain.Project{
+		ID: "01890000-0000-7000-8000-000000000001", Name: "Bot", Voiceflow: voiceflowID, Version: versionID, KeyStatus: domain.KeyNeedsReentry,
+	}
 	if err := w.store.Projects().Add(t.Context(), p, lost, domain.Record{Count: 1}); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -86,14 +85,14 @@ func archivedInstallation(row domain.ArchiveRow) domain.Installation {
 
 // recognise looks whether the keyset is the one that the backup takes.
 func (b *Backup) recognise(ctx context.Context, is domain.Installation) error {
-	wants := "this backup takes the keyset with the keys " + keyList(b.Info.Keys)
+	wants := "this backup takes the keyset with the keys " + b.Info.KeyNames()
 	if err := b.ports.Cipher.Prepare(ctx, false); err != nil {
 		return &domain.Error{Kind: domain.KindOf(err), Public: wants, Cause: err}
 	}
 	has := b.ports.Cipher.Keys()
 	lacks := slices.DeleteFunc(slices.Clone(b.Info.Keys), func(id domain.KeyID) bool { return slices.Contains(has, id) })
 	if len(lacks) > 0 {
-		return &domain.Error{Kind: domain.Corrupt, Public: wants + ", and the keyset that is set has not " + keyList(lacks)}
+		return &domain.Error{Kind: domain.Corrupt, Public: wants + ", and the keyset that is set has not " + keyNames(lacks)}
 	}
 	seal := domain.Sealed{Key: b.frame.seal.Key, Bytes: b.frame.seal.Seal}
 	digest, err := b.ports.Cipher.Open(seal, domain.BindBackup())
@@ -114,14 +113,6 @@ func (b *Backup) recognise(ctx context.Context, is domain.Installation) error {
 		return &domain.Error{Kind: domain.Corrupt, Cause: err, Public: "the key of the pseudonyms in this backup does not open"}
 	}
 	return nil
-}
-
-func keyList(ids []domain.KeyID) string {
-	texts := make([]string, len(ids))
-	for i, id := range ids {
-		texts[i] = string(id)
-	}
-	return strings.Join(texts, ", ")
 }
 
 // Restore fills the database behind to with the backup, all or nothing, as the operator.

@@ -166,7 +166,8 @@ func (s *Store) makeWay(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 	if inUse {
-		return &domain.Error{Kind: domain.Conflict, Public: "there are users or assistants in this database; a backup is restored into one that has neither"}
+		return &domain.Error{Kind: domain.Conflict,
+			Public: "there are users or assistants in this database; a backup is restored into one that has neither"}
 	}
 	slices.Reverse(tables)
 	for _, table := range slices.Concat(notArchived, tables) {

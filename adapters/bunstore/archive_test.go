@@ -174,6 +174,8 @@ func TestNobodySlipsInDuringARestore(t *testing.T) {
 		address := database(t)
 		s, other := migrated(t, address, bunstore.Options{}), open(t, address, bunstore.Options{Timeout: time.Minute})
 		db := beside(t, address)
+		const waiting = `SELECT count(*) FROM pg_locks
+WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
 		created := make(chan error, 1)
 		err := s.Archive().Restore(t.Context(), func(yield func(domain.ArchiveRow, error) bool) {
 			n := 0
@@ -185,7 +187,7 @@ func TestNobodySlipsInDuringARestore(t *testing.T) {
 					}()
 					// SQLite has one writer at a time, and does not show who waits.
 					for strings.HasPrefix(address, "postgres") && len(created) == 0 &&
-						count(t, db, `SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`) == 0 {
+						count(t, db, waiting) == 0 {
 					}
 				}
 				if !yield(row, err) {

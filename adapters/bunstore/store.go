@@ -12,7 +12,8 @@
 // project, the access token, the conversation, the grant, the login, the assistant
 // session; and several of a kind in the order of their keys. Whoever takes a right away
 // removes the sessions in a later statement than the right, so that it sees a session
-// that was let in meanwhile.
+// that was let in meanwhile. A restore locks whole tables, when there is hardly anything
+// in them.
 package bunstore
 
 import (

@@ -52,7 +52,7 @@ func (c backupCommand) Run(ctx context.Context) error {
 
 func reportBackup(tell say, what string, info app.BackupInfo) {
 	tell(what + ": " + contentOfBackup(info))
-	tell("to restore it takes the keyset with the keys " + keyNames(info.Keys) + ", which is not in it")
+	tell("to restore it takes the keyset with the keys " + info.KeyNames() + ", which is not in it")
 }
 
 // contentOfBackup says how much there is of what somebody cares about.
@@ -68,12 +68,4 @@ func contentOfBackup(info app.BackupInfo) string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-func keyNames(ids []domain.KeyID) string {
-	names := make([]string, len(ids))
-	for i, id := range ids {
-		names[i] = string(id)
-	}
-	return strings.Join(names, ", ")
 }

@@ -39,7 +39,8 @@ func (m *machine) elsewhere(database string) *machine {
 func (m *machine) backup(name string) string {
 	m.t.Helper()
 	file := filepath.Join(m.folder, name)
-	if said := m.must("", "backup", name); !strings.Contains(said, "wrote the backup "+file+": ") || !strings.Contains(said, "takes the keyset with the keys ") {
+	said := m.must("", "backup", name)
+	if !strings.Contains(said, "wrote the backup "+file+": ") || !strings.Contains(said, "takes the keyset with the keys ") {
 		m.t.Errorf("backup says %q", said)
 	}
 	return file
@@ -317,7 +318,8 @@ func TestABackupToStandardOutput(t *testing.T) {
 		Format  string
 		Version int
 	}
-	if err := json.Unmarshal([]byte(r.stdout[:strings.Index(r.stdout, "\n")]), &header); err != nil || header.Format != "flowlatch backup" || header.Version != 1 {
+	first, _, _ := strings.Cut(r.stdout, "\n")
+	if err := json.Unmarshal([]byte(first), &header); err != nil || header.Format != "flowlatch backup" || header.Version != 1 {
 		t.Errorf("the first line says %+v, %v", header, err)
 	}
 	m.elsewhere("").must("", "restore", file)
@@ -359,7 +361,8 @@ func TestARestoreThatIsKilledLeavesNothing(t *testing.T) {
 		dsn := postgrestest.DSN(t)
 		there := m.elsewhere(dsn)
 		killRestore(t, there, file, func() bool {
-			return count(t, "pgx", dsn, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'INSERT INTO projects%'`) > 0
+			return count(t, "pgx", dsn, `SELECT count(*) FROM pg_stat_activity
+				WHERE datname = current_database() AND query LIKE 'INSERT INTO projects%'`) > 0
 		})
 		const none = `SELECT count(*) FROM pg_tables WHERE schemaname = 'public'`
 		if n := count(t, "pgx", dsn, none); n != 0 {
@@ -393,8 +396,9 @@ func withMany(t *testing.T, file string, n int) {
 	defer func() { _ = db.Close() }()
 	for _, statement := range []string{
 		fmt.Sprintf(`INSERT INTO projects (id, name, voiceflow_id, version, platform, created, voiceflow_created)
-			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT 'many-' || i, 'Assistant ' || i, i, 'v', '', i, i FROM n`, n),
-		`INSERT INTO project_keys (project_id, slot, key_id, sealed) SELECT id, 'primary', 'none', CAST('sealed' AS blob) FROM projects WHERE id LIKE 'many-%'`,
+			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+			SELECT printf('01890000-0000-7000-8000-%%012d', i), 'Assistant ' || i, printf('%%024d', i), 'v', '', i, i FROM n`, n),
+		`INSERT INTO project_keys (project_id, slot, key_id, sealed) SELECT id, 'primary', 'none', CAST('sealed' AS blob) FROM projects WHERE version = 'v'`,
 	} {
 		if _, err := db.Exec(statement); err != nil {
 			t.Fatal(err)

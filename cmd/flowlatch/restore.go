@@ -55,6 +55,6 @@ func (c restoreCommand) Run(ctx context.Context) error {
 		return err
 	}
 	sayOnStdout("restored the backup of " + stamp(backup.Info.Created) + " into the " + store.Describe() + ": " + contentOfBackup(backup.Info))
-	sayOnStdout("nobody is logged in; keep the keyset with the keys " + keyNames(backup.Info.Keys))
+	sayOnStdout("nobody is logged in; keep the keyset with the keys " + backup.Info.KeyNames())
 	return nil
 }

@@ -27,12 +27,13 @@ func Archive(t *testing.T, open OpenStore) {
 			func(t *testing.T, f *fixture) { archiveSessions(t, f, another(t, f)) }},
 		{"all rows are of one moment, and nobody who writes waits", projects, archiveMoment},
 		{"an error of each ends Snapshot and is returned as it is", projects, archiveEachFails},
-		{"Restore takes the place of what is there before there is any user or project", installation | usage | auditLog | sessions, archiveMakesWay},
+		{"Restore takes the place of what is there before there is any user or project", installation | usage | auditLog, archiveMakesWay},
 		{"Restore is Conflict where there is a user or a project, and changes nothing", projects | users, archiveInUse},
 		{"Restore of rows that can't be is Corrupt, and changes nothing", 0, archiveCorrupt},
 		{"an error among the rows ends Restore and is returned as it is, and nothing is changed", 0, archiveRowsFail},
 		{"Restore into a schema that is newer than known is Conflict", 0, archiveNewer},
 		{"of many Restores at the same time one succeeds, and the others are Conflict", 0, archiveAtOnce},
+		{"a Prepare that begins during Restore sees what it has restored", installation, archiveBesidePrepare},
 		{"what is written after Restore stands behind it", auditLog, archiveGoesOn},
 		{"arguments are neither kept nor modified, and what each gets is its own", 0, archiveArguments},
 		{"an outage and an ended context are Unavailable, and change nothing", 0, archiveUnavailable},
@@ -173,7 +174,9 @@ func archiveViews(t *testing.T, f, other *fixture) {
 	f.grantScopes(t, "a host's user", b.ID, domain.AllScopes())
 	managing := f.issue(t, f.token(ada.ID, "", domain.ScopesOf(domain.ScopeManage)))
 	f.issue(t, f.token(ben.ID, a.ID, domain.DefaultScopes()))
-	counted := domain.Usage{UsageKey: domain.UsageKey{Day: "2026-11-25", Project: a.ID, User: ben.ID, Scope: domain.ScopeConverse}, Calls: 2, Errors: 1, Milliseconds: 3}
+	counted := domain.Usage{
+		UsageKey: domain.UsageKey{Day: "2026-11-25", Project: a.ID, User: ben.ID, Scope: domain.ScopeConverse}, Calls: 2, Errors: 1, Milliseconds: 3,
+	}
 	wantNil(t, "preparing: Usage.Add", f.Usage.Add(t.Context(), []domain.Usage{counted}))
 	rows := f.snapshot(t, "what the ports have written")
 
@@ -399,6 +402,29 @@ func archiveAtOnce(t *testing.T, f *fixture) {
 		t.Fatal("none of many Restores succeeded")
 	}
 	wantRows(t, "afterwards", f.snapshot(t, "afterwards"), behindAudit(archivedRows(), archivedRecord(4, recs[won])))
+}
+
+func archiveBesidePrepare(t *testing.T, f *fixture) {
+	at := f.instances(t)
+	saw, prepared := domain.Installation{}, make(chan error, 1)
+	wantNil(t, "Restore", f.Archive.Restore(t.Context(), func(yield func(domain.ArchiveRow, error) bool) {
+		go func() {
+			prepared <- at[len(at)-1].Installation.Prepare(t.Context(), func(is domain.Installation) (domain.Installation, error) {
+				saw = is
+				return is, nil
+			})
+		}()
+		linger()
+		for row, err := range listed(archivedRows()) {
+			if !yield(row, err) {
+				return
+			}
+		}
+	}, f.restoring()))
+	wantNil(t, "Prepare", <-prepared)
+	if saw.Known.Key != "17" || saw.Origin != origin || saw.Pseudonyms.Key != "18" {
+		t.Fatalf("Prepare saw %+v", saw)
+	}
 }
 
 func archiveGoesOn(t *testing.T, f *fixture) {
