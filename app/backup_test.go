@@ -385,7 +385,8 @@ func FuzzOpenBackup(f *testing.F) {
 	lines := bytes.SplitAfter(file.Bytes(), []byte("\n"))
 	f.Add(lines[0])
 	f.Add(bytes.Join(lines[:len(lines)-2], nil))
-	f.Add([]byte(`{"format":"flowlatch backup","version":1,"created":"2030-01-02T03:04:05Z","origin":"x"}` + "\n" + `{"table":"audit","row":{"id":1}}`))
+	f.Add([]byte(`{"format":"flowlatch backup","version":1,"created":"2030-01-02T03:04:05Z","origin":"x"}
+{"table":"audit","row":{"id":1}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		_, p := w.target()
 		_, err := app.OpenBackup(t.Context(), p, bytes.NewReader(text))

@@ -69,7 +69,9 @@ var archiveTables = []ArchiveTable{
 		numberColumn("created"), numberColumn("voiceflow_created"), textColumn("key_status"), textColumn("credits"),
 		textColumn("secondary_status"), numberColumn("key_checked"), numberColumn("key_set"),
 	}},
-	{"project_keys", 2, []ArchiveColumn{textColumn("project_id"), textColumn("slot"), keyIDColumn("key_id"), bytesColumn("sealed")}},
+	{"project_keys", 2, []ArchiveColumn{
+		textColumn("project_id"), textColumn("slot"), keyIDColumn("key_id"), bytesColumn("sealed"),
+	}},
 	{"users", 1, []ArchiveColumn{
 		textColumn("id"), textColumn("name"), textColumn("role"), flagColumn("disabled"),
 		{Name: "password_hash", Kind: ArchiveSecret}, numberColumn("created"),

@@ -179,8 +179,8 @@ func (s *Store) makeWay(ctx context.Context, tx *sql.Tx) error {
 }
 
 // maxRestored is how many rows one statement inserts: enough that a distant Postgres is
-// not asked for each, and fewer values than both databases take.
-const maxRestored = 200
+// not asked for each, and so few that SQLite does not look long for its parameters.
+const maxRestored = 50
 
 // insertArchived inserts rows, a number of one table at a time.
 func (s *Store) insertArchived(ctx context.Context, tx *sql.Tx, rows iter.Seq2[domain.ArchiveRow, error]) error {

@@ -398,7 +398,8 @@ func withMany(t *testing.T, file string, n int) {
 		fmt.Sprintf(`INSERT INTO projects (id, name, voiceflow_id, version, platform, created, voiceflow_created)
 			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
 			SELECT printf('01890000-0000-7000-8000-%%012d', i), 'Assistant ' || i, printf('%%024d', i), 'v', '', i, i FROM n`, n),
-		`INSERT INTO project_keys (project_id, slot, key_id, sealed) SELECT id, 'primary', 'none', CAST('sealed' AS blob) FROM projects WHERE version = 'v'`,
+		`INSERT INTO project_keys (project_id, slot, key_id, sealed)
+			SELECT id, 'primary', 'none', CAST('sealed' AS blob) FROM projects WHERE version = 'v'`,
 	} {
 		if _, err := db.Exec(statement); err != nil {
 			t.Fatal(err)

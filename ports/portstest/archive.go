@@ -52,9 +52,10 @@ func archivedRows() []domain.ArchiveRow {
 	ada, ben := string(userID(1)), string(userID(2))
 	return []domain.ArchiveRow{
 		row("installation", int64(1), domain.KeyID("17"), blob, string(origin), domain.KeyID("18"), []byte("pseudonyms")),
-		row("projects", one, odd, "6371c9b4e1a5b2c3d4e5f607", "production", "", int64(1_700_000_000_000_001), int64(-5), "rejected", "used_up", "none",
-			int64(0), int64(0)),
-		row("projects", two, "B", "6371c9b4e1a5b2c3d4e5f607", "main", "webchat", int64(7), int64(8), "ok", "ok", "needs_reentry", int64(9), int64(10)),
+		row("projects", one, odd, "6371c9b4e1a5b2c3d4e5f607", "production", "", int64(1_700_000_000_000_001), int64(-5),
+			"rejected", "used_up", "none", int64(0), int64(0)),
+		row("projects", two, "B", "6371c9b4e1a5b2c3d4e5f607", "main", "webchat", int64(7), int64(8),
+			"ok", "ok", "needs_reentry", int64(9), int64(10)),
 		row("projects", three, "B", "6371c9b4e1a5b2c3d4e5f608", "main", "webchat", int64(7), int64(8), "ok", "ok", "ok", int64(9), int64(10)),
 		row("project_keys", one, "primary", domain.KeyID("17"), blob),
 		row("project_keys", three, "primary", domain.KeyID("17"), []byte{0}),
@@ -63,7 +64,8 @@ func archivedRows() []domain.ArchiveRow {
 		row("users", ben, "ben", "member", true, domain.NewSecret("x"), int64(12)),
 		row("grants", ben, one, odd, int64(13), "converse export"),
 		row("grants", "a host's user", two, "B", int64(14), "converse"),
-		row("access_tokens", string(tokenID(1)), bytes.Repeat([]byte{1}, 32), odd, "flk_abcdef", ada, nil, "manage", false, int64(15), int64(16), int64(0)),
+		row("access_tokens", string(tokenID(1)), bytes.Repeat([]byte{1}, 32), odd, "flk_abcdef", ada, nil, "manage", false,
+			int64(15), int64(16), int64(0)),
 		row("access_tokens", string(tokenID(2)), bytes.Repeat([]byte{0}, 32), "", "", ben, one, "converse", true, int64(15), int64(16), int64(17)),
 		row("usage", "2026-11-24", one, ada, "", "converse", int64(3), int64(1), int64(4_000_000_000_000)),
 		row("usage", "2026-11-25", "gone", "", string(tokenID(9)), "", int64(0), int64(0), int64(0)),
