@@ -37,6 +37,8 @@ const (
 
 	ActionCreateAccessToken Action = "create_access_token"
 	ActionDeleteAccessToken Action = "delete_access_token"
+	// ActionExportProject is the keys of a project leaving for another installation.
+	ActionExportProject Action = "export_project"
 	// ActionForward is a call at Voiceflow that writes or deletes.
 	ActionForward Action = "forward"
 	// ActionMarkKey and ActionMarkCredits are what a call at Voiceflow showed of the
