@@ -42,6 +42,8 @@ type commandLine struct {
 		Add    projectAddCommand    `cmd:"" help:"Add an assistant."`
 		List   projectListCommand   `cmd:"" help:"List the assistants."`
 		Delete projectDeleteCommand `cmd:"" help:"Delete an assistant here. Voiceflow is not told."`
+		Import projectImportCommand `cmd:"" help:"Add every assistant of a file."`
+		Export projectExportCommand `cmd:"" help:"Write assistants with their keys into a sealed file, for another installation."`
 	} `cmd:"" help:"Look after assistants."`
 
 	Keys struct {
