@@ -55,6 +55,7 @@ func useKeyInEveryWay(t *testing.T, database string) {
 
 	id := admin.want(admin.post("/add_project", adding(known)), "200").added(t).ID
 	m.must(key, "project", "add", other.VersionID)
+	moveWithKey(t, m, known)
 	everyRoute(t, admin, member, id, known)
 	keyInTheWrongPlaces(t, admin, key)
 	for _, args := range [][]string{
@@ -108,6 +109,24 @@ func useKeyInEveryWay(t *testing.T, database string) {
 	if len(v.Requests()) == 0 || !strings.Contains(v.Requests()[0].Header.Get("Authorization"), key) {
 		t.Error("Voiceflow never got the key")
 	}
+}
+
+// moveWithKey imports an assistant that is there already, and its key in the wrong places,
+// and exports it. The file is kept where the data is.
+func moveWithKey(t *testing.T, m *machine, known voiceflowtest.Assistant) {
+	t.Helper()
+	key := known.Key
+	m.report(exitFailure, "version_id,token,name\n"+known.VersionID+","+key+",\n"+key+","+key+",\n"+known.VersionID+","+key+","+key+"\n\""+key+"\n"+key+"\n",
+		[]string{"project", "import", "--csv", "-"}, "line 3 was refused", "line 4 was refused", "line 5 was refused", "line 6 was refused",
+		"added 0, there already 1, refused 4")
+	m.report(exitFailure, `[{"version_id":"`+known.VersionID+`","token":"`+key+`"},{"`+key+`":1},"`+key+`",`+key,
+		[]string{"project", "import", "--json", "-"}, "line 1 (element 2) was refused", "line 1 (element 3) was refused", "added 0, there already 1, refused 2")
+	for _, args := range [][]string{
+		{"import", "--csv", key}, {"import", "--identity", key, key}, {"export", "--recipient", key, "new.age"},
+	} {
+		m.fails(exitFailure, "", key, append([]string{"project"}, args...)...)
+	}
+	m.must("", "project", "export", "--recipient", identity(t).Recipient().String(), filepath.Join(m.data(), "all.age"))
 }
 
 // tracesOf are the forms in which a key could show: as it is, its secret part alone, and

@@ -61,7 +61,7 @@ func (c projectExportCommand) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		sayOnStdout(fmt.Sprintf("exported %d to %s", done, visible(c.File)))
+		sayOnStdout(fmt.Sprintf("exported %d", done))
 		if unopened > 0 {
 			return fmt.Errorf("keys that do not open: %d; they are not in the file", unopened)
 		}

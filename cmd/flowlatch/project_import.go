@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 
@@ -53,7 +54,7 @@ func (c projectImportCommand) Run(ctx context.Context) error {
 	from := os.Stdin
 	if path != "-" {
 		var err error
-		if from, err = os.Open(path); err != nil {
+		if from, err = openNamed("the file", path); err != nil {
 			return err
 		}
 		defer func() { _ = from.Close() }()
@@ -62,7 +63,7 @@ func (c projectImportCommand) Run(ctx context.Context) error {
 		}
 	}
 	if c.Identity != "" && !twice(from) {
-		return fmt.Errorf("%s should be a regular file: all of it is looked through before anything is added", path)
+		return errors.New("what --identity opens should be a regular file: all of it is looked through before anything is added")
 	}
 	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
 		if c.Identity != "" {
@@ -74,6 +75,16 @@ func (c projectImportCommand) Run(ctx context.Context) error {
 		}
 		return importProjects(ctx, service, call, from, read)
 	})
+}
+
+// openNamed opens a file that the operator named. The error does not repeat the name: it
+// may be a key that was pasted in the wrong place.
+func openNamed(what, path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = fmt.Errorf("%s can't be opened: %w", what, e.Err)
+	}
+	return f, err
 }
 
 // warnIfOpen warns of a file with keys in it that every user of the machine may read.
@@ -213,5 +224,8 @@ func add(ctx context.Context, service *app.Service, call app.Call, a arrival) er
 		return a.err
 	}
 	_, err := service.AddProject(ctx, call, a.in)
+	if err == nil && !a.secondary.IsZero() {
+		return &domain.Error{Kind: domain.Invalid, Public: "it was added with its primary key; its secondary key was left out"}
+	}
 	return err
 }

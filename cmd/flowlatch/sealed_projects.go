@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -58,7 +57,7 @@ func parseRecipients(texts []string) ([]age.Recipient, error) {
 
 // readIdentities reads a file with age's secret keys, as age-keygen writes it.
 func readIdentities(path string) ([]age.Identity, error) {
-	f, err := os.Open(path)
+	f, err := openNamed("the file with the identity", path)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +65,7 @@ func readIdentities(path string) ([]age.Identity, error) {
 	warnIfOpen(f)
 	identities, err := age.ParseIdentities(f)
 	if err != nil { // the library's text might repeat a part of a key
-		return nil, fmt.Errorf("%s holds no identity that can be used; it should be a file as age-keygen writes it, without a passphrase", path)
+		return nil, errors.New("the file with the identity holds none that can be used; it should be one as age-keygen writes it, without a passphrase")
 	}
 	return identities, nil
 }
