@@ -23,7 +23,7 @@ func readCSV(r io.Reader, each func(arrival) error) error {
 	var columns []string
 	for number := 1; ; number++ {
 		line, whole, err := nextLine(lines)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -71,7 +71,7 @@ func nextLine(r *bufio.Reader) (line []byte, whole bool, err error) {
 	for errors.Is(err, bufio.ErrBufferFull) {
 		_, err = r.ReadSlice('\n')
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = nil // the next call says so
 	}
 	return nil, false, err

@@ -44,7 +44,7 @@ func readJSON(r io.Reader, each func(arrival) error) error {
 	if _, err := values.ReadToken(); err != nil { // the end of the array
 		return values.failed(err)
 	}
-	if _, err := values.ReadToken(); err != io.EOF {
+	if _, err := values.ReadToken(); !errors.Is(err, io.EOF) {
 		return values.failed(errors.New("there is something after the end of the array"))
 	}
 	return nil
@@ -114,7 +114,7 @@ func (v *jsonValues) failed(err error) error {
 	if v.from.failed != nil {
 		return v.from.failed
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || err == io.EOF {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return errors.New("the file ends in the middle of its JSON")
 	}
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
@@ -152,7 +152,7 @@ func (r *lineReader) Read(b []byte) (int, error) {
 	}
 	r.read += int64(n)
 	r.left -= n
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		r.failed = err
 	}
 	return n, err

@@ -135,7 +135,7 @@ func TestReadingsEndWithAFailure(t *testing.T) {
 				t.Errorf("a reader that fails: got %v", err)
 			}
 			stopped := errors.New("enough")
-			if err := read.reading(strings.NewReader(read.text), func(arrival) error { return stopped }); err != stopped {
+			if err := read.reading(strings.NewReader(read.text), func(arrival) error { return stopped }); !errors.Is(err, stopped) {
 				t.Errorf("an each that fails: got %v", err)
 			}
 		})

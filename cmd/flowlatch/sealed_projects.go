@@ -132,7 +132,7 @@ func readSealed(identities []age.Identity, origin domain.Origin) reading {
 				return err
 			}
 		}
-		if _, err := values.ReadToken(); err != io.EOF {
+		if _, err := values.ReadToken(); !errors.Is(err, io.EOF) {
 			return values.failed(err)
 		}
 		return nil
@@ -164,7 +164,7 @@ type sealedReader struct{ from io.Reader }
 
 func (r sealedReader) Read(b []byte) (int, error) {
 	n, err := r.from.Read(b)
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF { //nolint:errorlint // what wraps io.EOF is no end of the file
 		err = errBroken
 	}
 	return n, err
