@@ -127,7 +127,7 @@ func (v *jsonValues) failed(err error) error {
 // maxArrival, so that a value that is too large by little spoils nothing but itself.
 const maxRead = 4 * maxArrival
 
-var errTooLarge = fmt.Errorf("a value is larger than %d bytes, or as much white space stands before it; nothing behind it was read", maxRead)
+var errTooLarge = fmt.Errorf("a value is larger than %d bytes, or as much white space stands before it; the rest was not read", maxRead)
 
 // lineReader counts lines, and reads no more than left.
 type lineReader struct {

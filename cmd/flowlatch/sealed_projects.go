@@ -164,7 +164,7 @@ type sealedReader struct{ from io.Reader }
 
 func (r sealedReader) Read(b []byte) (int, error) {
 	n, err := r.from.Read(b)
-	if err != nil && err != io.EOF { //nolint:errorlint // what wraps io.EOF is no end of the file
+	if err != nil && err != io.EOF { // what wraps io.EOF is no end of the file
 		err = errBroken
 	}
 	return n, err
