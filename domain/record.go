@@ -11,6 +11,9 @@ type Actor string
 // ActorOperator is the actor of the commands.
 const ActorOperator Actor = "operator"
 
+// ActorService is the actor of what the service finds out by itself.
+const ActorService Actor = "service"
+
 // ActorUser is the actor that a user is.
 func ActorUser(id UserID) Actor { return Actor("user:" + string(id)) }
 
@@ -43,6 +46,11 @@ const (
 	// project's key and of its credits.
 	ActionMarkKey     Action = "mark_key"
 	ActionMarkCredits Action = "mark_credits"
+
+	ActionRewrapKeys Action = "rewrap_keys"
+	ActionRetireKeys Action = "retire_keys"
+	// ActionEndSessions is the end of all sessions that a key of the keyset stands behind.
+	ActionEndSessions Action = "end_sessions"
 )
 
 // OutcomeOK is the outcome of what succeeded.
@@ -55,6 +63,12 @@ const OutcomeRejected = "rejected"
 // OutcomeUnknown is the outcome of a call at Voiceflow that brought no answer: whether it
 // was carried out there is not known.
 const OutcomeUnknown = "unknown"
+
+// OutcomeStopped is the outcome of what was stopped before its end.
+const OutcomeStopped = "stopped"
+
+// OutcomeFailed is the outcome of what was recorded first and then could not be done.
+const OutcomeFailed = "failed"
 
 // OutcomeOf is the outcome of a call that Voiceflow answered with the HTTP status.
 func OutcomeOf(status int) string {
@@ -91,3 +105,6 @@ func OnSession(id SessionID) string { return "session:" + string(id) }
 
 // OnToken is the object that an access token is in a Record.
 func OnToken(id TokenID) string { return "token:" + string(id) }
+
+// OnKey is the object that a key of the keyset is in a Record.
+func OnKey(id KeyID) string { return "key:" + string(id) }

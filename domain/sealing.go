@@ -67,6 +67,9 @@ func BindUserIDs(p ProjectID, actor Actor) Binding {
 	return bind("flowlatch/user-ids/v1", string(p), string(actor))
 }
 
+// BindAuditHead binds the signed end of the audit's chain.
+func BindAuditHead() Binding { return bind("flowlatch/audit-head/v1") }
+
 // AssociatedData is the binding as a cipher needs it. It is "" for the zero Binding only.
 func (b Binding) AssociatedData() string { return b.ad }
 

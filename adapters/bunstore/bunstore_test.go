@@ -28,6 +28,8 @@ func TestConversations(t *testing.T) { eachSuite(t, portstest.Conversations, mig
 func TestUsage(t *testing.T)         { eachSuite(t, portstest.Usage, migrated) }
 func TestAuditLog(t *testing.T)      { eachSuite(t, portstest.AuditLog, migrated) }
 
+func TestSealings(t *testing.T) { eachSuite(t, portstest.Sealings, migrated) }
+
 func TestInstallation(t *testing.T) { eachSuite(t, portstest.Installation, open) }
 
 func TestALimitBelowZeroIsNone(t *testing.T) {
@@ -156,6 +158,7 @@ func views(s *bunstore.Store) portstest.Store {
 	return portstest.Store{
 		Projects: s.Projects(), Users: s.Users(), Sessions: s.Sessions(), Callers: s.Callers(), Installation: s.Installation(),
 		Access: s.Access(), AccessTokens: s.AccessTokens(), Conversations: s.Conversations(), Usage: s.Usage(), AuditLog: s.AuditLog(),
+		Sealings: s.Sealings(),
 	}
 }
 

@@ -275,6 +275,32 @@ func calls() []call {
 		{"marking the credits of a project", 5, func(ctx context.Context, s *Store) error {
 			return s.Projects().MarkCredits(ctx, "p1001500", domain.CreditsUsedUp, domain.Record{})
 		}},
+		{"a page of everything that is sealed", 50, func(ctx context.Context, s *Store) error {
+			got, err := s.Sealings().Page(ctx, "", domain.SealedRef{Kind: domain.SealedConversation, ID: "d1001500"}, 50)
+			return want(len(got), 50, err)
+		}},
+		{"a page of projects' keys far down", 100, func(ctx context.Context, s *Store) error {
+			got, err := s.Sealings().Page(ctx, "", domain.SealedRef{Kind: domain.SealedProjectKey, ID: "p1015000", Slot: "primary"}, 50)
+			return want(len(got), 50, err)
+		}},
+		{"replacing what is sealed", 5, func(ctx context.Context, s *Store) error {
+			from, to := domain.Sealed{Key: "1", Bytes: []byte("sealed")}, domain.Sealed{Key: "1", Bytes: []byte("anew")}
+			n, err := s.Sealings().Replace(ctx, []domain.Resealed{
+				{Ref: domain.SealedRef{Kind: domain.SealedProjectKey, ID: "p1001500", Slot: "primary"}, From: from, To: to},
+				{Ref: domain.SealedRef{Kind: domain.SealedConversation, ID: "c1001600"}, From: from, To: to},
+			})
+			return want(n, 2, err)
+		}},
+		{"marking a key that does not open", 10, func(ctx context.Context, s *Store) error {
+			return s.Sealings().Mark(ctx, domain.SealedRow{
+				Ref:    domain.SealedRef{Kind: domain.SealedProjectKey, ID: "p1001600", Slot: "primary"},
+				Sealed: domain.Sealed{Key: "1", Bytes: []byte("sealed")},
+			}, false, domain.Record{})
+		}},
+		{"counting what is to be entered again", 2, func(ctx context.Context, s *Store) error {
+			n, err := s.Sealings().ToReenter(ctx)
+			return want(n, 1, err)
+		}},
 		{"changing the scopes of a grant", 10, func(ctx context.Context, s *Store) error {
 			return s.Projects().Grant(ctx, greedy, "p1000600", domain.AllScopes(), later, domain.Record{})
 		}},
@@ -369,13 +395,15 @@ func TestEveryStatementUsesAnIndexOnSQLite(t *testing.T) {
 		userByID, userByName, pageOfUsers, updateUser,
 		selectTokenCaller, useByLogin, useOfHost, useByToken, useByConversation, standingSessions, standingTokens,
 		pageOfTokens, pageOfTokensOfUser, tokenUsed, renewConversation, selectConversationKey,
+		pageOfSealedConversations, pageOfSealedKeys, selectAuditHead, selectKnownValue, selectPseudonymKey,
+		replaceAuditHead, replaceKnownValue, replacePseudonymKey, replaceConversation, replaceKey, forgetConversation, countToReenter, endSealedBy,
 	}
 	for _, way := range ways {
 		bound = append(bound, way.find)
 	}
 	// What is scanned may be a part of the statement itself, its value, or an index that
 	// holds what is looked for and nothing else.
-	small := regexp.MustCompile(`^SCAN (g|CONSTANT ROW|i VIRTUAL TABLE INDEX 1:|\d+-ROW VALUES CLAUSE|\w+ USING INDEX users_admins)$`)
+	small := regexp.MustCompile(`^SCAN (g|CONSTANT ROW|i VIRTUAL TABLE INDEX 1:|\d+-ROW VALUES CLAUSE|\w+ USING INDEX (users_admins|projects_to_reenter))$`)
 	for _, statement := range append(bound, built.texts...) {
 		for _, step := range explain(t, s, statement) {
 			sorts := strings.Contains(step, "TEMP B-TREE") && !strings.Contains(step, "string_agg")

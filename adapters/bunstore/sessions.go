@@ -48,8 +48,9 @@ func (r *sessionRow) session() domain.Session {
 const sessionColumns = `s.id, s.kind, s.user_id, s.login_id, s.project_id, s.by_role, s.remember,
 	s.created, s.last_used, s.idle, s.expires, s.address, s.agent, s.sealed_by`
 
-// A session is over at the earlier of its ends. Only Sweep asks for that as ends, which
-// has an index: a planner might otherwise take it for a way to a live session.
+// A session is over at the earlier of its ends. Only what goes through all sessions asks
+// for that as ends, which has an index: a planner might otherwise take it for a way to a
+// live session.
 const (
 	selectSession = `SELECT ` + sessionColumns + ` FROM sessions s WHERE s.id = $1 AND s.idle > $2 AND s.expires > $2`
 

@@ -9,10 +9,10 @@
 //
 // Each writing method of a port is one transaction with its audit row, or one
 // statement. Rows are locked in one order, on Postgres where it matters: the user, the
-// project, the access token, the conversation, the grant, the login, the assistant
-// session; and several of a kind in the order of their keys. Whoever takes a right away
-// removes the sessions in a later statement than the right, so that it sees a session
-// that was let in meanwhile.
+// project, the access token, the conversation, the keys of projects, the grant, the login,
+// the assistant session; and several of a kind in the order of their keys. Whoever takes a
+// right away removes the sessions in a later statement than the right, so that it sees a
+// session that was let in meanwhile.
 package bunstore
 
 import (
@@ -150,3 +150,6 @@ func (s *Store) AuditLog() *AuditLog { return NewAuditLog(s) }
 
 // Installation is the Store's ports.Installation.
 func (s *Store) Installation() *Installation { return NewInstallation(s) }
+
+// Sealings is the Store's ports.Sealings.
+func (s *Store) Sealings() *Sealings { return NewSealings(s) }

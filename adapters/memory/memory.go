@@ -90,6 +90,9 @@ func (s *Store) AuditLog() *AuditLog { return &AuditLog{s} }
 // Installation is the view of the store that keeps what it knows about the installation.
 func (s *Store) Installation() *Installation { return &Installation{s} }
 
+// Sealings is the view of the store that looks at everything that is sealed.
+func (s *Store) Sealings() *Sealings { return &Sealings{s} }
+
 // Records returns the audit rows, in the order in which they were written.
 func (s *Store) Records() []domain.Record {
 	<-s.turn

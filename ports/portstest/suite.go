@@ -33,12 +33,13 @@ const (
 	conversations
 	usage
 	auditLog
+	sealings
 )
 
 func (v views) String() string {
 	var names []string
 	for i, name := range []string{
-		"Projects", "Users", "Sessions", "Callers", "Installation", "Access", "AccessTokens", "Conversations", "Usage", "AuditLog",
+		"Projects", "Users", "Sessions", "Callers", "Installation", "Access", "AccessTokens", "Conversations", "Usage", "AuditLog", "Sealings",
 	} {
 		if v&(1<<i) != 0 {
 			names = append(names, name)
@@ -52,6 +53,7 @@ func (s Store) views() (has views) {
 		projects: s.Projects != nil, users: s.Users != nil, sessions: s.Sessions != nil, callers: s.Callers != nil,
 		installation: s.Installation != nil, access: s.Access != nil, accessTokens: s.AccessTokens != nil,
 		conversations: s.Conversations != nil, usage: s.Usage != nil, auditLog: s.AuditLog != nil,
+		sealings: s.Sealings != nil,
 	} {
 		if there {
 			has |= view
