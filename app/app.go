@@ -28,6 +28,7 @@ type Ports struct {
 	Usage         ports.Usage
 	AuditLog      ports.AuditLog
 	Installation  ports.Installation
+	Sealings      ports.Sealings
 	Cipher        ports.Cipher
 	Cookies       ports.Cookies
 	Pseudonyms    ports.Pseudonyms
@@ -77,8 +78,8 @@ type Service struct {
 // a sentence for the operator. A database that can't be reached is Unavailable.
 func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 	if p.Projects == nil || p.Sessions == nil || p.Access == nil || p.Conversations == nil || p.Usage == nil || p.AuditLog == nil ||
-		p.Installation == nil || p.Cipher == nil || p.Cookies == nil || p.Pseudonyms == nil || p.Voiceflow == nil {
-		return nil, errors.New("app: Projects, Sessions, Access, Conversations, Usage, AuditLog, Installation, Cipher, Cookies, Pseudonyms and Voiceflow must be given")
+		p.Installation == nil || p.Sealings == nil || p.Cipher == nil || p.Cookies == nil || p.Pseudonyms == nil || p.Voiceflow == nil {
+		return nil, errors.New("app: Projects, Sessions, Access, Conversations, Usage, AuditLog, Installation, Sealings, Cipher, Cookies, Pseudonyms and Voiceflow must be given")
 	}
 	if own := p.Users != nil; own != (p.Callers != nil) || own != (p.AccessTokens != nil) || own != (p.Passwords != nil) || own != (p.Attempts != nil) {
 		return nil, errors.New("app: Users, Callers, AccessTokens, Passwords and Attempts are given together or not at all")

@@ -51,6 +51,7 @@ func TestOpenWantsItsPorts(t *testing.T) {
 		"no projects":        func(p *app.Ports) { p.Projects = nil },
 		"no sessions":        func(p *app.Ports) { p.Sessions = nil },
 		"no installation":    func(p *app.Ports) { p.Installation = nil },
+		"no sealings":        func(p *app.Ports) { p.Sealings = nil },
 		"no cipher":          func(p *app.Ports) { p.Cipher = nil },
 		"no cookies":         func(p *app.Ports) { p.Cookies = nil },
 		"no Voiceflow":       func(p *app.Ports) { p.Voiceflow = nil },

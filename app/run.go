@@ -10,7 +10,8 @@ import (
 const lastCalls = time.Second
 
 // Run does what a service has to do now and then, until ctx is done: it ends open calls
-// that have lost what let them in, stores what was counted, and forgets what is over. At
+// that have lost what let them in, stores what was counted, marks keys that do not open,
+// and forgets what is over. At
 // the end it waits up to a second for calls that are open, and stores what was counted
 // last. failed is told what could not be done, by several goroutines at once, and may be
 // nil; everything is tried again. A program that serves forwarded calls runs it once for
@@ -42,6 +43,9 @@ func (s *Service) Run(ctx context.Context, failed func(what string, err error)) 
 	every(time.Minute, "sweep what is over", func(ctx context.Context) error {
 		_, err := s.Sweep(ctx)
 		return err
+	})
+	running.Go(func() {
+		s.markNowAndThen(ctx, func(err error) { failed("look whether all keys open", err) })
 	})
 	running.Wait()
 	s.open.wait(lastCalls) // they are being cut

@@ -492,7 +492,7 @@ func inMemory(now ports.Clock) app.Ports {
 	return app.Ports{
 		Projects: store.Projects(), Sessions: store.Sessions(), Installation: store.Installation(),
 		Access: store.Access(), AccessTokens: store.AccessTokens(), Conversations: store.Conversations(),
-		Usage: store.Usage(), AuditLog: store.AuditLog(), Pseudonyms: memory.NewPseudonyms(),
+		Usage: store.Usage(), AuditLog: store.AuditLog(), Sealings: store.Sealings(), Pseudonyms: memory.NewPseudonyms(),
 		Users: store.Users(), Callers: store.Callers(), Passwords: memory.PasswordHasher{}, Attempts: unbounded{},
 		Cipher: cipher, Cookies: sealedcookie.New(cipher), Clock: now,
 	}

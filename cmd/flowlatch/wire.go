@@ -34,6 +34,7 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 		bunstore.NewUsage, wire.Bind(new(ports.Usage), new(*bunstore.Usage)),
 		bunstore.NewAuditLog, wire.Bind(new(ports.AuditLog), new(*bunstore.AuditLog)),
 		bunstore.NewInstallation, wire.Bind(new(ports.Installation), new(*bunstore.Installation)),
+		bunstore.NewSealings, wire.Bind(new(ports.Sealings), new(*bunstore.Sealings)),
 		newCipher, wire.Bind(new(ports.Cipher), new(*tinkcipher.Cipher)),
 		sealedcookie.New, wire.Bind(new(ports.Cookies), new(*sealedcookie.Codec)),
 		tinkcipher.NewPseudonyms, wire.Bind(new(ports.Pseudonyms), new(*tinkcipher.Pseudonyms)),

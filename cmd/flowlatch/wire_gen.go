@@ -36,6 +36,7 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 	bunstoreUsage := bunstore.NewUsage(store)
 	auditLog := bunstore.NewAuditLog(store)
 	installation := bunstore.NewInstallation(store)
+	sealings := bunstore.NewSealings(store)
 	cipher := newCipher(cfg)
 	codec := sealedcookie.New(cipher)
 	pseudonyms := tinkcipher.NewPseudonyms()
@@ -59,6 +60,7 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 		Usage:         bunstoreUsage,
 		AuditLog:      auditLog,
 		Installation:  installation,
+		Sealings:      sealings,
 		Cipher:        cipher,
 		Cookies:       codec,
 		Pseudonyms:    pseudonyms,
