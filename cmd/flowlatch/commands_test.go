@@ -49,7 +49,7 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	m := newMachine(t, startVoiceflow(t))
 	for _, command := range []string{
 		"serve", "demo", "user create", "user list", "user disable", "user enable", "user passwd", "user grant", "user revoke",
-		"project add", "project list", "project delete", "keys new", "migrate up", "migrate status", "healthcheck", "version",
+		"project add", "project list", "project delete", "keys new", "keys status", "keys rewrap", "keys retire", "migrate up", "migrate status", "healthcheck", "version",
 	} {
 		t.Run(command, func(t *testing.T) {
 			help := m.must("", append(strings.Fields(command), "--help")...)

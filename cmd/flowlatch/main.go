@@ -45,7 +45,10 @@ type commandLine struct {
 	} `cmd:"" help:"Look after assistants."`
 
 	Keys struct {
-		New keysNewCommand `cmd:"" help:"Make a keyset in a new file."`
+		New    keysNewCommand    `cmd:"" help:"Make a keyset in a new file."`
+		Status keysStatusCommand `cmd:"" help:"Say what needs each key, and what does not open."`
+		Rewrap keysRewrapCommand `cmd:"" help:"Seal everything anew with the key that seals."`
+		Retire keysRetireCommand `cmd:"" help:"Take keys that nothing needs out of the keyset."`
 	} `cmd:"" help:"Look after the keyset."`
 
 	Migrate struct {
