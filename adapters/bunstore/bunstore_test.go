@@ -63,6 +63,10 @@ func TestALimitBelowZeroIsNone(t *testing.T) {
 		if err != nil || len(sums) != 0 {
 			t.Errorf("usage: got %v and error %v, want none", sums, err)
 		}
+		rows, err := s.Sealings().Page(t.Context(), "", domain.SealedRef{}, -1)
+		if err != nil || len(rows) != 0 {
+			t.Errorf("what is sealed: got %v and error %v, want none", rows, err)
+		}
 		if err := s.Conversations().Open(t.Context(), someConversation("over", 999)); err != nil {
 			t.Fatal(err)
 		}

@@ -204,8 +204,14 @@ func TestErrorsShowNoValues(t *testing.T) {
 			"token":         s.AccessTokens().Create(t.Context(), token, hash, record(value)),
 			"conversation":  s.Conversations().Open(t.Context(), conversation),
 			"Renew":         second(s.Conversations().Renew(t.Context(), value, sealed, sealed)),
-			"usage":         s.Usage().Add(t.Context(), []domain.Usage{{UsageKey: domain.UsageKey{User: value}}}),
-			"Append":        s.AuditLog().Append(t.Context(), record(value)),
+			"Replace": second(s.Sealings().Replace(t.Context(), []domain.Resealed{
+				{Ref: domain.SealedRef{Kind: domain.SealedConversation, ID: value}, From: sealed, To: sealed},
+			})),
+			"Forget": second(s.Sealings().Forget(t.Context(), []domain.SealedRow{
+				{Ref: domain.SealedRef{Kind: domain.SealedConversation, ID: value}, Sealed: sealed},
+			})),
+			"usage":  s.Usage().Add(t.Context(), []domain.Usage{{UsageKey: domain.UsageKey{User: value}}}),
+			"Append": s.AuditLog().Append(t.Context(), record(value)),
 			"Create": s.Users().Create(t.Context(), domain.NewUser(value, value, domain.RoleMember, domain.NewSecret(value),
 				[]domain.ProjectID{"project-1"}, time.Unix(1, 0)), record(value)),
 		} {

@@ -165,8 +165,10 @@ func (v *Sealings) Page(ctx context.Context, except domain.KeyID, after domain.S
 
 // Replace implements ports.Sealings.
 func (v *Sealings) Replace(ctx context.Context, rows []domain.Resealed) (int, error) {
-	if len(rows) == 0 {
-		return 0, nil
+	for _, r := range rows {
+		if err := storable(r.Ref.ID, string(r.Ref.Slot), string(r.From.Key), string(r.To.Key)); err != nil {
+			return 0, err
+		}
 	}
 	// In one order, in which they are locked too: conversations come before keys.
 	rows = slices.SortedFunc(slices.Values(rows), func(a, b domain.Resealed) int { return a.Ref.Compare(b.Ref) })

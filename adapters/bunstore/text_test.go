@@ -67,6 +67,11 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 			standing := func(use domain.OpenUse) error {
 				return second(s.Access().Standing(ctx, []domain.OpenUse{use}))
 			}
+			replace := func(change func(*domain.Resealed)) error {
+				r := domain.Resealed{Ref: domain.SealedRef{Kind: domain.SealedConversation, ID: "c"}, From: someKey, To: someKey}
+				change(&r)
+				return second(s.Sealings().Replace(ctx, []domain.Resealed{r}))
+			}
 			for what, err := range map[string]error{
 				"Add, id":           add(broken(func(p *domain.Project) { p.ID = domain.ProjectID(bad) })),
 				"Add, name":         add(broken(func(p *domain.Project) { p.Name = bad })),
@@ -162,13 +167,26 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 				"Report, token":             report(func(_ *domain.UsageQuery, k *domain.UsageKey) { k.Token = domain.TokenID(bad) }),
 				"Report, scope":             report(func(_ *domain.UsageQuery, k *domain.UsageKey) { k.Scope = domain.Scope(bad) }),
 				"Append":                    s.AuditLog().Append(ctx, audited(func(r *domain.Record) { r.Object = bad })),
-				"ForUse, login":             use(domain.Credential{Login: domain.SessionID(bad)}),
-				"ForUse, assistant":         use(domain.Credential{Login: "l", Assistant: domain.SessionID(bad)}),
-				"ForUse, user":              use(domain.Credential{User: domain.UserID(bad)}),
-				"ForUse, conversation":      use(domain.Credential{Conversation: domain.ConversationID(bad)}),
-				"ForUse, conversation's":    use(domain.Credential{Conversation: "c", User: domain.UserID(bad)}),
-				"Standing, session":         standing(domain.OpenUse{Session: domain.SessionID(bad)}),
-				"Standing, token":           standing(domain.OpenUse{Token: domain.TokenID(bad)}),
+				"Sealings.Page, key":        second(s.Sealings().Page(ctx, domain.KeyID(bad), domain.SealedRef{}, 1)),
+				"Sealings.Page, id":         second(s.Sealings().Page(ctx, "", domain.SealedRef{Kind: domain.SealedConversation, ID: bad}, 1)),
+				"Replace, id":               replace(func(r *domain.Resealed) { r.Ref.ID = bad }),
+				"Replace, slot":             replace(func(r *domain.Resealed) { r.Ref.Slot = domain.Slot(bad) }),
+				"Replace, from":             replace(func(r *domain.Resealed) { r.From.Key = domain.KeyID(bad) }),
+				"Replace, to":               replace(func(r *domain.Resealed) { r.To.Key = domain.KeyID(bad) }),
+				"Forget": second(s.Sealings().Forget(ctx, []domain.SealedRow{
+					{Ref: domain.SealedRef{Kind: domain.SealedConversation, ID: bad}, Sealed: someKey},
+				})),
+				"Mark": s.Sealings().Mark(ctx, domain.SealedRow{
+					Ref: domain.SealedRef{Kind: domain.SealedProjectKey, ID: bad, Slot: domain.SlotPrimary}, Sealed: someKey,
+				}, false, record("mark")),
+				"EndSealedBy":            s.Sealings().EndSealedBy(ctx, domain.KeyID(bad), record("end")),
+				"ForUse, login":          use(domain.Credential{Login: domain.SessionID(bad)}),
+				"ForUse, assistant":      use(domain.Credential{Login: "l", Assistant: domain.SessionID(bad)}),
+				"ForUse, user":           use(domain.Credential{User: domain.UserID(bad)}),
+				"ForUse, conversation":   use(domain.Credential{Conversation: domain.ConversationID(bad)}),
+				"ForUse, conversation's": use(domain.Credential{Conversation: "c", User: domain.UserID(bad)}),
+				"Standing, session":      standing(domain.OpenUse{Session: domain.SessionID(bad)}),
+				"Standing, token":        standing(domain.OpenUse{Token: domain.TokenID(bad)}),
 			} {
 				wantKind(t, what, err, domain.Invalid)
 			}
