@@ -19,7 +19,7 @@ type KeysInUse struct {
 	Keys []KeyInUse // the current one first
 	// Unknown are the cookies and handles of which it is not known which key they need.
 	Unknown domain.KeyUse
-	// Unopened are the rows that do not open, but for conversations.
+	// Unopened are the rows that do not open, but for conversations, in the order of names.
 	Unopened []Unopened
 	// Conversations is how many conversations have a session key that does not open.
 	Conversations int
@@ -49,6 +49,7 @@ func (s *Service) KeyStatus(ctx context.Context, call Call) (KeysInUse, error) {
 	if err != nil {
 		return KeysInUse{}, err
 	}
+	sortUnopened(out.Unopened)
 	uses, err := s.ports.Sealings.Uses(ctx)
 	if err != nil {
 		return KeysInUse{}, err

@@ -321,7 +321,7 @@ func TestKeysThatDoNotOpenAreMarkedBeforeAnybodyUsesThem(t *testing.T) {
 	}
 	for i, outcome := range []domain.KeyStatus{domain.KeyNeedsReentry, domain.KeyUnchecked} {
 		r := recs[i]
-		if r.Action != domain.ActionMarkKey || r.Actor != domain.ActorService || r.Object != domain.OnProject(ps[1].ID) || r.Outcome != string(outcome) || r.RequestID == "" {
+		if r.Action != domain.ActionMarkKey || r.Actor != domain.ActorService || r.Object != domain.OnProject(ps[1].ID)+" primary" || r.Outcome != string(outcome) || r.RequestID == "" {
 			t.Errorf("audit has %+v, want %s", r, outcome)
 		}
 	}

@@ -12,7 +12,8 @@ type Rewrapped struct {
 	Key  domain.KeyID // the current one
 	Done int          // rows that were sealed anew
 	Left int          // rows that open and are still sealed by other keys
-	// Unopened are the rows that do not open, but for conversations.
+	// Unopened are the rows of other keys that do not open, but for conversations, in the
+	// order of names.
 	Unopened []Unopened
 	// Forgotten is how many conversations were forgotten, or would be, since their session
 	// key does not open: their callers open new ones.
@@ -118,6 +119,7 @@ func (s *Service) rewrap(ctx context.Context, call Call, rows []domain.SealedRow
 
 // endRewrap counts what is left, and records what was done, however it ended.
 func (s *Service) endRewrap(ctx context.Context, call Call, dryRun bool, ended error, out *Rewrapped) error {
+	sortUnopened(out.Unopened)
 	left, err := s.sealedByOthers(ctx, out.Key)
 	out.Left = max(left-len(out.Unopened), 0)
 	if dryRun {

@@ -1,7 +1,10 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -14,6 +17,11 @@ const sealedPage = 200
 type Unopened struct {
 	Ref  domain.SealedRef
 	Name string // of the project whose key it is
+}
+
+// sortUnopened puts them in the order of names, as they are for people.
+func sortUnopened(all []Unopened) {
+	slices.SortFunc(all, func(a, b Unopened) int { return cmp.Or(strings.Compare(a.Name, b.Name), a.Ref.Compare(b.Ref)) })
 }
 
 // unsealed is a sealed row and what is in it.
@@ -72,7 +80,8 @@ func (s *Service) mark(ctx context.Context, rec domain.Record, row unsealed) err
 	if row.Ref.Kind != domain.SealedProjectKey || row.opens != (row.Status == domain.KeyNeedsReentry) {
 		return nil
 	}
-	rec.Object, rec.Outcome = domain.OnProject(domain.ProjectID(row.Ref.ID)), string(domain.KeyNeedsReentry)
+	rec.Object = domain.OnProject(domain.ProjectID(row.Ref.ID)) + " " + string(row.Ref.Slot)
+	rec.Outcome = string(domain.KeyNeedsReentry)
 	if row.opens {
 		rec.Outcome = string(domain.KeyUnchecked)
 	}

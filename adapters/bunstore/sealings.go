@@ -211,7 +211,7 @@ func (s *Store) replace(ctx context.Context, tx bun.Tx, kind domain.SealedKind, 
 	if s.postgres {
 		return s.replaceAll(ctx, tx, many[kind].all, rows)
 	}
-	statement, err := tx.Tx.PrepareContext(ctx, many[kind].one)
+	statement, err := tx.PrepareContext(ctx, many[kind].one)
 	if err != nil {
 		return 0, err
 	}
