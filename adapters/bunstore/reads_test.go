@@ -396,7 +396,7 @@ func TestEveryStatementUsesAnIndexOnSQLite(t *testing.T) {
 		selectTokenCaller, useByLogin, useOfHost, useByToken, useByConversation, standingSessions, standingTokens,
 		pageOfTokens, pageOfTokensOfUser, tokenUsed, renewConversation, selectConversationKey,
 		pageOfSealedConversations, pageOfSealedKeys, selectAuditHead, selectKnownValue, selectPseudonymKey,
-		replaceAuditHead, replaceKnownValue, replacePseudonymKey, replaceConversation, replaceKey, forgetConversation, countToReenter, endSealedBy,
+		resealAuditHead, resealKnownValue, resealPseudonymKey, resealConversation, resealKey, forgetConversation, countToReenter, endSealedBy,
 	}
 	for _, way := range ways {
 		bound = append(bound, way.find)

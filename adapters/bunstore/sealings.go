@@ -19,8 +19,8 @@ type Sealings struct{ store *Store }
 // NewSealings returns the Sealings of s.
 func NewSealings(s *Store) *Sealings { return &Sealings{s} }
 
-// sealedRow is a row of any table that holds something sealed.
-type sealedRow struct {
+// resealableRow is a row of any table that holds something sealed.
+type resealableRow struct {
 	ID     string
 	Slot   domain.Slot
 	KeyID  domain.KeyID
@@ -50,20 +50,20 @@ WHERE (k.project_id, k.slot) > ($1, $2) AND k.key_id <> $3 ORDER BY k.project_id
 	selectKnownValue   = `SELECT key_id, known AS sealed FROM installation WHERE id = 1 AND key_id <> $1`
 	selectPseudonymKey = `SELECT pseudonyms_key_id AS key_id, pseudonyms AS sealed FROM installation WHERE id = 1 AND pseudonyms_key_id <> $1`
 
-	replaceAuditHead    = `UPDATE audit_head SET key_id = $3, sealed = $4 WHERE id = 1 AND key_id = $1 AND sealed = $2`
-	replaceKnownValue   = `UPDATE installation SET key_id = $3, known = $4 WHERE id = 1 AND key_id = $1 AND known = $2`
-	replacePseudonymKey = `UPDATE installation SET pseudonyms_key_id = $3, pseudonyms = $4
+	resealAuditHead    = `UPDATE audit_head SET key_id = $3, sealed = $4 WHERE id = 1 AND key_id = $1 AND sealed = $2`
+	resealKnownValue   = `UPDATE installation SET key_id = $3, known = $4 WHERE id = 1 AND key_id = $1 AND known = $2`
+	resealPseudonymKey = `UPDATE installation SET pseudonyms_key_id = $3, pseudonyms = $4
 WHERE id = 1 AND pseudonyms_key_id = $1 AND pseudonyms = $2`
 
 	// Of what there is much of, Postgres gets all rows at once, since it may be far away.
-	replaceConversation = `UPDATE conversations SET key_id = $5, sealed = $6
+	resealConversation = `UPDATE conversations SET key_id = $5, sealed = $6
 WHERE id = $1 AND $2 = '' AND key_id = $3 AND sealed = $4`
-	replaceConversations = `UPDATE conversations c SET key_id = n.key_id, sealed = n.sealed ` + newSealings + `
+	resealConversations = `UPDATE conversations c SET key_id = n.key_id, sealed = n.sealed ` + newSealings + `
 WHERE c.id = n.id AND n.slot = '' AND c.key_id = n.was_key_id AND c.sealed = n.was`
 
-	replaceKey = `UPDATE project_keys SET key_id = $5, sealed = $6
+	resealKey = `UPDATE project_keys SET key_id = $5, sealed = $6
 WHERE project_id = $1 AND slot = $2 AND key_id = $3 AND sealed = $4`
-	replaceKeys = `UPDATE project_keys k SET key_id = n.key_id, sealed = n.sealed ` + newSealings + `
+	resealKeys = `UPDATE project_keys k SET key_id = n.key_id, sealed = n.sealed ` + newSealings + `
 WHERE k.project_id = n.id AND k.slot = n.slot AND k.key_id = n.was_key_id AND k.sealed = n.was`
 
 	newSealings = `FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::bytea[])
@@ -101,19 +101,19 @@ type sealedMany struct {
 	one, all string
 }
 
-// The kinds of what is sealed, as they are stored.
+// All that is sealed, as it is stored.
 var (
-	kinds = []domain.SealedKind{
+	sealedKinds = []domain.SealedKind{
 		domain.SealedAuditHead, domain.SealedConversation, domain.SealedKnownValue, domain.SealedProjectKey, domain.SealedPseudonymKey,
 	}
-	once = map[domain.SealedKind]sealedOnce{
-		domain.SealedAuditHead:    {selectAuditHead, replaceAuditHead},
-		domain.SealedKnownValue:   {selectKnownValue, replaceKnownValue},
-		domain.SealedPseudonymKey: {selectPseudonymKey, replacePseudonymKey},
+	heldOnce = map[domain.SealedKind]sealedOnce{
+		domain.SealedAuditHead:    {selectAuditHead, resealAuditHead},
+		domain.SealedKnownValue:   {selectKnownValue, resealKnownValue},
+		domain.SealedPseudonymKey: {selectPseudonymKey, resealPseudonymKey},
 	}
-	many = map[domain.SealedKind]sealedMany{
-		domain.SealedConversation: {pageOfSealedConversations, replaceConversation, replaceConversations},
-		domain.SealedProjectKey:   {pageOfSealedKeys, replaceKey, replaceKeys},
+	heldMany = map[domain.SealedKind]sealedMany{
+		domain.SealedConversation: {pageOfSealedConversations, resealConversation, resealConversations},
+		domain.SealedProjectKey:   {pageOfSealedKeys, resealKey, resealKeys},
 	}
 )
 
@@ -122,7 +122,7 @@ func (v *Sealings) Page(ctx context.Context, except domain.KeyID, after domain.S
 	s := v.store
 	now := micros(s.options.Now())
 	var found []domain.SealedRow
-	for _, kind := range kinds {
+	for _, kind := range sealedKinds {
 		if len(found) >= limit {
 			break
 		}
@@ -137,16 +137,16 @@ func (v *Sealings) Page(ctx context.Context, except domain.KeyID, after domain.S
 		var args []any
 		switch kind {
 		case domain.SealedConversation:
-			statement, args = many[kind].page, []any{at.ID, string(except), now, limit - len(found)}
+			statement, args = heldMany[kind].page, []any{at.ID, string(except), now, limit - len(found)}
 		case domain.SealedProjectKey:
-			statement, args = many[kind].page, []any{at.ID, string(at.Slot), string(except), limit - len(found)}
+			statement, args = heldMany[kind].page, []any{at.ID, string(at.Slot), string(except), limit - len(found)}
 		default:
 			if at == after {
 				continue
 			}
-			statement, args = once[kind].find, []any{string(except)}
+			statement, args = heldOnce[kind].find, []any{string(except)}
 		}
-		var rows []sealedRow
+		var rows []resealableRow
 		err := s.read(ctx, "read what is sealed", func(ctx context.Context) error {
 			return s.lookUp(ctx, &rows, statement, args...)
 		})
@@ -176,7 +176,7 @@ func (v *Sealings) Replace(ctx context.Context, rows []domain.Resealed) (int, er
 	var replaced int64
 	err := s.change(ctx, "replace what is sealed", func(ctx context.Context, tx bun.Tx) error {
 		replaced = 0
-		for _, kind := range kinds {
+		for _, kind := range sealedKinds {
 			of := slices.DeleteFunc(slices.Clone(rows), func(r domain.Resealed) bool { return r.Ref.Kind != kind })
 			if len(of) == 0 {
 				continue
@@ -198,7 +198,7 @@ func (v *Sealings) Replace(ctx context.Context, rows []domain.Resealed) (int, er
 // replace replaces rows of one kind.
 func (s *Store) replace(ctx context.Context, tx bun.Tx, kind domain.SealedKind, rows []domain.Resealed) (int64, error) {
 	var replaced int64
-	if single, ok := once[kind]; ok {
+	if single, ok := heldOnce[kind]; ok {
 		for _, r := range rows {
 			n, err := s.exec(ctx, tx.Tx, single.replace, string(r.From.Key), r.From.Bytes, string(r.To.Key), r.To.Bytes)
 			if err != nil {
@@ -209,9 +209,9 @@ func (s *Store) replace(ctx context.Context, tx bun.Tx, kind domain.SealedKind, 
 		return replaced, nil
 	}
 	if s.postgres {
-		return s.replaceAll(ctx, tx, many[kind].all, rows)
+		return s.replaceAll(ctx, tx, heldMany[kind].all, rows)
 	}
-	statement, err := tx.PrepareContext(ctx, many[kind].one)
+	statement, err := tx.PrepareContext(ctx, heldMany[kind].one)
 	if err != nil {
 		return 0, err
 	}
