@@ -14,8 +14,8 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// operator is the call of a command.
-func (w *world) operator(t *testing.T) app.Call {
+// command is the call of a command of the operator's.
+func (w *world) command(t *testing.T) app.Call {
 	t.Helper()
 	call, err := w.OperatorCall()
 	if err != nil {
@@ -24,8 +24,8 @@ func (w *world) operator(t *testing.T) app.Call {
 	return call
 }
 
-// rotate adds a key that seals from then on.
-func (w *world) rotate(t *testing.T) domain.KeyID {
+// newKey adds a key that seals from then on.
+func (w *world) newKey(t *testing.T) domain.KeyID {
 	t.Helper()
 	id, err := w.cipher.Rotate(t.Context(), func(func(domain.Secret, domain.Binding) (domain.Sealed, error)) error { return nil })
 	if err != nil {
@@ -89,9 +89,9 @@ func (w *world) put(t *testing.T, ref domain.SealedRef, to domain.Sealed) domain
 
 var garbage = domain.Sealed{Key: "gone", Bytes: []byte("these bytes open for nobody")}
 
-// wantSealedBy fails the test unless everything opens, but for the places, and is sealed
+// wantAllSealedBy fails the test unless everything opens, but for the places, and is sealed
 // by the key.
-func (w *world) wantSealedBy(t *testing.T, key domain.KeyID, but ...domain.SealedRef) {
+func (w *world) wantAllSealedBy(t *testing.T, key domain.KeyID, but ...domain.SealedRef) {
 	t.Helper()
 	rows, err := w.store.Sealings().Page(t.Context(), "", domain.SealedRef{}, 10_000)
 	if err != nil || len(rows) < 3 {
@@ -130,32 +130,32 @@ func TestRewrapSealsEverythingAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.conversation(t, ps[0], id, key)
-	current := w.rotate(t)
+	current := w.newKey(t)
 	before := len(w.store.Records())
 	const rows = 450 + 1 + 2 // with the conversation, the known value and the key of the pseudonyms
 
-	dry, err := w.RewrapKeys(t.Context(), w.operator(t), true, nil)
+	dry, err := w.RewrapKeys(t.Context(), w.command(t), true, nil)
 	if err != nil || dry.Left != rows || dry.Done != 0 || w.sealed(t, keyOf(ps[0])).Sealed.Key != old {
 		t.Errorf("a dry run: got %+v, %v, want %d rows that are left, and nothing changed", dry, err, rows)
 	}
 	wantActions(t, w.actions(before))
 
 	var seen []string
-	got, err := w.RewrapKeys(t.Context(), w.operator(t), false, func(done, total int) { seen = append(seen, fmt.Sprint(done, "/", total)) })
+	got, err := w.RewrapKeys(t.Context(), w.command(t), false, func(done, total int) { seen = append(seen, fmt.Sprint(done, "/", total)) })
 	if err != nil || got.Key != current || got.Done != rows || got.Left != 0 || got.Unopened != nil || got.Forgotten != 0 {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if want := []string{"0/453", "200/453", "400/453", "453/453"}; !slices.Equal(seen, want) {
 		t.Errorf("progress was %v, want %v", seen, want)
 	}
-	w.wantSealedBy(t, current)
+	w.wantAllSealedBy(t, current)
 	recs := w.store.Records()[before:]
 	if len(recs) != 1 || recs[0].Action != domain.ActionRewrapKeys || recs[0].Object != "key:"+string(current) || recs[0].Count != rows ||
 		recs[0].Actor != domain.ActorOperator || recs[0].Outcome != domain.OutcomeOK {
 		t.Errorf("audit has %+v", recs)
 	}
 
-	if again, err := w.RewrapKeys(t.Context(), w.operator(t), false, nil); err != nil || again.Done != 0 || len(w.store.Records()) != before+1 {
+	if again, err := w.RewrapKeys(t.Context(), w.command(t), false, nil); err != nil || again.Done != 0 || len(w.store.Records()) != before+1 {
 		t.Errorf("a second one: got %+v, %v, and %d records", again, err, len(w.store.Records())-before)
 	}
 	w.open(t, w.ports()) // the start-up check
@@ -164,12 +164,12 @@ func TestRewrapSealsEverythingAnew(t *testing.T) {
 func TestARewrapThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 	w := newWorld(t)
 	w.projects(t, 900)
-	current := w.rotate(t)
+	current := w.newKey(t)
 	total := 0
 	for _, after := range []int{1, 2} {
 		ctx, stop := context.WithCancel(t.Context())
 		before, pages := len(w.store.Records()), 0
-		got, err := w.RewrapKeys(ctx, w.operator(t), false, func(done, _ int) {
+		got, err := w.RewrapKeys(ctx, w.command(t), false, func(done, _ int) {
 			if done > 0 {
 				pages++
 			}
@@ -187,19 +187,19 @@ func TestARewrapThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 			t.Errorf("audit has %+v", recs)
 		}
 	}
-	got, err := w.RewrapKeys(t.Context(), w.operator(t), false, nil)
+	got, err := w.RewrapKeys(t.Context(), w.command(t), false, nil)
 	if err != nil || got.Done != 902-total || got.Left != 0 {
 		t.Errorf("the last one: got %+v, %v", got, err)
 	}
-	w.wantSealedBy(t, current)
+	w.wantAllSealedBy(t, current)
 }
 
 func TestTwoRewrapsAtOnceDoEachRowOnce(t *testing.T) {
 	w := newWorld(t)
 	w.projects(t, 700)
-	current := w.rotate(t)
+	current := w.newKey(t)
 	other := w.open(t, w.ports())
-	call, done := w.operator(t), make(chan app.Rewrapped, 2)
+	call, done := w.command(t), make(chan app.Rewrapped, 2)
 	for _, s := range []*app.Service{w.Service, other} {
 		go func() {
 			got, err := s.RewrapKeys(context.WithoutCancel(t.Context()), call, false, nil)
@@ -213,7 +213,7 @@ func TestTwoRewrapsAtOnceDoEachRowOnce(t *testing.T) {
 	if a.Done+b.Done != 702 {
 		t.Errorf("they did %d and %d rows, want 702 together", a.Done, b.Done)
 	}
-	w.wantSealedBy(t, current)
+	w.wantAllSealedBy(t, current)
 }
 
 // overtaken are Sealings on which somebody is faster than each Replace.
@@ -230,7 +230,7 @@ func (o overtaken) Replace(ctx context.Context, rows []domain.Resealed) (int, er
 func TestAKeyThatIsReplacedMeanwhileIsNotOverwritten(t *testing.T) {
 	w := newWorld(t)
 	ps := w.projects(t, 3)
-	current := w.rotate(t)
+	current := w.newKey(t)
 	newer, err := w.cipher.Seal(domain.NewSecret("VF.DM.newer"), keyOf(ps[1]).Binding(w.voiceflow.Origin()))
 	if err != nil {
 		t.Fatal(err)
@@ -241,14 +241,14 @@ func TestAKeyThatIsReplacedMeanwhileIsNotOverwritten(t *testing.T) {
 			w.put(t, keyOf(ps[1]), newer)
 		}
 	}}
-	got, err := w.open(t, p).RewrapKeys(t.Context(), w.operator(t), false, nil)
+	got, err := w.open(t, p).RewrapKeys(t.Context(), w.command(t), false, nil)
 	if err != nil || got.Done != 2+2 || got.Left != 0 {
 		t.Errorf("got %+v, %v, want all rows but the one that was overtaken", got, err)
 	}
 	if row := w.sealed(t, keyOf(ps[1])); string(row.Sealed.Bytes) != string(newer.Bytes) {
 		t.Error("the newer key was overwritten")
 	}
-	w.wantSealedBy(t, current)
+	w.wantAllSealedBy(t, current)
 }
 
 func TestWhatDoesNotOpenStopsNothingElse(t *testing.T) {
@@ -259,10 +259,10 @@ func TestWhatDoesNotOpenStopsNothingElse(t *testing.T) {
 	// One key is of a key that is gone, and one was copied from another project.
 	w.put(t, keyOf(ps[1]), garbage)
 	w.put(t, keyOf(ps[3]), w.sealed(t, keyOf(ps[2])).Sealed)
-	current := w.rotate(t)
+	current := w.newKey(t)
 	want := []app.Unopened{{Ref: keyOf(ps[1]), Name: "Bot 001"}, {Ref: keyOf(ps[3]), Name: "Bot 003"}}
 
-	dry, err := w.RewrapKeys(t.Context(), w.operator(t), true, nil)
+	dry, err := w.RewrapKeys(t.Context(), w.command(t), true, nil)
 	if err != nil || dry.Left != 3+2 || !slices.Equal(dry.Unopened, want) || dry.Forgotten != 1 {
 		t.Errorf("a dry run: got %+v, %v", dry, err)
 	}
@@ -270,11 +270,11 @@ func TestWhatDoesNotOpenStopsNothingElse(t *testing.T) {
 		t.Errorf("a dry run marked a key as %s", status)
 	}
 
-	got, err := w.RewrapKeys(t.Context(), w.operator(t), false, nil)
+	got, err := w.RewrapKeys(t.Context(), w.command(t), false, nil)
 	if err != nil || got.Done != 3+2 || got.Left != 0 || !slices.Equal(got.Unopened, want) || got.Forgotten != 1 {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	w.wantSealedBy(t, current, want[0].Ref, want[1].Ref)
+	w.wantAllSealedBy(t, current, want[0].Ref, want[1].Ref)
 	for i, p := range ps {
 		wantStatus := domain.KeyOK
 		if i == 1 || i == 3 {
@@ -289,12 +289,12 @@ func TestWhatDoesNotOpenStopsNothingElse(t *testing.T) {
 	}
 
 	// They do not keep a key from being retired, and are counted for none.
-	status, err := w.KeyStatus(t.Context(), w.operator(t))
+	status, err := w.KeyStatus(t.Context(), w.command(t))
 	if err != nil || len(status.Keys) != 2 || status.Keys[0].Rows != 3+2 || !status.Keys[0].Seals || status.Keys[1].Rows != 0 ||
 		status.Keys[1].Seals || !slices.Equal(status.Unopened, want) || status.Conversations != 0 {
 		t.Errorf("KeyStatus: got %+v, %v", status, err)
 	}
-	if _, err := w.RetireKeys(t.Context(), w.operator(t), nil, true); err != nil {
+	if _, err := w.RetireKeys(t.Context(), w.command(t), nil, true); err != nil {
 		t.Errorf("RetireKeys: %v", err)
 	}
 }
@@ -363,12 +363,12 @@ func TestAnOldKeysetMarksAndForgetsNothing(t *testing.T) {
 	w.put(t, domain.SealedRef{Kind: domain.SealedKnownValue}, garbage)
 	before := len(w.store.Records())
 	wantKind(t, w.MarkUnopened(t.Context()), domain.Corrupt)
-	_, err := w.KeyStatus(t.Context(), w.operator(t))
+	_, err := w.KeyStatus(t.Context(), w.command(t))
 	wantKind(t, err, domain.Corrupt)
-	w.rotate(t)
-	_, err = w.RewrapKeys(t.Context(), w.operator(t), false, nil)
+	w.newKey(t)
+	_, err = w.RewrapKeys(t.Context(), w.command(t), false, nil)
 	wantKind(t, err, domain.Corrupt)
-	_, err = w.RetireKeys(t.Context(), w.operator(t), nil, true)
+	_, err = w.RetireKeys(t.Context(), w.command(t), nil, true)
 	wantKind(t, err, domain.Corrupt)
 	if got := w.statusOf(t, ps[1]); got != domain.KeyOK {
 		t.Errorf("a key is marked as %s", got)
@@ -381,9 +381,9 @@ func TestRetireWaitsForWhatNeedsTheKey(t *testing.T) {
 	w := newWorld(t)
 	w.projects(t, 3)
 	old := w.cipher.Keys()[0]
-	current := w.rotate(t)
+	current := w.newKey(t)
 	retire := func(endSessions bool, keys ...domain.KeyID) (app.Retired, error) {
-		return w.RetireKeys(t.Context(), w.operator(t), keys, endSessions)
+		return w.RetireKeys(t.Context(), w.command(t), keys, endSessions)
 	}
 	refused := func(err error, says ...string) {
 		t.Helper()
@@ -408,7 +408,7 @@ func TestRetireWaitsForWhatNeedsTheKey(t *testing.T) {
 	wantKind(t, err, domain.NotFound)
 	wantActions(t, w.actions(before))
 
-	if _, err := w.RewrapKeys(t.Context(), w.operator(t), false, nil); err != nil {
+	if _, err := w.RewrapKeys(t.Context(), w.command(t), false, nil); err != nil {
 		t.Fatal(err)
 	}
 	_, err = retire(false, old)
@@ -438,7 +438,7 @@ func TestRetireWaitsForWhatNeedsTheKey(t *testing.T) {
 	wantKind(t, err, domain.NotFound)
 	_, err = w.store.Sessions().Find(t.Context(), kept.ID)
 	wantKind(t, err, "")
-	w.wantSealedBy(t, current)
+	w.wantAllSealedBy(t, current)
 
 	if got, err := retire(false); err != nil || len(got.Keys) != 0 {
 		t.Errorf("where there is no key to retire: got %+v, %v", got, err)
@@ -455,14 +455,14 @@ func (c wornOut) Retire(ctx context.Context, keys []domain.KeyID, allow func([]d
 
 func TestARetirementThatFailsIsRecordedAsThat(t *testing.T) {
 	w := newWorld(t)
-	w.rotate(t)
-	if _, err := w.RewrapKeys(t.Context(), w.operator(t), false, nil); err != nil {
+	w.newKey(t)
+	if _, err := w.RewrapKeys(t.Context(), w.command(t), false, nil); err != nil {
 		t.Fatal(err)
 	}
 	p := w.ports()
 	p.Cipher = wornOut{w.cipher}
 	s, before := w.open(t, p), len(w.store.Records())
-	if _, err := s.RetireKeys(t.Context(), w.operator(t), nil, true); !errors.Is(err, errBoom) {
+	if _, err := s.RetireKeys(t.Context(), w.command(t), nil, true); !errors.Is(err, errBoom) {
 		t.Errorf("got error %v, want %v", err, errBoom)
 	}
 	var outcomes []string

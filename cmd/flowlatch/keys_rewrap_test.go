@@ -82,8 +82,8 @@ func (m *machine) inside() (*bunstore.Store, *tinkcipher.Cipher, domain.Origin) 
 	return store, cipher, origin
 }
 
-// spoil puts bytes in the place of a project's key that open for nobody.
-func (m *machine) spoil(id string) {
+// spoilKey puts bytes in the place of a project's key that open for nobody.
+func (m *machine) spoilKey(id string) {
 	m.t.Helper()
 	store, _, _ := m.inside()
 	keys, err := store.Projects().Keys(context.Background(), domain.ProjectID(id))
@@ -152,7 +152,7 @@ func TestKeysStatusAndRewrap(t *testing.T) {
 	}
 
 	// What does not open is marked, and told by name.
-	m.spoil(ids[2])
+	m.spoilKey(ids[2])
 	if got := m.must("", "keys", "status"); !strings.HasSuffix(got, `does not open: the primary key of "Evil\x1b[2J\nname", which has the Id `+ids[2]+"\n") {
 		t.Errorf("keys status prints\n%s", got)
 	}
@@ -163,7 +163,7 @@ func TestKeysStatusAndRewrap(t *testing.T) {
 		t.Errorf("readyz says %s", got)
 	}
 	s.stop()
-	m.spoil(ids[0])
+	m.spoilKey(ids[0])
 	s = m.start("serve") // which looks for itself
 	admin = admin.at(s.url)
 	eventually(t, "serve has found what does not open", func() bool { return strings.Contains(admin.get("/readyz").text, `"needs_reentry":2`) })
