@@ -197,8 +197,8 @@ func TestARewrapThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 func TestTwoRewrapsAtOnceDoEachRowOnce(t *testing.T) {
 	w := newWorld(t)
 	w.projects(t, 700)
-	current := w.newKey(t)
 	other := w.open(t, w.ports())
+	current := w.newKey(t)
 	call, done := w.command(t), make(chan app.Rewrapped, 2)
 	for _, s := range []*app.Service{w.Service, other} {
 		go func() {
@@ -230,18 +230,19 @@ func (o overtaken) Replace(ctx context.Context, rows []domain.Resealed) (int, er
 func TestAKeyThatIsReplacedMeanwhileIsNotOverwritten(t *testing.T) {
 	w := newWorld(t)
 	ps := w.projects(t, 3)
-	current := w.newKey(t)
-	newer, err := w.cipher.Seal(domain.NewSecret("VF.DM.newer"), keyOf(ps[1]).Binding(w.voiceflow.Origin()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	var newer domain.Sealed
 	p := w.ports()
 	p.Sealings = overtaken{p.Sealings, func(rows []domain.Resealed) {
 		if slices.ContainsFunc(rows, func(r domain.Resealed) bool { return r.Ref == keyOf(ps[1]) }) {
 			w.put(t, keyOf(ps[1]), newer)
 		}
 	}}
-	got, err := w.open(t, p).RewrapKeys(t.Context(), w.command(t), false, nil)
+	s, current := w.open(t, p), w.newKey(t)
+	var err error
+	if newer, err = w.cipher.Seal(domain.NewSecret("VF.DM.newer"), keyOf(ps[1]).Binding(w.voiceflow.Origin())); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.RewrapKeys(t.Context(), w.command(t), false, nil)
 	if err != nil || got.Done != 2+2 || got.Left != 0 {
 		t.Errorf("got %+v, %v, want all rows but the one that was overtaken", got, err)
 	}
