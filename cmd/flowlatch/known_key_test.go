@@ -59,6 +59,7 @@ func useKeyInEveryWay(t *testing.T, database string) {
 	keyInTheWrongPlaces(t, admin, key)
 	for _, args := range [][]string{
 		{"project", "list"}, {"project", "list", "--json"}, {"user", "list"}, {"user", "list", "--json"}, {"migrate", "status"}, {"version"},
+		{"keys", "status"}, {"keys", "rewrap", "--dry-run"}, {"keys", "rewrap"},
 	} {
 		m.must("", args...)
 	}
