@@ -28,6 +28,7 @@ type Ports struct {
 	Usage         ports.Usage
 	AuditLog      ports.AuditLog
 	Installation  ports.Installation
+	Sealings      ports.Sealings
 	Cipher        ports.Cipher
 	Cookies       ports.Cookies
 	Pseudonyms    ports.Pseudonyms
@@ -39,7 +40,8 @@ type Ports struct {
 	Passwords    ports.PasswordHasher
 	Attempts     ports.Attempts
 
-	Rates ports.CallRates // no limit when nil
+	Rates   ports.CallRates // no limit when nil
+	Archive ports.Archive   // for Backup alone, which fails when it is nil
 
 	Clock  ports.Clock // time.Now when nil
 	Random io.Reader   // crypto/rand when nil; must be safe for concurrent use
@@ -55,7 +57,8 @@ type Options struct {
 // Service carries out the use cases. It is safe for concurrent use, and any number of
 // instances may work on one database: between calls it keeps nothing that decides what
 // anybody may do. What it keeps is the answer of Ready for a second, which forwarded
-// calls are open, and counts that Run has yet to store.
+// calls are open, the end of the audit's chain as it signed it last, and counts and
+// refusals that Run has yet to store.
 type Service struct {
 	ports      Ports
 	lifetimes  domain.Lifetimes
@@ -64,6 +67,9 @@ type Service struct {
 	open     openUses
 	counts   usageCounts
 	renewals renewals
+
+	refusals  refusals
+	chainSeen seenHead
 
 	readyMu sync.Mutex
 	readyAt time.Time
@@ -74,11 +80,12 @@ type Service struct {
 // the schema up to date, makes the first keyset where nothing was ever sealed, and
 // otherwise wants the keyset to open the database's known value and Voiceflow to be
 // the one that the database's keys are for: Corrupt and Conflict say what is wrong in
-// a sentence for the operator. A database that can't be reached is Unavailable.
+// a sentence for the operator. A known value that another key than the current one has
+// sealed, as after a rotation by hand, is sealed anew. A database that can't be reached is Unavailable.
 func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 	if p.Projects == nil || p.Sessions == nil || p.Access == nil || p.Conversations == nil || p.Usage == nil || p.AuditLog == nil ||
-		p.Installation == nil || p.Cipher == nil || p.Cookies == nil || p.Pseudonyms == nil || p.Voiceflow == nil {
-		return nil, errors.New("app: Projects, Sessions, Access, Conversations, Usage, AuditLog, Installation, Cipher, Cookies, Pseudonyms and Voiceflow must be given")
+		p.Installation == nil || p.Sealings == nil || p.Cipher == nil || p.Cookies == nil || p.Pseudonyms == nil || p.Voiceflow == nil {
+		return nil, errors.New("app: Projects, Sessions, Access, Conversations, Usage, AuditLog, Installation, Sealings, Cipher, Cookies, Pseudonyms and Voiceflow must be given")
 	}
 	if own := p.Users != nil; own != (p.Callers != nil) || own != (p.AccessTokens != nil) || own != (p.Passwords != nil) || own != (p.Attempts != nil) {
 		return nil, errors.New("app: Users, Callers, AccessTokens, Passwords and Attempts are given together or not at all")
@@ -141,8 +148,35 @@ func (s *Service) recognise(ctx context.Context) func(domain.Installation) (doma
 		if err := s.opens(is); err != nil {
 			return domain.Installation{}, err
 		}
-		return s.withPseudonyms(is)
+		is, err := s.withPseudonyms(is)
+		if err != nil {
+			return domain.Installation{}, err
+		}
+		return s.underCurrentKey(ctx, is)
 	}
+}
+
+// underCurrentKey seals what the current key has not sealed anew, so that no keyset is
+// taken for the one of this database that lacks that key.
+func (s *Service) underCurrentKey(ctx context.Context, is domain.Installation) (domain.Installation, error) {
+	if err := s.ports.Cipher.Refresh(ctx); err != nil {
+		return domain.Installation{}, err
+	}
+	current := s.ports.Cipher.Keys()[0]
+	if is.Known.Key == current && is.Pseudonyms.Key == current {
+		return is, nil
+	}
+	return s.resealed(is, s.ports.Cipher.Seal)
+}
+
+// resealed is the installation as seal seals it.
+func (s *Service) resealed(is domain.Installation, seal func(domain.Secret, domain.Binding) (domain.Sealed, error)) (domain.Installation, error) {
+	var err error
+	if is.Known, err = seal(domain.NewSecret(knownValue), domain.BindKnownValue(is.Origin)); err != nil {
+		return domain.Installation{}, err
+	}
+	is.Pseudonyms, err = seal(s.pseudonyms, domain.BindPseudonymKey())
+	return is, err
 }
 
 // withPseudonyms opens the key of the pseudonyms, or makes it where there is none yet.
@@ -208,17 +242,17 @@ type Cookie struct {
 	MaxAge time.Duration // zero: until the browser closes
 }
 
-// cookie seals what the cookie of session says.
-func (s *Service) cookie(session domain.Session, version string) (Cookie, error) {
-	text, err := s.ports.Cookies.Seal(session.Claims(version))
+// cookie seals what the cookie of session says, and returns the key that it is sealed by.
+func (s *Service) cookie(session domain.Session, version string) (Cookie, domain.KeyID, error) {
+	text, by, err := s.ports.Cookies.Seal(session.Claims(version))
 	if err != nil {
-		return Cookie{}, err
+		return Cookie{}, "", err
 	}
 	c := Cookie{Text: text}
 	if session.Remember {
 		c.MaxAge = session.Expires.Sub(s.ports.Clock())
 	}
-	return c, nil
+	return c, by, nil
 }
 
 // notAuthenticated is the one answer for everything that is wrong with a session.

@@ -45,7 +45,7 @@ func (s *Service) CheckSession(ctx context.Context, call Call, cookie string) (C
 // altered or another login's, a session that is over, and a right that is gone are
 // NotAuthenticated.
 func (s *Service) Assistant(ctx context.Context, c domain.Caller, cookie string) (domain.Project, error) {
-	session, claims, err := s.assistantSession(ctx, c, cookie)
+	session, claims, by, err := s.assistantSession(ctx, c, cookie)
 	if err != nil {
 		return domain.Project{}, err
 	}
@@ -63,30 +63,32 @@ func (s *Service) Assistant(ctx context.Context, c domain.Caller, cookie string)
 	if !session.Claims(p.Version).Equal(claims) {
 		return domain.Project{}, notAuthenticated(nil)
 	}
-	return p, s.use(ctx, session)
+	if err := s.use(ctx, session); err != nil {
+		return domain.Project{}, err
+	}
+	s.markSealed(ctx, session, by)
+	return p, nil
 }
 
 // assistantSession finds the session that the cookie names, if it is the caller's and
-// under the login that they call under; otherwise it is NotAuthenticated.
-func (s *Service) assistantSession(ctx context.Context, c domain.Caller, cookie string) (domain.Session, domain.Claims, error) {
+// under the login that they call under; otherwise it is NotAuthenticated. by is the key
+// that sealed the cookie.
+func (s *Service) assistantSession(ctx context.Context, c domain.Caller, cookie string) (
+	session domain.Session, claims domain.Claims, by domain.KeyID, err error) {
 	if cookie == "" {
-		return domain.Session{}, domain.Claims{}, notAuthenticated(nil)
+		return session, claims, by, notAuthenticated(nil)
 	}
-	claims, err := s.ports.Cookies.Open(domain.AssistantSession, cookie)
-	if err != nil {
-		return domain.Session{}, domain.Claims{}, notAuthenticated(err)
+	if claims, by, err = s.ports.Cookies.Open(domain.AssistantSession, cookie); err != nil {
+		return session, claims, by, notAuthenticated(err)
 	}
-	session, err := s.ports.Sessions.Find(ctx, claims.Session)
+	session, err = s.ports.Sessions.Find(ctx, claims.Session)
 	if domain.KindOf(err) == domain.NotFound {
-		return domain.Session{}, domain.Claims{}, notAuthenticated(err)
+		return session, claims, by, notAuthenticated(err)
 	}
-	if err != nil {
-		return domain.Session{}, domain.Claims{}, err
+	if err == nil && (session.Kind != domain.AssistantSession || session.User != c.ID || session.Login != c.Login.ID) {
+		err = notAuthenticated(nil)
 	}
-	if session.Kind != domain.AssistantSession || session.User != c.ID || session.Login != c.Login.ID {
-		return domain.Session{}, domain.Claims{}, notAuthenticated(nil)
-	}
-	return session, claims, nil
+	return session, claims, by, err
 }
 
 // userOf is the caller as a user.

@@ -10,12 +10,21 @@ import (
 // assistant_session names. Where there is none of the caller's it succeeds and changes
 // nothing.
 func (s *Service) ClearProject(ctx context.Context, call Call, cookie string) error {
-	session, _, err := s.assistantSession(ctx, call.Caller, cookie)
+	session, _, _, err := s.assistantSession(ctx, call.Caller, cookie)
 	if domain.KindOf(err) == domain.NotAuthenticated {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return s.ports.Sessions.End(ctx, session.ID, s.record(call, domain.ActionClearProject, domain.OnProject(session.Project)))
+	err = s.ports.Sessions.End(ctx, session.ID, call.Caller.ID, s.record(call, domain.ActionClearProject, domain.OnProject(session.Project)))
+	return unlessOver(err)
+}
+
+// unlessOver is the error of ending a session that may have ended just now.
+func unlessOver(err error) error {
+	if domain.KindOf(err) == domain.NotFound {
+		return nil
+	}
+	return err
 }

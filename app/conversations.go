@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -26,10 +25,12 @@ func (f *forwarding) startConversation(userID string, key domain.Secret) (string
 	if c.Key, err = f.ports.Cipher.Seal(key, domain.BindConversation(id, f.ports.Voiceflow.Origin())); err != nil {
 		return "", err
 	}
-	if err := f.ports.Conversations.Open(context.WithoutCancel(f.ctx), c); err != nil {
+	handle, by, err := f.ports.Cookies.Seal(c.Claims(f.access.Caller.ID))
+	if err != nil {
 		return "", err
 	}
-	return f.ports.Cookies.Seal(c.Claims(f.access.Caller.ID))
+	c.HandleSealedBy = by
+	return handle, f.ports.Conversations.Open(context.WithoutCancel(f.ctx), c)
 }
 
 // maxTurn is how much of a turn is kept to be sent again: Voiceflow's own limit of a body
@@ -193,10 +194,6 @@ func (f *forwarding) gone(err error) error {
 // newSession opens a v4 session at Voiceflow for the conversation's user id, which is
 // Voiceflow's already.
 func (f *forwarding) newSession(ctx context.Context) (domain.Secret, error) {
-	key, err := f.projectKey()
-	if err != nil {
-		return domain.Secret{}, err
-	}
 	p := f.access.Project
 	path := "/v4/project/" + string(p.Voiceflow) + "/session"
 	route, err := domain.MatchEndpoint(string(domain.ServiceRuntime), http.MethodPost, path)
@@ -207,29 +204,30 @@ func (f *forwarding) newSession(ctx context.Context) (domain.Secret, error) {
 	if err != nil {
 		return domain.Secret{}, err
 	}
-	r := (&http.Request{
-		Method: http.MethodPost, URL: &url.URL{Path: path}, Header: http.Header{"Content-Type": {"application/json"}},
-		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
-	}).WithContext(ctx)
 	var made domain.Secret
-	response, err := f.ports.Voiceflow.Forward(ctx, domain.Forward{
-		Route: route, Project: p,
-		Started: func(_ string, key domain.Secret) (string, error) {
-			made = key
-			return "-", nil // goes to nobody
-		},
-	}, r, key)
-	if domain.KindOf(err) == domain.CredentialsRejected {
-		return domain.Secret{}, errors.Join(err, f.markKey(ctx, domain.KeyRejected))
-	}
+	slot, err := f.withKey(ctx, keyedCall{route: route, again: func() {}, send: func(key domain.Secret) (good bool, err error) {
+		r := (&http.Request{
+			Method: http.MethodPost, URL: &url.URL{Path: path}, Header: http.Header{"Content-Type": {"application/json"}},
+			Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+		}).WithContext(ctx)
+		response, err := f.ports.Voiceflow.Forward(ctx, domain.Forward{
+			Route: route, Project: p,
+			Started: func(_ string, key domain.Secret) (string, error) {
+				made = key
+				return "-", nil // goes to nobody
+			},
+		}, r, key)
+		if err != nil {
+			return false, err
+		}
+		return !made.IsZero(), response.Body.Close()
+	}})
 	if err != nil {
-		return domain.Secret{}, err
-	}
-	if err := response.Body.Close(); err != nil {
 		return domain.Secret{}, err
 	}
 	if made.IsZero() {
 		return domain.Secret{}, &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "Voiceflow opened no new session"}
 	}
+	f.note(f.markKey(ctx, slot, domain.KeyOK))
 	return made, nil
 }

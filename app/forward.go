@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -34,6 +35,11 @@ type Forwarded struct {
 	Endpoint *domain.Endpoint
 	// Caller is who called, as far as that was found out.
 	Caller domain.Caller
+	// UserCookie and AssistantCookie are the cookies sealed anew, to be set in the answer,
+	// also when Forward fails. The Text of one is "" where the one that was shown is good
+	// for longer.
+	UserCookie      Cookie
+	AssistantCookie Cookie
 	// Rate is what is left of the caller's rate; zero where there is no limit.
 	Rate domain.Rate
 }
@@ -48,19 +54,22 @@ type Forwarded struct {
 // another project; NotAuthenticated for whatever is wrong with who calls and for an
 // assistant session that is not good; NoAssistant when there is none; NotAllowed without
 // the scope; TooManyRequests past the caller's rate; Invalid for a query or body that
-// can't be read; CredentialsRejected, VoiceflowUnavailable and Corrupt for what comes
-// after.
+// can't be read; NeedsReentry where no key of the assistant opens; CredentialsRejected and
+// VoiceflowUnavailable for what comes after. Where an assistant has two keys and Voiceflow
+// refuses one, the other is tried, once.
 func (s *Service) Forward(ctx context.Context, call Call, in Forward, r *http.Request) (Forwarded, error) {
 	route, err := domain.MatchEndpoint(in.Service, r.Method, in.Path)
 	if err != nil {
 		return Forwarded{}, err
 	}
-	access, err := s.access(ctx, call.Caller, in, route.Endpoint)
+	looked := s.ports.Clock()
+	out := Forwarded{Endpoint: route.Endpoint}
+	access, err := s.access(ctx, call.Caller, in, &out)
+	out.Caller = access.Caller
 	if err != nil {
-		return Forwarded{Endpoint: route.Endpoint, Caller: access.Caller}, err
+		return out, err
 	}
 	call.Caller = access.Caller
-	out := Forwarded{Endpoint: route.Endpoint, Caller: access.Caller}
 	if err := access.May(route.Endpoint.Scope); err != nil {
 		return out, err
 	}
@@ -73,19 +82,21 @@ func (s *Service) Forward(ctx context.Context, call Call, in Forward, r *http.Re
 		s.counts.tokenUsed(access.Token.ID, s.ports.Clock())
 	}
 	f := s.begin(ctx, call, access, route)
+	f.looked = looked
 	out.Response, err = f.send(r) //nolint:bodyclose // the caller closes it
 	return out, err
 }
 
-// access finds out who calls and what they may use.
-func (s *Service) access(ctx context.Context, host domain.Caller, in Forward, e *domain.Endpoint) (domain.Access, error) {
+// access finds out who calls and what they may use, and puts the cookies that are sealed
+// anew into out.
+func (s *Service) access(ctx context.Context, host domain.Caller, in Forward, out *Forwarded) (domain.Access, error) {
 	switch {
-	case e.BySession:
+	case out.Endpoint.BySession:
 		return s.accessByHandle(ctx, host, in.Handle)
 	case !in.Token.IsZero():
 		return s.accessByToken(ctx, in.Token)
 	}
-	return s.accessByCookies(ctx, host, in.UserCookie, in.AssistantCookie)
+	return s.accessByCookies(ctx, host, in, out)
 }
 
 func (s *Service) accessByToken(ctx context.Context, text domain.Secret) (domain.Access, error) {
@@ -107,7 +118,7 @@ func (s *Service) accessByHandle(ctx context.Context, host domain.Caller, handle
 	wrong := func(cause error) error {
 		return &domain.Error{Kind: domain.NotAuthenticated, Public: "the session key in Authorization is not good; open a new session", Cause: cause}
 	}
-	claims, err := s.ports.Cookies.Open(domain.ConversationHandle, handle)
+	claims, _, err := s.ports.Cookies.Open(domain.ConversationHandle, handle)
 	if err != nil {
 		return domain.Access{}, wrong(err)
 	}
@@ -126,16 +137,17 @@ func (s *Service) accessByHandle(ctx context.Context, host domain.Caller, handle
 	return access, s.useBoth(ctx, access)
 }
 
-func (s *Service) accessByCookies(ctx context.Context, host domain.Caller, user, assistant string) (domain.Access, error) {
+func (s *Service) accessByCookies(ctx context.Context, host domain.Caller, in Forward, out *Forwarded) (domain.Access, error) {
 	var login, set domain.Claims
+	var loginBy, setBy domain.KeyID
 	var err error
 	if host.ID == "" {
-		if login, err = s.loginClaims(user); err != nil {
+		if login, loginBy, err = s.loginClaims(in.UserCookie); err != nil {
 			return domain.Access{}, err
 		}
 	}
-	if assistant != "" {
-		if set, err = s.ports.Cookies.Open(domain.AssistantSession, assistant); err != nil {
+	if in.AssistantCookie != "" {
+		if set, setBy, err = s.ports.Cookies.Open(domain.AssistantSession, in.AssistantCookie); err != nil {
 			return domain.Access{}, notSet(err)
 		}
 	}
@@ -149,12 +161,23 @@ func (s *Service) accessByCookies(ctx context.Context, host domain.Caller, user,
 		return domain.Access{}, err
 	case host.ID == "" && !access.Caller.Login.Claims("").Equal(login):
 		return domain.Access{}, notAuthenticated(nil)
-	case assistant == "":
+	}
+	if host.ID == "" {
+		s.markSealed(ctx, access.Caller.Login, loginBy)
+		out.UserCookie = s.sealAnew(ctx, access.Caller.Login, "", loginBy)
+	}
+	switch {
+	case in.AssistantCookie == "":
 		return access, &domain.Error{Kind: domain.NoAssistant, Public: "no assistant is set; set one first"}
 	case access.Session.ID == "" || !access.Session.Claims(access.Project.Version).Equal(set):
 		return access, notSet(nil)
 	}
-	return access, s.useBoth(ctx, access)
+	if err := s.useBoth(ctx, access); err != nil {
+		return access, err
+	}
+	s.markSealed(ctx, access.Session, setBy)
+	out.AssistantCookie = s.sealAnew(ctx, access.Session, access.Project.Version, setBy)
+	return access, nil
 }
 
 // notSet is the one answer for everything that is wrong with an assistant session.
@@ -185,9 +208,13 @@ type forwarding struct {
 	route  domain.Route
 	use    *openUse
 	began  time.Time
+	looked time.Time // before access was looked up: the keys are those of that time
 
 	sent          bool // something went to Voiceflow
 	creditsUsedUp bool
+	slot          domain.Slot // of the key that Voiceflow took; "" where the credential is a session's
+	refused       bool        // Voiceflow refused the key that was sent last
+	noted         error       // why something about the keys could not be noted, for the log
 }
 
 // begin makes a call that is open from now on.
@@ -216,29 +243,31 @@ func (f *forwarding) send(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	f.counts.add(domain.Usage{UsageKey: f.usageKey(), Calls: 1}) // a stream may go on for long
-	response.Body = &countedBody{ReadCloser: response.Body, of: f, failed: response.StatusCode >= http.StatusBadRequest}
+	counted := &countedBody{ReadCloser: response.Body, of: f}
+	counted.failed.Store(response.StatusCode >= http.StatusBadRequest)
+	response.Body = counted
 	return response, nil
 }
 
-func (f *forwarding) try(r *http.Request) (*http.Response, error) {
+func (f *forwarding) try(r *http.Request) (response *http.Response, err error) {
 	if f.route.Endpoint.BySession {
 		return f.turn(r)
 	}
-	key, err := f.projectKey()
-	if err != nil {
-		return nil, err
+	call := keyedCall{route: f.route, again: func() {}, send: func(key domain.Secret) (good bool, err error) {
+		response, err = f.ports.Voiceflow.Forward(f.ctx, f.forward(), r, key) //nolint:bodyclose // who gets it closes it
+		return err == nil && response.StatusCode/100 == 2, err
+	}}
+	if !f.access.Secondary.IsZero() {
+		again, err := keepTurn(r)
+		if err != nil {
+			return nil, err
+		}
+		if call.again = nil; again != nil {
+			call.again = func() { again(r) }
+		}
 	}
-	return f.ports.Voiceflow.Forward(f.ctx, f.forward(), r, key)
-}
-
-// projectKey opens the key of the project.
-func (f *forwarding) projectKey() (domain.Secret, error) {
-	p := f.access.Project
-	key, err := f.ports.Cipher.Open(f.access.Key, domain.BindKey(p.ID, domain.SlotPrimary, f.ports.Voiceflow.Origin()))
-	if err != nil {
-		return domain.Secret{}, &domain.Error{Kind: domain.KindOf(err), Public: "the key of " + p.Name + " does not open", Cause: err}
-	}
-	return key, nil
+	f.slot, err = f.withKey(f.ctx, call)
+	return response, err
 }
 
 // forward is the call as it is for the client of Voiceflow.
@@ -293,21 +322,20 @@ func (f *forwarding) lost(err error) error {
 
 // failed ends a call that brought no answer, and notes what that tells.
 func (f *forwarding) failed(err error) {
-	if !f.sent {
-		f.close()
-		return
-	}
-	var noted error
-	if domain.KindOf(err) == domain.CredentialsRejected {
-		noted = f.recordWrite(domain.OutcomeRejected)
-		if f.route.TellsOfKey() {
-			noted = errors.Join(noted, f.markKey(context.WithoutCancel(f.ctx), domain.KeyRejected))
+	noted := f.noted
+	if f.sent {
+		outcome := domain.OutcomeUnknown
+		if f.refused {
+			outcome = domain.OutcomeRejected
 		}
-	} else {
-		noted = f.recordWrite(domain.OutcomeUnknown)
+		noted = errors.Join(noted, f.recordWrite(outcome))
 	}
 	if e, ok := errors.AsType[*domain.Error](err); ok && noted != nil {
 		e.Cause = errors.Join(e.Cause, noted) // for the log
+	}
+	if !f.sent {
+		f.close()
+		return
 	}
 	f.count(1, f.caller.Err() == nil)
 }
@@ -321,17 +349,6 @@ func (f *forwarding) recordWrite(outcome string) error {
 	rec := f.record(f.call, domain.ActionForward, f.route.Object(f.access.Project.ID))
 	rec.Outcome = outcome
 	return f.ports.AuditLog.Append(context.WithoutCancel(f.ctx), rec)
-}
-
-// markKey notes what Voiceflow thinks of the project's key, where that is news.
-func (f *forwarding) markKey(ctx context.Context, status domain.KeyStatus) error {
-	p := f.access.Project
-	if p.KeyStatus == status {
-		return nil
-	}
-	rec := f.record(f.call, domain.ActionMarkKey, domain.OnProject(p.ID))
-	rec.Outcome = string(status)
-	return f.ports.Projects.MarkKey(ctx, p.ID, status, rec)
 }
 
 // markCredits notes whether the project's credits are used up, where that is news.
@@ -373,7 +390,7 @@ func (f *forwarding) usageKey() domain.UsageKey {
 type countedBody struct {
 	io.ReadCloser
 	of     *forwarding
-	failed bool
+	failed atomic.Bool // one goroutine may read while another closes
 	once   sync.Once
 }
 
@@ -382,7 +399,9 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = b.of.lost(err)
-		b.failed = b.failed || b.of.caller.Err() == nil
+		if b.of.caller.Err() == nil {
+			b.failed.Store(true)
+		}
 	}
 	return n, err
 }
@@ -397,15 +416,15 @@ func (b *countedBody) Close() error {
 		// What can't be noted now is noted at the next call.
 		switch {
 		case f.creditsUsedUp:
-			b.failed = true
+			b.failed.Store(true)
 			_ = f.markCredits(ctx, domain.CreditsUsedUp)
-		case converses && !b.failed:
+		case converses && !b.failed.Load():
 			_ = f.markCredits(ctx, domain.CreditsOK)
 		}
-		if !b.failed && !f.route.Endpoint.BySession {
-			_ = f.markKey(ctx, domain.KeyOK)
+		if !b.failed.Load() && f.slot != "" {
+			_ = f.markKey(ctx, f.slot, domain.KeyOK)
 		}
-		f.count(0, b.failed) // it was counted when it began to be answered
+		f.count(0, b.failed.Load()) // it was counted when it began to be answered
 	})
 	return err
 }

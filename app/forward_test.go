@@ -582,6 +582,8 @@ func TestOpenCallsEndWhenTheirRightGoes(t *testing.T) {
 	call, ben := w.talker(t, "ben", p)
 	token := w.token(t, call, app.CreateAccessToken{Project: string(p.ID)})
 	_, eve := w.talker(t, "eve", p)
+	_, fay := w.talker(t, "fay", p)
+	gusCall, gus := w.talker(t, "gus", p)
 	w.voiceflow.forwardTo(fine)
 	w.voiceflow.slow = true
 	open := func(by app.Forward) (ended chan error) {
@@ -600,6 +602,7 @@ func TestOpenCallsEndWhenTheirRightGoes(t *testing.T) {
 		return ended
 	}
 	byCookie, byToken, ofEve := open(ben), open(token), open(eve)
+	ofFay, ofGus := open(fay), open(gus)
 	check := func() {
 		t.Helper()
 		w.after(300 * time.Millisecond)
@@ -608,7 +611,7 @@ func TestOpenCallsEndWhenTheirRightGoes(t *testing.T) {
 		}
 	}
 	check()
-	for _, c := range []chan error{byCookie, byToken, ofEve} {
+	for _, c := range []chan error{byCookie, byToken, ofEve, ofFay, ofGus} {
 		select {
 		case err := <-c:
 			t.Fatalf("a call ended while it had its right: %v", err)
@@ -621,6 +624,13 @@ func TestOpenCallsEndWhenTheirRightGoes(t *testing.T) {
 	check()
 	wantKind(t, <-byCookie, domain.NotAuthenticated) // its session has ended
 	wantKind(t, <-byToken, domain.NotAllowed)        // it opens nothing at present
+
+	claims, _ := w.opened(t, domain.AssistantSession, fay.AssistantCookie)
+	wantKind(t, w.DeleteSession(t.Context(), w.admin, string(claims.Session)), "")
+	wantKind(t, w.DeleteUserSessions(t.Context(), gusCall, string(gusCall.Caller.ID)), "")
+	check()
+	wantKind(t, <-ofFay, domain.NotAuthenticated)
+	wantKind(t, <-ofGus, domain.NotAuthenticated)
 
 	w.store.Break()
 	for range 6 {

@@ -6,37 +6,50 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
+// Identified is the outcome of Service.Identify.
+type Identified struct {
+	Caller domain.Caller
+	// Cookie is user_session sealed anew, to be set in the answer. Its Text is "" where the
+	// one that was shown is good for longer.
+	Cookie Cookie
+}
+
 // Identify says who calls, from the text of the cookie user_session. Whatever is wrong
 // with it, or with the login or the user behind it, is NotAuthenticated. It records the
-// use of the login, at most once a minute.
-func (s *Service) Identify(ctx context.Context, cookie string) (domain.Caller, error) {
-	claims, err := s.loginClaims(cookie)
+// use of the login, at most once a minute, and seals the cookie anew where another key
+// seals by now.
+func (s *Service) Identify(ctx context.Context, cookie string) (Identified, error) {
+	claims, by, err := s.loginClaims(cookie)
 	if err != nil {
-		return domain.Caller{}, err
+		return Identified{}, err
 	}
 	caller, err := s.ports.Callers.BySession(ctx, claims.Session)
 	if domain.KindOf(err) == domain.NotFound {
-		return domain.Caller{}, notAuthenticated(err)
+		return Identified{}, notAuthenticated(err)
 	}
 	if err != nil {
-		return domain.Caller{}, err
+		return Identified{}, err
 	}
 	if !caller.Login.Claims("").Equal(claims) {
-		return domain.Caller{}, notAuthenticated(nil)
+		return Identified{}, notAuthenticated(nil)
 	}
-	return caller, s.use(ctx, caller.Login)
+	if err := s.use(ctx, caller.Login); err != nil {
+		return Identified{}, err
+	}
+	s.markSealed(ctx, caller.Login, by)
+	return Identified{Caller: caller, Cookie: s.sealAnew(ctx, caller.Login, "", by)}, nil
 }
 
-// loginClaims are what the cookie user_session says.
-func (s *Service) loginClaims(cookie string) (domain.Claims, error) {
+// loginClaims are what the cookie user_session says, and the key that sealed it.
+func (s *Service) loginClaims(cookie string) (domain.Claims, domain.KeyID, error) {
 	if cookie == "" || s.ports.Callers == nil {
-		return domain.Claims{}, notAuthenticated(nil)
+		return domain.Claims{}, "", notAuthenticated(nil)
 	}
-	claims, err := s.ports.Cookies.Open(domain.LoginSession, cookie)
+	claims, by, err := s.ports.Cookies.Open(domain.LoginSession, cookie)
 	if err != nil {
-		return domain.Claims{}, notAuthenticated(err)
+		return domain.Claims{}, "", notAuthenticated(err)
 	}
-	return claims, nil
+	return claims, by, nil
 }
 
 // IdentifyToken says who calls with the text of an access token. Whatever is wrong with

@@ -61,10 +61,11 @@ func (s *Service) login(ctx context.Context, call Call, name domain.Username, in
 		return LoggedIn{}, err
 	}
 	session := domain.NewLogin(id, user.ID, in.Remember, now, s.lifetimes, call.Address, call.Agent)
-	cookie, err := s.cookie(session, "")
+	cookie, by, err := s.cookie(session, "")
 	if err != nil {
 		return LoggedIn{}, err
 	}
+	session.SealedBy = by
 	call.Caller = domain.Caller{ID: user.ID}
 	err = s.ports.Sessions.OpenLogin(ctx, session, user.PasswordHash, s.record(call, domain.ActionLogin, domain.OnSession(id)))
 	if domain.KindOf(err) == domain.NotAllowed {

@@ -13,5 +13,6 @@ func (s *Service) Logout(ctx context.Context, call Call) error {
 	if login == "" {
 		return nil
 	}
-	return s.ports.Sessions.End(ctx, login, s.record(call, domain.ActionLogout, domain.OnSession(login)))
+	err := s.ports.Sessions.End(ctx, login, call.Caller.ID, s.record(call, domain.ActionLogout, domain.OnSession(login)))
+	return unlessOver(err)
 }

@@ -51,6 +51,7 @@ func TestOpenWantsItsPorts(t *testing.T) {
 		"no projects":        func(p *app.Ports) { p.Projects = nil },
 		"no sessions":        func(p *app.Ports) { p.Sessions = nil },
 		"no installation":    func(p *app.Ports) { p.Installation = nil },
+		"no sealings":        func(p *app.Ports) { p.Sealings = nil },
 		"no cipher":          func(p *app.Ports) { p.Cipher = nil },
 		"no cookies":         func(p *app.Ports) { p.Cookies = nil },
 		"no Voiceflow":       func(p *app.Ports) { p.Voiceflow = nil },
@@ -184,7 +185,7 @@ func TestCookiesOfAnotherKeysetAreNobody(t *testing.T) {
 	if err := foreign.Prepare(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	text, err := sealedcookie.New(foreign).Seal(w.admin.Caller.Login.Claims(""))
+	text, _, err := sealedcookie.New(foreign).Seal(w.admin.Caller.Login.Claims(""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +194,7 @@ func TestCookiesOfAnotherKeysetAreNobody(t *testing.T) {
 
 	longer := w.admin.Caller.Login
 	longer.Expires = longer.Expires.Add(time.Hour)
-	text, err = sealedcookie.New(w.cipher).Seal(longer.Claims(""))
+	text, _, err = sealedcookie.New(w.cipher).Seal(longer.Claims(""))
 	if err != nil {
 		t.Fatal(err)
 	}

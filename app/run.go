@@ -4,17 +4,25 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
 )
 
 // lastCalls is how long Run waits at its end for calls that are still open.
 const lastCalls = time.Second
 
+// lastChain is how long Run takes at most to chain what was written last. Others can do
+// what it leaves.
+const lastChain = time.Second
+
 // Run does what a service has to do now and then, until ctx is done: it ends open calls
-// that have lost what let them in, stores what was counted, and forgets what is over. At
-// the end it waits up to a second for calls that are open, and stores what was counted
-// last. failed is told what could not be done, by several goroutines at once, and may be
-// nil; everything is tried again. A program that serves forwarded calls runs it once for
-// each Service, from before the first call until after the last.
+// that have lost what let them in, stores what was counted and refused, chains the audit,
+// takes over what others have made of the keyset, marks keys that do not open, and forgets
+// what is over. At the end it waits up to a second for calls that are open, stores what was
+// counted and refused last, and chains that. failed is told what could not be done, by
+// several goroutines at once, and may be nil; everything is tried again, what needs an
+// operator once a minute. A program runs it once for each Service, from before the first
+// call until after the last.
 func (s *Service) Run(ctx context.Context, failed func(what string, err error)) {
 	if failed == nil {
 		failed = func(string, error) {}
@@ -39,13 +47,41 @@ func (s *Service) Run(ctx context.Context, failed func(what string, err error)) 
 	}
 	every(youngUse, "look whether open calls may go on", s.EndLostUses)
 	every(time.Second, "store the counts of usage", s.FlushUsage)
+	every(time.Second, "read the keyset again", s.ports.Cipher.Refresh)
+	every(time.Second, "put refusals into the audit", func(ctx context.Context) error {
+		return s.FlushRefusals(ctx, false)
+	})
+	var broken time.Time
+	every(chainPause, "chain the audit", func(ctx context.Context) error {
+		now := s.ports.Clock()
+		if !broken.IsZero() && now.Sub(broken) < chainRest {
+			return nil
+		}
+		err := s.ChainAudit(ctx)
+		if broken = (time.Time{}); domain.KindOf(err) == domain.Corrupt {
+			broken = now
+		}
+		return err
+	})
 	every(time.Minute, "sweep what is over", func(ctx context.Context) error {
 		_, err := s.Sweep(ctx)
 		return err
 	})
+	running.Go(func() {
+		s.markNowAndThen(ctx, func(err error) { failed("look whether all keys open", err) })
+	})
 	running.Wait()
 	s.open.wait(lastCalls) // they are being cut
-	if err := s.FlushUsage(context.WithoutCancel(ctx)); err != nil {
+	ctx = context.WithoutCancel(ctx)
+	if err := s.FlushUsage(ctx); err != nil {
 		failed("store the counts of usage", err)
+	}
+	if err := s.FlushRefusals(ctx, true); err != nil {
+		failed("put refusals into the audit", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, lastChain)
+	defer cancel()
+	if err := s.ChainAudit(ctx); err != nil {
+		failed("chain the audit", err)
 	}
 }

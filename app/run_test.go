@@ -53,8 +53,14 @@ func TestRunStoresWhatWasCountedAndTellsWhatItCouldNotDo(t *testing.T) {
 
 	talk()
 	w.store.Break()
-	if what := <-failed; what != "store the counts of usage" {
-		t.Errorf("Run says that it could not %s", what)
+	for want := "store the counts of usage"; ; {
+		what := <-failed
+		if what == want {
+			break
+		}
+		if what != "chain the audit" && what != "look whether all keys open" { // with which Run begins
+			t.Errorf("Run says that it could not %s", what)
+		}
 	}
 	w.store.Mend()
 	talk()

@@ -34,10 +34,13 @@ func (s *Service) SetProject(ctx context.Context, call Call, text string) (Proje
 		return ProjectSet{}, err
 	}
 	session := domain.NewAssistantSession(id, call.Caller, ref.ID, now, s.lifetimes, call.Address, call.Agent)
+	// The cookie says the version, which is known only once the session is stored. What
+	// seals then is this key or a newer one.
+	session.SealedBy = s.sealingKey()
 	p, err := s.ports.Sessions.OpenAssistant(ctx, session, s.record(call, domain.ActionSetProject, domain.OnProject(ref.ID)))
 	if err != nil {
 		return ProjectSet{}, call.Caller.MayUse(err)
 	}
-	cookie, err := s.cookie(session, p.Version)
+	cookie, _, err := s.cookie(session, p.Version)
 	return ProjectSet{Project: p, Cookie: cookie}, err
 }

@@ -75,9 +75,9 @@ func (w *world) ports() app.Ports {
 	return app.Ports{
 		Projects: w.store.Projects(), Users: w.store.Users(), Sessions: w.store.Sessions(), Callers: w.store.Callers(),
 		Access: w.store.Access(), AccessTokens: w.store.AccessTokens(), Conversations: w.store.Conversations(),
-		Usage: w.store.Usage(), AuditLog: w.store.AuditLog(), Pseudonyms: w.pseudonyms,
+		Usage: w.store.Usage(), AuditLog: w.store.AuditLog(), Sealings: w.store.Sealings(), Pseudonyms: w.pseudonyms,
 		Installation: w.store.Installation(), Cipher: w.cipher, Cookies: sealedcookie.New(w.cipher),
-		Passwords: memory.PasswordHasher{}, Attempts: w.attempts, Voiceflow: w.voiceflow, Clock: w.now,
+		Passwords: memory.PasswordHasher{}, Attempts: w.attempts, Voiceflow: w.voiceflow, Clock: w.now, Archive: w.store.Archive(),
 	}
 }
 
@@ -113,11 +113,11 @@ func (w *world) login(t *testing.T, name string, remember bool) (app.Call, strin
 // call is the call of whoever has the cookie.
 func (w *world) call(t *testing.T, cookie string) app.Call {
 	t.Helper()
-	c, err := w.Identify(t.Context(), cookie)
+	in, err := w.Identify(t.Context(), cookie)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return app.Call{Caller: c, RequestID: "request", Address: "192.0.2.1"}
+	return app.Call{Caller: in.Caller, RequestID: "request", Address: "192.0.2.1"}
 }
 
 // project adds a project with that name under a version of its own.
@@ -185,7 +185,9 @@ type voiceflow struct {
 	origin  domain.Origin
 	exports map[string]domain.Export
 	fails   error
+	refuses map[string]error // what a key brings
 	asked   int
+	asks    []domain.VersionRef
 	forward func(domain.Forward, *http.Request, domain.Secret) (*http.Response, error)
 	slow    bool      // answers go on until they are ended
 	hangs   chan bool // gets a word from each call, which then goes on until it is ended
@@ -214,14 +216,25 @@ func (v *voiceflow) put(version string, e domain.Export) {
 	v.exports[version] = e
 }
 
+// refuse lets keys bring errors from now on, when they are tried.
+func (v *voiceflow) refuse(refuses map[string]error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.refuses = refuses
+}
+
 func (v *voiceflow) Origin() domain.Origin { return v.origin }
 
-func (v *voiceflow) Export(_ context.Context, ref domain.VersionRef, _ domain.Secret) (domain.Export, error) {
+func (v *voiceflow) Export(_ context.Context, ref domain.VersionRef, key domain.Secret) (domain.Export, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.asked++
+	v.asks = append(v.asks, ref)
 	if v.fails != nil {
 		return domain.Export{}, v.fails
+	}
+	if err := v.refuses[key.Reveal()]; err != nil {
+		return domain.Export{}, err
 	}
 	e, ok := v.exports[ref.Version]
 	if !ok {

@@ -23,9 +23,12 @@ type Access struct {
 	Token AccessToken
 	// Conversation is the one whose handle was shown; zero where none was.
 	Conversation Conversation
-	// Project and Key are zero where neither session nor token names a project.
+	// Project and Key, that in its primary slot, are zero where neither session nor token
+	// names a project.
 	Project Project
 	Key     Sealed
+	// Secondary is the key in the project's secondary slot; zero where there is none.
+	Secondary Sealed
 	// Granted are the scopes of the caller's grant on the project, empty without a grant.
 	Granted Scopes
 }
@@ -58,6 +61,25 @@ func (a Access) May(scope Scope) error {
 // Actor is who uses the assistant, as audit, usage and user ids tell them apart: an
 // access token is one of its own, whoever made it.
 func (a Access) Actor() Actor { return a.Caller.Actor() }
+
+// SlotKey is the sealed key that is in a slot.
+type SlotKey struct {
+	Slot Slot
+	Key  Sealed
+}
+
+// Keys are the keys of the project in the order in which a use tries them: the primary
+// first, unless that is expected to fail and the secondary is not.
+func (a Access) Keys() []SlotKey {
+	primary, secondary := SlotKey{SlotPrimary, a.Key}, SlotKey{SlotSecondary, a.Secondary}
+	switch {
+	case a.Secondary.IsZero():
+		return []SlotKey{primary}
+	case a.Project.KeyStatus.Fails() && !a.Project.SecondaryStatus.Fails():
+		return []SlotKey{secondary, primary}
+	}
+	return []SlotKey{primary, secondary}
+}
 
 // OpenUse names what an open call stands on: an assistant session or an access token.
 type OpenUse struct {

@@ -50,13 +50,15 @@ func (c Caller) Sees() Visible {
 }
 
 // Actor is how the audit names the caller: an access token is one of its own, whoever
-// made it.
+// made it, and the zero Caller is ActorNobody.
 func (c Caller) Actor() Actor {
 	switch {
 	case c.operator:
 		return ActorOperator
 	case c.Token != "":
 		return ActorToken(c.Token)
+	case c.ID == "":
+		return ActorNobody
 	}
 	return ActorUser(c.ID)
 }

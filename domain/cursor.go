@@ -23,6 +23,8 @@ const (
 	GrantList   CursorList = "g" // by user, then project
 	TokenList   CursorList = "t" // by id
 	UsageList   CursorList = "c" // by the fields of UsageKey
+	SessionList CursorList = "s" // of one user, by id
+	AuditList   CursorList = "a" // by AuditPlace
 )
 
 // Text writes the cursor for list, in URL-safe characters. It is readable by anyone

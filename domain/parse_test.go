@@ -208,6 +208,20 @@ func TestParseRoleAndUserID(t *testing.T) {
 	}
 }
 
+func TestParseSessionID(t *testing.T) {
+	const id = "01890000-0000-7000-8000-00000000abcd"
+	for _, text := range []string{id, " " + id + "\n", strings.ToUpper(id)} {
+		if got, err := domain.ParseSessionID(text); got != id || err != nil {
+			t.Errorf("ParseSessionID(%q): got %q and error %v, want %q", text, got, err, id)
+		}
+	}
+	for _, text := range []string{"", "x", id[1:], id + "0", strings.ReplaceAll(id, "-", ""), strings.ReplaceAll(id, "a", "g"), id + "\x00"} {
+		if got, err := domain.ParseSessionID(text); domain.KindOf(err) != domain.Invalid || got != "" {
+			t.Errorf("ParseSessionID(%q): got %q and error %v, want kind %q", text, got, err, domain.Invalid)
+		}
+	}
+}
+
 func TestParseOrigin(t *testing.T) {
 	for text, want := range map[string]domain.Origin{
 		"https://api.voiceflow.com":               "https://api.voiceflow.com",
@@ -260,7 +274,7 @@ func TestIdsAreUUIDv7(t *testing.T) {
 }
 
 func TestCursorComesBack(t *testing.T) {
-	lists := []domain.CursorList{domain.ProjectList, domain.UserList, domain.GrantList, domain.TokenList, domain.UsageList}
+	lists := []domain.CursorList{domain.ProjectList, domain.UserList, domain.GrantList, domain.TokenList, domain.UsageList, domain.SessionList}
 	for _, c := range []domain.Cursor{{Name: "a", ID: uuid}, {Name: strings.Repeat("ü", 256), ID: uuid}, {Name: "مساعد\n🤖", ID: uuid}} {
 		for _, list := range lists {
 			for _, other := range lists {

@@ -22,7 +22,7 @@ type Project struct {
 	VoiceflowCreated time.Time   // when Voiceflow says it was made
 	KeyStatus        KeyStatus   // what is known of the key in the primary slot
 	SecondaryStatus  KeyStatus   // what is known of the key in the secondary slot
-	KeyChecked       time.Time   // when Voiceflow last said what it thinks of one of the keys; zero when it never did
+	KeyChecked       time.Time   // when Voiceflow was last asked and what it thinks of one of the keys was noted; zero when it never was
 	KeySet           time.Time   // when one of the keys was last put there; zero where that is not known
 	Credits          Credits     // what the last use showed of its credits
 }
@@ -38,6 +38,62 @@ const (
 	KeyUnchecked    KeyStatus = "unchecked"     // Voiceflow was not asked since it was stored
 	KeyNone         KeyStatus = "none"          // there is none in the slot
 )
+
+// Fails says whether a key of which this is known is expected not to work.
+func (s KeyStatus) Fails() bool { return s == KeyRejected || s == KeyNeedsReentry }
+
+// Status is what is known of the key in the slot.
+func (p Project) Status(slot Slot) KeyStatus {
+	if slot == SlotSecondary {
+		return p.SecondaryStatus
+	}
+	return p.KeyStatus
+}
+
+// Marked is p with what is known of the key in the slot.
+func (p Project) Marked(slot Slot, status KeyStatus) Project {
+	if slot == SlotSecondary {
+		p.SecondaryStatus = status
+	} else {
+		p.KeyStatus = status
+	}
+	return p
+}
+
+// Ref is how Voiceflow is asked for the version that p is.
+func (p Project) Ref() VersionRef {
+	v := VersionRef{Version: p.Version}
+	if v.Alias() {
+		v.Project = p.Voiceflow
+	}
+	return v
+}
+
+// Description is what a project is called at Voiceflow, where that may change.
+type Description struct {
+	Name     string // as in Project
+	Platform string // as in Project
+}
+
+// DescribedBy is what e, a later export of the project, says of it. A name of more than
+// MaxProjectName bytes is none that can be kept, so the one that p has stays: that an
+// assistant was renamed must not be in the way of another key for it.
+func (p Project) DescribedBy(e Export) Description {
+	d := e.description()
+	if len(d.Name) > MaxProjectName {
+		d.Name = p.Name
+	}
+	return d
+}
+
+// description is what e says of its project, with a name that may be too long.
+func (e Export) description() Description {
+	d := Description{Name: foreignText(e.Name), Platform: clip(e.Platform, 64)}
+	if d.Name == "" {
+		d.Name = string(e.Project)
+	}
+	return d
+}
 
 // Credits is what is known of a project's credits at Voiceflow.
 type Credits string
@@ -56,13 +112,11 @@ func NewProject(id ProjectID, v VersionRef, e Export, now time.Time) (Project, e
 	if v.Project != "" && v.Project != e.Project {
 		return Project{}, invalid("voiceflow_project_id is not the project that Voiceflow answered for")
 	}
+	as := e.description()
 	p := Project{
-		ID: id, Name: foreignText(e.Name), Voiceflow: e.Project, Version: v.Version,
-		Platform: clip(e.Platform, 64), Created: Instant(now), VoiceflowCreated: Instant(e.Created),
+		ID: id, Name: as.Name, Voiceflow: e.Project, Version: v.Version,
+		Platform: as.Platform, Created: Instant(now), VoiceflowCreated: Instant(e.Created),
 		KeyStatus: KeyOK, SecondaryStatus: KeyNone, KeyChecked: Instant(now), KeySet: Instant(now), Credits: CreditsOK,
-	}
-	if p.Name == "" {
-		p.Name = string(e.Project)
 	}
 	if len(p.Name) > MaxProjectName {
 		return Project{}, &Error{Kind: NameTooLong, Public: "the assistant's name is longer than " + strconv.Itoa(MaxProjectName) + " bytes"}

@@ -5,11 +5,21 @@ import (
 	"time"
 )
 
-// Actor is who did something, as the audit names them: user:<id>, token:<id> or operator.
+// Actor is who did something, as the audit names them: user:<id>, token:<id>, operator,
+// nobody or many.
 type Actor string
 
 // ActorOperator is the actor of the commands.
 const ActorOperator Actor = "operator"
+
+// ActorService is the actor of what the service finds out by itself.
+const ActorService Actor = "service"
+
+// ActorNobody is the actor of what was refused before it was known who asks.
+const ActorNobody Actor = "nobody"
+
+// ActorMany is the actor of refusals that were so many that they are only counted.
+const ActorMany Actor = "many"
 
 // ActorUser is the actor that a user is.
 func ActorUser(id UserID) Actor { return Actor("user:" + string(id)) }
@@ -20,7 +30,8 @@ func ActorToken(id TokenID) Actor { return Actor("token:" + string(id)) }
 // Action is what was done, as the audit names it.
 type Action string
 
-// The actions that leave an audit row.
+// The actions that leave an audit row. What is refused leaves one too, under the route's
+// path without the slash, which is the action where it is one of these.
 const (
 	ActionLogin          Action = "login"
 	ActionLogout         Action = "logout"
@@ -37,12 +48,38 @@ const (
 
 	ActionCreateAccessToken Action = "create_access_token"
 	ActionDeleteAccessToken Action = "delete_access_token"
+
+	ActionDeleteSession      Action = "delete_session"
+	ActionDeleteUserSessions Action = "delete_user_sessions"
+
+	// ActionExportProject is the keys of a project leaving for another installation.
+	ActionExportProject Action = "export_project"
 	// ActionForward is a call at Voiceflow that writes or deletes.
 	ActionForward Action = "forward"
 	// ActionMarkKey and ActionMarkCredits are what a call at Voiceflow showed of the
 	// project's key and of its credits.
 	ActionMarkKey     Action = "mark_key"
 	ActionMarkCredits Action = "mark_credits"
+
+	ActionRewrapKeys Action = "rewrap_keys"
+	ActionRetireKeys Action = "retire_keys"
+	// ActionEndSessions is the end of all sessions that a key of the keyset stands behind.
+	ActionEndSessions Action = "end_sessions"
+)
+
+// The actions on a project that is there.
+const (
+	// ActionSetToken puts a key into a slot of the project.
+	ActionSetToken Action = "set_token"
+	// ActionRefreshProject takes over what the project is called at Voiceflow.
+	ActionRefreshProject Action = "refresh_project"
+	ActionVerifyAudit    Action = "verify_audit"
+	ActionExportAudit    Action = "export_audit"
+	ActionBackup         Action = "backup"
+	ActionRestore        Action = "restore"
+	// ActionRotateKeys is that a key was added to the service's keyset, which seals from
+	// then on.
+	ActionRotateKeys Action = "rotate_keys"
 )
 
 // OutcomeOK is the outcome of what succeeded.
@@ -56,6 +93,18 @@ const OutcomeRejected = "rejected"
 // was carried out there is not known.
 const OutcomeUnknown = "unknown"
 
+// OutcomeStopped is the outcome of what was stopped before its end.
+const OutcomeStopped = "stopped"
+
+// OutcomeFailed is the outcome of what was recorded first and then could not be done.
+const OutcomeFailed = "failed"
+
+// OutcomeBroken is the outcome of a look at the audit that found it tampered with.
+const OutcomeBroken = "broken"
+
+// OutcomeSeveral is the outcome of refusals that share a row and had different ones.
+const OutcomeSeveral = "several"
+
 // OutcomeOf is the outcome of a call that Voiceflow answered with the HTTP status.
 func OutcomeOf(status int) string {
 	if status >= 200 && status < 300 {
@@ -65,7 +114,8 @@ func OutcomeOf(status int) string {
 }
 
 // Record is an audit row. It is stored together with the change that it is about, in
-// one atomic change, and holds no Secret.
+// one atomic change, and holds no Secret. Of what is refused there is no change, and the
+// first of a minute has a row at once, the others one row together (app.Service.Refused).
 type Record struct {
 	At        time.Time // UTC, microseconds
 	Actor     Actor
@@ -73,12 +123,15 @@ type Record struct {
 	Object    string // what it was done to, such as project:<id>
 	Outcome   string
 	RequestID string
-	Address   string // of the client; "" for a command
+	Address   string // of the client, or the network of several; "" for a command
 	Count     int64  // how many times it happened; refusals of a minute share a row
 }
 
 // OnProject is the object that a project is in a Record.
 func OnProject(id ProjectID) string { return "project:" + string(id) }
+
+// OnSlot is the object that the key in a slot of a project is in a Record.
+func OnSlot(id ProjectID, slot Slot) string { return OnProject(id) + " " + string(slot) }
 
 // OnUser is the object that a user is in a Record.
 func OnUser(id UserID) string { return "user:" + string(id) }
@@ -91,3 +144,19 @@ func OnSession(id SessionID) string { return "session:" + string(id) }
 
 // OnToken is the object that an access token is in a Record.
 func OnToken(id TokenID) string { return "token:" + string(id) }
+
+// OnKey is the object that a key of the keyset is in a Record.
+func OnKey(id KeyID) string { return "key:" + string(id) }
+
+// OnBackup is the object that the backup of that time is in a Record.
+func OnBackup(created time.Time) string {
+	return "backup:" + created.UTC().Format("2006-01-02T15:04:05.000000Z")
+}
+
+// OnAudit is the object that the audit is in a Record, up to p, "audit" for all of it.
+func OnAudit(p ChainPoint) string {
+	if p == (ChainPoint{}) {
+		return "audit"
+	}
+	return "audit:" + p.String()
+}

@@ -199,7 +199,8 @@ func TestSessionLife(t *testing.T) {
 		{"a use after a minute is written", login, l.Idle, time.Minute, 31 * time.Minute, true},
 		{"with a short idle time a quarter of it is enough", login, 20 * time.Second, 31 * time.Minute, 31*time.Minute + 20*time.Second, true},
 		{"a use never moves past the absolute end", login, l.Idle, l.Absolute - time.Minute, l.Absolute, true},
-		{"a use of a remembered one is not written", remembered, l.Idle, time.Hour, l.Remember, false},
+		{"a use of a remembered one moves no end and is written", remembered, l.Idle, time.Minute, l.Remember, true},
+		{"and within a minute it is not", remembered, l.Idle, time.Minute - time.Microsecond, l.Remember, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			idle, write := tc.session.Used(start.Add(tc.after), domain.Lifetimes{Idle: tc.idle, Absolute: l.Absolute, Remember: l.Remember})
@@ -210,8 +211,8 @@ func TestSessionLife(t *testing.T) {
 	}
 	atEnd := login
 	atEnd.Idle, atEnd.LastUsed = login.Expires, start.Add(11*time.Hour)
-	if _, write := atEnd.Used(login.Expires.Add(-time.Second), l); write {
-		t.Error("a use is written although the idle end cannot move")
+	if idle, write := atEnd.Used(login.Expires.Add(-time.Second), l); !write || !idle.Equal(login.Expires) {
+		t.Errorf("a use whose idle end can't move: got the end %v, written %v; want it written", idle, write)
 	}
 }
 

@@ -1,6 +1,9 @@
 package domain
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // Installation is what a database knows about the installation that it belongs to.
 type Installation struct {
@@ -33,6 +36,18 @@ const (
 	SlotSecondary Slot = "secondary"
 )
 
+// ParseSlot reads the parameter slot: primary, which "" stands for too, or secondary. It
+// is Invalid otherwise.
+func ParseSlot(text string) (Slot, error) {
+	switch slot := Slot(strings.TrimSpace(text)); slot {
+	case "":
+		return SlotPrimary, nil
+	case SlotPrimary, SlotSecondary:
+		return slot, nil
+	}
+	return "", invalid("slot must be primary or secondary")
+}
+
 // Binding is what sealed bytes are bound to: they open only for an equal one. Only
 // this package makes them, so what may be sealed to what is decided here. The zero
 // Binding is refused by ports.Cipher.
@@ -61,11 +76,17 @@ func BindConversation(id ConversationID, at Origin) Binding {
 // BindPseudonymKey binds the key of an installation's pseudonyms.
 func BindPseudonymKey() Binding { return bind("flowlatch/pseudonym-key/v1") }
 
+// BindAuditHead binds the signed end of the audit's chain.
+func BindAuditHead() Binding { return bind("flowlatch/audit-head/v1") }
+
 // BindUserIDs binds the pseudonyms of the user ids that actor uses with a project: the
 // same id of two actors gives two.
 func BindUserIDs(p ProjectID, actor Actor) Binding {
 	return bind("flowlatch/user-ids/v1", string(p), string(actor))
 }
+
+// BindBackup binds the digest of a backup file.
+func BindBackup() Binding { return bind("flowlatch/backup/v1") }
 
 // AssociatedData is the binding as a cipher needs it. It is "" for the zero Binding only.
 func (b Binding) AssociatedData() string { return b.ad }

@@ -1,6 +1,9 @@
 package domain
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // SessionKind tells the two kinds of session apart. It is part of what a cookie is
 // sealed to, so that one kind can't stand in for the other.
@@ -11,6 +14,15 @@ const (
 	LoginSession     SessionKind = "login"     // somebody is logged in
 	AssistantSession SessionKind = "assistant" // an assistant is set
 )
+
+// ParseSessionID takes a UUID in its usual text and is Invalid otherwise.
+func ParseSessionID(text string) (SessionID, error) {
+	text = strings.ToLower(strings.TrimSpace(text))
+	if !isUUID(text) {
+		return "", invalid("session_id is no Id of a session")
+	}
+	return SessionID(text), nil
+}
 
 // Lifetimes are the limits of sessions.
 type Lifetimes struct {
@@ -81,12 +93,13 @@ func (s Session) idleEnd(now time.Time, l Lifetimes) time.Time {
 // Live says whether the session can be used at now: both ends are exclusive.
 func (s Session) Live(now time.Time) bool { return now.Before(s.Idle) && now.Before(s.Expires) }
 
-// Used tells where a use at now moves the idle end, and whether that is to be
+// Used tells where a use at now moves the idle end, and whether the use is to be
 // written: at most once a minute, or once in a quarter of the idle time if that is
-// shorter, so that a read stays a read. It never moves past Expires.
+// shorter, so that a read stays a read. The end never moves past Expires; a use is
+// written also where it stays, since it is shown when a session was last used.
 func (s Session) Used(now time.Time, l Lifetimes) (idle time.Time, write bool) {
 	idle = s.idleEnd(now, l)
-	return idle, idle.After(s.Idle) && now.Sub(s.LastUsed) >= min(time.Minute, l.Idle/4)
+	return idle, now.Sub(s.LastUsed) >= min(time.Minute, l.Idle/4)
 }
 
 // Visible is what the session's user must still see for the session to be good: what

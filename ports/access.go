@@ -15,15 +15,15 @@ type Access interface {
 	//
 	// For a login it is who BySession of Callers says, with the assistant session as
 	// stored if it is one, is not over, and is under that login and of that user;
-	// otherwise Session, Project, Key and Granted are zero. It is NotFound where BySession
+	// otherwise Session, Project, Key, Secondary and Granted are zero. It is NotFound where BySession
 	// is.
 	//
 	// For a User without a Login, as under a host's own authentication, Caller is that
 	// user with that role, and the assistant session is one without a login.
 	//
 	// For a token it is the token, and as Caller the user who made it, with the rights that
-	// they have now, and with the token's id, project and scopes; Project, Key and Granted
-	// are those of its project. It is NotFound when there is no such token or it is over,
+	// they have now, and with the token's id, project and scopes; Project, Key, Secondary
+	// and Granted are those of its project. It is NotFound when there is no such token or it is over,
 	// and when its user is gone or disabled.
 	//
 	// For a conversation it is the conversation with what made it, as for a login or a

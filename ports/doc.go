@@ -11,7 +11,7 @@
 // changed anything, the record is not there either.
 //
 // ProjectRepository, UserRepository, SessionStore, Callers, Access, AccessTokens,
-// Conversations, Usage, AuditLog and Installation are views on one database: what one of
-// them writes the others see at once, on every instance. portstest has a suite for each
-// port.
+// Conversations, Usage, AuditLog, Installation, Sealings and Archive are views on one
+// database: what one of them writes the others see at once, on every instance. portstest
+// has a suite for each port.
 package ports

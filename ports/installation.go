@@ -17,7 +17,12 @@ type Installation interface {
 	// program knows is Conflict.
 	Prepare(ctx context.Context, check func(domain.Installation) (domain.Installation, error)) error
 
-	// Known returns what Prepare stored. It is Unavailable before that, and when the
+	// Reseal stores to in the place of from, with rec, in one atomic change. It is Conflict
+	// unless from is what is stored, and then nothing is changed. While a Prepare is under
+	// way it waits for it; before the first it is Unavailable.
+	Reseal(ctx context.Context, from, to domain.Installation, rec domain.Record) error
+
+	// Known returns what Prepare or Reseal stored. It is Unavailable before that, and when the
 	// schema is older than this program needs.
 	Known(ctx context.Context) (domain.Installation, error)
 }

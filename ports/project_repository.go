@@ -47,9 +47,25 @@ type ProjectRepository interface {
 	// Revoking what is not granted succeeds and changes nothing.
 	Revoke(ctx context.Context, user domain.UserID, id domain.ProjectID, rec domain.Record) error
 
-	// MarkKey records what is known of the project's key. It changes nothing where that is
-	// known already. An unknown id is NotFound.
-	MarkKey(ctx context.Context, id domain.ProjectID, status domain.KeyStatus, rec domain.Record) error
+	// PutKey puts the key into the slot of the project, in the place of the one that is
+	// there if one is, and stores together with it as, what the project is called now, in its
+	// grants too; KeyOK as what is known of that slot, and the instant at as KeyChecked and
+	// KeySet. It returns the project as stored. The other slot stays as it is. An unknown id
+	// is NotFound.
+	PutKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, key domain.Sealed, as domain.Description,
+		at time.Time, rec domain.Record) (domain.Project, error)
+
+	// Refresh stores what the project is called now, in its grants too. It changes nothing
+	// where it is called that already. An unknown id is NotFound.
+	Refresh(ctx context.Context, id domain.ProjectID, as domain.Description, rec domain.Record) error
+
+	// MarkKey records what is known of the key in the slot, and as KeyChecked the instant at
+	// which Voiceflow was asked, unless that is earlier than what is there; a zero at says
+	// that it was not asked. Where the status is known already KeyChecked alone moves, without
+	// the record. What was asked before KeySet may be of a key that is not there any more: it
+	// changes nothing. An unknown id is NotFound, as is a slot that has no key.
+	MarkKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, status domain.KeyStatus,
+		at time.Time, rec domain.Record) error
 
 	// MarkCredits records what is known of the project's credits. It changes nothing where
 	// that is known already. An unknown id is NotFound.

@@ -26,14 +26,26 @@ type SessionStore interface {
 	// Find returns the session. It is NotFound for one that never was or is over.
 	Find(ctx context.Context, id domain.SessionID) (domain.Session, error)
 
+	// Page returns at most limit sessions of the user, of both kinds, that are not over and
+	// come after the cursor, in the order of their ids. None is no error.
+	Page(ctx context.Context, of domain.UserID, after domain.Cursor, limit int) ([]domain.Session, error)
+
 	// Touch records a use of the session at used and moves its idle end, both forward
 	// only, so that the later of two touches counts in whatever order they arrive. It is
 	// NotFound for one that never was or is over: it never revives.
 	Touch(ctx context.Context, id domain.SessionID, used, idle time.Time) error
 
-	// End ends the session and what is under it. Ending what never was or is over
-	// succeeds and changes nothing.
-	End(ctx context.Context, id domain.SessionID, rec domain.Record) error
+	// MarkSealed records that the key sealed the cookie by which the session is used. It
+	// keeps no record, and changes nothing of what never was or is over.
+	MarkSealed(ctx context.Context, id domain.SessionID, by domain.KeyID) error
+
+	// End ends the session and what is under it. It is NotFound for one that never was or
+	// is over, and with a user for one of somebody else.
+	End(ctx context.Context, id domain.SessionID, of domain.UserID, rec domain.Record) error
+
+	// EndAll ends all sessions of the user, of both kinds. Where there are none it succeeds
+	// and changes nothing.
+	EndAll(ctx context.Context, of domain.UserID, rec domain.Record) error
 
 	// Sweep forgets at most limit sessions that are over and returns how many. It keeps
 	// no record, since nothing that could be used goes.

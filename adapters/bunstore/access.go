@@ -26,14 +26,22 @@ type useRow struct {
 	Token        tokenRow        `bun:"embed:t_"`
 	Conversation conversationRow `bun:"embed:c_"`
 	Project      projectRow      `bun:"embed:p_"`
-	KeyID        domain.KeyID
-	Sealed       []byte
-	Granted      string // the scopes
+	Primary      sealedRow       `bun:"embed:k_"`
+	Secondary    sealedRow       `bun:"embed:s_"`
+	Granted      string          // the scopes
 }
+
+// sealedRow is what is sealed in a row.
+type sealedRow struct {
+	KeyID  domain.KeyID
+	Sealed []byte
+}
+
+func (r sealedRow) sealed() domain.Sealed { return domain.Sealed{Key: r.KeyID, Bytes: r.Sealed} }
 
 // access is the use of who shows c.
 func (r *useRow) access(c domain.Credential) domain.Access {
-	a := domain.Access{Key: domain.Sealed{Key: r.KeyID, Bytes: r.Sealed}, Granted: domain.ScopesFromText(r.Granted)}
+	a := domain.Access{Key: r.Primary.sealed(), Secondary: r.Secondary.sealed(), Granted: domain.ScopesFromText(r.Granted)}
 	if r.Session.ID != "" {
 		a.Session = r.Session.session()
 	}
@@ -74,13 +82,15 @@ func named(columns, alias string) string {
 	return strings.Join(all, ", ")
 }
 
-// forUse selects the columns with the project, its key, and the scopes of the grant on
+// forUse selects the columns with the project, its keys, and the scopes of the grant on
 // it. id and user are of the project and of who uses it.
 func forUse(columns, from, id, user, where string) string {
-	return `SELECT ` + columns + `, ` + named(projectColumns, "p") + `, k.key_id, k.sealed, g.scopes AS granted
+	return `SELECT ` + columns + `, ` + named(projectColumns, "p") + `,
+	` + named("k.key_id, k.sealed", "k") + `, ` + named("s.key_id, s.sealed", "s") + `, g.scopes AS granted
 FROM ` + from + `
 LEFT JOIN projects p ON p.id = ` + id + `
 LEFT JOIN project_keys k ON k.project_id = ` + id + ` AND k.slot = 'primary'
+LEFT JOIN project_keys s ON s.project_id = ` + id + ` AND s.slot = 'secondary'
 LEFT JOIN grants g ON g.user_id = ` + user + ` AND g.project_id = ` + id + `
 WHERE ` + where
 }

@@ -161,12 +161,16 @@ func TestAUseEndsWithWhatItStandsOn(t *testing.T) {
 		},
 		{
 			name: "the login is ended",
-			take: func(ctx context.Context, s *bunstore.Store) error { return s.Sessions().End(ctx, "l", record("end")) },
+			take: func(ctx context.Context, s *bunstore.Store) error {
+				return s.Sessions().End(ctx, "l", "", record("end"))
+			},
 			lost: []string{"a login", "a login's conversation"},
 		},
 		{
 			name: "the assistant session is ended",
-			take: func(ctx context.Context, s *bunstore.Store) error { return s.Sessions().End(ctx, "a", record("end")) },
+			take: func(ctx context.Context, s *bunstore.Store) error {
+				return s.Sessions().End(ctx, "a", "", record("end"))
+			},
 			bare: []string{"a login"}, lost: []string{"a login's conversation"},
 		},
 		{

@@ -27,6 +27,9 @@ func TestAccessTokens(t *testing.T)  { eachSuite(t, portstest.AccessTokens, migr
 func TestConversations(t *testing.T) { eachSuite(t, portstest.Conversations, migrated) }
 func TestUsage(t *testing.T)         { eachSuite(t, portstest.Usage, migrated) }
 func TestAuditLog(t *testing.T)      { eachSuite(t, portstest.AuditLog, migrated) }
+func TestArchive(t *testing.T)       { eachSuite(t, portstest.Archive, migrated) }
+
+func TestSealings(t *testing.T) { eachSuite(t, portstest.Sealings, migrated) }
 
 func TestInstallation(t *testing.T) { eachSuite(t, portstest.Installation, open) }
 
@@ -60,6 +63,10 @@ func TestALimitBelowZeroIsNone(t *testing.T) {
 		sums, err := s.Usage().Report(t.Context(), q, nil, -1)
 		if err != nil || len(sums) != 0 {
 			t.Errorf("usage: got %v and error %v, want none", sums, err)
+		}
+		rows, err := s.Sealings().Page(t.Context(), "", domain.SealedRef{}, -1)
+		if err != nil || len(rows) != 0 {
+			t.Errorf("what is sealed: got %v and error %v, want none", rows, err)
 		}
 		if err := s.Conversations().Open(t.Context(), someConversation("over", 999)); err != nil {
 			t.Fatal(err)
@@ -156,6 +163,8 @@ func views(s *bunstore.Store) portstest.Store {
 	return portstest.Store{
 		Projects: s.Projects(), Users: s.Users(), Sessions: s.Sessions(), Callers: s.Callers(), Installation: s.Installation(),
 		Access: s.Access(), AccessTokens: s.AccessTokens(), Conversations: s.Conversations(), Usage: s.Usage(), AuditLog: s.AuditLog(),
+		Sealings: s.Sealings(),
+		Archive:  s.Archive(),
 	}
 }
 

@@ -46,6 +46,10 @@ const (
 	putInstallation = `INSERT INTO installation (id, key_id, known, origin, pseudonyms_key_id, pseudonyms) VALUES (1, $1, $2, $3, $4, $5)
 ON CONFLICT (id) DO UPDATE SET key_id = excluded.key_id, known = excluded.known, origin = excluded.origin,
 	pseudonyms_key_id = excluded.pseudonyms_key_id, pseudonyms = excluded.pseudonyms`
+
+	resealInstallation = `UPDATE installation SET key_id = $1, known = $2, origin = $3, pseudonyms_key_id = $4, pseudonyms = $5
+WHERE id = 1 AND key_id = $6 AND known = $7 AND origin = $8 AND pseudonyms_key_id IS NOT DISTINCT FROM $9
+	AND pseudonyms IS NOT DISTINCT FROM $10`
 )
 
 // Prepare implements ports.Installation. Schema and what is stored are one change: where
@@ -72,14 +76,35 @@ func (i *Installation) Prepare(ctx context.Context, check func(domain.Installati
 		if len(rows) == 1 && is.Origin == was.Origin && sameSealed(is.Known, was.Known) && sameSealed(is.Pseudonyms, was.Pseudonyms) {
 			return nil
 		}
-		var pseudonyms any // NULL until there are any
-		if !is.Pseudonyms.IsZero() {
-			pseudonyms = is.Pseudonyms.Bytes
-		}
-		_, err = s.exec(ctx, tx.Tx, putInstallation, string(is.Known.Key), is.Known.Bytes, string(is.Origin),
-			nullable(string(is.Pseudonyms.Key)), pseudonyms)
+		_, err = s.exec(ctx, tx.Tx, putInstallation, installationValues(is)...)
 		return err
 	}))
+}
+
+// Reseal implements ports.Installation. It takes turns with Prepare.
+func (i *Installation) Reseal(ctx context.Context, from, to domain.Installation, rec domain.Record) error {
+	s := i.store
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	defer cancel()
+	return failure("reseal the installation", s.alone(ctx, func(ctx context.Context, tx bun.Tx) error {
+		n, err := s.exec(ctx, tx.Tx, resealInstallation, append(installationValues(to), installationValues(from)...)...)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return &domain.Error{Kind: domain.Conflict, Public: "what is known of the installation has changed meanwhile"}
+		}
+		return s.audit(ctx, tx.Tx, rec)
+	}))
+}
+
+// installationValues are the values of the row, in the order of its columns.
+func installationValues(is domain.Installation) []any {
+	var pseudonyms any // NULL until there are any
+	if !is.Pseudonyms.IsZero() {
+		pseudonyms = is.Pseudonyms.Bytes
+	}
+	return []any{string(is.Known.Key), is.Known.Bytes, string(is.Origin), nullable(string(is.Pseudonyms.Key)), pseudonyms}
 }
 
 func sameSealed(a, b domain.Sealed) bool { return a.Key == b.Key && bytes.Equal(a.Bytes, b.Bytes) }

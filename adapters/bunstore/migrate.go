@@ -189,10 +189,12 @@ const (
 	takeLock = `SELECT pg_advisory_xact_lock($1, $2)`
 )
 
+// unlimited lets a transaction take its time.
+const unlimited = `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0`
+
 // lockInstallation waits for the lock. While it has it there are no limits of time: a
 // step may take its time, and whoever holds the lock may look at files meanwhile.
 func (s *Store) lockInstallation(ctx context.Context, tx *sql.Tx) error {
-	const unlimited = `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0`
 	if _, err := tx.ExecContext(ctx, unlimited); err != nil {
 		return err
 	}

@@ -74,6 +74,10 @@ func requests(s *bunstore.Store) []func(ctx context.Context, n int) error {
 		func(ctx context.Context, _ int) error { _, err := s.Users().Find(ctx, "u"); return err },
 		func(ctx context.Context, _ int) error { _, err := s.Sessions().Find(ctx, "l"); return err },
 		func(ctx context.Context, _ int) error {
+			_, err := s.Sessions().Page(ctx, "u", domain.Cursor{}, 10)
+			return err
+		},
+		func(ctx context.Context, _ int) error {
 			_, err := s.Access().ForUse(ctx, domain.Credential{Login: "l"})
 			return err
 		},
@@ -204,8 +208,14 @@ func TestErrorsShowNoValues(t *testing.T) {
 			"token":         s.AccessTokens().Create(t.Context(), token, hash, record(value)),
 			"conversation":  s.Conversations().Open(t.Context(), conversation),
 			"Renew":         second(s.Conversations().Renew(t.Context(), value, sealed, sealed)),
-			"usage":         s.Usage().Add(t.Context(), []domain.Usage{{UsageKey: domain.UsageKey{User: value}}}),
-			"Append":        s.AuditLog().Append(t.Context(), record(value)),
+			"Replace": second(s.Sealings().Replace(t.Context(), []domain.Resealed{
+				{Ref: domain.SealedRef{Kind: domain.SealedConversation, ID: value}, From: sealed, To: sealed},
+			})),
+			"Forget": second(s.Sealings().Forget(t.Context(), []domain.SealedRow{
+				{Ref: domain.SealedRef{Kind: domain.SealedConversation, ID: value}, Sealed: sealed},
+			})),
+			"usage":  s.Usage().Add(t.Context(), []domain.Usage{{UsageKey: domain.UsageKey{User: value}}}),
+			"Append": s.AuditLog().Append(t.Context(), record(value)),
 			"Create": s.Users().Create(t.Context(), domain.NewUser(value, value, domain.RoleMember, domain.NewSecret(value),
 				[]domain.ProjectID{"project-1"}, time.Unix(1, 0)), record(value)),
 		} {

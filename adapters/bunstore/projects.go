@@ -44,9 +44,8 @@ func (r *projectRow) project() domain.Project {
 }
 
 type keyRow struct {
-	Slot   domain.Slot
-	KeyID  domain.KeyID
-	Sealed []byte
+	Slot domain.Slot
+	sealedRow
 }
 
 type grantRow struct {
@@ -105,6 +104,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHIN
 	selectPair = `SELECT ` + projectColumns + ` FROM projects p WHERE p.voiceflow_id = $1 AND p.version = $2`
 
 	insertKey = `INSERT INTO project_keys (project_id, slot, key_id, sealed) VALUES ($1, $2, $3, $4)`
+
+	replaceKey = insertKey + ` ON CONFLICT (project_id, slot) DO UPDATE SET key_id = EXCLUDED.key_id, sealed = EXCLUDED.sealed`
 
 	selectKeys = `SELECT slot, key_id, sealed FROM project_keys WHERE project_id = $1`
 )
@@ -246,7 +247,7 @@ func (p *Projects) Keys(ctx context.Context, id domain.ProjectID) (map[domain.Sl
 	}
 	keys := make(map[domain.Slot]domain.Sealed, len(rows))
 	for _, row := range rows {
-		keys[row.Slot] = domain.Sealed{Key: row.KeyID, Bytes: row.Sealed}
+		keys[row.Slot] = row.sealed()
 	}
 	return keys, nil
 }
@@ -338,32 +339,114 @@ func (p *Projects) Revoke(ctx context.Context, user domain.UserID, id domain.Pro
 	})
 }
 
+// PutKey implements ports.ProjectRepository.
+func (p *Projects) PutKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, key domain.Sealed, as domain.Description,
+	at time.Time, rec domain.Record,
+) (domain.Project, error) {
+	var put domain.Project
+	s := p.store
+	err := s.change(ctx, "put a key", func(ctx context.Context, tx bun.Tx) error {
+		if err := storable(as.Name, as.Platform); err != nil {
+			return err
+		}
+		row, err := s.lockProject(ctx, tx, id, "UPDATE") // another name changes the grants, too
+		if err != nil {
+			return err
+		}
+		row.mark(slot, domain.KeyOK)
+		row.Name, row.Platform = as.Name, as.Platform
+		row.KeyChecked, row.KeySet = micros(at), micros(at)
+		put = row.project()
+		if _, err := s.exec(ctx, tx.Tx, replaceKey, string(id), string(slot), string(key.Key), key.Bytes); err != nil {
+			return err
+		}
+		return s.update(ctx, tx, row, rec, "name", "platform", "key_status", "secondary_status", "key_checked", "key_set")
+	})
+	return put, err
+}
+
+// Refresh implements ports.ProjectRepository.
+func (p *Projects) Refresh(ctx context.Context, id domain.ProjectID, as domain.Description, rec domain.Record) error {
+	s := p.store
+	return s.change(ctx, "refresh a project", func(ctx context.Context, tx bun.Tx) error {
+		if err := storable(as.Name, as.Platform); err != nil {
+			return err
+		}
+		row, err := s.lockProject(ctx, tx, id, "UPDATE") // another name changes the grants, too
+		if err != nil || row.Name == as.Name && row.Platform == as.Platform {
+			return err
+		}
+		row.Name, row.Platform = as.Name, as.Platform
+		return s.update(ctx, tx, row, rec, "name", "platform")
+	})
+}
+
 // MarkKey implements ports.ProjectRepository.
-func (p *Projects) MarkKey(ctx context.Context, id domain.ProjectID, status domain.KeyStatus, rec domain.Record) error {
-	return p.mark(ctx, id, rec, "key_status", string(status), func(r projectRow) string { return string(r.KeyStatus) })
+func (p *Projects) MarkKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, status domain.KeyStatus,
+	at time.Time, rec domain.Record,
+) error {
+	s := p.store
+	return s.change(ctx, "mark a key", func(ctx context.Context, tx bun.Tx) error {
+		if err := storable(status); err != nil {
+			return err
+		}
+		row, err := s.lockMarked(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		was, asked := row.project().Status(slot), microsOrNever(at)
+		switch {
+		case was == domain.KeyNone:
+			return &domain.Error{Kind: domain.NotFound, Public: "there is no key in this slot"}
+		case asked != 0 && asked < row.KeySet, was == status && asked <= row.KeyChecked:
+			return nil
+		}
+		row.mark(slot, status)
+		row.KeyChecked = max(row.KeyChecked, asked)
+		if was == status {
+			return s.setColumns(ctx, tx, row, "key_checked")
+		}
+		return s.update(ctx, tx, row, rec, "key_status", "secondary_status", "key_checked")
+	})
 }
 
 // MarkCredits implements ports.ProjectRepository.
 func (p *Projects) MarkCredits(ctx context.Context, id domain.ProjectID, credits domain.Credits, rec domain.Record) error {
-	return p.mark(ctx, id, rec, "credits", string(credits), func(r projectRow) string { return string(r.Credits) })
-}
-
-// mark puts what is known of the project in the column, unless that is there, as of tells
-// from the row.
-func (p *Projects) mark(ctx context.Context, id domain.ProjectID, rec domain.Record, column, known string, of func(projectRow) string) error {
 	s := p.store
 	return s.change(ctx, "mark a project", func(ctx context.Context, tx bun.Tx) error {
-		if err := storable(known); err != nil {
+		if err := storable(credits); err != nil {
 			return err
 		}
-		// Nothing refers to what changes, so grants and sessions need not wait.
-		row, err := s.lockProject(ctx, tx, id, "NO KEY UPDATE")
-		if err != nil || of(row) == known {
+		row, err := s.lockMarked(ctx, tx, id)
+		if err != nil || row.Credits == credits {
 			return err
 		}
-		if _, err := tx.NewUpdate().Model((*projectRow)(nil)).Set("? = ?", bun.Ident(column), known).Where("id = ?", id).Exec(ctx); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx.Tx, rec)
+		row.Credits = credits
+		return s.update(ctx, tx, row, rec, "credits")
 	})
+}
+
+// lockMarked is lockProject for a change of what is known of the project: nothing refers
+// to that, so grants and sessions need not wait.
+func (s *Store) lockMarked(ctx context.Context, tx bun.Tx, id domain.ProjectID) (projectRow, error) {
+	return s.lockProject(ctx, tx, id, "NO KEY UPDATE")
+}
+
+// mark notes what is known of the key in the slot.
+func (r *projectRow) mark(slot domain.Slot, status domain.KeyStatus) {
+	p := r.project().Marked(slot, status)
+	r.KeyStatus, r.SecondaryStatus = p.KeyStatus, p.SecondaryStatus
+}
+
+// update stores the columns of a project that is locked, and the record of that.
+func (s *Store) update(ctx context.Context, tx bun.Tx, row projectRow, rec domain.Record, columns ...string) error {
+	if err := s.setColumns(ctx, tx, row, columns...); err != nil {
+		return err
+	}
+	return s.audit(ctx, tx.Tx, rec)
+}
+
+func (s *Store) setColumns(ctx context.Context, tx bun.Tx, row projectRow, columns ...string) error {
+	_, err := tx.NewUpdate().Model(&row).Column(columns...).WherePK().Exec(ctx)
+	return err
 }

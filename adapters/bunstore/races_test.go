@@ -103,7 +103,7 @@ func (c *crossfire) call(ctx context.Context, random *rand.Rand) (name string, e
 	number := c.number.Add(1)
 	id := domain.SessionID(fmt.Sprintf("session-%d", number))
 	rec := record(fmt.Sprintf("request-%d", number))
-	switch random.IntN(20) {
+	switch random.IntN(23) {
 	case 0:
 		name, err = "Add", s.Projects().Add(ctx, p, someKey, rec)
 	case 1:
@@ -157,8 +157,14 @@ func (c *crossfire) call(ctx context.Context, random *rand.Rand) (name string, e
 		_, err = s.Sessions().OpenAssistant(ctx, a, rec)
 		name = "OpenAssistant"
 	case 13:
-		if random.IntN(2) == 0 {
-			return "End", s.Sessions().End(ctx, c.recall(random).ID, rec)
+		switch random.IntN(8) {
+		case 0, 1, 2:
+			name, err = "End", s.Sessions().End(ctx, c.recall(random).ID, "", rec)
+			return c.written(name, err, rec)
+		case 3:
+			return "EndAll", s.Sessions().EndAll(ctx, user, rec)
+		case 4:
+			return "MarkSealed", s.Sessions().MarkSealed(ctx, c.recall(random).ID, "key")
 		}
 		return "Touch", s.Sessions().Touch(ctx, c.recall(random).ID, time.Unix(1500, 0), time.Unix(2500, 0))
 	case 14, 15:
@@ -183,9 +189,36 @@ func (c *crossfire) call(ctx context.Context, random *rand.Rand) (name string, e
 		if random.IntN(2) == 0 {
 			return "Used", s.AccessTokens().Used(ctx, map[domain.TokenID]time.Time{c.token(random).ID: time.Unix(number, 0), c.token(random).ID: time.Unix(number, 0)})
 		}
-		return "MarkKey", s.Projects().MarkKey(ctx, p.ID, []domain.KeyStatus{domain.KeyOK, domain.KeyRejected}[random.IntN(2)], rec)
+		return "MarkKey", s.Projects().MarkKey(ctx, p.ID, domain.SlotPrimary, []domain.KeyStatus{domain.KeyOK, domain.KeyRejected}[random.IntN(2)], time.Time{}, rec)
+	case 20:
+		as := domain.Description{Name: fmt.Sprint("name ", random.IntN(3))}
+		name = "PutKey"
+		_, err = s.Projects().PutKey(ctx, p.ID, []domain.Slot{domain.SlotPrimary, domain.SlotSecondary}[random.IntN(2)], someKey, as, time.Unix(number, 0), rec)
+	case 21, 22:
+		return rewrap(ctx, s, random, rec)
 	}
 	return c.written(name, err, rec)
+}
+
+// rewrap replaces everything that is sealed, or now and then ends all sessions of a key.
+func rewrap(ctx context.Context, s *bunstore.Store, random *rand.Rand, rec domain.Record) (string, error) {
+	if random.IntN(8) == 0 {
+		return "EndSealedBy", s.Sealings().EndSealedBy(ctx, "", rec)
+	}
+	rows, err := s.Sealings().Page(ctx, "", domain.SealedRef{}, 100)
+	if err != nil || len(rows) == 0 {
+		return "Sealings.Page", err
+	}
+	if row := rows[random.IntN(len(rows))]; random.IntN(4) == 0 {
+		return "Mark", s.Sealings().Mark(ctx, row, random.IntN(2) == 0, rec)
+	}
+	again := make([]domain.Resealed, len(rows))
+	for i, r := range rows {
+		again[i] = domain.Resealed{Ref: r.Ref, From: r.Sealed, To: domain.Sealed{Key: r.Sealed.Key, Bytes: append([]byte("x"), r.Sealed.Bytes...)}}
+	}
+	random.Shuffle(len(again), func(i, j int) { again[i], again[j] = again[j], again[i] })
+	_, err = s.Sealings().Replace(ctx, again)
+	return "Replace", err
 }
 
 // written notes how many audit rows a call has that succeeds by changing something only.

@@ -25,6 +25,8 @@ const (
 	manyUsers    = 2_000 // with five grants, a login, an assistant session, a token and two conversations each
 	manyTokens   = 5_000 // of one user
 	manyUses     = 20_000
+	manyRows     = 10_000 // of the audit, of which all but manyLeft are in the chain, and settled
+	manyLeft     = 100
 	// greedy is a user to whom half of the projects are granted.
 	greedy = domain.UserID("greedy")
 	// hosted is a user of a host program who has many sessions.
@@ -71,6 +73,11 @@ func fill(t *testing.T, s *Store) {
 			`SELECT ` + text("d", "i") + `, ` + text("p", "i") + `, ` + text("w", "i") + `, ` + text("t", "i") + `, '1', CAST('sealed' AS ` + blob(s) + `), 1, 1000000 * i FROM n`,
 		`INSERT INTO usage (day, project_id, user_id, token_id, scope, calls, errors, milliseconds) ` + count(manyUses) +
 			`SELECT '2026-01-' || CAST(10 + i % 20 AS text), ` + text("p", "i") + `, ` + text("u", "i") + `, '', 'converse', 1, 0, 5 FROM n`,
+		`INSERT INTO audit (at, actor, action, object, outcome, request_id, address, count) ` + count(manyRows) +
+			`SELECT i, 'operator', 'forward', '', 'ok', '', '', 1 FROM n`,
+		`INSERT INTO audit_chain (seq, audit_id, hash) SELECT id, id, CAST('hash' AS ` + blob(s) + `) FROM audit WHERE id <= ` + fmt.Sprint(manyRows-manyLeft),
+		`INSERT INTO audit_head (id, seq, hash, settled, key_id, sealed) SELECT 1, id, CAST('hash' AS ` + blob(s) + `), id, '1', CAST('sealed' AS ` +
+			blob(s) + `) FROM audit WHERE id = ` + fmt.Sprint(manyRows-manyLeft),
 	} {
 		if _, err := s.writes.DB.ExecContext(t.Context(), statement); err != nil {
 			t.Fatalf("%v in %s", err, statement)
@@ -152,6 +159,12 @@ func calls() []call {
 			return want(len(got), 50, err)
 		}
 	}
+	events := func(f domain.AuditFilter, before *domain.AuditPlace, n int) func(context.Context, *Store) error {
+		return func(ctx context.Context, s *Store) error {
+			got, err := s.AuditLog().Page(ctx, f, before, 50)
+			return want(len(got), n, err)
+		}
+	}
 	session := func(id domain.SessionID, kind domain.SessionKind, user domain.UserID) domain.Session {
 		return domain.Session{ID: id, Kind: kind, User: user, Idle: later, Expires: later}
 	}
@@ -209,6 +222,25 @@ func calls() []call {
 			got, err := s.Usage().Report(ctx, q, &domain.UsageKey{Day: "2026-01-20", Project: "p1010000"}, 50)
 			return want(len(got), 50, err)
 		}},
+		{"a page of the audit far down", 50, events(domain.AuditFilter{}, &domain.AuditPlace{At: time.UnixMicro(5000), ID: 5000}, 50)},
+		{"a page of the audit of a time", 50, events(domain.AuditFilter{Since: time.UnixMicro(100), Until: time.UnixMicro(9000)}, nil, 50)},
+		{"a page of the audit of a time and more", 50, events(domain.AuditFilter{Actor: "operator", Until: time.UnixMicro(9000)}, nil, 50)},
+		{"a page of the chain far down", 2 * 50, func(ctx context.Context, s *Store) error {
+			got, err := s.AuditLog().Chained(ctx, 5000, 50)
+			return want(len(got), 50, err)
+		}},
+		{"the head of the chain", 1, func(ctx context.Context, s *Store) error {
+			_, err := s.AuditLog().Head(ctx)
+			return err
+		}},
+		{"chaining what is left", 2*manyLeft + 10, func(ctx context.Context, s *Store) error {
+			_, err := s.AuditLog().Chain(ctx, 2*manyLeft, extendBlindly)
+			return err
+		}},
+		{"chaining when nothing is left", 3 * manyLeft, func(ctx context.Context, s *Store) error {
+			_, err := s.AuditLog().Chain(ctx, 2*manyLeft, extendBlindly)
+			return err
+		}},
 		{"a session", 1, func(ctx context.Context, s *Store) error {
 			_, err := s.Sessions().Find(ctx, "l1001500")
 			return err
@@ -235,8 +267,18 @@ func calls() []call {
 		{"touching a session", 2, func(ctx context.Context, s *Store) error {
 			return s.Sessions().Touch(ctx, "l1001600", later, later)
 		}},
+		{"a page of the many sessions of a user far down", 50, func(ctx context.Context, s *Store) error {
+			got, err := s.Sessions().Page(ctx, hosted, domain.Cursor{ID: "h1001000"}, 50)
+			return want(len(got), 50, err)
+		}},
+		{"marking the key of a cookie", 2, func(ctx context.Context, s *Store) error {
+			return s.Sessions().MarkSealed(ctx, "l1001600", "2")
+		}},
+		{"ending all sessions of a user", 20, func(ctx context.Context, s *Store) error {
+			return s.Sessions().EndAll(ctx, "u1001700", domain.Record{})
+		}},
 		{"ending a session", 10, func(ctx context.Context, s *Store) error {
-			return s.Sessions().End(ctx, "l1001600", domain.Record{})
+			return s.Sessions().End(ctx, "l1001600", "", domain.Record{})
 		}},
 		{"sweeping ten of many sessions", 60, func(ctx context.Context, s *Store) error {
 			n, err := s.Sessions().Sweep(ctx, 10)
@@ -270,10 +312,44 @@ func calls() []call {
 			return s.Usage().Add(ctx, []domain.Usage{{UsageKey: key, Calls: 1}, {UsageKey: domain.UsageKey{Day: "new"}, Calls: 1}})
 		}},
 		{"marking the key of a project", 5, func(ctx context.Context, s *Store) error {
-			return s.Projects().MarkKey(ctx, "p1001500", domain.KeyRejected, domain.Record{})
+			return s.Projects().MarkKey(ctx, "p1001500", domain.SlotPrimary, domain.KeyRejected, later, domain.Record{})
+		}},
+		{"putting a key into the secondary slot", 5, func(ctx context.Context, s *Store) error {
+			_, err := s.Projects().PutKey(ctx, "p1001500", domain.SlotSecondary, domain.Sealed{Key: "1", Bytes: []byte("x")},
+				domain.Description{Name: "name 1000300"}, later, domain.Record{})
+			return err
+		}},
+		{"refreshing the name of a project", 12, func(ctx context.Context, s *Store) error {
+			return s.Projects().Refresh(ctx, "p1001501", domain.Description{Name: "renamed"}, domain.Record{})
 		}},
 		{"marking the credits of a project", 5, func(ctx context.Context, s *Store) error {
 			return s.Projects().MarkCredits(ctx, "p1001500", domain.CreditsUsedUp, domain.Record{})
+		}},
+		{"a page of everything that is sealed", 50, func(ctx context.Context, s *Store) error {
+			got, err := s.Sealings().Page(ctx, "", domain.SealedRef{Kind: domain.SealedConversation, ID: "d1001500"}, 50)
+			return want(len(got), 50, err)
+		}},
+		{"a page of projects' keys far down", 100, func(ctx context.Context, s *Store) error {
+			got, err := s.Sealings().Page(ctx, "", domain.SealedRef{Kind: domain.SealedProjectKey, ID: "p1015000", Slot: "primary"}, 50)
+			return want(len(got), 50, err)
+		}},
+		{"replacing what is sealed", 5, func(ctx context.Context, s *Store) error {
+			from, to := domain.Sealed{Key: "1", Bytes: []byte("sealed")}, domain.Sealed{Key: "1", Bytes: []byte("anew")}
+			n, err := s.Sealings().Replace(ctx, []domain.Resealed{
+				{Ref: domain.SealedRef{Kind: domain.SealedProjectKey, ID: "p1001500", Slot: "primary"}, From: from, To: to},
+				{Ref: domain.SealedRef{Kind: domain.SealedConversation, ID: "c1001600"}, From: from, To: to},
+			})
+			return want(n, 2, err)
+		}},
+		{"marking a key that does not open", 10, func(ctx context.Context, s *Store) error {
+			return s.Sealings().Mark(ctx, domain.SealedRow{
+				Ref:    domain.SealedRef{Kind: domain.SealedProjectKey, ID: "p1001600", Slot: "primary"},
+				Sealed: domain.Sealed{Key: "1", Bytes: []byte("sealed")},
+			}, false, domain.Record{})
+		}},
+		{"counting what is to be entered again", 2, func(ctx context.Context, s *Store) error {
+			n, err := s.Sealings().ToReenter(ctx)
+			return want(n, 1, err)
 		}},
 		{"changing the scopes of a grant", 10, func(ctx context.Context, s *Store) error {
 			return s.Projects().Grant(ctx, greedy, "p1000600", domain.AllScopes(), later, domain.Record{})
@@ -302,6 +378,16 @@ func calls() []call {
 			return s.Users().Remove(ctx, "u1000110", func(*domain.User, bool) error { return nil }, domain.Record{})
 		}},
 	}
+}
+
+// extendBlindly is a ports.Extend that checks nothing and seals nothing.
+func extendBlindly(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
+	links := last.Extend(rows)
+	if len(links) > 0 {
+		last = links[len(links)-1].ChainPoint
+	}
+	head.ChainPoint, head.Settled = last, settled
+	return links, head, nil
 }
 
 func want(got, want int, err error) error {
@@ -365,22 +451,46 @@ func TestEveryStatementUsesAnIndexOnSQLite(t *testing.T) {
 	ways := []admission{loginByPassword, assistantByRole, assistantByGrant, assistantOfHostByRole, assistantOfHostByGrant}
 	bound := []string{
 		pageOfAll, pageOfGranted, findByID, findByName, findByVoiceflow, findGrantedByID, findGrantedByName, findGrantedByVoiceflow,
-		selectPair, selectKeys, selectCaller, selectSession, touchSession, endSession, endLogins, endSessions, roleStands,
+		selectPair, selectKeys, selectCaller, selectSession, touchSession, markSealed,
+		endSession, endSessionOfUser, endLogins, endSessions, endLiveLogins, endLiveSessions, pageOfSessions, roleStands,
 		userByID, userByName, pageOfUsers, updateUser,
 		selectTokenCaller, useByLogin, useOfHost, useByToken, useByConversation, standingSessions, standingTokens,
 		pageOfTokens, pageOfTokensOfUser, tokenUsed, renewConversation, selectConversationKey,
+		pageOfSealedConversations, pageOfSealedKeys, selectAuditHead, selectKnownValue, selectPseudonymKey,
+		selectHead, lastLink, topLink, unchained, strays, chained, resealInstallation,
+		resealAuditHead, resealKnownValue, resealPseudonymKey, resealConversation, resealKey, forgetConversation, countToReenter, endSealedBy,
 	}
 	for _, way := range ways {
 		bound = append(bound, way.find)
 	}
 	// What is scanned may be a part of the statement itself, its value, or an index that
 	// holds what is looked for and nothing else.
-	small := regexp.MustCompile(`^SCAN (g|CONSTANT ROW|i VIRTUAL TABLE INDEX 1:|\d+-ROW VALUES CLAUSE|\w+ USING INDEX users_admins)$`)
+	small := regexp.MustCompile(`^SCAN (g|CONSTANT ROW|i VIRTUAL TABLE INDEX 1:|\d+-ROW VALUES CLAUSE|\w+ USING INDEX (users_admins|projects_to_reenter))$`)
 	for _, statement := range append(bound, built.texts...) {
 		for _, step := range explain(t, s, statement) {
 			sorts := strings.Contains(step, "TEMP B-TREE") && !strings.Contains(step, "string_agg")
 			if sorts || strings.HasPrefix(step, "SCAN ") && !small.MatchString(step) {
 				t.Errorf("%s\n%s", step, statement)
+			}
+		}
+	}
+}
+
+// TestASnapshotSortsNothing: all rows are read, in the order of an index.
+func TestASnapshotSortsNothing(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), domain.NewSecret("sqlite://"+filepath.Join(t.TempDir(), "empty.db")), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range domain.ArchiveTables() {
+		for _, step := range explain(t, s, selectArchived(table)) {
+			if strings.Contains(step, "TEMP B-TREE") {
+				t.Errorf("%s\n%s", step, selectArchived(table))
 			}
 		}
 	}

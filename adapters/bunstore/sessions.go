@@ -48,20 +48,31 @@ func (r *sessionRow) session() domain.Session {
 const sessionColumns = `s.id, s.kind, s.user_id, s.login_id, s.project_id, s.by_role, s.remember,
 	s.created, s.last_used, s.idle, s.expires, s.address, s.agent, s.sealed_by`
 
-// A session is over at the earlier of its ends. Only Sweep asks for that as ends, which
-// has an index: a planner might otherwise take it for a way to a live session.
+// A session is over at the earlier of its ends. Only what goes through all sessions asks
+// for that as ends, which has an index: a planner might otherwise take it for a way to a
+// live session.
 const (
 	selectSession = `SELECT ` + sessionColumns + ` FROM sessions s WHERE s.id = $1 AND s.idle > $2 AND s.expires > $2`
 
 	touchSession = `UPDATE sessions SET last_used = CASE WHEN last_used < $2 THEN $2 ELSE last_used END,
 	idle = CASE WHEN idle < $3 THEN $3 ELSE idle END WHERE id = $1 AND idle > $4 AND expires > $4`
 
-	endSession = `DELETE FROM sessions WHERE id = $1 AND idle > $2 AND expires > $2`
+	pageOfSessions = `SELECT ` + sessionColumns + ` FROM sessions s
+WHERE s.user_id = $3 AND s.id > $1 AND s.idle > $4 AND s.expires > $4 ORDER BY s.id LIMIT $2`
+
+	markSealed = `UPDATE sessions SET sealed_by = $2 WHERE id = $1 AND sealed_by <> $2 AND idle > $3 AND expires > $3`
+
+	endSession       = `DELETE FROM sessions WHERE id = $1 AND idle > $2 AND expires > $2`
+	endSessionOfUser = endSession + ` AND user_id = $3`
 
 	// The logins go first, and by the foreign key what is under them: one who opens an
 	// assistant session locks the login before the session.
 	endLogins   = `DELETE FROM sessions WHERE user_id = $1 AND id <> $2 AND kind = 'login'`
 	endSessions = `DELETE FROM sessions WHERE user_id = $1 AND id <> $2 AND (login_id IS NULL OR login_id <> $2)`
+
+	// The same of those that are not over.
+	endLiveLogins   = `DELETE FROM sessions WHERE user_id = $1 AND idle > $2 AND expires > $2 AND kind = 'login'`
+	endLiveSessions = `DELETE FROM sessions WHERE user_id = $1 AND idle > $2 AND expires > $2`
 )
 
 // The values of a session are $1 to $14, those of its audit row $15 to $22. $23 is what
@@ -223,6 +234,22 @@ func (s *Sessions) Find(ctx context.Context, id domain.SessionID) (domain.Sessio
 	return rows[0].session(), nil
 }
 
+// Page implements ports.SessionStore.
+func (s *Sessions) Page(ctx context.Context, of domain.UserID, after domain.Cursor, limit int) ([]domain.Session, error) {
+	var rows []sessionRow
+	err := s.store.read(ctx, "find sessions", func(ctx context.Context) error {
+		return s.store.lookUp(ctx, &rows, pageOfSessions, after.ID, max(limit, 0), string(of), micros(s.store.options.Now()))
+	})
+	if err != nil {
+		return nil, err
+	}
+	sessions := make([]domain.Session, len(rows))
+	for i := range rows {
+		sessions[i] = rows[i].session()
+	}
+	return sessions, nil
+}
+
 // Touch implements ports.SessionStore.
 func (s *Sessions) Touch(ctx context.Context, id domain.SessionID, used, idle time.Time) error {
 	return s.store.write(ctx, "touch a session", func(ctx context.Context, on handle) error {
@@ -234,13 +261,46 @@ func (s *Sessions) Touch(ctx context.Context, id domain.SessionID, used, idle ti
 	})
 }
 
+// MarkSealed implements ports.SessionStore.
+func (s *Sessions) MarkSealed(ctx context.Context, id domain.SessionID, by domain.KeyID) error {
+	return s.store.write(ctx, "mark the key of a cookie", func(ctx context.Context, on handle) error {
+		_, err := s.store.exec(ctx, on, markSealed, string(id), string(by), micros(s.store.options.Now()))
+		return err
+	})
+}
+
 // End implements ports.SessionStore.
-func (s *Sessions) End(ctx context.Context, id domain.SessionID, rec domain.Record) error {
+func (s *Sessions) End(ctx context.Context, id domain.SessionID, of domain.UserID, rec domain.Record) error {
+	statement, args := endSession, []any{string(id), micros(s.store.options.Now())}
+	if of != "" {
+		statement, args = endSessionOfUser, append(args, string(of))
+	}
 	return s.store.change(ctx, "end a session", func(ctx context.Context, tx bun.Tx) error {
 		// What is under it goes by the foreign key.
-		n, err := s.store.exec(ctx, tx.Tx, endSession, string(id), micros(s.store.options.Now()))
-		if n == 0 || err != nil {
+		n, err := s.store.exec(ctx, tx.Tx, statement, args...)
+		if err != nil {
 			return err
+		}
+		if n == 0 {
+			return noSession()
+		}
+		return s.store.audit(ctx, tx.Tx, rec)
+	})
+}
+
+// EndAll implements ports.SessionStore.
+func (s *Sessions) EndAll(ctx context.Context, of domain.UserID, rec domain.Record) error {
+	return s.store.change(ctx, "end the sessions of a user", func(ctx context.Context, tx bun.Tx) error {
+		ended := int64(0)
+		for _, statement := range []string{endLiveLogins, endLiveSessions} {
+			n, err := s.store.exec(ctx, tx.Tx, statement, string(of), micros(s.store.options.Now()))
+			if err != nil {
+				return err
+			}
+			ended += n
+		}
+		if ended == 0 {
+			return nil
 		}
 		return s.store.audit(ctx, tx.Tx, rec)
 	})

@@ -9,10 +9,11 @@
 //
 // Each writing method of a port is one transaction with its audit row, or one
 // statement. Rows are locked in one order, on Postgres where it matters: the user, the
-// project, the access token, the conversation, the grant, the login, the assistant
-// session; and several of a kind in the order of their keys. Whoever takes a right away
-// removes the sessions in a later statement than the right, so that it sees a session
-// that was let in meanwhile.
+// project, the access token, the conversation, the keys of projects, the grant, the login,
+// the assistant session; and several of a kind in the order of their keys. Whoever takes a
+// right away removes the sessions in a later statement than the right, so that it sees a
+// session that was let in meanwhile. A restore locks whole tables, when there is
+// hardly anything in them.
 package bunstore
 
 import (
@@ -35,8 +36,8 @@ type Options struct {
 	// MaxConns is how many connections to Postgres are open at most, 20 when zero.
 	// SQLite has one that writes and at most four that read.
 	MaxConns int
-	// Timeout bounds every call but Prepare and Migrate, whatever its context says, so
-	// that nothing hangs when the database is gone; 5 s when zero.
+	// Timeout bounds every call but Prepare, Migrate, Snapshot and Restore, whatever its
+	// context says, so that nothing hangs when the database is gone; 5 s when zero.
 	Timeout time.Duration
 	// Log gets a line for each migration that is applied; nil logs nothing.
 	Log *slog.Logger
@@ -68,6 +69,7 @@ type Store struct {
 	where    string
 	options  Options
 	prepared sync.Map // *sql.Stmt by its text, of SQLite's reads
+	chaining chaining
 }
 
 // Open opens the database at url and looks whether it answers:
@@ -150,3 +152,9 @@ func (s *Store) AuditLog() *AuditLog { return NewAuditLog(s) }
 
 // Installation is the Store's ports.Installation.
 func (s *Store) Installation() *Installation { return NewInstallation(s) }
+
+// Sealings is the Store's ports.Sealings.
+func (s *Store) Sealings() *Sealings { return NewSealings(s) }
+
+// Archive is the Store's ports.Archive.
+func (s *Store) Archive() *Archive { return NewArchive(s) }

@@ -55,6 +55,10 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 				change(&u)
 				return s.Usage().Add(ctx, []domain.Usage{u})
 			}
+			events := func(f domain.AuditFilter) error {
+				_, err := s.AuditLog().Page(ctx, f, nil, 1)
+				return err
+			}
 			report := func(change func(*domain.UsageQuery, *domain.UsageKey)) error {
 				q, after := domain.UsageQuery{GroupBy: domain.UsageFields()}, domain.UsageKey{}
 				change(&q, &after)
@@ -63,9 +67,19 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 			grants := func(filter domain.GrantFilter, after domain.Cursor) error {
 				return second(s.Projects().Grants(ctx, filter, after, 1))
 			}
+			put := func(id string, slot, key, name, platform string) error {
+				sealed := domain.Sealed{Key: domain.KeyID(key), Bytes: []byte("x")}
+				as := domain.Description{Name: name, Platform: platform}
+				return second(p.PutKey(ctx, domain.ProjectID(id), domain.Slot(slot), sealed, as, time.Unix(1, 0), record("put")))
+			}
 			use := func(c domain.Credential) error { return second(s.Access().ForUse(ctx, c)) }
 			standing := func(use domain.OpenUse) error {
 				return second(s.Access().Standing(ctx, []domain.OpenUse{use}))
+			}
+			replace := func(change func(*domain.Resealed)) error {
+				r := domain.Resealed{Ref: domain.SealedRef{Kind: domain.SealedConversation, ID: "c"}, From: someKey, To: someKey}
+				change(&r)
+				return second(s.Sealings().Replace(ctx, []domain.Resealed{r}))
 			}
 			for what, err := range map[string]error{
 				"Add, id":           add(broken(func(p *domain.Project) { p.ID = domain.ProjectID(bad) })),
@@ -98,34 +112,48 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 					u.PasswordHash = domain.NewSecret("other")
 					return nil
 				}, domain.SessionID(bad), record("update"))),
-				"Update, id":      second(s.Users().Update(ctx, domain.UserID(bad), leave, "", record("update"))),
-				"Users.Remove":    s.Users().Remove(ctx, domain.UserID(bad), leave, record("remove")),
-				"OpenLogin":       set.OpenLogin(ctx, login(domain.SessionID(bad), "u"), domain.NewSecret("hash"), record("login")),
-				"OpenLogin, hash": set.OpenLogin(ctx, login("l", "u"), domain.NewSecret(bad), record("login")),
-				"Open, id":        open(session(func(a *domain.Session) { a.ID = domain.SessionID(bad) }), record("set")),
-				"Open, user":      open(session(func(a *domain.Session) { a.User = domain.UserID(bad) }), record("set")),
-				"Open, login":     open(session(func(a *domain.Session) { a.Login = domain.SessionID(bad) }), record("set")),
-				"Open, project":   open(session(func(a *domain.Session) { a.Project = domain.ProjectID(bad) }), record("set")),
-				"Open, address":   open(session(func(a *domain.Session) { a.Address = bad }), record("set")),
-				"Open, agent":     open(session(func(a *domain.Session) { a.Agent = bad }), record("set")),
-				"record, actor":   open(assistant("a", 1), audited(func(r *domain.Record) { r.Actor = domain.Actor(bad) })),
-				"record, action":  open(assistant("a", 1), audited(func(r *domain.Record) { r.Action = domain.Action(bad) })),
-				"record, object":  open(assistant("a", 1), audited(func(r *domain.Record) { r.Object = bad })),
-				"record, outcome": open(assistant("a", 1), audited(func(r *domain.Record) { r.Outcome = bad })),
-				"record, request": open(assistant("a", 1), audited(func(r *domain.Record) { r.RequestID = bad })),
-				"record, address": open(assistant("a", 1), audited(func(r *domain.Record) { r.Address = bad })),
-				"record of Add":   p.Add(ctx, project(2), someKey, audited(func(r *domain.Record) { r.Object = bad })),
-				"Sessions.Find":   second(set.Find(ctx, domain.SessionID(bad))),
-				"Touch":           set.Touch(ctx, domain.SessionID(bad), time.Unix(1, 0), time.Unix(2, 0)),
-				"End":             set.End(ctx, domain.SessionID(bad), record("end")),
-				"BySession":       second(s.Callers().BySession(ctx, domain.SessionID(bad))),
+				"Update, id":        second(s.Users().Update(ctx, domain.UserID(bad), leave, "", record("update"))),
+				"Users.Remove":      s.Users().Remove(ctx, domain.UserID(bad), leave, record("remove")),
+				"OpenLogin":         set.OpenLogin(ctx, login(domain.SessionID(bad), "u"), domain.NewSecret("hash"), record("login")),
+				"OpenLogin, hash":   set.OpenLogin(ctx, login("l", "u"), domain.NewSecret(bad), record("login")),
+				"Open, id":          open(session(func(a *domain.Session) { a.ID = domain.SessionID(bad) }), record("set")),
+				"Open, user":        open(session(func(a *domain.Session) { a.User = domain.UserID(bad) }), record("set")),
+				"Open, login":       open(session(func(a *domain.Session) { a.Login = domain.SessionID(bad) }), record("set")),
+				"Open, project":     open(session(func(a *domain.Session) { a.Project = domain.ProjectID(bad) }), record("set")),
+				"Open, address":     open(session(func(a *domain.Session) { a.Address = bad }), record("set")),
+				"Open, agent":       open(session(func(a *domain.Session) { a.Agent = bad }), record("set")),
+				"record, actor":     open(assistant("a", 1), audited(func(r *domain.Record) { r.Actor = domain.Actor(bad) })),
+				"record, action":    open(assistant("a", 1), audited(func(r *domain.Record) { r.Action = domain.Action(bad) })),
+				"record, object":    open(assistant("a", 1), audited(func(r *domain.Record) { r.Object = bad })),
+				"record, outcome":   open(assistant("a", 1), audited(func(r *domain.Record) { r.Outcome = bad })),
+				"record, request":   open(assistant("a", 1), audited(func(r *domain.Record) { r.RequestID = bad })),
+				"record, address":   open(assistant("a", 1), audited(func(r *domain.Record) { r.Address = bad })),
+				"record of Add":     p.Add(ctx, project(2), someKey, audited(func(r *domain.Record) { r.Object = bad })),
+				"Sessions.Find":     second(set.Find(ctx, domain.SessionID(bad))),
+				"Touch":             set.Touch(ctx, domain.SessionID(bad), time.Unix(1, 0), time.Unix(2, 0)),
+				"End":               set.End(ctx, domain.SessionID(bad), "", record("end")),
+				"End, user":         set.End(ctx, "l", domain.UserID(bad), record("end")),
+				"EndAll":            set.EndAll(ctx, domain.UserID(bad), record("end")),
+				"MarkSealed":        set.MarkSealed(ctx, domain.SessionID(bad), "1"),
+				"MarkSealed, key":   set.MarkSealed(ctx, "l", domain.KeyID(bad)),
+				"Sessions.Page":     second(set.Page(ctx, domain.UserID(bad), domain.Cursor{}, 1)),
+				"Sessions.Page, id": second(set.Page(ctx, "u", domain.Cursor{ID: bad}, 1)),
+				"BySession":         second(s.Callers().BySession(ctx, domain.SessionID(bad))),
 
 				"Grants, user":              grants(domain.GrantFilter{User: domain.UserID(bad)}, domain.Cursor{}),
 				"Grants, project":           grants(domain.GrantFilter{Project: domain.ProjectID(bad)}, domain.Cursor{}),
 				"Grants, name":              grants(domain.GrantFilter{}, domain.Cursor{Name: bad}),
 				"Grants, id":                grants(domain.GrantFilter{}, domain.Cursor{ID: bad}),
-				"MarkKey":                   p.MarkKey(ctx, domain.ProjectID(bad), domain.KeyRejected, record("mark")),
-				"MarkKey, status":           p.MarkKey(ctx, "project-1", domain.KeyStatus(bad), record("mark")),
+				"MarkKey":                   p.MarkKey(ctx, domain.ProjectID(bad), domain.SlotPrimary, domain.KeyRejected, time.Time{}, record("mark")),
+				"MarkKey, status":           p.MarkKey(ctx, "project-1", domain.SlotPrimary, domain.KeyStatus(bad), time.Time{}, record("mark")),
+				"PutKey":                    put(bad, "primary", "1", "n", ""),
+				"PutKey, slot":              put("project-1", bad, "1", "n", ""),
+				"PutKey, key":               put("project-1", "primary", bad, "n", ""),
+				"PutKey, name":              put("project-1", "primary", "1", bad, ""),
+				"PutKey, platform":          put("project-1", "primary", "1", "n", bad),
+				"Refresh":                   p.Refresh(ctx, domain.ProjectID(bad), domain.Description{Name: "n"}, record("refresh")),
+				"Refresh, name":             p.Refresh(ctx, "project-1", domain.Description{Name: bad}, record("refresh")),
+				"Refresh, platform":         p.Refresh(ctx, "project-1", domain.Description{Name: "n", Platform: bad}, record("refresh")),
 				"MarkCredits":               p.MarkCredits(ctx, domain.ProjectID(bad), domain.CreditsUsedUp, record("mark")),
 				"MarkCredits, credits":      p.MarkCredits(ctx, "project-1", domain.Credits(bad), record("mark")),
 				"Add, key status":           add(broken(func(p *domain.Project) { p.KeyStatus = domain.KeyStatus(bad) })),
@@ -161,14 +189,33 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 				"Report, user":              report(func(_ *domain.UsageQuery, k *domain.UsageKey) { k.User = domain.UserID(bad) }),
 				"Report, token":             report(func(_ *domain.UsageQuery, k *domain.UsageKey) { k.Token = domain.TokenID(bad) }),
 				"Report, scope":             report(func(_ *domain.UsageQuery, k *domain.UsageKey) { k.Scope = domain.Scope(bad) }),
+				"the audit, actor":          events(domain.AuditFilter{Actor: domain.Actor(bad)}),
+				"the audit, action":         events(domain.AuditFilter{Action: domain.Action(bad)}),
+				"the audit, object":         events(domain.AuditFilter{Object: bad}),
+				"the audit, outcome":        events(domain.AuditFilter{Outcome: bad}),
+				"the audit, request":        events(domain.AuditFilter{RequestID: bad}),
+				"Append of several":         s.AuditLog().Append(ctx, record("x"), audited(func(r *domain.Record) { r.Object = bad })),
 				"Append":                    s.AuditLog().Append(ctx, audited(func(r *domain.Record) { r.Object = bad })),
-				"ForUse, login":             use(domain.Credential{Login: domain.SessionID(bad)}),
-				"ForUse, assistant":         use(domain.Credential{Login: "l", Assistant: domain.SessionID(bad)}),
-				"ForUse, user":              use(domain.Credential{User: domain.UserID(bad)}),
-				"ForUse, conversation":      use(domain.Credential{Conversation: domain.ConversationID(bad)}),
-				"ForUse, conversation's":    use(domain.Credential{Conversation: "c", User: domain.UserID(bad)}),
-				"Standing, session":         standing(domain.OpenUse{Session: domain.SessionID(bad)}),
-				"Standing, token":           standing(domain.OpenUse{Token: domain.TokenID(bad)}),
+				"Sealings.Page, key":        second(s.Sealings().Page(ctx, domain.KeyID(bad), domain.SealedRef{}, 1)),
+				"Sealings.Page, id":         second(s.Sealings().Page(ctx, "", domain.SealedRef{Kind: domain.SealedConversation, ID: bad}, 1)),
+				"Replace, id":               replace(func(r *domain.Resealed) { r.Ref.ID = bad }),
+				"Replace, slot":             replace(func(r *domain.Resealed) { r.Ref.Slot = domain.Slot(bad) }),
+				"Replace, from":             replace(func(r *domain.Resealed) { r.From.Key = domain.KeyID(bad) }),
+				"Replace, to":               replace(func(r *domain.Resealed) { r.To.Key = domain.KeyID(bad) }),
+				"Forget": second(s.Sealings().Forget(ctx, []domain.SealedRow{
+					{Ref: domain.SealedRef{Kind: domain.SealedConversation, ID: bad}, Sealed: someKey},
+				})),
+				"Mark": s.Sealings().Mark(ctx, domain.SealedRow{
+					Ref: domain.SealedRef{Kind: domain.SealedProjectKey, ID: bad, Slot: domain.SlotPrimary}, Sealed: someKey,
+				}, false, record("mark")),
+				"EndSealedBy":            s.Sealings().EndSealedBy(ctx, domain.KeyID(bad), record("end")),
+				"ForUse, login":          use(domain.Credential{Login: domain.SessionID(bad)}),
+				"ForUse, assistant":      use(domain.Credential{Login: "l", Assistant: domain.SessionID(bad)}),
+				"ForUse, user":           use(domain.Credential{User: domain.UserID(bad)}),
+				"ForUse, conversation":   use(domain.Credential{Conversation: domain.ConversationID(bad)}),
+				"ForUse, conversation's": use(domain.Credential{Conversation: "c", User: domain.UserID(bad)}),
+				"Standing, session":      standing(domain.OpenUse{Session: domain.SessionID(bad)}),
+				"Standing, token":        standing(domain.OpenUse{Token: domain.TokenID(bad)}),
 			} {
 				wantKind(t, what, err, domain.Invalid)
 			}

@@ -42,9 +42,17 @@ func (b answer) assistant(p domain.Project) answer {
 func (b answer) assistantOfAdmin(p domain.Project) answer {
 	b = b.assistant(p)
 	b = b[:len(b)-1]
-	b = append(b, `,"key_status":`...).text(string(p.KeyStatus))
+	b = b.keys(p)
+	b = append(b, `,"key_set":`...).instant(p.KeySet)
 	b = append(b, `,"credits":`...).text(string(p.Credits))
 	return append(b, '}')
+}
+
+// keys appends members with what is known of a project's keys.
+func (b answer) keys(p domain.Project) answer {
+	b = b.member("key_status").text(string(p.KeyStatus))
+	b = b.member("secondary_status").text(string(p.SecondaryStatus))
+	return b.member("key_checked").instant(p.KeyChecked)
 }
 
 // scopes appends a list of scopes.
@@ -82,6 +90,20 @@ func (b answer) accessToken(t domain.AccessToken) answer {
 	return append(b, '}')
 }
 
+// session appends a session. A login has no project.
+func (b answer) session(s domain.Session) answer {
+	b = append(b, `{"Id":`...).text(string(s.ID))
+	b = append(b, `,"Kind":`...).text(string(s.Kind))
+	b = append(b, `,"User":`...).text(string(s.User))
+	b = append(b, `,"Project":`...).textOrNull(string(s.Project))
+	b = append(b, `,"Created":`...).instant(s.Created)
+	b = append(b, `,"LastUsed":`...).instant(s.LastUsed)
+	b = append(b, `,"Expires":`...).instant(s.Expires)
+	b = append(b, `,"Address":`...).text(s.Address)
+	b = append(b, `,"Agent":`...).text(s.Agent)
+	return append(b, '}')
+}
+
 // usage appends a sum of uses, with null for what it is not grouped by.
 func (b answer) usage(u domain.Usage) answer {
 	b = append(b, `{"Day":`...).textOrNull(string(u.Day))
@@ -92,6 +114,20 @@ func (b answer) usage(u domain.Usage) answer {
 	b = strconv.AppendInt(append(b, `,"Calls":`...), u.Calls, 10)
 	b = strconv.AppendInt(append(b, `,"Errors":`...), u.Errors, 10)
 	b = strconv.AppendInt(append(b, `,"Milliseconds":`...), u.Milliseconds, 10)
+	return append(b, '}')
+}
+
+// event appends a row of the audit.
+func (b answer) event(r domain.AuditRow) answer {
+	b = strconv.AppendInt(append(b, `{"Id":"`...), r.ID, 10)
+	b = append(b, `","Time":`...).instant(r.At)
+	b = append(b, `,"Actor":`...).text(string(r.Actor))
+	b = append(b, `,"Action":`...).text(string(r.Action))
+	b = append(b, `,"Object":`...).text(r.Object)
+	b = append(b, `,"Outcome":`...).text(r.Outcome)
+	b = append(b, `,"RequestId":`...).text(r.RequestID)
+	b = append(b, `,"Address":`...).text(r.Address)
+	b = strconv.AppendInt(append(b, `,"Count":`...), r.Count, 10)
 	return append(b, '}')
 }
 
@@ -138,7 +174,7 @@ func (b answer) user(u domain.User) answer {
 
 // instant appends a time in RFC 3339, UTC, always with six digits of a second's
 // fraction, and null for the zero time: a host program does not say when its users were
-// made.
+// made, and some things never happened.
 func (b answer) instant(t time.Time) answer {
 	if t.IsZero() {
 		return append(b, `null`...)

@@ -3,6 +3,8 @@ package ginhttp
 import (
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/flowlatch/flowlatch/app"
 )
@@ -41,10 +43,20 @@ func (c cookies) set(x *exchange, name string, cookie app.Cookie) {
 	c.write(x, name, cookie.Text, int(wholeSeconds(cookie.MaxAge)))
 }
 
+// renew sends a cookie that was sealed anew, if it was.
+func (c cookies) renew(x *exchange, name string, cookie app.Cookie) {
+	if cookie.Text != "" {
+		c.set(x, name, cookie)
+	}
+}
+
 // clear makes the browser forget a cookie.
 func (c cookies) clear(x *exchange, name string) { c.write(x, name, "", -1) }
 
 func (c cookies) write(x *exchange, name, text string, maxAge int) {
+	// One that was sealed anew on the way gives way to what the route has to say.
+	h := x.c.Writer.Header()
+	h["Set-Cookie"] = slices.DeleteFunc(h["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, name+"=") })
 	http.SetCookie(x.c.Writer, &http.Cookie{
 		Name: name, Value: text, Path: "/", MaxAge: maxAge,
 		Secure: !c.insecure, HttpOnly: true, SameSite: c.sameSite,

@@ -23,7 +23,7 @@ func ExampleMount() {
 	store, cipher := memory.New(time.Now), memory.NewCipher()
 	service, err := app.Open(context.Background(), app.Ports{
 		Projects: store.Projects(), Sessions: store.Sessions(), Access: store.Access(), Conversations: store.Conversations(),
-		Usage: store.Usage(), AuditLog: store.AuditLog(), Installation: store.Installation(), Pseudonyms: memory.NewPseudonyms(),
+		Usage: store.Usage(), AuditLog: store.AuditLog(), Sealings: store.Sealings(), Installation: store.Installation(), Pseudonyms: memory.NewPseudonyms(),
 		Cipher: cipher, Cookies: sealedcookie.New(cipher), Voiceflow: oneAssistant{},
 	}, app.Options{})
 	if err != nil {
@@ -60,7 +60,7 @@ func ExampleNew() {
 	store, cipher := memory.New(time.Now), memory.NewCipher()
 	service, err := app.Open(context.Background(), app.Ports{
 		Projects: store.Projects(), Sessions: store.Sessions(), Access: store.Access(), Conversations: store.Conversations(),
-		Usage: store.Usage(), AuditLog: store.AuditLog(), Installation: store.Installation(), Pseudonyms: memory.NewPseudonyms(),
+		Usage: store.Usage(), AuditLog: store.AuditLog(), Sealings: store.Sealings(), Installation: store.Installation(), Pseudonyms: memory.NewPseudonyms(),
 		Users: store.Users(), Callers: store.Callers(), AccessTokens: store.AccessTokens(), Passwords: memory.PasswordHasher{}, Attempts: unbounded{},
 		Cipher: cipher, Cookies: sealedcookie.New(cipher), Voiceflow: oneAssistant{},
 	}, app.Options{})

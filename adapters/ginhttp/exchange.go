@@ -35,6 +35,8 @@ func (a *api) serve(c *gin.Context, rt *route) {
 	x := &exchange{c: c, route: rt, started: time.Now()}
 	defer a.end(x)
 	if err := a.run(x); err != nil {
+		x.err = err
+		a.recordRefusal(x)
 		x.fail(err)
 	}
 }
@@ -60,13 +62,14 @@ func (a *api) run(x *exchange) error {
 		}
 	}
 	if x.route.who != anyone && (x.route.who != usesAssistant || !a.own) {
-		if x.call.Caller, err = a.identify(x.c.Request); err != nil {
+		if err := a.whoCalls(x); err != nil {
 			return err
 		}
 		if !x.route.opensFor(x.call.Caller) {
 			return &domain.Error{Kind: domain.NotAuthenticated, Public: "this takes a login; an access token does not open it"}
 		}
 	}
+	a.renewAssistant(x)
 	if x.route.who == admin {
 		if err := x.call.Caller.MayManage(); err != nil {
 			return err

@@ -40,7 +40,7 @@ var failures = map[domain.Kind]failure{
 	domain.AmbiguousName:        {code: "ambiguous_name", documented: 400, elsewhere: 400, message: "several assistants answer to that"},
 	domain.NameTooLong:          {code: "name_too_long", documented: 400, elsewhere: 400, message: "the assistant's name is too long"},
 	domain.Conflict:             {code: "conflict", documented: 400, elsewhere: 409, message: "this can't be done as things are"},
-	domain.VoiceflowRejected:    {code: "voiceflow_rejected", documented: 400, elsewhere: 400, message: "Voiceflow refused the key or does not know the version"},
+	domain.VoiceflowRejected:    {code: "voiceflow_rejected", documented: 400, elsewhere: 409, message: "Voiceflow refused the key or does not know the version"},
 	domain.VoiceflowUnavailable: {code: "voiceflow_unavailable", documented: 400, elsewhere: 503, retry: true, message: "Voiceflow gave no answer that can be used; try again later"},
 	domain.TooManyRequests:      {code: "too_many_requests", documented: 429, elsewhere: 429, retry: true, message: "too many attempts; try again later"},
 	domain.Unavailable:          {code: "unavailable", documented: 400, elsewhere: 503, retry: true, message: "the service can't answer at the moment; try again later"},

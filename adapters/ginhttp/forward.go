@@ -133,6 +133,8 @@ func (t through) RoundTrip(r *http.Request) (*http.Response, error) {
 	// before its answer.
 	out, err := t.service.Forward(own.Context(), p.call, in, r)
 	p.forwarded, p.call.Caller = out, out.Caller
+	p.api.cookies.renew(p.exchange, userCookie, out.UserCookie)
+	p.api.cookies.renew(p.exchange, assistantCookie, out.AssistantCookie)
 	if err != nil {
 		return nil, err
 	}
@@ -162,6 +164,8 @@ func behindService(full, escaped, service string) (path string, plain bool) {
 func answerOf(response *http.Response) error {
 	p := response.Request.Context().Value(passageKey{}).(*passage)
 	setRate(response.Header, p.forwarded.Rate)
+	// What is set by now is ours, and nothing else is.
+	response.Header.Del("Set-Cookie")
 	// Whatever Voiceflow answers is no page of ours: a browser that is led there runs no
 	// script of it with our cookies, and does not guess what it might be.
 	response.Header.Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")

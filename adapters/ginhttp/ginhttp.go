@@ -68,8 +68,9 @@ type Options struct {
 	ForwardMaxBody int64
 
 	// Log gets one line per request, with the fields request_id, method, route, endpoint,
-	// status, duration_ms, bytes, address, user, token, code, err and cut, and one more per
-	// panic. Nothing is logged when it is nil.
+	// status, duration_ms, bytes, address, user, token, code, err and cut, one more per
+	// panic, and one for a refusal that could not be put into the audit. Nothing is logged
+	// when it is nil.
 	Log *slog.Logger
 }
 
@@ -82,8 +83,9 @@ const (
 // Mount registers the routes in r, each with all that a request passes through on its
 // way. Without o.Identify these are all of them; with it the four documented ones,
 // /check_session, /clear_project, /grant_project, /revoke_project, /get_grants,
-// /get_usage, and /voiceflow/ with all that is forwarded. Everything else is
-// the host's: unknown paths and methods, proxies, health. It is an error for options
+// /get_usage, /get_sessions, /delete_session, /delete_user_sessions, /set_token,
+// /check_project, /get_audit_events, and /voiceflow/ with all that is forwarded.
+// Everything else is the host's: unknown paths and methods, proxies, health. It is an error for options
 // that can't be used and for a service without users when there is no o.Identify; where
 // the host has a route of the same path already, gin panics.
 //
@@ -133,8 +135,8 @@ func New(s *app.Service, o Options) (*gin.Engine, error) {
 // api is what the routes share. It is not changed once it is made.
 type api struct {
 	service  *app.Service
-	identify Identify
-	own      bool // the logins are ours
+	own      bool     // the logins are ours
+	identify Identify // nil where they are
 	cookies  cookies
 	origins  origins
 	proxy    *httputil.ReverseProxy
@@ -146,16 +148,14 @@ type api struct {
 
 func newAPI(s *app.Service, o Options) (*api, error) {
 	a := &api{
-		service: s, identify: o.Identify, own: o.Identify == nil, log: o.Log, proxy: newProxy(s),
+		service: s, own: o.Identify == nil, log: o.Log, proxy: newProxy(s),
 		timeout: cmp.Or(o.ForwardTimeout, defaultForwardTimeout), maxBody: cmp.Or(o.ForwardMaxBody, defaultForwardMaxBody),
 	}
 	a.patience = max(a.timeout, cmp.Or(o.ForwardIdle, defaultForwardIdle)) + forwardSlack
 	if a.own && !s.OwnUsers() {
 		return nil, errors.New("ginhttp: the service keeps no users, so Identify must be given")
 	}
-	if a.own {
-		a.identify = a.byCookie
-	} else {
+	if !a.own {
 		a.identify = checked(o.Identify)
 	}
 	if a.log == nil {

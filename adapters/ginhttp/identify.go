@@ -8,13 +8,34 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// byCookie is the Identify of a service that keeps its own users: by an access token
-// where one is shown, and otherwise by the cookie.
-func (a *api) byCookie(r *http.Request) (domain.Caller, error) {
-	if token, shown := accessToken(r); shown {
-		return a.service.IdentifyToken(r.Context(), token)
+// whoCalls finds out who calls: by the host's login, and where there is none by an access
+// token where one is shown, otherwise by the cookie.
+func (a *api) whoCalls(x *exchange) (err error) {
+	r := x.c.Request
+	if !a.own {
+		x.call.Caller, err = a.identify(r)
+		return err
 	}
-	return a.service.Identify(r.Context(), onlyCookie(r, userCookie))
+	if token, shown := accessToken(r); shown {
+		x.call.Caller, err = a.service.IdentifyToken(r.Context(), token)
+		return err
+	}
+	in, err := a.service.Identify(r.Context(), onlyCookie(r, userCookie))
+	x.call.Caller = in.Caller
+	if !x.route.ends && !x.route.probe {
+		a.cookies.renew(x, userCookie, in.Cookie)
+	}
+	return err
+}
+
+// renewAssistant sets the cookie assistant_session anew where another key seals by now.
+// The use case of a forwarded call does that by itself.
+func (a *api) renewAssistant(x *exchange) {
+	text := onlyCookie(x.c.Request, assistantCookie)
+	if text == "" || x.route.ends || x.route.who == anyone || x.route.who == usesAssistant || x.call.Caller.Token != "" {
+		return
+	}
+	a.cookies.renew(x, assistantCookie, a.service.SealAssistantAnew(x.ctx(), x.call.Caller, text))
 }
 
 // accessToken is what Authorization shows as an access token, bare or behind Bearer. Of

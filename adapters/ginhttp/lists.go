@@ -73,6 +73,19 @@ func (a *api) getGrants(x *exchange) error {
 	}.answer(a.service, x)
 }
 
+func (a *api) getSessions(x *exchange) error {
+	asked, err := once(x.c.Request, "user_id")
+	if err != nil {
+		return err
+	}
+	return list[domain.Session]{
+		of: domain.SessionList, message: "these are the sessions", member: "sessions", item: answer.session,
+		page: func(s *app.Service, ctx context.Context, call app.Call, after domain.Cursor, limit int) (app.Page[domain.Session], error) {
+			return s.GetSessions(ctx, call, asked[0], after, limit)
+		},
+	}.answer(a.service, x)
+}
+
 func (a *api) getUsage(x *exchange) error {
 	asked, err := once(x.c.Request, "from", "to", "group_by")
 	if err != nil {
@@ -82,6 +95,22 @@ func (a *api) getUsage(x *exchange) error {
 		of: domain.UsageList, message: "this is how often assistants were used", member: "usage", item: answer.usage,
 		page: func(s *app.Service, ctx context.Context, call app.Call, after domain.Cursor, limit int) (app.Page[domain.Usage], error) {
 			return s.GetUsage(ctx, call, app.GetUsage{From: asked[0], To: asked[1], GroupBy: asked[2]}, after, limit)
+		},
+	}.answer(a.service, x)
+}
+
+func (a *api) getAuditEvents(x *exchange) error {
+	asked, err := once(x.c.Request, "actor", "action", "object", "outcome", "request_id", "since", "until")
+	if err != nil {
+		return err
+	}
+	in := app.GetAuditEvents{
+		Actor: asked[0], Action: asked[1], Object: asked[2], Outcome: asked[3], RequestID: asked[4], Since: asked[5], Until: asked[6],
+	}
+	return list[domain.AuditRow]{
+		of: domain.AuditList, message: "this is what was done, and refused", member: "events", item: answer.event,
+		page: func(s *app.Service, ctx context.Context, call app.Call, after domain.Cursor, limit int) (app.Page[domain.AuditRow], error) {
+			return s.GetAuditEvents(ctx, call, in, after, limit)
 		},
 	}.answer(a.service, x)
 }

@@ -48,8 +48,7 @@ func (a *api) logRequest(x *exchange) {
 	a.log.LogAttrs(x.ctx(), level, "request", attrs...)
 }
 
-// level is error for what is our fault or an outage, and warning for what is refused: by
-// the kind of the failure, since the status on the four documented routes does not tell.
+// level is error for what is our fault or an outage, and warning for what is refused.
 func (x *exchange) level() slog.Level {
 	if x.err == nil {
 		if x.route.probe {
@@ -62,7 +61,7 @@ func (x *exchange) level() slog.Level {
 		return slog.LevelInfo // the client left, and that ended the work
 	case status >= http.StatusInternalServerError:
 		return slog.LevelError
-	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusTooManyRequests:
+	case x.refused():
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo

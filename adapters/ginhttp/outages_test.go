@@ -60,7 +60,11 @@ func (usersDown) Find(context.Context, domain.UserID) (domain.User, error) {
 // sessionsStay is a store of sessions that can't end them.
 type sessionsStay struct{ ports.SessionStore }
 
-func (sessionsStay) End(context.Context, domain.SessionID, domain.Record) error { return errDown }
+func (sessionsStay) End(context.Context, domain.SessionID, domain.UserID, domain.Record) error {
+	return errDown
+}
+
+func (sessionsStay) EndAll(context.Context, domain.UserID, domain.Record) error { return errDown }
 
 func TestAnOutageIsNoLogout(t *testing.T) {
 	w := newWorld(t, func(w *world) { w.ports.Projects = down{w.ports.Projects} })
@@ -99,8 +103,11 @@ func TestAnOutageEndsNoSession(t *testing.T) {
 	w := newWorld(t, func(w *world) { w.ports.Sessions = sessionsStay{w.ports.Sessions} })
 	p := w.addProject(t, "Support bot")
 	w.admin.do(t, "POST", "/set_project", `{"project_id":"`+string(p.ID)+`"}`).want(t, 200, "")
-	for _, path := range []string{"/logout", "/clear_project"} {
-		if got := w.admin.do(t, "POST", path, "").want(t, 503, "unavailable"); len(got.set) != 0 {
+	for path, body := range map[string]string{
+		"/logout": "", "/clear_project": "", "/delete_user_sessions": `{"user_id":"` + w.userID(t, "admin") + `"}`,
+		"/delete_session": `{"session_id":"01890000-0000-7000-8000-000000000001"}`,
+	} {
+		if got := w.admin.do(t, "POST", path, body).want(t, 503, "unavailable"); len(got.set) != 0 {
 			t.Errorf("%s: a cookie came with the failure", path)
 		}
 	}

@@ -35,11 +35,14 @@ func TestAddProject(t *testing.T) {
 	checked := w.admin.do(t, "GET", "/check_session", "").want(t, 200, "")
 	listed := w.admin.do(t, "GET", "/get_projects", "").want(t, 200, "")
 	first := listed.body["assistants"].([]any)[0].(map[string]any)
-	if first["key_status"] != "ok" || first["credits"] != "ok" {
-		t.Errorf("an admin is shown %v, want how it is with key and credits", first)
+	for name, want := range map[string]string{
+		"key_status": "ok", "secondary_status": "none", "key_checked": "2026-11-22T06:00:00.123456Z", "key_set": "2026-11-22T06:00:00.123456Z", "credits": "ok",
+	} {
+		if first[name] != want {
+			t.Errorf("an admin is shown %s %v, want %s", name, first[name], want)
+		}
+		delete(first, name)
 	}
-	delete(first, "key_status")
-	delete(first, "credits")
 	for what, got := range map[string]any{
 		"set_project": set.assistant(t), "check_session": checked.assistant(t), "get_projects": any(first),
 	} {

@@ -34,6 +34,7 @@ type route struct {
 	documented   bool // one of the four, which answer only with the statuses documented for them
 	own          bool // only where the logins are ours
 	probe        bool // asked all the time, so logged at debug level
+	ends         bool // it may end the sessions of who calls, whose cookies are then left as they are
 	nowhere      bool // no use case is behind it, so there is nothing to protect
 	handle       func(*api, *exchange) error
 }
@@ -51,23 +52,29 @@ func (rt *route) opensFor(c domain.Caller) bool {
 
 var routes = []route{
 	{method: http.MethodPost, path: "/add_project", tokens: forManaging, who: admin, documented: true, handle: (*api).addProject},
-	{method: http.MethodPost, path: "/delete_project", tokens: forManaging, who: admin, documented: true, handle: (*api).deleteProject},
+	{method: http.MethodPost, path: "/delete_project", tokens: forManaging, who: admin, documented: true, ends: true, handle: (*api).deleteProject},
 	{method: http.MethodGet, path: "/get_projects", tokens: forManaging, who: caller, documented: true, handle: (*api).getProjects},
 	{method: http.MethodPost, path: "/set_project", who: caller, documented: true, handle: (*api).setProject},
 
 	{method: http.MethodGet, path: "/check_session", tokens: forTokens, who: caller, handle: (*api).checkSession},
-	{method: http.MethodPost, path: "/clear_project", who: caller, handle: (*api).clearProject},
+	{method: http.MethodPost, path: "/clear_project", who: caller, ends: true, handle: (*api).clearProject},
 	{method: http.MethodPost, path: "/grant_project", tokens: forManaging, who: admin, handle: (*api).grantProject},
-	{method: http.MethodPost, path: "/revoke_project", tokens: forManaging, who: admin, handle: (*api).revokeProject},
+	{method: http.MethodPost, path: "/revoke_project", tokens: forManaging, who: admin, ends: true, handle: (*api).revokeProject},
+	{method: http.MethodPost, path: "/set_token", tokens: forManaging, who: admin, handle: (*api).setToken},
+	{method: http.MethodPost, path: "/check_project", tokens: forManaging, who: admin, handle: (*api).checkProject},
 	{method: http.MethodGet, path: "/get_grants", tokens: forManaging, who: admin, handle: (*api).getGrants},
 	{method: http.MethodGet, path: "/get_usage", tokens: forManaging, who: admin, handle: (*api).getUsage},
+	{method: http.MethodGet, path: "/get_sessions", tokens: forManaging, who: caller, handle: (*api).getSessions},
+	{method: http.MethodPost, path: "/delete_session", tokens: forManaging, who: caller, ends: true, handle: (*api).deleteSession},
+	{method: http.MethodPost, path: "/delete_user_sessions", tokens: forManaging, who: caller, ends: true, handle: (*api).deleteUserSessions},
+	{method: http.MethodGet, path: "/get_audit_events", tokens: forManaging, who: admin, handle: (*api).getAuditEvents},
 
 	{method: http.MethodPost, path: "/login", who: anyone, own: true, handle: (*api).login},
-	{method: http.MethodPost, path: "/logout", who: caller, own: true, handle: (*api).logout},
+	{method: http.MethodPost, path: "/logout", who: caller, own: true, ends: true, handle: (*api).logout},
 	{method: http.MethodPost, path: "/change_password", who: caller, own: true, handle: (*api).changePassword},
 	{method: http.MethodPost, path: "/create_user", tokens: forManaging, who: admin, own: true, handle: (*api).createUser},
-	{method: http.MethodPatch, path: "/update_user", tokens: forManaging, who: admin, own: true, handle: (*api).updateUser},
-	{method: http.MethodPost, path: "/delete_user", tokens: forManaging, who: admin, own: true, handle: (*api).deleteUser},
+	{method: http.MethodPatch, path: "/update_user", tokens: forManaging, who: admin, own: true, ends: true, handle: (*api).updateUser},
+	{method: http.MethodPost, path: "/delete_user", tokens: forManaging, who: admin, own: true, ends: true, handle: (*api).deleteUser},
 	{method: http.MethodGet, path: "/get_all_users", tokens: forManaging, who: admin, own: true, handle: (*api).getAllUsers},
 
 	{method: http.MethodPost, path: "/create_access_token", who: caller, own: true, handle: (*api).createAccessToken},

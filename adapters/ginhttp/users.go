@@ -31,8 +31,7 @@ func (a *api) logout(x *exchange) error {
 	if err := a.service.Logout(x.ctx(), x.call); err != nil {
 		return err
 	}
-	a.cookies.clear(x, userCookie)
-	a.cookies.clear(x, assistantCookie)
+	a.forget(x)
 	return x.ok("you are logged out")
 }
 

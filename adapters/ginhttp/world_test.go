@@ -386,6 +386,7 @@ type voiceflow struct {
 	err     error
 	asked   int
 	panics  bool
+	refused []string // keys that open nothing
 	forward func(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error)
 }
 
@@ -426,7 +427,7 @@ func response(status int, contentType, body string) *http.Response {
 
 func (v *voiceflow) Origin() domain.Origin { return "https://api.voiceflow.example" }
 
-func (v *voiceflow) Export(_ context.Context, ref domain.VersionRef, _ domain.Secret) (domain.Export, error) {
+func (v *voiceflow) Export(_ context.Context, ref domain.VersionRef, key domain.Secret) (domain.Export, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.asked++
@@ -437,10 +438,17 @@ func (v *voiceflow) Export(_ context.Context, ref domain.VersionRef, _ domain.Se
 		return domain.Export{}, v.err
 	}
 	e, there := v.exports[ref.Version]
-	if !there {
+	if !there || slices.Contains(v.refused, key.Reveal()) {
 		return domain.Export{}, &domain.Error{Kind: domain.VoiceflowRejected, Public: "Voiceflow does not know this version"}
 	}
 	return e, nil
+}
+
+// change lets f change what Voiceflow answers.
+func (v *voiceflow) change(f func(v *voiceflow)) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	f(v)
 }
 
 // invent makes up a version whose assistant bears the name.
@@ -492,7 +500,7 @@ func inMemory(now ports.Clock) app.Ports {
 	return app.Ports{
 		Projects: store.Projects(), Sessions: store.Sessions(), Installation: store.Installation(),
 		Access: store.Access(), AccessTokens: store.AccessTokens(), Conversations: store.Conversations(),
-		Usage: store.Usage(), AuditLog: store.AuditLog(), Pseudonyms: memory.NewPseudonyms(),
+		Usage: store.Usage(), AuditLog: store.AuditLog(), Sealings: store.Sealings(), Pseudonyms: memory.NewPseudonyms(),
 		Users: store.Users(), Callers: store.Callers(), Passwords: memory.PasswordHasher{}, Attempts: unbounded{},
 		Cipher: cipher, Cookies: sealedcookie.New(cipher), Clock: now,
 	}

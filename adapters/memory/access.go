@@ -89,7 +89,7 @@ func (s *Store) useByConversation(c domain.Credential) (domain.Access, error) {
 // using is a with the project, its key and the caller's grant on it.
 func (s *Store) using(a domain.Access, id domain.ProjectID) domain.Access {
 	if p, found := s.projects[id]; found {
-		a.Project, a.Key = p.Project, clone(p.keys[domain.SlotPrimary])
+		a.Project, a.Key, a.Secondary = p.Project, clone(p.keys[domain.SlotPrimary]), clone(p.keys[domain.SlotSecondary])
 		a.Granted = s.grants[grant{a.Caller.ID, id}].Scopes
 	}
 	return a

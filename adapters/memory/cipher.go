@@ -62,6 +62,9 @@ func (c *Cipher) Prepare(ctx context.Context, fresh bool) error {
 }
 
 func (k *keyset) make(fresh bool) error {
+	if len(k.all()) > 0 {
+		return nil // also while it is being changed
+	}
 	k.changing.Lock()
 	defer k.changing.Unlock()
 	if len(k.all()) > 0 {
@@ -197,6 +200,7 @@ func (c *Cipher) Retire(ctx context.Context, keys []domain.KeyID, allow func([]d
 	if len(keys) == 0 {
 		keys = names(all[1:])
 	}
+	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
 	for _, name := range keys {
 		switch slices.Index(names(all), name) {
 		case -1:
@@ -208,7 +212,7 @@ func (c *Cipher) Retire(ctx context.Context, keys []domain.KeyID, allow func([]d
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	if err := allow(keys); err != nil {
+	if err := allow(slices.Clone(keys)); err != nil {
 		return nil, err
 	}
 	k.set(slices.DeleteFunc(slices.Clone(all), func(k key) bool { return slices.Contains(keys, k.name) }))

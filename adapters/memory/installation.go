@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -28,7 +29,28 @@ func (v *Installation) Prepare(ctx context.Context, check func(domain.Installati
 	return nil
 }
 
-// Known returns what Prepare stored. It is Unavailable before that.
+// Reseal replaces what is stored, which must be from. It is Conflict otherwise,
+// and Unavailable before Prepare.
+func (v *Installation) Reseal(ctx context.Context, from, to domain.Installation, rec domain.Record) error {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	if s.known.Known.IsZero() {
+		return notPrepared()
+	}
+	if s.known.Origin != from.Origin || !sameSealed(s.known.Known, from.Known) || !sameSealed(s.known.Pseudonyms, from.Pseudonyms) {
+		return &domain.Error{Kind: domain.Conflict, Public: "what is known of the installation has changed meanwhile"}
+	}
+	s.known = cloneInstallation(to)
+	s.records = append(s.records, rec)
+	return nil
+}
+
+func sameSealed(a, b domain.Sealed) bool { return a.Key == b.Key && bytes.Equal(a.Bytes, b.Bytes) }
+
+// Known returns what Prepare or Reseal stored. It is Unavailable before that.
 func (v *Installation) Known(ctx context.Context) (domain.Installation, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
@@ -36,9 +58,13 @@ func (v *Installation) Known(ctx context.Context) (domain.Installation, error) {
 	}
 	defer s.leave()
 	if s.known.Known.IsZero() {
-		return domain.Installation{}, &domain.Error{Kind: domain.Unavailable, Public: "the store is not prepared"}
+		return domain.Installation{}, notPrepared()
 	}
 	return cloneInstallation(s.known), nil
+}
+
+func notPrepared() error {
+	return &domain.Error{Kind: domain.Unavailable, Public: "the store is not prepared"}
 }
 
 func cloneInstallation(i domain.Installation) domain.Installation {

@@ -29,6 +29,7 @@ type Store struct {
 	conversations map[domain.ConversationID]domain.Conversation
 	usage         map[domain.UsageKey]domain.Usage
 	records       []domain.Record
+	chain         chain
 	known         domain.Installation
 }
 
@@ -84,11 +85,17 @@ func (s *Store) Conversations() *Conversations { return &Conversations{s} }
 // Usage is the view of the store that counts how often assistants are used.
 func (s *Store) Usage() *Usage { return &Usage{s} }
 
-// AuditLog is the view of the store that keeps records of what changes nothing here.
+// AuditLog is the view of the store that keeps the audit and its chain.
 func (s *Store) AuditLog() *AuditLog { return &AuditLog{s} }
 
 // Installation is the view of the store that keeps what it knows about the installation.
 func (s *Store) Installation() *Installation { return &Installation{s} }
+
+// Sealings is the view of the store that looks at everything that is sealed.
+func (s *Store) Sealings() *Sealings { return &Sealings{s} }
+
+// Archive is the view of the store that hands out all of it, and fills an empty one.
+func (s *Store) Archive() *Archive { return &Archive{s} }
 
 // Records returns the audit rows, in the order in which they were written.
 func (s *Store) Records() []domain.Record {

@@ -18,7 +18,7 @@ func open(t *testing.T, now ports.Clock) portstest.Store {
 		return portstest.Store{
 			Projects: s.Projects(), Users: s.Users(), Sessions: s.Sessions(), Callers: s.Callers(), Access: s.Access(),
 			AccessTokens: s.AccessTokens(), Conversations: s.Conversations(), Usage: s.Usage(), AuditLog: s.AuditLog(),
-			Installation: s.Installation(),
+			Installation: s.Installation(), Sealings: s.Sealings(), Archive: s.Archive(),
 		}
 	}
 	store := views(t)
@@ -53,6 +53,9 @@ func TestConversations(t *testing.T) { portstest.Conversations(t, open) }
 func TestUsage(t *testing.T) { portstest.Usage(t, open) }
 
 func TestAuditLog(t *testing.T) { portstest.AuditLog(t, open) }
+
+func TestSealings(t *testing.T) { portstest.Sealings(t, open) }
+func TestArchive(t *testing.T)  { portstest.Archive(t, open) }
 
 func TestInstallation(t *testing.T) { portstest.Installation(t, open) }
 

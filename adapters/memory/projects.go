@@ -190,17 +190,68 @@ func (v *Projects) Revoke(ctx context.Context, user domain.UserID, id domain.Pro
 	return nil
 }
 
-// MarkKey records what is known of a project's key. An unknown id is NotFound.
-func (v *Projects) MarkKey(ctx context.Context, id domain.ProjectID, status domain.KeyStatus, rec domain.Record) error {
-	return v.mark(ctx, id, rec, func(p *domain.Project) { p.KeyStatus = status })
+// PutKey puts a key into a slot of a project. An unknown id is NotFound.
+func (v *Projects) PutKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, key domain.Sealed, as domain.Description,
+	at time.Time, rec domain.Record,
+) (domain.Project, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return domain.Project{}, err
+	}
+	defer s.leave()
+	p, found := s.projects[id]
+	if !found {
+		return domain.Project{}, notFound("assistant")
+	}
+	p.Project = p.Marked(slot, domain.KeyOK)
+	p.Name, p.Platform = as.Name, as.Platform
+	p.KeyChecked, p.KeySet = domain.Instant(at), domain.Instant(at)
+	p.keys[slot] = clone(key)
+	s.projects[id] = p
+	s.records = append(s.records, rec)
+	return p.Project, nil
+}
+
+// Refresh stores what a project is called now. An unknown id is NotFound.
+func (v *Projects) Refresh(ctx context.Context, id domain.ProjectID, as domain.Description, rec domain.Record) error {
+	return v.change(ctx, id, rec, func(p *domain.Project) error {
+		p.Name, p.Platform = as.Name, as.Platform
+		return nil
+	})
+}
+
+// MarkKey records what is known of the key in a slot. An unknown id and an empty slot are
+// NotFound.
+func (v *Projects) MarkKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, status domain.KeyStatus,
+	at time.Time, rec domain.Record,
+) error {
+	at = domain.Instant(at)
+	return v.change(ctx, id, rec, func(p *domain.Project) error {
+		switch {
+		case p.Status(slot) == domain.KeyNone:
+			return notFound("key")
+		case !at.IsZero() && at.Before(p.KeySet):
+			return nil
+		}
+		*p = p.Marked(slot, status)
+		if at.After(p.KeyChecked) {
+			p.KeyChecked = at
+		}
+		return nil
+	})
 }
 
 // MarkCredits records what is known of a project's credits. An unknown id is NotFound.
 func (v *Projects) MarkCredits(ctx context.Context, id domain.ProjectID, credits domain.Credits, rec domain.Record) error {
-	return v.mark(ctx, id, rec, func(p *domain.Project) { p.Credits = credits })
+	return v.change(ctx, id, rec, func(p *domain.Project) error {
+		p.Credits = credits
+		return nil
+	})
 }
 
-func (v *Projects) mark(ctx context.Context, id domain.ProjectID, rec domain.Record, change func(*domain.Project)) error {
+// change changes a project, and keeps the record unless nothing changed, or only when its
+// key was checked.
+func (v *Projects) change(ctx context.Context, id domain.ProjectID, rec domain.Record, change func(*domain.Project) error) error {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return err
@@ -211,11 +262,13 @@ func (v *Projects) mark(ctx context.Context, id domain.ProjectID, rec domain.Rec
 		return notFound("assistant")
 	}
 	was := p.Project
-	change(&p.Project)
-	if p.Project == was {
-		return nil
+	if err := change(&p.Project); err != nil {
+		return err
 	}
 	s.projects[id] = p
-	s.records = append(s.records, rec)
+	was.KeyChecked = p.KeyChecked
+	if p.Project != was {
+		s.records = append(s.records, rec)
+	}
 	return nil
 }

@@ -2,6 +2,8 @@ package memory
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -82,6 +84,25 @@ func (v *Sessions) Find(ctx context.Context, id domain.SessionID) (domain.Sessio
 	return session, nil
 }
 
+// Page returns at most limit sessions of the user that are not over and come after the
+// cursor.
+func (v *Sessions) Page(ctx context.Context, of domain.UserID, after domain.Cursor, limit int) ([]domain.Session, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	now := domain.Instant(s.now())
+	var found []domain.Session
+	for _, session := range s.sessions {
+		if session.User == of && string(session.ID) > after.ID && session.Live(now) {
+			found = append(found, session)
+		}
+	}
+	slices.SortFunc(found, func(a, b domain.Session) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return atMost(limit, found), nil
+}
+
 // Touch moves the last use and the idle end of a session, forward only. It is NotFound
 // for one that never was or is over.
 func (v *Sessions) Touch(ctx context.Context, id domain.SessionID, used, idle time.Time) error {
@@ -107,17 +128,51 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// End ends a session and what is under it.
-func (v *Sessions) End(ctx context.Context, id domain.SessionID, rec domain.Record) error {
+// MarkSealed records by which key the cookie of a session is sealed.
+func (v *Sessions) MarkSealed(ctx context.Context, id domain.SessionID, by domain.KeyID) error {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	defer s.leave()
-	if _, live := s.live(id); !live {
-		return nil
+	if session, live := s.live(id); live {
+		session.SealedBy = by
+		s.sessions[id] = session
+	}
+	return nil
+}
+
+// End ends a session and what is under it. It is NotFound for one that never was or is
+// over, and with a user for one of somebody else.
+func (v *Sessions) End(ctx context.Context, id domain.SessionID, of domain.UserID, rec domain.Record) error {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	if session, live := s.live(id); !live || of != "" && of != session.User {
+		return notFound("session")
 	}
 	s.endSessions(func(session domain.Session) bool { return session.ID == id || session.Login == id })
+	s.records = append(s.records, rec)
+	return nil
+}
+
+// EndAll ends all sessions of the user.
+func (v *Sessions) EndAll(ctx context.Context, of domain.UserID, rec domain.Record) error {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	now, found := domain.Instant(s.now()), false
+	for _, session := range s.sessions {
+		found = found || session.User == of && session.Live(now)
+	}
+	if !found {
+		return nil
+	}
+	s.endSessions(func(session domain.Session) bool { return session.User == of })
 	s.records = append(s.records, rec)
 	return nil
 }

@@ -40,51 +40,51 @@ type claims struct {
 
 // Seal is Invalid for claims that fit no cookie: text that is no UTF-8 or far too long.
 // The errors of the cipher are passed on.
-func (c *Codec) Seal(from domain.Claims) (string, error) {
+func (c *Codec) Seal(from domain.Claims) (text string, by domain.KeyID, err error) {
 	plain, err := json.Marshal(claims{
 		Kind: string(from.Kind), Session: string(from.Session), User: string(from.User),
 		Project: string(from.Project), Version: from.Version, Expires: from.Expires.UnixMicro(),
 	})
 	if err != nil {
-		return "", doNotFit()
+		return "", "", doNotFit()
 	}
 	sealed, err := c.cipher.Seal(domain.NewSecret(string(plain)), domain.BindCookie(from.Kind))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	if len(sealed.Key) > 255 {
-		return "", doNotFit()
+		return "", "", doNotFit()
 	}
 	packed := append([]byte{byte(len(sealed.Key))}, sealed.Key...)
-	text := base64.RawURLEncoding.EncodeToString(append(packed, sealed.Bytes...))
+	text = base64.RawURLEncoding.EncodeToString(append(packed, sealed.Bytes...))
 	if len(text) > maxText {
-		return "", doNotFit()
+		return "", "", doNotFit()
 	}
-	return text, nil
+	return text, sealed.Key, nil
 }
 
 // Open is NotAuthenticated and says no more, whatever is wrong. It is Unavailable only
 // when the cipher can't answer.
-func (c *Codec) Open(kind domain.SessionKind, text string) (domain.Claims, error) {
+func (c *Codec) Open(kind domain.SessionKind, text string) (domain.Claims, domain.KeyID, error) {
 	sealed, ok := unpack(text)
 	if !ok {
-		return domain.Claims{}, notAuthenticated()
+		return domain.Claims{}, "", notAuthenticated()
 	}
 	plain, err := c.cipher.Open(sealed, domain.BindCookie(kind))
 	if domain.KindOf(err) == domain.Unavailable {
-		return domain.Claims{}, err
+		return domain.Claims{}, "", err
 	}
 	if err != nil {
-		return domain.Claims{}, notAuthenticated()
+		return domain.Claims{}, "", notAuthenticated()
 	}
 	var of claims
 	if err := json.Unmarshal([]byte(plain.Reveal()), &of); err != nil || of.Kind != string(kind) {
-		return domain.Claims{}, notAuthenticated()
+		return domain.Claims{}, "", notAuthenticated()
 	}
 	return domain.Claims{
 		Kind: kind, Session: domain.SessionID(of.Session), User: domain.UserID(of.User),
 		Project: domain.ProjectID(of.Project), Version: of.Version, Expires: time.UnixMicro(of.Expires).UTC(),
-	}, nil
+	}, sealed.Key, nil
 }
 
 func unpack(text string) (domain.Sealed, bool) {

@@ -6,6 +6,7 @@ import (
 	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,16 +20,17 @@ import (
 	"github.com/flowlatch/flowlatch/ports/portstest"
 )
 
-// gcm is a cipher with one key that is made from its name, for the tests of this
-// package, which may not use another adapter.
+// gcm is a cipher with keys that are made from their names, for the tests of this
+// package, which may not use another adapter. The first key seals, the old ones open too.
 type gcm struct {
 	ports.Cipher // what is not asked of it here
 
 	key domain.KeyID
+	old []domain.KeyID
 }
 
-func (c gcm) aead() cipher.AEAD {
-	key := sha256.Sum256([]byte(c.key))
+func aead(name domain.KeyID) cipher.AEAD {
+	key := sha256.Sum256([]byte(name))
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		panic(err)
@@ -43,12 +45,12 @@ func (c gcm) aead() cipher.AEAD {
 func (c gcm) Prepare(context.Context, bool) error { return nil }
 
 func (c gcm) Seal(plain domain.Secret, to domain.Binding) (domain.Sealed, error) {
-	return domain.Sealed{Key: c.key, Bytes: c.aead().Seal(nil, nil, []byte(plain.Reveal()), []byte(to.AssociatedData()))}, nil
+	return domain.Sealed{Key: c.key, Bytes: aead(c.key).Seal(nil, nil, []byte(plain.Reveal()), []byte(to.AssociatedData()))}, nil
 }
 
 func (c gcm) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error) {
-	plain, err := c.aead().Open(nil, nil, s.Bytes, []byte(to.AssociatedData()))
-	if err != nil || s.Key != c.key {
+	plain, err := aead(s.Key).Open(nil, nil, s.Bytes, []byte(to.AssociatedData()))
+	if err != nil || s.Key != c.key && !slices.Contains(c.old, s.Key) {
 		return domain.Secret{}, &domain.Error{Kind: domain.Corrupt}
 	}
 	return domain.NewSecret(string(plain)), nil
@@ -74,15 +76,20 @@ var assistant = domain.Claims{
 func TestCookies(t *testing.T) {
 	names := make(chan domain.KeyID, 1)
 	names <- "1"
-	portstest.Cookies(t, func(*testing.T) ports.Cookies {
+	portstest.Cookies(t, func(*testing.T) (ports.Cookies, func() domain.KeyID) {
 		name := <-names
 		names <- name + "1"
-		return sealedcookie.New(gcm{key: name})
+		keys := &gcm{key: name}
+		return sealedcookie.New(keys), func() domain.KeyID {
+			keys.old = append(keys.old, keys.key)
+			keys.key += "next"
+			return keys.key
+		}
 	})
 }
 
 func TestACookieIsShort(t *testing.T) {
-	text, err := sealedcookie.New(gcm{key: "1234567890"}).Seal(assistant)
+	text, _, err := sealedcookie.New(gcm{key: "1234567890"}).Seal(assistant)
 	if err != nil {
 		t.Fatalf("Seal: got error %v, want success", err)
 	}
@@ -101,11 +108,11 @@ func TestWhatIsSealedComesBackAsItWas(t *testing.T) {
 			Project: domain.ProjectID(text.Draw(t, "project")), Version: text.Draw(t, "version"),
 			Expires: time.UnixMicro(rapid.Int64Range(-1<<55, 1<<55).Draw(t, "expires")).UTC(),
 		}
-		sealed, err := c.Seal(want)
+		sealed, _, err := c.Seal(want)
 		if err != nil {
 			t.Fatalf("Seal: got error %v, want success", err)
 		}
-		got, err := c.Open(kind, sealed)
+		got, _, err := c.Open(kind, sealed)
 		if err != nil || !cmp.Equal(got, want) {
 			t.Fatalf("Open: got error %v and other claims (got-, want+):\n%s", err, cmp.Diff(got, want))
 		}
@@ -119,22 +126,22 @@ func TestClaimsThatDoNotFitAreInvalid(t *testing.T) {
 	} {
 		claims := assistant
 		claims.User = domain.UserID(user)
-		if text, err := sealedcookie.New(gcm{key: "1"}).Seal(claims); domain.KindOf(err) != domain.Invalid || text != "" {
+		if text, _, err := sealedcookie.New(gcm{key: "1"}).Seal(claims); domain.KindOf(err) != domain.Invalid || text != "" {
 			t.Errorf("Seal of %s: got error %v, want kind %q", name, err, domain.Invalid)
 		}
 	}
-	if text, err := sealedcookie.New(gcm{key: domain.KeyID(strings.Repeat("k", 256))}).Seal(assistant); domain.KindOf(err) != domain.Invalid || text != "" {
+	if text, _, err := sealedcookie.New(gcm{key: domain.KeyID(strings.Repeat("k", 256))}).Seal(assistant); domain.KindOf(err) != domain.Invalid || text != "" {
 		t.Errorf("Seal by a key with a name of 256 bytes: got error %v, want kind %q", err, domain.Invalid)
 	}
 }
 
 func TestAKeyWithALongNameWorks(t *testing.T) {
 	c := sealedcookie.New(gcm{key: domain.KeyID(strings.Repeat("k", 255))})
-	text, err := c.Seal(assistant)
+	text, _, err := c.Seal(assistant)
 	if err != nil {
 		t.Fatalf("Seal: got error %v, want success", err)
 	}
-	if _, err := c.Open(assistant.Kind, text); err != nil {
+	if _, _, err := c.Open(assistant.Kind, text); err != nil {
 		t.Errorf("Open: got error %v, want success", err)
 	}
 }
@@ -153,29 +160,29 @@ func TestSealedBytesThatAreNoClaimsAreNotAuthenticated(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := base64.RawURLEncoding.EncodeToString(append([]byte{1, '1'}, sealed.Bytes...))
-		if _, err := sealedcookie.New(cipher).Open(domain.LoginSession, text); domain.KindOf(err) != domain.NotAuthenticated {
+		if _, _, err := sealedcookie.New(cipher).Open(domain.LoginSession, text); domain.KindOf(err) != domain.NotAuthenticated {
 			t.Errorf("Open of %s: got error %v, want kind %q", name, err, domain.NotAuthenticated)
 		}
 	}
 }
 
 func TestACipherThatCanNotAnswerIsUnavailable(t *testing.T) {
-	text, err := sealedcookie.New(gcm{key: "1"}).Seal(assistant)
+	text, _, err := sealedcookie.New(gcm{key: "1"}).Seal(assistant)
 	if err != nil {
 		t.Fatalf("Seal: got error %v, want success", err)
 	}
 	c := sealedcookie.New(away{})
-	if _, err := c.Seal(assistant); domain.KindOf(err) != domain.Unavailable {
+	if _, _, err := c.Seal(assistant); domain.KindOf(err) != domain.Unavailable {
 		t.Errorf("Seal: got error %v, want kind %q", err, domain.Unavailable)
 	}
-	if _, err := c.Open(assistant.Kind, text); domain.KindOf(err) != domain.Unavailable {
+	if _, _, err := c.Open(assistant.Kind, text); domain.KindOf(err) != domain.Unavailable {
 		t.Errorf("Open: got error %v, want kind %q", err, domain.Unavailable)
 	}
 }
 
 func FuzzOpen(f *testing.F) {
 	c := sealedcookie.New(gcm{key: "1"})
-	good, err := c.Seal(assistant)
+	good, _, err := c.Seal(assistant)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -187,7 +194,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(strings.Repeat("A", 3801))
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, kind := range []domain.SessionKind{domain.LoginSession, domain.AssistantSession, ""} {
-			claims, err := c.Open(kind, text)
+			claims, _, err := c.Open(kind, text)
 			if err == nil {
 				// What opens was sealed here: no text but its own says the same.
 				if kind != assistant.Kind || !claims.Equal(assistant) {

@@ -85,7 +85,7 @@ func New(now ports.Clock, o Options) *Attempts {
 // can't slip by each other. RetryAfter is in whole seconds, rounded up. Texts that are
 // no IP address count as one address.
 func (a *Attempts) Begin(name domain.Username, address string) (succeeded func(), err error) {
-	from := network(address)
+	from := domain.NetworkOf(address)
 	now := a.now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -115,20 +115,6 @@ func (a *Attempts) Begin(name domain.Username, address string) (succeeded func()
 		takeBackAddress(now)
 		takeBackName(now)
 	}), nil
-}
-
-// network is what counts as one address: an IPv4 address, or the /64 that a subscriber
-// of IPv6 has for themselves alone (RFC 6177). It is zero for what is no IP address.
-func network(address string) netip.Addr {
-	ip, err := netip.ParseAddr(address)
-	if err != nil {
-		return netip.Addr{}
-	}
-	if ip = ip.Unmap(); ip.Is4() {
-		return ip
-	}
-	p, _ := ip.WithZone("").Prefix(64) // an IPv6 address has 128 bits
-	return p.Addr()
 }
 
 // wholeSeconds is wait rounded up to whole seconds.

@@ -4,10 +4,15 @@
 // AES-SIV under a key that stands in no keyset, since it never turns over
 // (https://developers.google.com/tink/deterministic-encryption).
 //
-// The keyset is Tink's own JSON, in clear. Something has to be in clear where a service
-// starts by itself, and one more password beside the keyset would be it instead. So it
-// is kept as an SSH key is: apart from the database, in a file that its owner alone may
-// read, and a file that others may read is refused.
+// The keyset is Tink's own JSON. It is in clear where no key is given that wraps it:
+// something has to be in clear where a service starts by itself, and one more password
+// beside the keyset would be it instead. So it is kept as an SSH key is: apart from the
+// database, in a file that its owner alone may read, and a file that others may read is
+// refused. With a key that lives elsewhere it is Tink's encrypted JSON.
+//
+// A keyset in a file turns over while it is in use. Whoever changes it holds a lock beside
+// it and renames a whole file into its place. An instance looks at the file once a second,
+// and whenever it is to open what an unknown key sealed, and reads it if it changed.
 //
 // Sealed bytes are Tink's: the byte 1, the id of the key in four bytes, a nonce of 12
 // bytes, the ciphertext and a tag of 16 bytes. Nonces are random, so one key should seal
@@ -17,12 +22,15 @@ package tinkcipher
 import (
 	"context"
 	"encoding/binary"
+	"io/fs"
 	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tink-crypto/tink-go/v2/core/cryptofmt"
+	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
@@ -30,26 +38,44 @@ import (
 
 var _ ports.Cipher = (*Cipher)(nil)
 
+// lookEvery is how old what an instance knows of the file may be when it seals.
+const lookEvery = time.Second
+
 // Cipher is a ports.Cipher on one keyset, from NewFile or NewText. It is safe for
-// concurrent use. Until Prepare has succeeded, Seal and Open are Unavailable.
+// concurrent use. Until Prepare has succeeded, all but Prepare and Keys are Unavailable.
 type Cipher struct {
 	load func(fresh bool) (*ring, error)
+	file *file  // nil for a keyset that is given as text
+	name string // of that one, for sentences
 
 	preparing sync.Mutex
 	ring      atomic.Pointer[ring]
+	looked    atomic.Int64 // when the file was last looked at, in nanoseconds of Unix time
+
+	reading sync.Mutex // held while the file is being read again
+	failed  failedRead
 }
 
-// NewText returns a Cipher on a keyset that is given as text: Tink's JSON. name is what
-// the operator calls it, for the sentences of Prepare, such as the name of an
-// environment variable. Nothing is ever made or kept by it.
-func NewText(keyset domain.Secret, name string) *Cipher {
-	return &Cipher{load: func(bool) (*ring, error) { return parse(keyset, "the keyset in "+name) }}
+// failedRead is the last reading of the file that failed.
+type failedRead struct {
+	of  fs.FileInfo
+	at  time.Time
+	err error
+}
+
+// NewText returns a Cipher on a keyset that is given as text: Tink's JSON, encrypted by
+// wrap, or in clear where that is nil. name is what the operator calls it, for sentences,
+// such as the name of an environment variable. Nothing is ever made or kept by it, so
+// Rotate and Retire are Conflict.
+func NewText(keyset domain.Secret, name string, wrap tink.AEAD) *Cipher {
+	return &Cipher{name: name, load: func(bool) (*ring, error) { return parse(keyset, wrap, "the keyset in "+name) }}
 }
 
 // Prepare loads the keyset and, for a file of our own that is missing, makes it first if
 // fresh. It is Corrupt when the keyset can't be used and Unavailable when it can't be
-// made or ctx has ended; the sentence says where it looked and what is wrong, and holds
-// nothing of the keyset. Once it has succeeded, further calls succeed and do nothing.
+// made, when ctx has ended, or when the key that wraps it is out of reach; the sentence
+// says where it looked and what is wrong, and holds nothing of the keyset. Once it has
+// succeeded, further calls succeed and do nothing.
 func (c *Cipher) Prepare(ctx context.Context, fresh bool) error {
 	if err := ctx.Err(); err != nil {
 		return &domain.Error{Kind: domain.Unavailable, Public: "the keyset was not loaded", Cause: err}
@@ -63,16 +89,24 @@ func (c *Cipher) Prepare(ctx context.Context, fresh bool) error {
 	if err != nil {
 		return err
 	}
+	if c.file != nil {
+		c.looked.Store(c.file.options.Clock().UnixNano())
+	}
 	c.ring.Store(r)
 	return nil
 }
 
-// Seal encrypts plain under the primary key. It is Invalid for the zero Binding.
+// Seal encrypts plain under the primary key, as the file has it or had it a second ago.
+// It is Invalid for the zero Binding.
 func (c *Cipher) Seal(plain domain.Secret, to domain.Binding) (domain.Sealed, error) {
-	r := c.ring.Load()
+	r := c.current()
 	if r == nil {
 		return domain.Sealed{}, notPrepared()
 	}
+	return r.seal(plain, to)
+}
+
+func (r *ring) seal(plain domain.Secret, to domain.Binding) (domain.Sealed, error) {
 	if to.AssociatedData() == "" {
 		return domain.Sealed{}, &domain.Error{Kind: domain.Invalid, Public: "nothing is sealed without saying what for"}
 	}
@@ -83,8 +117,9 @@ func (c *Cipher) Seal(plain domain.Secret, to domain.Binding) (domain.Sealed, er
 	return domain.Sealed{Key: r.ids[0], Bytes: sealed}, nil
 }
 
-// Open decrypts what any enabled key of the keyset sealed. It is Corrupt, and says no
-// more, also when s.Key is not the key that the bytes name.
+// Open decrypts what any enabled key of the keyset sealed. A key that is not known makes
+// it look at the file first, which costs no reading where the file is as it was. It is
+// Corrupt, and says no more, also when s.Key is not the key that the bytes name.
 func (c *Cipher) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error) {
 	r := c.ring.Load()
 	if r == nil {
@@ -95,6 +130,10 @@ func (c *Cipher) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error)
 		s.Key != keyID(binary.BigEndian.Uint32(s.Bytes[1:])) {
 		return domain.Secret{}, corrupt
 	}
+	if c.file != nil && !slices.Contains(r.ids, s.Key) {
+		_ = c.look() // Refresh tells what goes wrong
+		r = c.ring.Load()
+	}
 	plain, err := r.aead.Decrypt(s.Bytes, []byte(to.AssociatedData()))
 	if err != nil {
 		return domain.Secret{}, corrupt
@@ -102,30 +141,86 @@ func (c *Cipher) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error)
 	return domain.NewSecret(string(plain)), nil
 }
 
-// Keys returns the keys that open: first the primary one, which seals, then the others
-// in the order of the keyset. There are none until Prepare has succeeded.
+// Keys returns the keys that open, as the file has them or had them a second ago: first
+// the primary one, which seals, then the others in the order of the keyset. There are
+// none until Prepare has succeeded.
 func (c *Cipher) Keys() []domain.KeyID {
-	if r := c.ring.Load(); r != nil {
+	if r := c.current(); r != nil {
 		return slices.Clone(r.ids)
 	}
 	return nil
 }
 
-// Refresh does nothing: the keyset is not looked at again.
-func (c *Cipher) Refresh(context.Context) error { return nil }
-
-// Rotate is Conflict.
-func (c *Cipher) Rotate(context.Context, func(func(domain.Secret, domain.Binding) (domain.Sealed, error)) error) (domain.KeyID, error) {
-	return "", unchangeable()
+// Refresh reads the file again if it changed. Where it can't be used any more that is
+// the error, and the keyset stays the one that was read last.
+func (c *Cipher) Refresh(ctx context.Context) error {
+	if err := c.ready(ctx); err != nil || c.file == nil {
+		return err
+	}
+	return c.look()
 }
 
-// Retire is Conflict.
-func (c *Cipher) Retire(context.Context, []domain.KeyID, func([]domain.KeyID) error) ([]domain.KeyID, error) {
-	return nil, unchangeable()
+func (c *Cipher) ready(ctx context.Context) error {
+	if c.ring.Load() == nil {
+		return notPrepared()
+	}
+	if err := ctx.Err(); err != nil {
+		return &domain.Error{Kind: domain.Unavailable, Public: "the keyset was not looked at", Cause: err}
+	}
+	return nil
 }
 
-func unchangeable() error {
-	return &domain.Error{Kind: domain.Conflict, Public: "the keyset can't be changed from here"}
+// current is the keyset to seal with: one call a second looks whether the file changed,
+// and the others take what is there.
+func (c *Cipher) current() *ring {
+	r := c.ring.Load()
+	if r == nil || c.file == nil {
+		return r
+	}
+	now, last := c.file.options.Clock().UnixNano(), c.looked.Load()
+	if age := now - last; (age >= int64(lookEvery) || age < 0) && c.looked.CompareAndSwap(last, now) {
+		_ = c.look() // Refresh tells what goes wrong
+		r = c.ring.Load()
+	}
+	return r
+}
+
+// look reads the file again if it is another than the one that was read last. A reading
+// that failed is not repeated within a second on the same file, so that nobody can make
+// it happen often.
+func (c *Cipher) look() error {
+	c.looked.Store(c.file.options.Clock().UnixNano())
+	info, err := c.file.stat()
+	if err != nil {
+		return err
+	}
+	if same(info, c.ring.Load().file) {
+		return nil
+	}
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if same(info, c.ring.Load().file) { // somebody else was faster
+		return nil
+	}
+	now := c.file.options.Clock()
+	if age := now.Sub(c.failed.at); c.failed.err != nil && same(info, c.failed.of) && age >= 0 && age < lookEvery {
+		return c.failed.err
+	}
+	r, err := c.file.read()
+	if err != nil {
+		c.failed = failedRead{info, now, err}
+		return err
+	}
+	c.ring.Store(r)
+	c.failed = failedRead{}
+	return nil
+}
+
+// take makes r, which was just written to the file, the keyset of this instance.
+func (c *Cipher) take(r *ring) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	c.ring.Store(r)
 }
 
 // keyID is how a key of Tink is called outside of Tink: its number in decimal, as it

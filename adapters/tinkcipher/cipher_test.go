@@ -1,15 +1,19 @@
 package tinkcipher_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/tink-crypto/tink-go/v2/tink"
 	"pgregory.net/rapid"
 
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
@@ -24,25 +28,34 @@ var binding = domain.BindKey("01890000-0000-7000-8000-000000000001", domain.Slot
 
 func TestCipher(t *testing.T) {
 	portstest.Cipher(t, func(t *testing.T) portstest.Keyset {
-		path := filepath.Join(t.TempDir(), "keyset.json")
+		path, clock := filepath.Join(t.TempDir(), "keyset.json"), new(clock)
 		return portstest.Keyset{
-			Cipher: func(*testing.T) ports.Cipher { return tinkcipher.NewFile(path, tinkcipher.FileOptions{}) },
-			Turn: func(t *testing.T) {
-				text, err := os.ReadFile(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				write(t, path, addKey(t, domain.NewSecret(string(text))).Reveal(), 0o600)
-			},
-			Spoil: func(t *testing.T) { write(t, path, "spoilt", 0o600) },
+			Cipher: func(*testing.T) ports.Cipher { return tinkcipher.NewFile(path, clock.options()) },
+			Fixed:  func(t *testing.T) ports.Cipher { return prepared(t, generate(t)) },
+			Spoil:  func(t *testing.T) { write(t, path, "spoilt", 0o600) },
 		}
 	})
+}
+
+// clock is the time of the machine, by which files are dated, and what was waited since.
+type clock struct{ waited atomic.Int64 }
+
+func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.waited.Load())) }
+
+func (c *clock) wait(ctx context.Context, d time.Duration) error {
+	c.waited.Add(int64(d))
+	return ctx.Err()
+}
+
+// options are those of a file of our own.
+func (c *clock) options() tinkcipher.FileOptions {
+	return tinkcipher.FileOptions{Clock: c.now, Wait: c.wait}
 }
 
 // prepared returns a cipher on the keyset, ready for use.
 func prepared(t testing.TB, keyset domain.Secret) *tinkcipher.Cipher {
 	t.Helper()
-	c := tinkcipher.NewText(keyset, "KEYSET")
+	c := tinkcipher.NewText(keyset, "KEYSET", nil)
 	if err := c.Prepare(t.Context(), false); err != nil {
 		t.Fatalf("Prepare: got error %v, want success", err)
 	}
@@ -51,7 +64,7 @@ func prepared(t testing.TB, keyset domain.Secret) *tinkcipher.Cipher {
 
 func generate(t testing.TB) domain.Secret {
 	t.Helper()
-	keyset, err := tinkcipher.Generate()
+	keyset, err := tinkcipher.Generate(nil)
 	if err != nil {
 		t.Fatalf("Generate: got error %v, want success", err)
 	}
@@ -194,7 +207,7 @@ func TestWhateverIsWrongIsOneAnswer(t *testing.T) {
 func TestNothingIsSealedOrOpenedBeforePrepare(t *testing.T) {
 	keyset := generate(t)
 	s := seal(t, prepared(t, keyset), "x")
-	c := tinkcipher.NewText(keyset, "KEYSET")
+	c := tinkcipher.NewText(keyset, "KEYSET", nil)
 	if _, err := c.Seal(domain.NewSecret("x"), binding); domain.KindOf(err) != domain.Unavailable {
 		t.Errorf("Seal: got error %v, want kind %q", err, domain.Unavailable)
 	}
@@ -234,7 +247,7 @@ func TestThePrimaryKeySealsAndEveryEnabledKeyOpens(t *testing.T) {
 }
 
 func TestConcurrentUseWhilePreparing(t *testing.T) {
-	c := tinkcipher.NewText(generate(t), "KEYSET")
+	c := tinkcipher.NewText(generate(t), "KEYSET", nil)
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
@@ -274,6 +287,12 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
+// trusting wraps nothing, so that what is wrapped can be anything.
+type trusting struct{}
+
+func (trusting) Encrypt(plain, _ []byte) ([]byte, error)  { return plain, nil }
+func (trusting) Decrypt(sealed, _ []byte) ([]byte, error) { return sealed, nil }
+
 func FuzzKeyset(f *testing.F) {
 	keyset, _, _ := golden(f)
 	good := keyset.Reveal()
@@ -282,16 +301,59 @@ func FuzzKeyset(f *testing.F) {
 	f.Add(strings.ReplaceAll(good, "TINK", "RAW"))
 	f.Add(`{"primaryKeyId":1,"key":[{}]}`)
 	f.Add(`{"primaryKeyId":1,"key":[{"keyData":{"typeUrl":"type.googleapis.com/google.crypto.tink.KmsEnvelopeAeadKey"},"keyId":1,"status":1,"outputPrefixType":1}]}`)
+	wrap := newWrap(f)
+	wrapped, err := tinkcipher.Wrap(keyset, "KEYSET", wrap)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(wrapped.Reveal())
+	unwrapped, err := tinkcipher.Wrap(keyset, "KEYSET", trusting{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(unwrapped.Reveal())
+	f.Add(`{"encryptedKeyset":"AA=="}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		c := tinkcipher.NewText(domain.NewSecret(text), "KEYSET")
-		err := c.Prepare(t.Context(), true)
-		if err != nil {
-			wantCorrupt(t, "Prepare", err)
-			if e, _ := errors.AsType[*domain.Error](err); !strings.HasPrefix(e.Public, "the keyset in KEYSET ") || e.Cause != nil {
-				t.Fatalf("Prepare: got %q with cause %v, want a sentence about KEYSET and nothing else", e.Public, e.Cause)
+		for _, by := range []tink.AEAD{nil, wrap, trusting{}} {
+			c := tinkcipher.NewText(domain.NewSecret(text), "KEYSET", by)
+			err := c.Prepare(t.Context(), true)
+			if err != nil {
+				wantCorrupt(t, "Prepare", err)
+				if e, _ := errors.AsType[*domain.Error](err); !strings.HasPrefix(e.Public, "the keyset in KEYSET ") || e.Cause != nil && by != wrap {
+					t.Fatalf("Prepare: got %q with cause %v, want a sentence about KEYSET and nothing else", e.Public, e.Cause)
+				}
+				continue
 			}
-			return
+			wantOpens(t, c, seal(t, c, "plain"), "plain")
 		}
-		wantOpens(t, c, seal(t, c, "plain"), "plain")
 	})
+}
+
+// onFile returns a prepared cipher on a new file of our own, as serve has it.
+func onFile(t testing.TB) *tinkcipher.Cipher {
+	t.Helper()
+	c := tinkcipher.NewFile(filepath.Join(t.TempDir(), "keyset.json"), tinkcipher.FileOptions{})
+	if err := c.Prepare(t.Context(), true); err != nil {
+		t.Fatalf("Prepare: got error %v, want success", err)
+	}
+	return c
+}
+
+func BenchmarkSeal(b *testing.B) {
+	c, plain := onFile(b), domain.NewSecret("VF.DM.66c5d3e2a1b4c5d6e7f80912.AbCdEfGhIjKlMnOp")
+	for b.Loop() {
+		if _, err := c.Seal(plain, binding); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	c := onFile(b)
+	s := seal(b, c, "VF.DM.66c5d3e2a1b4c5d6e7f80912.AbCdEfGhIjKlMnOp")
+	for b.Loop() {
+		if _, err := c.Open(s, binding); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -134,7 +134,7 @@ func TestKeysetsThatAreRefused(t *testing.T) {
 		{"JSON of another program", domain.NewSecret(`{"type":"service_account","private_key":"s3cret"}`), "is no keyset in Tink's JSON"},
 		{"a keyset and more", domain.NewSecret(generate(t).Reveal() + generate(t).Reveal()), "is no keyset in Tink's JSON"},
 		{"half a keyset", domain.NewSecret(generate(t).Reveal()[:100]), "is no keyset in Tink's JSON"},
-		{"an encrypted keyset", encrypted(t), "is encrypted; it must be Tink's JSON in clear"},
+		{"an encrypted keyset", encrypted(t), "is encrypted, and no key is set that wraps it"},
 		{"a key for HMAC", keysetOf(t, mac.HMACSHA256Tag256KeyTemplate()), "has a key that is not for authenticated encryption (Tink's AEAD)"},
 		{"a key for deterministic encryption", keysetOf(t, daead.AESSIVKeyTemplate()), "has a key that is not for authenticated encryption (Tink's AEAD)"},
 		{"a key of unknown type", replaced(t, "AesGcmKey", "NoSuchKey"), "has a key that is not for authenticated encryption (Tink's AEAD)"},
@@ -143,7 +143,7 @@ func TestKeysetsThatAreRefused(t *testing.T) {
 		{"no primary key", without(t, "primaryKeyId"), "has no primary key that is enabled"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			err := tinkcipher.NewText(tc.keyset, "KEYSET").Prepare(t.Context(), true)
+			err := tinkcipher.NewText(tc.keyset, "KEYSET", nil).Prepare(t.Context(), true)
 			wantCorrupt(t, "Prepare", err)
 			if got, want := err.Error(), "corrupt: the keyset in KEYSET "+tc.want; got != want {
 				t.Errorf("Prepare: got %q, want %q", got, want)
@@ -154,7 +154,7 @@ func TestKeysetsThatAreRefused(t *testing.T) {
 
 func TestAKeyMustNameItselfInWhatItSeals(t *testing.T) {
 	raw := keysetOf(t, aead.AES256GCMNoPrefixKeyTemplate())
-	err := tinkcipher.NewText(raw, "KEYSET").Prepare(t.Context(), true)
+	err := tinkcipher.NewText(raw, "KEYSET", nil).Prepare(t.Context(), true)
 	wantCorrupt(t, "Prepare", err)
 	if !strings.HasSuffix(err.Error(), "which does not name itself in what it seals (output prefix type TINK)") {
 		t.Errorf("Prepare: got %q, want it to say that the key has no prefix", err)

@@ -49,7 +49,9 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	m := newMachine(t, startVoiceflow(t))
 	for _, command := range []string{
 		"serve", "demo", "user create", "user list", "user disable", "user enable", "user passwd", "user grant", "user revoke",
-		"project add", "project list", "project delete", "keys new", "migrate up", "migrate status", "healthcheck", "version",
+		"project add", "project list", "project delete", "project import", "project export",
+		"keys new", "keys status", "keys rotate", "keys rewrap", "keys retire", "audit verify", "audit export",
+		"migrate up", "migrate status", "backup", "restore", "healthcheck", "version",
 	} {
 		t.Run(command, func(t *testing.T) {
 			help := m.must("", append(strings.Fields(command), "--help")...)
@@ -209,6 +211,68 @@ func TestProjectsByCommands(t *testing.T) {
 	if p.Name != shady || len(p.ID) != 36 || p.VoiceflowProject != evil.ProjectID || p.Version != evil.VersionID || !instantWithin(p.Created, patience) {
 		t.Errorf("project list --json prints %+v", p)
 	}
+}
+
+func TestKeysOfProjectsByCommands(t *testing.T) {
+	a, b := newAssistant("Pizza Palace"), newAssistant("Train times")
+	first, second := a.Key, voiceflowtest.NewKey()
+	v := startVoiceflow(t, a, b)
+	live := func(key, second string) {
+		t.Helper()
+		a.Key, a.SecondKey = key, second
+		if err := v.Add(a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := newMachine(t, v)
+	m.must("", "migrate", "up")
+	if got := m.must("", "project", "check", "--all"); got != "" {
+		t.Errorf("a check of no assistants prints %q", got)
+	}
+	m.must(first, "project", "add", a.VersionID)
+	m.must(b.Key, "project", "add", b.VersionID)
+
+	m.fails(exitFailure, "refused the key for Pizza Palace", second, "project", "set-token", "Pizza Palace", "--slot", "secondary")
+	m.fails(exitFailure, "refused the key for Pizza Palace", b.Key, "project", "set-token", "Pizza Palace")
+	m.fails(exitFailure, "slot must be primary or secondary", second, "project", "set-token", "Pizza Palace", "--slot", "third")
+	m.fails(exitFailure, "no such assistant", second, "project", "set-token", "Nothing")
+	m.fails(exitFailure, "API key of the assistant", "", "project", "set-token", "Pizza Palace")
+	live(first, second)
+	if got := m.must(second, "project", "set-token", a.ProjectID, "--slot", "secondary"); got != "put the secondary key of Pizza Palace in its place\n" {
+		t.Errorf("project set-token prints %q", got)
+	}
+
+	check := func(code int, args []string, want ...string) {
+		t.Helper()
+		r := m.run("", append([]string{"project", "check"}, args...)...)
+		if r.code != code {
+			t.Errorf("project check %v: exit code %d, want %d: %s", args, r.code, code, r.stderr)
+		}
+		lines := strings.Split(strings.TrimSuffix(r.stdout, "\n"), "\n")
+		if len(lines) != len(want) {
+			t.Fatalf("project check %v prints %q, want %d lines", args, r.stdout, len(want))
+		}
+		for i, line := range lines {
+			if _, said, _ := strings.Cut(line, " "); said != want[i] {
+				t.Errorf("project check %v prints %q, want %q", args, said, want[i])
+			}
+		}
+	}
+	all := []string{"--all"}
+	check(exitOK, all, "Pizza Palace: primary ok, secondary ok", "Train times: primary ok, secondary none")
+	check(exitOK, []string{"Train times"}, "Train times: primary ok, secondary none")
+	live(second, "")
+	check(exitFailure, all, "Pizza Palace: primary rejected, secondary ok", "Train times: primary ok, secondary none")
+	v.Fail(voiceflowtest.Status(503, voiceflowtest.FormLegacy))
+	const unanswered = "; Voiceflow gave no usable answer"
+	check(exitFailure, []string{b.ProjectID}, "Train times: primary ok, secondary none"+unanswered)
+	check(exitFailure, all, "Pizza Palace: primary rejected, secondary ok"+unanswered, "Train times: primary ok, secondary none"+unanswered)
+	v.Fail(nil)
+	m.must(second, "project", "set-token", "Pizza Palace")
+	check(exitOK, []string{a.ProjectID}, "Pizza Palace: primary ok, secondary ok")
+	m.fails(exitFailure, "name one assistant, or give --all", "", "project", "check")
+	m.fails(exitFailure, "name one assistant, or give --all", "", "project", "check", "Pizza Palace", "--all")
+	m.fails(exitFailure, "no such assistant", "", "project", "check", "Nothing")
 }
 
 func TestKeysNew(t *testing.T) {

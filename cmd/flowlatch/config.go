@@ -18,6 +18,7 @@ import (
 
 	"github.com/agnivade/levenshtein"
 
+	"github.com/flowlatch/flowlatch/adapters/vaulttransit"
 	"github.com/flowlatch/flowlatch/adapters/voiceflow"
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -41,6 +42,8 @@ type Config struct {
 	DatabaseMaxConns int
 	Keyset           domain.Secret // zero: KeysetFile
 	KeysetFile       string        // "" with a zero Keyset: a file in the data folder
+	KeysetKMS        string        // "": the keyset is in clear
+	KeysetKMSToken   domain.Secret // zero where KeysetKMS is ""
 
 	VoiceflowAPIURL       string
 	VoiceflowRuntimeURL   string
@@ -97,7 +100,7 @@ var settings = []setting{
 	{name: "TLS_KEY_FILE", stated: "none", read: text(func(c *Config) *string { return &c.TLSKeyFile }),
 		help: "File with the key of the certificate."},
 	{name: "DATA_DIR", fallback: "./flowlatch-data", use: notInDemo, read: folder,
-		help: "Folder for the SQLite file and the keyset. The commands serve, migrate up and user create make it, with mode 0700."},
+		help: "Folder for the SQLite file and the keyset. The commands serve, migrate up, user create and restore make it, with mode 0700."},
 	{name: "DATABASE_URL", stated: "a SQLite file in the data folder", use: orFromFile, read: hidden(func(c *Config) *domain.Secret { return &c.DatabaseURL }),
 		help: "The database: postgres://user:password@host/name, or sqlite:///absolute/path."},
 	{name: "DATABASE_WAIT", fallback: "10s", use: notInDemo, read: duration(0, func(c *Config) *time.Duration { return &c.DatabaseWait }),
@@ -110,6 +113,10 @@ var settings = []setting{
 		help: "The keyset itself, as keys new writes it. Instances over one database share one."},
 	{name: "KEYSET_FILE", stated: "none", use: withoutFlag, read: text(func(c *Config) *string { return &c.KeysetFile }),
 		help: "File with the keyset, in place of the variable. It must exist, and not be readable by everyone."},
+	{name: "KEYSET_KMS", stated: "none", use: withoutFlag, read: kms,
+		help: "A key outside of this machine that wraps the keyset, in the transit engine of Vault or OpenBao: vault-transit://host:port/mount/key, with ?namespace=… where there are any."},
+	{name: "KEYSET_KMS_TOKEN", stated: "none", use: orFromFile, read: hidden(func(c *Config) *domain.Secret { return &c.KeysetKMSToken }),
+		help: "The token for it, which may update mount/encrypt/key and mount/decrypt/key."},
 	{name: "VOICEFLOW_API_URL", fallback: voiceflow.DefaultBaseURL, use: notInDemo, read: baseURL(func(c *Config) *string { return &c.VoiceflowAPIURL }),
 		help: "Base URL of Voiceflow's api service. The keys in a database belong to one such service for good."},
 	{name: "VOICEFLOW_RUNTIME_URL", fallback: voiceflow.DefaultRuntimeURL, use: notInDemo, read: baseURL(func(c *Config) *string { return &c.VoiceflowRuntimeURL }),
@@ -268,6 +275,9 @@ func (c Config) check() error {
 	if !c.Keyset.IsZero() && c.KeysetFile != "" {
 		return bothSet("KEYSET")
 	}
+	if (c.KeysetKMS == "") != c.KeysetKMSToken.IsZero() {
+		return errors.New(prefix + "KEYSET_KMS and " + prefix + "KEYSET_KMS_TOKEN are set together or not at all")
+	}
 	if c.CookieSameSite == http.SameSiteNoneMode && !c.CookieSecure {
 		return errors.New(prefix + "COOKIE_SAMESITE can't be none while " + prefix + "COOKIE_SECURE is false: browsers refuse such cookies")
 	}
@@ -425,6 +435,14 @@ func baseURL(field func(*Config) *string) func(*Config, string) error {
 		*field(c) = strings.TrimRight(text, "/")
 		return nil
 	}
+}
+
+func kms(c *Config, text string) error {
+	if err := vaulttransit.CheckURL(text); err != nil {
+		return errors.New("name a key that can wrap a keyset: " + sentence(err))
+	}
+	c.KeysetKMS = text
+	return nil
 }
 
 func sameSite(c *Config, text string) error {

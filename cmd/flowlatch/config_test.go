@@ -65,7 +65,7 @@ func TestEverySettingCanBeSet(t *testing.T) {
 	values := map[string]string{
 		"ADDR": "[::1]:0", "TLS_CERT_FILE": "c.pem", "TLS_KEY_FILE": "k.pem", "DATA_DIR": "/srv/data",
 		"DATABASE_URL": "postgres://u:p@h/d", "DATABASE_WAIT": "0s", "DATABASE_TIMEOUT": "1s", "DATABASE_MAX_CONNS": "3",
-		"KEYSET_FILE": "/k", "VOICEFLOW_API_URL": "http://127.0.0.1:1/", "VOICEFLOW_RUNTIME_URL": "http://[::1]:2",
+		"KEYSET_FILE": "/k", "KEYSET_KMS": "vault-transit://v/transit/k", "KEYSET_KMS_TOKEN": "hvs.x", "VOICEFLOW_API_URL": "http://127.0.0.1:1/", "VOICEFLOW_RUNTIME_URL": "http://[::1]:2",
 		"VOICEFLOW_ANALYTICS_URL": "http://localhost:3", "VOICEFLOW_REALTIME_URL": "https://r.example/base", "VOICEFLOW_ALLOW_HTTP": "true",
 		"VOICEFLOW_TIMEOUT": "2s", "FORWARD_TIMEOUT": "3s", "FORWARD_IDLE": "4s", "FORWARD_MAX_BODY": "1000", "FORWARD_MAX_ANSWER": "2 GiB", "FORWARD_RATE": "0",
 		"COOKIE_SECURE": "true", "COOKIE_SAMESITE": "None",
@@ -76,6 +76,7 @@ func TestEverySettingCanBeSet(t *testing.T) {
 	want := Config{
 		Addr: "[::1]:0", TLSCertFile: "c.pem", TLSKeyFile: "k.pem", DataDir: "/srv/data",
 		DatabaseURL: domain.NewSecret("postgres://u:p@h/d"), DatabaseTimeout: time.Second, DatabaseMaxConns: 3, KeysetFile: "/k",
+		KeysetKMS: "vault-transit://v/transit/k", KeysetKMSToken: domain.NewSecret("hvs.x"),
 		VoiceflowAPIURL: "http://127.0.0.1:1", VoiceflowRuntimeURL: "http://[::1]:2",
 		VoiceflowAnalyticsURL: "http://localhost:3", VoiceflowRealtimeURL: "https://r.example/base", VoiceflowAllowHTTP: true,
 		VoiceflowTimeout: 2 * time.Second, ForwardTimeout: 3 * time.Second, ForwardIdle: 4 * time.Second, ForwardMaxBody: 1000, ForwardMaxAnswer: 2 << 30,
@@ -98,7 +99,8 @@ func TestEverySettingCanBeSet(t *testing.T) {
 	}{
 		{"by the environment", source{environ: environ}},
 		{"by flags, which win", source{flags: flags, environ: []string{
-			"FLOWLATCH_DATABASE_URL=postgres://u:p@h/d", "FLOWLATCH_KEYSET_FILE=/k", "FLOWLATCH_ADDR=:1", "FLOWLATCH_LOG_LEVEL=nonsense",
+			"FLOWLATCH_DATABASE_URL=postgres://u:p@h/d", "FLOWLATCH_KEYSET_FILE=/k",
+			"FLOWLATCH_KEYSET_KMS=vault-transit://v/transit/k", "FLOWLATCH_KEYSET_KMS_TOKEN=hvs.x", "FLOWLATCH_ADDR=:1", "FLOWLATCH_LOG_LEVEL=nonsense",
 		}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -161,6 +163,10 @@ func TestValuesThatCannotBeUsed(t *testing.T) {
 		{"a certificate without its key", []string{"TLS_CERT_FILE=" + bad}, nil, "FLOWLATCH_TLS_CERT_FILE and FLOWLATCH_TLS_KEY_FILE are set together"},
 		{"a secret and its file", []string{"DATABASE_URL=" + bad, "DATABASE_URL_FILE=/f"}, nil, "FLOWLATCH_DATABASE_URL and FLOWLATCH_DATABASE_URL_FILE are both set"},
 		{"a keyset and its file", []string{"KEYSET=" + bad, "KEYSET_FILE=/f"}, nil, "FLOWLATCH_KEYSET and FLOWLATCH_KEYSET_FILE are both set"},
+		{"a key that wraps the keyset of a kind that is not known", []string{"KEYSET_KMS=aws-kms://" + bad, "KEYSET_KMS_TOKEN=x"}, nil, "FLOWLATCH_KEYSET_KMS must name a key that can wrap a keyset"},
+		{"plain http to Vault beyond this machine", []string{"KEYSET_KMS=vault-transit+http://" + bad + "/m/k", "KEYSET_KMS_TOKEN=x"}, nil, "plain HTTP to Vault is for this machine only"},
+		{"a key that wraps the keyset, without a token", []string{"KEYSET_KMS=vault-transit://" + bad + "/m/k"}, nil, "FLOWLATCH_KEYSET_KMS and FLOWLATCH_KEYSET_KMS_TOKEN are set together"},
+		{"a token for nothing", []string{"KEYSET_KMS_TOKEN=" + bad}, nil, "FLOWLATCH_KEYSET_KMS and FLOWLATCH_KEYSET_KMS_TOKEN are set together"},
 		{"a secret's file that is not there", []string{"DATABASE_URL_FILE=/" + bad}, nil, "FLOWLATCH_DATABASE_URL_FILE names a file that can't be read: no such file"},
 		{"a secret's file that is empty", []string{"DATABASE_URL_FILE=" + fileWith(t, "\n")}, nil, "FLOWLATCH_DATABASE_URL must not be empty"},
 	} {
@@ -201,7 +207,7 @@ func TestUnknownVariablesAreWarnings(t *testing.T) {
 func TestDemoHeedsNothingOfTheRealData(t *testing.T) {
 	c, warnings, err := readConfig(source{demo: demoFallbacks, environ: []string{
 		"FLOWLATCH_DATA_DIR=/srv", "FLOWLATCH_DATABASE_URL=nonsense", "FLOWLATCH_DATABASE_WAIT=nonsense",
-		"FLOWLATCH_KEYSET=k", "FLOWLATCH_KEYSET_FILE=/k", "FLOWLATCH_VOICEFLOW_API_URL=nonsense", "FLOWLATCH_SESSION_IDLE=1m",
+		"FLOWLATCH_KEYSET=k", "FLOWLATCH_KEYSET_FILE=/k", "FLOWLATCH_KEYSET_KMS=nonsense", "FLOWLATCH_VOICEFLOW_API_URL=nonsense", "FLOWLATCH_SESSION_IDLE=1m",
 	}})
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("readConfig: warnings %q, error %v, want none", warnings, err)
@@ -218,7 +224,8 @@ func TestDemoHeedsNothingOfTheRealData(t *testing.T) {
 }
 
 func TestConfigShowsNoSecret(t *testing.T) {
-	c, _, err := readConfig(source{environ: []string{"FLOWLATCH_DATABASE_URL=postgres://u:hunter2@h/d", "FLOWLATCH_KEYSET=hunter2"}})
+	c, _, err := readConfig(source{environ: []string{"FLOWLATCH_DATABASE_URL=postgres://u:hunter2@h/d", "FLOWLATCH_KEYSET=hunter2",
+		"FLOWLATCH_KEYSET_KMS=vault-transit://v/m/k", "FLOWLATCH_KEYSET_KMS_TOKEN=hunter2"}})
 	if err != nil {
 		t.Fatal(err)
 	}

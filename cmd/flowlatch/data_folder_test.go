@@ -24,7 +24,7 @@ func withOneAssistant(t *testing.T) (*machine, voiceflowtest.Assistant) {
 func TestOnlyTheFirstCommandsMakeTheDataFolder(t *testing.T) {
 	for _, args := range []string{
 		"user list", "user disable ada", "user enable ada", "user passwd ada", "user grant ada x", "user revoke ada x",
-		"project add 65f1c0ffee0123456789abcd", "project list", "project delete x", "migrate status",
+		"project add 65f1c0ffee0123456789abcd", "project list", "project delete x", "keys rotate", "migrate status", "backup x",
 	} {
 		t.Run(args, func(t *testing.T) {
 			m := newMachine(t, startVoiceflow(t))

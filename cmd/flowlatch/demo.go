@@ -55,6 +55,7 @@ func (c demoCommand) Run(ctx context.Context) (err error) {
 		voiceflowtest.NewAssistant("Train times", voiceflowtest.Shape2024),
 		voiceflowtest.NewAssistant("Größe & Farbe 👟", voiceflowtest.Shape2026),
 	}}
+	w.assistants[0].SecondKey = voiceflowtest.NewKey()
 	standIn, err := voiceflowtest.Start(w.assistants...)
 	if err != nil {
 		return err

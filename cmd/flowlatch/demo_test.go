@@ -52,15 +52,15 @@ func TestTheDemoDoesWhatItPrints(t *testing.T) {
 			"which is all three": `"Name":"Größe & Farbe 👟"`, "which is that one": `"Name":"Pizza Palace"`,
 			"which assistant is set": `"assistant":{"Name":"Pizza Palace"`, "no assistant set": `"assistant":null`,
 			"as a client of Voiceflow does": "one Margherita", "as a stream of events": "event: end", "read the transcripts.": `"userID":"ben"`,
-			"without any cookie": "hello from a program", "one of Flowlatch": `"sessionKey":"`, "how often": `"Calls":`, "that alone": "hello again",
+			"without any cookie": "hello from a program", "one of Flowlatch": `"sessionKey":"`, "how often": `"Calls":`, "both keys": `"secondary_status":"ok"`, "that alone": "hello again",
 		} {
 			if strings.Contains(lines[i-1], about) && !strings.Contains(text, has) {
 				t.Errorf("%s\nbrought %s, want %s in it", lines[i-1], text, has)
 			}
 		}
 	}
-	if steps != 31 {
-		t.Errorf("%d commands, want 31:\n%s", steps, s.stdout)
+	if steps != 34 {
+		t.Errorf("%d commands, want 34:\n%s", steps, s.stdout)
 	}
 	s.stop()
 	if left, err := os.ReadDir(m.folder); err != nil || len(left) > 0 {

@@ -28,6 +28,10 @@ func firstAdmin(cfg Config, program string, getenv func(string) string) string {
 	if !cfg.ownKeyset() {
 		secret("KEYSET")
 	}
+	if cfg.KeysetKMS != "" {
+		set("KEYSET_KMS", cfg.KeysetKMS)
+		secret("KEYSET_KMS_TOKEN")
+	}
 	if cfg.VoiceflowAPIURL != voiceflow.DefaultBaseURL {
 		set("VOICEFLOW_API_URL", cfg.VoiceflowAPIURL)
 	}

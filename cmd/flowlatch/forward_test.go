@@ -211,6 +211,9 @@ func TestWhatIsRevokedUnderLoad(t *testing.T) {
 		{"a user", false, func(admin *browser, user, _, _ string) answer {
 			return admin.send("PATCH", "/update_user", body{"user_id": user, "disabled": true})
 		}, map[string]bool{"401 not_authenticated": true}},
+		{"all sessions of a user", false, func(admin *browser, user, _, _ string) answer {
+			return admin.post("/delete_user_sessions", body{"user_id": user})
+		}, map[string]bool{"401 not_authenticated": true}},
 		{"an access token", true, func(admin *browser, _, _, token string) answer {
 			return admin.post("/delete_access_token", body{"token_id": token})
 		}, map[string]bool{"401 not_authenticated": true}},

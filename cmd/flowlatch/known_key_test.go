@@ -32,6 +32,7 @@ func TestAKnownKeyIsFoundNowhere(t *testing.T) {
 func useKeyInEveryWay(t *testing.T, database string) {
 	known, other := newAssistant("Pizza Palace"), newAssistant("Train times")
 	other.Key = known.Key // one key may open several versions
+	known.SecondKey, other.SecondKey = voiceflowtest.NewKey(), known.Key
 	key := known.Key
 	v := startVoiceflow(t, known, other)
 	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_LOG_LEVEL", "debug", "FLOWLATCH_LOGIN_FAILURES", "1000")
@@ -55,28 +56,36 @@ func useKeyInEveryWay(t *testing.T, database string) {
 
 	id := admin.want(admin.post("/add_project", adding(known)), "200").added(t).ID
 	m.must(key, "project", "add", other.VersionID)
+	moveWithKey(t, m, known)
 	everyRoute(t, admin, member, id, known)
 	keyInTheWrongPlaces(t, admin, key)
+	setKeyInEveryWay(t, v, m, hasty, known)
 	for _, args := range [][]string{
-		{"project", "list"}, {"project", "list", "--json"}, {"user", "list"}, {"user", "list", "--json"}, {"migrate", "status"}, {"version"},
+		{"project", "list"}, {"project", "list", "--json"}, {"user", "list"}, {"user", "list", "--json"}, {"migrate", "status"}, {"keys", "rotate"}, {"version"},
+		{"audit", "verify"}, {"audit", "export"},
+		{"backup", filepath.Join(m.data(), "kept.jsonl")}, {"backup", "-"},
+		{"keys", "status"}, {"keys", "rewrap", "--dry-run"}, {"keys", "rewrap"},
 	} {
 		m.must("", args...)
 	}
 	for _, args := range [][]string{
 		{"project", "add", known.VersionID}, {"project", "add", key}, {"project", "add", "production", "--voiceflow-project", key},
-		{"project", "delete", key}, {"user", "grant", "ben", key}, {"user", "passwd", key},
+		{"project", "delete", key}, {"project", "set-token", key}, {"project", "set-token", known.VersionID, "--slot", key}, {"project", "check", key},
+		{"user", "grant", "ben", key}, {"user", "passwd", key},
 	} {
 		m.fails(exitFailure, "", key, args...)
 	}
-	for _, name := range []string{"DATABASE_URL", "KEYSET", "VOICEFLOW_API_URL", "TRUSTED_ORIGINS", "LOG_LEVEL", "ADDR"} {
+	for _, name := range []string{"DATABASE_URL", "KEYSET", "KEYSET_KMS", "VOICEFLOW_API_URL", "TRUSTED_ORIGINS", "LOG_LEVEL", "ADDR"} {
 		m.with(prefix+name, key).fails(exitFailure, "", "", "serve")
 	}
 
 	found := func(where, text string) {
 		t.Helper()
-		for form, trace := range tracesOf(key) {
-			if at := strings.Index(text, trace); at >= 0 {
-				t.Errorf("the key is found in %s, %s: …%q…", where, form, text[max(0, at-80):min(len(text), at+len(trace)+20)])
+		for which, key := range map[string]string{"key": key, "second key": known.SecondKey} {
+			for form, trace := range tracesOf(key) {
+				if at := strings.Index(text, trace); at >= 0 {
+					t.Errorf("the %s is found in %s, %s: …%q…", which, where, form, text[max(0, at-80):min(len(text), at+len(trace)+20)])
+				}
 			}
 		}
 	}
@@ -105,9 +114,55 @@ func useKeyInEveryWay(t *testing.T, database string) {
 		}
 	}
 	wantNothingOfCallers(t, v, key)
+	wantNothingOfCallers(t, v, known.SecondKey)
 	if len(v.Requests()) == 0 || !strings.Contains(v.Requests()[0].Header.Get("Authorization"), key) {
 		t.Error("Voiceflow never got the key")
 	}
+}
+
+// setKeyInEveryWay gives the assistant a second key while Voiceflow fails in every way,
+// and then when it does not; lets it be refused; and tries what is left.
+func setKeyInEveryWay(t *testing.T, v *voiceflowtest.Server, m, hasty *machine, known voiceflowtest.Assistant) {
+	t.Helper()
+	set := []string{"project", "set-token", known.Name, "--slot", "secondary"}
+	for _, fault := range faults(known.SecondKey) {
+		v.Fail(fault)
+		hasty.fails(exitFailure, "Voiceflow", known.SecondKey, set...)
+	}
+	v.Fail(nil)
+	m.must(known.SecondKey, set...)
+	m.must("", "project", "check", "--all")
+	revoked := known
+	revoked.Key, revoked.SecondKey = voiceflowtest.NewKey(), ""
+	if err := v.Add(revoked); err != nil {
+		t.Fatal(err)
+	}
+	m.fails(exitFailure, "Voiceflow refused the key", known.SecondKey, set...)
+	if r := m.run("", "project", "check", known.Name); r.code != exitFailure || !strings.Contains(r.stdout, "primary rejected, secondary rejected") {
+		t.Errorf("project check of two keys that were revoked: exit code %d, %s%s", r.code, r.stdout, r.stderr)
+	}
+	if err := v.Add(known); err != nil {
+		t.Fatal(err)
+	}
+	m.must("", "project", "check", known.Name)
+}
+
+// moveWithKey imports an assistant that is there already, and its key in the wrong places,
+// and exports it. The file is kept where the data is.
+func moveWithKey(t *testing.T, m *machine, known voiceflowtest.Assistant) {
+	t.Helper()
+	key := known.Key
+	m.report(exitFailure, "version_id,token,name\n"+known.VersionID+","+key+",\n"+key+","+key+",\n"+known.VersionID+","+key+","+key+"\n\""+key+"\n"+key+"\n",
+		[]string{"project", "import", "--csv", "-"}, "line 3 was refused", "line 4 was refused", "line 5 was refused", "line 6 was refused",
+		"added 0, there already 1, refused 4")
+	m.report(exitFailure, `[{"version_id":"`+known.VersionID+`","token":"`+key+`"},{"`+key+`":1},"`+key+`",`+key,
+		[]string{"project", "import", "--json", "-"}, "line 1 (element 2) was refused", "line 1 (element 3) was refused", "added 0, there already 1, refused 2")
+	for _, args := range [][]string{
+		{"import", "--csv", key}, {"import", "--identity", key, key}, {"export", "--recipient", key, "new.age"},
+	} {
+		m.fails(exitFailure, "", key, append([]string{"project"}, args...)...)
+	}
+	m.must("", "project", "export", "--recipient", identity(t).Recipient().String(), filepath.Join(m.data(), "all.age"))
 }
 
 // tracesOf are the forms in which a key could show: as it is, its secret part alone, and
@@ -178,6 +233,16 @@ func everyRoute(t *testing.T, admin, member *browser, id string, known voiceflow
 		{admin, "GET", "/get_access_tokens", nil, "200"},
 		{admin, "GET", "/get_grants", nil, "200"},
 		{admin, "GET", "/get_usage", nil, "200"},
+		{admin, "POST", "/set_token", body{"project_id": id, "token": known.SecondKey, "slot": "secondary"}, "200"},
+		{admin, "POST", "/set_token", body{"project_id": id, "token": known.Key}, "200"},
+		{member, "POST", "/set_token", body{"project_id": id, "token": known.Key}, "403 not_allowed"},
+		{admin, "POST", "/set_token", body{"project_id": id, "token": known.Key, "slot": known.Key}, "400 invalid_request"},
+		{admin, "POST", "/check_project", body{"project_id": id}, "200"},
+		{member, "GET", "/get_sessions", nil, "200"},
+		{admin, "GET", "/get_sessions?user_id=" + ben, nil, "200"},
+		{member, "POST", "/delete_session", body{"session_id": ben}, "404 not_found"},
+		{admin, "GET", "/get_audit_events", nil, "200"},
+		{member, "GET", "/get_audit_events", nil, "403 not_allowed"},
 		{member, "POST", "/clear_project", nil, "200"},
 		{member, "POST", "/change_password", body{"password": memberPassword, "new_password": adminPassword}, "200"},
 		{admin, "POST", "/revoke_project", grant, "200"},
@@ -187,6 +252,7 @@ func everyRoute(t *testing.T, admin, member *browser, id string, known voiceflow
 		{admin, "GET", "/healthz", nil, "200"},
 		{admin, "GET", "/readyz", nil, "200"},
 		{member, "POST", "/logout", nil, "200"},
+		{admin, "POST", "/delete_user_sessions", body{"user_id": ben}, "200"},
 	} {
 		c.by.want(c.by.send(c.method, c.path, c.params), c.want)
 	}
@@ -213,10 +279,15 @@ func keyInTheWrongPlaces(t *testing.T, b *browser, key string) {
 		{"POST", "/add_project", body{"version_id": "65f1c0ffee0123456789abcd", "token": key + " " + key}},
 		{"POST", "/add_project", body{"version_id": "65f1c0ffee0123456789abcd", "token": []string{key}}},
 		{"POST", "/grant_project", body{"user_id": key, "project_id": key}},
+		{"POST", "/set_token", body{"project_id": key, "token": key}},
+		{"POST", "/set_token", body{"project_id": "65f1c0ffee0123456789abcd", "token": key + " " + key}},
+		{"POST", "/check_project", body{"project_id": key}},
 		{"POST", "/change_password", body{"password": key, "new_password": key}},
 		{"POST", "/create_user", body{"username": "eve", "password": key, "role": key}},
 		{"PATCH", "/update_user", body{"user_id": key, "role": key}},
 		{"POST", "/delete_user", body{"user_id": key}},
+		{"POST", "/delete_session", body{"session_id": key}},
+		{"GET", "/get_sessions?cursor=" + key, nil},
 		{"GET", "/get_projects?cursor=" + key, nil},
 		{"GET", "/get_projects?limit=" + key, nil},
 		{"GET", "/" + key, nil},

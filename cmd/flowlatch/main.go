@@ -39,19 +39,35 @@ type commandLine struct {
 	} `cmd:"" help:"Look after users."`
 
 	Project struct {
-		Add    projectAddCommand    `cmd:"" help:"Add an assistant."`
-		List   projectListCommand   `cmd:"" help:"List the assistants."`
-		Delete projectDeleteCommand `cmd:"" help:"Delete an assistant here. Voiceflow is not told."`
+		Add      projectAddCommand      `cmd:"" help:"Add an assistant."`
+		List     projectListCommand     `cmd:"" help:"List the assistants."`
+		SetToken projectSetTokenCommand `cmd:"" help:"Give an assistant another Voiceflow key."`
+		Check    projectCheckCommand    `cmd:"" help:"Try the Voiceflow keys of assistants."`
+		Delete   projectDeleteCommand   `cmd:"" help:"Delete an assistant here. Voiceflow is not told."`
+		Import   projectImportCommand   `cmd:"" help:"Add every assistant of a file."`
+		Export   projectExportCommand   `cmd:"" help:"Write assistants with their keys into a sealed file, for another installation."`
 	} `cmd:"" help:"Look after assistants."`
 
 	Keys struct {
-		New keysNewCommand `cmd:"" help:"Make a keyset in a new file."`
+		New    keysNewCommand    `cmd:"" help:"Make a keyset in a new file."`
+		Status keysStatusCommand `cmd:"" help:"Say what needs each key, and what does not open."`
+		Rotate keysRotateCommand `cmd:"" help:"Add a key that seals from then on."`
+		Rewrap keysRewrapCommand `cmd:"" help:"Seal everything anew with the key that seals."`
+		Retire keysRetireCommand `cmd:"" help:"Take keys that nothing needs out of the keyset."`
 	} `cmd:"" help:"Look after the keyset."`
+
+	Audit struct {
+		Verify auditVerifyCommand `cmd:"" help:"Say whether the audit is whole."`
+		Export auditExportCommand `cmd:"" help:"Write the audit as JSON lines, hashes included."`
+	} `cmd:"" help:"Look after the audit."`
 
 	Migrate struct {
 		Up     migrateUpCommand     `cmd:"" help:"Bring the database's schema up to date."`
 		Status migrateStatusCommand `cmd:"" help:"Say how the database's schema compares with this program's."`
 	} `cmd:"" help:"Look after the database's schema."`
+
+	Backup  backupCommand  `cmd:"" help:"Write all that is kept to a file, while the service goes on."`
+	Restore restoreCommand `cmd:"" help:"Fill an empty database with a backup."`
 
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask the service on this machine whether it is ready."`
 	Version     versionCommand     `cmd:"" help:"Print the version of this program."`

@@ -71,7 +71,7 @@ func (c Config) openFolder(use folderUse, needed bool) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("the data folder can't be used: %w", err)
 	case use == wantsFolder:
-		return fmt.Errorf("there is no data folder %s; %sDATA_DIR may name another, and serve, migrate up and user create make one", c.DataDir, prefix)
+		return fmt.Errorf("there is no data folder %s; %sDATA_DIR may name another, and serve, migrate up, user create and restore make one", c.DataDir, prefix)
 	}
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return fmt.Errorf("the data folder can't be made: %w", err)

@@ -139,6 +139,17 @@ func TestWhatIsTakenAwayIsGoneOnTheOtherInstanceAtOnce(t *testing.T) {
 		{"the login, by another password", func() answer {
 			return admin.send("PATCH", "/update_user", body{"user_id": ben, "password": memberPassword})
 		}, func(b *browser) { b.want(b.get("/check_session"), "401 not_authenticated") }, nil},
+		{"the login, by ending all sessions", func() answer {
+			return admin.post("/delete_user_sessions", body{"user_id": ben})
+		}, func(b *browser) { b.want(b.get("/check_session"), "401 not_authenticated") }, nil},
+		{"the assistant session", func() answer {
+			for _, s := range admin.want(admin.get("/get_sessions?user_id="+ben), "200").sessions(t) {
+				if s.Kind == "assistant" {
+					return admin.post("/delete_session", body{"session_id": s.ID})
+				}
+			}
+			return answer{}
+		}, none, nil},
 		{"the assistant", func() answer { return admin.post("/delete_project", body{"project_id": id}) }, func(b *browser) {
 			none(b)
 			b.want(b.get("/get_projects"), "404 not_found")

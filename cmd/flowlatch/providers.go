@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/flowlatch/flowlatch/adapters/argon2"
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/adapters/ginhttp"
 	"github.com/flowlatch/flowlatch/adapters/throttle"
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
+	"github.com/flowlatch/flowlatch/adapters/vaulttransit"
 	"github.com/flowlatch/flowlatch/adapters/voiceflow"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
@@ -60,11 +62,27 @@ func ofDatabase(cfg Config, err error) error {
 	return &domain.Error{Kind: domain.KindOf(err), Public: prefix + "DATABASE_URL", Cause: err}
 }
 
-func newCipher(cfg Config) *tinkcipher.Cipher {
-	if !cfg.Keyset.IsZero() {
-		return tinkcipher.NewText(cfg.Keyset, "the variable "+prefix+"KEYSET")
+func newCipher(cfg Config, clock ports.Clock) (*tinkcipher.Cipher, error) {
+	wrap, err := newWrap(cfg)
+	if err != nil {
+		return nil, err
 	}
-	return tinkcipher.NewFile(cfg.keysetPath(), tinkcipher.FileOptions{Named: !cfg.ownKeyset()})
+	if !cfg.Keyset.IsZero() {
+		return tinkcipher.NewText(cfg.Keyset, "the variable "+prefix+"KEYSET", wrap), nil
+	}
+	return tinkcipher.NewFile(cfg.keysetPath(), tinkcipher.FileOptions{Named: !cfg.ownKeyset(), Wrap: wrap, Clock: clock}), nil
+}
+
+// newWrap is the key that wraps the keyset, nil where it is in clear.
+func newWrap(cfg Config) (tink.AEAD, error) {
+	if cfg.KeysetKMS == "" {
+		return nil, nil
+	}
+	wrap, err := vaulttransit.New(vaulttransit.Options{URL: cfg.KeysetKMS, Token: cfg.KeysetKMSToken})
+	if err != nil {
+		return nil, err
+	}
+	return wrap, nil
 }
 
 func newVoiceflow(cfg Config, clock ports.Clock) (*voiceflow.Client, error) {

@@ -17,7 +17,7 @@ type serveCommand struct {
 func (serveCommand) Help() string {
 	return `Serves the routes until SIGTERM or SIGINT, and then lets open requests end. Without any setting the data are in a SQLite file in ./flowlatch-data.
 
-Each flag is also the variable that stands behind it; a flag wins. FLOWLATCH_DATABASE_URL (or FLOWLATCH_DATABASE_URL_FILE, a file that holds it) and FLOWLATCH_KEYSET (or FLOWLATCH_KEYSET_FILE) are secrets and have no flag. Prints for people on standard output, and logs JSON lines on standard error.
+Each flag is also the variable that stands behind it; a flag wins. FLOWLATCH_DATABASE_URL and FLOWLATCH_KEYSET_KMS_TOKEN (or the names with _FILE, a file that holds it) and FLOWLATCH_KEYSET (or FLOWLATCH_KEYSET_FILE) are secrets and have no flag. Prints for people on standard output, and logs JSON lines on standard error.
 
     flowlatch serve
     FLOWLATCH_DATABASE_URL_FILE=/run/secrets/database flowlatch serve --addr :8443 --tls-cert-file cert.pem --tls-key-file key.pem`

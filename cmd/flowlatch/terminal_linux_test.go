@@ -111,3 +111,24 @@ func TestSecretsAreAskedForAtATerminal(t *testing.T) {
 		})
 	}
 }
+
+func TestImportShowsABarAtATerminal(t *testing.T) {
+	pizza, trains := newAssistant("Pizza Palace"), newAssistant("Train times")
+	m := newMachine(t, startVoiceflow(t, pizza, trains))
+	m.must("", "migrate", "up")
+	file := m.write("a.csv", "version_id,token,name\n"+trains.VersionID+","+trains.Key+",\n"+pizza.VersionID+","+pizza.Key+",Pizza\n")
+	s, shown := m.atTerminal(t, nil, "project", "import", "--csv", file)
+	if got := s.cmd.ProcessState.ExitCode(); got != exitFailure {
+		t.Errorf("exit code %d, want %d", got, exitFailure)
+	}
+	for _, want := range []string{
+		"adding", "(1/2)", "\rline 3 was refused: the assistant has another name", "\radded 1, there already 0, refused 1\r\n", "flowlatch: 1 of 2 assistants were refused\r\n",
+	} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("no %q in %q", want, shown)
+		}
+	}
+	if strings.Contains(shown, pizza.Key) || strings.Contains(shown, trains.Key) {
+		t.Errorf("the terminal shows a key: %q", shown)
+	}
+}

@@ -80,6 +80,8 @@ func TestFirstAdminNamesWhatMatters(t *testing.T) {
 			"in another terminal, with FLOWLATCH_DATABASE_URL and FLOWLATCH_KEYSET set as here:\n  flowlatch user create --admin NAME"},
 		{"files of secrets", []string{"FLOWLATCH_DATABASE_URL_FILE=" + fileWith(t, "postgres://u:hunter2@h/d"), "FLOWLATCH_KEYSET_FILE=/k"},
 			" FLOWLATCH_KEYSET_FILE=/k flowlatch user create --admin NAME"},
+		{"a key that wraps the keyset", []string{"FLOWLATCH_DATA_DIR=/d", "FLOWLATCH_KEYSET_KMS=vault-transit://v/transit/k?namespace=n", "FLOWLATCH_KEYSET_KMS_TOKEN=hunter2"},
+			", with FLOWLATCH_KEYSET_KMS_TOKEN set as here:\n  FLOWLATCH_DATA_DIR=/d FLOWLATCH_KEYSET_KMS='vault-transit://v/transit/k?namespace=n' flowlatch user create --admin NAME"},
 		{"another Voiceflow", []string{"FLOWLATCH_DATA_DIR=/d", "FLOWLATCH_VOICEFLOW_API_URL=http://v", "FLOWLATCH_VOICEFLOW_ALLOW_HTTP=true"},
 			":\n  FLOWLATCH_DATA_DIR=/d FLOWLATCH_VOICEFLOW_API_URL=http://v FLOWLATCH_VOICEFLOW_ALLOW_HTTP=true flowlatch user create --admin NAME"},
 	} {

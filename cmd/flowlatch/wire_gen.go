@@ -36,7 +36,12 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 	bunstoreUsage := bunstore.NewUsage(store)
 	auditLog := bunstore.NewAuditLog(store)
 	installation := bunstore.NewInstallation(store)
-	cipher := newCipher(cfg)
+	sealings := bunstore.NewSealings(store)
+	cipher, err := newCipher(cfg, clock)
+	if err != nil {
+		cleanup()
+		return Site{}, nil, err
+	}
 	codec := sealedcookie.New(cipher)
 	pseudonyms := tinkcipher.NewPseudonyms()
 	client, err := newVoiceflow(cfg, clock)
@@ -50,6 +55,7 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 	hasher := newPasswords()
 	attempts := newAttempts(cfg, clock)
 	calls := newRates(cfg, clock)
+	archive := bunstore.NewArchive(store)
 	reader := newRandom()
 	ports := app.Ports{
 		Projects:      bunstoreProjects,
@@ -59,6 +65,7 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 		Usage:         bunstoreUsage,
 		AuditLog:      auditLog,
 		Installation:  installation,
+		Sealings:      sealings,
 		Cipher:        cipher,
 		Cookies:       codec,
 		Pseudonyms:    pseudonyms,
@@ -69,6 +76,7 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 		Passwords:     hasher,
 		Attempts:      attempts,
 		Rates:         calls,
+		Archive:       archive,
 		Clock:         clock,
 		Random:        reader,
 	}

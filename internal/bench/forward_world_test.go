@@ -34,7 +34,7 @@ func newUses(b *testing.B, w *world, k keys) []use {
 			b.Fatal(err)
 		}
 		u.session = domain.NewAssistantSession(session, caller, project.ID, now, lifetimes, "127.0.0.1", "bench")
-		if u.cookie, err = k.codec.Seal(u.session.Claims(project.Version)); err != nil {
+		if u.cookie, _, err = k.codec.Seal(u.session.Claims(project.Version)); err != nil {
 			b.Fatal(err)
 		}
 		token, err := domain.NewTokenID(now, rand.Reader)

@@ -40,7 +40,7 @@ type keys struct {
 
 func newKeys(b *testing.B) keys {
 	k := keys{file: filepath.Join(b.TempDir(), "keyset.json")}
-	text, err := tinkcipher.Generate()
+	text, err := tinkcipher.Generate(nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func newWorld(b *testing.B, projects int, in installation) *world {
 			}
 			m.logins[i] = domain.NewLogin(id, m.user.ID, true, now, lifetimes, "127.0.0.1", "bench")
 		}
-		if m.cookie, err = k.codec.Seal(m.logins[serviceLogins].Claims("")); err != nil {
+		if m.cookie, _, err = k.codec.Seal(m.logins[serviceLogins].Claims("")); err != nil {
 			b.Fatal(err)
 		}
 		return m

@@ -57,6 +57,7 @@ func Access(t *testing.T, open OpenStore) {
 		{"Standing of nothing that is there is no error", 0, standingNone},
 		{"Standing of very many uses returns each", hosting, standingMany},
 		{"the first Standing after something was taken away leaves it out, on every instance", logins | accessTokens, standingTaken},
+		{"ForUse has the keys of both slots as they are at this moment", all, useOfBothKeys},
 		{"ForUse and Standing keep no record and use up nothing", all, useChangesNothing},
 		{"what one instance writes another sees at once", all, useElsewhere},
 		{"arguments are neither kept nor modified, and results are the caller's own", all, useArguments},
@@ -74,6 +75,7 @@ func otherAccess(got, want domain.Access) error {
 	}{
 		{"the login", got.Caller.Login, want.Caller.Login}, {"the session", got.Session, want.Session}, {"the token", got.Token, want.Token},
 		{"the conversation", got.Conversation, want.Conversation}, {"the project", got.Project, want.Project}, {"the key", got.Key, want.Key},
+		{"the secondary key", got.Secondary, want.Secondary},
 		{"the scopes of the grant", got.Granted.Text(), want.Granted.Text()},
 	} {
 		if d := difference(part.got, part.want); d != "" {
@@ -846,7 +848,7 @@ func whole(a domain.Access, err error) error {
 	case err != nil:
 		return err
 	case a.Session.ID == "" && a.Token.ID == "":
-		if a.Project.ID != "" || !a.Key.IsZero() || a.Granted != 0 {
+		if a.Project.ID != "" || !a.Key.IsZero() || !a.Secondary.IsZero() || a.Granted != 0 {
 			return errors.New("got a project, a key or scopes without a session")
 		}
 		return missing
@@ -913,7 +915,7 @@ func useTakenSession(t *testing.T, f *fixture) {
 				return f.updateAt(t, at, u.ID, func(u *domain.User) { u.SetAssistants(nil) })
 			}},
 			{"Remove of the project", func(at Store) error { return at.Projects.Remove(ctx, p.ID, f.record(domain.ActionDeleteProject, "p")) }},
-			{"End of the session", func(at Store) error { return at.Sessions.End(ctx, s.ID, f.record(domain.ActionClearProject, "s")) }},
+			{"End of the session", func(at Store) error { return at.Sessions.End(ctx, s.ID, "", f.record(domain.ActionClearProject, "s")) }},
 			{"another session in its place", func(at Store) error {
 				_, err := at.Sessions.OpenAssistant(ctx, f.under(login, p.ID), f.record(domain.ActionSetProject, "s"))
 				return err
@@ -939,7 +941,7 @@ func useTakenLogin(t *testing.T, f *fixture) {
 		login := f.login(t, u)
 		s := f.set(t, f.under(login, p.ID))
 		return inSession(s), []taken{
-			{"End of the login", func(at Store) error { return at.Sessions.End(ctx, login.ID, f.record(domain.ActionLogout, "l")) }},
+			{"End of the login", func(at Store) error { return at.Sessions.End(ctx, login.ID, "", f.record(domain.ActionLogout, "l")) }},
 			{"an Update that disables", func(at Store) error {
 				return f.updateAt(t, at, u.ID, func(u *domain.User) { u.Disabled = true })
 			}},
@@ -963,7 +965,7 @@ func useTakenHost(t *testing.T, f *fixture) {
 				return at.Projects.Revoke(ctx, user, p.ID, f.record(domain.ActionRevokeProject, "p"))
 			}},
 			{"Remove of the project", func(at Store) error { return at.Projects.Remove(ctx, p.ID, f.record(domain.ActionDeleteProject, "p")) }},
-			{"End of the session", func(at Store) error { return at.Sessions.End(ctx, s.ID, f.record(domain.ActionClearProject, "s")) }},
+			{"End of the session", func(at Store) error { return at.Sessions.End(ctx, s.ID, "", f.record(domain.ActionClearProject, "s")) }},
 		}
 	})
 }
@@ -1003,8 +1005,8 @@ func useTakenConversation(t *testing.T, f *fixture) {
 			{"Revoke", func(at Store) error {
 				return at.Projects.Revoke(ctx, u.ID, p.ID, f.record(domain.ActionRevokeProject, "p"))
 			}},
-			{"End of the session", func(at Store) error { return at.Sessions.End(ctx, s.ID, f.record(domain.ActionClearProject, "s")) }},
-			{"End of the login", func(at Store) error { return at.Sessions.End(ctx, login.ID, f.record(domain.ActionLogout, "l")) }},
+			{"End of the session", func(at Store) error { return at.Sessions.End(ctx, s.ID, "", f.record(domain.ActionClearProject, "s")) }},
+			{"End of the login", func(at Store) error { return at.Sessions.End(ctx, login.ID, "", f.record(domain.ActionLogout, "l")) }},
 			{"another session in its place", func(at Store) error {
 				_, err := at.Sessions.OpenAssistant(ctx, f.under(login, p.ID), f.record(domain.ActionSetProject, "s"))
 				return err
@@ -1315,12 +1317,33 @@ func useElsewhere(t *testing.T, f *fixture) {
 		there.wantStanding(t, "on the other instance", usesOf(a, b), a, b)
 		f.wantStanding(t, "on this instance", usesOf(a, b), a, b)
 	}
-	wantNil(t, "End on the other instance", there.Sessions.End(t.Context(), h.session.ID, f.record(domain.ActionClearProject, "s")))
+	wantNil(t, "End on the other instance", there.Sessions.End(t.Context(), h.session.ID, "", f.record(domain.ActionClearProject, "s")))
 	f.wantUse(t, "a session that has ended on the other instance", inSession(h.session), withoutSession(h.member.ID, h.login, false))
 	f.wantNoUse(t, "of a conversation of a session that has ended on the other instance", domain.Credential{Conversation: h.inSession.ID})
 	f.withdraw(t, h.token.ID)
 	there.wantNoUse(t, "of a token that was removed, on the other instance", domain.Credential{Token: tokenHash(h.token)})
 	there.wantNoUse(t, "of a conversation of a token that was removed, on the other instance", domain.Credential{Conversation: h.byToken.ID})
+}
+
+// useOfBothKeys puts keys into both slots under every kind of use.
+func useOfBothKeys(t *testing.T, f *fixture) {
+	h := f.talk(t)
+	for _, put := range []struct {
+		slot domain.Slot
+		key  domain.Sealed
+	}{
+		{domain.SlotSecondary, otherKey(h.p)}, {domain.SlotSecondary, keyOf(h.p)}, {domain.SlotPrimary, otherKey(h.p)},
+	} {
+		f.clock.advance(time.Second)
+		h.p = f.put(t, h.p, put.slot, put.key)
+		keys, err := f.Projects.Keys(t.Context(), h.p.ID)
+		wantNil(t, "Keys", err)
+		for name, use := range h.uses() {
+			want := use.want
+			want.Key, want.Secondary = keys[domain.SlotPrimary], keys[domain.SlotSecondary]
+			f.wantUse(t, name+" after PutKey", use.credential, want)
+		}
+	}
 }
 
 // useArguments alters what it handed in and what it was given.

@@ -1,8 +1,8 @@
 package portstest
 
 import (
-	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,12 +12,13 @@ import (
 // AuditLog checks every sentence in the comment of ports.AuditLog. It needs AuditLog and
 // Records of the Store.
 func AuditLog(t *testing.T, open OpenStore) {
-	check(t, open, auditLog, []sentence{
+	check(t, open, auditLog, append([]sentence{
 		{"Append stores the record", 0, appendStores},
+		{"Append stores several in their order, all of them or none", 0, appendSeveral},
 		{"Append stands behind what was written before, by any view and on any instance", projects, appendOrder},
 		{"an outage and an ended context are Unavailable, and nothing is stored", 0, appendUnavailable},
 		{"all methods are safe for concurrent use, and nothing is lost", 0, appendConcurrent},
-	})
+	}, auditChainSentences...))
 }
 
 // appendStores has an actor and an outcome of each sort, and the same record twice.
@@ -45,6 +46,23 @@ func appendStores(t *testing.T, f *fixture) {
 	}
 }
 
+func appendSeveral(t *testing.T, f *fixture) {
+	var recs []domain.Record
+	for range 300 {
+		recs = append(recs, f.record(domain.ActionForward, "p"))
+	}
+	wantNil(t, "Append of none", f.AuditLog.Append(t.Context()))
+	wantNil(t, "Append of several", f.AuditLog.Append(t.Context(), recs...))
+	f.log = recs
+	f.wantRecords(t, "after Append of several")
+	bad := slices.Clone(recs[:3])
+	bad[2].Object = "NUL \x00"
+	if err := f.AuditLog.Append(t.Context(), bad...); err == nil {
+		f.log = append(f.log, bad...) // an adapter may keep any text
+	}
+	f.wantRecords(t, "after Append of several of which one may be refused")
+}
+
 func appendOrder(t *testing.T, f *fixture) {
 	for _, instance := range append(f.instances(t), f.Store) {
 		p := f.addNamed(t, "p")
@@ -57,11 +75,13 @@ func appendOrder(t *testing.T, f *fixture) {
 }
 
 func appendUnavailable(t *testing.T, f *fixture) {
-	f.wantUnavailable(t, func(t *testing.T) { f.wantRecords(t, "after calls under ended contexts") },
-		call{"Append", func(ctx context.Context) error {
-			return f.AuditLog.Append(ctx, f.record(domain.ActionForward, "p"))
-		}},
-	)
+	f.append(t, 1)
+	f.wantUnavailable(t, func(t *testing.T) {
+		f.wantRecords(t, "after calls under ended contexts")
+		head, err := f.AuditLog.Head(t.Context())
+		wantNil(t, "Head", err)
+		wantSame(t, "the head after calls under ended contexts", head, domain.AuditHead{})
+	}, f.auditCalls()...)
 }
 
 func appendConcurrent(t *testing.T, f *fixture) {

@@ -300,7 +300,7 @@ func callerElsewhere(t *testing.T, f *fixture) {
 		}
 	}
 	rec := f.record(domain.ActionLogout, domain.OnSession(login.ID))
-	wantNil(t, "End on the other instance", there.Sessions.End(t.Context(), login.ID, rec))
+	wantNil(t, "End on the other instance", there.Sessions.End(t.Context(), login.ID, "", rec))
 	f.wantNoCaller(t, "of a login that has ended on the other instance", login.ID)
 }
 

@@ -19,10 +19,9 @@ type Keyset struct {
 	// would have.
 	Cipher func(t *testing.T) ports.Cipher
 
-	// Turn adds a key to the keyset that is there and makes it the current one, for
-	// instances that are prepared from then on. It is nil where a keyset has one key for
-	// good.
-	Turn func(t *testing.T)
+	// Fixed returns an instance on a keyset that can't be changed from here, prepared. It
+	// is nil where every keyset can be changed.
+	Fixed func(t *testing.T) ports.Cipher
 
 	// Spoil makes the keyset one that can't be used. It is nil where that can't happen.
 	Spoil func(t *testing.T)
@@ -55,6 +54,20 @@ func Cipher(t *testing.T, open OpenKeyset) {
 		{"Open says nothing more than Corrupt", cipherSilent},
 		{"arguments are neither kept nor modified", cipherArguments},
 		{"all methods are safe for concurrent use", cipherConcurrent},
+		{"Keys returns the current key first, then those that only open", cipherKeys},
+		{"Refresh makes the current key the one that another instance has made current", cipherRefresh},
+		{"what any instance has sealed opens on every other without Refresh", cipherOpensAnew},
+		{"Rotate adds a key and makes it the current one", cipherRotate},
+		{"known is called when every instance opens what it seals, and before anything else is sealed with the new key", cipherKnown},
+		{"the error of known is returned as it is, and the current key is the one that it was", cipherKnownFails},
+		{"rotations at the same time come one after the other, and none loses the key of another", cipherRotations},
+		{"Retire takes out the keys that are named, each once, and returns them", cipherRetire},
+		{"Retire of no key by name takes out all but the current one, and may find none", cipherRetireAll},
+		{"allow is called when no instance seals with the keys any more", cipherAllow},
+		{"the error of allow is returned as it is, and nothing is changed", cipherAllowFails},
+		{"Retire is Conflict for the current key and NotFound for a key that is not there", cipherRetireRefused},
+		{"a keyset that can't be changed from here is Conflict for Rotate and Retire, with a sentence", cipherFixed},
+		{"Refresh, Rotate and Retire are Unavailable before Prepare and under an ended context", cipherNotNow},
 	} {
 		t.Run(s.name, func(t *testing.T) { s.run(t, open) })
 	}
@@ -285,15 +298,12 @@ func cipherNamesKey(t *testing.T, open OpenKeyset) {
 // cipherTurned turns the keyset over several times, and opens what each key sealed.
 func cipherTurned(t *testing.T, open OpenKeyset) {
 	k := open(t)
-	if k.Turn == nil {
-		t.Log("not checked: this keyset has one key for good")
-		return
-	}
+	first := prepared(t, k)
 	var all []domain.Sealed
 	names := map[domain.KeyID]bool{}
 	for turn := range 4 {
 		if turn > 0 {
-			k.Turn(t)
+			rotate(t, first)
 		}
 		c := prepared(t, k)
 		s := seal(t, c, aKey, keyBinding)

@@ -15,8 +15,9 @@ import (
 const maxCookie = 3800
 
 // Cookies checks every sentence in the comments of ports.Cookies. Each call of open
-// returns cookies under another keyset.
-func Cookies(t *testing.T, open func(t *testing.T) ports.Cookies) {
+// returns cookies under another keyset, and what makes another key of it the one that
+// seals, and returns that key.
+func Cookies(t *testing.T, open func(t *testing.T) (c ports.Cookies, rotate func() domain.KeyID)) {
 	for _, s := range []struct {
 		name string
 		run  func(t *testing.T, open func(t *testing.T) ports.Cookies)
@@ -30,8 +31,14 @@ func Cookies(t *testing.T, open func(t *testing.T) ports.Cookies) {
 		{"Open says nothing more than NotAuthenticated", cookiesSilent},
 		{"all methods are safe for concurrent use", cookiesConcurrent},
 	} {
-		t.Run(s.name, func(t *testing.T) { s.run(t, open) })
+		t.Run(s.name, func(t *testing.T) {
+			s.run(t, func(t *testing.T) ports.Cookies {
+				c, _ := open(t)
+				return c
+			})
+		})
 	}
+	t.Run("Seal and Open return the key that sealed, whichever key seals now", func(t *testing.T) { cookiesKeys(t, open) })
 }
 
 var (
@@ -65,24 +72,24 @@ func claims() map[string]domain.Claims {
 
 func cookieOf(t *testing.T, c ports.Cookies, claims domain.Claims) string {
 	t.Helper()
-	text, err := c.Seal(claims)
+	text, _, err := c.Seal(claims)
 	wantNil(t, "Seal", err)
 	return text
 }
 
 func wantNotAuthenticated(t *testing.T, what string, c ports.Cookies, kind domain.SessionKind, text string) {
 	t.Helper()
-	got, err := c.Open(kind, text)
+	got, by, err := c.Open(kind, text)
 	wantKind(t, "Open, "+what, err, domain.NotAuthenticated)
-	if got != (domain.Claims{}) {
-		t.Fatalf("Open, %s: got claims with the error, want none", what)
+	if got != (domain.Claims{}) || by != "" {
+		t.Fatalf("Open, %s: got claims or a key with the error, want none", what)
 	}
 }
 
 func cookiesRoundTrip(t *testing.T, open func(t *testing.T) ports.Cookies) {
 	c := open(t)
 	for name, want := range claims() {
-		got, err := c.Open(want.Kind, cookieOf(t, c, want))
+		got, _, err := c.Open(want.Kind, cookieOf(t, c, want))
 		wantNil(t, "Open of the cookie of "+name, err)
 		wantSame(t, "what the cookie of "+name+" says", got, want)
 	}
@@ -183,7 +190,7 @@ func cookiesDamage(t *testing.T, open func(t *testing.T) ports.Cookies) {
 		for what, bad := range damagedTexts(text) {
 			wantNotAuthenticated(t, name+", "+what, c, claims.Kind, bad)
 		}
-		_, err := c.Open(claims.Kind, text)
+		_, _, err := c.Open(claims.Kind, text)
 		wantNil(t, "Open of "+name+", undamaged after all", err)
 	}
 }
@@ -193,11 +200,11 @@ func cookiesDamage(t *testing.T, open func(t *testing.T) ports.Cookies) {
 func cookiesSilent(t *testing.T, open func(t *testing.T) ports.Cookies) {
 	c, foreign := open(t), open(t)
 	text := cookieOf(t, c, loginClaims)
-	_, first := c.Open(domain.LoginSession, "")
+	_, _, first := c.Open(domain.LoginSession, "")
 	wantKind(t, "Open of nothing", first, domain.NotAuthenticated)
 	same := func(what string, kind domain.SessionKind, text string) {
 		t.Helper()
-		if _, err := c.Open(kind, text); err == nil || err.Error() != first.Error() {
+		if _, _, err := c.Open(kind, text); err == nil || err.Error() != first.Error() {
 			t.Fatalf("Open, %s: got the error %q, want the same text as for every other fault, %q", what, err, first)
 		}
 	}
@@ -208,6 +215,38 @@ func cookiesSilent(t *testing.T, open func(t *testing.T) ports.Cookies) {
 	same("another keyset", domain.LoginSession, cookieOf(t, foreign, loginClaims))
 }
 
+// cookiesKeys looks at each cookie again after each rotation.
+func cookiesKeys(t *testing.T, open func(t *testing.T) (ports.Cookies, func() domain.KeyID)) {
+	c, rotate := open(t)
+	type sealed struct {
+		claims domain.Claims
+		text   string
+		by     domain.KeyID
+	}
+	var all []sealed
+	var current domain.KeyID // not known before the first rotation
+	for range 3 {
+		for name, claims := range claims() {
+			text, by, err := c.Seal(claims)
+			wantNil(t, "Seal for "+name, err)
+			if by == "" || current != "" && by != current {
+				t.Fatalf("Seal for %s: got the key %q, want %q, which seals", name, by, current)
+			}
+			all = append(all, sealed{claims, text, by})
+		}
+		for _, s := range all {
+			got, by, err := c.Open(s.claims.Kind, s.text)
+			wantNil(t, "Open of a cookie from before a rotation", err)
+			wantSame(t, "what a cookie from before a rotation says", got, s.claims)
+			wantSame(t, "the key that sealed it", by, s.by)
+		}
+		before := current
+		if current = rotate(); current == "" || current == before {
+			t.Fatalf("rotate returned the key %q after %q, want another one", current, before)
+		}
+	}
+}
+
 func cookiesConcurrent(t *testing.T, open func(t *testing.T) ports.Cookies) {
 	c := open(t)
 	problems := make([]error, crowd)
@@ -215,12 +254,12 @@ func cookiesConcurrent(t *testing.T, open func(t *testing.T) ports.Cookies) {
 		want := assistantClaims
 		want.Session, want.User = sessionID(i), userID(i)
 		for range 16 {
-			text, err := c.Seal(want)
+			text, _, err := c.Seal(want)
 			if err != nil {
 				problems[i] = err
 				return
 			}
-			got, err := c.Open(want.Kind, text)
+			got, _, err := c.Open(want.Kind, text)
 			if err == nil && !got.Equal(want) {
 				err = errors.New("other claims came out than went in")
 			}

@@ -236,7 +236,7 @@ func (f *fixture) set(t *testing.T, s domain.Session) domain.Session {
 func (f *fixture) end(t *testing.T, id domain.SessionID) {
 	t.Helper()
 	rec := f.record(domain.ActionLogout, domain.OnSession(id))
-	wantNil(t, "preparing: Sessions.End", f.Sessions.End(t.Context(), id, rec))
+	wantNil(t, "preparing: Sessions.End", f.Sessions.End(t.Context(), id, "", rec))
 	f.log = append(f.log, rec)
 }
 

@@ -26,7 +26,11 @@ func Installation(t *testing.T, open OpenStore) {
 		{"a Prepare that waits for another returns promptly once its context is done", 0, prepareWaits},
 		{"a Prepare that is broken off locks nobody out and stores nothing", 0, prepareBroken},
 		{"Prepare of a schema that is newer than known is Conflict", 0, prepareNewer},
-		{"Known is Unavailable before Prepare", 0, knownBefore},
+		{"Reseal stores to in the place of from, with its record", 0, resealStores},
+		{"Reseal is Conflict unless from is what is stored, and then nothing is changed", 0, resealConflict},
+		{"of many Reseals from one value one succeeds", 0, resealAtOnce},
+		{"Reseal waits for a Prepare that is under way", 0, resealWaits},
+		{"Known and Reseal are Unavailable before Prepare", 0, knownBefore},
 		{"the other ports can be used after Prepare", projects, prepareReady},
 		{"what one instance writes another sees at once", 0, installationElsewhere},
 		{"arguments are neither kept nor modified, and results are the caller's own", 0, installationArguments},
@@ -273,6 +277,8 @@ func prepareNewer(t *testing.T, f *fixture) {
 func knownBefore(t *testing.T, f *fixture) {
 	for range 2 {
 		f.wantNothingKnown(t, "before Prepare")
+		err := f.Installation.Reseal(t.Context(), domain.Installation{}, installationOf(1), f.record(domain.ActionRotateKeys, "key:1"))
+		wantKind(t, "Reseal before Prepare", err, domain.Unavailable)
 	}
 }
 
@@ -323,6 +329,110 @@ func installationArguments(t *testing.T, f *fixture) {
 		t.Fatalf("Prepare whose check fails: got error %v, want %v", err, errRefused)
 	}
 	f.wantKnown(t, "after check cleared the bytes that it was handed", installationOf(1))
+	from, to := installationOf(1), installationOf(2)
+	wantNil(t, "Reseal", f.Installation.Reseal(t.Context(), from, to, f.record(domain.ActionRotateKeys, "key:2")))
+	wantSame(t, "what Reseal was given, afterwards", []domain.Installation{from, to}, []domain.Installation{installationOf(1), installationOf(2)})
+	clear(to.Known.Bytes)
+	clear(to.Pseudonyms.Bytes)
+	f.wantKnown(t, "after the caller cleared the bytes that Reseal was given", installationOf(2))
+}
+
+// reseal reseals, and notes the record.
+func (f *fixture) reseal(t *testing.T, what string, from, to domain.Installation) {
+	t.Helper()
+	rec := f.record(domain.ActionRotateKeys, domain.OnKey(to.Known.Key))
+	wantNil(t, what+": Reseal", f.Installation.Reseal(t.Context(), from, to, rec))
+	f.log = append(f.log, rec)
+	f.wantKnown(t, what, to)
+	f.wantRecords(t, what)
+}
+
+func resealStores(t *testing.T, f *fixture) {
+	is := installationOf(1)
+	f.prepare(t, "the first time", domain.Installation{}, is)
+	for n := 2; n < 5; n++ {
+		to := installationOf(n)
+		f.reseal(t, "another", is, to)
+		is = to
+	}
+	without := installationOf(5)
+	without.Pseudonyms = domain.Sealed{}
+	f.reseal(t, "one without pseudonyms", is, without)
+	f.reseal(t, "one with pseudonyms again", without, installationOf(6))
+	f.prepare(t, "after Reseal", installationOf(6), installationOf(7))
+}
+
+// resealConflict changes each part of from alone.
+func resealConflict(t *testing.T, f *fixture) {
+	refused := func(what string, from domain.Installation) {
+		t.Helper()
+		err := f.Installation.Reseal(t.Context(), from, installationOf(9), f.record(domain.ActionRotateKeys, "key:9"))
+		wantKind(t, "Reseal from "+what, err, domain.Conflict)
+	}
+	f.prepare(t, "the first time", domain.Installation{}, installationOf(1))
+	for what, change := range map[string]func(i *domain.Installation){
+		"another known value":                       func(i *domain.Installation) { i.Known.Bytes = []byte("other") },
+		"a known value sealed by another key":       func(i *domain.Installation) { i.Known.Key = "another" },
+		"another origin":                            func(i *domain.Installation) { i.Origin = elsewhere },
+		"another key of the pseudonyms":             func(i *domain.Installation) { i.Pseudonyms.Bytes = []byte("other") },
+		"a key of pseudonyms sealed by another key": func(i *domain.Installation) { i.Pseudonyms.Key = "another" },
+		"no key of the pseudonyms":                  func(i *domain.Installation) { i.Pseudonyms = domain.Sealed{} },
+		"nothing":                                   func(i *domain.Installation) { *i = domain.Installation{} },
+	} {
+		from := installationOf(1)
+		change(&from)
+		refused(what, from)
+		f.wantKnown(t, "after Reseal from "+what, installationOf(1))
+	}
+	f.wantRecords(t, "after all")
+}
+
+func resealAtOnce(t *testing.T, f *fixture) {
+	at := f.instances(t)
+	f.prepare(t, "the first time", domain.Installation{}, installationOf(1))
+	const n = 16
+	errs, records := make([]error, n), make([]domain.Record, n)
+	for i := range records {
+		records[i] = f.record(domain.ActionRotateKeys, fmt.Sprintf("key:%d", i))
+	}
+	atOnce(n, func(i int) {
+		errs[i] = at[i%len(at)].Installation.Reseal(t.Context(), installationOf(1), installationOf(2+i), records[i])
+	})
+	won := 0
+	for i, err := range errs {
+		if err == nil {
+			won++
+			f.log = append(f.log, records[i])
+			f.wantKnown(t, "after all", installationOf(2+i))
+			continue
+		}
+		wantKind(t, "a Reseal beside others", err, domain.Conflict)
+	}
+	wantSame(t, "how many Reseals from one value succeeded", won, 1)
+	f.wantRecords(t, "after all")
+}
+
+// resealWaits reseals while a Prepare is in the middle of its check, and then the value
+// that it stores.
+func resealWaits(t *testing.T, f *fixture) {
+	at := f.instances(t)
+	f.prepare(t, "the first time", domain.Installation{}, installationOf(1))
+	rec := f.record(domain.ActionRotateKeys, "key:3")
+	done := make(chan error, 1)
+	wantNil(t, "Prepare", at[0].Installation.Prepare(t.Context(), func(domain.Installation) (domain.Installation, error) {
+		go func() {
+			done <- at[len(at)-1].Installation.Reseal(t.Context(), installationOf(2), installationOf(3), rec)
+		}()
+		linger()
+		select {
+		case err := <-done:
+			t.Errorf("Reseal beside a Prepare: it came back with error %v, want it to wait", err)
+		default:
+		}
+		return installationOf(2), nil
+	}))
+	wantNil(t, "Reseal of what a Prepare has stored meanwhile", <-done)
+	f.wantKnown(t, "after Reseal", installationOf(3))
 }
 
 func installationUnavailable(t *testing.T, f *fixture) {
@@ -330,6 +440,9 @@ func installationUnavailable(t *testing.T, f *fixture) {
 	f.wantUnavailable(t, func(t *testing.T) { f.wantKnown(t, "after calls under ended contexts", installationOf(1)) },
 		call{"Prepare", func(ctx context.Context) error {
 			return f.Installation.Prepare(ctx, put(installationOf(2)))
+		}},
+		call{"Reseal", func(ctx context.Context) error {
+			return f.Installation.Reseal(ctx, installationOf(1), installationOf(2), f.record(domain.ActionRotateKeys, "key:2"))
 		}},
 		call{"Known", func(ctx context.Context) error {
 			_, err := f.Installation.Known(ctx)

@@ -54,6 +54,17 @@ func ProjectRepository(t *testing.T, open OpenStore) {
 		{"Revoke of what is not granted succeeds, changes nothing and keeps no record", 0, revokeUnknown},
 		{"no session outlives a Revoke at the same instant, and the grant given again revives none", users | sessions, revokeRace},
 		{"no session outlives a Remove at the same instant", users | sessions, removeRace},
+		{"PutKey puts the key into the slot and leaves the other, together with the record", 0, putKeyStores},
+		{"PutKey stores name and platform, in the grants too, what is known of the slot and when, and returns the project as stored", 0, putKeyRenames},
+		{"PutKey of an unknown id is NotFound and keeps no record", 0, putKeyUnknown},
+		{"of several PutKeys at the same instant one is left, whole", 0, putKeyAtOnce},
+		{"Remove forgets the keys of both slots", 0, removeForgetsKeys},
+		{"Refresh stores name and platform, in the grants too, together with the record", 0, refreshStores},
+		{"Refresh of what the project is called already changes nothing and keeps no record; an unknown id is NotFound", 0, refreshNothing},
+		{"MarkKey records what is known of either slot and leaves the other", 0, marksSlots},
+		{"MarkKey moves KeyChecked forward only, without a record where the status is known, and not at all where Voiceflow was not asked", 0, marksChecked},
+		{"MarkKey of what was asked before KeySet changes nothing", 0, marksBeforeSet},
+		{"MarkKey of a slot that has no key is NotFound and keeps no record", 0, marksEmptySlot},
 		{"MarkKey and MarkCredits record what is known, each alone, together with the record", 0, marksStore},
 		{"MarkKey and MarkCredits of what is known already change nothing and keep no record", 0, marksTwice},
 		{"MarkKey and MarkCredits of an unknown id are NotFound and keep no record", 0, marksUnknown},
@@ -97,9 +108,15 @@ func addStores(t *testing.T, f *fixture) {
 // wantKey fails the test unless the project has that key in the primary slot alone.
 func (f *fixture) wantKey(t *testing.T, what string, p domain.Project, want domain.Sealed) {
 	t.Helper()
+	f.wantKeys(t, what, p, map[domain.Slot]domain.Sealed{domain.SlotPrimary: want})
+}
+
+// wantKeys fails the test unless the project has exactly those keys.
+func (f *fixture) wantKeys(t *testing.T, what string, p domain.Project, want map[domain.Slot]domain.Sealed) {
+	t.Helper()
 	got, err := f.Projects.Keys(t.Context(), p.ID)
 	wantNil(t, what+": Keys", err)
-	wantSame(t, what+": Keys", got, map[domain.Slot]domain.Sealed{domain.SlotPrimary: want})
+	wantSame(t, what+": Keys", got, want)
 }
 
 // names are names as a project may have them: trimmed, 1 to 512 bytes of UTF-8 without
@@ -1127,7 +1144,7 @@ var marks = []struct {
 
 // markKey records what p says of its key.
 func (f *fixture) markKey(ctx context.Context, p domain.Project, rec domain.Record) error {
-	return f.Projects.MarkKey(ctx, p.ID, p.KeyStatus, rec)
+	return f.Projects.MarkKey(ctx, p.ID, domain.SlotPrimary, p.KeyStatus, p.KeyChecked, rec)
 }
 
 // markCredits records what p says of its credits.
@@ -1246,12 +1263,21 @@ func projectsElsewhere(t *testing.T, f *fixture) {
 	}
 	p.KeyStatus, p.Credits = domain.KeyRejected, domain.CreditsUsedUp
 	marked := []domain.Record{f.record(domain.ActionMarkKey, domain.OnProject(p.ID)), f.record(domain.ActionMarkCredits, domain.OnProject(p.ID))}
-	wantNil(t, "MarkKey on the other instance", there.MarkKey(t.Context(), p.ID, p.KeyStatus, marked[0]))
+	wantNil(t, "MarkKey on the other instance", there.MarkKey(t.Context(), p.ID, domain.SlotPrimary, p.KeyStatus, p.KeyChecked, marked[0]))
 	wantNil(t, "MarkCredits on the other instance", there.MarkCredits(t.Context(), p.ID, p.Credits, marked[1]))
 	f.log = append(f.log, marked...)
 	got, err = here.Find(t.Context(), everything, domain.ProjectRef{ID: p.ID})
 	wantNil(t, "Find after marks on the other instance", err)
 	wantSame(t, "the project after marks on the other instance", got, []domain.Project{p})
+
+	put := f.record(domain.ActionSetToken, domain.OnSlot(p.ID, domain.SlotSecondary))
+	p, err = there.PutKey(t.Context(), p.ID, domain.SlotSecondary, otherKey(p), domain.Description{Name: "renamed"}, f.clock.now(), put)
+	wantNil(t, "PutKey on the other instance", err)
+	f.log = append(f.log, put)
+	got, err = here.Find(t.Context(), everything, domain.ProjectRef{ID: p.ID})
+	wantNil(t, "Find after PutKey on the other instance", err)
+	wantSame(t, "the project after PutKey on the other instance", got, []domain.Project{p})
+	f.wantKeys(t, "after PutKey on the other instance", p, map[domain.Slot]domain.Sealed{domain.SlotPrimary: keyOf(p), domain.SlotSecondary: otherKey(p)})
 
 	rec := f.record(domain.ActionDeleteProject, domain.OnProject(p.ID))
 	wantNil(t, "Remove on the other instance", there.Remove(t.Context(), p.ID, rec))
@@ -1275,6 +1301,13 @@ func projectsArguments(t *testing.T, f *fixture) {
 	clear(got[domain.SlotPrimary].Bytes)
 	delete(got, domain.SlotPrimary)
 	f.wantKey(t, "after the caller cleared what Keys had returned", p, keyOf(p))
+
+	put := otherKey(p)
+	p, err = f.Projects.PutKey(t.Context(), p.ID, domain.SlotPrimary, put, domain.Description{Name: p.Name, Platform: p.Platform}, p.KeySet, f.record(domain.ActionSetToken, "p"))
+	wantNil(t, "PutKey", err)
+	wantSame(t, "the key that was handed to PutKey, afterwards", put, otherKey(p))
+	clear(put.Bytes)
+	f.wantKey(t, "after the caller cleared the bytes that it had handed to PutKey", p, otherKey(p))
 
 	second := f.project("second")
 	second.Voiceflow, second.Version = p.Voiceflow, p.Version
@@ -1371,11 +1404,25 @@ func projectsUnavailable(t *testing.T, f *fixture) {
 		call{"Revoke", func(ctx context.Context) error {
 			return f.Projects.Revoke(ctx, user, p.ID, f.record(domain.ActionRevokeProject, "p"))
 		}},
+		call{"PutKey", func(ctx context.Context) error {
+			_, err := f.Projects.PutKey(ctx, p.ID, domain.SlotSecondary, otherKey(p), domain.Description{Name: "other"}, f.clock.now(), f.record(domain.ActionSetToken, "p"))
+			return err
+		}},
+		call{"PutKey of an unknown id", func(ctx context.Context) error {
+			_, err := f.Projects.PutKey(ctx, projectID(404), domain.SlotPrimary, otherKey(p), domain.Description{Name: "other"}, f.clock.now(), f.record(domain.ActionSetToken, "unknown"))
+			return err
+		}},
+		call{"Refresh", func(ctx context.Context) error {
+			return f.Projects.Refresh(ctx, p.ID, domain.Description{Name: "other"}, f.record(domain.ActionRefreshProject, "p"))
+		}},
+		call{"Refresh of an unknown id", func(ctx context.Context) error {
+			return f.Projects.Refresh(ctx, projectID(404), domain.Description{Name: "other"}, f.record(domain.ActionRefreshProject, "unknown"))
+		}},
 		call{"MarkKey", func(ctx context.Context) error {
-			return f.Projects.MarkKey(ctx, p.ID, domain.KeyRejected, f.record(domain.ActionMarkKey, "p"))
+			return f.Projects.MarkKey(ctx, p.ID, domain.SlotPrimary, domain.KeyRejected, f.clock.now(), f.record(domain.ActionMarkKey, "p"))
 		}},
 		call{"MarkKey of an unknown id", func(ctx context.Context) error {
-			return f.Projects.MarkKey(ctx, projectID(404), domain.KeyRejected, f.record(domain.ActionMarkKey, "unknown"))
+			return f.Projects.MarkKey(ctx, projectID(404), domain.SlotPrimary, domain.KeyRejected, f.clock.now(), f.record(domain.ActionMarkKey, "unknown"))
 		}},
 		call{"MarkCredits", func(ctx context.Context) error {
 			return f.Projects.MarkCredits(ctx, p.ID, domain.CreditsUsedUp, f.record(domain.ActionMarkCredits, "p"))
@@ -1418,7 +1465,14 @@ func projectsConcurrent(t *testing.T, f *fixture) {
 				return cmp.Or(err, mismatch(scopesOf(got), want))
 			}},
 			{"MarkKey", func(ctx context.Context) error {
-				return view.MarkKey(ctx, shared.ID, []domain.KeyStatus{domain.KeyOK, domain.KeyRejected}[i%2], f.record(domain.ActionMarkKey, "shared"))
+				return view.MarkKey(ctx, shared.ID, domain.SlotPrimary, []domain.KeyStatus{domain.KeyOK, domain.KeyRejected}[i%2], f.clock.now(), f.record(domain.ActionMarkKey, "shared"))
+			}},
+			{"Refresh", func(ctx context.Context) error {
+				return view.Refresh(ctx, shared.ID, domain.Description{Name: "shared", Platform: []string{"webchat", "chatbot"}[i%2]}, f.record(domain.ActionRefreshProject, "shared"))
+			}},
+			{"PutKey", func(ctx context.Context) error {
+				got, err := view.PutKey(ctx, p.ID, domain.SlotPrimary, keyOf(p), domain.Description{Name: "same", Platform: p.Platform}, p.KeySet, f.record(domain.ActionSetToken, "p"))
+				return cmp.Or(err, mismatch(got, p))
 			}},
 			{"MarkCredits", func(ctx context.Context) error {
 				return view.MarkCredits(ctx, shared.ID, []domain.Credits{domain.CreditsOK, domain.CreditsUsedUp}[i%2], f.record(domain.ActionMarkCredits, "shared"))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,14 @@ func SessionStore(t *testing.T, open OpenStore) {
 		{"Touch reads its times in any zone and keeps microseconds", users, touchTimes},
 		{"Touch is NotFound for a session that never was or is over, and never revives", projects | users, touchOver},
 		{"End ends the session and what is under it, and nothing else, together with the record", projects | users, endEnds},
-		{"End of what never was or is over succeeds, changes nothing and keeps no record", users, endUnknown},
+		{"End of what never was or is over is NotFound, changes nothing and keeps no record", users, endUnknown},
+		{"End with a user is NotFound for a session of somebody else", projects | users, endOfUser},
+		{"EndAll ends all sessions of the user and nothing else, together with the record", projects | users, endAllEnds},
+		{"EndAll where there are none succeeds and keeps no record", projects | users, endAllNone},
+		{"what EndAll has ended stays ended while it is touched and marked, and under it nothing is opened, at the same instant", projects | users, endAllRace},
+		{"Page returns at most limit sessions of the user that are not over, in the order of their ids", projects | users, sessionPages},
+		{"MarkSealed records the key, keeps no record and changes nothing else", projects | users, markSealedMarks},
+		{"MarkSealed changes nothing of what never was or is over", projects | users, markSealedOver},
 		{"what has ended stays ended while it is touched, and under it nothing is opened, at the same instant", projects | users, endRace},
 		{"Sweep forgets at most limit sessions that are over, and returns how many", projects | users, sweepLimit},
 		{"several Sweeps at the same instant count each session once and take none that goes on", projects, sweepAtOnce},
@@ -500,8 +508,10 @@ func endUnknown(t *testing.T, f *fixture) {
 	stays.LastUsed, stays.Idle = domain.Instant(f.clock.now()), stays.Expires
 	f.clock.set(idle.Idle)
 	for what, id := range map[string]domain.SessionID{"never was": sessionID(404), "has ended": ended.ID, "is over": idle.ID, "has no id": ""} {
-		err := f.Sessions.End(t.Context(), id, f.record(domain.ActionLogout, domain.OnSession(id)))
-		wantNil(t, "End of a session that "+what, err)
+		for _, of := range []domain.UserID{"", u.ID} {
+			err := f.Sessions.End(t.Context(), id, of, f.record(domain.ActionLogout, domain.OnSession(id)))
+			wantKind(t, "End of a session that "+what, err, domain.NotFound)
+		}
 	}
 	f.wantRecords(t, "after End of what never was or is over")
 	f.wantLive(t, "after End of what never was or is over", stays)
@@ -511,12 +521,237 @@ func endUnknown(t *testing.T, f *fixture) {
 	for i := range recs {
 		recs[i] = f.record(domain.ActionLogout, domain.OnSession(stays.ID))
 	}
-	atOnce(crowd, func(i int) { errs[i] = at[i%len(at)].Sessions.End(t.Context(), stays.ID, recs[i]) })
+	atOnce(crowd, func(i int) { errs[i] = at[i%len(at)].Sessions.End(t.Context(), stays.ID, "", recs[i]) })
+	succeeded := 0
 	for _, err := range errs {
-		wantNil(t, fmt.Sprintf("one of %d Ends at the same instant", crowd), err)
+		if err == nil {
+			succeeded++
+			continue
+		}
+		wantKind(t, fmt.Sprintf("one of %d Ends at the same instant", crowd), err, domain.NotFound)
 	}
+	wantSame(t, fmt.Sprintf("how many of %d Ends at the same instant succeeded", crowd), succeeded, 1)
 	f.wantOver(t, "after many Ends at the same instant", stays)
 	f.wantOneOf(t, "after many Ends at the same instant", recs)
+}
+
+func endOfUser(t *testing.T, f *fixture) {
+	h := f.household(t)
+	all := append(append(h.ofMember(), h.ofAdmin()...), h.others...)
+	for _, s := range all {
+		for _, of := range []domain.UserID{h.member.ID, h.admin.ID, h.other.ID, "nobody"} {
+			if of == s.User {
+				continue
+			}
+			err := f.Sessions.End(t.Context(), s.ID, of, f.record(domain.ActionDeleteSession, domain.OnSession(s.ID)))
+			wantKind(t, "End of a session of somebody else", err, domain.NotFound)
+		}
+	}
+	f.wantLive(t, "that somebody else wanted to end", all...)
+	f.wantRecords(t, "after Ends of sessions of somebody else")
+	for _, s := range []domain.Session{h.underSecond, h.login, h.host} {
+		rec := f.record(domain.ActionDeleteSession, domain.OnSession(s.ID))
+		wantNil(t, "End of a session of that user", f.Sessions.End(t.Context(), s.ID, h.member.ID, rec))
+		f.log = append(f.log, rec)
+	}
+	f.wantOver(t, "that their user has ended", h.login, h.under, h.underSecond, h.host)
+	f.wantLive(t, "of others, and those left", append(append([]domain.Session{h.second}, h.ofAdmin()...), h.others...)...)
+	f.wantRecords(t, "after Ends of one's own sessions")
+}
+
+// endAll ends the sessions of a user who has some.
+func (f *fixture) endAll(t *testing.T, user domain.UserID) {
+	t.Helper()
+	rec := f.record(domain.ActionDeleteUserSessions, domain.OnUser(user))
+	wantNil(t, "EndAll", f.Sessions.EndAll(t.Context(), user, rec))
+	f.log = append(f.log, rec)
+}
+
+// endAllEnds has an assistant session whose login is over, and users who have no login.
+func endAllEnds(t *testing.T, f *fixture) {
+	h := f.household(t)
+	f.endAll(t, h.member.ID)
+	f.wantOver(t, "of the user", h.ofMember()...)
+	f.wantLive(t, "of others", append(h.ofAdmin(), h.others...)...)
+	f.endAll(t, "a host's admin")
+	f.wantOver(t, "of a host's user", h.others[3])
+	f.wantLive(t, "of others", append(h.ofAdmin(), h.others[:3]...)...)
+	f.wantRecords(t, "after each EndAll")
+
+	login := f.login(t, h.member)
+	under := f.used(t, f.set(t, f.under(login, h.p.ID)))
+	under.Idle = under.Expires.Add(time.Hour)
+	f.clock.set(login.Idle)
+	f.wantOver(t, "idle for too long", login)
+	f.endAll(t, h.member.ID)
+	f.wantOver(t, "under a login that was over", under)
+	f.wantRecords(t, "after EndAll of what is under a login that is over")
+	f.wantLive(t, "opened after EndAll", f.login(t, h.member))
+}
+
+func endAllNone(t *testing.T, f *fixture) {
+	h := f.household(t)
+	none := f.member(t, "none")
+	wantEnded := func(what string, user domain.UserID) {
+		t.Helper()
+		err := f.Sessions.EndAll(t.Context(), user, f.record(domain.ActionDeleteUserSessions, domain.OnUser(user)))
+		wantNil(t, "EndAll of "+what, err)
+		f.wantRecords(t, "after EndAll of "+what)
+	}
+	wantEnded("a user without sessions", none.ID)
+	wantEnded("a user who never was", userID(404))
+	wantEnded("no user", "")
+	f.wantLive(t, "of others", append(append(h.ofMember(), h.ofAdmin()...), h.others...)...)
+	f.endAll(t, h.member.ID)
+	wantEnded("a user whose sessions have ended", h.member.ID)
+	f.clock.set(h.adminLogin.Idle.Add(time.Hour))
+	wantEnded("a user whose sessions are over", h.admin.ID)
+
+	at := f.instances(t)
+	f.login(t, h.member)
+	f.login(t, h.member)
+	recs, errs := make([]domain.Record, 8), make([]error, 8)
+	for i := range recs {
+		recs[i] = f.record(domain.ActionDeleteUserSessions, domain.OnUser(h.member.ID))
+	}
+	atOnce(len(recs), func(i int) { errs[i] = at[i%len(at)].Sessions.EndAll(t.Context(), h.member.ID, recs[i]) })
+	for _, err := range errs {
+		wantNil(t, "one of several EndAlls at the same instant", err)
+	}
+	f.wantOneOf(t, "after several EndAlls at the same instant", recs)
+	page, err := f.Sessions.Page(t.Context(), h.member.ID, domain.Cursor{}, 10)
+	wantNil(t, "Page", err)
+	wantSame(t, "how many sessions are left after several EndAlls at the same instant", len(page), 0)
+}
+
+// endAllRace fails for an adapter that looks for the sessions first and removes them then
+// one by one, and for one that writes a session back whole.
+func endAllRace(t *testing.T, f *fixture) {
+	p := f.addNamed(t, "p")
+	u := f.member(t, "ana", p.ID)
+	at := f.instances(t)
+	for range rounds {
+		login, second := f.login(t, u), f.login(t, u)
+		first := f.set(t, f.under(login, p.ID))
+		tries := []domain.Session{f.under(login, p.ID), f.under(second, p.ID), f.under(login, p.ID), f.under(second, p.ID)}
+		f.openDuring(t, "EndAll", u, tries, domain.ActionDeleteUserSessions,
+			func(rec domain.Record) error { return f.Sessions.EndAll(t.Context(), u.ID, rec) }, domain.NotAllowed)
+		f.wantOver(t, "ended, and what was under it from before", login, second, first)
+
+		used := f.login(t, u)
+		rec := f.record(domain.ActionDeleteUserSessions, domain.OnUser(u.ID))
+		errs := make([]error, 8)
+		atOnce(len(errs), func(i int) {
+			view := at[i%len(at)].Sessions
+			switch {
+			case i == 0:
+				errs[i] = view.EndAll(t.Context(), u.ID, rec)
+			case i%2 == 0:
+				errs[i] = view.MarkSealed(t.Context(), used.ID, domain.KeyID(fmt.Sprint(i)))
+			default:
+				errs[i] = view.Touch(t.Context(), used.ID, f.clock.now().Add(time.Minute), used.Idle.Add(time.Minute))
+			}
+		})
+		f.log = append(f.log, rec)
+		for i, err := range errs {
+			if err != nil && (i%2 == 0 || domain.KindOf(err) != domain.NotFound) {
+				t.Fatalf("call %d beside EndAll: got %v, want success, or NotFound of Touch", i, err)
+			}
+		}
+		f.wantOver(t, "used during EndAll", used)
+		f.wantRecords(t, "after EndAll beside uses")
+	}
+}
+
+// wantPages fails the test unless the pages of the user's sessions are these.
+func (f *fixture) wantPages(t *testing.T, what string, user domain.UserID, want ...domain.Session) {
+	t.Helper()
+	for _, limit := range []int{1, 2, 3, len(want) + 1} {
+		var got []domain.Session
+		for after := (domain.Cursor{}); ; {
+			page, err := f.Sessions.Page(t.Context(), user, after, limit)
+			wantNil(t, what+": Page", err)
+			if len(page) > limit {
+				t.Fatalf("%s: Page: got %d sessions, want at most %d", what, len(page), limit)
+			}
+			got = append(got, page...)
+			if len(page) < limit {
+				break
+			}
+			after = domain.Cursor{Name: "passed over", ID: string(page[len(page)-1].ID)}
+		}
+		wantSame(t, fmt.Sprintf("%s: the sessions in pages of %d", what, limit), got, want)
+	}
+}
+
+func sessionPages(t *testing.T, f *fixture) {
+	h := f.household(t)
+	inOrder := func(all ...domain.Session) []domain.Session {
+		return slices.SortedFunc(slices.Values(all), func(a, b domain.Session) int { return cmp.Compare(a.ID, b.ID) })
+	}
+	f.wantPages(t, "of a member", h.member.ID, inOrder(h.ofMember()...)...)
+	f.wantPages(t, "of an admin", h.admin.ID, inOrder(h.ofAdmin()...)...)
+	f.wantPages(t, "of a host's user", "a host's admin", h.others[3])
+	f.wantPages(t, "of nobody", "nobody")
+	f.wantPages(t, "of no user", "")
+	for _, limit := range []int{0, -1} {
+		got, err := f.Sessions.Page(t.Context(), h.member.ID, domain.Cursor{}, limit)
+		wantNil(t, "Page of nothing", err)
+		wantSame(t, fmt.Sprintf("how many sessions a page of %d has", limit), len(got), 0)
+	}
+	odd, err := f.Sessions.Page(t.Context(), "' OR 1=1 --", domain.Cursor{ID: "' OR 1=1 --"}, 10)
+	wantNil(t, "Page of an odd user", err)
+	wantSame(t, "how many sessions an odd user has", len(odd), 0)
+
+	f.end(t, h.login.ID)
+	f.wantPages(t, "after one has ended", h.member.ID, inOrder(h.second, h.underSecond, h.host)...)
+	long := f.used(t, h.second)
+	long.LastUsed, long.Idle = domain.Instant(f.clock.now()), h.second.Expires.Add(time.Hour)
+	f.clock.set(h.second.Idle.Add(-1))
+	f.wantPages(t, "a nanosecond before some are over", h.member.ID, inOrder(long, h.underSecond, h.host)...)
+	f.clock.set(h.host.Idle)
+	f.wantPages(t, "when all but one are over", h.member.ID, long)
+	f.clock.set(long.Expires)
+	f.wantPages(t, "when all are over", h.member.ID)
+	f.wantRecords(t, "after Pages, which keep none")
+}
+
+func markSealedMarks(t *testing.T, f *fixture) {
+	h := f.household(t)
+	login := f.newLogin(h.member.ID)
+	login.SealedBy = "1886453126"
+	rec := f.record(domain.ActionLogin, domain.OnSession(login.ID))
+	wantNil(t, "OpenLogin", f.Sessions.OpenLogin(t.Context(), login, h.member.PasswordHash, rec))
+	f.log = append(f.log, rec)
+	for _, by := range []domain.KeyID{"1886453126", "42", "42", "1886453126"} {
+		for _, s := range []*domain.Session{&login, &h.under, &h.host} {
+			at := f.instances(t)
+			wantNil(t, "MarkSealed", at[len(at)-1].Sessions.MarkSealed(t.Context(), s.ID, by))
+			s.SealedBy = by
+			f.wantLive(t, "after MarkSealed", *s)
+		}
+	}
+	f.wantLive(t, "that nobody marked", append(append([]domain.Session{h.login, h.second}, h.ofAdmin()...), h.others...)...)
+	if f.Callers != nil {
+		caller, err := f.Callers.BySession(t.Context(), login.ID)
+		wantNil(t, "Callers.BySession", err)
+		wantSame(t, "the login of the caller after MarkSealed", caller.Login, login)
+	}
+	f.wantRecords(t, "after MarkSealed, which keeps none")
+}
+
+func markSealedOver(t *testing.T, f *fixture) {
+	u := f.member(t, "ana")
+	ended, idle := f.login(t, u), f.login(t, u)
+	f.end(t, ended.ID)
+	f.clock.set(idle.Idle)
+	for _, id := range []domain.SessionID{ended.ID, idle.ID, sessionID(404), ""} {
+		wantNil(t, "MarkSealed", f.Sessions.MarkSealed(t.Context(), id, "42"))
+	}
+	f.clock.set(idle.Idle.Add(-1))
+	f.wantLive(t, "that was marked at a time at which it was over", idle)
+	f.wantOver(t, "ended, after MarkSealed", ended)
+	f.wantRecords(t, "after MarkSealed of what is over")
 }
 
 // endRace fails for an adapter that looks for the login first and stores the session then,
@@ -530,7 +765,7 @@ func endRace(t *testing.T, f *fixture) {
 		first := f.set(t, f.under(login, p.ID))
 		tries := []domain.Session{f.under(login, p.ID), f.under(login, p.ID), f.under(login, p.ID), f.under(login, p.ID)}
 		f.openDuring(t, "End of the login", u, tries, domain.ActionLogout,
-			func(rec domain.Record) error { return f.Sessions.End(t.Context(), login.ID, rec) }, domain.NotAllowed)
+			func(rec domain.Record) error { return f.Sessions.End(t.Context(), login.ID, "", rec) }, domain.NotAllowed)
 		f.wantOver(t, "ended, and what was under it from before", login, first)
 
 		touched := f.login(t, u)
@@ -538,7 +773,7 @@ func endRace(t *testing.T, f *fixture) {
 		errs := make([]error, 8)
 		atOnce(len(errs), func(i int) {
 			if i == 0 {
-				errs[i] = f.Sessions.End(t.Context(), touched.ID, rec)
+				errs[i] = f.Sessions.End(t.Context(), touched.ID, "", rec)
 				return
 			}
 			errs[i] = at[i%len(at)].Sessions.Touch(t.Context(), touched.ID, f.clock.now().Add(time.Minute), touched.Idle.Add(time.Minute))
@@ -650,7 +885,7 @@ func sessionsElsewhere(t *testing.T, f *fixture) {
 	login.LastUsed, login.Idle = login.LastUsed.Add(time.Minute), login.Idle.Add(time.Minute)
 	f.wantLive(t, "touched on the other instance", login)
 	rec := f.record(domain.ActionLogout, domain.OnSession(login.ID))
-	wantNil(t, "End on the other instance", there.End(t.Context(), login.ID, rec))
+	wantNil(t, "End on the other instance", there.End(t.Context(), login.ID, "", rec))
 	f.log = append(f.log, rec)
 	f.wantOver(t, "ended on the other instance", login)
 	f.wantRecords(t, "of both instances")
@@ -702,11 +937,30 @@ func sessionsUnavailable(t *testing.T, f *fixture) {
 			return f.Sessions.Touch(ctx, sessionID(404), f.clock.now(), login.Expires)
 		}},
 		call{"End", func(ctx context.Context) error {
-			return f.Sessions.End(ctx, login.ID, f.record(domain.ActionLogout, "login"))
+			return f.Sessions.End(ctx, login.ID, "", f.record(domain.ActionLogout, "login"))
 		}},
 		call{"End of an unknown id", func(ctx context.Context) error {
-			return f.Sessions.End(ctx, sessionID(404), f.record(domain.ActionLogout, "unknown"))
+			return f.Sessions.End(ctx, sessionID(404), "", f.record(domain.ActionLogout, "unknown"))
 		}},
+		call{"End of somebody else's", func(ctx context.Context) error {
+			return f.Sessions.End(ctx, login.ID, "somebody", f.record(domain.ActionLogout, "login"))
+		}},
+		call{"EndAll", func(ctx context.Context) error {
+			return f.Sessions.EndAll(ctx, u.ID, f.record(domain.ActionDeleteUserSessions, "all"))
+		}},
+		call{"EndAll of a user without sessions", func(ctx context.Context) error {
+			return f.Sessions.EndAll(ctx, userID(404), f.record(domain.ActionDeleteUserSessions, "none"))
+		}},
+		call{"Page", func(ctx context.Context) error {
+			_, err := f.Sessions.Page(ctx, u.ID, domain.Cursor{}, 10)
+			return err
+		}},
+		call{"Page of nobody", func(ctx context.Context) error {
+			_, err := f.Sessions.Page(ctx, userID(404), domain.Cursor{}, 10)
+			return err
+		}},
+		call{"MarkSealed", func(ctx context.Context) error { return f.Sessions.MarkSealed(ctx, login.ID, "42") }},
+		call{"MarkSealed of an unknown id", func(ctx context.Context) error { return f.Sessions.MarkSealed(ctx, sessionID(404), "42") }},
 		call{"Sweep", func(ctx context.Context) error {
 			_, err := f.Sessions.Sweep(ctx, 10)
 			return err
@@ -745,7 +999,7 @@ func sessionsConcurrent(t *testing.T, f *fixture) {
 					return err
 				}},
 				{"End", func(ctx context.Context) error {
-					return view.End(ctx, login.ID, f.record(domain.ActionLogout, "login"))
+					return view.End(ctx, login.ID, "", f.record(domain.ActionLogout, "login"))
 				}},
 			} {
 				if err := step.do(t.Context()); err != nil && problems[i] == nil {

@@ -23,6 +23,8 @@ type Store struct {
 	Usage         ports.Usage
 	AuditLog      ports.AuditLog
 	Installation  ports.Installation
+	Sealings      ports.Sealings
+	Archive       ports.Archive
 
 	// Records reads the audit rows, in the order in which they were written. It is
 	// needed by every suite but that of Installation.

@@ -33,12 +33,15 @@ const (
 	conversations
 	usage
 	auditLog
+	sealings
+	archive
 )
 
 func (v views) String() string {
 	var names []string
 	for i, name := range []string{
 		"Projects", "Users", "Sessions", "Callers", "Installation", "Access", "AccessTokens", "Conversations", "Usage", "AuditLog",
+		"Sealings", "Archive",
 	} {
 		if v&(1<<i) != 0 {
 			names = append(names, name)
@@ -52,6 +55,7 @@ func (s Store) views() (has views) {
 		projects: s.Projects != nil, users: s.Users != nil, sessions: s.Sessions != nil, callers: s.Callers != nil,
 		installation: s.Installation != nil, access: s.Access != nil, accessTokens: s.AccessTokens != nil,
 		conversations: s.Conversations != nil, usage: s.Usage != nil, auditLog: s.AuditLog != nil,
+		sealings: s.Sealings != nil, archive: s.Archive != nil,
 	} {
 		if there {
 			has |= view

@@ -30,6 +30,10 @@ type Assistant struct {
 	// Key opens the assistant. It is a plain string because it opens nothing
 	// but this stand-in.
 	Key string
+	// SecondKey opens it as well, as Voiceflow lets a secondary key be live beside the
+	// primary one while they are rotated; "" for none
+	// (https://docs.voiceflow.com/api-reference/authentication).
+	SecondKey string
 	// CreatedAt is sent as the project's createdAt. When it is zero, only
 	// [Shape2022] has one, the time in ProjectID.
 	CreatedAt time.Time
@@ -131,6 +135,14 @@ func NewKey() string {
 }
 
 var objectID = regexp.MustCompile(`^[0-9a-f]{24}$`)
+
+// keys are the keys that open a.
+func (a Assistant) keys() []string {
+	if a.SecondKey == "" || a.SecondKey == a.Key {
+		return []string{a.Key}
+	}
+	return []string{a.Key, a.SecondKey}
+}
 
 func (a Assistant) check() error {
 	switch {

@@ -50,7 +50,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, FormBare, "invalid environment tag")
 	case !found:
 		refuse(w, http.StatusNotFound, FormLegacy, "Model not found. Ensure project is properly rendered.")
-	case a.Key != key:
+	case !slices.Contains(a.keys(), key):
 		refuse(w, http.StatusUnauthorized, FormLegacy, "Unauthorized")
 	default:
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")

@@ -108,7 +108,8 @@ func (s *Server) Close() {
 }
 
 // Add makes Voiceflow know the assistants. An assistant with the version id of
-// one that is there takes its place: the old name, key and aliases are gone.
+// one that is there takes its place: the old name, keys and aliases are gone, at once and
+// for every call from then on. So keys are made, promoted and revoked.
 // It fails, and adds none, when an id is not 24 hex digits or a key is empty.
 func (s *Server) Add(assistants ...Assistant) error {
 	for _, a := range assistants {
@@ -121,7 +122,9 @@ func (s *Server) Add(assistants ...Assistant) error {
 	for _, a := range assistants {
 		s.forget(a.VersionID)
 		s.byVersion[a.VersionID] = a
-		s.byKey[a.Key] = append(s.byKey[a.Key], a.VersionID)
+		for _, key := range a.keys() {
+			s.byKey[key] = append(s.byKey[key], a.VersionID)
+		}
 		for _, alias := range a.Aliases {
 			s.byAlias[environment{a.ProjectID, alias}] = a.VersionID
 		}
@@ -136,9 +139,11 @@ func (s *Server) forget(versionID string) {
 		return
 	}
 	delete(s.byVersion, versionID)
-	s.byKey[old.Key] = slices.DeleteFunc(s.byKey[old.Key], func(id string) bool { return id == versionID })
-	if len(s.byKey[old.Key]) == 0 {
-		delete(s.byKey, old.Key)
+	for _, key := range old.keys() {
+		s.byKey[key] = slices.DeleteFunc(s.byKey[key], func(id string) bool { return id == versionID })
+		if len(s.byKey[key]) == 0 {
+			delete(s.byKey, key)
+		}
 	}
 	for _, alias := range old.Aliases {
 		// A later assistant may have taken the alias over.

@@ -388,6 +388,44 @@ func TestAddReplacesAnAssistant(t *testing.T) {
 	}
 }
 
+func TestBothKeysOpenWhileTheyAreLive(t *testing.T) {
+	a := voiceflowtest.NewAssistant("Rotated", voiceflowtest.Shape2026)
+	first, second := a.Key, voiceflowtest.NewKey()
+	s := start(t, a)
+	wants := func(when string, status map[string]int) {
+		t.Helper()
+		for key, want := range status {
+			with := a
+			with.Key = key
+			if resp, _, _ := fetch(t, s, with); resp.StatusCode != want {
+				t.Errorf("%s: an export by %s is a %d, want %d", when, map[string]string{first: "the first key", second: "the second key"}[key], resp.StatusCode, want)
+			}
+			turn := asking(t, s, key, "versionID", "main")
+			if want == 401 {
+				turn.want(400, "POST", "/state/user/ben/interact", says("hi"))
+			} else {
+				turn.want(want, "POST", "/state/user/ben/interact", says("hi"))
+			}
+		}
+	}
+	live := func(key, second string) {
+		t.Helper()
+		a.Key, a.SecondKey = key, second
+		if err := s.Add(a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wants("before", map[string]int{first: 200, second: 401})
+	live(first, second)
+	wants("while both are live", map[string]int{first: 200, second: 200})
+	live(second, "")
+	wants("after the first was revoked", map[string]int{first: 401, second: 200})
+	live(second, second)
+	wants("while both are one", map[string]int{first: 401, second: 200})
+	live(first, "")
+	wants("after both were replaced", map[string]int{first: 200, second: 401})
+}
+
 func TestAddRefusesWhatCannotBeAnAssistant(t *testing.T) {
 	s := start(t)
 	for name, change := range map[string]func(*voiceflowtest.Assistant){

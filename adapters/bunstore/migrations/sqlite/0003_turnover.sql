@@ -11,8 +11,14 @@ CREATE INDEX projects_to_reenter ON projects (id)
 ALTER TABLE sessions ADD COLUMN sealed_by TEXT NOT NULL DEFAULT '';
 ALTER TABLE conversations ADD COLUMN handle_sealed_by TEXT NOT NULL DEFAULT '';
 
+-- A page of a user's sessions is in the order of their ids.
+DROP INDEX sessions_by_user;
+CREATE INDEX sessions_by_user ON sessions (user_id, id);
+
 -- How many times it happened: refusals of a minute share a row.
 ALTER TABLE audit ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
+-- The order in which it is read.
+CREATE INDEX audit_by_time ON audit (at, id);
 
 -- The chain of the audit: rows get their place and the hash over all before them just
 -- after they are written, so that writers need not wait for each other.
@@ -22,7 +28,8 @@ CREATE TABLE audit_chain (
     hash     BLOB    NOT NULL
 ) STRICT;
 
--- The signed end of the chain. Rows up to settled are all in the chain.
+-- The signed end of the chain. Rows up to settled are all in the chain, and none come
+-- any more.
 CREATE TABLE audit_head (
     id      INTEGER PRIMARY KEY CHECK (id = 1),
     seq     INTEGER NOT NULL,

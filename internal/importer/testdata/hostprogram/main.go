@@ -28,7 +28,7 @@ func main() {
 	cipher := tinkcipher.NewFile(folder+"/keyset.json", tinkcipher.FileOptions{})
 	service, err := app.Open(ctx, app.Ports{
 		Projects: store.Projects(), Sessions: store.Sessions(), Access: store.Access(), Conversations: store.Conversations(),
-		Usage: store.Usage(), AuditLog: store.AuditLog(), Installation: store.Installation(), Cipher: cipher,
+		Usage: store.Usage(), AuditLog: store.AuditLog(), Sealings: store.Sealings(), Installation: store.Installation(), Cipher: cipher,
 		Cookies: sealedcookie.New(cipher), Pseudonyms: tinkcipher.NewPseudonyms(), Voiceflow: client,
 	}, app.Options{})
 	check(err)

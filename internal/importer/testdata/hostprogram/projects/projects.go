@@ -26,7 +26,7 @@ type Repository struct {
 // entry is a project with what hangs on it, and goes with it.
 type entry struct {
 	domain.Project
-	key    domain.Sealed
+	keys   map[domain.Slot]domain.Sealed
 	grants []domain.Grant
 }
 
@@ -50,8 +50,7 @@ func (r *Repository) Add(ctx context.Context, p domain.Project, key domain.Seale
 				return &domain.Error{Kind: domain.AlreadyAdded, Projects: []domain.Project{e.Project}}
 			}
 		}
-		key.Bytes = slices.Clone(key.Bytes)
-		r.projects = append(r.projects, entry{Project: p, key: key})
+		r.projects = append(r.projects, entry{Project: p, keys: map[domain.Slot]domain.Sealed{domain.SlotPrimary: clone(key)}})
 		r.records = append(r.records, rec)
 		return nil
 	})
@@ -88,7 +87,10 @@ func (r *Repository) Page(ctx context.Context, in domain.Visible, after domain.C
 func (r *Repository) Keys(ctx context.Context, id domain.ProjectID) (map[domain.Slot]domain.Sealed, error) {
 	var keys map[domain.Slot]domain.Sealed
 	err := r.with(ctx, id, func(e *entry) {
-		keys = map[domain.Slot]domain.Sealed{domain.SlotPrimary: {Key: e.key.Key, Bytes: slices.Clone(e.key.Bytes)}}
+		keys = make(map[domain.Slot]domain.Sealed, len(e.keys))
+		for slot, key := range e.keys {
+			keys[slot] = clone(key)
+		}
 	})
 	return keys, err
 }
@@ -147,14 +149,55 @@ func (r *Repository) Revoke(ctx context.Context, user domain.UserID, id domain.P
 	})
 }
 
-// MarkKey implements ports.ProjectRepository.
-func (r *Repository) MarkKey(ctx context.Context, id domain.ProjectID, status domain.KeyStatus, rec domain.Record) error {
+// PutKey implements ports.ProjectRepository.
+func (r *Repository) PutKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, key domain.Sealed, as domain.Description,
+	at time.Time, rec domain.Record,
+) (domain.Project, error) {
+	var put domain.Project
+	err := r.with(ctx, id, func(e *entry) {
+		e.Project = e.Marked(slot, domain.KeyOK)
+		e.Name, e.Platform = as.Name, as.Platform
+		e.KeyChecked, e.KeySet = domain.Instant(at), domain.Instant(at)
+		e.keys[slot] = clone(key)
+		put = e.Project
+		r.records = append(r.records, rec)
+	})
+	return put, err
+}
+
+// Refresh implements ports.ProjectRepository.
+func (r *Repository) Refresh(ctx context.Context, id domain.ProjectID, as domain.Description, rec domain.Record) error {
 	return r.with(ctx, id, func(e *entry) {
-		if e.KeyStatus != status {
-			e.KeyStatus = status
+		if e.Name != as.Name || e.Platform != as.Platform {
+			e.Name, e.Platform = as.Name, as.Platform
 			r.records = append(r.records, rec)
 		}
 	})
+}
+
+// MarkKey implements ports.ProjectRepository.
+func (r *Repository) MarkKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, status domain.KeyStatus,
+	at time.Time, rec domain.Record,
+) error {
+	empty, at := false, domain.Instant(at)
+	err := r.with(ctx, id, func(e *entry) {
+		was := e.Status(slot)
+		empty = was == domain.KeyNone
+		if empty || !at.IsZero() && at.Before(e.KeySet) {
+			return
+		}
+		if at.After(e.KeyChecked) {
+			e.KeyChecked = at
+		}
+		if was != status {
+			e.Project = e.Marked(slot, status)
+			r.records = append(r.records, rec)
+		}
+	})
+	if err == nil && empty {
+		err = &domain.Error{Kind: domain.NotFound}
+	}
+	return err
 }
 
 // MarkCredits implements ports.ProjectRepository.
@@ -187,6 +230,11 @@ func (r *Repository) with(ctx context.Context, id domain.ProjectID, do func(*ent
 		do(e)
 		return nil
 	})
+}
+
+func clone(key domain.Sealed) domain.Sealed {
+	key.Bytes = slices.Clone(key.Bytes)
+	return key
 }
 
 func (r *Repository) entry(id domain.ProjectID) *entry {

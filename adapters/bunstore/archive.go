@@ -1,0 +1,286 @@
+package bunstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/uptrace/bun"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+var _ ports.Archive = (*Archive)(nil)
+
+// Archive is a ports.Archive on a Store.
+type Archive struct{ store *Store }
+
+// NewArchive returns the Archive of s.
+func NewArchive(s *Store) *Archive { return &Archive{s} }
+
+// notArchived are the tables that a restored database has nothing in, those that refer to
+// others first. schema_versions is the schema's own.
+var notArchived = []string{"conversations", "sessions"}
+
+// Snapshot implements ports.Archive. On SQLite the file's log grows with what is written
+// meanwhile.
+func (a *Archive) Snapshot(ctx context.Context, each func(domain.ArchiveRow) error) error {
+	return failure("read a snapshot", a.store.snapshot(ctx, each))
+}
+
+func (s *Store) snapshot(ctx context.Context, each func(domain.ArchiveRow) error) error {
+	tx, err := s.reads.DB.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // there is nothing to keep
+	if s.postgres {
+		if _, err := tx.ExecContext(ctx, unlimited); err != nil {
+			return err
+		}
+	}
+	for _, table := range domain.ArchiveTables() {
+		if err := s.eachRow(ctx, tx, table, each); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// selectArchived reads all rows of a table in the order of its key, which has an index.
+func selectArchived(table domain.ArchiveTable) string {
+	names := columnNames(table)
+	return `SELECT ` + strings.Join(names, ", ") + ` FROM ` + table.Name + ` ORDER BY ` + strings.Join(names[:table.Key], ", ")
+}
+
+func columnNames(table domain.ArchiveTable) []string {
+	names := make([]string, len(table.Columns))
+	for i, c := range table.Columns {
+		names[i] = c.Name
+	}
+	return names
+}
+
+func (s *Store) eachRow(ctx context.Context, tx *sql.Tx, table domain.ArchiveTable, each func(domain.ArchiveRow) error) error {
+	args, err := s.bind(nil)
+	if err != nil {
+		return err
+	}
+	rows, err := tx.QueryContext(ctx, selectArchived(table), args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		cells := make([]any, len(table.Columns))
+		for i, c := range table.Columns {
+			cells[i] = cellOf(c)
+		}
+		if err := rows.Scan(cells...); err != nil {
+			return err
+		}
+		row := domain.ArchiveRow{Table: table.Name, Values: make([]any, len(cells))}
+		for i, cell := range cells {
+			row.Values[i] = cell.(interface{ value() any }).value()
+			if row.Values[i] == nil && !table.Columns[i].Optional {
+				row.Values[i] = []byte{} // SQLite's driver has nil for no bytes
+			}
+		}
+		if err := each(row); err != nil {
+			return verdict{err}
+		}
+	}
+	return rows.Err()
+}
+
+// cell is what a value is scanned into, which becomes one of an archive by as.
+type cell[T any] struct {
+	sql.Null[T]
+	as func(T) any
+}
+
+func (c *cell[T]) value() any {
+	if !c.Valid {
+		return nil
+	}
+	return c.as(c.V)
+}
+
+func cellOf(c domain.ArchiveColumn) any {
+	switch c.Kind {
+	case domain.ArchiveNumber:
+		return &cell[int64]{as: func(n int64) any { return n }}
+	case domain.ArchiveFlag:
+		return &cell[bool]{as: func(yes bool) any { return yes }}
+	case domain.ArchiveBytes:
+		return &cell[[]byte]{as: func(b []byte) any { return b }}
+	case domain.ArchiveKeyID:
+		return &cell[string]{as: func(text string) any { return domain.KeyID(text) }}
+	case domain.ArchiveSecret:
+		return &cell[string]{as: func(text string) any { return domain.NewSecret(text) }}
+	default:
+		return &cell[string]{as: func(text string) any { return text }}
+	}
+}
+
+// Restore implements ports.Archive. While it is under way nobody else writes to the
+// database.
+func (a *Archive) Restore(ctx context.Context, rows iter.Seq2[domain.ArchiveRow, error], rec domain.Record) error {
+	s := a.store
+	return failure("restore", s.alone(ctx, func(ctx context.Context, tx bun.Tx) error {
+		if err := s.upgrade(ctx, tx); err != nil {
+			return err
+		}
+		if err := s.makeWay(ctx, tx.Tx); err != nil {
+			return err
+		}
+		if err := s.insertArchived(ctx, tx.Tx, rows); err != nil {
+			return contradiction(err)
+		}
+		return s.auditBehind(ctx, tx.Tx, rec)
+	}))
+}
+
+// makeWay empties a database that has no user and no project.
+func (s *Store) makeWay(ctx context.Context, tx *sql.Tx) error {
+	var tables []string
+	for _, table := range domain.ArchiveTables() {
+		tables = append(tables, table.Name)
+	}
+	if s.postgres {
+		// Whoever writes meanwhile waits, so that nothing comes between the look and the end.
+		if _, err := tx.ExecContext(ctx, `LOCK TABLE `+strings.Join(append(tables, notArchived...), ", ")+` IN EXCLUSIVE MODE`); err != nil {
+			return err
+		}
+	}
+	var inUse bool
+	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM projects)`).Scan(&inUse); err != nil {
+		return err
+	}
+	if inUse {
+		return &domain.Error{Kind: domain.Conflict,
+			Public: "there are users or assistants in this database; a backup is restored into one that has neither"}
+	}
+	slices.Reverse(tables)
+	for _, table := range slices.Concat(notArchived, tables) {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM `+table); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxRestored is how many rows one statement inserts: enough that a distant Postgres is
+// not asked for each, and so few that SQLite does not look long for its parameters.
+const maxRestored = 50
+
+// insertArchived inserts rows, a number of one table at a time.
+func (s *Store) insertArchived(ctx context.Context, tx *sql.Tx, rows iter.Seq2[domain.ArchiveRow, error]) error {
+	var table domain.ArchiveTable
+	var before domain.ArchiveRow
+	var values []any
+	insert := func() error {
+		if len(values) == 0 {
+			return nil
+		}
+		_, err := s.exec(ctx, tx, s.insertInto(table, len(values)/len(table.Columns)), values...)
+		values = values[:0]
+		return err
+	}
+	for row, err := range rows {
+		if err != nil {
+			return verdict{err}
+		}
+		if err := row.CheckBehind(before); err != nil {
+			return err
+		}
+		if row.Table != table.Name || len(values) == maxRestored*len(table.Columns) {
+			if err := insert(); err != nil {
+				return err
+			}
+			table, _ = domain.ArchiveTableNamed(row.Table)
+		}
+		for _, value := range row.Values {
+			values = append(values, bindable(value))
+		}
+		before = row
+	}
+	return insert()
+}
+
+// insertInto inserts so many rows of bound values.
+func (s *Store) insertInto(table domain.ArchiveTable, rows int) string {
+	var b strings.Builder
+	b.WriteString(`INSERT INTO ` + table.Name + ` (` + strings.Join(columnNames(table), ", ") + `)` + s.overriding(table.Name) + ` VALUES `)
+	for n := range rows * len(table.Columns) {
+		switch {
+		case n == 0:
+			b.WriteString("($1")
+		case n%len(table.Columns) == 0:
+			b.WriteString("), ($" + strconv.Itoa(n+1))
+		default:
+			b.WriteString(", $" + strconv.Itoa(n+1))
+		}
+	}
+	return b.String() + ")"
+}
+
+// overriding makes Postgres take an id that it would give itself.
+func (s *Store) overriding(table string) string {
+	if s.postgres && table == "audit" {
+		return ` OVERRIDING SYSTEM VALUE`
+	}
+	return ""
+}
+
+// bindable is a value as the drivers know it.
+func bindable(value any) any {
+	switch v := value.(type) {
+	case domain.KeyID:
+		return string(v)
+	case domain.Secret:
+		return v.Reveal()
+	}
+	return value
+}
+
+// auditBehind stores a record behind all that the audit and its chain know of, also of
+// rows that are gone, and lets those that come later stand behind it.
+func (s *Store) auditBehind(ctx context.Context, tx *sql.Tx, rec domain.Record) error {
+	const last = `SELECT COALESCE(MAX(id), 0) FROM (SELECT MAX(id) AS id FROM audit
+UNION ALL SELECT MAX(audit_id) FROM audit_chain UNION ALL SELECT MAX(settled) FROM audit_head) AS known`
+	var id int64
+	if err := tx.QueryRowContext(ctx, last).Scan(&id); err != nil {
+		return err
+	}
+	id++
+	const insert = `INSERT INTO audit (id, at, actor, action, object, outcome, request_id, address, count)`
+	values := append([]any{id}, recordValues(rec)...)
+	if _, err := s.exec(ctx, tx, insert+s.overriding("audit")+` VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, values...); err != nil {
+		return err
+	}
+	if !s.postgres {
+		return nil // it goes on from the last id by itself
+	}
+	_, err := s.exec(ctx, tx, `SELECT setval(pg_get_serial_sequence('audit', 'id'), $1)`, id)
+	return err
+}
+
+// contradiction makes a Corrupt of rows that the database itself refuses beside the others.
+func contradiction(err error) error {
+	fromPostgres, _ := errors.AsType[*pgconn.PgError](err)
+	fromSQLite, _ := errors.AsType[*sqlite.Error](err)
+	if fromPostgres != nil && strings.HasPrefix(fromPostgres.Code, "23") || // integrity constraints (PostgreSQL documentation, appendix A)
+		fromSQLite != nil && fromSQLite.Code()&0xff == sqlite3.SQLITE_CONSTRAINT {
+		return &domain.Error{Kind: domain.Corrupt, Public: "its rows contradict each other", Cause: harmless(err)}
+	}
+	return err
+}

@@ -1,0 +1,388 @@
+package bunstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+// chaining is what this instance remembers of the rows of the audit that it has chained.
+//
+// On Postgres rows do not come into sight in the order of their ids: a transaction takes
+// an id when it writes its row, and others with higher ids may be committed before it. So
+// what is not in the chain is looked for among the ids above some bound. Every time, that
+// is what was the highest id a second ago, so that few rows are looked at again; now and
+// then it is the settled one, below which no row comes any more.
+type chaining struct {
+	mu      sync.Mutex
+	marks   []mark    // the oldest first
+	settled time.Time // when it was last looked at all that is not settled
+}
+
+// mark says that the highest id in the chain was top at that time. A row with a lower one
+// had its id by then.
+type mark struct {
+	at  time.Time
+	top int64
+}
+
+const (
+	// lately is how long a row may take to be committed after it has its id and still be
+	// found at once.
+	lately = time.Second
+	// seldom is how often it is looked at all that is not settled.
+	seldom = 5 * time.Second
+	// chainLock is the advisory lock of who chains.
+	chainLock = 3
+)
+
+const (
+	tryLock = `SELECT pg_try_advisory_xact_lock($1, $2) AS got`
+
+	selectHead = `SELECT seq, hash, settled, key_id, sealed FROM audit_head WHERE id = 1`
+
+	lastLink = `SELECT seq, hash FROM audit_chain WHERE seq = (SELECT max(seq) FROM audit_chain)`
+
+	topLink = `SELECT COALESCE(max(audit_id), 0) AS top FROM audit_chain`
+
+	auditColumns = `a.id, a.at, a.actor, a.action, a.object, a.outcome, a.request_id, a.address, a.count`
+
+	unchained = `SELECT ` + auditColumns + ` FROM audit a WHERE a.id > $1
+	AND NOT EXISTS (SELECT 1 FROM audit_chain c WHERE c.audit_id = a.id) ORDER BY a.id LIMIT $2`
+
+	strays = `SELECT ` + auditColumns + ` FROM audit a WHERE a.id <= (SELECT h.settled FROM audit_head h WHERE h.id = 1)
+	AND NOT EXISTS (SELECT 1 FROM audit_chain c WHERE c.audit_id = a.id) ORDER BY a.id LIMIT $1`
+
+	chained = `SELECT c.seq, c.hash, c.audit_id, ` + auditColumns + ` FROM audit_chain c LEFT JOIN audit a ON a.id = c.audit_id
+	WHERE c.seq > $1 ORDER BY c.seq LIMIT $2`
+
+	putHead = `INSERT INTO audit_head (id, seq, hash, settled, key_id, sealed) VALUES (1, $1, $2, $3, $4, $5)
+ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, settled = excluded.settled,
+	key_id = excluded.key_id, sealed = excluded.sealed`
+
+	linkRowsPostgres = `INSERT INTO audit_chain (seq, audit_id, hash) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])`
+
+	linkRowsSQLite = `INSERT INTO audit_chain (seq, audit_id, hash)
+SELECT value ->> 0, value ->> 1, unhex(value ->> 2) FROM json_each($1)`
+)
+
+// auditRow is a row of the audit.
+type auditRow struct {
+	bun.BaseModel `bun:"table:audit"`
+
+	ID        int64
+	At        int64
+	Actor     domain.Actor
+	Action    domain.Action
+	Object    string
+	Outcome   string
+	RequestID string
+	Address   string
+	Count     int64
+}
+
+func (r *auditRow) row() domain.AuditRow {
+	return domain.AuditRow{ID: r.ID, Record: domain.Record{
+		At: instant(r.At), Actor: r.Actor, Action: r.Action, Object: r.Object, Outcome: r.Outcome,
+		RequestID: r.RequestID, Address: r.Address, Count: r.Count,
+	}}
+}
+
+func auditRows(rows []auditRow) []domain.AuditRow {
+	out := make([]domain.AuditRow, len(rows))
+	for i := range rows {
+		out[i] = rows[i].row()
+	}
+	return out
+}
+
+// pointRow is a point of the chain.
+type pointRow struct {
+	Seq  int64
+	Hash []byte
+}
+
+// point reverses a stored hash. One that somebody made longer or shorter fits nowhere.
+func (r *pointRow) point() domain.ChainPoint {
+	p := domain.ChainPoint{Seq: r.Seq}
+	if len(r.Hash) == len(p.Hash) {
+		copy(p.Hash[:], r.Hash)
+	}
+	return p
+}
+
+// headRow is the head.
+type headRow struct {
+	Seq     int64
+	Hash    []byte
+	Settled int64
+	KeyID   domain.KeyID
+	Sealed  []byte
+}
+
+func (r *headRow) head() domain.AuditHead {
+	at := pointRow{r.Seq, r.Hash}
+	return domain.AuditHead{ChainPoint: at.point(), Settled: r.Settled, Sealed: domain.Sealed{Key: r.KeyID, Bytes: r.Sealed}}
+}
+
+// chainedRow is a link with its row, which may be gone.
+type chainedRow struct {
+	Seq       int64
+	Hash      []byte
+	AuditID   int64
+	ID        sql.NullInt64
+	At        int64
+	Actor     domain.Actor
+	Action    domain.Action
+	Object    string
+	Outcome   string
+	RequestID string
+	Address   string
+	Count     int64
+}
+
+func (r *chainedRow) chained() domain.ChainedRow {
+	at := pointRow{r.Seq, r.Hash}
+	row := auditRow{
+		ID: r.ID.Int64, At: r.At, Actor: r.Actor, Action: r.Action, Object: r.Object, Outcome: r.Outcome,
+		RequestID: r.RequestID, Address: r.Address, Count: r.Count,
+	}
+	return domain.ChainedRow{Link: domain.ChainLink{ChainPoint: at.point(), Row: r.AuditID}, Row: row.row(), Gone: !r.ID.Valid}
+}
+
+// Chain implements ports.AuditLog. It is one transaction, on Postgres under a lock that is
+// tried for and not waited for; both go with the connection, so that nobody has to wait
+// for an instance that is gone.
+func (a *AuditLog) Chain(ctx context.Context, limit int, extend ports.Extend) (bool, error) {
+	s := a.store
+	c := &s.chaining
+	if !c.mu.TryLock() {
+		return false, nil
+	}
+	defer c.mu.Unlock()
+	var done bool
+	remember := func() {}
+	err := s.change(ctx, "chain the audit", func(ctx context.Context, tx bun.Tx) error {
+		done, remember = false, func() {}
+		if got, err := s.tryChainLock(ctx, tx.Tx); err != nil || !got {
+			return err
+		}
+		last, head, err := s.chainEnd(ctx, tx.Tx)
+		if err != nil {
+			return err
+		}
+		now := s.options.Now()
+		from, all := c.from(now, head.Settled)
+		var found []auditRow
+		if err := s.query(ctx, tx.Tx, &found, unchained, from, max(limit, 0)); err != nil {
+			return err
+		}
+		rows := auditRows(found)
+		top, err := s.chainTop(ctx, tx.Tx, rows)
+		if err != nil {
+			return err
+		}
+		full := len(rows) >= limit
+		settled := head.Settled
+		if all {
+			settled = max(settled, s.settle(now, rows, full, top))
+		}
+		if len(rows) > 0 || settled != head.Settled || last != head.ChainPoint {
+			if err := s.putChain(ctx, tx.Tx, extend, last, head, rows, settled); err != nil {
+				return err
+			}
+		}
+		done, remember = !full, func() {
+			if all && !full {
+				c.settled = now
+			}
+			c.note(now, top, 3*s.options.Timeout)
+		}
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	remember()
+	return done, nil
+}
+
+// tryChainLock says whether this transaction is the one that chains.
+func (s *Store) tryChainLock(ctx context.Context, tx handle) (bool, error) {
+	if !s.postgres { // it has the whole database to itself
+		return true, nil
+	}
+	var rows []struct{ Got bool }
+	err := s.query(ctx, tx, &rows, tryLock, lockClass, chainLock)
+	return err == nil && rows[0].Got, err
+}
+
+// chainEnd is the last link and the head.
+func (s *Store) chainEnd(ctx context.Context, tx handle) (domain.ChainPoint, domain.AuditHead, error) {
+	var links []pointRow
+	var heads []headRow
+	err := s.query(ctx, tx, &links, lastLink)
+	if err == nil {
+		err = s.query(ctx, tx, &heads, selectHead)
+	}
+	var last domain.ChainPoint
+	if len(links) == 1 {
+		last = links[0].point()
+	}
+	var head domain.AuditHead
+	if len(heads) == 1 {
+		head = heads[0].head()
+	}
+	return last, head, err
+}
+
+// chainTop is the highest id in the chain, once rows are.
+func (s *Store) chainTop(ctx context.Context, tx handle, rows []domain.AuditRow) (int64, error) {
+	var tops []struct{ Top int64 }
+	if err := s.query(ctx, tx, &tops, topLink); err != nil {
+		return 0, err
+	}
+	top := tops[0].Top
+	if n := len(rows); n > 0 {
+		top = max(top, rows[n-1].ID)
+	}
+	return top, nil
+}
+
+// from is the id above which is looked for rows, and whether these are all that are not
+// settled.
+func (c *chaining) from(now time.Time, settled int64) (from int64, all bool) {
+	if c.settled.IsZero() || now.Sub(c.settled) >= seldom {
+		return settled, true
+	}
+	for _, m := range slices.Backward(c.marks) {
+		if now.Sub(m.at) >= lately {
+			return max(m.top, settled), m.top <= settled
+		}
+	}
+	return settled, true
+}
+
+// note remembers that the highest id in the chain is top, and forgets what is so old that
+// a newer one says more.
+func (c *chaining) note(now time.Time, top int64, long time.Duration) {
+	const often = 100 * time.Millisecond // more marks would tell nothing more
+	if n := len(c.marks); n == 0 || now.Sub(c.marks[n-1].at) >= often {
+		c.marks = append(c.marks, mark{now, top})
+	}
+	for len(c.marks) > 1 && now.Sub(c.marks[1].at) >= long {
+		c.marks = c.marks[1:]
+	}
+}
+
+// settle is the id up to which all rows are in the chain once rows are, and none come any
+// more: no call takes longer than its Timeout, nor does the server let a transaction go on
+// for longer than that without hearing of it. On SQLite, where one writes at a time, ids
+// are in the order of the commits.
+func (s *Store) settle(now time.Time, rows []domain.AuditRow, full bool, top int64) int64 {
+	settled := top
+	if s.postgres {
+		settled = 0
+		for _, m := range s.chaining.marks {
+			if now.Sub(m.at) >= 3*s.options.Timeout {
+				settled = m.top
+			}
+		}
+	}
+	if full && len(rows) > 0 { // there may be others behind these
+		settled = min(settled, rows[len(rows)-1].ID)
+	}
+	return settled
+}
+
+// putChain stores what extend makes of the rows.
+func (s *Store) putChain(ctx context.Context, tx handle, extend ports.Extend, last domain.ChainPoint, head domain.AuditHead,
+	rows []domain.AuditRow, settled int64,
+) error {
+	links, head, err := extend(last, head, rows, settled)
+	if err != nil {
+		return verdict{err}
+	}
+	if err := s.putLinks(ctx, tx, links); err != nil {
+		return err
+	}
+	_, err = s.exec(ctx, tx, putHead, head.Seq, head.Hash[:], head.Settled, string(head.Sealed.Key), head.Sealed.Bytes)
+	return err
+}
+
+// putLinks stores links in one statement.
+func (s *Store) putLinks(ctx context.Context, tx handle, links []domain.ChainLink) error {
+	if len(links) == 0 {
+		return nil
+	}
+	if !s.postgres {
+		list := make([][3]any, len(links))
+		for i, l := range links {
+			list[i] = [3]any{l.Seq, l.Row, hex.EncodeToString(l.Hash[:])}
+		}
+		text, err := json.Marshal(list)
+		if err != nil {
+			return err
+		}
+		_, err = s.exec(ctx, tx, linkRowsSQLite, string(text))
+		return err
+	}
+	seqs, rows, hashes := make([]int64, len(links)), make([]int64, len(links)), make([][]byte, len(links))
+	for i, l := range links {
+		seqs[i], rows[i], hashes[i] = l.Seq, l.Row, l.Hash[:]
+	}
+	_, err := s.exec(ctx, tx, linkRowsPostgres, seqs, rows, hashes)
+	return err
+}
+
+// Chained implements ports.AuditLog.
+func (a *AuditLog) Chained(ctx context.Context, after int64, limit int) ([]domain.ChainedRow, error) {
+	s := a.store
+	var rows []chainedRow
+	err := s.read(ctx, "read the chain of the audit", func(ctx context.Context) error {
+		rows = nil
+		return s.lookUp(ctx, &rows, chained, after, max(limit, 0))
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]domain.ChainedRow, len(rows))
+	for i := range rows {
+		out[i] = rows[i].chained()
+	}
+	return out, nil
+}
+
+// Head implements ports.AuditLog.
+func (a *AuditLog) Head(ctx context.Context) (domain.AuditHead, error) {
+	s := a.store
+	var rows []headRow
+	err := s.read(ctx, "read the head of the audit's chain", func(ctx context.Context) error {
+		rows = nil
+		return s.lookUp(ctx, &rows, selectHead)
+	})
+	if err != nil || len(rows) == 0 {
+		return domain.AuditHead{}, err
+	}
+	return rows[0].head(), nil
+}
+
+// Strays implements ports.AuditLog.
+func (a *AuditLog) Strays(ctx context.Context, limit int) ([]domain.AuditRow, error) {
+	s := a.store
+	var rows []auditRow
+	err := s.read(ctx, "look for rows of the audit that are in no chain", func(ctx context.Context) error {
+		rows = nil
+		return s.lookUp(ctx, &rows, strays, max(limit, 0))
+	})
+	return auditRows(rows), err
+}

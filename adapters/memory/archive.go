@@ -1,0 +1,263 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+var _ ports.Archive = (*Archive)(nil)
+
+// Archive is a ports.Archive, a view on a Store.
+type Archive struct{ store *Store }
+
+// Snapshot calls each for a copy of everything.
+func (v *Archive) Snapshot(ctx context.Context, each func(domain.ArchiveRow) error) error {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	rows := s.archived()
+	s.leave()
+	for _, row := range rows {
+		if ctx.Err() != nil {
+			return unavailable(context.Cause(ctx))
+		}
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// archived is everything, in order.
+func (s *Store) archived() []domain.ArchiveRow {
+	var rows []domain.ArchiveRow
+	add := func(table string, values ...any) {
+		rows = append(rows, domain.ArchiveRow{Table: table, Values: values})
+	}
+	if i := s.known; !i.Known.IsZero() {
+		var key, pseudonyms any
+		if !i.Pseudonyms.IsZero() {
+			key, pseudonyms = i.Pseudonyms.Key, bytes.Clone(i.Pseudonyms.Bytes)
+		}
+		add("installation", int64(1), i.Known.Key, bytes.Clone(i.Known.Bytes), string(i.Origin), key, pseudonyms)
+	}
+	for _, p := range s.projects {
+		add("projects", string(p.ID), p.Name, string(p.Voiceflow), p.Version, p.Platform, micros(p.Created), micros(p.VoiceflowCreated),
+			string(p.KeyStatus), string(p.Credits), string(p.SecondaryStatus), micros(p.KeyChecked), micros(p.KeySet))
+		for slot, key := range p.keys {
+			add("project_keys", string(p.ID), string(slot), key.Key, bytes.Clone(key.Bytes))
+		}
+	}
+	for _, u := range s.users {
+		add("users", string(u.ID), string(u.Name), string(u.Role), u.Disabled, u.PasswordHash, micros(u.Created))
+	}
+	for _, g := range s.grants {
+		add("grants", string(g.User), string(g.Project), s.projects[g.Project].Name, micros(g.Created), g.Scopes.Text())
+	}
+	for _, t := range s.tokens {
+		var project any
+		if t.Project != "" {
+			project = string(t.Project)
+		}
+		add("access_tokens", string(t.ID), bytes.Clone(t.hash[:]), t.Name, t.Prefix, string(t.User), project, t.Scopes.Text(), t.OwnUsers,
+			micros(t.Created), micros(t.Expires), micros(t.LastUsed))
+	}
+	for _, u := range s.usage {
+		add("usage", string(u.Day), string(u.Project), string(u.User), string(u.Token), string(u.Scope), u.Calls, u.Errors, u.Milliseconds)
+	}
+	for i, r := range s.records {
+		add("audit", int64(i+1), micros(r.At), string(r.Actor), string(r.Action), r.Object, r.Outcome, r.RequestID, r.Address, r.Count)
+	}
+	for _, link := range s.chain.links {
+		add("audit_chain", link.Seq, link.Row, bytes.Clone(link.Hash[:]))
+	}
+	if h := s.chain.head; !h.Sealed.IsZero() {
+		add("audit_head", int64(1), h.Seq, bytes.Clone(h.Hash[:]), h.Sealed.Key, bytes.Clone(h.Sealed.Bytes), h.Settled)
+	}
+	slices.SortFunc(rows, func(a, b domain.ArchiveRow) int {
+		if a.Behind(b) {
+			return 1
+		}
+		return -1
+	})
+	return rows
+}
+
+// Restore fills the store with rows, of whose audit it keeps the order and not the ids.
+func (v *Archive) Restore(ctx context.Context, rows iter.Seq2[domain.ArchiveRow, error], rec domain.Record) error {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	if len(s.users) > 0 || len(s.projects) > 0 {
+		return &domain.Error{Kind: domain.Conflict, Public: "the store has users or assistants"}
+	}
+	filled := New(s.now)
+	var before domain.ArchiveRow
+	for row, err := range rows {
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return unavailable(context.Cause(ctx))
+		}
+		if err := row.CheckBehind(before); err != nil {
+			return err
+		}
+		if !filled.put(row) {
+			return &domain.Error{Kind: domain.Corrupt, Public: "its rows contradict each other"}
+		}
+		before = row
+	}
+	filled.records = append(filled.records, rec)
+	s.projects, s.grants, s.users, s.sessions = filled.projects, filled.grants, filled.users, filled.sessions
+	s.tokens, s.conversations, s.usage = filled.tokens, filled.conversations, filled.usage
+	s.records, s.chain, s.known = filled.records, filled.chain, filled.known
+	return nil
+}
+
+// cells are the values of a row, taken one after the other.
+type cells []any
+
+func take[T any](c *cells) T {
+	value, _ := (*c)[0].(T) // an optional one is the zero T
+	*c = (*c)[1:]
+	return value
+}
+
+func (c *cells) text() string       { return take[string](c) }
+func (c *cells) number() int64      { return take[int64](c) }
+func (c *cells) flag() bool         { return take[bool](c) }
+func (c *cells) bytes() []byte      { return bytes.Clone(take[[]byte](c)) }
+func (c *cells) instant() time.Time { return instant(c.number()) }
+
+func (c *cells) sealed() domain.Sealed {
+	key := take[domain.KeyID](c)
+	return domain.Sealed{Key: key, Bytes: c.bytes()}
+}
+
+// put stores a row that has passed its check. It is false for one that contradicts others.
+func (s *Store) put(row domain.ArchiveRow) bool {
+	c := cells(slices.Clone(row.Values))
+	switch row.Table {
+	case "installation":
+		c.number()
+		s.known.Known = c.sealed()
+		s.known.Origin = domain.Origin(c.text())
+		s.known.Pseudonyms = c.sealed()
+	case "projects":
+		return s.putProject(&c)
+	case "project_keys":
+		p, there := s.projects[domain.ProjectID(c.text())]
+		if there {
+			slot := domain.Slot(c.text())
+			p.keys[slot] = c.sealed()
+		}
+		return there
+	case "users":
+		return s.putUser(&c)
+	case "grants":
+		g := domain.Grant{User: domain.UserID(c.text()), Project: domain.ProjectID(c.text())}
+		p, there := s.projects[g.Project]
+		there = there && p.Name == c.text()
+		g.Created, g.Scopes = c.instant(), domain.ScopesFromText(c.text())
+		s.grants[grant{g.User, g.Project}] = g
+		return there
+	case "access_tokens":
+		return s.putToken(&c)
+	case "usage":
+		key := domain.UsageKey{
+			Day: domain.Day(c.text()), Project: domain.ProjectID(c.text()), User: domain.UserID(c.text()), Token: domain.TokenID(c.text()),
+			Scope: domain.Scope(c.text()),
+		}
+		s.usage[key] = domain.Usage{UsageKey: key, Calls: c.number(), Errors: c.number(), Milliseconds: c.number()}
+	case "audit":
+		c.number()
+		s.records = append(s.records, domain.Record{
+			At: c.instant(), Actor: domain.Actor(c.text()), Action: domain.Action(c.text()), Object: c.text(), Outcome: c.text(),
+			RequestID: c.text(), Address: c.text(), Count: c.number(),
+		})
+	case "audit_chain":
+		link := domain.ChainLink{ChainPoint: domain.ChainPoint{Seq: c.number()}, Row: c.number()}
+		hash := c.bytes()
+		copy(link.Hash[:], hash)
+		s.chain.links = append(s.chain.links, link)
+		return len(hash) == len(link.Hash)
+	case "audit_head":
+		c.number()
+		head := domain.AuditHead{ChainPoint: domain.ChainPoint{Seq: c.number()}}
+		hash := c.bytes()
+		copy(head.Hash[:], hash)
+		head.Sealed, head.Settled = c.sealed(), c.number()
+		s.chain.head = head
+		return len(hash) == len(head.Hash)
+	}
+	return true
+}
+
+func (s *Store) putProject(c *cells) bool {
+	p := domain.Project{
+		ID: domain.ProjectID(c.text()), Name: c.text(), Voiceflow: domain.VoiceflowID(c.text()), Version: c.text(), Platform: c.text(),
+		Created: c.instant(), VoiceflowCreated: c.instant(), KeyStatus: domain.KeyStatus(c.text()), Credits: domain.Credits(c.text()),
+		SecondaryStatus: domain.KeyStatus(c.text()), KeyChecked: c.instant(), KeySet: c.instant(),
+	}
+	for _, there := range s.projects {
+		if there.Voiceflow == p.Voiceflow && there.Version == p.Version {
+			return false
+		}
+	}
+	s.projects[p.ID] = project{p, map[domain.Slot]domain.Sealed{}}
+	return true
+}
+
+func (s *Store) putUser(c *cells) bool {
+	u := domain.User{
+		ID: domain.UserID(c.text()), Name: domain.Username(c.text()), Role: domain.Role(c.text()), Disabled: c.flag(),
+		PasswordHash: take[domain.Secret](c), Created: c.instant(),
+	}
+	for _, there := range s.users {
+		if there.Name == u.Name {
+			return false
+		}
+	}
+	s.users[u.ID] = u
+	return true
+}
+
+func (s *Store) putToken(c *cells) bool {
+	var t token
+	t.ID = domain.TokenID(c.text())
+	hash := c.bytes()
+	copy(t.hash[:], hash)
+	t.Name, t.Prefix, t.User, t.Project = c.text(), c.text(), domain.UserID(c.text()), domain.ProjectID(c.text())
+	t.Scopes, t.OwnUsers = domain.ScopesFromText(c.text()), c.flag()
+	t.Created, t.Expires, t.LastUsed = c.instant(), c.instant(), c.instant()
+	_, user := s.users[t.User]
+	_, project := s.projects[t.Project]
+	s.tokens[t.ID] = t
+	return user && (project || t.Project == "") && len(hash) == len(t.hash)
+}
+
+// micros is a time as an archive has it; what never happened is 0.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// instant reverses micros.
+func instant(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}

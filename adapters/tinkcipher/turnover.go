@@ -1,0 +1,180 @@
+package tinkcipher
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// SealsWithin is how long after a change of the file something may still be stored that
+// an instance has sealed with the primary key of before: a second until the instance looks
+// at the file again, the time that it then takes to store what it has sealed, which is 5
+// seconds by default, and the difference between the clocks of the machines that share the
+// file.
+const SealsWithin = 10 * time.Second
+
+// Rotate adds a key for AES-256-GCM to the file, first as one that only opens, and makes it
+// the primary one when known has returned. Killed in between, it leaves a key that only
+// opens. Where known fails that key stays too, since what was sealed with it may be stored.
+func (c *Cipher) Rotate(ctx context.Context, known func(seal func(domain.Secret, domain.Binding) (domain.Sealed, error)) error) (domain.KeyID, error) {
+	if err := c.ready(ctx); err != nil {
+		return "", err
+	}
+	if c.file == nil {
+		return "", notFromHere("the keyset in " + c.name + " is")
+	}
+	unlock, err := c.file.lock(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	r, err := c.file.read()
+	if err != nil {
+		return "", err
+	}
+	m := keyset.NewManagerFromHandle(r.handle)
+	id, err := m.Add(aead.AES256GCMKeyTemplate())
+	if err != nil {
+		return "", &domain.Error{Kind: domain.Unavailable, Public: "a key could not be made", Cause: err}
+	}
+	opens, err := c.file.replace(m, r)
+	if err != nil {
+		return "", err
+	}
+	c.take(opens)
+	next, err := promoted(m, id)
+	if err != nil {
+		return "", err
+	}
+	if err := known(next.seal); err != nil {
+		return "", err
+	}
+	seals, err := c.file.replace(m, opens)
+	if err != nil {
+		return "", err
+	}
+	c.take(seals)
+	return keyID(id), nil
+}
+
+// promoted is the keyset of m with that key as the primary one.
+func promoted(m *keyset.Manager, id uint32) (*ring, error) {
+	if err := m.SetPrimary(id); err != nil {
+		return nil, changeFailed(err)
+	}
+	return newRing(m)
+}
+
+// Retire takes keys out of the file. It waits until the last change of the file is
+// SealsWithin ago, since until then something may be stored that was sealed with a key that
+// was the primary one.
+func (c *Cipher) Retire(ctx context.Context, keys []domain.KeyID, allow func(keys []domain.KeyID) error) ([]domain.KeyID, error) {
+	if err := c.ready(ctx); err != nil {
+		return nil, err
+	}
+	if c.file == nil {
+		return nil, notFromHere("the keyset in " + c.name + " is")
+	}
+	unlock, err := c.file.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	r, err := c.file.read()
+	if err != nil {
+		return nil, err
+	}
+	if keys, err = r.retirable(keys); err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	if err := c.settle(ctx, r); err != nil {
+		return nil, err
+	}
+	if err := allow(slices.Clone(keys)); err != nil {
+		return nil, err
+	}
+	m, err := r.without(keys)
+	if err != nil {
+		return nil, err
+	}
+	left, err := c.file.replace(m, r)
+	if err != nil {
+		return nil, err
+	}
+	c.take(left)
+	return keys, nil
+}
+
+// retirable are the keys to be taken out, each once: those that are named, or all but the
+// primary one.
+func (r *ring) retirable(named []domain.KeyID) ([]domain.KeyID, error) {
+	for _, key := range named {
+		switch slices.Index(r.ids, key) {
+		case -1:
+			return nil, &domain.Error{Kind: domain.NotFound, Public: "the keyset has no key " + string(key)}
+		case 0:
+			return nil, &domain.Error{Kind: domain.Conflict, Public: "key " + string(key) + " is the one that seals, so it stays; rotate first"}
+		}
+	}
+	if len(named) == 0 {
+		return r.ids[1:], nil
+	}
+	return slices.DeleteFunc(slices.Clone(r.ids), func(key domain.KeyID) bool { return !slices.Contains(named, key) }), nil
+}
+
+// settle waits until nobody seals with a key that is not the primary one of r.
+func (c *Cipher) settle(ctx context.Context, r *ring) error {
+	left := SealsWithin - c.file.options.Clock().Sub(r.file.ModTime())
+	if left <= 0 {
+		return nil
+	}
+	// The clock of the machine that wrote it may be ahead.
+	if err := c.file.options.Wait(ctx, min(left, SealsWithin)); err != nil {
+		return &domain.Error{Kind: domain.Unavailable, Cause: err,
+			Public: "the keyset was changed a moment ago, and the wait until every instance has seen that was ended"}
+	}
+	info, err := c.file.stat()
+	if err == nil && !same(info, r.file) {
+		err = &domain.Error{Kind: domain.Conflict, Public: "the keyset was changed by something else meanwhile; try again"}
+	}
+	return err
+}
+
+// without is the keyset r without those keys, to be changed.
+func (r *ring) without(keys []domain.KeyID) (*keyset.Manager, error) {
+	m := keyset.NewManagerFromHandle(r.handle)
+	for _, key := range r.handle.KeysetInfo().GetKeyInfo() {
+		if !slices.Contains(keys, keyID(key.GetKeyId())) {
+			continue
+		}
+		if err := m.Delete(key.GetKeyId()); err != nil {
+			return nil, changeFailed(err)
+		}
+	}
+	return m, nil
+}
+
+// newRing is the keyset that m has made, ready for use.
+func newRing(m *keyset.Manager) (*ring, error) {
+	handle, err := m.Handle()
+	if err != nil {
+		return nil, changeFailed(err)
+	}
+	cipher, err := aead.New(handle)
+	if err != nil {
+		return nil, changeFailed(err)
+	}
+	r := &ring{aead: cipher, handle: handle}
+	info := handle.KeysetInfo()
+	r.ids, _ = enabled(info.GetPrimaryKeyId(), info.GetKeyInfo())
+	return r, nil
+}
+
+func changeFailed(cause error) error {
+	return &domain.Error{Kind: domain.Unavailable, Public: "the keyset could not be changed", Cause: cause}
+}

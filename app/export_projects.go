@@ -1,0 +1,111 @@
+package app
+
+import (
+	"context"
+	"slices"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// exportPage is how many projects are looked up at a time.
+const exportPage = 100
+
+// ExportedProject is a project on its way to another installation.
+type ExportedProject struct {
+	Project domain.Project
+	// Keys are its Voiceflow API keys, opened. There are none where the primary key does
+	// not open: without it there is nothing that another installation could add.
+	Keys map[domain.Slot]domain.Secret
+	// Unopened are the slots whose key does not open.
+	Unopened []domain.Slot
+}
+
+// VoiceflowOrigin is the Voiceflow that the keys of this installation are for.
+func (s *Service) VoiceflowOrigin() domain.Origin { return s.ports.Voiceflow.Origin() }
+
+// ExportProjects calls take with the projects that are named, each by what FindProject
+// takes, or with all of them where none is: one at a time, each once, with their keys
+// opened. What take is given must be sealed anew before it is kept or sent anywhere. A
+// row in the audit says so before a key is given. Only an admin may: NotAllowed. It is
+// NotFound or AmbiguousName, before take is called, when a name is not that of one
+// project, and NotFound when there are no projects at all. A key that does not open ends
+// nothing; an error of take's does, and is returned as it is.
+func (s *Service) ExportProjects(ctx context.Context, call Call, named []string, take func(ExportedProject) error) error {
+	if err := call.Caller.MayManage(); err != nil {
+		return err
+	}
+	if len(named) > 0 {
+		return s.exportNamed(ctx, call, named, take)
+	}
+	for after := new(domain.Cursor); after != nil; {
+		page, err := s.GetProjects(ctx, call, *after, exportPage)
+		if err != nil {
+			return err
+		}
+		for _, p := range page.Items {
+			keys, err := s.ports.Projects.Keys(ctx, p.ID)
+			if domain.KindOf(err) == domain.NotFound {
+				continue // deleted since the page was read
+			}
+			if err == nil {
+				err = s.export(ctx, call, p, keys, take)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		after = page.Next
+	}
+	return nil
+}
+
+func (s *Service) exportNamed(ctx context.Context, call Call, named []string, take func(ExportedProject) error) error {
+	var picked []domain.Project
+	for _, text := range named {
+		p, err := s.FindProject(ctx, call, text)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(picked, func(other domain.Project) bool { return other.ID == p.ID }) {
+			picked = append(picked, p)
+		}
+	}
+	for _, p := range picked {
+		keys, err := s.ports.Projects.Keys(ctx, p.ID)
+		if err == nil {
+			err = s.export(ctx, call, p, keys, take)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// export opens the keys of one project and gives it away.
+func (s *Service) export(ctx context.Context, call Call, p domain.Project, sealed map[domain.Slot]domain.Sealed, take func(ExportedProject) error) error {
+	out := ExportedProject{Project: p, Keys: map[domain.Slot]domain.Secret{}}
+	for _, slot := range []domain.Slot{domain.SlotPrimary, domain.SlotSecondary} {
+		kept, there := sealed[slot]
+		if !there && slot == domain.SlotSecondary {
+			continue
+		}
+		key, err := s.ports.Cipher.Open(kept, domain.BindKey(p.ID, slot, s.ports.Voiceflow.Origin()))
+		switch {
+		case err == nil:
+			out.Keys[slot] = key
+		case domain.KindOf(err) == domain.Corrupt:
+			out.Unopened = append(out.Unopened, slot)
+		default:
+			return err
+		}
+	}
+	if out.Keys[domain.SlotPrimary].IsZero() {
+		out.Keys = nil
+		return take(out)
+	}
+	if err := s.ports.AuditLog.Append(ctx, s.record(call, domain.ActionExportProject, domain.OnProject(p.ID))); err != nil {
+		return err
+	}
+	return take(out)
+}

@@ -1,0 +1,492 @@
+package app_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+// command is the call of a command of the operator's.
+func (w *world) command(t *testing.T) app.Call {
+	t.Helper()
+	call, err := w.OperatorCall()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return call
+}
+
+// newKey adds a key that seals from then on.
+func (w *world) newKey(t *testing.T) domain.KeyID {
+	t.Helper()
+	id, err := w.cipher.Rotate(t.Context(), func(func(domain.Secret, domain.Binding) (domain.Sealed, error)) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// projects adds n projects, each with a key of its own.
+func (w *world) projects(t *testing.T, n int) []domain.Project {
+	t.Helper()
+	all := make([]domain.Project, n)
+	for i := range all {
+		version := fmt.Sprintf("6371c9b4e1a5b2c3d4%06d", i)
+		w.voiceflow.put(version, domain.Export{Project: voiceflowID, Name: fmt.Sprintf("Bot %03d", i)})
+		p, err := w.AddProject(t.Context(), w.admin, app.AddProject{Version: version, Key: domain.NewSecret("VF.DM." + version)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[i] = p
+	}
+	return all
+}
+
+// conversation stores a conversation in a project.
+func (w *world) conversation(t *testing.T, p domain.Project, id domain.ConversationID, key domain.Sealed) {
+	t.Helper()
+	c := domain.Conversation{ID: id, Project: p.ID, UserID: string(id), Key: key, Expires: w.now().Add(time.Hour)}
+	if err := w.store.Conversations().Open(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sealed is what is stored in the place.
+func (w *world) sealed(t *testing.T, ref domain.SealedRef) domain.SealedRow {
+	t.Helper()
+	rows, err := w.store.Sealings().Page(t.Context(), "", domain.SealedRef{}, 10_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(rows, func(r domain.SealedRow) bool { return r.Ref == ref })
+	if i < 0 {
+		t.Fatalf("nothing is sealed at %+v", ref)
+	}
+	return rows[i]
+}
+
+func keyOf(p domain.Project) domain.SealedRef {
+	return domain.SealedRef{Kind: domain.SealedProjectKey, ID: string(p.ID), Slot: domain.SlotPrimary}
+}
+
+// put puts other bytes there, and returns those that were there.
+func (w *world) put(t *testing.T, ref domain.SealedRef, to domain.Sealed) domain.Sealed {
+	t.Helper()
+	was := w.sealed(t, ref).Sealed
+	if n, err := w.store.Sealings().Replace(t.Context(), []domain.Resealed{{Ref: ref, From: was, To: to}}); err != nil || n != 1 {
+		t.Fatalf("Replace: got %d and error %v, want 1", n, err)
+	}
+	return was
+}
+
+var garbage = domain.Sealed{Key: "gone", Bytes: []byte("these bytes open for nobody")}
+
+// wantAllSealedBy fails the test unless everything opens, but for the places, and is sealed
+// by the key.
+func (w *world) wantAllSealedBy(t *testing.T, key domain.KeyID, but ...domain.SealedRef) {
+	t.Helper()
+	rows, err := w.store.Sealings().Page(t.Context(), "", domain.SealedRef{}, 10_000)
+	if err != nil || len(rows) < 3 {
+		t.Fatalf("got %d rows and error %v", len(rows), err)
+	}
+	for _, r := range rows {
+		if slices.Contains(but, r.Ref) {
+			continue
+		}
+		secret, err := w.cipher.Open(r.Sealed, r.Ref.Binding(w.voiceflow.Origin()))
+		if err != nil || r.Sealed.Key != key {
+			t.Errorf("%+v is sealed by %s (%v), want %s", r.Ref, r.Sealed.Key, err, key)
+		}
+		if r.Ref.Kind == domain.SealedProjectKey && !strings.HasPrefix(secret.Reveal(), "VF.DM.") {
+			t.Errorf("%+v holds something else than its key", r.Ref)
+		}
+	}
+}
+
+func (w *world) statusOf(t *testing.T, p domain.Project) domain.KeyStatus {
+	t.Helper()
+	found, err := w.store.Projects().Find(t.Context(), domain.Operator().Sees(), domain.ProjectRef{ID: p.ID})
+	if err != nil || len(found) != 1 {
+		t.Fatalf("got %v, %v", found, err)
+	}
+	return found[0].KeyStatus
+}
+
+func TestRewrapSealsEverythingAnew(t *testing.T) {
+	w := newWorld(t)
+	ps := w.projects(t, 450)
+	old := w.sealed(t, keyOf(ps[0])).Sealed.Key
+	const id = domain.ConversationID("01890000-0000-7000-8001-000000000001")
+	key, err := w.cipher.Seal(domain.NewSecret("a session key"), domain.BindConversation(id, w.voiceflow.Origin()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.conversation(t, ps[0], id, key)
+	current := w.newKey(t)
+	before := len(w.store.Records())
+	const rows = 450 + 1 + 2 // with the conversation, the known value and the key of the pseudonyms
+
+	dry, err := w.RewrapKeys(t.Context(), w.command(t), true, nil)
+	if err != nil || dry.Left != rows || dry.Done != 0 || w.sealed(t, keyOf(ps[0])).Sealed.Key != old {
+		t.Errorf("a dry run: got %+v, %v, want %d rows that are left, and nothing changed", dry, err, rows)
+	}
+	wantActions(t, w.actions(before))
+
+	var seen []string
+	got, err := w.RewrapKeys(t.Context(), w.command(t), false, func(done, total int) { seen = append(seen, fmt.Sprint(done, "/", total)) })
+	if err != nil || got.Key != current || got.Done != rows || got.Left != 0 || got.Unopened != nil || got.Forgotten != 0 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if want := []string{"0/453", "200/453", "400/453", "453/453"}; !slices.Equal(seen, want) {
+		t.Errorf("progress was %v, want %v", seen, want)
+	}
+	w.wantAllSealedBy(t, current)
+	recs := w.store.Records()[before:]
+	if len(recs) != 1 || recs[0].Action != domain.ActionRewrapKeys || recs[0].Object != "key:"+string(current) || recs[0].Count != rows ||
+		recs[0].Actor != domain.ActorOperator || recs[0].Outcome != domain.OutcomeOK {
+		t.Errorf("audit has %+v", recs)
+	}
+
+	if again, err := w.RewrapKeys(t.Context(), w.command(t), false, nil); err != nil || again.Done != 0 || len(w.store.Records()) != before+1 {
+		t.Errorf("a second one: got %+v, %v, and %d records", again, err, len(w.store.Records())-before)
+	}
+	w.open(t, w.ports()) // the start-up check
+}
+
+func TestARewrapThatIsStoppedGoesOnWhereItWas(t *testing.T) {
+	w := newWorld(t)
+	w.projects(t, 900)
+	current := w.newKey(t)
+	total := 0
+	for _, after := range []int{1, 2} {
+		ctx, stop := context.WithCancel(t.Context())
+		before, pages := len(w.store.Records()), 0
+		got, err := w.RewrapKeys(ctx, w.command(t), false, func(done, _ int) {
+			if done > 0 {
+				pages++
+			}
+			if pages == after {
+				stop()
+			}
+		})
+		wantKind(t, err, domain.Unavailable)
+		total += got.Done
+		if got.Done != after*200 || got.Left != 902-total {
+			t.Errorf("stopped after %d pages: got %+v", after, got)
+		}
+		recs := w.store.Records()[before:]
+		if len(recs) != 1 || recs[0].Outcome != domain.OutcomeStopped || recs[0].Count != int64(got.Done) {
+			t.Errorf("audit has %+v", recs)
+		}
+	}
+	got, err := w.RewrapKeys(t.Context(), w.command(t), false, nil)
+	if err != nil || got.Done != 902-total || got.Left != 0 {
+		t.Errorf("the last one: got %+v, %v", got, err)
+	}
+	w.wantAllSealedBy(t, current)
+}
+
+func TestTwoRewrapsAtOnceDoEachRowOnce(t *testing.T) {
+	w := newWorld(t)
+	w.projects(t, 700)
+	other := w.open(t, w.ports())
+	current := w.newKey(t)
+	call, done := w.command(t), make(chan app.Rewrapped, 2)
+	for _, s := range []*app.Service{w.Service, other} {
+		go func() {
+			got, err := s.RewrapKeys(context.WithoutCancel(t.Context()), call, false, nil)
+			if err != nil {
+				t.Error(err)
+			}
+			done <- got
+		}()
+	}
+	a, b := <-done, <-done
+	if a.Done+b.Done != 702 {
+		t.Errorf("they did %d and %d rows, want 702 together", a.Done, b.Done)
+	}
+	w.wantAllSealedBy(t, current)
+}
+
+// overtaken are Sealings on which somebody is faster than each Replace.
+type overtaken struct {
+	ports.Sealings
+	first func(rows []domain.Resealed)
+}
+
+func (o overtaken) Replace(ctx context.Context, rows []domain.Resealed) (int, error) {
+	o.first(rows)
+	return o.Sealings.Replace(ctx, rows)
+}
+
+func TestAKeyThatIsReplacedMeanwhileIsNotOverwritten(t *testing.T) {
+	w := newWorld(t)
+	ps := w.projects(t, 3)
+	var newer domain.Sealed
+	p := w.ports()
+	p.Sealings = overtaken{p.Sealings, func(rows []domain.Resealed) {
+		if slices.ContainsFunc(rows, func(r domain.Resealed) bool { return r.Ref == keyOf(ps[1]) }) {
+			w.put(t, keyOf(ps[1]), newer)
+		}
+	}}
+	s, current := w.open(t, p), w.newKey(t)
+	var err error
+	if newer, err = w.cipher.Seal(domain.NewSecret("VF.DM.newer"), keyOf(ps[1]).Binding(w.voiceflow.Origin())); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.RewrapKeys(t.Context(), w.command(t), false, nil)
+	if err != nil || got.Done != 2+2 || got.Left != 0 {
+		t.Errorf("got %+v, %v, want all rows but the one that was overtaken", got, err)
+	}
+	if row := w.sealed(t, keyOf(ps[1])); string(row.Sealed.Bytes) != string(newer.Bytes) {
+		t.Error("the newer key was overwritten")
+	}
+	w.wantAllSealedBy(t, current)
+}
+
+func TestWhatDoesNotOpenStopsNothingElse(t *testing.T) {
+	w := newWorld(t)
+	ps := w.projects(t, 5)
+	const id = domain.ConversationID("01890000-0000-7000-8001-000000000001")
+	w.conversation(t, ps[0], id, garbage)
+	// One key is of a key that is gone, and one was copied from another project.
+	w.put(t, keyOf(ps[1]), garbage)
+	w.put(t, keyOf(ps[3]), w.sealed(t, keyOf(ps[2])).Sealed)
+	current := w.newKey(t)
+	want := []app.Unopened{{Ref: keyOf(ps[1]), Name: "Bot 001"}, {Ref: keyOf(ps[3]), Name: "Bot 003"}}
+
+	dry, err := w.RewrapKeys(t.Context(), w.command(t), true, nil)
+	if err != nil || dry.Left != 3+2 || !slices.Equal(dry.Unopened, want) || dry.Forgotten != 1 {
+		t.Errorf("a dry run: got %+v, %v", dry, err)
+	}
+	if status := w.statusOf(t, ps[1]); status != domain.KeyOK {
+		t.Errorf("a dry run marked a key as %s", status)
+	}
+
+	got, err := w.RewrapKeys(t.Context(), w.command(t), false, nil)
+	if err != nil || got.Done != 3+2 || got.Left != 0 || !slices.Equal(got.Unopened, want) || got.Forgotten != 1 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	w.wantAllSealedBy(t, current, want[0].Ref, want[1].Ref)
+	for i, p := range ps {
+		wantStatus := domain.KeyOK
+		if i == 1 || i == 3 {
+			wantStatus = domain.KeyNeedsReentry
+		}
+		if status := w.statusOf(t, p); status != wantStatus {
+			t.Errorf("%s is marked as %s, want %s", p.Name, status, wantStatus)
+		}
+	}
+	if n, err := w.ToReenter(t.Context(), w.admin); err != nil || n != 2 {
+		t.Errorf("ToReenter: got %d, %v, want 2", n, err)
+	}
+
+	// They do not keep a key from being retired, and are counted for none.
+	status, err := w.KeyStatus(t.Context(), w.command(t))
+	if err != nil || len(status.Keys) != 2 || status.Keys[0].Rows != 3+2 || !status.Keys[0].Seals || status.Keys[1].Rows != 0 ||
+		status.Keys[1].Seals || !slices.Equal(status.Unopened, want) || status.Conversations != 0 {
+		t.Errorf("KeyStatus: got %+v, %v", status, err)
+	}
+	if _, err := w.RetireKeys(t.Context(), w.command(t), nil, true); err != nil {
+		t.Errorf("RetireKeys: %v", err)
+	}
+}
+
+func TestKeysThatDoNotOpenAreMarkedBeforeAnybodyUsesThem(t *testing.T) {
+	w := newWorld(t)
+	ps := w.projects(t, 3)
+	was := w.put(t, keyOf(ps[1]), garbage)
+	before := len(w.store.Records())
+	for range 2 { // the second time it is no news
+		wantKind(t, w.MarkUnopened(t.Context()), "")
+		if got := w.statusOf(t, ps[1]); got != domain.KeyNeedsReentry {
+			t.Errorf("a key that does not open is marked as %s", got)
+		}
+	}
+	w.put(t, keyOf(ps[1]), was)
+	wantKind(t, w.MarkUnopened(t.Context()), "")
+	if got := w.statusOf(t, ps[1]); got != domain.KeyUnchecked {
+		t.Errorf("a key that opens again is marked as %s", got)
+	}
+	recs := w.store.Records()[before:]
+	if len(recs) != 2 {
+		t.Fatalf("audit has %+v, want two rows", recs)
+	}
+	for i, outcome := range []domain.KeyStatus{domain.KeyNeedsReentry, domain.KeyUnchecked} {
+		r := recs[i]
+		if r.Action != domain.ActionMarkKey || r.Actor != domain.ActorService || r.Object != domain.OnProject(ps[1].ID)+" primary" || r.Outcome != string(outcome) || r.RequestID == "" {
+			t.Errorf("audit has %+v, want %s", r, outcome)
+		}
+	}
+	if n, err := w.ToReenter(t.Context(), w.admin); err != nil || n != 0 {
+		t.Errorf("ToReenter: got %d, %v, want 0", n, err)
+	}
+}
+
+func TestRunMarksKeysThatDoNotOpen(t *testing.T) {
+	w := newWorld(t)
+	p := w.projects(t, 1)[0]
+	w.put(t, keyOf(p), garbage)
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan struct{})
+	go func() {
+		defer close(ran)
+		w.Run(ctx, nil)
+	}()
+	deadline, tick := time.After(20*time.Second), time.NewTicker(5*time.Millisecond)
+	defer tick.Stop()
+	for w.statusOf(t, p) != domain.KeyNeedsReentry {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("Run does not mark a key that does not open")
+		}
+	}
+	stop()
+	<-ran
+}
+
+// A service whose keyset is older than the database must not take good rows for bad ones.
+func TestAnOldKeysetMarksAndForgetsNothing(t *testing.T) {
+	w := newWorld(t)
+	ps := w.projects(t, 2)
+	const id = domain.ConversationID("01890000-0000-7000-8001-000000000001")
+	w.conversation(t, ps[0], id, garbage)
+	w.put(t, keyOf(ps[1]), garbage)
+	w.put(t, domain.SealedRef{Kind: domain.SealedKnownValue}, garbage)
+	before := len(w.store.Records())
+	wantKind(t, w.MarkUnopened(t.Context()), domain.Corrupt)
+	_, err := w.KeyStatus(t.Context(), w.command(t))
+	wantKind(t, err, domain.Corrupt)
+	w.newKey(t)
+	_, err = w.RewrapKeys(t.Context(), w.command(t), false, nil)
+	wantKind(t, err, domain.Corrupt)
+	_, err = w.RetireKeys(t.Context(), w.command(t), nil, true)
+	wantKind(t, err, domain.Corrupt)
+	if got := w.statusOf(t, ps[1]); got != domain.KeyOK {
+		t.Errorf("a key is marked as %s", got)
+	}
+	w.sealed(t, domain.SealedRef{Kind: domain.SealedConversation, ID: string(id)})
+	wantActions(t, w.actions(before))
+}
+
+func TestRetireWaitsForWhatNeedsTheKey(t *testing.T) {
+	w := newWorld(t)
+	w.projects(t, 3)
+	old := w.cipher.Keys()[0]
+	current := w.newKey(t)
+	retire := func(endSessions bool, keys ...domain.KeyID) (app.Retired, error) {
+		return w.RetireKeys(t.Context(), w.command(t), keys, endSessions)
+	}
+	refused := func(err error, says ...string) {
+		t.Helper()
+		wantKind(t, err, domain.Conflict)
+		for _, text := range says {
+			if err != nil && !strings.Contains(err.Error(), text) {
+				t.Errorf("the error %q does not say %q", err, text)
+			}
+		}
+		if keys := w.cipher.Keys(); !slices.Equal(keys, []domain.KeyID{current, old}) {
+			t.Fatalf("the keys are %v, want %v and %v", keys, current, old)
+		}
+	}
+	before := len(w.store.Records())
+	_, err := retire(false)
+	refused(err, "key "+string(old)+" is needed by 5 rows", "1 session")
+	_, err = retire(true) // rows come first: no session is ended in vain
+	refused(err, "5 rows")
+	_, err = retire(false, current)
+	refused(err)
+	_, err = retire(false, "no such key")
+	wantKind(t, err, domain.NotFound)
+	wantActions(t, w.actions(before))
+
+	if _, err := w.RewrapKeys(t.Context(), w.command(t), false, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err = retire(false, old)
+	refused(err, "1 session")
+
+	// Another login, whose cookie the new key has sealed, goes on.
+	kept := domain.NewLogin("01890000-0000-7000-a000-000000000001", w.admin.Caller.ID, false, w.now(),
+		domain.Lifetimes{Idle: time.Hour, Absolute: time.Hour, Remember: time.Hour}, "", "")
+	kept.SealedBy = current
+	u, err := w.store.Users().Find(t.Context(), w.admin.Caller.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.store.Sessions().OpenLogin(t.Context(), kept, u.PasswordHash, domain.Record{}); err != nil {
+		t.Fatal(err)
+	}
+	before = len(w.store.Records())
+	got, err := retire(true)
+	if err != nil || !slices.Equal(got.Keys, []domain.KeyID{old}) || got.Ended != (domain.KeyUse{Logins: 1}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	wantActions(t, w.actions(before), "operator end_sessions", "operator retire_keys")
+	if keys := w.cipher.Keys(); !slices.Equal(keys, []domain.KeyID{current}) {
+		t.Errorf("the keys are %v, want %v", keys, current)
+	}
+	_, err = w.store.Sessions().Find(t.Context(), w.admin.Caller.Login.ID)
+	wantKind(t, err, domain.NotFound)
+	_, err = w.store.Sessions().Find(t.Context(), kept.ID)
+	wantKind(t, err, "")
+	w.wantAllSealedBy(t, current)
+
+	if got, err := retire(false); err != nil || len(got.Keys) != 0 {
+		t.Errorf("where there is no key to retire: got %+v, %v", got, err)
+	}
+}
+
+// wornOut is a Cipher that can't write its keyset.
+type wornOut struct{ ports.Cipher }
+
+func (c wornOut) Retire(ctx context.Context, keys []domain.KeyID, allow func([]domain.KeyID) error) ([]domain.KeyID, error) {
+	_, err := c.Cipher.Retire(ctx, keys, func(keys []domain.KeyID) error { return errors.Join(allow(keys), errBoom) })
+	return nil, err
+}
+
+func TestARetirementThatFailsIsRecordedAsThat(t *testing.T) {
+	w := newWorld(t)
+	w.newKey(t)
+	if _, err := w.RewrapKeys(t.Context(), w.command(t), false, nil); err != nil {
+		t.Fatal(err)
+	}
+	p := w.ports()
+	p.Cipher = wornOut{w.cipher}
+	s, before := w.open(t, p), len(w.store.Records())
+	if _, err := s.RetireKeys(t.Context(), w.command(t), nil, true); !errors.Is(err, errBoom) {
+		t.Errorf("got error %v, want %v", err, errBoom)
+	}
+	var outcomes []string
+	for _, r := range w.store.Records()[before:] {
+		if r.Action == domain.ActionRetireKeys {
+			outcomes = append(outcomes, r.Outcome)
+		}
+	}
+	if !slices.Equal(outcomes, []string{domain.OutcomeOK, domain.OutcomeFailed}) {
+		t.Errorf("audit has %v", outcomes)
+	}
+}
+
+func TestTheKeysetIsForAdmins(t *testing.T) {
+	w := newWorld(t)
+	w.user(t, w.admin, "ben", "member")
+	ben, _ := w.login(t, "ben", false)
+	_, err := w.RewrapKeys(t.Context(), ben, false, nil)
+	wantKind(t, err, domain.NotAllowed)
+	_, err = w.RetireKeys(t.Context(), ben, nil, false)
+	wantKind(t, err, domain.NotAllowed)
+	_, err = w.KeyStatus(t.Context(), ben)
+	wantKind(t, err, domain.NotAllowed)
+	_, err = w.ToReenter(t.Context(), ben)
+	wantKind(t, err, domain.NotAllowed)
+}

@@ -1,0 +1,467 @@
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/flowlatch/flowlatch/adapters/memory"
+	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+// sealing is the key that seals now.
+func (w *world) sealing() domain.KeyID { return w.cipher.Keys()[0] }
+
+// rotate adds a key that seals from then on.
+func (w *world) rotate(t *testing.T) domain.KeyID {
+	t.Helper()
+	key, err := w.cipher.Rotate(t.Context(), func(func(domain.Secret, domain.Binding) (domain.Sealed, error)) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// retire takes all keys but the one that seals out of the keyset.
+func (w *world) retire(t *testing.T) {
+	t.Helper()
+	if _, err := w.cipher.Retire(t.Context(), nil, func([]domain.KeyID) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// opened is what a cookie says, and the key that sealed it.
+func (w *world) opened(t *testing.T, kind domain.SessionKind, text string) (domain.Claims, domain.KeyID) {
+	t.Helper()
+	claims, by, err := sealedcookie.New(w.cipher).Open(kind, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return claims, by
+}
+
+// wantSealedBy fails the test unless it is stored that the key sealed the cookie.
+func (w *world) wantSealedBy(t *testing.T, what string, kind domain.SessionKind, cookie string, want domain.KeyID) {
+	t.Helper()
+	claims, _ := w.opened(t, kind, cookie)
+	session, err := w.store.Sessions().Find(t.Context(), claims.Session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if session.SealedBy != want {
+		t.Errorf("%s: got a session whose cookie is sealed by %q, want %q", what, session.SealedBy, want)
+	}
+}
+
+// identified is the outcome of Identify, which must succeed.
+func identified(t *testing.T, s *app.Service, cookie string) app.Identified {
+	t.Helper()
+	in, err := s.Identify(t.Context(), cookie)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// wantAnew fails the test unless the cookie says what the old one says, sealed by the key.
+func (w *world) wantAnew(t *testing.T, kind domain.SessionKind, old string, got app.Cookie, by domain.KeyID) {
+	t.Helper()
+	if got.Text == "" {
+		t.Fatalf("the cookie of the kind %s was not sealed anew", kind)
+	}
+	want, _ := w.opened(t, kind, old)
+	claims, key := w.opened(t, kind, got.Text)
+	if !claims.Equal(want) || key != by {
+		t.Errorf("the new cookie of the kind %s, sealed by %q, says %+v; want %+v, sealed by %q", kind, key, claims, want, by)
+	}
+}
+
+func TestACookieIsStoredWithTheKeyThatSealedIt(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	for range 2 {
+		in, err := w.Login(t.Context(), app.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		login := in.Cookie.Text
+		w.wantSealedBy(t, "a login", domain.LoginSession, login, w.sealing())
+		cookie := w.set(t, w.call(t, login), p)
+		w.wantSealedBy(t, "an assistant that is set", domain.AssistantSession, cookie, w.sealing())
+
+		w.voiceflow.forwardTo(func(f domain.Forward, _ sent) (*http.Response, error) {
+			handle, err := f.Started("bound", domain.NewSecret("session-key"))
+			return says(200, handle), err
+		})
+		start := app.Forward{UserCookie: login, AssistantCookie: cookie, Service: runtime, Path: "/v4/project/" + string(voiceflowID) + "/session"}
+		out, err := w.Forward(t.Context(), app.Call{}, start, request("POST", start.Path, "{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		handle, err := io.ReadAll(out.Response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims, by := w.opened(t, domain.ConversationHandle, string(handle))
+		a, err := w.store.Access().ForUse(t.Context(), domain.Credential{Conversation: domain.ConversationID(claims.Session)})
+		if err != nil || a.Conversation.HandleSealedBy != w.sealing() || by != w.sealing() {
+			t.Errorf("got a conversation whose handle is sealed by %q, which was sealed by %q (%v), want %q", a.Conversation.HandleSealedBy, by, err, w.sealing())
+		}
+		w.rotate(t)
+	}
+}
+
+func TestCookiesSurviveARotationAndThenTheEndOfTheOldKey(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	call, login := w.login(t, "ada", false)
+	cookie := w.set(t, call, p)
+	old := w.sealing()
+	if in := identified(t, w.Service, login); in.Cookie != (app.Cookie{}) {
+		t.Error("a cookie was sealed anew without a rotation")
+	}
+	if got := w.SealAssistantAnew(t.Context(), call.Caller, cookie); got != (app.Cookie{}) {
+		t.Error("the cookie of the assistant was sealed anew without a rotation")
+	}
+
+	now := w.rotate(t)
+	in := identified(t, w.Service, login)
+	w.wantAnew(t, domain.LoginSession, login, in.Cookie, now)
+	if in.Cookie.MaxAge != 0 {
+		t.Errorf("the new cookie of a login that is not remembered lasts for %v", in.Cookie.MaxAge)
+	}
+	anew := w.SealAssistantAnew(t.Context(), call.Caller, cookie)
+	w.wantAnew(t, domain.AssistantSession, cookie, anew, now)
+	if got := w.isSet(t, call, cookie); got != p.ID {
+		t.Errorf("after the rotation %q is set by the old cookie, want %q", got, p.ID)
+	}
+	w.wantSealedBy(t, "whose new cookie was not seen yet", domain.LoginSession, login, old)
+	w.wantSealedBy(t, "whose new cookie was not seen yet", domain.AssistantSession, cookie, old)
+
+	if again := identified(t, w.Service, in.Cookie.Text); again.Cookie != (app.Cookie{}) {
+		t.Error("the new cookie was sealed anew")
+	}
+	if got := w.isSet(t, call, anew.Text); got != p.ID {
+		t.Errorf("%q is set by the new cookie, want %q", got, p.ID)
+	}
+	w.wantSealedBy(t, "whose new cookie was seen", domain.LoginSession, login, now)
+	w.wantSealedBy(t, "whose new cookie was seen", domain.AssistantSession, cookie, now)
+
+	// What comes late is answered and moves nothing back.
+	w.wantAnew(t, domain.LoginSession, login, identified(t, w.Service, login).Cookie, now)
+	if got := w.isSet(t, call, cookie); got != p.ID {
+		t.Errorf("%q is set by the old cookie that comes late, want %q", got, p.ID)
+	}
+	w.wantSealedBy(t, "whose old cookie came late", domain.LoginSession, login, now)
+	w.wantSealedBy(t, "whose old cookie came late", domain.AssistantSession, cookie, now)
+
+	w.retire(t)
+	if got := w.isSet(t, w.call(t, in.Cookie.Text), anew.Text); got != p.ID {
+		t.Errorf("without the old key %q is set by the new cookies, want %q", got, p.ID)
+	}
+	_, err := w.Identify(t.Context(), login)
+	wantKind(t, err, domain.NotAuthenticated)
+	if got := w.isSet(t, call, cookie); got != "" {
+		t.Errorf("without the old key %q is set by the old cookie", got)
+	}
+}
+
+func TestAReplyThatIsLostMovesNothing(t *testing.T) {
+	w := newWorld(t)
+	_, login := w.login(t, "ada", false)
+	old := w.sealing()
+	for range 3 {
+		w.rotate(t)
+		for range 3 {
+			w.wantAnew(t, domain.LoginSession, login, identified(t, w.Service, login).Cookie, w.sealing())
+			w.wantSealedBy(t, "whose new cookies were never seen", domain.LoginSession, login, old)
+		}
+	}
+	// One that comes back after the next rotation is not of the key that seals now.
+	late := identified(t, w.Service, login).Cookie.Text
+	now := w.rotate(t)
+	w.wantAnew(t, domain.LoginSession, login, identified(t, w.Service, late).Cookie, now)
+	w.wantSealedBy(t, "whose new cookie came back too late", domain.LoginSession, login, old)
+}
+
+func TestARememberedLoginKeepsItsEnd(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	call, login := w.login(t, "ada", true)
+	cookie := w.set(t, call, p)
+	w.after(100 * time.Hour)
+	now := w.rotate(t)
+	in := identified(t, w.Service, login)
+	w.wantAnew(t, domain.LoginSession, login, in.Cookie, now)
+	anew := w.SealAssistantAnew(t.Context(), call.Caller, cookie)
+	w.wantAnew(t, domain.AssistantSession, cookie, anew, now)
+	for what, got := range map[string]app.Cookie{"user_session": in.Cookie, "assistant_session": anew} {
+		if got.MaxAge != 620*time.Hour {
+			t.Errorf("%s lasts for %v, want the 620 hours that are left", what, got.MaxAge)
+		}
+	}
+	w.after(620*time.Hour - time.Microsecond)
+	identified(t, w.Service, in.Cookie.Text)
+	w.after(time.Microsecond)
+	_, err := w.Identify(t.Context(), in.Cookie.Text)
+	wantKind(t, err, domain.NotAuthenticated)
+}
+
+// marking counts what is written about the keys of cookies.
+type marking struct {
+	ports.SessionStore
+	marks atomic.Int64
+	fails bool
+}
+
+func (m *marking) MarkSealed(ctx context.Context, id domain.SessionID, by domain.KeyID) error {
+	m.marks.Add(1)
+	if m.fails {
+		return &domain.Error{Kind: domain.Unavailable}
+	}
+	return m.SessionStore.MarkSealed(ctx, id, by)
+}
+
+func TestAKeyIsMarkedOncePerSessionAndRotation(t *testing.T) {
+	w := newWorld(t)
+	p := w.ports()
+	m := &marking{SessionStore: p.Sessions}
+	p.Sessions = m
+	s := w.open(t, p)
+	_, login := w.login(t, "ada", false)
+	for rotation := range 3 {
+		for range 5 {
+			in := identified(t, s, login)
+			if in.Cookie.Text != "" {
+				login = in.Cookie.Text
+			}
+		}
+		if got := m.marks.Load(); got != int64(rotation) {
+			t.Errorf("after %d rotations the key was marked %d times", rotation, got)
+		}
+		w.rotate(t)
+	}
+	m.fails = true
+	login = identified(t, s, login).Cookie.Text
+	identified(t, s, login)
+	m.fails = false
+	w.wantSealedBy(t, "that could not be marked", domain.LoginSession, login, w.cipher.Keys()[1])
+	identified(t, s, login)
+	w.wantSealedBy(t, "that could not be marked before", domain.LoginSession, login, w.sealing())
+}
+
+func TestParallelRequestsDuringARotation(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	call, login := w.login(t, "ada", false)
+	cookie := w.set(t, call, p)
+	var browser sync.Mutex // guards login and cookie
+	var requests sync.WaitGroup
+	problems := make(chan string, 100)
+	for range 16 {
+		requests.Go(func() {
+			for range 20 {
+				browser.Lock()
+				user, assistant := login, cookie
+				browser.Unlock()
+				in, err := w.Identify(t.Context(), user)
+				if err != nil {
+					problems <- fmt.Sprint("Identify: ", err)
+					return
+				}
+				anew := w.SealAssistantAnew(t.Context(), in.Caller, assistant)
+				if checked, err := w.CheckSession(t.Context(), app.Call{Caller: in.Caller}, assistant); err != nil || checked.Assistant == nil {
+					problems <- fmt.Sprintf("CheckSession: %v, %v", checked.Assistant, err)
+					return
+				}
+				browser.Lock()
+				if in.Cookie.Text != "" {
+					login = in.Cookie.Text
+				}
+				if anew.Text != "" {
+					cookie = anew.Text
+				}
+				browser.Unlock()
+			}
+		})
+	}
+	requests.Go(func() { w.rotate(t) })
+	requests.Wait()
+	close(problems)
+	for problem := range problems {
+		t.Error(problem)
+	}
+	for range 2 {
+		in := identified(t, w.Service, login)
+		anew := w.SealAssistantAnew(t.Context(), in.Caller, cookie)
+		if got := w.isSet(t, app.Call{Caller: in.Caller}, cookie); got != p.ID {
+			t.Errorf("%q is set, want %q", got, p.ID)
+		}
+		if in.Cookie.Text != "" {
+			login = in.Cookie.Text
+		}
+		if anew.Text != "" {
+			cookie = anew.Text
+		}
+	}
+	w.wantSealedBy(t, "after parallel requests", domain.LoginSession, login, w.sealing())
+	w.wantSealedBy(t, "after parallel requests", domain.AssistantSession, cookie, w.sealing())
+}
+
+// behind is a cipher of an instance that has yet to hear of rotations: its current key is
+// the one of the last Refresh.
+type behind struct {
+	*memory.Cipher
+	mu    sync.Mutex
+	keys  []domain.KeyID
+	fails error
+}
+
+func (b *behind) Keys() []domain.KeyID {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.keys
+}
+
+func (b *behind) Refresh(context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.fails == nil {
+		b.keys = b.Cipher.Keys()
+	}
+	return b.fails
+}
+
+func TestAnInstanceThatIsBehindGoesBackToNoOlderKey(t *testing.T) {
+	w := newWorld(t)
+	p := w.ports()
+	cipher := &behind{Cipher: w.cipher}
+	p.Cipher = cipher
+	other := w.open(t, p)
+	_, login := w.login(t, "ada", false)
+
+	_ = cipher.Refresh(t.Context())
+	now := w.rotate(t)
+	anew := identified(t, w.Service, login).Cookie.Text
+	if got := identified(t, other, anew).Cookie; got != (app.Cookie{}) {
+		t.Error("an instance that is behind sealed a cookie of the newest key anew")
+	}
+	w.wantSealedBy(t, "whose new cookie an instance that was behind saw first", domain.LoginSession, login, now)
+
+	cipher.keys = w.cipher.Keys()[1:]
+	if got := identified(t, other, anew).Cookie; got != (app.Cookie{}) {
+		t.Error("an instance that is behind sealed a cookie anew that another has seen")
+	}
+	cipher.keys = w.cipher.Keys()[1:]
+	w.wantAnew(t, domain.LoginSession, login, identified(t, other, login).Cookie, now)
+	w.wantSealedBy(t, "whose old cookie came late to an instance that was behind", domain.LoginSession, login, now)
+
+	// One that can't read the keyset anew serves on and leaves the cookies as they are.
+	w.rotate(t)
+	cipher.fails = errBoom
+	for _, cookie := range []string{login, anew} {
+		if got := identified(t, other, cookie).Cookie; got != (app.Cookie{}) {
+			t.Error("a cookie was sealed anew by an instance that could not read the keyset")
+		}
+	}
+	w.wantSealedBy(t, "that was used where the keyset could not be read", domain.LoginSession, login, now)
+}
+
+func TestForwardSealsBothCookiesAnew(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	w.voiceflow.forwardTo(fine)
+	call, by := w.talker(t, "ben", p)
+	token := w.token(t, call, app.CreateAccessToken{Project: string(p.ID)})
+	forward := func(s *app.Service, call app.Call, by app.Forward, kind domain.Kind) app.Forwarded {
+		t.Helper()
+		in := turn("x", by)
+		out, err := s.Forward(t.Context(), call, in, request("POST", in.Path, "{}"))
+		wantKind(t, err, kind)
+		if err == nil {
+			_ = out.Response.Body.Close()
+		}
+		return out
+	}
+	wantNone := func(what string, out app.Forwarded) {
+		t.Helper()
+		if out.UserCookie != (app.Cookie{}) || out.AssistantCookie != (app.Cookie{}) {
+			t.Errorf("%s: a cookie was sealed anew", what)
+		}
+	}
+	wantNone("without a rotation", forward(w.Service, app.Call{}, by, ""))
+
+	old := w.sealing()
+	now := w.rotate(t)
+	out := forward(w.Service, app.Call{}, by, "")
+	w.wantAnew(t, domain.LoginSession, by.UserCookie, out.UserCookie, now)
+	w.wantAnew(t, domain.AssistantSession, by.AssistantCookie, out.AssistantCookie, now)
+	w.wantSealedBy(t, "whose new cookie was not seen yet", domain.AssistantSession, by.AssistantCookie, old)
+
+	bare := forward(w.Service, app.Call{}, app.Forward{UserCookie: by.UserCookie}, domain.NoAssistant)
+	w.wantAnew(t, domain.LoginSession, by.UserCookie, bare.UserCookie, now)
+	wantNone("an access token beside cookies", forward(w.Service, app.Call{}, app.Forward{
+		Token: token.Token, UserCookie: by.UserCookie, AssistantCookie: by.AssistantCookie}, ""))
+	_, ada := w.login(t, "ada", false)
+	wantNone("another's assistant", forward(w.Service, app.Call{}, app.Forward{
+		UserCookie: ada, AssistantCookie: by.AssistantCookie}, domain.NotAuthenticated))
+	wantNone("nobody", forward(w.Service, app.Call{}, app.Forward{AssistantCookie: by.AssistantCookie}, domain.NotAuthenticated))
+
+	back := app.Forward{UserCookie: out.UserCookie.Text, AssistantCookie: out.AssistantCookie.Text}
+	wantNone("the new cookies", forward(w.Service, app.Call{}, back, ""))
+	w.wantSealedBy(t, "whose new cookie was seen", domain.LoginSession, by.UserCookie, now)
+	w.wantSealedBy(t, "whose new cookie was seen", domain.AssistantSession, by.AssistantCookie, now)
+
+	// Under a host's login only the assistant's cookie is ours.
+	s := hosted(t, w)
+	host := app.Call{Caller: domain.Caller{ID: "host|member"}}
+	wantKind(t, s.GrantProject(t.Context(), app.Call{Caller: domain.Caller{ID: "host|admin", Admin: true}}, "host|member", string(p.ID), nil), "")
+	set, err := s.SetProject(t.Context(), host, string(p.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = w.rotate(t)
+	out = forward(s, host, app.Forward{UserCookie: back.UserCookie, AssistantCookie: set.Cookie.Text}, "")
+	w.wantAnew(t, domain.AssistantSession, set.Cookie.Text, out.AssistantCookie, now)
+	if out.UserCookie != (app.Cookie{}) {
+		t.Error("user_session was sealed anew under a host's login")
+	}
+	w.wantAnew(t, domain.AssistantSession, set.Cookie.Text, s.SealAssistantAnew(t.Context(), host.Caller, set.Cookie.Text), now)
+}
+
+func TestWhatIsGoodForNothingIsNotSealedAnew(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	call, _ := w.login(t, "ada", false)
+	another, _ := w.login(t, "ada", false)
+	cookie := w.set(t, call, p)
+	set := w.set(t, another, p)
+	claims, _ := w.opened(t, domain.AssistantSession, set)
+	claims.Expires = claims.Expires.Add(time.Hour)
+	longer, _, err := sealedcookie.New(w.cipher).Seal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.rotate(t)
+	wantKind(t, w.ClearProject(t.Context(), call, cookie), "")
+	for what, text := range map[string]string{
+		"one whose session has ended": cookie, "one of another login": set, "none": "", "a made-up one": "abc",
+		"one that says what is not stored": longer,
+	} {
+		by := call.Caller
+		if text == longer {
+			by = another.Caller
+		}
+		if got := w.SealAssistantAnew(t.Context(), by, text); got != (app.Cookie{}) {
+			t.Errorf("%s was sealed anew", what)
+		}
+	}
+}

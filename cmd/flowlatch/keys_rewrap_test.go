@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/flowlatch/flowlatch/adapters/bunstore"
+	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
+	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/postgrestest"
+)
+
+// addKey adds a key that seals from then on to the keyset of m, and returns the keys, that
+// one first.
+func (m *machine) addKey() []domain.KeyID {
+	m.t.Helper()
+	m.must("", "keys", "rotate")
+	_, cipher, _ := m.inside()
+	return cipher.Keys()
+}
+
+// inside opens the database and the keyset of m, and tells the Voiceflow that its keys
+// are for.
+func (m *machine) inside() (*bunstore.Store, *tinkcipher.Cipher, domain.Origin) {
+	m.t.Helper()
+	ctx := context.Background()
+	cfg, _, err := readConfig(source{environ: m.command(ctx).Env, flags: map[string]string{"DATA_DIR": m.data()}})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	store, err := bunstore.Open(ctx, cfg.database(), bunstore.Options{})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() { _ = store.Close() })
+	cipher := tinkcipher.NewFile(cfg.keysetPath(), tinkcipher.FileOptions{})
+	if err := cipher.Prepare(ctx, false); err != nil {
+		m.t.Fatal(err)
+	}
+	origin, err := domain.ParseOrigin(cfg.VoiceflowAPIURL)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return store, cipher, origin
+}
+
+// spoilKey puts bytes in the place of a project's key that open for nobody.
+func (m *machine) spoilKey(id string) {
+	m.t.Helper()
+	store, _, _ := m.inside()
+	keys, err := store.Projects().Keys(context.Background(), domain.ProjectID(id))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	n, err := store.Sealings().Replace(context.Background(), []domain.Resealed{{
+		Ref:  domain.SealedRef{Kind: domain.SealedProjectKey, ID: id, Slot: domain.SlotPrimary},
+		From: keys[domain.SlotPrimary], To: domain.Sealed{Key: keys[domain.SlotPrimary].Key, Bytes: []byte("spoilt")},
+	}})
+	if err != nil || n != 1 {
+		m.t.Fatalf("got %d and error %v", n, err)
+	}
+}
+
+// keyRows are the lines of keys status: by the key's id what it is used for.
+func (m *machine) keyRows() map[string][]string {
+	m.t.Helper()
+	rows := map[string][]string{}
+	for line := range strings.Lines(m.must("", "keys", "status")) {
+		if fields := strings.Fields(line); len(fields) == 5 {
+			rows[fields[0]] = fields[1:]
+		}
+	}
+	return rows
+}
+
+func TestKeysStatusAndRewrap(t *testing.T) {
+	assistants := []voiceflowtest.Assistant{newAssistant("Pizza Palace"), newAssistant("Train times"), newAssistant("Evil\x1b[2J\nname")}
+	m := newMachine(t, startVoiceflow(t, assistants...))
+	s := serving(t, m)
+	admin := s.admin()
+	answered := map[string]voiceflowtest.Assistant{}
+	var ids []string
+	for _, a := range assistants {
+		id := admin.want(admin.post("/add_project", adding(a)), "200").added(t).ID
+		answered[id], ids = a, append(ids, id)
+	}
+	s.stop()
+
+	keys := m.addKey()
+	now, old := string(keys[0]), string(keys[1])
+	if rows := m.keyRows(); strings.Join(rows["KEY"], " ") != "USE ROWS SESSIONS CONVERSATIONS" ||
+		rows[now][0] != "seals" || rows[old][0] != "opens" || rows[old][1] == "0" {
+		t.Errorf("keys status prints %v", rows)
+	}
+
+	s = m.start("serve")
+	admin = admin.at(s.url)
+	admin.want(admin.get("/get_projects"), "200") // the cookie survives
+	if got := m.must("", "keys", "rewrap", "--dry-run"); !strings.HasPrefix(got, "rows to be sealed anew with key "+now+": ") || strings.Contains(got, ": 0") {
+		t.Errorf("keys rewrap --dry-run says %q", got)
+	}
+	everyKeyOpens(t, m, answered)
+	r := m.run("", "keys", "rewrap")
+	if r.code != exitOK || !strings.HasPrefix(r.stdout, "rows sealed anew with key "+now+": ") || !strings.HasSuffix(r.stdout, "; left: 0\n") ||
+		strings.ContainsAny(r.stderr, "\r\x1b") || !strings.Contains(r.stderr, "sealing anew: ") {
+		t.Errorf("keys rewrap: exit code %d, says %q, and %q on standard error", r.code, r.stdout, r.stderr)
+	}
+	everyKeyOpens(t, m, answered)
+	if rows := m.keyRows(); rows[old][1] != "0" || rows[now][1] == "0" {
+		t.Errorf("keys status prints %v", rows)
+	}
+	if got := m.must("", "keys", "rewrap"); got != "rows sealed anew with key "+now+": 0; left: 0\n" {
+		t.Errorf("a second rewrap says %q", got)
+	}
+
+	// What does not open is marked, and told by name.
+	m.spoilKey(ids[2])
+	if got := m.must("", "keys", "status"); !strings.HasSuffix(got, `does not open: the primary key of "Evil\x1b[2J\nname", which has the Id `+ids[2]+"\n") {
+		t.Errorf("keys status prints\n%s", got)
+	}
+	if got := admin.want(admin.get("/get_projects"), "200").text; strings.Count(got, `"key_status":"needs_reentry"`) != 1 {
+		t.Errorf("got %s", got)
+	}
+	if got := admin.get("/readyz").text; !strings.Contains(got, `"needs_reentry":1`) {
+		t.Errorf("readyz says %s", got)
+	}
+	s.stop()
+	m.spoilKey(ids[0])
+	s = m.start("serve") // which looks for itself
+	admin = admin.at(s.url)
+	eventually(t, "serve has found what does not open", func() bool { return strings.Contains(admin.get("/readyz").text, `"needs_reentry":2`) })
+	if got := m.must("", "keys", "rewrap"); strings.Count(got, "does not open: ") != 0 {
+		t.Errorf("a rewrap says %q of what the current key is said to have sealed", got)
+	}
+	m.addKey()
+	if got := m.must("", "keys", "rewrap"); strings.Count(got, "does not open: the primary key of ") != 2 || !strings.HasSuffix(got, "; left: 0\n") {
+		t.Errorf("a rewrap says %q", got)
+	}
+	for _, id := range []string{ids[0], ids[2]} {
+		delete(answered, id)
+	}
+	everyKeyOpens(t, m, answered)
+	for _, a := range assistants {
+		if strings.Contains(m.said.String(), a.Key) {
+			t.Error("a key of an assistant was printed")
+		}
+	}
+}
+
+// crowded adds many projects to the database itself, and returns them with their keys.
+func (m *machine) crowded(driver, dsn string, n int) map[string]voiceflowtest.Assistant {
+	m.t.Helper()
+	_, cipher, origin := m.inside()
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	tx, err := db.Begin()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	do := func(statement string, args ...any) {
+		m.t.Helper()
+		if _, err := tx.Exec(statement, args...); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	all := map[string]voiceflowtest.Assistant{}
+	for i := range n {
+		a := voiceflowtest.Assistant{Name: fmt.Sprintf("Bot %05d", i), Key: voiceflowtest.NewKey()}
+		id := fmt.Sprintf("01890000-0000-7000-8000-%012x", i)
+		sealed, err := cipher.Seal(domain.NewSecret(a.Key), domain.BindKey(domain.ProjectID(id), domain.SlotPrimary, origin))
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		do(`INSERT INTO projects (id, name, voiceflow_id, version, platform, created, voiceflow_created) VALUES ($1, $2, $3, 'main', '', 1, 1)`, id, a.Name, id)
+		do(`INSERT INTO project_keys (project_id, slot, key_id, sealed) VALUES ($1, 'primary', $2, $3)`, id, string(sealed.Key), sealed.Bytes)
+		all[id] = a
+	}
+	if err := tx.Commit(); err != nil {
+		m.t.Fatal(err)
+	}
+	return all
+}
+
+// TestARewrapThatIsKilledLosesNothing kills one with SIGKILL in the middle, and runs two
+// others at once then.
+func TestARewrapThatIsKilledLosesNothing(t *testing.T) {
+	const rows = 4000
+	for _, name := range []string{"SQLite", "Postgres"} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t, startVoiceflow(t))
+			driver, dsn := "sqlite", "file:"+m.data()+"/flowlatch.db"
+			if name == "Postgres" {
+				driver, dsn = "pgx", postgrestest.DSN(t)
+				m = m.with("FLOWLATCH_DATABASE_URL", dsn)
+			}
+			m.must(adminPassword, "user", "create", "--admin", "ada")
+			all := m.crowded(driver, dsn, rows)
+			keys := m.addKey()
+			notYet := func() int {
+				return count(t, driver, dsn, fmt.Sprintf(`SELECT count(*) FROM project_keys WHERE key_id <> '%s'`, keys[0]))
+			}
+
+			killed, _ := m.launch("keys", "rewrap")
+			eventually(t, "a rewrap is in the middle", func() bool { return strings.Contains(killed.stderr.String(), " of ") })
+			killed.kill()
+			left := notYet()
+			if left == 0 || left == rows {
+				t.Logf("it was not killed in the middle: %d rows are left", left)
+			}
+			everyKeyOpens(t, m, all)
+
+			var done [2]chan int
+			for i := range done {
+				done[i] = make(chan int, 1)
+				go func() {
+					_, of, _ := strings.Cut(m.run("", "keys", "rewrap").stdout, ": ")
+					n, _, _ := strings.Cut(of, ";")
+					rows, err := strconv.Atoi(n)
+					if err != nil {
+						t.Error(err)
+					}
+					done[i] <- rows
+				}()
+			}
+			if n := <-done[0] + <-done[1]; n < left || n > left+3 { // with the known value, and what else there is
+				t.Errorf("two at once sealed %d rows anew, want %d", n, left)
+			}
+			if left := notYet(); left != 0 {
+				t.Errorf("%d rows are left", left)
+			}
+			everyKeyOpens(t, m, all)
+		})
+	}
+}

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+type projectImportCommand struct {
+	CSV      string `name:"csv" placeholder:"FILE" xor:"from" required:"" help:"Read lines of comma-separated values; - is standard input."`
+	JSON     string `name:"json" placeholder:"FILE" xor:"from" required:"" help:"Read an array of JSON objects; - is standard input."`
+	Identity string `name:"identity" placeholder:"KEYFILE" xor:"from" required:"" help:"Read a file of project export, with the secret key of age in KEYFILE."`
+	File     string `arg:"" optional:"" help:"The file of project export; only with --identity."`
+}
+
+// Help is shown by --help.
+func (projectImportCommand) Help() string {
+	return `Adds every assistant of a file, as project add does: Voiceflow is asked for each with its key. CSV begins with a line of names, version_id,token,name; JSON has objects with the same members. name may be left out, or be empty; it is only checked. voiceflow_project_id may stand beside them, and an alias of an environment needs it.
+
+What is refused is said with its line and the reason, never with a key, and the rest goes on; the exit code is then 1. An assistant that is there already stays as it is, with the key that it has, so that the same file may be read again. A file with keys in it should be deleted when everything is in.
+
+    flowlatch project import --csv assistants.csv
+    vault kv get -field=assistants secret/bots | flowlatch project import --json -
+    flowlatch project import --identity key.txt assistants.age`
+}
+
+// Validate says what kong can't see.
+func (c projectImportCommand) Validate() error {
+	switch {
+	case c.Identity != "" && c.File == "":
+		return errors.New(`expected "<file>", which project export has written, beside --identity`)
+	case c.Identity == "" && c.File != "":
+		return errors.New("there is a word too many; only --identity has a file beside it")
+	}
+	return nil
+}
+
+// Run adds the assistants.
+func (c projectImportCommand) Run(ctx context.Context) error {
+	path, read := c.CSV, reading(readCSV)
+	if c.JSON != "" {
+		path, read = c.JSON, readJSON
+	}
+	if c.Identity != "" {
+		path = c.File
+	}
+	from := os.Stdin
+	if path != "-" {
+		var err error
+		if from, err = openNamed("the file", path); err != nil {
+			return err
+		}
+		defer func() { _ = from.Close() }()
+		if c.Identity == "" {
+			warnIfOpen(from)
+		}
+	}
+	if c.Identity != "" && !twice(from) {
+		return errors.New("what --identity opens should be a regular file: all of it is looked through before anything is added")
+	}
+	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+		if c.Identity != "" {
+			identities, err := readIdentities(c.Identity)
+			if err != nil {
+				return err
+			}
+			read = readSealed(identities, service.VoiceflowOrigin())
+		}
+		return importProjects(ctx, service, call, from, read)
+	})
+}
+
+// openNamed opens a file that the operator named. The error does not repeat the name: it
+// may be a key that was pasted in the wrong place.
+func openNamed(what, path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = fmt.Errorf("%s can't be opened: %w", what, e.Err)
+	}
+	return f, err
+}
+
+// warnIfOpen warns of a file with keys in it that every user of the machine may read.
+func warnIfOpen(f *os.File) {
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
+		sayOnStderr(fmt.Sprintf("warning: every user of this machine may read %s (mode %04o), which has keys in it", f.Name(), info.Mode().Perm()))
+	}
+}
+
+// twice says whether f can be read a second time.
+func twice(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode().IsRegular()
+}
+
+// importProjects adds what read finds in from. Where from can be read twice it is read
+// to its end first: one that is broken somewhere is then refused before anything is added.
+func importProjects(ctx context.Context, service *app.Service, call app.Call, from *os.File, read reading) error {
+	total := 0
+	if twice(from) {
+		err := read(from, func(arrival) error {
+			total++
+			return ctx.Err()
+		})
+		if err == nil {
+			_, err = from.Seek(0, io.SeekStart)
+		}
+		if ctx.Err() != nil {
+			return errors.New("interrupted; nothing was done")
+		}
+		if err != nil {
+			return fmt.Errorf("nothing was added: %w", err)
+		}
+	}
+	return addAll(ctx, service, call, total, func(each func(arrival) error) error { return read(from, each) })
+}
+
+// addsAtOnce is how many assistants are added at the same time. More would soon meet
+// Voiceflow's rate limit.
+const addsAtOnce = 4
+
+// added is what came of an arrival.
+type added struct {
+	arrival arrival
+	err     error
+}
+
+// addAll adds what give gives, several at the same time, and tells of them in the order
+// in which they came.
+func addAll(ctx context.Context, service *app.Service, call app.Call, total int, give func(func(arrival) error) error) error {
+	working, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	underway := make(chan chan added, addsAtOnce-1) // one more is being waited for
+	given := make(chan error, 1)
+	go func() {
+		defer close(underway)
+		given <- give(func(a arrival) error {
+			done := make(chan added, 1)
+			select {
+			case underway <- done:
+			case <-working.Done():
+				return working.Err()
+			}
+			go func() { done <- added{a, add(working, service, call, a)} }()
+			return nil
+		})
+	}()
+
+	var count struct{ added, there, refused, done int }
+	shown := newProgress("adding", total)
+	for a := range inOrder(working, underway) {
+		switch kind := domain.KindOf(a.err); {
+		case a.err == nil:
+			count.added++
+		case kind == domain.AlreadyAdded:
+			count.there++
+		case a.arrival.err != nil, working.Err() == nil && ofOne(kind):
+			count.refused++
+			shown.aside(oneLine(a.arrival.place + " was refused: " + sentence(a.err)))
+		default: // it is of no use to go on
+			stop(a.err)
+			continue
+		}
+		count.done++
+		shown.set(count.done)
+	}
+	shown.finish()
+	sayOnStdout(fmt.Sprintf("added %d, there already %d, refused %d", count.added, count.there, count.refused))
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("interrupted; the same again goes on where this ended")
+	case working.Err() != nil:
+		return fmt.Errorf("the rest was not added: %w", context.Cause(working))
+	}
+	if err := <-given; err != nil {
+		return fmt.Errorf("the rest was not added: %w", err)
+	}
+	if count.refused > 0 {
+		return fmt.Errorf("%d of %d assistants were refused", count.refused, count.done)
+	}
+	return nil
+}
+
+// inOrder gives what comes of all that is underway. Once ctx is done it waits for nothing
+// new: whoever gives may be waiting for standard input.
+func inOrder(ctx context.Context, underway <-chan chan added) iter.Seq[added] {
+	return func(yield func(added) bool) {
+		for {
+			var done chan added
+			select {
+			case done = <-underway:
+			case <-ctx.Done():
+				select {
+				case done = <-underway:
+				default:
+				}
+			}
+			if done == nil || !yield(<-done) {
+				return
+			}
+		}
+	}
+}
+
+// ofOne says whether an error of this kind is of one assistant, and not of everything.
+func ofOne(kind domain.Kind) bool {
+	switch kind {
+	case domain.Invalid, domain.NameTooLong, domain.VoiceflowRejected, domain.VoiceflowUnavailable:
+		return true
+	}
+	return false
+}
+
+// add adds one assistant, and the secondary key that came with it where the one that is
+// here has none: it may have been added by a run that was interrupted before that.
+func add(ctx context.Context, service *app.Service, call app.Call, a arrival) error {
+	if a.err != nil {
+		return a.err
+	}
+	p, err := service.AddProject(ctx, call, a.in)
+	if e, ok := errors.AsType[*domain.Error](err); ok && e.Kind == domain.AlreadyAdded && len(e.Projects) == 1 {
+		p = e.Projects[0]
+	} else if err != nil {
+		return err
+	}
+	if a.secondary.IsZero() || p.SecondaryStatus != domain.KeyNone {
+		return err
+	}
+	_, failed := service.SetToken(ctx, call, app.SetToken{Project: string(p.ID), Key: a.secondary, Slot: string(domain.SlotSecondary)})
+	if failed != nil {
+		return &domain.Error{Kind: domain.KindOf(failed), Public: "it is here with its primary key, its secondary key is not", Cause: failed}
+	}
+	return err
+}

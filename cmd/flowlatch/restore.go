@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/flowlatch/flowlatch/app"
+)
+
+type restoreCommand struct {
+	File string `arg:"" help:"A file that backup wrote."`
+}
+
+// Help is shown by --help.
+func (restoreCommand) Help() string {
+	return `Fills a database that holds no user and no assistant with a backup, all of it or nothing. It makes the data folder and the tables. The database may be of the other kind than the one that the backup is of, so this is also how to move from SQLite to Postgres and back. Run it before serve: a serve that is up on that database has to be started anew.
+
+The keyset of the backup must be there first, in the data folder or where FLOWLATCH_KEYSET or FLOWLATCH_KEYSET_FILE say, and FLOWLATCH_VOICEFLOW_API_URL must be what it was. A file that was changed, cut or made with another keyset is refused before anything is written. Everybody logs in anew, and v4 conversations begin anew.
+
+    flowlatch restore /srv/backups/monday.jsonl
+    FLOWLATCH_DATABASE_URL_FILE=/run/secrets/database flowlatch restore monday.jsonl`
+}
+
+// Run restores the backup. Nothing is made before the file was found to be good.
+func (c restoreCommand) Run(ctx context.Context) error {
+	cfg, err := commandConfig()
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(c.File)
+	if err != nil {
+		return fmt.Errorf("the backup %s can't be read: %w", visible(c.File), withoutPath(err))
+	}
+	defer func() { _ = file.Close() }()
+	voiceflow, err := newVoiceflow(cfg, newClock())
+	if err != nil {
+		return err
+	}
+	cipher, err := newCipher(cfg, newClock())
+	if err != nil {
+		return err
+	}
+	backup, err := app.OpenBackup(ctx, app.Ports{
+		Cipher: cipher, Voiceflow: voiceflow, Clock: newClock(), Random: newRandom(),
+	}, file)
+	if err != nil {
+		return err
+	}
+	if err := cfg.openFolder(makesFolder, cfg.ownDatabase()); err != nil {
+		return err
+	}
+	store, closeStore, err := openStore(ctx, cfg, newClock(), sayOnStderr, nil)
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+	if err := backup.Restore(ctx, store.Archive()); err != nil {
+		return err
+	}
+	sayOnStdout("restored the backup of " + stamp(backup.Info.Created) + " into the " + store.Describe() + ": " + contentOfBackup(backup.Info))
+	sayOnStdout("nobody is logged in; keep the keyset with the keys " + backup.Info.KeyNames())
+	return nil
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/flowlatch/flowlatch/internal/postgrestest"
+)
+
+// TestTheKeysetTurnsOverUnderLoad changes the keyset of 10,000 assistants while two
+// instances answer 500 requests a second, kills the rewrap and one of the instances in
+// the middle, and wants no request to fail and no key to be lost.
+func TestTheKeysetTurnsOverUnderLoad(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		database func(t *testing.T) string
+	}{
+		{"SQLite", func(*testing.T) string { return "" }},
+		{"Postgres", func(t *testing.T) string { return postgrestest.DSN(t) }},
+	} {
+		t.Run(tc.name, func(t *testing.T) { turnOver(t, tc.database(t)) })
+	}
+}
+
+func turnOver(t *testing.T, database string) {
+	const projects, perSecond = 10_000, 500
+	used := newAssistant("Pizza Palace")
+	v := startVoiceflow(t, used)
+	v.Keep(1)
+	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_FORWARD_RATE", "0")
+	here := serving(t, m)
+	there := m.start("serve")
+	admin := here.admin()
+	id := admin.want(admin.post("/add_project", adding(used)), "200").added(t).ID
+	ben := here.user(admin, "bo", id)
+	driver, dsn := "sqlite", "file:"+m.data()+"/flowlatch.db"
+	if database != "" {
+		driver, dsn = "pgx", database
+	}
+	answered := m.crowded(driver, dsn, projects-1)
+	old := func() int {
+		return count(t, driver, dsn, "SELECT count(*) FROM project_keys WHERE key_id <> (SELECT key_id FROM installation)")
+	}
+	answered[id] = used
+	idle := newBrowser(t, here.url)
+	idle.want(idle.post("/login", body{"username": "ada", "password": adminPassword, "remember": true}), "200")
+
+	load := &load{t: t, ben: ben, admin: admin, project: id, urls: [2]string{here.url, there.url}}
+	stop := load.start(perSecond)
+	defer stop()
+
+	m.must("", "keys", "rotate")
+	load.goesOn()
+
+	// A rewrap that is killed when it has begun.
+	rewrap := m.command(context.Background(), "keys", "rewrap")
+	if err := rewrap.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the rewrap has begun", func() bool { return old() < projects })
+	_ = rewrap.Process.Kill()
+	_ = rewrap.Wait()
+	left := old()
+	t.Logf("%d keys were left when the rewrap was killed", left)
+	if left == 0 {
+		t.Error("the rewrap was not killed in the middle")
+	}
+
+	// An instance that is killed.
+	load.down.Store(true)
+	there.kill()
+	began := time.Now()
+	m.must("", "keys", "rewrap")
+	t.Logf("the rest was sealed anew in %v", time.Since(began).Round(time.Millisecond))
+	there = m.start("serve")
+	load.moved(there.url)
+	load.goesOn()
+	if left := old(); left != 0 {
+		t.Errorf("%d keys are sealed with the old key after the rewrap", left)
+	}
+
+	// The login that is remembered and not used is in the way; those that are used are not.
+	m.fails(exitFailure, "1 session", "", "keys", "retire")
+	idle.want(idle.get("/check_session"), "200")
+	m.must("", "keys", "retire", "--end-sessions")
+	idle.want(idle.get("/check_session"), "401 not_authenticated")
+	load.goesOn()
+	stop()
+	if n := load.answered.Load(); n < 3*perSecond {
+		t.Errorf("only %d requests were answered", n)
+	}
+	t.Logf("%d requests were answered", load.answered.Load())
+	if got := strings.Count(m.must("", "keys", "status"), "seals"); got != 1 {
+		t.Errorf("keys status names %d keys that seal", got)
+	}
+	everyKeyOpens(t, m, answered)
+}
+
+// load is requests that go on at a steady rate, to two instances in turns.
+type load struct {
+	t          *testing.T
+	ben, admin *browser
+	project    string
+
+	mu   sync.Mutex
+	urls [2]string
+	down atomic.Bool // the second instance is being killed
+
+	answered atomic.Int64
+}
+
+// start starts the load; the function ends it and waits for what is open.
+func (l *load) start(perSecond int) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var open, running sync.WaitGroup
+	running.Go(func() {
+		tick := time.NewTicker(time.Second / time.Duration(perSecond))
+		defer tick.Stop()
+		for i := 0; ctx.Err() == nil; i++ {
+			<-tick.C
+			open.Go(func() { l.send(i) })
+		}
+	})
+	return sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+		open.Wait()
+	})
+}
+
+// send sends one request that must succeed.
+func (l *load) send(i int) {
+	which := i % 2
+	if which == 1 && l.down.Load() {
+		which = 0
+	}
+	l.mu.Lock()
+	url := l.urls[which]
+	l.mu.Unlock()
+	ben, admin := l.ben.at(url), l.admin.at(url)
+	var got answer
+	var err error
+	switch i / 2 % 5 {
+	case 0:
+		got, err = ben.try("GET", "/check_session", nil)
+	case 1:
+		got, err = ben.try("GET", "/get_projects", nil)
+	case 2:
+		got, err = admin.try("GET", "/get_projects?limit=20", nil)
+	case 3:
+		got, err = ben.try("GET", runtimeAt+"/state/user/bo", nil)
+	case 4:
+		got, err = admin.try("GET", "/get_grants?limit=1", nil)
+	}
+	if which == 1 && err != nil && l.down.Load() {
+		return // it was being answered when the instance was killed
+	}
+	l.answered.Add(1)
+	if err != nil || got.status != 200 {
+		l.t.Errorf("a request to instance %d was answered %s, %v: %s", which, got, err, got.text)
+	}
+}
+
+// moved says where the second instance is now.
+func (l *load) moved(url string) {
+	l.mu.Lock()
+	l.urls[1] = url
+	l.mu.Unlock()
+	l.down.Store(false)
+}
+
+// goesOn waits until a second's worth of requests was answered.
+func (l *load) goesOn() {
+	l.t.Helper()
+	until := l.answered.Load() + 500
+	eventually(l.t, "requests are answered", func() bool { return l.answered.Load() >= until })
+}

@@ -1,0 +1,82 @@
+package domain_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+func TestTablesOfAnArchiveAreToldApart(t *testing.T) {
+	seen := map[string]bool{}
+	for _, table := range domain.ArchiveTables() {
+		if seen[table.Name] || table.Key < 1 || table.Key > len(table.Columns) {
+			t.Errorf("%s is there twice, or has a key of %d columns", table.Name, table.Key)
+		}
+		seen[table.Name] = true
+		for i, column := range table.Columns {
+			name := table.Name + "." + column.Name
+			if seen[name] {
+				t.Errorf("%s is there twice", name)
+			}
+			seen[name] = true
+			if i < table.Key && (column.Optional || column.Kind != domain.ArchiveText && column.Kind != domain.ArchiveNumber) {
+				t.Errorf("%s can't be in a key", name)
+			}
+		}
+	}
+}
+
+func TestRowsOfAnArchiveAreChecked(t *testing.T) {
+	chain := func(values ...any) domain.ArchiveRow { return domain.ArchiveRow{Table: "audit_chain", Values: values} }
+	hash := []byte("hash")
+	key := func(project, slot string) domain.ArchiveRow {
+		return domain.ArchiveRow{Table: "project_keys", Values: []any{project, slot, domain.KeyID("1"), hash}}
+	}
+	for _, tc := range []struct {
+		name      string
+		row, than domain.ArchiveRow
+		says      string // "" for a row that may be
+	}{
+		{"the first", chain(int64(1), int64(1), hash), domain.ArchiveRow{}, ""},
+		{"a later one", chain(int64(2), int64(1), hash), chain(int64(1), int64(1), hash), ""},
+		{"a later one, by number and not by text", chain(int64(10), int64(1), hash), chain(int64(9), int64(1), hash), ""},
+		{"one of a later table", chain(int64(1), int64(1), hash), key("p", "primary"), ""},
+		{"a later one by the second column of the key", key("p", "secondary"), key("p", "primary"), ""},
+		{"a later one by bytes", key("é", "primary"), key("z", "secondary"), ""},
+		{"the same", chain(int64(1), int64(2), nil), chain(int64(1), int64(1), hash), "something else in hash"},
+		{"the same again", chain(int64(1), int64(2), hash), chain(int64(1), int64(1), hash), "twice or out of order"},
+		{"an earlier one", key("p", "primary"), key("p", "secondary"), "twice or out of order"},
+		{"one of an earlier table", key("p", "primary"), chain(int64(1), int64(1), hash), "twice or out of order"},
+		{"one of no table", domain.ArchiveRow{Table: "sessions"}, domain.ArchiveRow{}, "no table"},
+		{"one without values", chain(), domain.ArchiveRow{}, "too many or too few"},
+		{"another number", chain(1, int64(1), hash), domain.ArchiveRow{}, "something else in seq"},
+		{"text that is none", key("\xff", "primary"), domain.ArchiveRow{}, "something else in project_id"},
+		{"NUL", key("p\x00", "primary"), domain.ArchiveRow{}, "something else in project_id"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			err := tc.row.CheckBehind(tc.than)
+			if tc.says == "" {
+				if err != nil {
+					t.Errorf("got error %v", err)
+				}
+				return
+			}
+			if domain.KindOf(err) != domain.Corrupt || !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("got error %v, want one that says %q", err, tc.says)
+			}
+		})
+	}
+}
+
+func TestValuesOfAnArchivedRowAreFoundByName(t *testing.T) {
+	row := domain.ArchiveRow{Table: "audit_chain", Values: []any{int64(1), int64(7)}}
+	for column, want := range map[string]any{"audit_id": int64(7), "hash": nil, "none": nil} {
+		if got := row.Value(column); got != want {
+			t.Errorf("%s: got %v, want %v", column, got, want)
+		}
+	}
+	if got := (domain.ArchiveRow{Table: "none"}).Value("id"); got != nil {
+		t.Errorf("got %v", got)
+	}
+}

@@ -1,0 +1,146 @@
+package domain
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// AuditRow is a Record as it is stored, under the number that the store gave it.
+type AuditRow struct {
+	ID int64
+	Record
+}
+
+// AuditHash is a SHA-256 over a row of the audit and all before it in the chain.
+type AuditHash [sha256.Size]byte
+
+// String is the hash in lower-case hexadecimal digits.
+func (h AuditHash) String() string { return hex.EncodeToString(h[:]) }
+
+// ChainPoint is a place in the chain of the audit: how many rows it has up to there, and
+// the hash over all of them. The zero ChainPoint is the beginning, before the first row.
+type ChainPoint struct {
+	Seq  int64
+	Hash AuditHash
+}
+
+// ChainLink puts the row of that id into the chain: at Seq, which counts from 1 without
+// gaps, with the hash over all rows up to it.
+type ChainLink struct {
+	ChainPoint
+	Row int64
+}
+
+// ChainedRow is a link and the row that it is of; Gone says that there is no such row.
+type ChainedRow struct {
+	Link ChainLink
+	Row  AuditRow
+	Gone bool
+}
+
+// AuditHead is the end of the chain, sealed under the keyset, so that nobody without it
+// can make another one. It is zero where nothing was chained yet.
+type AuditHead struct {
+	ChainPoint
+	Settled int64  // rows with ids up to this one are all in the chain, and none come any more
+	Sealed  Sealed // the Text, bound by BindAuditHead
+}
+
+// Text is what is sealed of the head.
+func (h AuditHead) Text() string { return h.String() + ":" + strconv.FormatInt(h.Settled, 10) }
+
+// After is the link of row behind p. The hash is over that of p, the place, the row's id
+// and all of its fields, each behind its length.
+func (p ChainPoint) After(row AuditRow) ChainLink {
+	seq := p.Seq + 1
+	hash := sha256.Sum256([]byte(bind(
+		"flowlatch/audit-chain/v1", string(p.Hash[:]), strconv.FormatInt(seq, 10), strconv.FormatInt(row.ID, 10),
+		strconv.FormatInt(row.At.UnixMicro(), 10), string(row.Actor), string(row.Action), row.Object, row.Outcome,
+		row.RequestID, row.Address, strconv.FormatInt(row.Count, 10),
+	).ad))
+	return ChainLink{ChainPoint: ChainPoint{Seq: seq, Hash: hash}, Row: row.ID}
+}
+
+// Extend returns the links of rows behind p, in their order.
+func (p ChainPoint) Extend(rows []AuditRow) []ChainLink {
+	links := make([]ChainLink, len(rows))
+	for i, row := range rows {
+		links[i] = p.After(row)
+		p = links[i].ChainPoint
+	}
+	return links
+}
+
+// Check returns the point behind the row that the chain has after p. It is Corrupt, with
+// a sentence that names the place and the row, for one that does not follow.
+func (p ChainPoint) Check(next ChainedRow) (ChainPoint, error) {
+	switch want := p.Seq + 1; {
+	case next.Link.Seq != want:
+		return p, broken("the chain goes from seq %d to seq %d (row %d): what was in between is gone or out of order", p.Seq, next.Link.Seq, next.Link.Row)
+	case next.Gone:
+		return p, broken("row %d (seq %d) was removed", next.Link.Row, want)
+	case p.After(next.Row) != next.Link:
+		return p, broken("row %d (seq %d) does not have the hash of the chain: it, its place, or its link was changed", next.Link.Row, want)
+	}
+	return next.Link.ChainPoint, nil
+}
+
+// broken is what is wrong with the chain.
+func broken(format string, args ...any) error {
+	return &Error{Kind: Corrupt, Public: "the audit is broken: " + fmt.Sprintf(format, args...)}
+}
+
+// Ends is Corrupt unless p, where the chain's last link is, is where the head says that
+// the chain ends.
+func (h AuditHead) Ends(p ChainPoint) error {
+	switch {
+	case h.Seq > p.Seq:
+		return broken("it ends at seq %d, and its signed head says %d: the rows from seq %d on were cut off", p.Seq, h.Seq, p.Seq+1)
+	case h.Seq < p.Seq:
+		return broken("it goes on to seq %d, and its signed head says %d: the head was replaced by an older one, or removed, or somebody else wrote the links from seq %d on",
+			p.Seq, h.Seq, h.Seq+1)
+	case h.Hash != p.Hash:
+		return broken("the hash at its end, seq %d, is not the one that its signed head has", p.Seq)
+	}
+	return nil
+}
+
+// Forged is what is said of a head that does not open as what it says.
+func (h AuditHead) Forged() error {
+	return broken("the head, which says that it ends at seq %d, was not signed by this keyset", h.Seq)
+}
+
+// RolledBack is what is said of a head before seen, which was the head before.
+func (h AuditHead) RolledBack(seen ChainPoint) error {
+	return broken("its head, which was at seq %d, is now at seq %d, with other rows before it: rows were taken back, and the head with them", seen.Seq, h.Seq)
+}
+
+// Stray is what is said of a row below those that are all in the chain, which is not.
+func (r AuditRow) Stray() error {
+	return broken("row %d is not in the chain, which has all rows around it: it was inserted later, or its link was removed", r.ID)
+}
+
+// Unnoted is what is said of a chain that has not what an operator has noted of it.
+func (p ChainPoint) Unnoted() error {
+	return broken("it does not have %s, which was noted earlier: it was replaced by another one, or taken back to an earlier state", p)
+}
+
+// String is the point as text: SEQ:HASH.
+func (p ChainPoint) String() string { return strconv.FormatInt(p.Seq, 10) + ":" + p.Hash.String() }
+
+// ParseChainPoint reads what String wrote and is Invalid for any other text.
+func ParseChainPoint(text string) (ChainPoint, error) {
+	seq, hash, _ := strings.Cut(text, ":")
+	var p ChainPoint
+	var err error
+	if p.Seq, err = strconv.ParseInt(seq, 10, 64); err == nil && len(hash) == hex.EncodedLen(len(p.Hash)) {
+		_, err = hex.Decode(p.Hash[:], []byte(hash))
+	}
+	if err != nil || p.Seq < 0 || p.String() != text {
+		return ChainPoint{}, invalid("a point of the audit's chain is written SEQ:HASH, with the hash in 64 lower-case hexadecimal digits")
+	}
+	return p, nil
+}

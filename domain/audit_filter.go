@@ -1,0 +1,110 @@
+package domain
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// AuditFilter picks rows of the audit: those that have each text that is not "", are not
+// older than Since and older than Until, as far as these are not zero. The zero
+// AuditFilter picks all.
+type AuditFilter struct {
+	Actor     Actor
+	Action    Action
+	Object    string
+	Outcome   string
+	RequestID string
+	Since     time.Time // inclusive
+	Until     time.Time // exclusive
+}
+
+// maxAuditText bounds a text that is looked for in the audit, in bytes.
+const maxAuditText = 2048
+
+// NewAuditFilter reads a filter from texts, of which "" asks for nothing. since and until
+// are times as RFC 3339 has them. It is Invalid for what can't be in the audit, and for a
+// time that is none.
+func NewAuditFilter(actor, action, object, outcome, requestID, since, until string) (AuditFilter, error) {
+	var f AuditFilter
+	for _, text := range []struct {
+		name, given string
+		into        func(string)
+	}{
+		{"actor", actor, func(s string) { f.Actor = Actor(s) }},
+		{"action", action, func(s string) { f.Action = Action(s) }},
+		{"object", object, func(s string) { f.Object = s }},
+		{"outcome", outcome, func(s string) { f.Outcome = s }},
+		{"request_id", requestID, func(s string) { f.RequestID = s }},
+	} {
+		if text.given == "" {
+			continue
+		}
+		checked, err := parseText(text.name, text.given, maxAuditText)
+		if err != nil {
+			return AuditFilter{}, err
+		}
+		text.into(checked)
+	}
+	var err error
+	if f.Since, err = parseBound("since", since); err == nil {
+		f.Until, err = parseBound("until", until)
+	}
+	if err != nil {
+		return AuditFilter{}, err
+	}
+	return f, nil
+}
+
+// parseBound reads a time. Those of the audit have whole microseconds, so what is less is
+// rounded up, which leaves on either side what was there.
+func parseBound(name, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, invalid(name + " is no time like 2026-11-25T06:00:00Z")
+	}
+	return Instant(t.Add(time.Microsecond - time.Nanosecond)), nil
+}
+
+// Matches says whether the filter picks r.
+func (f AuditFilter) Matches(r Record) bool {
+	return (f.Actor == "" || f.Actor == r.Actor) && (f.Action == "" || f.Action == r.Action) &&
+		(f.Object == "" || f.Object == r.Object) && (f.Outcome == "" || f.Outcome == r.Outcome) &&
+		(f.RequestID == "" || f.RequestID == r.RequestID) &&
+		(f.Since.IsZero() || !r.At.Before(f.Since)) && (f.Until.IsZero() || r.At.Before(f.Until))
+}
+
+// AuditPlace is a place in the audit, which is ordered by time, then id, newest first.
+type AuditPlace struct {
+	At time.Time
+	ID int64
+}
+
+// Place is where the row is.
+func (r AuditRow) Place() AuditPlace { return AuditPlace{At: r.At, ID: r.ID} }
+
+// Cursor is the cursor of the place.
+func (p AuditPlace) Cursor() Cursor {
+	return Cursor{ID: noID, Name: strconv.FormatInt(p.At.UnixMicro(), 10) + " " + strconv.FormatInt(p.ID, 10)}
+}
+
+// AuditPlaceAt is the place that Cursor wrote; nil, which is before everything, for the
+// zero Cursor. It is Invalid for any other cursor.
+func AuditPlaceAt(c Cursor) (*AuditPlace, error) {
+	if c == (Cursor{}) {
+		return nil, nil
+	}
+	at, id, _ := strings.Cut(c.Name, " ")
+	us, err := strconv.ParseInt(at, 10, 64)
+	p := AuditPlace{At: time.UnixMicro(us).UTC()}
+	if err == nil {
+		p.ID, err = strconv.ParseInt(id, 10, 64)
+	}
+	if err != nil || p.Cursor() != c {
+		return nil, invalid("cursor is not one of ours")
+	}
+	return &p, nil
+}

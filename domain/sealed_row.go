@@ -1,0 +1,76 @@
+package domain
+
+import (
+	"cmp"
+	"strings"
+)
+
+// SealedKind says what it is that is stored sealed.
+type SealedKind string
+
+// All that is stored sealed. By the order of these words conversations come before
+// projects' keys, as they do where rows are locked.
+const (
+	SealedAuditHead    SealedKind = "audit_head"    // the signed end of the audit's chain
+	SealedConversation SealedKind = "conversation"  // Voiceflow's session key of a conversation
+	SealedKnownValue   SealedKind = "known_value"   // by which the keyset is recognised
+	SealedProjectKey   SealedKind = "project_key"   // a Voiceflow key of a project
+	SealedPseudonymKey SealedKind = "pseudonym_key" // the key of the pseudonyms
+)
+
+// SealedRef names a place where something is stored sealed. The zero SealedRef names none
+// and comes before all others.
+type SealedRef struct {
+	Kind SealedKind
+	ID   string // of the project or of the conversation; "" for what there is one of
+	Slot Slot   // of a project's key
+}
+
+// BeforeProjectKeys is the place before those of all projects' keys: a page behind it begins
+// with them.
+var BeforeProjectKeys = SealedRef{Kind: SealedProjectKey}
+
+// Compare orders places by the bytes of kind, id and slot.
+func (r SealedRef) Compare(other SealedRef) int {
+	return cmp.Or(strings.Compare(string(r.Kind), string(other.Kind)), strings.Compare(r.ID, other.ID),
+		strings.Compare(string(r.Slot), string(other.Slot)))
+}
+
+// Binding is what the sealed bytes in this place are bound to, in an installation whose
+// keys are for the Voiceflow at at. It is the zero Binding for the zero SealedRef.
+func (r SealedRef) Binding(at Origin) Binding {
+	switch r.Kind {
+	case SealedAuditHead:
+		return BindAuditHead()
+	case SealedConversation:
+		return BindConversation(ConversationID(r.ID), at)
+	case SealedKnownValue:
+		return BindKnownValue(at)
+	case SealedProjectKey:
+		return BindKey(ProjectID(r.ID), r.Slot, at)
+	case SealedPseudonymKey:
+		return BindPseudonymKey()
+	}
+	return Binding{}
+}
+
+// SealedRow is what is stored in a place.
+type SealedRow struct {
+	Ref    SealedRef
+	Sealed Sealed
+	Name   string    // of the project whose key it is
+	Status KeyStatus // what is known of the project's key
+}
+
+// Resealed is what is stored in a place, and the same sealed anew.
+type Resealed struct {
+	Ref      SealedRef
+	From, To Sealed
+}
+
+// KeyUse is how much there is that a key of the keyset has sealed.
+type KeyUse struct {
+	Rows    int // that are stored
+	Logins  int // live sessions, of both kinds, whose cookie it is
+	Handles int // of conversations that can be used
+}

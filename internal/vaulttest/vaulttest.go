@@ -1,0 +1,122 @@
+// Package vaulttest is a stand-in for the transit engine of Vault or OpenBao that runs in
+// the process of a test.
+package vaulttest
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// Token is the token that it lets in.
+const Token = "hvs.CAESIJ-token-of-a-test"
+
+const mount = "team/transit"
+
+// Server is a transit engine that is mounted at team/transit and has the keys "keyset" and
+// "other", for AES-256-GCM.
+type Server struct {
+	*httptest.Server
+	// Instead answers in its place; nil lets it answer. It is set before the first request.
+	Instead func(w http.ResponseWriter, r *http.Request)
+
+	keys  map[string]cipher.AEAD
+	asked atomic.Int64
+}
+
+// Start starts one that speaks plain HTTP on loopback, until the test ends.
+func Start(t *testing.T) *Server { t.Helper(); return start(t, httptest.NewServer) }
+
+// StartTLS starts one that speaks HTTPS, with the certificate of httptest.
+func StartTLS(t *testing.T) *Server { t.Helper(); return start(t, httptest.NewTLSServer) }
+
+func start(t *testing.T, on func(http.Handler) *httptest.Server) *Server {
+	t.Helper()
+	s := &Server{keys: map[string]cipher.AEAD{}}
+	for _, name := range []string{"keyset", "other"} {
+		key := make([]byte, 32)
+		_, _ = rand.Read(key) // documented never to fail
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.keys[name], err = cipher.NewGCMWithRandomNonce(block); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Server = on(s)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Host is where it listens.
+func (s *Server) Host() string { _, host, _ := strings.Cut(s.URL, "://"); return host }
+
+// Transit is the URL of a key of it that is started by Start.
+func (s *Server) Transit(key string) string {
+	return "vault-transit+http://" + s.Host() + "/" + mount + "/" + key
+}
+
+// Asked is how many requests have come.
+func (s *Server) Asked() int64 { return s.asked.Load() }
+
+// ServeHTTP answers as
+// https://developer.hashicorp.com/vault/api-docs/secret/transit#encrypt-data and
+// #decrypt-data say.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.asked.Add(1)
+	if s.Instead != nil {
+		s.Instead(w, r)
+		return
+	}
+	fail := func(status int, what string) {
+		w.WriteHeader(status)
+		_, _ = fmt.Fprintf(w, `{"errors":[%q]}`, what)
+	}
+	rest, found := strings.CutPrefix(r.URL.Path, "/v1/"+mount+"/")
+	what, name, _ := strings.Cut(rest, "/")
+	var in struct {
+		Plaintext  *string `json:"plaintext"`
+		Ciphertext *string `json:"ciphertext"`
+		Associated string  `json:"associated_data"`
+	}
+	key, known := s.keys[name]
+	badJSON := json.NewDecoder(r.Body).Decode(&in)
+	associated, badBase64 := base64.StdEncoding.DecodeString(in.Associated)
+	switch {
+	case r.Header.Get("X-Vault-Token") != Token || r.Header.Get("X-Vault-Namespace") != "":
+		fail(http.StatusForbidden, "permission denied")
+	case !found || r.Method != http.MethodPost:
+		fail(http.StatusNotFound, "no handler for route")
+	case badJSON != nil || badBase64 != nil:
+		fail(http.StatusBadRequest, "failed to parse JSON input")
+	case !known:
+		fail(http.StatusBadRequest, "encryption key not found")
+	case what == "encrypt" && in.Plaintext != nil:
+		plain, err := base64.StdEncoding.DecodeString(*in.Plaintext)
+		if err != nil {
+			fail(http.StatusBadRequest, "failed to base64-decode plaintext")
+			return
+		}
+		sealed := key.Seal(nil, nil, plain, associated)
+		_, _ = fmt.Fprintf(w, `{"request_id":"1","data":{"ciphertext":"vault:v1:%s","key_version":1}}`, base64.StdEncoding.EncodeToString(sealed))
+	case what == "decrypt" && in.Ciphertext != nil:
+		sealed, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(*in.Ciphertext, "vault:v1:"))
+		plain, failed := key.Open(nil, nil, sealed, associated)
+		if err != nil || failed != nil {
+			fail(http.StatusBadRequest, "cipher: message authentication failed")
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"request_id":"2","data":{"plaintext":"%s"}}`, base64.StdEncoding.EncodeToString(plain))
+	default:
+		fail(http.StatusBadRequest, "missing data")
+	}
+}
