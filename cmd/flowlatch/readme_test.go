@@ -3,9 +3,13 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -72,6 +76,47 @@ func TestReadmeShowsTheTables(t *testing.T) {
 			}
 		} else if there != table {
 			t.Errorf("the table of %s in README.md is not the program's; go test ./cmd/flowlatch -run TestReadme -update mends it. It should be:\n%s", name, table)
+		}
+	}
+}
+
+// TestThePagesNameCommandsThatAreThere parses every line of the pages that begins with the
+// program, or with variables for it, as the program would.
+func TestThePagesNameCommandsThatAreThere(t *testing.T) {
+	command := regexp.MustCompile(`^(?:[A-Z_]+=\S* )*(?:bin/)?flowlatch (.*?)(?:\s+[#|>].*)?$`)
+	word := regexp.MustCompile(`"[^"]*"|\S+`)
+	for page, least := range map[string]int{readme: 3, "../../docs/operations.md": 30} {
+		content, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, code := 0, false
+		for line := range strings.Lines(string(content)) {
+			line = strings.TrimSpace(line)
+			if strings.HasPrefix(line, "```") {
+				code = line == "```sh"
+			}
+			found := command.FindStringSubmatch(line)
+			if !code || found == nil {
+				continue
+			}
+			lines++
+			args := word.FindAllString(found[1], -1)
+			for i := range args {
+				args[i] = strings.Trim(args[i], `"`)
+			}
+			// What a line has set would still be set with the next one.
+			cli := commandLine{Serve: serveCommand{Plugins: flagsOf(nil)}, Demo: demoCommand{Plugins: flagsOf(demoFallbacks)}}
+			parser, err := kong.New(&cli, kong.Name("flowlatch"), kong.Exit(func(int) {}), kong.Writers(io.Discard, io.Discard))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := parser.Parse(args); err != nil {
+				t.Errorf("%s: %s: %v", page, line, err)
+			}
+		}
+		if lines < least {
+			t.Errorf("%s has %d commands, want at least %d: the test is blind", page, lines, least)
 		}
 	}
 }
