@@ -8,7 +8,7 @@ run: ## a demo in a folder that goes away: Flowlatch beside a stand-in for Voice
 	go run -tags nomsgpack ./cmd/flowlatch demo
 
 test: ## everything; Postgres by a DSN, else in a container, else left out and said so
-	internal/postgrestest/with-postgres go test -race -shuffle=on ./...
+	internal/postgrestest/with-postgres go test -race -shuffle=on -timeout 20m ./...
 
 test-image: ## make a Postgres image for the tests where none can be pulled
 	internal/postgrestest/image/build
