@@ -50,6 +50,15 @@ func (p Project) Status(slot Slot) KeyStatus {
 	return p.KeyStatus
 }
 
+// MayBeSet is NeedsReentry where it is known that none of the project's keys opens.
+func (p Project) MayBeSet() error {
+	closed := p.KeyStatus == KeyNeedsReentry && (p.SecondaryStatus == KeyNone || p.SecondaryStatus == KeyNeedsReentry)
+	if !closed {
+		return nil
+	}
+	return &Error{Kind: NeedsReentry, Public: "the key of " + p.Name + " does not open; an admin has to set it again"}
+}
+
 // Marked is p with what is known of the key in the slot.
 func (p Project) Marked(slot Slot, status KeyStatus) Project {
 	if slot == SlotSecondary {

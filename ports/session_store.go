@@ -20,7 +20,8 @@ type SessionStore interface {
 	// host's own authentication, replaces none. It is NotAllowed when the login is over
 	// or is another user's, or when what is to let the user in, the role of an admin or
 	// the grant, is not there; and NotFound when the role is there and the project is
-	// not. A role is not looked at for a session without a login: the host decided it.
+	// not. A role is not looked at for a session without a login: the host decided it. For
+	// whom it lets in it is NeedsReentry when it is known that no key of the project opens.
 	OpenAssistant(ctx context.Context, s domain.Session, rec domain.Record) (domain.Project, error)
 
 	// Find returns the session. It is NotFound for one that never was or is over.

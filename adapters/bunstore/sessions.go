@@ -100,17 +100,18 @@ type admission struct {
 }
 
 // newAdmission makes the way in that reads the columns from; locks is what Postgres
-// locks of it, and onConflict what becomes of a session that is there.
+// locks of it, only what has to be so of what was read for the session to be stored, and
+// onConflict what becomes of a session that is there.
 //
 // To lock and to store in one statement is safe although its snapshot is taken before
 // it gets the locks: a row that changed meanwhile is looked at again as it is now, and
 // left out when it is gone (PostgreSQL documentation, 13.2.1).
-func newAdmission(columns, from, locks, onConflict string) admission {
+func newAdmission(columns, from, locks, only, onConflict string) admission {
 	find := `SELECT ` + columns + from
 	return admission{
 		find: find,
 		open: `WITH allowed AS (` + find + locks + `),
-opened AS (` + insertSession + `SELECT ` + sessionValues + ` FROM allowed` + onConflict + ` RETURNING id),
+opened AS (` + insertSession + `SELECT ` + sessionValues + ` FROM allowed WHERE ` + only + onConflict + ` RETURNING id),
 recorded AS (` + recordOpened + ` FROM opened)
 SELECT * FROM allowed`,
 		insert: insertSession + `VALUES (` + sessionValues + `)` + onConflict,
@@ -118,27 +119,29 @@ SELECT * FROM allowed`,
 }
 
 const (
-	liveLogin  = ` AND l.id = $4 AND l.kind = 'login' AND l.user_id = $3 AND l.idle > $23 AND l.expires > $23`
-	isAdmin    = ` u.id = $3 AND u.role = 'admin' AND NOT u.disabled`
-	isGranted  = ` g.user_id = $3 AND g.project_id = $5 AND ` + itsProject
+	liveLogin = ` AND l.id = $4 AND l.kind = 'login' AND l.user_id = $3 AND l.idle > $23 AND l.expires > $23`
+	isAdmin   = ` u.id = $3 AND u.role = 'admin' AND NOT u.disabled`
+	isGranted = ` g.user_id = $3 AND g.project_id = $5 AND ` + itsProject
+	// maybeOpens is domain.Project.MayBeSet.
+	maybeOpens = `(key_status <> 'needs_reentry' OR secondary_status NOT IN ('none', 'needs_reentry'))`
 	mayLogIn   = ` FROM users u WHERE u.id = $3 AND NOT u.disabled AND u.password_hash = $23`
 	roleStands = `SELECT u.id FROM users u, sessions l WHERE u.id = $1 AND u.role = 'admin' AND NOT u.disabled
 	AND l.id = $2 AND l.kind = 'login' AND l.user_id = $1 AND l.idle > $3 AND l.expires > $3`
 )
 
 var (
-	loginByPassword = newAdmission(`u.id`, mayLogIn, ` FOR SHARE`, ``)
+	loginByPassword = newAdmission(`u.id`, mayLogIn, ` FOR SHARE`, `true`, ``)
 
 	assistantByRole = newAdmission(projectColumns, ` FROM users u, projects p, sessions l WHERE`+isAdmin+` AND p.id = $5`+liveLogin,
-		` FOR SHARE OF u FOR KEY SHARE OF p, l`, replacing)
+		` FOR SHARE OF u FOR KEY SHARE OF p, l`, maybeOpens, replacing)
 	assistantByGrant = newAdmission(projectColumns, ` FROM projects p, grants g, sessions l WHERE`+isGranted+liveLogin,
-		` FOR KEY SHARE OF p, g, l`, replacing)
+		` FOR KEY SHARE OF p, g, l`, maybeOpens, replacing)
 
 	// Without a login, as under a host's own authentication.
 	assistantOfHostByRole = newAdmission(projectColumns, ` FROM projects p WHERE p.id = $5`,
-		` FOR KEY SHARE`, ``)
+		` FOR KEY SHARE`, maybeOpens, ``)
 	assistantOfHostByGrant = newAdmission(projectColumns, ` FROM projects p, grants g WHERE`+isGranted,
-		` FOR KEY SHARE OF p, g`, ``)
+		` FOR KEY SHARE OF p, g`, maybeOpens, ``)
 )
 
 func noSession() error {
@@ -147,7 +150,7 @@ func noSession() error {
 
 // OpenLogin implements ports.SessionStore.
 func (s *Sessions) OpenLogin(ctx context.Context, session domain.Session, hash domain.Secret, rec domain.Record) error {
-	allowed, err := open[userRow](ctx, s.store, "open a login", loginByPassword, session, rec, hash.Reveal())
+	allowed, err := open[userRow](ctx, s.store, "open a login", loginByPassword, session, rec, func(*userRow) error { return nil }, hash.Reveal())
 	if err == nil && len(allowed) == 0 {
 		return &domain.Error{Kind: domain.NotAllowed, Public: "the user has changed in the meantime"}
 	}
@@ -166,7 +169,8 @@ func (s *Sessions) OpenAssistant(ctx context.Context, session domain.Session, re
 	case session.Login == "":
 		way, decides = assistantOfHostByGrant, nil
 	}
-	allowed, err := open[projectRow](ctx, s.store, "open an assistant session", way, session, rec, decides...)
+	allowed, err := open(ctx, s.store, "open an assistant session", way, session, rec,
+		func(p *projectRow) error { return p.project().MayBeSet() }, decides...)
 	if err != nil {
 		return domain.Project{}, err
 	}
@@ -176,8 +180,10 @@ func (s *Sessions) OpenAssistant(ctx context.Context, session domain.Session, re
 	return allowed[0].project(), nil
 }
 
-// open stores the session and its record if way lets it in, and returns what let it in.
-func open[T any](ctx context.Context, s *Store, what string, way admission, session domain.Session, rec domain.Record, decides ...any) ([]T, error) {
+// open stores the session and its record if way lets it in, and only agrees, and returns
+// what let it in. The error of only, which says what the way's own does, is returned as it is.
+func open[T any](ctx context.Context, s *Store, what string, way admission, session domain.Session, rec domain.Record,
+	only func(*T) error, decides ...any) ([]T, error) {
 	args := []any{
 		string(session.ID), string(session.Kind), string(session.User), nullable(string(session.Login)), nullable(string(session.Project)),
 		session.ByRole, session.Remember, micros(session.Created), micros(session.LastUsed), micros(session.Idle), micros(session.Expires),
@@ -187,9 +193,15 @@ func open[T any](ctx context.Context, s *Store, what string, way admission, sess
 	var allowed []T
 	err := s.write(ctx, what, func(ctx context.Context, on handle) error {
 		if s.postgres {
-			return s.query(ctx, on, &allowed, way.open, args...)
+			if err := s.query(ctx, on, &allowed, way.open, args...); err != nil || len(allowed) == 0 {
+				return err
+			}
+			return only(&allowed[0])
 		}
 		if err := s.query(ctx, on, &allowed, way.find, args...); err != nil || len(allowed) == 0 {
+			return err
+		}
+		if err := only(&allowed[0]); err != nil {
 			return err
 		}
 		if _, err := s.exec(ctx, on, way.insert, args...); err != nil {

@@ -33,8 +33,8 @@ func (v *Sessions) OpenLogin(ctx context.Context, session domain.Session, hash d
 }
 
 // OpenAssistant stores an assistant session in the place of the one that its login had.
-// It is NotAllowed without the login or what is to let the user in, and NotFound where
-// only the project is missing.
+// It is NotAllowed without the login or what is to let the user in, NotFound where only
+// the project is missing, and NeedsReentry where none of its keys opens.
 func (v *Sessions) OpenAssistant(ctx context.Context, session domain.Session, rec domain.Record) (domain.Project, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
@@ -47,6 +47,9 @@ func (v *Sessions) OpenAssistant(ctx context.Context, session domain.Session, re
 	p, found := s.projects[session.Project]
 	if !found {
 		return domain.Project{}, notFound("assistant")
+	}
+	if err := p.MayBeSet(); err != nil {
+		return domain.Project{}, err
 	}
 	if session.Login != "" {
 		s.endSessions(func(other domain.Session) bool { return other.Login == session.Login })

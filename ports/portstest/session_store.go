@@ -28,6 +28,7 @@ func SessionStore(t *testing.T, open OpenStore) {
 		{"OpenAssistant is NotAllowed when the login is over or is another user's", projects | users, assistantLogin},
 		{"OpenAssistant is NotAllowed when what is to let the user in is not there", projects | users, assistantNotAllowed},
 		{"OpenAssistant is NotFound when the role is there and the project is not", projects | users, assistantNotFound},
+		{"OpenAssistant is NeedsReentry, for whom it lets in, when it is known that no key of the project opens", projects | users, assistantClosed},
 		{"a role is not looked at for a session without a login", projects, assistantHostRole},
 		{"Find of a session that never was is NotFound", 0, sessionUnknown},
 		{"a session is over at either of its ends, which are exclusive", projects | users, sessionEnds},
@@ -311,6 +312,40 @@ func assistantNotFound(t *testing.T, f *fixture) {
 	for what, id := range map[string]domain.ProjectID{"never was": projectID(404), "was removed": gone.ID} {
 		f.wantNotSet(t, "by role in a project that "+what, f.byRole(login, id), domain.NotFound)
 		f.wantNotSet(t, "without a login, by role in a project that "+what, f.hostedByRole("a host's admin", id), domain.NotFound)
+	}
+}
+
+func assistantClosed(t *testing.T, f *fixture) {
+	admin, member, stranger := f.admin(t, "admin"), f.member(t, "ana"), f.member(t, "eve")
+	for _, tc := range []struct {
+		name               string
+		primary, secondary domain.KeyStatus
+		closed             bool
+	}{
+		{"with one key, which does not open", domain.KeyNeedsReentry, domain.KeyNone, true},
+		{"with two keys, of which neither opens", domain.KeyNeedsReentry, domain.KeyNeedsReentry, true},
+		{"with two keys, of which the secondary one opens", domain.KeyNeedsReentry, domain.KeyRejected, false},
+		{"with two keys, of which the primary one opens", domain.KeyRejected, domain.KeyNeedsReentry, false},
+		{"with one key, which opens", domain.KeyUnchecked, domain.KeyNone, false},
+	} {
+		p := f.project("p")
+		p.KeyStatus, p.SecondaryStatus = tc.primary, tc.secondary
+		p = f.add(t, p)
+		f.grant(t, member.ID, p.ID)
+		role, grant := f.byRole(f.login(t, admin), p.ID), f.under(f.login(t, member), p.ID)
+		if !tc.closed {
+			f.wantSet(t, "by role in a project "+tc.name, role, p)
+			f.wantSet(t, "by grant in a project "+tc.name, grant, p)
+			continue
+		}
+		other := f.addNamed(t, "other")
+		before := f.wantSet(t, "in another project", f.byRole(f.login(t, admin), other.ID), other)
+		role.Login = before.Login
+		f.wantNotSet(t, "by role in a project "+tc.name, role, domain.NeedsReentry)
+		f.wantLive(t, "which was set before", before)
+		f.wantNotSet(t, "by grant in a project "+tc.name, grant, domain.NeedsReentry)
+		f.wantNotSet(t, "without a login, by role in a project "+tc.name, f.hostedByRole("a host's admin", p.ID), domain.NeedsReentry)
+		f.wantNotSet(t, "without a grant in a project "+tc.name, f.under(f.login(t, stranger), p.ID), domain.NotAllowed)
 	}
 }
 
