@@ -8,13 +8,14 @@ import (
 
 // DeleteUserSessions ends all sessions of the user, those that the caller calls under
 // included, at once and everywhere. Access tokens stay. It is NotAllowed for another
-// user's unless the caller is an admin, and Invalid for what can be no user's id. For one
-// who has none, or is not there, it succeeds and changes nothing.
+// user's unless the caller is an admin, Invalid for what can be no user's id, and NotFound
+// for a user that is not there, unless a host program keeps the users. For one who has none
+// it succeeds and changes nothing.
 func (s *Service) DeleteUserSessions(ctx context.Context, call Call, user string) error {
 	if user == "" {
 		return &domain.Error{Kind: domain.Invalid, Public: "user_id is needed"}
 	}
-	of, err := whoseSessions(call.Caller, user)
+	of, err := s.whoseSessions(ctx, call.Caller, user)
 	if err != nil {
 		return err
 	}

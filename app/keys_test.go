@@ -161,6 +161,22 @@ func TestRewrapSealsEverythingAnew(t *testing.T) {
 	w.open(t, w.ports()) // the start-up check
 }
 
+func TestARewrapGoesOnWithAKeyThatIsAddedMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	w.projects(t, 450)
+	w.newKey(t)
+	var newest domain.KeyID
+	got, err := w.RewrapKeys(t.Context(), w.command(t), false, func(done, _ int) {
+		if done == 200 && newest == "" {
+			newest = w.newKey(t)
+		}
+	})
+	if err != nil || got.Key != newest || got.Left != 0 {
+		t.Errorf("got %+v, %v, want all of it sealed by %s", got, err, newest)
+	}
+	w.wantAllSealedBy(t, newest)
+}
+
 func TestARewrapThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 	w := newWorld(t)
 	w.projects(t, 900)

@@ -184,6 +184,7 @@ func TestSetTokenThatIsRefusedChangesNothing(t *testing.T) {
 func TestCheckProject(t *testing.T) {
 	w := newWorld(t)
 	p := w.setToken(t, w.project(t, "Bot", versionID), "secondary", secondKey)
+	member, _ := w.talker(t, "ben", p)
 	const ok, bad, reenter = domain.KeyOK, domain.KeyRejected, domain.KeyNeedsReentry
 	for _, tc := range []struct {
 		name               string
@@ -238,7 +239,6 @@ func TestCheckProject(t *testing.T) {
 			wantActions(t, w.actions(before), tc.actions...)
 		})
 	}
-	member, _ := w.talker(t, "ben", p)
 	for _, tc := range []struct {
 		name, text string
 		call       app.Call
@@ -536,4 +536,30 @@ func TestARefusalOfAKeyThatWasReplacedMarksNothing(t *testing.T) {
 	_, err := w.use(t, turn("x", by), "POST", "{}")
 	wantKind(t, err, domain.CredentialsRejected)
 	wantStatuses(t, w.stored(t, p), domain.KeyOK, domain.KeyNone)
+}
+
+// TestAnAssistantThatNoKeyOpensIsNotSet spoils keys, and lets the service look.
+func TestAnAssistantThatNoKeyOpensIsNotSet(t *testing.T) {
+	w := newWorld(t)
+	p := w.setToken(t, w.project(t, "Bot", versionID), "secondary", secondKey)
+	member, _ := w.talker(t, "ben", p)
+	w.spoil(t, p, domain.SlotPrimary)
+	if err := w.MarkUnopened(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.set(t, member, p) // by the other key
+	w.spoil(t, p, domain.SlotSecondary)
+	if err := w.MarkUnopened(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range []app.Call{member, w.admin} {
+		_, err := w.SetProject(t.Context(), call, string(p.ID))
+		wantKind(t, err, domain.NeedsReentry)
+	}
+	w.user(t, w.admin, "eve", "member")
+	eve, _ := w.login(t, "eve", false)
+	_, err := w.SetProject(t.Context(), eve, string(p.ID))
+	wantKind(t, err, domain.NotAllowed)
+	w.setToken(t, w.stored(t, p), "primary", firstKey)
+	w.set(t, member, p)
 }

@@ -33,35 +33,47 @@ func (s *Service) RewrapKeys(ctx context.Context, call Call, dryRun bool, progre
 	if err := call.Caller.MayManage(); err != nil {
 		return Rewrapped{}, err
 	}
-	if err := s.ports.Cipher.Refresh(ctx); err != nil {
-		return Rewrapped{}, err
-	}
 	if progress == nil {
 		progress = func(int, int) {}
 	}
-	out := Rewrapped{Key: s.ports.Cipher.Keys()[0]}
+	var out Rewrapped
+	err := s.ports.Cipher.Refresh(ctx)
+	// Somebody may add a key meanwhile, and then it is that one that counts.
+	for err == nil && s.ports.Cipher.Keys()[0] != out.Key {
+		out.Key, out.Unopened = s.ports.Cipher.Keys()[0], nil
+		if err = s.rewrapAll(ctx, call, dryRun, progress, &out); err == nil {
+			err = s.ports.Cipher.Refresh(ctx)
+		}
+	}
+	if out.Key == "" {
+		return out, err
+	}
+	if err != nil && ctx.Err() != nil {
+		err = &domain.Error{Kind: domain.Unavailable, Public: "stopped; what is left is done the next time"}
+	}
+	return out, errors.Join(err, s.endRewrap(context.WithoutCancel(ctx), call, dryRun, err, &out))
+}
+
+// rewrapAll seals everything anew that another key than out.Key has sealed.
+func (s *Service) rewrapAll(ctx context.Context, call Call, dryRun bool, progress func(done, total int), out *Rewrapped) error {
 	total, err := s.sealedByOthers(ctx, out.Key)
 	if err != nil {
-		return out, err
+		return err
 	}
 	seen, after := 0, domain.SealedRef{}
 	progress(0, total)
 	for {
-		var rows []domain.SealedRow
-		if rows, err = s.ports.Sealings.Page(ctx, out.Key, after, sealedPage); err != nil || len(rows) == 0 {
-			break
+		rows, err := s.ports.Sealings.Page(ctx, out.Key, after, sealedPage)
+		if err != nil || len(rows) == 0 {
+			return err
 		}
-		if err = s.rewrap(ctx, call, rows, dryRun, &out); err != nil {
-			break
+		if err := s.rewrap(ctx, call, rows, dryRun, out); err != nil {
+			return err
 		}
 		after = rows[len(rows)-1].Ref
 		seen += len(rows)
 		progress(seen, max(total, seen))
 	}
-	if err != nil && ctx.Err() != nil {
-		err = &domain.Error{Kind: domain.Unavailable, Public: "stopped; what is left is done the next time", Cause: err}
-	}
-	return out, errors.Join(err, s.endRewrap(context.WithoutCancel(ctx), call, dryRun, err, &out))
 }
 
 // sealedByOthers is how many rows other keys have sealed.

@@ -124,10 +124,8 @@ func TestSessionsByThePage(t *testing.T) {
 	} {
 		w.admin.do(t, "GET", "/get_sessions?"+bad, "").want(t, 400, "invalid_request")
 	}
-	for _, good := range []string{"user_id=nobody", "user_id=' OR 1=1 --", "user_id=nobody&limit=1&cursor=" + cursors[0]} {
-		if got := w.admin.do(t, "GET", "/get_sessions?"+strings.ReplaceAll(good, " ", "%20"), "").want(t, 200, "").sessions(t); len(got) != 0 {
-			t.Errorf("%s: got %v, want nothing", good, got)
-		}
+	for _, unknown := range []string{"user_id=nobody", "user_id='%20OR%201=1%20--", "user_id=nobody&limit=1&cursor=" + cursors[0]} {
+		w.admin.do(t, "GET", "/get_sessions?"+unknown, "").want(t, 404, "not_found")
 	}
 }
 

@@ -121,6 +121,9 @@ func columnsOf(values []string, err error) ([]string, error) {
 
 // rowOf is what the values of a line are.
 func rowOf(columns, values []string) (app.AddProject, error) {
+	if len(values) == len(columns)-1 && columns[len(values)] == columnName {
+		values = append(values, "") // it may be left out
+	}
 	if len(values) != len(columns) {
 		return app.AddProject{}, fmt.Errorf("it has %d values, and there are %d columns", len(values), len(columns))
 	}

@@ -114,7 +114,7 @@ var settings = []setting{
 	{name: "KEYSET_FILE", stated: "none", use: withoutFlag, read: text(func(c *Config) *string { return &c.KeysetFile }),
 		help: "File with the keyset, in place of the variable. It must exist, and not be readable by everyone."},
 	{name: "KEYSET_KMS", stated: "none", use: withoutFlag, read: kms,
-		help: "A key outside of this machine that wraps the keyset, in the transit engine of Vault or OpenBao: vault-transit://host:port/mount/key, with ?namespace=… where there are any."},
+		help: "A key outside of this machine that wraps the keyset, in the transit engine of Vault or OpenBao: vault-transit://host:port/mount/key, with ?namespace=… where there are any; vault-transit+http://… for an agent on this machine."},
 	{name: "KEYSET_KMS_TOKEN", stated: "none", use: orFromFile, read: hidden(func(c *Config) *domain.Secret { return &c.KeysetKMSToken }),
 		help: "The token for it, which may update mount/encrypt/key and mount/decrypt/key."},
 	{name: "VOICEFLOW_API_URL", fallback: voiceflow.DefaultBaseURL, use: notInDemo, read: baseURL(func(c *Config) *string { return &c.VoiceflowAPIURL }),

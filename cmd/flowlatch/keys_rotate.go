@@ -33,6 +33,7 @@ func (c keysRotateCommand) Run(ctx context.Context) error {
 			return err
 		}
 		sayOnStdout(fmt.Sprintf("key %s seals from now on; what other keys have sealed opens as before", key))
+		sayOnStdout("keep a copy of the keyset as it is now, apart from the database: one of before opens it no more")
 		return nil
 	})
 }

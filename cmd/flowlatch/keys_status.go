@@ -48,6 +48,9 @@ func (keysStatusCommand) Run(ctx context.Context) error {
 			return app.Page[app.KeyInUse]{Items: rows}, nil
 		})
 		sayUnopened(status.Unopened)
+		if n := len(status.Unopened); n > 0 {
+			sayOnStdout(fmt.Sprintf("rows that do not open: %d", n))
+		}
 		if status.Conversations > 0 {
 			sayOnStdout(fmt.Sprintf("conversations whose session key does not open: %d; a rewrap forgets them", status.Conversations))
 		}
