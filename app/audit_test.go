@@ -114,6 +114,9 @@ func TestVerifyAuditFindsWhatWasTamperedWith(t *testing.T) {
 			*r = append(*r, (*r)[0])
 			*l = append(*l, (*l)[len(*l)-1].After(domain.AuditRow{ID: int64(len(*r)), Record: (*r)[0]}))
 		}, "its signed head says", false},
+		{"all of it removed, so that it begins anew", func(_ *testing.T, _ *world, r records, l links, h head) {
+			*r, *l, *h = nil, nil, domain.AuditHead{}
+		}, "no row tells how user:", true},
 		{"a row that is in no chain", func(t *testing.T, w *world, r records, _ links, h head) {
 			*r = append(*r, (*r)[0])
 			h.Settled++

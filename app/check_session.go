@@ -101,18 +101,12 @@ func (s *Service) userOf(ctx context.Context, call Call) (domain.User, error) {
 		u.Role = domain.RoleAdmin
 	}
 	var granted []domain.ProjectID
-	for after := (domain.Cursor{}); ; {
-		page, err := s.ports.Projects.Page(ctx, domain.GrantedTo(call.Caller.ID), after, MaxPage)
-		if err != nil {
-			return domain.User{}, err
-		}
-		for _, p := range page {
-			granted = append(granted, p.ID)
-			after = domain.Cursor{Name: p.Name, ID: string(p.ID)}
-		}
-		if len(page) < MaxPage {
-			u.SetAssistants(granted)
-			return u, nil
-		}
-	}
+	err := everyPage(func(after domain.Cursor) (Page[domain.Project], error) {
+		return s.projects(ctx, domain.GrantedTo(call.Caller.ID), after, MaxPage)
+	}, func(p domain.Project) error {
+		granted = append(granted, p.ID)
+		return nil
+	})
+	u.SetAssistants(granted)
+	return u, err
 }

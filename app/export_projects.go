@@ -37,26 +37,18 @@ func (s *Service) ExportProjects(ctx context.Context, call Call, named []string,
 	if len(named) > 0 {
 		return s.exportNamed(ctx, call, named, take)
 	}
-	for after := new(domain.Cursor); after != nil; {
-		page, err := s.GetProjects(ctx, call, *after, exportPage)
+	return everyPage(func(after domain.Cursor) (Page[domain.Project], error) {
+		return s.GetProjects(ctx, call, after, exportPage)
+	}, func(p domain.Project) error {
+		keys, err := s.ports.Projects.Keys(ctx, p.ID)
+		if domain.KindOf(err) == domain.NotFound {
+			return nil // deleted since the page was read
+		}
 		if err != nil {
 			return err
 		}
-		for _, p := range page.Items {
-			keys, err := s.ports.Projects.Keys(ctx, p.ID)
-			if domain.KindOf(err) == domain.NotFound {
-				continue // deleted since the page was read
-			}
-			if err == nil {
-				err = s.export(ctx, call, p, keys, take)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		after = page.Next
-	}
-	return nil
+		return s.export(ctx, call, p, keys, take)
+	})
 }
 
 func (s *Service) exportNamed(ctx context.Context, call Call, named []string, take func(ExportedProject) error) error {

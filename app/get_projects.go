@@ -21,15 +21,35 @@ type Page[T any] struct {
 // name, then the id. It is NotFound when there are none at all; an empty page behind a
 // cursor is none of that.
 func (s *Service) GetProjects(ctx context.Context, call Call, after domain.Cursor, limit int) (Page[domain.Project], error) {
-	page, err := pageOf(limit,
-		func(limit int) ([]domain.Project, error) {
-			return s.ports.Projects.Page(ctx, call.Caller.Sees(), after, limit)
-		},
-		func(p domain.Project) domain.Cursor { return domain.Cursor{Name: p.Name, ID: string(p.ID)} })
+	page, err := s.projects(ctx, call.Caller.Sees(), after, limit)
 	if err == nil && len(page.Items) == 0 && after == (domain.Cursor{}) {
 		return page, &domain.Error{Kind: domain.NotFound, Public: "there are no assistants"}
 	}
 	return page, err
+}
+
+// projects returns a page of the projects within in.
+func (s *Service) projects(ctx context.Context, in domain.Visible, after domain.Cursor, limit int) (Page[domain.Project], error) {
+	return pageOf(limit,
+		func(limit int) ([]domain.Project, error) { return s.ports.Projects.Page(ctx, in, after, limit) },
+		func(p domain.Project) domain.Cursor { return domain.Cursor{Name: p.Name, ID: string(p.ID)} })
+}
+
+// everyPage calls do for every item, page by page. An error of do's ends it.
+func everyPage[T any](read func(after domain.Cursor) (Page[T], error), do func(T) error) error {
+	for after := new(domain.Cursor); after != nil; {
+		page, err := read(*after)
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			if err := do(item); err != nil {
+				return err
+			}
+		}
+		after = page.Next
+	}
+	return nil
 }
 
 // pageOf reads one item more than limit, to know whether a next page has any.

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -10,7 +12,8 @@ import (
 // page. It returns where the chain ends, which is also how many rows it has. It is Corrupt
 // with a sentence that names the first row that is broken, and what is wrong, when a row
 // was changed, removed, inserted or moved, the tail was cut off, or the head is not signed
-// by the keyset. noted, if it is not "", is a point of the chain that was noted earlier,
+// by the keyset; and when there is a user or a project whose beginning no row tells, as
+// when all of the audit was removed and begins anew. noted, if it is not "", is a point of the chain that was noted earlier,
 // which must be in it: without one, a database that was taken back as a whole to what it
 // was at some time looks as it did then. What somebody changed within the second before a
 // row was chained is not seen. Only an admin or the operator may: NotAllowed. It leaves a
@@ -26,11 +29,16 @@ func (s *Service) VerifyAudit(ctx context.Context, call Call, noted string) (dom
 			return domain.ChainPoint{}, err
 		}
 	}
+	// Their rows are there by now, and will be in the chain.
+	untold, err := s.begun(ctx, call)
+	if err != nil {
+		return domain.ChainPoint{}, err
+	}
 	left := s.chainWhatIsLeft(ctx)
 	if left != nil && domain.KindOf(left) != domain.Corrupt {
 		return domain.ChainPoint{}, left
 	}
-	end, err := s.verifyChain(ctx, note)
+	end, err := s.verifyChain(ctx, note, untold)
 	if err == nil {
 		err = left
 	}
@@ -47,8 +55,30 @@ func (s *Service) VerifyAudit(ctx context.Context, call Call, noted string) (dom
 	return end, err
 }
 
-// verifyChain goes through the chain and returns how far it is good.
-func (s *Service) verifyChain(ctx context.Context, note domain.ChainPoint) (domain.ChainPoint, error) {
+// begun are the users and projects that are there, as objects of the rows that tell of
+// their beginning.
+func (s *Service) begun(ctx context.Context, call Call) (map[string]bool, error) {
+	objects := map[string]bool{}
+	err := everyPage(func(after domain.Cursor) (Page[domain.Project], error) {
+		return s.projects(ctx, call.Caller.Sees(), after, MaxPage)
+	}, func(p domain.Project) error {
+		objects[domain.OnProject(p.ID)] = true
+		return nil
+	})
+	if err != nil || s.ports.Users == nil {
+		return objects, err
+	}
+	return objects, everyPage(func(after domain.Cursor) (Page[domain.User], error) {
+		return s.GetAllUsers(ctx, call, after, MaxPage)
+	}, func(u domain.User) error {
+		objects[domain.OnUser(u.ID)] = true
+		return nil
+	})
+}
+
+// verifyChain goes through the chain and returns how far it is good. It takes out of
+// untold what a row tells the beginning of.
+func (s *Service) verifyChain(ctx context.Context, note domain.ChainPoint, untold map[string]bool) (domain.ChainPoint, error) {
 	var p domain.ChainPoint
 	found := note == p
 	for more := true; more; {
@@ -61,6 +91,9 @@ func (s *Service) verifyChain(ctx context.Context, note domain.ChainPoint) (doma
 				return p, err
 			}
 			found = found || p == note
+			if row.Row.Action == domain.ActionAddProject || row.Row.Action == domain.ActionCreateUser {
+				delete(untold, row.Row.Object)
+			}
 		}
 		if len(rows) > 0 {
 			continue
@@ -73,8 +106,11 @@ func (s *Service) verifyChain(ctx context.Context, note domain.ChainPoint) (doma
 		return p, note.Unnoted()
 	}
 	strays, err := s.ports.AuditLog.Strays(ctx, 1)
-	if err == nil && len(strays) > 0 {
+	switch {
+	case err == nil && len(strays) > 0:
 		err = strays[0].Stray()
+	case err == nil && len(untold) > 0:
+		err = domain.Untold(slices.Min(slices.Collect(maps.Keys(untold))))
 	}
 	return p, err
 }

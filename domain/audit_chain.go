@@ -123,6 +123,12 @@ func (r AuditRow) Stray() error {
 	return broken("row %d is not in the chain, which has all rows around it: it was inserted later, or its link was removed", r.ID)
 }
 
+// Untold is what is said of a user or project, by its object in a Record, that is there
+// while no row tells how it began.
+func Untold(object string) error {
+	return broken("no row tells how %s began, which is there: rows were removed, and the chain begins anew", object)
+}
+
 // Unnoted is what is said of a chain that has not what an operator has noted of it.
 func (p ChainPoint) Unnoted() error {
 	return broken("it does not have %s, which was noted earlier: it was replaced by another one, or taken back to an earlier state", p)
