@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -175,24 +176,41 @@ func (s *Service) resealed(is domain.Installation, seal func(domain.Secret, doma
 	if is.Known, err = seal(domain.NewSecret(knownValue), domain.BindKnownValue(is.Origin)); err != nil {
 		return domain.Installation{}, err
 	}
-	is.Pseudonyms, err = seal(s.pseudonyms, domain.BindPseudonymKey())
+	pseudonyms, err := s.ports.Cipher.Open(is.Pseudonyms, domain.BindPseudonymKey()) // with what is behind the key
+	if err != nil {
+		return domain.Installation{}, err
+	}
+	is.Pseudonyms, err = seal(pseudonyms, domain.BindPseudonymKey())
 	return is, err
 }
 
-// withPseudonyms opens the key of the pseudonyms, or makes it where there is none yet.
+// withPseudonyms opens the key of the pseudonyms, or makes it where there is none yet. With
+// it goes the head of the audit's chain: the first start that finds neither the word for
+// it behind the key nor a head signs one, at the beginning of the chain.
 func (s *Service) withPseudonyms(is domain.Installation) (domain.Installation, error) {
+	var opened domain.Secret
 	var err error
 	if is.Pseudonyms.IsZero() {
-		if s.pseudonyms, err = s.ports.Pseudonyms.NewKey(); err == nil {
-			is.Pseudonyms, err = s.ports.Cipher.Seal(s.pseudonyms, domain.BindPseudonymKey())
-		}
-		return is, err
-	}
-	if s.pseudonyms, err = s.ports.Cipher.Open(is.Pseudonyms, domain.BindPseudonymKey()); err != nil {
-		return domain.Installation{}, &domain.Error{Kind: domain.KindOf(err), Cause: err,
+		opened, err = s.ports.Pseudonyms.NewKey()
+	} else if opened, err = s.ports.Cipher.Open(is.Pseudonyms, domain.BindPseudonymKey()); err != nil {
+		err = &domain.Error{Kind: domain.KindOf(err), Cause: err,
 			Public: "the key of this database's pseudonyms does not open; it was sealed with key " + string(is.Pseudonyms.Key)}
 	}
-	return is, nil
+	if err != nil {
+		return domain.Installation{}, err
+	}
+	key, has := strings.CutSuffix(opened.Reveal(), chained)
+	s.pseudonyms = domain.NewSecret(key)
+	if has {
+		return is, nil
+	}
+	if is.Head.Sealed.IsZero() {
+		if is.Head, err = s.signed(domain.AuditHead{}); err != nil {
+			return domain.Installation{}, err
+		}
+	}
+	is.Pseudonyms, err = s.ports.Cipher.Seal(domain.NewSecret(key+chained), domain.BindPseudonymKey())
+	return is, err
 }
 
 // opens says whether the keyset opens the known value of the database.

@@ -116,7 +116,10 @@ func TestVerifyAuditFindsWhatWasTamperedWith(t *testing.T) {
 		}, "its signed head says", false},
 		{"all of it removed, so that it begins anew", func(_ *testing.T, _ *world, r records, l links, h head) {
 			*r, *l, *h = nil, nil, domain.AuditHead{}
-		}, "no row tells how user:", true},
+		}, "it had a chain, and now there is none", false},
+		{"the chain and its head removed, and a row changed", func(_ *testing.T, _ *world, r records, l links, h head) {
+			(*r)[1].Actor, *l, *h = "user:framed", nil, domain.AuditHead{}
+		}, "it had a chain, and now there is none", false},
 		{"a row that is in no chain", func(t *testing.T, w *world, r records, _ links, h head) {
 			*r = append(*r, (*r)[0])
 			h.Settled++
@@ -152,6 +155,21 @@ func TestVerifyAuditFindsWhatWasTamperedWith(t *testing.T) {
 				t.Errorf("after ChainAudit: got error %v, want Corrupt", err)
 			}
 		})
+	}
+}
+
+// A row that is removed before it is in the chain leaves no trace there, but for whom it
+// tells of.
+func TestVerifyAuditMissesTheBeginningOfAUser(t *testing.T) {
+	w := newWorld(t)
+	eve := domain.OnUser(w.user(t, w.admin, "eve", "member"))
+	w.project(t, "Bot", versionID)
+	w.store.Tamper(func(r *[]domain.Record, _ *[]domain.ChainLink, _ *domain.AuditHead) {
+		*r = slices.DeleteFunc(*r, func(rec domain.Record) bool { return rec.Action == domain.ActionCreateUser && rec.Object == eve })
+	})
+	_, err := w.VerifyAudit(t.Context(), w.operator(t), "")
+	if domain.KindOf(err) != domain.Corrupt || !strings.Contains(err.Error(), "no row tells how "+eve+" began") {
+		t.Errorf("got error %v", err)
 	}
 }
 

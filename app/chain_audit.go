@@ -19,6 +19,11 @@ const (
 	chainPatience = 10 * time.Second
 )
 
+// chained stands behind the key of the pseudonyms, under its seal, once the audit's chain
+// has a head. That key is a thing in the database that nobody can take away, or put back,
+// without its being noticed; so nobody can make an audit look as one that has yet to begin.
+const chained = "\x00the audit has a chain"
+
 // seenHead is the head of the audit's chain as this instance signed it last.
 type seenHead struct {
 	mu sync.Mutex
@@ -83,10 +88,15 @@ func (s *Service) extendChain(last domain.ChainPoint, head domain.AuditHead, row
 	if n := len(links); n > 0 {
 		last = links[n-1].ChainPoint
 	}
-	next := domain.AuditHead{ChainPoint: last, Settled: settled}
-	var err error
-	next.Sealed, err = s.ports.Cipher.Seal(domain.NewSecret(next.Text()), domain.BindAuditHead())
+	next, err := s.signed(domain.AuditHead{ChainPoint: last, Settled: settled})
 	return links, next, err
+}
+
+// signed is the head, sealed under the current key.
+func (s *Service) signed(head domain.AuditHead) (domain.AuditHead, error) {
+	var err error
+	head.Sealed, err = s.ports.Cipher.Seal(domain.NewSecret(head.Text()), domain.BindAuditHead())
+	return head, err
 }
 
 // endsSigned is Corrupt unless the chain, which ends at last, ends where the head says,
@@ -95,8 +105,8 @@ func (s *Service) endsSigned(head domain.AuditHead, last domain.ChainPoint) erro
 	if err := head.Ends(last); err != nil {
 		return err
 	}
-	if head.Seq == 0 && head.Settled == 0 && head.Sealed.IsZero() {
-		return nil // nothing was chained yet
+	if head.Sealed.IsZero() { // the start-up check has signed one, if there was none
+		return domain.ChainGone()
 	}
 	text, err := s.ports.Cipher.Open(head.Sealed, domain.BindAuditHead())
 	switch {

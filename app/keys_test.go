@@ -132,7 +132,7 @@ func TestRewrapSealsEverythingAnew(t *testing.T) {
 	w.conversation(t, ps[0], id, key)
 	current := w.newKey(t)
 	before := len(w.store.Records())
-	const rows = 450 + 1 + 2 // with the conversation, the known value and the key of the pseudonyms
+	const rows = 450 + 1 + 3 // with the conversation, the known value, the key of the pseudonyms and the head of the audit
 
 	dry, err := w.RewrapKeys(t.Context(), w.command(t), true, nil)
 	if err != nil || dry.Left != rows || dry.Done != 0 || w.sealed(t, keyOf(ps[0])).Sealed.Key != old {
@@ -145,7 +145,7 @@ func TestRewrapSealsEverythingAnew(t *testing.T) {
 	if err != nil || got.Key != current || got.Done != rows || got.Left != 0 || got.Unopened != nil || got.Forgotten != 0 {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if want := []string{"0/453", "200/453", "400/453", "453/453"}; !slices.Equal(seen, want) {
+	if want := []string{"0/454", "200/454", "400/454", "454/454"}; !slices.Equal(seen, want) {
 		t.Errorf("progress was %v, want %v", seen, want)
 	}
 	w.wantAllSealedBy(t, current)
@@ -195,7 +195,7 @@ func TestARewrapThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 		})
 		wantKind(t, err, domain.Unavailable)
 		total += got.Done
-		if got.Done != after*200 || got.Left != 902-total {
+		if got.Done != after*200 || got.Left != 903-total {
 			t.Errorf("stopped after %d pages: got %+v", after, got)
 		}
 		recs := w.store.Records()[before:]
@@ -204,7 +204,7 @@ func TestARewrapThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 		}
 	}
 	got, err := w.RewrapKeys(t.Context(), w.command(t), false, nil)
-	if err != nil || got.Done != 902-total || got.Left != 0 {
+	if err != nil || got.Done != 903-total || got.Left != 0 {
 		t.Errorf("the last one: got %+v, %v", got, err)
 	}
 	w.wantAllSealedBy(t, current)
@@ -226,8 +226,8 @@ func TestTwoRewrapsAtOnceDoEachRowOnce(t *testing.T) {
 		}()
 	}
 	a, b := <-done, <-done
-	if a.Done+b.Done != 702 {
-		t.Errorf("they did %d and %d rows, want 702 together", a.Done, b.Done)
+	if a.Done+b.Done != 703 {
+		t.Errorf("they did %d and %d rows, want 703 together", a.Done, b.Done)
 	}
 	w.wantAllSealedBy(t, current)
 }
@@ -259,7 +259,7 @@ func TestAKeyThatIsReplacedMeanwhileIsNotOverwritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := s.RewrapKeys(t.Context(), w.command(t), false, nil)
-	if err != nil || got.Done != 2+2 || got.Left != 0 {
+	if err != nil || got.Done != 2+3 || got.Left != 0 {
 		t.Errorf("got %+v, %v, want all rows but the one that was overtaken", got, err)
 	}
 	if row := w.sealed(t, keyOf(ps[1])); string(row.Sealed.Bytes) != string(newer.Bytes) {
@@ -280,7 +280,7 @@ func TestWhatDoesNotOpenStopsNothingElse(t *testing.T) {
 	want := []app.Unopened{{Ref: keyOf(ps[1]), Name: "Bot 001"}, {Ref: keyOf(ps[3]), Name: "Bot 003"}}
 
 	dry, err := w.RewrapKeys(t.Context(), w.command(t), true, nil)
-	if err != nil || dry.Left != 3+2 || !slices.Equal(dry.Unopened, want) || dry.Forgotten != 1 {
+	if err != nil || dry.Left != 3+3 || !slices.Equal(dry.Unopened, want) || dry.Forgotten != 1 {
 		t.Errorf("a dry run: got %+v, %v", dry, err)
 	}
 	if status := w.statusOf(t, ps[1]); status != domain.KeyOK {
@@ -288,7 +288,7 @@ func TestWhatDoesNotOpenStopsNothingElse(t *testing.T) {
 	}
 
 	got, err := w.RewrapKeys(t.Context(), w.command(t), false, nil)
-	if err != nil || got.Done != 3+2 || got.Left != 0 || !slices.Equal(got.Unopened, want) || got.Forgotten != 1 {
+	if err != nil || got.Done != 3+3 || got.Left != 0 || !slices.Equal(got.Unopened, want) || got.Forgotten != 1 {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	w.wantAllSealedBy(t, current, want[0].Ref, want[1].Ref)
@@ -307,7 +307,7 @@ func TestWhatDoesNotOpenStopsNothingElse(t *testing.T) {
 
 	// They do not keep a key from being retired, and are counted for none.
 	status, err := w.KeyStatus(t.Context(), w.command(t))
-	if err != nil || len(status.Keys) != 2 || status.Keys[0].Rows != 3+2 || !status.Keys[0].Seals || status.Keys[1].Rows != 0 ||
+	if err != nil || len(status.Keys) != 2 || status.Keys[0].Rows != 3+3 || !status.Keys[0].Seals || status.Keys[1].Rows != 0 ||
 		status.Keys[1].Seals || !slices.Equal(status.Unopened, want) || status.Conversations != 0 {
 		t.Errorf("KeyStatus: got %+v, %v", status, err)
 	}
@@ -416,9 +416,9 @@ func TestRetireWaitsForWhatNeedsTheKey(t *testing.T) {
 	}
 	before := len(w.store.Records())
 	_, err := retire(false)
-	refused(err, "key "+string(old)+" is needed by 5 rows", "1 session")
+	refused(err, "key "+string(old)+" is needed by 6 rows", "1 session")
 	_, err = retire(true) // rows come first: no session is ended in vain
-	refused(err, "5 rows")
+	refused(err, "6 rows")
 	_, err = retire(false, current)
 	refused(err)
 	_, err = retire(false, "no such key")

@@ -123,6 +123,11 @@ func (r AuditRow) Stray() error {
 	return broken("row %d is not in the chain, which has all rows around it: it was inserted later, or its link was removed", r.ID)
 }
 
+// ChainGone is what is said of an audit without a chain that had one.
+func ChainGone() error {
+	return broken("it had a chain, and now there is none: the head, and with it all rows up to some time, were removed")
+}
+
 // Untold is what is said of a user or project, by its object in a Record, that is there
 // while no row tells how it began.
 func Untold(object string) error {

@@ -10,6 +10,9 @@ type Installation struct {
 	Known      Sealed // a known value, by which the keyset is recognised
 	Origin     Origin // the Voiceflow that the keys in the database are for
 	Pseudonyms Sealed // the key of the pseudonyms, which stays the same for good
+	// Head is the end of the audit's chain. Only a start-up check is told, and may put one
+	// there where there is none.
+	Head AuditHead
 }
 
 // KeyID names a key of the service's keyset.

@@ -11,7 +11,8 @@ type Installation interface {
 	// Prepare brings the schema up to date and then lets check look at what is stored,
 	// which is zero on a database that has nothing yet; Pseudonyms alone is zero on one
 	// that was last prepared before there were any. check returns what is to be stored in
-	// its place; its error is returned as it is and nothing is stored. Only one Prepare
+	// its place, a Head where there is none only; its error is returned as it is and nothing
+	// is stored. Only one Prepare
 	// runs at a time on one database, whatever the number of processes, and a process that
 	// is killed in the middle locks nobody out. A database whose schema is newer than this
 	// program knows is Conflict.
@@ -22,7 +23,7 @@ type Installation interface {
 	// way it waits for it; before the first it is Unavailable.
 	Reseal(ctx context.Context, from, to domain.Installation, rec domain.Record) error
 
-	// Known returns what Prepare or Reseal stored. It is Unavailable before that, and when the
+	// Known returns what Prepare or Reseal stored, without the Head. It is Unavailable before that, and when the
 	// schema is older than this program needs.
 	Known(ctx context.Context) (domain.Installation, error)
 }

@@ -315,8 +315,13 @@ func (s *Store) putChain(ctx context.Context, tx handle, extend ports.Extend, la
 	if err := s.putLinks(ctx, tx, links); err != nil {
 		return err
 	}
-	_, err = s.exec(ctx, tx, putHead, head.Seq, head.Hash[:], head.Settled, string(head.Sealed.Key), head.Sealed.Bytes)
+	_, err = s.exec(ctx, tx, putHead, headValues(head)...)
 	return err
+}
+
+// headValues are the values of putHead.
+func headValues(h domain.AuditHead) []any {
+	return []any{h.Seq, h.Hash[:], h.Settled, string(h.Sealed.Key), h.Sealed.Bytes}
 }
 
 // putLinks stores links in one statement.

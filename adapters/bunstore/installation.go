@@ -65,13 +65,25 @@ func (i *Installation) Prepare(ctx context.Context, check func(domain.Installati
 		if err := s.query(ctx, tx.Tx, &rows, selectInstallation); err != nil {
 			return err
 		}
+		var heads []headRow
+		if err := s.query(ctx, tx.Tx, &heads, selectHead); err != nil {
+			return err
+		}
 		var was domain.Installation
 		if len(rows) == 1 {
 			was = rows[0].installation()
 		}
+		if len(heads) == 1 {
+			was.Head = heads[0].head()
+		}
 		is, err := check(was)
 		if err != nil {
 			return verdict{err}
+		}
+		if len(heads) == 0 && !is.Head.Sealed.IsZero() {
+			if _, err := s.exec(ctx, tx.Tx, putHead, headValues(is.Head)...); err != nil {
+				return err
+			}
 		}
 		if len(rows) == 1 && is.Origin == was.Origin && sameSealed(is.Known, was.Known) && sameSealed(is.Pseudonyms, was.Pseudonyms) {
 			return nil

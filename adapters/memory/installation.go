@@ -21,10 +21,16 @@ func (v *Installation) Prepare(ctx context.Context, check func(domain.Installati
 		return err
 	}
 	defer s.leave()
-	known, err := check(cloneInstallation(s.known))
+	was := cloneInstallation(s.known)
+	was.Head = s.chain.head
+	known, err := check(was)
 	if err != nil {
 		return err
 	}
+	if s.chain.head.Sealed.IsZero() {
+		s.chain.head = known.Head
+	}
+	known.Head = domain.AuditHead{}
 	s.known = cloneInstallation(known)
 	return nil
 }

@@ -120,7 +120,7 @@ func TestKeysStatusAndRewrap(t *testing.T) {
 
 	// What does not open is marked, and told by name.
 	m.spoilKey(ids[2])
-	if got := m.must("", "keys", "status"); !strings.HasSuffix(got, `does not open: the primary key of "Evil\x1b[2J\nname", which has the Id `+ids[2]+"\n") {
+	if got := m.must("", "keys", "status"); !strings.HasSuffix(got, `does not open: the primary key of "Evil\x1b[2J\nname", which has the Id `+ids[2]+"\nrows that do not open: 1\n") {
 		t.Errorf("keys status prints\n%s", got)
 	}
 	if got := admin.want(admin.get("/get_projects"), "200").text; strings.Count(got, `"key_status":"needs_reentry"`) != 1 {
