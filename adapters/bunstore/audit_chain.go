@@ -191,6 +191,7 @@ func (a *AuditLog) Chain(ctx context.Context, limit int, extend ports.Extend) (b
 		if err != nil {
 			return err
 		}
+		c.rewind(top)
 		full := len(rows) >= limit
 		settled := head.Settled
 		if all {
@@ -256,6 +257,15 @@ func (s *Store) chainTop(ctx context.Context, tx handle, rows []domain.AuditRow)
 		top = max(top, rows[n-1].ID)
 	}
 	return top, nil
+}
+
+// rewind forgets the marks once the highest id in the chain is lower than they say: then
+// the database is one from before, after a failover or a restore, which gives the same ids
+// again.
+func (c *chaining) rewind(top int64) {
+	if n := len(c.marks); n > 0 && top < c.marks[n-1].top {
+		c.marks = nil
+	}
 }
 
 // from is the id above which is looked for rows, and whether these are all that are not

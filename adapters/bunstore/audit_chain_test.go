@@ -114,6 +114,63 @@ func TestRowsThatComeLateAreChained(t *testing.T) {
 	}
 }
 
+// TestADatabaseThatGoesBackIsChainedFromThere restores an older database, on Postgres,
+// under an instance that goes on, as a failover to a standby that lags behind does: ids
+// are given again that the instance remembers.
+func TestADatabaseThatGoesBackIsChainedFromThere(t *testing.T) {
+	address := postgrestest.DSN(t)
+	now := time.Unix(1000, 0)
+	s := migrated(t, address, bunstore.Options{Now: func() time.Time { return now }})
+	db := beside(t, address)
+	a := s.AuditLog()
+	write := func(n int) {
+		t.Helper()
+		for range n {
+			if err := a.Append(t.Context(), record("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	chain := func() {
+		t.Helper()
+		if done, err := a.Chain(t.Context(), 1000, extend); !done || err != nil {
+			t.Fatalf("Chain: got %v and error %v", done, err)
+		}
+	}
+	write(5)
+	chain()
+	run(t, db, `CREATE TABLE older AS SELECT * FROM audit_head`)
+	now = now.Add(200 * time.Millisecond)
+	write(100)
+	chain() // and remembers row 105
+	run(t, db, `DELETE FROM audit WHERE id > 5`)
+	run(t, db, `DELETE FROM audit_chain WHERE audit_id > 5`)
+	run(t, db, `DELETE FROM audit_head`)
+	run(t, db, `INSERT INTO audit_head SELECT * FROM older`)
+	run(t, db, `SELECT setval(pg_get_serial_sequence('audit', 'id'), 5)`)
+
+	now = now.Add(30 * time.Second)
+	last := int64(5)
+	for range 40 {
+		write(1)
+		last++
+		now = now.Add(time.Second)
+		chain()
+	}
+	ids := make([]int64, last)
+	for i := range ids {
+		ids[i] = int64(i) + 1
+	}
+	wantIDs(t, "after it went back", rowsOfChain(t, a), ids...)
+	head, err := a.Head(t.Context())
+	if err != nil || head.Settled > last {
+		t.Errorf("got the head %+v and error %v, want none settled above row %d", head, err, last)
+	}
+	if strays, err := a.Strays(t.Context(), 10); err != nil || len(strays) > 0 {
+		t.Errorf("got strays %v and error %v, want none", strays, err)
+	}
+}
+
 // TestStrays has rows that somebody else puts in, and a link that is taken away, below
 // what is settled.
 func TestStrays(t *testing.T) {
