@@ -20,14 +20,12 @@ func NewAuditLog(s *Store) *AuditLog { return &AuditLog{s} }
 // Append implements ports.AuditLog.
 func (a *AuditLog) Append(ctx context.Context, recs ...domain.Record) error {
 	s := a.store
-	if len(recs) == 1 {
-		return s.write(ctx, "append to the audit", func(ctx context.Context, on handle) error {
-			return s.audit(ctx, on, recs[0])
-		})
-	}
-	return s.change(ctx, "append to the audit", func(ctx context.Context, tx bun.Tx) error {
+	return s.write(ctx, "append to the audit", func(ctx context.Context, on handle) error {
+		if s.postgres && len(recs) > 1 {
+			return s.auditAll(ctx, on, recs)
+		}
 		for _, rec := range recs {
-			if err := s.audit(ctx, tx.Tx, rec); err != nil {
+			if err := s.audit(ctx, on, rec); err != nil {
 				return err
 			}
 		}
@@ -73,11 +71,39 @@ func (a *AuditLog) Page(ctx context.Context, f domain.AuditFilter, before *domai
 	return auditRows(rows), err
 }
 
-const insertAudit = `INSERT INTO audit (at, actor, action, object, outcome, request_id, address, count) `
+const (
+	insertAudit = `INSERT INTO audit (at, actor, action, object, outcome, request_id, address, count) `
+
+	// Of many rows Postgres gets all at once, since it may be far away; their ids are in
+	// their order.
+	insertAudits = insertAudit + `SELECT at, actor, action, object, outcome, request_id, address, count
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[]) WITH ORDINALITY
+	r (at, actor, action, object, outcome, request_id, address, count, n) ORDER BY n`
+)
 
 // audit stores the record of the change that the transaction tx is about.
 func (s *Store) audit(ctx context.Context, tx handle, rec domain.Record) error {
 	_, err := s.exec(ctx, tx, insertAudit+`VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, recordValues(rec)...)
+	return err
+}
+
+// auditAll stores records by one statement, on Postgres.
+func (s *Store) auditAll(ctx context.Context, on handle, recs []domain.Record) error {
+	n := len(recs)
+	ats, counts := make([]int64, n), make([]int64, n)
+	actors, actions, objects := make([]string, n), make([]string, n), make([]string, n)
+	outcomes, requests, addresses := make([]string, n), make([]string, n), make([]string, n)
+	for i, r := range recs {
+		ats[i], counts[i] = micros(r.At), r.Count
+		actors[i], actions[i], objects[i] = string(r.Actor), string(r.Action), r.Object
+		outcomes[i], requests[i], addresses[i] = r.Outcome, r.RequestID, r.Address
+	}
+	for _, texts := range [][]string{actors, actions, objects, outcomes, requests, addresses} {
+		if err := storable(texts...); err != nil {
+			return err
+		}
+	}
+	_, err := s.exec(ctx, on, insertAudits, ats, actors, actions, objects, outcomes, requests, addresses, counts)
 	return err
 }
 

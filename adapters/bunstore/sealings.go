@@ -69,7 +69,9 @@ WHERE k.project_id = n.id AND k.slot = n.slot AND k.key_id = n.was_key_id AND k.
 	newSealings = `FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::bytea[])
 	n (id, slot, was_key_id, was, key_id, sealed)`
 
-	forgetConversation = `DELETE FROM conversations WHERE id = $1 AND key_id = $2 AND sealed = $3`
+	forgetConversation  = `DELETE FROM conversations WHERE id = $1 AND key_id = $2 AND sealed = $3`
+	forgetConversations = `DELETE FROM conversations c USING unnest($1::text[], $2::text[], $3::bytea[]) n (id, key_id, sealed)
+WHERE c.id = n.id AND c.key_id = n.key_id AND c.sealed = n.sealed`
 
 	countToReenter = `SELECT CAST(COALESCE(sum(CASE key_status WHEN 'needs_reentry' THEN 1 ELSE 0 END +
 	CASE secondary_status WHEN 'needs_reentry' THEN 1 ELSE 0 END), 0) AS bigint) AS n
@@ -241,16 +243,27 @@ func (s *Store) replaceAll(ctx context.Context, tx bun.Tx, statement string, row
 
 // Forget implements ports.Sealings.
 func (v *Sealings) Forget(ctx context.Context, rows []domain.SealedRow) (int, error) {
-	rows = slices.SortedFunc(slices.Values(rows), func(a, b domain.SealedRow) int { return a.Ref.Compare(b.Ref) })
+	var ids, keys []string
+	var sealed [][]byte
+	for _, r := range rows {
+		if r.Ref.Kind != domain.SealedConversation {
+			continue
+		}
+		if err := storable(r.Ref.ID, string(r.Sealed.Key)); err != nil {
+			return 0, err
+		}
+		ids, keys, sealed = append(ids, r.Ref.ID), append(keys, string(r.Sealed.Key)), append(sealed, r.Sealed.Bytes)
+	}
 	s := v.store
 	var forgotten int64
-	err := s.change(ctx, "forget conversations", func(ctx context.Context, tx bun.Tx) error {
+	err := s.write(ctx, "forget conversations", func(ctx context.Context, on handle) (err error) {
 		forgotten = 0
-		for _, r := range rows {
-			if r.Ref.Kind != domain.SealedConversation {
-				continue
-			}
-			n, err := s.exec(ctx, tx.Tx, forgetConversation, r.Ref.ID, string(r.Sealed.Key), r.Sealed.Bytes)
+		if s.postgres {
+			forgotten, err = s.exec(ctx, on, forgetConversations, ids, keys, sealed)
+			return err
+		}
+		for i := range ids {
+			n, err := s.exec(ctx, on, forgetConversation, ids[i], keys[i], sealed[i])
 			if err != nil {
 				return err
 			}

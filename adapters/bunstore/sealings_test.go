@@ -8,6 +8,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/postgrestest"
 )
 
 // The suite can put nothing into the second slot and no head there.
@@ -75,4 +76,45 @@ func TestTheSecondSlotAndTheAuditHeadAreSealedToo(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestManyRowsAreOneStatementOnPostgres: a statement a row never ends on a database that
+// is far away. The database itself counts the statements, by triggers.
+func TestManyRowsAreOneStatementOnPostgres(t *testing.T) {
+	address := postgrestest.DSN(t)
+	s := furnished(t, address, bunstore.Options{})
+	db := beside(t, address)
+	const many = 100
+	for i := range many {
+		if err := s.Conversations().Open(t.Context(), someConversation(domain.ConversationID(fmt.Sprint("c", i)), 1900)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, err := s.Sealings().Page(t.Context(), "", domain.SealedRef{}, 2*many)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recs := make([]domain.Record, many)
+	for i := range recs {
+		recs[i] = record(fmt.Sprint("row ", i))
+	}
+	run(t, db, `CREATE TABLE statements (of text)`)
+	run(t, db, `CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO statements VALUES (TG_TABLE_NAME); RETURN NULL; END'`)
+	for _, of := range []string{`INSERT ON audit`, `DELETE ON conversations`} {
+		run(t, db, `CREATE TRIGGER note AFTER `+of+` FOR EACH STATEMENT EXECUTE FUNCTION note()`)
+	}
+
+	if err := s.AuditLog().Append(t.Context(), recs...); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, db, `SELECT count(*) FROM statements WHERE of = 'audit'`); n != 1 {
+		t.Errorf("Append of %d records took %d statements, want 1", many, n)
+	}
+	forgotten, err := s.Sealings().Forget(t.Context(), rows)
+	if err != nil || forgotten != many {
+		t.Errorf("Forget: got %d and error %v, want %d", forgotten, err, many)
+	}
+	if n := count(t, db, `SELECT count(*) FROM statements WHERE of = 'conversations'`); n != 1 {
+		t.Errorf("Forget of %d conversations took %d statements, want 1", many, n)
+	}
 }
