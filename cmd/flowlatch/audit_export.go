@@ -2,9 +2,9 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -14,12 +14,12 @@ import (
 )
 
 type auditExportCommand struct {
-	File string `arg:"" optional:"" help:"A file that is not there yet; standard output when left out."`
+	File string `arg:"" optional:"" help:"The file to make, in a folder that is there; standard output for - or when left out. What is there already is never overwritten."`
 }
 
 // Help is shown by --help.
 func (auditExportCommand) Help() string {
-	return `Writes the audit as JSON lines, in the order of its chain: what /get_audit_events shows, and Seq, Hash and Previous, the hash of the row before. 'flowlatch audit verify' says whether the chain is whole.
+	return `Writes the audit as JSON lines, in the order of its chain: what /get_audit_events shows, and Seq, Hash and Previous, the hash of the row before. 'flowlatch audit verify' says whether the chain is whole. Where it is not, what is there is written all the same, and the exit code is 1. A file is there only once it has all of that, with mode 0600.
 
     flowlatch audit export audit.jsonl
     flowlatch audit export | jq -c 'select(.Action == "login")'`
@@ -44,17 +44,25 @@ type auditEvent struct {
 // Run writes the audit.
 func (c auditExportCommand) Run(ctx context.Context) error {
 	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
-		if c.File == "" {
+		if c.File == "" || c.File == "-" {
 			return exportAudit(ctx, service, call, os.Stdout)
 		}
-		file, err := os.OpenFile(c.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return fmt.Errorf("the file can't be made: %w", err)
-		}
-		return errors.Join(exportAudit(ctx, service, call, file), file.Close())
+		path := absolute(c.File)
+		var broken error // what is left of an audit that is not whole is what one wants to keep
+		err := writeNewFile(path, func(to io.Writer) error {
+			err := exportAudit(ctx, service, call, to)
+			if domain.KindOf(err) == domain.Corrupt {
+				broken = &domain.Error{Kind: domain.Corrupt, Public: "what there is of the audit is in " + visible(path) + ", which is not whole", Cause: err}
+				return nil
+			}
+			return err
+		})
+		return errors.Join(err, broken)
 	})
 }
 
+// exportAudit writes the audit; Corrupt says that all there is was written, of an audit
+// that is not whole.
 func exportAudit(ctx context.Context, service *app.Service, call app.Call, to io.Writer) error {
 	out := bufio.NewWriter(to)
 	err := service.ExportAudit(ctx, call, func(row domain.ChainedRow, previous domain.AuditHash) error {
@@ -65,5 +73,5 @@ func exportAudit(ctx context.Context, service *app.Service, call app.Call, to io
 			Seq: row.Link.Seq, Hash: row.Link.Hash.String(), Previous: previous.String(),
 		})
 	})
-	return errors.Join(err, out.Flush())
+	return cmp.Or(out.Flush(), err)
 }

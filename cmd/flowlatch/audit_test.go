@@ -201,10 +201,38 @@ func TestAuditExport(t *testing.T) {
 	if again := exported(t, string(content)); len(again) != 3 || again[0]["Hash"] != events[0]["Hash"] {
 		t.Errorf("in a file: got %v", again)
 	}
-	m.fails(exitFailure, "the file can't be made", "", "audit", "export", file)
+	m.fails(exitFailure, "there is something at", "", "audit", "export", file)
+	m.fails(exitFailure, "a file can't be made", "", "audit", "export", filepath.Join(m.folder, "no folder", "audit.jsonl"))
 	_, head := m.verifies()
-	if again := exported(t, m.must("", "audit", "export")); fmt.Sprint(again[2]["Seq"], ":", again[2]["Hash"]) != head {
+	if again := exported(t, m.must("", "audit", "export", "-")); fmt.Sprint(again[2]["Seq"], ":", again[2]["Hash"]) != head {
 		t.Errorf("verify says that the head is %s, and the export %v", head, again[2])
+	}
+}
+
+// TestABrokenAuditIsExported takes a row away: what there is of the others can be had.
+func TestABrokenAuditIsExported(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t))
+	for _, name := range []string{"ben", "cleo", "dora"} {
+		m.must(memberPassword, "user", "create", name)
+	}
+	m.verifies()
+	tamper(t, "sqlite", "file:"+filepath.Join(m.data(), "flowlatch.db"), `DELETE FROM audit WHERE id = 2`)
+	file := filepath.Join(m.folder, "audit.jsonl")
+	m.fails(exitFailure, "what there is of the audit is in "+file, "", "audit", "export", file)
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []any
+	for _, event := range exported(t, string(content)) {
+		ids = append(ids, event["Id"])
+	}
+	if want := []any{"1", "3", "4", "5"}; !slices.Equal(ids, want) {
+		t.Errorf("got rows %v, want %v", ids, want)
+	}
+	r := m.run("", "audit", "export", "-")
+	if got := exported(t, r.stdout); r.code != exitFailure || len(got) != 5 {
+		t.Errorf("to standard output: got exit code %d and %d rows, want 1 and 5", r.code, len(got))
 	}
 }
 
