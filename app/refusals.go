@@ -17,7 +17,8 @@ const (
 	// are of, share a row for each action. So it is also what bounds the rows that a flood
 	// makes, which are at most twice as many, and the memory that it takes.
 	maxFirstRefusals = 600
-	// maxRefusalsLeft is how many rows wait to be stored while the database is away.
+	// maxRefusalsLeft is how many rows wait to be stored while the database is away. More of
+	// them share a row for each action, behind these.
 	maxRefusalsLeft = 4096
 	// refusalBatch is how many are stored in one change.
 	refusalBatch = 200
@@ -127,18 +128,21 @@ func (r *refusals) end(over func(*refusalMinute) bool) {
 	}
 }
 
-// keep keeps a row to be stored; where too many wait already, it is counted with the last
-// of them. The caller holds the lock.
+// keep keeps a row to be stored; where too many wait already, it is counted with others of
+// its action. The caller holds the lock.
 func (r *refusals) keep(rec domain.Record) {
-	n := len(r.left)
 	switch {
 	case rec.Count == 0:
-	case n < maxRefusalsLeft:
+	case len(r.left) < maxRefusalsLeft:
 		r.left = append(r.left, rec)
 	default:
-		all := refusalMinute{others: r.left[n-1]}
+		at := slices.IndexFunc(r.left, func(l domain.Record) bool { return l.Action == rec.Action && l.Actor == domain.ActorMany })
+		if at < 0 {
+			at, r.left = len(r.left), append(r.left, domain.Record{})
+		}
+		all := refusalMinute{others: r.left[at]}
 		all.add(refusalKind{actor: domain.ActorMany}, rec)
-		r.left[n-1] = all.others
+		r.left[at] = all.others
 	}
 }
 

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	goruntime "runtime"
 	"slices"
@@ -181,11 +182,41 @@ func TestRefusalsWaitForTheDatabase(t *testing.T) {
 	}
 	w.store.Mend()
 	w.flush(t, true)
-	if rows, refused := w.counted(before); rows > 4096 || refused != sent {
-		t.Errorf("got %d rows of %d refusals, want at most 4096 of %d", rows, refused, sent)
+	if rows, refused := w.counted(before); rows > 4096+1 || refused != sent {
+		t.Errorf("got %d rows of %d refusals, want at most 4097 of %d", rows, refused, sent)
 	}
 	w.flush(t, true)
 	if _, refused := w.counted(before); refused != sent {
 		t.Errorf("after another flush: got %d refusals, want %d", refused, sent)
+	}
+}
+
+// TestRefusalsThatWaitAreCountedByTheirAction has more rows wait than are kept.
+func TestRefusalsThatWaitAreCountedByTheirAction(t *testing.T) {
+	w := newWorld(t)
+	before := len(w.store.Records())
+	w.store.Break()
+	sent := map[domain.Action]int64{}
+	for minute := range 12 {
+		for i := range 700 {
+			action := []domain.Action{"login", "set_project", "forward"}[(i+minute)%3]
+			// The first ones can't be stored and wait.
+			_ = w.Refused(t.Context(), app.Call{Address: fmt.Sprintf("10.%d.%d.1", i/256, i%256)}, action, "", "not_authenticated")
+			sent[action]++
+		}
+		w.after(time.Minute)
+		wantKind(t, w.FlushRefusals(t.Context(), false), domain.Unavailable)
+	}
+	w.store.Mend()
+	w.flush(t, true)
+	counted := map[domain.Action]int64{}
+	for _, r := range w.store.Records()[before:] {
+		counted[r.Action] += r.Count
+	}
+	if !maps.Equal(counted, sent) {
+		t.Errorf("got refusals %v, want %v", counted, sent)
+	}
+	if rows, _ := w.counted(before); rows > 4096+len(sent) {
+		t.Errorf("got %d rows, want at most 4096 and one for each of %d actions", rows, len(sent))
 	}
 }
