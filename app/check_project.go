@@ -78,7 +78,7 @@ type triedKey struct {
 // tryKeys tries the keys, the primary and the secondary at once.
 func (s *Service) tryKeys(ctx context.Context, p domain.Project, keys map[domain.Slot]domain.Sealed) []triedKey {
 	var tried []triedKey
-	for _, slot := range []domain.Slot{domain.SlotPrimary, domain.SlotSecondary} {
+	for _, slot := range domain.Slots() {
 		if _, there := keys[slot]; there {
 			tried = append(tried, triedKey{slot: slot})
 		}

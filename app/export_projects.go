@@ -77,7 +77,7 @@ func (s *Service) exportNamed(ctx context.Context, call Call, named []string, ta
 // export opens the keys of one project and gives it away.
 func (s *Service) export(ctx context.Context, call Call, p domain.Project, sealed map[domain.Slot]domain.Sealed, take func(ExportedProject) error) error {
 	out := ExportedProject{Project: p, Keys: map[domain.Slot]domain.Secret{}}
-	for _, slot := range []domain.Slot{domain.SlotPrimary, domain.SlotSecondary} {
+	for _, slot := range domain.Slots() {
 		kept, there := sealed[slot]
 		if !there && slot == domain.SlotSecondary {
 			continue

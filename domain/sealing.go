@@ -39,6 +39,9 @@ const (
 	SlotSecondary Slot = "secondary"
 )
 
+// Slots returns all slots, the primary one first.
+func Slots() []Slot { return []Slot{SlotPrimary, SlotSecondary} }
+
 // ParseSlot reads the parameter slot: primary, which "" stands for too, or secondary. It
 // is Invalid otherwise.
 func ParseSlot(text string) (Slot, error) {

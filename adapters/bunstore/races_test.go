@@ -193,7 +193,7 @@ func (c *crossfire) call(ctx context.Context, random *rand.Rand) (name string, e
 	case 20:
 		as := domain.Description{Name: fmt.Sprint("name ", random.IntN(3))}
 		name = "PutKey"
-		_, err = s.Projects().PutKey(ctx, p.ID, []domain.Slot{domain.SlotPrimary, domain.SlotSecondary}[random.IntN(2)], someKey, as, time.Unix(number, 0), rec)
+		_, err = s.Projects().PutKey(ctx, p.ID, domain.Slots()[random.IntN(2)], someKey, as, time.Unix(number, 0), rec)
 	case 21, 22:
 		return rewrap(ctx, s, random, rec)
 	}

@@ -150,7 +150,7 @@ func unsealed(value jsontext.Value) arrival {
 		Version: p.Version, VoiceflowProject: string(p.Voiceflow), Key: p.Keys[domain.SlotPrimary],
 	}}
 	for slot := range p.Keys {
-		if !slices.Contains([]domain.Slot{domain.SlotPrimary, domain.SlotSecondary}, slot) {
+		if !slices.Contains(domain.Slots(), slot) {
 			a.err = errors.New("it has a key in a slot that is not known")
 		}
 	}

@@ -75,7 +75,7 @@ func putKeyRenames(t *testing.T, f *fixture) {
 	f.grantScopes(t, user, p.ID, someScopes)
 	f.grant(t, user, q.ID)
 	p = f.put(t, p, domain.SlotSecondary, otherKey(p))
-	for _, slot := range []domain.Slot{domain.SlotPrimary, domain.SlotSecondary} {
+	for _, slot := range domain.Slots() {
 		rec := f.record(domain.ActionMarkKey, domain.OnSlot(p.ID, slot))
 		wantNil(t, "MarkKey", f.Projects.MarkKey(t.Context(), p.ID, slot, domain.KeyRejected, f.clock.now(), rec))
 		f.log = append(f.log, rec)
