@@ -13,10 +13,10 @@ import (
 
 // Sealings checks every sentence in the comments of ports.Sealings. It needs Sealings and
 // Records of the Store, and, since something has to be sealed, says nothing without
-// Projects, Sessions, Conversations and Installation. That logins and access tokens count
+// Projects, Sessions, Conversations, Installation and AuditLog. That logins and access tokens count
 // is checked where it has Users and AccessTokens.
 func Sealings(t *testing.T, open OpenStore) {
-	const all = projects | sessions | conversations | installation
+	const all = projects | sessions | conversations | installation | auditLog
 	check(t, open, sealings, []sentence{
 		{"Page returns everything that is sealed, in the order of the places", all, sealedPage},
 		{"Page returns at most limit rows, and goes on behind the place", all, sealedPages},
@@ -51,11 +51,24 @@ func sealedAgain(s domain.Sealed, key domain.KeyID) domain.Sealed {
 	return domain.Sealed{Key: key, Bytes: append([]byte("\x00\xffagain "+key), s.Bytes...)}
 }
 
-func ofProject(p domain.Project) domain.SealedRow {
-	return domain.SealedRow{
-		Ref:    domain.SealedRef{Kind: domain.SealedProjectKey, ID: string(p.ID), Slot: domain.SlotPrimary},
-		Sealed: keyOf(p), Name: p.Name, Status: p.KeyStatus,
+func ofProject(p domain.Project) domain.SealedRow { return ofSlot(p, domain.SlotPrimary) }
+
+// ofSlot has the key of that slot that the suite stores: otherKey in the secondary one.
+func ofSlot(p domain.Project, slot domain.Slot) domain.SealedRow {
+	key := keyOf(p)
+	if slot == domain.SlotSecondary {
+		key = otherKey(p)
 	}
+	return domain.SealedRow{
+		Ref: domain.SealedRef{Kind: domain.SealedProjectKey, ID: string(p.ID), Slot: slot}, Sealed: key, Name: p.Name, Status: p.Status(slot),
+	}
+}
+
+// addWithTwo stores a project with a key in each slot.
+func (f *fixture) addWithTwo(t *testing.T, name string) domain.Project {
+	t.Helper()
+	p := f.addNamed(t, name)
+	return f.put(t, p, domain.SlotSecondary, otherKey(p))
 }
 
 func ofConversation(c domain.Conversation) domain.SealedRow {
@@ -75,14 +88,26 @@ func (f *fixture) install(t *testing.T) []domain.SealedRow {
 }
 
 // sealedEverything stores something of every kind and returns the rows in their order.
+// What is known of keys is not the same in both slots.
 func (f *fixture) sealedEverything(t *testing.T) []domain.SealedRow {
 	t.Helper()
 	rows := f.install(t)
-	for _, name := range []string{"Tico", "tico", "Ångström '; --"} {
+	for i, name := range []string{"Tico", "tico", "Ångström '; --"} {
 		p := f.addNamed(t, name)
+		if i > 0 {
+			p = f.put(t, p, domain.SlotSecondary, otherKey(p))
+			failing := domain.Slots()[i-1]
+			f.markSlot(t, p, failing, domain.KeyRejected, f.clock.now(), true)
+			p = p.Marked(failing, domain.KeyRejected)
+			rows = append(rows, ofSlot(p, domain.SlotSecondary))
+		}
 		s := f.session(t, p.ID)
 		rows = append(rows, ofProject(p), ofConversation(f.converse(t, f.conversing(s))), ofConversation(f.converse(t, f.conversing(s))))
 	}
+	chainAll(t, f.AuditLog)
+	head, err := f.AuditLog.Head(t.Context())
+	wantNil(t, "preparing: AuditLog.Head", err)
+	rows = append(rows, domain.SealedRow{Ref: domain.SealedRef{Kind: domain.SealedAuditHead}, Sealed: head.Sealed})
 	slices.SortFunc(rows, func(a, b domain.SealedRow) int { return a.Ref.Compare(b.Ref) })
 	return rows
 }
@@ -325,55 +350,74 @@ func (f *fixture) mark(t *testing.T, what string, row domain.SealedRow, opens, c
 	f.wantRecords(t, what+": after Mark")
 }
 
-// wantStatus fails the test unless that is known of the key of the project.
-func (f *fixture) wantStatus(t *testing.T, what string, p domain.Project, want domain.KeyStatus) {
-	t.Helper()
-	p.KeyStatus = want
-	got, err := f.Projects.Find(t.Context(), everything, domain.ProjectRef{ID: p.ID})
-	wantNil(t, what+": Find", err)
-	wantSame(t, what+": the project", got, []domain.Project{p})
-}
-
+// markMarks marks the keys of one project after the other, and lets them open in another
+// order.
 func markMarks(t *testing.T, f *fixture) {
-	p, other := f.addNamed(t, "p"), f.addNamed(t, "other")
+	p, other := f.addWithTwo(t, "p"), f.addWithTwo(t, "other")
 	for range 2 {
-		f.mark(t, "of a key that does not open", ofProject(p), false, true)
-		f.wantStatus(t, "of a key that does not open", p, domain.KeyNeedsReentry)
-		f.mark(t, "of a key that opens again", ofProject(p), true, true)
-		f.wantStatus(t, "of a key that opens again", p, domain.KeyUnchecked)
-		f.wantStatus(t, "of the key of another project", other, domain.KeyOK)
+		for _, slot := range domain.Slots() {
+			what := "of the " + string(slot) + " key, which does not open"
+			f.mark(t, what, ofSlot(p, slot), false, true)
+			p = p.Marked(slot, domain.KeyNeedsReentry)
+			f.wantProject(t, what, p)
+		}
+		for _, slot := range domain.Slots() {
+			what := "of the " + string(slot) + " key, which opens again"
+			f.mark(t, what, ofSlot(p, slot), true, true)
+			p = p.Marked(slot, domain.KeyUnchecked)
+			f.wantProject(t, what, p)
+		}
+		f.wantProject(t, "the project beside", other)
 	}
 }
 
 func markNothing(t *testing.T, f *fixture) {
-	p, gone := f.addNamed(t, "p"), f.addNamed(t, "gone")
-	c := f.converse(t, f.conversing(f.session(t, p.ID)))
+	one, two, gone := f.addNamed(t, "one"), f.addWithTwo(t, "two"), f.addNamed(t, "gone")
+	c := f.converse(t, f.conversing(f.session(t, one.ID)))
 	f.remove(t, gone.ID)
-	f.mark(t, "of a key that opens and is not marked", ofProject(p), true, false)
-	f.wantStatus(t, "of a key that opens and is not marked", p, domain.KeyOK)
-	replaced, empty := ofProject(p), ofProject(p)
-	replaced.Sealed = none
+	empty := ofProject(one)
 	empty.Ref.Slot = domain.SlotSecondary
-	both := []bool{false, true}
-	for _, marked := range both {
-		for what, row := range map[string]domain.SealedRow{
-			"of another key than is stored": replaced, "of an empty slot": empty, "of a project that is gone": ofProject(gone), "of a conversation": ofConversation(c),
-		} {
-			for _, opens := range both {
+	strange := map[string]domain.SealedRow{
+		"of an empty slot": empty, "of a project that is gone": ofProject(gone), "of a conversation": ofConversation(c),
+	}
+	for i, slot := range domain.Slots() {
+		bytes, key, swapped := ofSlot(two, slot), ofSlot(two, slot), ofSlot(two, slot)
+		bytes.Sealed.Bytes, key.Sealed.Key = []byte("other"), "other"
+		swapped.Ref.Slot = domain.Slots()[1-i]
+		strange["of other bytes than are in the slot "+string(slot)] = bytes
+		strange["of another key than sealed the slot "+string(slot)] = key
+		strange["of what is in the slot "+string(slot)+" and not in the other"] = swapped
+	}
+	stored := []domain.SealedRow{ofProject(one), ofSlot(two, domain.SlotPrimary), ofSlot(two, domain.SlotSecondary)}
+	want := func(what string) {
+		t.Helper()
+		f.wantProject(t, what, one)
+		f.wantProject(t, what, two)
+	}
+	for _, marked := range []bool{false, true} {
+		for what, row := range strange {
+			for _, opens := range []bool{false, true} {
 				f.mark(t, what, row, opens, false)
 			}
 		}
-		if !marked {
-			f.wantStatus(t, "after Mark of what is not there", p, domain.KeyOK)
-			f.mark(t, "of a key that does not open", ofProject(p), false, true)
+		for _, row := range stored {
+			f.mark(t, "of what is known", row, !marked, false)
 		}
-		f.mark(t, "of a key that is known not to open", ofProject(p), false, false)
-		f.wantStatus(t, "of a key that is known not to open", p, domain.KeyNeedsReentry)
+		want("after Mark of what is not there, and of what is known")
+		if marked {
+			break
+		}
+		for _, row := range stored {
+			f.mark(t, "of a key that does not open", row, false, true)
+		}
+		one = one.Marked(domain.SlotPrimary, domain.KeyNeedsReentry)
+		two = two.Marked(domain.SlotPrimary, domain.KeyNeedsReentry).Marked(domain.SlotSecondary, domain.KeyNeedsReentry)
+		want("after Mark of keys that do not open")
 	}
 }
 
 func toReenter(t *testing.T, f *fixture) {
-	ps := []domain.Project{f.addNamed(t, "a"), f.addNamed(t, "b"), f.addNamed(t, "c")}
+	a, b, c := f.addNamed(t, "a"), f.addWithTwo(t, "b"), f.addWithTwo(t, "c")
 	want := func(what string, n int) {
 		t.Helper()
 		got, err := f.Sealings.ToReenter(t.Context())
@@ -381,14 +425,16 @@ func toReenter(t *testing.T, f *fixture) {
 		wantSame(t, what+": ToReenter", got, n)
 	}
 	want("of keys that all open", 0)
-	for i, p := range ps {
-		f.mark(t, "preparing", ofProject(p), false, true)
+	for i, row := range []domain.SealedRow{
+		ofProject(a), ofSlot(b, domain.SlotSecondary), ofSlot(b, domain.SlotPrimary), ofSlot(c, domain.SlotSecondary),
+	} {
+		f.mark(t, "preparing", row, false, true)
 		want("of keys some of which do not open", i+1)
 	}
-	f.mark(t, "preparing", ofProject(ps[1]), true, true)
-	want("when one opens again", 2)
-	f.remove(t, ps[0].ID)
-	want("when a project is gone", 1)
+	f.mark(t, "preparing", ofSlot(b, domain.SlotPrimary), true, true)
+	want("when one opens again", 3)
+	f.remove(t, b.ID)
+	want("when a project is gone", 2)
 }
 
 // wantUses fails the test unless these are the uses.
@@ -411,7 +457,8 @@ func usesRows(t *testing.T, f *fixture) {
 	f.replaced(t, "preparing", allAnew(rows, "new"), len(rows))
 	want = map[domain.KeyID]domain.KeyUse{"": want[""], "new": {Rows: len(rows)}}
 	f.wantUses(t, "after all was sealed anew", want)
-	_, err := f.Sealings.Forget(t.Context(), []domain.SealedRow{{Ref: rows[0].Ref, Sealed: sealedAgain(rows[0].Sealed, "new")}})
+	c := rows[slices.IndexFunc(rows, func(r domain.SealedRow) bool { return r.Ref.Kind == domain.SealedConversation })]
+	_, err := f.Sealings.Forget(t.Context(), []domain.SealedRow{{Ref: c.Ref, Sealed: sealedAgain(c.Sealed, "new")}})
 	wantNil(t, "preparing: Forget", err)
 	want[""], want["new"] = domain.KeyUse{Logins: 3, Handles: 5}, domain.KeyUse{Rows: len(rows) - 1}
 	f.wantUses(t, "after a conversation was forgotten", want)
