@@ -171,7 +171,7 @@ func archiveRoundTrip(t *testing.T, f *fixture) {
 func archiveViews(t *testing.T, f, other *fixture) {
 	is := installationOf(1)
 	f.prepare(t, "preparing", domain.Installation{}, is)
-	a, b := f.addNamed(t, "b"), f.addNamed(t, "a")
+	a, b := f.addWithTwo(t, "b"), f.addNamed(t, "a")
 	ada, ben := f.admin(t, "ada"), f.member(t, "ben", a.ID)
 	f.grantScopes(t, "a host's user", b.ID, domain.AllScopes())
 	managing := f.issue(t, f.token(ada.ID, "", domain.ScopesOf(domain.ScopeManage)))
@@ -180,22 +180,30 @@ func archiveViews(t *testing.T, f, other *fixture) {
 		UsageKey: domain.UsageKey{Day: "2026-11-25", Project: a.ID, User: ben.ID, Scope: domain.ScopeConverse}, Calls: 2, Errors: 1, Milliseconds: 3,
 	}
 	wantNil(t, "preparing: Usage.Add", f.Usage.Add(t.Context(), []domain.Usage{counted}))
+	chainAll(t, f.AuditLog)
+	head, err := f.AuditLog.Head(t.Context())
+	wantNil(t, "preparing: AuditLog.Head", err)
 	rows := f.snapshot(t, "what the ports have written")
 
 	rec := f.restoring()
 	wantNil(t, "Restore", other.Archive.Restore(t.Context(), listed(rows), rec))
 	other.log = append(slices.Clone(f.log), rec)
 	other.wantRecords(t, "after Restore")
+	restored, err := other.AuditLog.Head(t.Context())
+	wantNil(t, "AuditLog.Head after Restore", err)
+	wantSame(t, "the head of the chain after Restore", restored, head)
+	other.append(t, 2)
+	chainAll(t, other.AuditLog)
+	other.wantChained(t, "after Restore and Chain", true)
 	other.wantKnown(t, "after Restore", is)
 	other.wantSeen(t, "after Restore", everything, b.ID, a.ID)
 	for _, p := range []domain.Project{a, b} {
 		found, err := other.Projects.Find(t.Context(), everything, domain.ProjectRef{ID: p.ID})
 		wantNil(t, "Projects.Find after Restore", err)
 		wantSame(t, "Projects.Find after Restore", found, []domain.Project{p})
-		keys, err := other.Projects.Keys(t.Context(), p.ID)
-		wantNil(t, "Projects.Keys after Restore", err)
-		wantSame(t, "the key after Restore", keys[domain.SlotPrimary], keyOf(p))
 	}
+	other.wantKeys(t, "after Restore", a, map[domain.Slot]domain.Sealed{domain.SlotPrimary: keyOf(a), domain.SlotSecondary: otherKey(a)})
+	other.wantKey(t, "after Restore", b, keyOf(b))
 	for _, u := range []domain.User{ada, ben} {
 		found, err := other.Users.Find(t.Context(), u.ID)
 		wantNil(t, "Users.Find after Restore", err)
@@ -406,12 +414,23 @@ func archiveAtOnce(t *testing.T, f *fixture) {
 	wantRows(t, "afterwards", f.snapshot(t, "afterwards"), behindAudit(archivedRows(), archivedRecord(4, recs[won])))
 }
 
+// archiveBesidePrepare has a Prepare wait whose time ends meanwhile, and one that goes on.
 func archiveBesidePrepare(t *testing.T, f *fixture) {
 	at := f.instances(t)
+	last := at[len(at)-1].Installation
 	saw, prepared := domain.Installation{}, make(chan error, 1)
 	wantNil(t, "Restore", f.Archive.Restore(t.Context(), func(yield func(domain.ArchiveRow, error) bool) {
+		ctx, cancel := context.WithTimeout(t.Context(), shortly)
+		defer cancel()
+		err := last.Prepare(ctx, func(is domain.Installation) (domain.Installation, error) {
+			t.Error("Prepare during a Restore: got a call of check, want none")
+			return is, nil
+		})
+		if problem := otherThan(err, domain.Unavailable); problem != "" {
+			t.Errorf("Prepare whose context ended during a Restore: %s", problem)
+		}
 		go func() {
-			prepared <- at[len(at)-1].Installation.Prepare(t.Context(), func(is domain.Installation) (domain.Installation, error) {
+			prepared <- last.Prepare(t.Context(), func(is domain.Installation) (domain.Installation, error) {
 				saw = is
 				return is, nil
 			})

@@ -212,7 +212,8 @@ func prepareWaits(t *testing.T, f *fixture) {
 	<-inside
 
 	for _, instance := range at {
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithTimeout(t.Context(), shortly)
+		defer cancel()
 		returned := make(chan struct{})
 		var err error
 		var entered atomic.Bool
@@ -223,8 +224,6 @@ func prepareWaits(t *testing.T, f *fixture) {
 				return known, nil
 			})
 		}()
-		linger() // so that it most likely waits by then
-		cancel()
 		wantReturn(t, "Prepare beside another", returned)
 		wantKind(t, "Prepare whose context ended while it waited for another", err, domain.Unavailable)
 		if entered.Load() {
@@ -412,27 +411,28 @@ func resealAtOnce(t *testing.T, f *fixture) {
 	f.wantRecords(t, "after all")
 }
 
-// resealWaits reseals while a Prepare is in the middle of its check, and then the value
-// that it stores.
+// resealWaits reseals while a Prepare is in the middle of its check: what is there before
+// the Prepare, until its time is over, and what it stores.
 func resealWaits(t *testing.T, f *fixture) {
 	at := f.instances(t)
+	last := at[len(at)-1].Installation
 	f.prepare(t, "the first time", domain.Installation{}, installationOf(1))
 	rec := f.record(domain.ActionRotateKeys, "key:3")
 	done := make(chan error, 1)
 	wantNil(t, "Prepare", at[0].Installation.Prepare(t.Context(), func(domain.Installation) (domain.Installation, error) {
-		go func() {
-			done <- at[len(at)-1].Installation.Reseal(t.Context(), installationOf(2), installationOf(3), rec)
-		}()
-		linger()
-		select {
-		case err := <-done:
-			t.Errorf("Reseal beside a Prepare: it came back with error %v, want it to wait", err)
-		default:
+		ctx, cancel := context.WithTimeout(t.Context(), shortly)
+		defer cancel()
+		if problem := otherThan(last.Reseal(ctx, installationOf(1), installationOf(9), rec), domain.Unavailable); problem != "" {
+			t.Errorf("Reseal whose context ended while it waited for a Prepare: %s", problem)
 		}
+		go func() { done <- last.Reseal(t.Context(), installationOf(2), installationOf(3), rec) }()
+		linger()
 		return installationOf(2), nil
 	}))
 	wantNil(t, "Reseal of what a Prepare has stored meanwhile", <-done)
+	f.log = append(f.log, rec)
 	f.wantKnown(t, "after Reseal", installationOf(3))
+	f.wantRecords(t, "after Reseal")
 }
 
 func installationUnavailable(t *testing.T, f *fixture) {

@@ -156,6 +156,10 @@ func linger() {
 // fails instead of waiting for ever.
 const patience = 20 * time.Second
 
+// shortly is how long a call is let wait for another one that goes on all the time, until
+// its context ends. A call that does not wait has most certainly come back by then.
+const shortly = 200 * time.Millisecond
+
 // atOnce calls each n times at the same instant and returns when all have returned.
 func atOnce(n int, each func(i int)) {
 	var ready, done sync.WaitGroup
