@@ -198,6 +198,8 @@ func prepareAtOnce(t *testing.T, f *fixture) {
 // prepareWaits holds one Prepare in the middle of its check.
 func prepareWaits(t *testing.T, f *fixture) {
 	at := f.instances(t)
+	// With the schema there already, others wait for the check and not for that.
+	f.prepare(t, "the first time", domain.Installation{}, installationOf(1))
 	inside, leave := make(chan struct{}), make(chan struct{})
 	release := sync.OnceFunc(func() { close(leave) })
 	defer release()
@@ -206,7 +208,7 @@ func prepareWaits(t *testing.T, f *fixture) {
 		first <- f.Installation.Prepare(t.Context(), func(domain.Installation) (domain.Installation, error) {
 			close(inside)
 			<-leave
-			return installationOf(1), nil
+			return installationOf(2), nil
 		})
 	}()
 	<-inside
@@ -232,7 +234,7 @@ func prepareWaits(t *testing.T, f *fixture) {
 	}
 	release()
 	wantNil(t, "the Prepare for which others waited", <-first)
-	f.wantKnown(t, "after all", installationOf(1))
+	f.wantKnown(t, "after all", installationOf(2))
 }
 
 func prepareBroken(t *testing.T, f *fixture) {
