@@ -6,7 +6,7 @@ import (
 )
 
 // Actor is who did something, as the audit names them: user:<id>, token:<id>, operator,
-// nobody or many.
+// service, nobody or many.
 type Actor string
 
 // ActorOperator is the actor of the commands.
@@ -35,23 +35,18 @@ type Action string
 const (
 	ActionLogin          Action = "login"
 	ActionLogout         Action = "logout"
-	ActionAddProject     Action = "add_project"
-	ActionDeleteProject  Action = "delete_project"
-	ActionSetProject     Action = "set_project"
-	ActionClearProject   Action = "clear_project"
-	ActionGrantProject   Action = "grant_project"
-	ActionRevokeProject  Action = "revoke_project"
-	ActionCreateUser     Action = "create_user"
-	ActionUpdateUser     Action = "update_user"
-	ActionDeleteUser     Action = "delete_user"
 	ActionChangePassword Action = "change_password"
 
-	ActionCreateAccessToken Action = "create_access_token"
-	ActionDeleteAccessToken Action = "delete_access_token"
-
-	ActionDeleteSession      Action = "delete_session"
-	ActionDeleteUserSessions Action = "delete_user_sessions"
-
+	ActionAddProject    Action = "add_project"
+	ActionDeleteProject Action = "delete_project"
+	ActionSetProject    Action = "set_project"
+	ActionClearProject  Action = "clear_project"
+	ActionGrantProject  Action = "grant_project"
+	ActionRevokeProject Action = "revoke_project"
+	// ActionSetToken puts a key into a slot of the project.
+	ActionSetToken Action = "set_token"
+	// ActionRefreshProject takes over what the project is called at Voiceflow.
+	ActionRefreshProject Action = "refresh_project"
 	// ActionExportProject is the keys of a project leaving for another installation.
 	ActionExportProject Action = "export_project"
 	// ActionForward is a call at Voiceflow that writes or deletes.
@@ -61,25 +56,29 @@ const (
 	ActionMarkKey     Action = "mark_key"
 	ActionMarkCredits Action = "mark_credits"
 
-	ActionRewrapKeys Action = "rewrap_keys"
-	ActionRetireKeys Action = "retire_keys"
+	ActionCreateUser Action = "create_user"
+	ActionUpdateUser Action = "update_user"
+	ActionDeleteUser Action = "delete_user"
+
+	ActionCreateAccessToken Action = "create_access_token"
+	ActionDeleteAccessToken Action = "delete_access_token"
+
+	ActionDeleteSession      Action = "delete_session"
+	ActionDeleteUserSessions Action = "delete_user_sessions"
 	// ActionEndSessions is the end of all sessions that a key of the keyset stands behind.
 	ActionEndSessions Action = "end_sessions"
-)
 
-// The actions on a project that is there.
-const (
-	// ActionSetToken puts a key into a slot of the project.
-	ActionSetToken Action = "set_token"
-	// ActionRefreshProject takes over what the project is called at Voiceflow.
-	ActionRefreshProject Action = "refresh_project"
-	ActionVerifyAudit    Action = "verify_audit"
-	ActionExportAudit    Action = "export_audit"
-	ActionBackup         Action = "backup"
-	ActionRestore        Action = "restore"
 	// ActionRotateKeys is that a key was added to the service's keyset, which seals from
 	// then on.
 	ActionRotateKeys Action = "rotate_keys"
+	ActionRewrapKeys Action = "rewrap_keys"
+	ActionRetireKeys Action = "retire_keys"
+
+	ActionVerifyAudit Action = "verify_audit"
+	ActionExportAudit Action = "export_audit"
+
+	ActionBackup  Action = "backup"
+	ActionRestore Action = "restore"
 )
 
 // OutcomeOK is the outcome of what succeeded.

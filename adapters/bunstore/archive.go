@@ -26,8 +26,9 @@ type Archive struct{ store *Store }
 // NewArchive returns the Archive of s.
 func NewArchive(s *Store) *Archive { return &Archive{s} }
 
-// notArchived are the tables that a restored database has nothing in, those that refer to
-// others first. schema_versions is the schema's own.
+// notArchived are the tables that are in no backup. Restore locks and empties them with the
+// others, so that nobody goes on in what is restored with what was there before. Those that
+// refer to others come first. schema_versions is the schema's own, and stays.
 var notArchived = []string{"conversations", "sessions"}
 
 // Snapshot implements ports.Archive. On SQLite the file's log grows with what is written

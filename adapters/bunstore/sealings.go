@@ -172,7 +172,8 @@ func (v *Sealings) Replace(ctx context.Context, rows []domain.Resealed) (int, er
 			return 0, err
 		}
 	}
-	// In one order, in which they are locked too: conversations come before keys.
+	// Kinds come in the order in which they are locked, and rows of a kind in one that two
+	// Replaces share, as far as Postgres keeps to it in a statement: a deadlock is tried again.
 	rows = slices.SortedFunc(slices.Values(rows), func(a, b domain.Resealed) int { return a.Ref.Compare(b.Ref) })
 	s := v.store
 	var replaced int64

@@ -8,12 +8,16 @@
 // whose rows bun scans. All other statements are bun's.
 //
 // Each writing method of a port is one transaction with its audit row, or one
-// statement. Rows are locked in one order, on Postgres where it matters: the user, the
-// project, the access token, the conversation, the keys of projects, the grant, the login,
-// the assistant session; and several of a kind in the order of their keys. Whoever takes a
-// right away removes the sessions in a later statement than the right, so that it sees a
-// session that was let in meanwhile. A restore locks whole tables, when there is
-// hardly anything in them.
+// statement. Locks are taken in one order, on Postgres where it matters: first an advisory
+// one, of whoever looks after the schema and the installation, changes a user, or chains
+// the audit, which go with their transaction; then rows: the user, the project, the access
+// token, the head of the audit, the conversation, the installation, the keys of projects,
+// the grant, the login, the assistant session. Where rows of a kind are changed one after
+// the other, that is in the order of their keys. A statement that changes many takes them
+// in an order that is Postgres's own, and a deadlock that comes of it is tried again.
+// Whoever takes a right away removes the sessions in a later statement than the right, so
+// that it sees a session that was let in meanwhile. A restore locks whole tables, when
+// there is hardly anything in them.
 package bunstore
 
 import (
