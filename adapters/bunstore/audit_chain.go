@@ -2,7 +2,6 @@ package bunstore
 
 import (
 	"context"
-	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"slices"
@@ -62,7 +61,7 @@ const (
 	strays = `SELECT ` + auditColumns + ` FROM audit a WHERE a.id <= (SELECT h.settled FROM audit_head h WHERE h.id = 1)
 	AND NOT EXISTS (SELECT 1 FROM audit_chain c WHERE c.audit_id = a.id) ORDER BY a.id LIMIT $1`
 
-	chained = `SELECT c.seq, c.hash, c.audit_id, ` + auditColumns + ` FROM audit_chain c LEFT JOIN audit a ON a.id = c.audit_id
+	chained = `SELECT c.seq, c.hash, c.audit_id, a.id IS NULL AS gone, ` + auditColumns + ` FROM audit_chain c LEFT JOIN audit a ON a.id = c.audit_id
 	WHERE c.seq > $1 ORDER BY c.seq LIMIT $2`
 
 	putHead = `INSERT INTO audit_head (id, seq, hash, settled, key_id, sealed) VALUES (1, $1, $2, $3, $4, $5)
@@ -136,27 +135,16 @@ func (r *headRow) head() domain.AuditHead {
 
 // chainedRow is a link with its row, which may be gone.
 type chainedRow struct {
-	Seq       int64
-	Hash      []byte
-	AuditID   int64
-	ID        sql.NullInt64
-	At        int64
-	Actor     domain.Actor
-	Action    domain.Action
-	Object    string
-	Outcome   string
-	RequestID string
-	Address   string
-	Count     int64
+	auditRow
+	Seq     int64
+	Hash    []byte
+	AuditID int64
+	Gone    bool
 }
 
 func (r *chainedRow) chained() domain.ChainedRow {
 	at := pointRow{r.Seq, r.Hash}
-	row := auditRow{
-		ID: r.ID.Int64, At: r.At, Actor: r.Actor, Action: r.Action, Object: r.Object, Outcome: r.Outcome,
-		RequestID: r.RequestID, Address: r.Address, Count: r.Count,
-	}
-	return domain.ChainedRow{Link: domain.ChainLink{ChainPoint: at.point(), Row: r.AuditID}, Row: row.row(), Gone: !r.ID.Valid}
+	return domain.ChainedRow{Link: domain.ChainLink{ChainPoint: at.point(), Row: r.AuditID}, Row: r.row(), Gone: r.Gone}
 }
 
 // Chain implements ports.AuditLog. It is one transaction, on Postgres under a lock that is

@@ -287,19 +287,12 @@ func (v *Sealings) Mark(ctx context.Context, row domain.SealedRow, opens bool, r
 		}
 		id := domain.ProjectID(row.Ref.ID)
 		// Whoever puts another key there locks the project first.
-		p, err := s.lockProject(ctx, tx, id, "NO KEY UPDATE")
+		p, err := s.lockMarked(ctx, tx, id)
 		if domain.KindOf(err) == domain.NotFound {
 			return nil
 		}
-		if err != nil {
+		if err != nil || opens != (p.project().Status(row.Ref.Slot) == domain.KeyNeedsReentry) {
 			return err
-		}
-		column, status := "key_status", p.KeyStatus
-		if row.Ref.Slot == domain.SlotSecondary {
-			column, status = "secondary_status", p.SecondaryStatus
-		}
-		if opens != (status == domain.KeyNeedsReentry) {
-			return nil
 		}
 		var keys []keyRow
 		if err := s.query(ctx, tx.Tx, &keys, selectKeys, string(id)); err != nil {
@@ -310,14 +303,11 @@ func (v *Sealings) Mark(ctx context.Context, row domain.SealedRow, opens bool, r
 		}) {
 			return nil
 		}
-		known := domain.KeyNeedsReentry
+		p.mark(row.Ref.Slot, domain.KeyNeedsReentry)
 		if opens {
-			known = domain.KeyUnchecked
+			p.mark(row.Ref.Slot, domain.KeyUnchecked)
 		}
-		if _, err := tx.NewUpdate().Model((*projectRow)(nil)).Set("? = ?", bun.Ident(column), known).Where("id = ?", id).Exec(ctx); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx.Tx, rec)
+		return s.update(ctx, tx, p, rec, "key_status", "secondary_status")
 	})
 }
 
