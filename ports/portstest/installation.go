@@ -21,6 +21,7 @@ func Installation(t *testing.T, open OpenStore) {
 		{"Prepare hands zeros to check on a database that has nothing yet, and stores what check returns", 0, prepareFirst},
 		{"Prepare hands what is stored to check, and replaces it by what check returns", 0, prepareAgain},
 		{"Pseudonyms alone is zero on a database that was last prepared before there were any", 0, preparePseudonyms},
+		{"a Head is stored where there is none only, is shown to check, and not by Known", auditLog, prepareHead},
 		{"the error of check is returned as it is, and nothing is stored", 0, prepareError},
 		{"only one Prepare runs at a time, and of many on an empty database all see one value", 0, prepareAtOnce},
 		{"a Prepare that waits for another returns promptly once its context is done", 0, prepareWaits},
@@ -137,6 +138,37 @@ func preparePseudonyms(t *testing.T, f *fixture) {
 
 // prepareError refuses on an empty database and on one that has a value: neither may take
 // what came with the error.
+func prepareHead(t *testing.T, f *fixture) {
+	headOf := func(n byte) domain.AuditHead {
+		return domain.AuditHead{
+			ChainPoint: domain.ChainPoint{Hash: domain.AuditHash{n}}, Sealed: domain.Sealed{Key: "1", Bytes: []byte{0, n}},
+		}
+	}
+	var want domain.AuditHead
+	for n := range byte(3) {
+		err := f.Installation.Prepare(t.Context(), func(is domain.Installation) (domain.Installation, error) {
+			wantSame(t, "the Head that check is shown", is.Head, want)
+			if want = is.Head; n > 0 {
+				is = installationOf(int(n))
+				is.Head = headOf(n)
+			} else {
+				is = installationOf(0)
+			}
+			return is, nil
+		})
+		wantNil(t, "Prepare", err)
+		if n == 1 {
+			want = headOf(1)
+		}
+		head, err := f.AuditLog.Head(t.Context())
+		wantNil(t, "Head", err)
+		wantSame(t, "the Head of the audit", head, want)
+		known, err := f.Installation.Known(t.Context())
+		wantNil(t, "Known", err)
+		wantSame(t, "Known", known, installationOf(int(n)))
+	}
+}
+
 func prepareError(t *testing.T, f *fixture) {
 	ours := &domain.Error{Kind: domain.Corrupt, Public: "the keyset is another one"}
 	refuse := func(what string) {
