@@ -50,7 +50,7 @@ func (s *Service) AddProject(ctx context.Context, call Call, in AddProject) (dom
 	if name := strings.TrimSpace(in.Name); name != "" && name != p.Name {
 		return domain.Project{}, &domain.Error{Kind: domain.Invalid, Public: "the assistant has another name at Voiceflow, " + strconv.Quote(p.Name)}
 	}
-	sealed, err := s.ports.Cipher.Seal(key, domain.BindKey(p.ID, domain.SlotPrimary, s.ports.Voiceflow.Origin()))
+	sealed, err := s.sealKey(ctx, p.ID, domain.SlotPrimary, key)
 	if err != nil {
 		return domain.Project{}, err
 	}

@@ -133,3 +133,12 @@ func (s *Service) markClosed(ctx context.Context, call Call, p domain.Project, s
 		Sealed: key, Name: p.Name, Status: p.Status(slot),
 	}})
 }
+
+// sealKey seals a key of the project, where the keyset here is the one of the database:
+// what another one seals would be lost. It is Unavailable otherwise.
+func (s *Service) sealKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, key domain.Secret) (domain.Sealed, error) {
+	if err := s.checkReady(ctx); err != nil {
+		return domain.Sealed{}, &domain.Error{Kind: domain.Unavailable, Cause: err, Public: "keys can't be kept at present; try again later"}
+	}
+	return s.ports.Cipher.Seal(key, domain.BindKey(id, slot, s.ports.Voiceflow.Origin()))
+}

@@ -13,9 +13,10 @@ import (
 const (
 	// refusalSpan is how long refusals of a kind share a row.
 	refusalSpan = time.Minute
-	// maxFirstRefusals is how many kinds may begin in a minute. More of them, whoever they
-	// are of, share a row for each action. So it is also what bounds the rows that a flood
-	// makes, which are at most twice as many, and the memory that it takes.
+	// maxFirstRefusals is how many kinds may begin in a minute, of strangers, and as many
+	// again of those who are known, so that no stranger can hide what these do. More of
+	// them, whoever they are of, share a row for each action. So it is also what bounds the
+	// rows that a flood makes, which are at most twice as many, and the memory that it takes.
 	maxFirstRefusals = 600
 	// maxRefusalsLeft is how many rows wait to be stored while the database is away. More of
 	// them share a row for each action, behind these.
@@ -73,8 +74,8 @@ type refusals struct {
 	mu     sync.Mutex
 	kinds  map[refusalKind]*refusalMinute
 	left   []domain.Record
-	begins time.Time // of the minute in which firsts are counted
-	firsts int
+	begins time.Time    // of the minute in which firsts are counted
+	firsts map[bool]int // by whether it is known who they are of
 }
 
 // note counts rec, and says whether it is the first of its kind, which is to be stored at
@@ -83,7 +84,7 @@ func (r *refusals) note(rec domain.Record) (first bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if age := rec.At.Sub(r.begins); age >= refusalSpan || age < 0 {
-		r.begins, r.firsts = rec.At, 0
+		r.begins, r.firsts = rec.At, map[bool]int{}
 		r.end(func(m *refusalMinute) bool { return !rec.At.Before(m.ends) })
 	}
 	kind := refusalKind{rec.Action, rec.Actor, domain.NetworkOf(rec.Address)}
@@ -91,8 +92,8 @@ func (r *refusals) note(rec domain.Record) (first bool) {
 		m.add(kind, rec)
 		return false
 	}
-	if r.firsts < maxFirstRefusals {
-		r.firsts++
+	if known := rec.Actor != domain.ActorNobody; r.firsts[known] < maxFirstRefusals {
+		r.firsts[known]++
 		r.begin(kind, rec.At)
 		return true
 	}

@@ -45,7 +45,7 @@ func (s *Service) SetToken(ctx context.Context, call Call, in SetToken) (domain.
 	if err != nil {
 		return domain.Project{}, err
 	}
-	sealed, err := s.ports.Cipher.Seal(key, domain.BindKey(p.ID, slot, s.ports.Voiceflow.Origin()))
+	sealed, err := s.sealKey(ctx, p.ID, slot, key)
 	if err != nil {
 		return domain.Project{}, err
 	}

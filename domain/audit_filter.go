@@ -7,7 +7,8 @@ import (
 )
 
 // AuditFilter picks rows of the audit: those that have each text that is not "", are not
-// older than Since and older than Until, as far as these are not zero. The zero
+// older than Since and older than Until, as far as these are not zero. Of an object that
+// has several words, as a grant has its user and its project, one is enough. The zero
 // AuditFilter picks all.
 type AuditFilter struct {
 	Actor     Actor
@@ -72,7 +73,7 @@ func parseBound(name, text string) (time.Time, error) {
 // Matches says whether the filter picks r.
 func (f AuditFilter) Matches(r Record) bool {
 	return (f.Actor == "" || f.Actor == r.Actor) && (f.Action == "" || f.Action == r.Action) &&
-		(f.Object == "" || f.Object == r.Object) && (f.Outcome == "" || f.Outcome == r.Outcome) &&
+		(f.Object == "" || strings.Contains(" "+r.Object+" ", " "+f.Object+" ")) && (f.Outcome == "" || f.Outcome == r.Outcome) &&
 		(f.RequestID == "" || f.RequestID == r.RequestID) &&
 		(f.Since.IsZero() || !r.At.Before(f.Since)) && (f.Until.IsZero() || r.At.Before(f.Until))
 }

@@ -18,7 +18,8 @@ type Voiceflow interface {
 	// export is VoiceflowUnavailable, as are no answer within the client's time, the
 	// statuses 408 and 429, and every 3xx and 5xx; RetryAfter is set where Voiceflow
 	// said when to come back. Any other 4xx is VoiceflowRejected. Redirects are not
-	// followed. Name and Platform are valid UTF-8 without NUL: U+FFFD stands where
+	// followed. An export with the key in its name or platform is VoiceflowUnavailable too,
+	// since these are shown. Name and Platform are valid UTF-8 without NUL: U+FFFD stands where
 	// Voiceflow's text was not. No error holds the key or anything of the answer's body.
 	Export(ctx context.Context, v domain.VersionRef, key domain.Secret) (domain.Export, error)
 

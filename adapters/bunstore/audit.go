@@ -53,7 +53,11 @@ func (a *AuditLog) Page(ctx context.Context, f domain.AuditFilter, before *domai
 		rows = nil
 		page := s.reads.NewSelect().Model(&rows).Order("at DESC", "id DESC").Limit(int64(limit))
 		for _, t := range texts {
-			if t.value != "" {
+			switch {
+			case t.value == "":
+			case t.column == "object": // or words of it
+				page.Where("replace(' ' || object || ' ', ' ' || ? || ' ', '') <> ' ' || object || ' '", t.value)
+			default:
 				page.Where("? = ?", bun.Ident(t.column), t.value)
 			}
 		}

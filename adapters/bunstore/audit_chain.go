@@ -194,7 +194,7 @@ func (a *AuditLog) Chain(ctx context.Context, limit int, extend ports.Extend) (b
 			if all && !full {
 				c.settled = now
 			}
-			c.note(now, top, 3*s.options.Timeout)
+			c.note(now, top, s.settles())
 		}
 		return nil
 	})
@@ -282,6 +282,10 @@ func (c *chaining) note(now time.Time, top int64, long time.Duration) {
 	}
 }
 
+// settles is how long it takes until a row that has its id is in sight or never will be. It
+// is not under a minute, since other instances may give their calls more time.
+func (s *Store) settles() time.Duration { return max(3*s.options.Timeout, time.Minute) }
+
 // settle is the id up to which all rows are in the chain once rows are, and none come any
 // more: no call takes longer than its Timeout, nor does the server let a transaction go on
 // for longer than that without hearing of it. On SQLite, where one writes at a time, ids
@@ -291,7 +295,7 @@ func (s *Store) settle(now time.Time, rows []domain.AuditRow, full bool, top int
 	if s.postgres {
 		settled = 0
 		for _, m := range s.chaining.marks {
-			if now.Sub(m.at) >= 3*s.options.Timeout {
+			if now.Sub(m.at) >= s.settles() {
 				settled = m.top
 			}
 		}

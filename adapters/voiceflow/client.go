@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -234,6 +235,9 @@ func (c *Client) fetch(ctx context.Context, v domain.VersionRef, key domain.Secr
 		return domain.Export{}, broken(ctx, body.failed)
 	case err != nil:
 		return domain.Export{}, &failure{err: unavailable("Voiceflow's answer is no export", err)}
+	case strings.Contains(e.Name, key.Reveal()) || strings.Contains(e.Platform, key.Reveal()):
+		// It would be kept and shown to whoever may use the assistant.
+		return domain.Export{}, &failure{err: unavailable("Voiceflow's answer is no export", errors.New("voiceflow: the key stands in it"))}
 	}
 	return e, nil
 }

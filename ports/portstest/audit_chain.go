@@ -153,6 +153,10 @@ func auditFiltered(t *testing.T, f *fixture) {
 		"actor":            {Actor: odd.Actor},
 		"action":           {Action: odd.Action},
 		"object":           {Object: odd.Object},
+		"its first word":   {Object: "it's"},
+		"a word of it":     {Object: `"an"`},
+		"two words of it":  {Object: `it's "an"`},
+		"its last word":    {Object: "object?"},
 		"outcome":          {Outcome: odd.Outcome},
 		"request_id":       {RequestID: odd.RequestID},
 		"since, inclusive": {Since: odd.At},
@@ -167,11 +171,12 @@ func auditFiltered(t *testing.T, f *fixture) {
 	wantNil(t, "Page by until, exclusive", err)
 	wantSame(t, "Page by until, exclusive", recordsOf(got), others)
 	for what, filter := range map[string]domain.AuditFilter{
-		"another actor":   {Actor: domain.ActorOperator, Outcome: odd.Outcome},
-		"a part of one":   {Object: "it's"},
-		"since later":     {Since: odd.At.Add(time.Microsecond)},
-		"until as since":  {Since: odd.At, Until: odd.At},
-		"a request of no": {RequestID: "none"},
+		"another actor":    {Actor: domain.ActorOperator, Outcome: odd.Outcome},
+		"a part of a word": {Object: "object"},
+		"a pattern":        {Object: "%an%"},
+		"since later":      {Since: odd.At.Add(time.Microsecond)},
+		"until as since":   {Since: odd.At, Until: odd.At},
+		"a request of no":  {RequestID: "none"},
 	} {
 		got, err := f.AuditLog.Page(t.Context(), filter, nil, 10)
 		wantNil(t, "Page by "+what, err)

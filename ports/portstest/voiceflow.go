@@ -94,6 +94,7 @@ func Voiceflow(t *testing.T, open func(t *testing.T) FarSide) {
 		{"Export returns what is kept of a version's export", voiceflowExport},
 		{"a creation time that Voiceflow does not tell is the zero time", voiceflowUndated},
 		{"Name and Platform are valid UTF-8 without NUL, and as Voiceflow wrote them otherwise", voiceflowTexts},
+		{"an export with the key in its name or platform is VoiceflowUnavailable", voiceflowEchoes},
 		{"an answer that is cut, goes on for too long or is no well-formed export is VoiceflowUnavailable", voiceflowBadBodies},
 		{"no answer within the client's time is VoiceflowUnavailable", voiceflowSilent},
 		{"408, 429, and every 3xx and 5xx are VoiceflowUnavailable", voiceflowStatuses},
@@ -241,6 +242,22 @@ func voiceflowTexts(t *testing.T, far FarSide) {
 		if !strings.ContainsRune(got.Name, letter) {
 			t.Fatalf("Name that is hardly text: got %q, want the %q that was text left in it", got.Name, letter)
 		}
+	}
+}
+
+func voiceflowEchoes(t *testing.T, far FarSide) {
+	c := far.Client(t, patience)
+	for n, change := range []func(a *Assistant){
+		func(a *Assistant) { a.NameJSON = `"` + a.Key.Reveal() + `"` },
+		func(a *Assistant) { a.NameJSON = `"no such key: ` + a.Key.Reveal() + `!"` },
+		func(a *Assistant) { a.PlatformJSON = `"webchat ` + a.Key.Reveal() + `"` },
+	} {
+		a := assistantNamed(n+1, "Echo")
+		change(&a)
+		far.Add(t, a)
+		got, err := c.Export(t.Context(), a.ref(), a.Key)
+		wantKind(t, "Export with the key in it", err, domain.VoiceflowUnavailable)
+		wantSame(t, "what Export with the key in it returned", got, domain.Export{})
 	}
 }
 
