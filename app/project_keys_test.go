@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowlatch/flowlatch/adapters/memory"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -562,4 +563,33 @@ func TestAnAssistantThatNoKeyOpensIsNotSet(t *testing.T) {
 	wantKind(t, err, domain.NotAllowed)
 	w.setToken(t, w.stored(t, p), "primary", firstKey)
 	w.set(t, member, p)
+}
+
+// TestNoKeyIsKeptUnderAKeysetThatIsNotTheDatabases has the database taken over by a keyset
+// that the service does not have, as a restore beside it does.
+func TestNoKeyIsKeptUnderAKeysetThatIsNotTheDatabases(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	foreign := memory.NewCipher()
+	if err := foreign.Prepare(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	err := w.store.Installation().Prepare(t.Context(), func(is domain.Installation) (domain.Installation, error) {
+		var err error
+		is.Known, err = foreign.Seal(domain.NewSecret("flowlatch"), domain.BindKnownValue(is.Origin))
+		return is, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := len(w.store.Records())
+	const other = "6371c9b4e1a5b2c3d4e5f6ab"
+	w.voiceflow.put(other, domain.Export{Project: voiceflowID, Name: "Other"})
+	_, err = w.AddProject(t.Context(), w.admin, app.AddProject{Version: other, Key: domain.NewSecret(firstKey)})
+	wantKind(t, err, domain.Unavailable)
+	_, err = w.SetToken(t.Context(), w.admin, app.SetToken{Project: string(p.ID), Key: domain.NewSecret(secondKey), Slot: "secondary"})
+	wantKind(t, err, domain.Unavailable)
+	if got := w.stored(t, p); got != p || len(w.store.Records()) != before {
+		t.Errorf("stored is %+v, and the audit has %v", got, w.actions(before))
+	}
 }

@@ -164,6 +164,20 @@ func TestAFloodOfRefusalsFillsNothing(t *testing.T) {
 	}
 }
 
+func TestAFloodOfStrangersHidesNoUser(t *testing.T) {
+	w := newWorld(t)
+	for i := range 5000 {
+		w.refuse(t, app.Call{Address: netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}).String()}, "set_token", "not_authenticated")
+	}
+	before := len(w.store.Records())
+	eve := app.Call{Address: "192.0.2.9", Caller: domain.Caller{ID: "eve"}}
+	w.refuse(t, eve, "set_token", "not_allowed")
+	rows := w.store.Records()[before:]
+	if len(rows) != 1 || rows[0].Actor != domain.ActorUser("eve") || rows[0].Address != "192.0.2.9" {
+		t.Errorf("got the rows %+v, want one of eve's", rows)
+	}
+}
+
 func TestRefusalsWaitForTheDatabase(t *testing.T) {
 	w := newWorld(t)
 	before := len(w.store.Records())
