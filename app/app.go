@@ -216,6 +216,9 @@ func (s *Service) withPseudonyms(is domain.Installation) (domain.Installation, e
 // opens says whether the keyset opens the known value of the database.
 func (s *Service) opens(is domain.Installation) error {
 	value, err := s.ports.Cipher.Open(is.Known, domain.BindKnownValue(is.Origin))
+	if domain.KindOf(err) == domain.Unavailable {
+		return err
+	}
 	if err != nil || value.Reveal() != knownValue {
 		return &domain.Error{Kind: domain.Corrupt, Cause: err,
 			Public: "the keyset is not the one of this database, which wants the one with key " + string(is.Known.Key)}

@@ -78,8 +78,8 @@ func (s *Service) assistantSession(ctx context.Context, c domain.Caller, cookie 
 	if cookie == "" {
 		return session, claims, by, notAuthenticated(nil)
 	}
-	if claims, by, err = s.ports.Cookies.Open(domain.AssistantSession, cookie); err != nil {
-		return session, claims, by, notAuthenticated(err)
+	if claims, by, err = s.openCookie(domain.AssistantSession, cookie, notAuthenticated); err != nil {
+		return session, claims, by, err
 	}
 	session, err = s.ports.Sessions.Find(ctx, claims.Session)
 	if domain.KindOf(err) == domain.NotFound {

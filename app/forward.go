@@ -118,9 +118,9 @@ func (s *Service) accessByHandle(ctx context.Context, host domain.Caller, handle
 	wrong := func(cause error) error {
 		return &domain.Error{Kind: domain.NotAuthenticated, Public: "the session key in Authorization is not good; open a new session", Cause: cause}
 	}
-	claims, _, err := s.ports.Cookies.Open(domain.ConversationHandle, handle)
+	claims, _, err := s.openCookie(domain.ConversationHandle, handle, wrong)
 	if err != nil {
-		return domain.Access{}, wrong(err)
+		return domain.Access{}, err
 	}
 	access, err := s.ports.Access.ForUse(ctx, domain.Credential{
 		Conversation: domain.ConversationID(claims.Session), User: host.ID, Admin: host.Admin,
@@ -147,8 +147,8 @@ func (s *Service) accessByCookies(ctx context.Context, host domain.Caller, in Fo
 		}
 	}
 	if in.AssistantCookie != "" {
-		if set, setBy, err = s.ports.Cookies.Open(domain.AssistantSession, in.AssistantCookie); err != nil {
-			return domain.Access{}, notSet(err)
+		if set, setBy, err = s.openCookie(domain.AssistantSession, in.AssistantCookie, notSet); err != nil {
+			return domain.Access{}, err
 		}
 	}
 	access, err := s.ports.Access.ForUse(ctx, domain.Credential{

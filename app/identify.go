@@ -45,11 +45,17 @@ func (s *Service) loginClaims(cookie string) (domain.Claims, domain.KeyID, error
 	if cookie == "" || s.ports.Callers == nil {
 		return domain.Claims{}, "", notAuthenticated(nil)
 	}
-	claims, by, err := s.ports.Cookies.Open(domain.LoginSession, cookie)
-	if err != nil {
-		return domain.Claims{}, "", notAuthenticated(err)
+	return s.openCookie(domain.LoginSession, cookie, notAuthenticated)
+}
+
+// openCookie is ports.Cookies.Open, where wrong is the answer for a text that is not good.
+// That the keyset can't be read says nothing about the text, and is passed on.
+func (s *Service) openCookie(kind domain.SessionKind, text string, wrong func(cause error) error) (domain.Claims, domain.KeyID, error) {
+	claims, by, err := s.ports.Cookies.Open(kind, text)
+	if err != nil && domain.KindOf(err) != domain.Unavailable {
+		err = wrong(err)
 	}
-	return claims, by, nil
+	return claims, by, err
 }
 
 // IdentifyToken says who calls with the text of an access token. Whatever is wrong with

@@ -96,6 +96,9 @@ func (b *Backup) recognise(ctx context.Context, is domain.Installation) error {
 	}
 	seal := domain.Sealed{Key: b.frame.seal.Key, Bytes: b.frame.seal.Seal}
 	digest, err := b.ports.Cipher.Open(seal, domain.BindBackup())
+	if domain.KindOf(err) == domain.Unavailable {
+		return err
+	}
 	if err != nil || digest.Reveal() != b.frame.seal.Digest {
 		return &domain.Error{Kind: domain.Corrupt, Cause: err,
 			Public: "the seal of this backup does not open: it was changed, or made with another keyset than the one that is set"}
@@ -110,7 +113,7 @@ func (b *Backup) recognise(ctx context.Context, is domain.Installation) error {
 		return nil // the next start makes some
 	}
 	if _, err := b.ports.Cipher.Open(is.Pseudonyms, domain.BindPseudonymKey()); err != nil {
-		return &domain.Error{Kind: domain.Corrupt, Cause: err, Public: "the key of the pseudonyms in this backup does not open"}
+		return &domain.Error{Kind: domain.KindOf(err), Cause: err, Public: "the key of the pseudonyms in this backup does not open"}
 	}
 	return nil
 }

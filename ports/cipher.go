@@ -24,7 +24,9 @@ type Cipher interface {
 	Seal(plain domain.Secret, to domain.Binding) (domain.Sealed, error)
 
 	// Open reverses Seal under any key of the keyset. Whatever is wrong, with the bytes,
-	// the key's name or the binding, it is Corrupt and says nothing more.
+	// the key's name or the binding, it is Corrupt and says nothing more. It is Unavailable
+	// where the key is not known here and the keyset can't be read to look for it: an
+	// outage says nothing about what was sealed.
 	Open(s domain.Sealed, to domain.Binding) (domain.Secret, error)
 
 	// Keys returns the keys of the keyset: first the current one, which seals, then those

@@ -22,6 +22,7 @@ package tinkcipher
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io/fs"
 	"slices"
 	"strconv"
@@ -118,8 +119,9 @@ func (r *ring) seal(plain domain.Secret, to domain.Binding) (domain.Sealed, erro
 }
 
 // Open decrypts what any enabled key of the keyset sealed. A key that is not known makes
-// it look at the file first, which costs no reading where the file is as it was. It is
-// Corrupt, and says no more, also when s.Key is not the key that the bytes name.
+// it look at the file first, which costs no reading where the file is as it was, and is
+// Unavailable where that fails. It is Corrupt, and says no more, also when s.Key is not the
+// key that the bytes name.
 func (c *Cipher) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error) {
 	r := c.ring.Load()
 	if r == nil {
@@ -131,7 +133,9 @@ func (c *Cipher) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error)
 		return domain.Secret{}, corrupt
 	}
 	if c.file != nil && !slices.Contains(r.ids, s.Key) {
-		_ = c.look() // Refresh tells what goes wrong
+		if err := c.look(); err != nil {
+			return domain.Secret{}, notRead("it is sealed with a key that is not known here, and the keyset can't be read to look for it", err)
+		}
 		r = c.ring.Load()
 	}
 	plain, err := r.aead.Decrypt(s.Bytes, []byte(to.AssociatedData()))
@@ -226,6 +230,12 @@ func (c *Cipher) take(r *ring) {
 // keyID is how a key of Tink is called outside of Tink: its number in decimal, as it
 // stands in the keyset.
 func keyID(n uint32) domain.KeyID { return domain.KeyID(strconv.FormatUint(uint64(n), 10)) }
+
+// notRead is the answer of an instance that needs a keyset that it could not read. The
+// cause is kept as text, since it may be of another kind.
+func notRead(what string, cause error) error {
+	return &domain.Error{Kind: domain.Unavailable, Public: what, Cause: errors.New(cause.Error())}
+}
 
 func notPrepared() error {
 	return &domain.Error{Kind: domain.Unavailable, Public: "the keyset is not loaded yet"}

@@ -627,3 +627,36 @@ func TestAFileIsDatedByTheClock(t *testing.T) {
 		t.Errorf("the file is of %v (%v), want %v", info.ModTime(), err, at)
 	}
 }
+
+func TestAnOutageIsNoForgery(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keyset.json")
+	clock := newStopped(time.Now())
+	wrap := &counting{AEAD: newWrap(t)}
+	c := preparedOn(t, path, tinkcipher.FileOptions{Clock: clock.now, Wrap: wrap})
+	other := preparedOn(t, path, tinkcipher.FileOptions{Wrap: wrap.AEAD})
+	rotate(t, other)
+	s := seal(t, other, "x")
+	wrap.fails.Store(true)
+	for range 2 { // the second time nothing is read
+		_, err := c.Open(s, binding)
+		if domain.KindOf(err) != domain.Unavailable || !strings.Contains(err.Error(), "out of reach") {
+			t.Errorf("Open while the key that wraps is out of reach: got error %v, want kind %q that says so", err, domain.Unavailable)
+		}
+	}
+	wrap.fails.Store(false)
+	clock.set(clock.now().Add(time.Second))
+	wantOpens(t, c, s, "x")
+
+	rotate(t, other)
+	s = seal(t, other, "y")
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Open(s, binding); domain.KindOf(err) != domain.Unavailable || !strings.Contains(err.Error(), "is not there") {
+		t.Errorf("Open while the file is away: got error %v, want kind %q that says so", err, domain.Unavailable)
+	}
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	wantOpens(t, c, s, "y")
+}

@@ -52,6 +52,7 @@ func Cipher(t *testing.T, open OpenKeyset) {
 		{"Open is Corrupt for every flipped bit, every cut and every addition, and for another key's name", cipherDamage},
 		{"Open is Corrupt under another keyset", cipherForeign},
 		{"Open says nothing more than Corrupt", cipherSilent},
+		{"Open is Unavailable for a key that is not known while the keyset can't be read", cipherOutage},
 		{"arguments are neither kept nor modified", cipherArguments},
 		{"all methods are safe for concurrent use", cipherConcurrent},
 		{"Keys returns the current key first, then those that only open", cipherKeys},
@@ -413,6 +414,26 @@ func cipherSilent(t *testing.T, open OpenKeyset) {
 	}
 	same("another binding", c, s, domain.BindCookie(domain.LoginSession))
 	same("another keyset", foreign, s, keyBinding)
+}
+
+func cipherOutage(t *testing.T, open OpenKeyset) {
+	k := open(t)
+	if k.Spoil == nil {
+		t.Log("not checked: this keyset can't be spoilt")
+		return
+	}
+	here, there := prepared(t, k), prepared(t, k)
+	known := seal(t, here, aKey, keyBinding)
+	rotate(t, there)
+	s := seal(t, there, aKey, keyBinding)
+	k.Spoil(t)
+	got, err := here.Open(s, keyBinding)
+	wantKind(t, "Open under a key of another instance", err, domain.Unavailable)
+	if !got.IsZero() {
+		t.Fatal("Open is Unavailable and also returned something, want the zero Secret")
+	}
+	wantOpens(t, "under a key that is known", here, known, keyBinding, aKey)
+	wantCorrupt(t, "under a key that is known, for another binding", here, known, domain.BindCookie(domain.LoginSession))
 }
 
 func cipherArguments(t *testing.T, open OpenKeyset) {
