@@ -20,7 +20,8 @@ type Cipher interface {
 
 	// Seal encrypts plain, which may be empty, under the current key, bound to to, which
 	// is authenticated and not stored. Equal calls give different results. The result
-	// names the key. Nothing is sealed to the zero Binding: Invalid.
+	// names the key. Nothing is sealed to the zero Binding: Invalid. It may be Unavailable
+	// where the keyset was changed and can't be read, since the current key may be another.
 	Seal(plain domain.Secret, to domain.Binding) (domain.Sealed, error)
 
 	// Open reverses Seal under any key of the keyset. Whatever is wrong, with the bytes,

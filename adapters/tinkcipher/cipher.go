@@ -39,8 +39,13 @@ import (
 
 var _ ports.Cipher = (*Cipher)(nil)
 
-// lookEvery is how old what an instance knows of the file may be when it seals.
-const lookEvery = time.Second
+const (
+	// lookEvery is how old what an instance knows of the file may be when it seals.
+	lookEvery = time.Second
+	// sealsBehind is how long an instance may seal with the keyset that it has after it was
+	// last sure of it, where the file is another one and can't be read.
+	sealsBehind = 3 * time.Second
+)
 
 // Cipher is a ports.Cipher on one keyset, from NewFile or NewText. It is safe for
 // concurrent use. Until Prepare has succeeded, all but Prepare and Keys are Unavailable.
@@ -52,8 +57,10 @@ type Cipher struct {
 	preparing sync.Mutex
 	ring      atomic.Pointer[ring]
 	looked    atomic.Int64 // when the file was last looked at, in nanoseconds of Unix time
+	sure      atomic.Int64 // when the ring was last found to be what is in the file, as looked
+	behind    atomic.Bool  // whether the file was found to be another one since
 
-	reading sync.Mutex // held while the file is being read again
+	reading sync.Mutex // held while the file is being read again, and behind is unset
 	failed  failedRead
 }
 
@@ -86,23 +93,31 @@ func (c *Cipher) Prepare(ctx context.Context, fresh bool) error {
 	if c.ring.Load() != nil {
 		return nil
 	}
+	began := c.now()
 	r, err := c.load(fresh)
 	if err != nil {
 		return err
 	}
-	if c.file != nil {
-		c.looked.Store(c.file.options.Clock().UnixNano())
-	}
+	c.looked.Store(began)
+	c.sure.Store(began)
 	c.ring.Store(r)
 	return nil
 }
 
 // Seal encrypts plain under the primary key, as the file has it or had it a second ago.
-// It is Invalid for the zero Binding.
+// It is Invalid for the zero Binding. Where the file is another one than the one that was
+// read and can't be read, it is Unavailable after three seconds: the primary key may be one
+// that others retire. A file that is only out of sight stops nothing.
 func (c *Cipher) Seal(plain domain.Secret, to domain.Binding) (domain.Sealed, error) {
 	r := c.current()
 	if r == nil {
 		return domain.Sealed{}, notPrepared()
+	}
+	if c.behind.Load() {
+		if age := c.now() - c.sure.Load(); age >= int64(sealsBehind) || age < 0 {
+			return domain.Sealed{}, &domain.Error{Kind: domain.Unavailable,
+				Public: "the keyset was changed and can't be read, so nothing is sealed until it can be"}
+		}
 	}
 	return r.seal(plain, to)
 }
@@ -181,7 +196,7 @@ func (c *Cipher) current() *ring {
 	if r == nil || c.file == nil {
 		return r
 	}
-	now, last := c.file.options.Clock().UnixNano(), c.looked.Load()
+	now, last := c.now(), c.looked.Load()
 	if age := now - last; (age >= int64(lookEvery) || age < 0) && c.looked.CompareAndSwap(last, now) {
 		_ = c.look() // Refresh tells what goes wrong
 		r = c.ring.Load()
@@ -193,20 +208,27 @@ func (c *Cipher) current() *ring {
 // that failed is not repeated within a second on the same file, so that nobody can make
 // it happen often.
 func (c *Cipher) look() error {
-	c.looked.Store(c.file.options.Clock().UnixNano())
+	began := c.now()
+	c.looked.Store(began)
 	info, err := c.file.stat()
 	if err != nil {
 		return err
 	}
-	if same(info, c.ring.Load().file) {
+	if same(info, c.ring.Load().file) && !c.behind.Load() {
+		c.sure.Store(began)
 		return nil
 	}
+	c.behind.Store(true) // before it is read, which may take long
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	if same(info, c.ring.Load().file) { // somebody else was faster
+	now := c.file.options.Clock()
+	if info, err = c.file.stat(); err != nil {
+		return err
+	}
+	if r := c.ring.Load(); same(info, r.file) { // somebody else was faster, or it was put back
+		c.has(r, now)
 		return nil
 	}
-	now := c.file.options.Clock()
 	if age := now.Sub(c.failed.at); c.failed.err != nil && same(info, c.failed.of) && age >= 0 && age < lookEvery {
 		return c.failed.err
 	}
@@ -215,7 +237,7 @@ func (c *Cipher) look() error {
 		c.failed = failedRead{info, now, err}
 		return err
 	}
-	c.ring.Store(r)
+	c.has(r, now)
 	c.failed = failedRead{}
 	return nil
 }
@@ -224,7 +246,23 @@ func (c *Cipher) look() error {
 func (c *Cipher) take(r *ring) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
+	c.has(r, c.file.options.Clock())
+}
+
+// has makes r, which was in the file at that time, the keyset of this instance. Its caller
+// holds reading.
+func (c *Cipher) has(r *ring, at time.Time) {
 	c.ring.Store(r)
+	c.sure.Store(at.UnixNano())
+	c.behind.Store(false)
+}
+
+// now is the time in nanoseconds of Unix time; 0 where there is no file to look at.
+func (c *Cipher) now() int64 {
+	if c.file == nil {
+		return 0
+	}
+	return c.file.options.Clock().UnixNano()
 }
 
 // keyID is how a key of Tink is called outside of Tink: its number in decimal, as it

@@ -13,9 +13,9 @@ import (
 
 // SealsWithin is how long after a change of the file something may still be stored that
 // an instance has sealed with the primary key of before: a second until the instance looks
-// at the file again, the time that it then takes to store what it has sealed, which is 5
-// seconds by default, and the difference between the clocks of the machines that share the
-// file.
+// at the file again, or three where it can't read it then, the time that it takes to store
+// what it has sealed, which is 5 seconds by default, and the difference between the clocks
+// of the machines that share the file.
 const SealsWithin = 10 * time.Second
 
 // Rotate adds a key for AES-256-GCM to the file, first as one that only opens, and makes it

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
+	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/domain"
@@ -141,21 +142,32 @@ func TestAFailedReadingIsTriedAgainAfterASecond(t *testing.T) {
 	}
 }
 
+// One that is another than the one that was read may have another current key, so that
+// nothing is sealed any more; one that is only out of sight says nothing of that.
 func TestAFileThatCanNotBeReadLaterLeavesTheKeysetAsItIs(t *testing.T) {
-	for name, harm := range map[string]func(t *testing.T, path string){
-		"is gone":             func(_ *testing.T, path string) { _ = os.Remove(path) },
-		"is spoilt":           func(t *testing.T, path string) { write(t, path, "spoilt", 0o600) },
-		"is open to everyone": func(t *testing.T, path string) { write(t, path, generate(t).Reveal(), 0o644) },
-		"is a folder":         func(_ *testing.T, path string) { _ = os.Remove(path); _ = os.Mkdir(path, 0o700) },
+	for _, tc := range []struct {
+		name    string
+		harm    func(t *testing.T, path string)
+		another bool
+	}{
+		{"is gone", func(_ *testing.T, path string) { _ = os.Remove(path) }, false},
+		{"is a link to nothing", func(_ *testing.T, path string) { _ = os.Remove(path); _ = os.Symlink("nothing", path) }, false},
+		{"is spoilt", func(t *testing.T, path string) { write(t, path, "spoilt", 0o600) }, true},
+		{"is open to everyone", func(t *testing.T, path string) { write(t, path, generate(t).Reveal(), 0o644) }, true},
+		{"is a folder", func(_ *testing.T, path string) { _ = os.Remove(path); _ = os.Mkdir(path, 0o700) }, true},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tc.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "keyset.json")
 			clock := newStopped(time.Now())
 			c := preparedOn(t, path, tinkcipher.FileOptions{Clock: clock.now})
 			s, keys := seal(t, c, "x"), c.Keys()
-			harm(t, path)
+			tc.harm(t, path)
 			clock.set(clock.now().Add(time.Hour))
-			wantOpens(t, c, seal(t, c, "y"), "y")
+			if tc.another {
+				wantNotSealed(t, c)
+			} else {
+				wantOpens(t, c, seal(t, c, "y"), "y")
+			}
 			wantOpens(t, c, s, "x")
 			if got := c.Keys(); !cmp.Equal(got, keys) {
 				t.Errorf("Keys: got %v, want %v as before", got, keys)
@@ -178,8 +190,132 @@ func TestAFileThatCanNotBeReadLaterLeavesTheKeysetAsItIs(t *testing.T) {
 			if err := c.Refresh(t.Context()); err != nil || cmp.Equal(c.Keys(), keys) {
 				t.Errorf("Refresh once another keyset is there: got error %v and keys %v, want another", err, c.Keys())
 			}
+			wantOpens(t, c, seal(t, c, "z"), "z")
 		})
 	}
+}
+
+// wantNotSealed fails the test unless c seals nothing.
+func wantNotSealed(t *testing.T, c *tinkcipher.Cipher) {
+	t.Helper()
+	s, err := c.Seal(domain.NewSecret("x"), binding)
+	if domain.KindOf(err) != domain.Unavailable || !s.IsZero() || !strings.Contains(err.Error(), "nothing is sealed") {
+		t.Errorf("Seal: got key %q and error %v, want kind %q and a sentence", s.Key, err, domain.Unavailable)
+	}
+}
+
+// A key that was retired has nothing sealed with it by then, also where an instance can't
+// read that it is retired.
+func TestAnInstanceThatCanNotReadAnotherKeysetSealsForSecondsOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keyset.json")
+	clock := newStopped(time.Now())
+	wrap := &counting{AEAD: newWrap(t)}
+	c := preparedOn(t, path, tinkcipher.FileOptions{Clock: clock.now, Wrap: wrap})
+	other := preparedOn(t, path, tinkcipher.FileOptions{Wrap: wrap.AEAD})
+	start := clock.now()
+	at := func(d time.Duration) { clock.set(start.Add(d)) }
+	s, was := seal(t, c, "x"), c.Keys()[0]
+	rotate(t, other)
+	wrap.fails.Store(true)
+	for _, after := range []time.Duration{0, time.Second, 2 * time.Second, 3*time.Second - 1} {
+		at(after)
+		if got := seal(t, c, "x").Key; got != was {
+			t.Errorf("Seal %v later: got key %s, want %s", after, got, was)
+		}
+	}
+	for _, after := range []time.Duration{3 * time.Second, time.Hour} {
+		at(after)
+		wantNotSealed(t, c)
+		wantOpens(t, c, s, "x")
+	}
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	at(2 * time.Hour)
+	wantNotSealed(t, c) // it is known still that it was another one
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	wrap.fails.Store(false)
+	at(3 * time.Hour)
+	if got := seal(t, c, "x").Key; got != other.Keys()[0] {
+		t.Errorf("Seal once it can be read: got key %s, want %s", got, other.Keys()[0])
+	}
+
+	// One that looks for the first time in hours has no seconds left.
+	rotate(t, other)
+	wrap.fails.Store(true)
+	at(6 * time.Hour)
+	wantNotSealed(t, c)
+	wrap.fails.Store(false)
+	if _, err := preparedOn(t, path, tinkcipher.FileOptions{Wrap: wrap.AEAD, Wait: new(waits).wait}).Retire(t.Context(), nil, allowAll); err != nil {
+		t.Fatal(err)
+	}
+	wrap.fails.Store(true)
+	at(7 * time.Hour)
+	wantNotSealed(t, c)
+}
+
+// What was put back is no other one.
+func TestAFileThatIsPutBackIsSealedWithAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keyset.json")
+	clock := newStopped(time.Now())
+	c := preparedOn(t, path, tinkcipher.FileOptions{Clock: clock.now})
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, "spoilt", 0o600)
+	clock.set(clock.now().Add(time.Minute))
+	wantNotSealed(t, c)
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	clock.set(clock.now().Add(time.Second))
+	wantOpens(t, c, seal(t, c, "x"), "x")
+}
+
+// The clock may be put back while another file is there.
+func TestAClockThatIsPutBackGivesNoMoreTime(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keyset.json")
+	clock := newStopped(time.Now())
+	c := preparedOn(t, path, tinkcipher.FileOptions{Clock: clock.now})
+	write(t, path, "spoilt", 0o600)
+	clock.set(clock.now().Add(-time.Hour))
+	wantNotSealed(t, c)
+}
+
+// slow is a key that answers when it is told to.
+type slow struct {
+	tink.AEAD
+	asked, answer chan struct{}
+}
+
+func (s *slow) Decrypt(sealed, associated []byte) ([]byte, error) {
+	if s.asked != nil {
+		s.asked <- struct{}{}
+		<-s.answer
+	}
+	return s.AEAD.Decrypt(sealed, associated)
+}
+
+// While one call waits for the key that wraps the keyset, others seal for seconds only.
+func TestNobodySealsOnWhileAnotherKeysetIsBeingRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keyset.json")
+	clock := newStopped(time.Now())
+	wrap := &slow{AEAD: newWrap(t)}
+	c := preparedOn(t, path, tinkcipher.FileOptions{Clock: clock.now, Wrap: wrap})
+	rotate(t, preparedOn(t, path, tinkcipher.FileOptions{Wrap: wrap.AEAD}))
+	wrap.asked, wrap.answer = make(chan struct{}), make(chan struct{})
+	clock.set(clock.now().Add(3 * time.Second))
+	refreshed := make(chan error, 1)
+	go func() { refreshed <- c.Refresh(t.Context()) }()
+	<-wrap.asked
+	wantNotSealed(t, c)
+	close(wrap.answer)
+	if err := <-refreshed; err != nil {
+		t.Fatal(err)
+	}
+	wantOpens(t, c, seal(t, c, "x"), "x")
 }
 
 func TestAFileIsReplacedAsAWholeWithItsModeAndOwner(t *testing.T) {
