@@ -31,7 +31,7 @@ type Cipher interface {
 	Open(s domain.Sealed, to domain.Binding) (domain.Secret, error)
 
 	// Keys returns the keys of the keyset: first the current one, which seals, then those
-	// that only open. There are none before Prepare.
+	// that only open, in the order in which they were added. There are none before Prepare.
 	Keys() []domain.KeyID
 
 	// Refresh takes over what other instances have made of the keyset. What any instance

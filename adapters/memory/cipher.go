@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -25,18 +26,20 @@ type Cipher struct {
 	prepared bool
 }
 
-// keyset holds the keys, the current one first. The first is made by the first Prepare
-// that may.
+// keyset holds the keys, the current one first and then the others, the oldest first. The
+// first is made by the first Prepare that may.
 type keyset struct {
 	mu   sync.RWMutex
 	keys []key
 
 	changing sync.Mutex // held while the keyset is being changed
+	made     int        // how many keys were made
 }
 
 type key struct {
-	name domain.KeyID
-	aead cipher.AEAD
+	name   domain.KeyID
+	number int // in the order in which they were made
+	aead   cipher.AEAD
 }
 
 // NewCipher returns a cipher whose key Prepare makes.
@@ -73,14 +76,14 @@ func (k *keyset) make(fresh bool) error {
 	if !fresh {
 		return &domain.Error{Kind: domain.Corrupt, Public: "the keyset that was in memory is gone, with the process that had it"}
 	}
-	first, err := newKey()
+	first, err := k.newKey()
 	if err == nil {
 		k.set([]key{first})
 	}
 	return err
 }
 
-func newKey() (key, error) {
+func (k *keyset) newKey() (key, error) {
 	var bytes [32]byte
 	var name [4]byte
 	_, _ = rand.Read(bytes[:]) // documented never to fail
@@ -93,7 +96,8 @@ func newKey() (key, error) {
 	if err != nil {
 		return key{}, unavailable(err)
 	}
-	return key{domain.KeyID(hex.EncodeToString(name[:])), aead}, nil
+	k.made++
+	return key{domain.KeyID(hex.EncodeToString(name[:])), k.made, aead}, nil
 }
 
 // all are the keys. Nobody changes the slice.
@@ -143,7 +147,8 @@ func (c *Cipher) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error)
 	return domain.NewSecret(string(plain)), nil
 }
 
-// Keys returns the names of the keys, the current one first; none before Prepare.
+// Keys returns the names of the keys, the current one first and then the others, the
+// oldest first; none before Prepare.
 func (c *Cipher) Keys() []domain.KeyID {
 	if !c.ready() {
 		return nil
@@ -175,7 +180,7 @@ func (c *Cipher) Rotate(ctx context.Context, known func(seal func(domain.Secret,
 	k := c.keyset
 	k.changing.Lock()
 	defer k.changing.Unlock()
-	added, err := newKey()
+	added, err := k.newKey()
 	if err != nil {
 		return "", err
 	}
@@ -184,7 +189,8 @@ func (c *Cipher) Rotate(ctx context.Context, known func(seal func(domain.Secret,
 	if err := known(added.seal); err != nil {
 		return "", err
 	}
-	k.set(append([]key{added}, old...))
+	older := slices.SortedFunc(slices.Values(old), func(a, b key) int { return cmp.Compare(a.number, b.number) })
+	k.set(append([]key{added}, older...))
 	return added.name, nil
 }
 

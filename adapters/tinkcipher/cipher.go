@@ -161,8 +161,8 @@ func (c *Cipher) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error)
 }
 
 // Keys returns the keys that open, as the file has them or had them a second ago: first
-// the primary one, which seals, then the others in the order of the keyset. There are
-// none until Prepare has succeeded.
+// the primary one, which seals, then the others in the order of the keyset, to the end of
+// which keys are added. There are none until Prepare has succeeded.
 func (c *Cipher) Keys() []domain.KeyID {
 	if r := c.current(); r != nil {
 		return slices.Clone(r.ids)

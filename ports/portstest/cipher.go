@@ -56,6 +56,7 @@ func Cipher(t *testing.T, open OpenKeyset) {
 		{"arguments are neither kept nor modified", cipherArguments},
 		{"all methods are safe for concurrent use", cipherConcurrent},
 		{"Keys returns the current key first, then those that only open", cipherKeys},
+		{"Keys returns those that only open in the order in which they were added", cipherKeysByAge},
 		{"Refresh makes the current key the one that another instance has made current", cipherRefresh},
 		{"what any instance has sealed opens on every other without Refresh", cipherOpensAnew},
 		{"Rotate adds a key and makes it the current one", cipherRotate},

@@ -53,6 +53,52 @@ func cipherKeys(t *testing.T, open OpenKeyset) {
 	}
 }
 
+// cipherKeysByAge has keys that never sealed, since their rotation failed, and one that is
+// gone from among others.
+func cipherKeysByAge(t *testing.T, open OpenKeyset) {
+	k := open(t)
+	c, there := prepared(t, k), prepared(t, k)
+	byAge := c.Keys()
+	check := func(what string, current domain.KeyID) {
+		t.Helper()
+		want := []domain.KeyID{current}
+		for _, key := range byAge {
+			if key != current {
+				want = append(want, key)
+			}
+		}
+		wantNil(t, "Refresh", there.Refresh(t.Context()))
+		for name, instance := range map[string]ports.Cipher{"the same instance": c, "another": there, "one that is prepared afterwards": prepared(t, k)} {
+			wantSame(t, name+": Keys "+what, instance.Keys(), want)
+		}
+	}
+	current := byAge[0]
+	for range 3 {
+		before := c.Keys()
+		_, err := c.Rotate(t.Context(), func(sealFunc) error { return errRefused })
+		if !errors.Is(err, errRefused) {
+			t.Fatalf("Rotate whose known fails: got error %v, want %v", err, errRefused)
+		}
+		for _, key := range c.Keys() {
+			if !slices.Contains(before, key) { // which it may leave
+				byAge = append(byAge, key)
+			}
+		}
+		check("after a rotation that failed", current)
+		current = rotate(t, c)
+		byAge = append(byAge, current)
+		check("after a rotation", current)
+	}
+	gone := byAge[len(byAge)/2]
+	_, err := c.Retire(t.Context(), []domain.KeyID{gone}, allowAll)
+	wantNil(t, "Retire", err)
+	byAge = slices.DeleteFunc(byAge, func(key domain.KeyID) bool { return key == gone })
+	check("after one in the middle was retired", current)
+	current = rotate(t, c)
+	byAge = append(byAge, current)
+	check("at the end", current)
+}
+
 func cipherRefresh(t *testing.T, open OpenKeyset) {
 	k := open(t)
 	here, there := prepared(t, k), prepared(t, k)
