@@ -462,6 +462,32 @@ func TestRetireWaitsForWhatNeedsTheKey(t *testing.T) {
 	}
 }
 
+// left are Sealings where everybody has left between a count and an end.
+type left struct{ ports.Sealings }
+
+func (l left) Uses(ctx context.Context) (map[domain.KeyID]domain.KeyUse, error) {
+	uses, err := l.Sealings.Uses(ctx)
+	for key, use := range uses {
+		use.Logins += 7
+		uses[key] = use
+	}
+	return uses, err
+}
+
+func TestRetireTellsWhatItHasEnded(t *testing.T) {
+	w := newWorld(t)
+	w.newKey(t)
+	if _, err := w.RewrapKeys(t.Context(), w.command(t), false, nil); err != nil {
+		t.Fatal(err)
+	}
+	p := w.ports()
+	p.Sealings = left{p.Sealings}
+	got, err := w.open(t, p).RetireKeys(t.Context(), w.command(t), nil, true)
+	if err != nil || got.Ended != (domain.KeyUse{Logins: 1}) {
+		t.Errorf("got %+v, %v, want that the one session was ended that was there", got, err)
+	}
+}
+
 // wornOut is a Cipher that can't write its keyset.
 type wornOut struct{ ports.Cipher }
 

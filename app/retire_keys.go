@@ -74,11 +74,12 @@ func (s *Service) mayRetire(ctx context.Context, call Call, keys []domain.KeyID,
 	}
 	if endSessions && len(rows) == 0 {
 		for _, key := range append(slices.Clone(keys), "") {
-			out.Ended.Logins += uses[key].Logins
-			out.Ended.Handles += uses[key].Handles
-			if err := s.ports.Sealings.EndSealedBy(ctx, key, s.record(call, domain.ActionEndSessions, domain.OnKey(key))); err != nil {
+			ended, err := s.ports.Sealings.EndSealedBy(ctx, key, true, s.record(call, domain.ActionEndSessions, domain.OnKey(key)))
+			if err != nil {
 				return err
 			}
+			out.Ended.Logins += ended.Logins
+			out.Ended.Handles += ended.Handles
 		}
 		return nil
 	}

@@ -42,7 +42,8 @@ type Sealings interface {
 	Uses(ctx context.Context) (map[domain.KeyID]domain.KeyUse, error)
 
 	// EndSealedBy ends the sessions whose cookie the key sealed, and what is under them, and
-	// forgets the conversations whose handle it sealed; for "" those of which the key is not
-	// known. Where there is nothing of that it succeeds and changes nothing.
-	EndSealedBy(ctx context.Context, key domain.KeyID, rec domain.Record) error
+	// if handles forgets the conversations whose handle it sealed; for "" those of which the
+	// key is not known. It returns how many sessions of the key and conversations that were.
+	// Where there is nothing of that it succeeds and changes nothing.
+	EndSealedBy(ctx context.Context, key domain.KeyID, handles bool, rec domain.Record) (domain.KeyUse, error)
 }

@@ -203,7 +203,8 @@ func (c *crossfire) call(ctx context.Context, random *rand.Rand) (name string, e
 // rewrap replaces everything that is sealed, or now and then ends all sessions of a key.
 func rewrap(ctx context.Context, s *bunstore.Store, random *rand.Rand, rec domain.Record) (string, error) {
 	if random.IntN(8) == 0 {
-		return "EndSealedBy", s.Sealings().EndSealedBy(ctx, "", rec)
+		_, err := s.Sealings().EndSealedBy(ctx, "", true, rec)
+		return "EndSealedBy", err
 	}
 	rows, err := s.Sealings().Page(ctx, "", domain.SealedRef{}, 100)
 	if err != nil || len(rows) == 0 {

@@ -459,7 +459,7 @@ func TestEveryStatementUsesAnIndexOnSQLite(t *testing.T) {
 		pageOfTokens, pageOfTokensOfUser, tokenUsed, renewConversation, selectConversationKey,
 		pageOfSealedConversations, pageOfSealedKeys, selectAuditHead, selectKnownValue, selectPseudonymKey,
 		selectHead, lastLink, topLink, unchained, strays, chained, resealInstallation,
-		resealAuditHead, resealKnownValue, resealPseudonymKey, resealConversation, resealKey, forgetConversation, countToReenter, endSealedBy,
+		resealAuditHead, resealKnownValue, resealPseudonymKey, resealConversation, resealKey, forgetConversation, countToReenter, endSealedBy, countSealedBy,
 	}
 	for _, way := range ways {
 		bound = append(bound, way.find)

@@ -90,6 +90,7 @@ UNION ALL SELECT 'handle', c.handle_sealed_by, count(*) FROM conversations c
 
 	forgetHandles = `DELETE FROM conversations WHERE handle_sealed_by = $1 AND expires > $2`
 	endSealedBy   = `DELETE FROM sessions WHERE kind = $3 AND sealed_by = $1 AND ends > $2`
+	countSealedBy = `SELECT sealed_by AS key_id, count(*) AS n FROM sessions WHERE kind = $3 AND sealed_by = $1 AND ends > $2 GROUP BY sealed_by`
 )
 
 // sealedOnce is something sealed of which there is one.
@@ -351,24 +352,46 @@ func (v *Sealings) Uses(ctx context.Context) (map[domain.KeyID]domain.KeyUse, er
 }
 
 // EndSealedBy implements ports.Sealings.
-func (v *Sealings) EndSealedBy(ctx context.Context, key domain.KeyID, rec domain.Record) error {
+func (v *Sealings) EndSealedBy(ctx context.Context, key domain.KeyID, handles bool, rec domain.Record) (domain.KeyUse, error) {
 	s := v.store
 	now := micros(s.options.Now())
-	return s.change(ctx, "end the sessions of a key", func(ctx context.Context, tx bun.Tx) error {
-		ended, err := s.exec(ctx, tx.Tx, forgetHandles, string(key), now)
-		if err != nil {
-			return err
+	var ended domain.KeyUse
+	err := s.change(ctx, "end the sessions of a key", func(ctx context.Context, tx bun.Tx) error {
+		ended = domain.KeyUse{}
+		if handles {
+			n, err := s.exec(ctx, tx.Tx, forgetHandles, string(key), now)
+			if err != nil {
+				return err
+			}
+			ended.Handles = int(n)
 		}
-		for _, kind := range []domain.SessionKind{domain.LoginSession, domain.AssistantSession} {
+		// They are counted before, since a login takes those under it along.
+		kinds := []domain.SessionKind{domain.LoginSession, domain.AssistantSession}
+		for _, kind := range kinds {
+			var rows []keyUseRow
+			if err := s.query(ctx, tx.Tx, &rows, countSealedBy, string(key), now, string(kind)); err != nil {
+				return err
+			}
+			for _, r := range rows {
+				ended.Logins += r.N
+			}
+		}
+		gone := 0
+		for _, kind := range kinds {
 			n, err := s.exec(ctx, tx.Tx, endSealedBy, string(key), now, string(kind))
 			if err != nil {
 				return err
 			}
-			ended += n
+			gone += int(n)
 		}
-		if ended == 0 {
+		ended.Logins = max(ended.Logins, gone) // some may have come meanwhile
+		if ended == (domain.KeyUse{}) {
 			return nil
 		}
 		return s.audit(ctx, tx.Tx, rec)
 	})
+	if err != nil {
+		return domain.KeyUse{}, err
+	}
+	return ended, nil
 }

@@ -208,7 +208,7 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 				"Mark": s.Sealings().Mark(ctx, domain.SealedRow{
 					Ref: domain.SealedRef{Kind: domain.SealedProjectKey, ID: bad, Slot: domain.SlotPrimary}, Sealed: someKey,
 				}, false, record("mark")),
-				"EndSealedBy":            s.Sealings().EndSealedBy(ctx, domain.KeyID(bad), record("end")),
+				"EndSealedBy":            second(s.Sealings().EndSealedBy(ctx, domain.KeyID(bad), true, record("end"))),
 				"ForUse, login":          use(domain.Credential{Login: domain.SessionID(bad)}),
 				"ForUse, assistant":      use(domain.Credential{Login: "l", Assistant: domain.SessionID(bad)}),
 				"ForUse, user":           use(domain.Credential{User: domain.UserID(bad)}),

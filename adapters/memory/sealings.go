@@ -205,12 +205,12 @@ func (v *Sealings) Uses(ctx context.Context) (map[domain.KeyID]domain.KeyUse, er
 	return uses, nil
 }
 
-// EndSealedBy ends the sessions whose cookie the key sealed, and what is under them, and
-// forgets the conversations whose handle it sealed.
-func (v *Sealings) EndSealedBy(ctx context.Context, key domain.KeyID, rec domain.Record) error {
+// EndSealedBy ends the sessions whose cookie the key sealed, and what is under them, and if
+// handles forgets the conversations whose handle it sealed.
+func (v *Sealings) EndSealedBy(ctx context.Context, key domain.KeyID, handles bool, rec domain.Record) (domain.KeyUse, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
-		return err
+		return domain.KeyUse{}, err
 	}
 	defer s.leave()
 	ended := map[domain.SessionID]bool{}
@@ -219,14 +219,15 @@ func (v *Sealings) EndSealedBy(ctx context.Context, key domain.KeyID, rec domain
 			ended[id] = true
 		}
 	}
-	before := len(s.conversations)
+	use := domain.KeyUse{Logins: len(ended), Handles: len(s.conversations)}
 	maps.DeleteFunc(s.conversations, func(_ domain.ConversationID, c domain.Conversation) bool {
-		return c.HandleSealedBy == key && s.goesOn(c)
+		return handles && c.HandleSealedBy == key && s.goesOn(c)
 	})
-	if len(ended) == 0 && len(s.conversations) == before {
-		return nil
+	use.Handles -= len(s.conversations)
+	if use == (domain.KeyUse{}) {
+		return use, nil
 	}
 	s.endSessions(func(session domain.Session) bool { return ended[session.ID] || ended[session.Login] })
 	s.records = append(s.records, rec)
-	return nil
+	return use, nil
 }

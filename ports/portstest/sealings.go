@@ -34,6 +34,7 @@ func Sealings(t *testing.T, open OpenStore) {
 		{"Uses returns the rows that each key has sealed", all, usesRows},
 		{"Uses returns the sessions and conversations that go on, by who sealed them", all | users | accessTokens, usesSessions},
 		{"EndSealedBy ends the sessions of the key with what is under them, and forgets its conversations", all | users | accessTokens, endSealedBy},
+		{"EndSealedBy without handles forgets no conversation of the key", all | users | accessTokens, endSealedByLeavesHandles},
 		{"EndSealedBy of a key without sessions succeeds and changes nothing", all | users, endSealedByNone},
 		{"Replace and Forget keep no record", all, sealingsRecords},
 		{"what one instance writes another sees at once", all, sealingsElsewhere},
@@ -523,39 +524,66 @@ func usesSessions(t *testing.T, f *fixture) {
 	f.wantUses(t, "when all is over", map[domain.KeyID]domain.KeyUse{theKey: {Rows: 1}})
 }
 
-// endSealedBy has the session of the key two under the login of one, and the other way
-// round with "".
+// endSealedBy has the session of the key two under the login of one, and so on: under the
+// login of "" is a session of one.
 func endSealedBy(t *testing.T, f *fixture) {
 	w := f.signIn(t, "one", "two", "")
-	end := func(key domain.KeyID) {
+	end := func(key domain.KeyID, want domain.KeyUse) {
 		t.Helper()
 		rec := f.record(domain.ActionEndSessions, domain.OnKey(key))
-		wantNil(t, "EndSealedBy", f.Sealings.EndSealedBy(t.Context(), key, rec))
+		got, err := f.Sealings.EndSealedBy(t.Context(), key, true, rec)
+		wantNil(t, "EndSealedBy", err)
+		wantSame(t, "what EndSealedBy returned", got, want)
 		f.log = append(f.log, rec)
 		f.wantRecords(t, "after EndSealedBy")
 	}
-	end("one")
+	end("one", domain.KeyUse{Logins: 3, Handles: 2})
 	f.wantOver(t, "after EndSealedBy of one", w.logins["one"], w.under["one"], w.hosted["one"], w.under[""])
 	f.wantLive(t, "after EndSealedBy of one", w.logins["two"], w.under["two"], w.hosted["two"], w.logins[""], w.hosted[""])
 	f.wantNoConversation(t, "after EndSealedBy of one", w.ofSession["one"], w.ofToken["one"])
 	f.wantConversation(t, "after EndSealedBy of one", w.ofSession["two"], w.ofToken["two"], w.ofSession[""], w.ofToken[""])
-	end("")
+	end("", domain.KeyUse{Logins: 3, Handles: 2})
 	f.wantOver(t, `after EndSealedBy of ""`, w.logins[""], w.under["two"], w.hosted[""])
 	f.wantLive(t, `after EndSealedBy of ""`, w.logins["two"], w.hosted["two"])
 	f.wantNoConversation(t, `after EndSealedBy of ""`, w.ofSession[""], w.ofToken[""])
 	f.wantConversation(t, `after EndSealedBy of ""`, w.ofSession["two"], w.ofToken["two"])
 	f.wantUses(t, "after two EndSealedBy", map[domain.KeyID]domain.KeyUse{"two": {Logins: 2, Handles: 2}, theKey: {Rows: 3}})
+
+	// One that ends with its login is counted where the key is its own too.
+	under := f.under(w.logins["two"], w.project.ID)
+	under.SealedBy = "two"
+	f.set(t, under)
+	end("two", domain.KeyUse{Logins: 3, Handles: 2})
+	f.wantUses(t, "after the last", map[domain.KeyID]domain.KeyUse{theKey: {Rows: 1}})
+}
+
+func endSealedByLeavesHandles(t *testing.T, f *fixture) {
+	w := f.signIn(t, "one", "two")
+	rec := f.record(domain.ActionEndSessions, domain.OnKey("one"))
+	got, err := f.Sealings.EndSealedBy(t.Context(), "one", false, rec)
+	wantNil(t, "EndSealedBy", err)
+	wantSame(t, "what EndSealedBy returned", got, domain.KeyUse{Logins: 3})
+	f.log = append(f.log, rec)
+	f.wantRecords(t, "after EndSealedBy")
+	f.wantOver(t, "after EndSealedBy", w.logins["one"], w.hosted["one"])
+	f.wantLive(t, "after EndSealedBy", w.logins["two"], w.hosted["two"])
+	f.wantConversation(t, "after EndSealedBy", w.ofToken["one"], w.ofToken["two"], w.ofSession["two"])
 }
 
 func endSealedByNone(t *testing.T, f *fixture) {
 	u := f.member(t, "ana")
 	s := f.login(t, u)
-	for _, key := range []domain.KeyID{"one", theKey} {
-		wantNil(t, "EndSealedBy", f.Sealings.EndSealedBy(t.Context(), key, f.record(domain.ActionEndSessions, "k")))
+	none := func(key domain.KeyID) {
+		t.Helper()
+		got, err := f.Sealings.EndSealedBy(t.Context(), key, true, f.record(domain.ActionEndSessions, "k"))
+		wantNil(t, "EndSealedBy", err)
+		wantSame(t, "what EndSealedBy returned", got, domain.KeyUse{})
 	}
+	none("one")
+	none(theKey)
 	f.wantLive(t, "after EndSealedBy of keys that sealed nothing", s)
 	f.clock.set(s.Idle)
-	wantNil(t, "EndSealedBy", f.Sealings.EndSealedBy(t.Context(), "", f.record(domain.ActionEndSessions, "k")))
+	none("")
 	f.wantRecords(t, "after EndSealedBy of nothing that goes on")
 }
 
@@ -640,7 +668,8 @@ func sealingsUnavailable(t *testing.T, f *fixture) {
 			return err
 		}},
 		call{"EndSealedBy", func(ctx context.Context) error {
-			return f.Sealings.EndSealedBy(ctx, "", f.record(domain.ActionEndSessions, "k"))
+			_, err := f.Sealings.EndSealedBy(ctx, "", true, f.record(domain.ActionEndSessions, "k"))
+			return err
 		}},
 	)
 }
@@ -672,7 +701,10 @@ func sealingsConcurrent(t *testing.T, f *fixture) {
 					return err
 				}},
 				{"Mark", func(ctx context.Context) error { return view.Sealings.Mark(ctx, row, false, domain.Record{}) }},
-				{"EndSealedBy", func(ctx context.Context) error { return view.Sealings.EndSealedBy(ctx, "none", domain.Record{}) }},
+				{"EndSealedBy", func(ctx context.Context) error {
+					_, err := view.Sealings.EndSealedBy(ctx, "none", true, domain.Record{})
+					return err
+				}},
 				{"Forget", func(ctx context.Context) error {
 					n, err := view.Sealings.Forget(ctx, []domain.SealedRow{row})
 					return cmp.Or(err, mismatch(n, 1))
