@@ -6,8 +6,9 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// KeyInUse is a key of the keyset and how much of what it has sealed needs it: rows that
-// open, live cookies, and handles of conversations.
+// KeyInUse is a key of the keyset and how much needs it: rows that open, live sessions that
+// may have a cookie of it, and handles of conversations. A session may have a cookie of the
+// key with which it was last seen, and of each that was added later.
 type KeyInUse struct {
 	ID    domain.KeyID
 	Seals bool // the current one, which seals
@@ -35,11 +36,11 @@ func (s *Service) KeyStatus(ctx context.Context, call Call) (KeysInUse, error) {
 		return KeysInUse{}, err
 	}
 	var out KeysInUse
-	needed := map[domain.KeyID]int{}
+	rows := map[domain.KeyID]int{}
 	err := s.scan(ctx, s.record(call, domain.ActionMarkKey, ""), "", domain.SealedRef{}, sealedPage, func(row unsealed) {
 		switch {
 		case row.opens:
-			needed[row.Sealed.Key]++
+			rows[row.Sealed.Key]++
 		case row.Ref.Kind == domain.SealedConversation:
 			out.Conversations++
 		default:
@@ -54,9 +55,11 @@ func (s *Service) KeyStatus(ctx context.Context, call Call) (KeysInUse, error) {
 	if err != nil {
 		return KeysInUse{}, err
 	}
-	for i, id := range s.ports.Cipher.Keys() {
-		use := uses[id]
-		use.Rows = needed[id]
+	all := s.ports.Cipher.Keys()
+	needed := neededBy(all, uses)
+	for i, id := range all {
+		use := needed[id]
+		use.Rows = rows[id]
 		out.Keys = append(out.Keys, KeyInUse{ID: id, Seals: i == 0, KeyUse: use})
 	}
 	out.Unknown = uses[""]

@@ -462,6 +462,112 @@ func TestRetireWaitsForWhatNeedsTheKey(t *testing.T) {
 	}
 }
 
+// wantNeeded fails the test unless KeyStatus says that so many sessions need each key, the
+// current one first and then the oldest first.
+func (w *world) wantNeeded(t *testing.T, want ...int) {
+	t.Helper()
+	status, err := w.KeyStatus(t.Context(), w.command(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]int, len(status.Keys))
+	for i, k := range status.Keys {
+		got[i] = k.Logins
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("so many sessions need the keys: %v, want %v", got, want)
+	}
+}
+
+// A browser may hold a cookie that it was sent and that has not come back yet.
+func TestACookieThatWasSentNeedsItsKey(t *testing.T) {
+	w := newWorld(t)
+	_, cookie := w.login(t, "ada", true)
+	first := w.sealing()
+	second := w.rotate(t)
+	sent := identified(t, w.Service, cookie).Cookie.Text
+	third := w.rotate(t)
+	w.rotate(t)
+	kept, _ := w.login(t, "ada", false) // which is of the current key
+	if _, err := w.RewrapKeys(t.Context(), w.command(t), false, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.wantNeeded(t, 1, 2, 2, 2) // the admin's login too
+	for _, key := range []domain.KeyID{first, second, third} {
+		_, err := w.RetireKeys(t.Context(), w.command(t), []domain.KeyID{key}, false)
+		wantKind(t, err, domain.Conflict)
+		if err != nil && !strings.Contains(err.Error(), "key "+string(key)+" is needed by 2 sessions") {
+			t.Errorf("the error %q does not say that 2 sessions need the key %s", err, key)
+		}
+	}
+	back := identified(t, w.Service, sent).Cookie.Text
+	w.wantNeeded(t, 1, 2, 2, 2)
+	identified(t, w.Service, back)
+	w.wantNeeded(t, 2, 1, 1, 1)
+
+	// A session whose key is gone may hold a cookie of any that is left.
+	if _, err := w.cipher.Retire(t.Context(), []domain.KeyID{first}, func([]domain.KeyID) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	w.wantNeeded(t, 2, 1, 1)
+	_, err := w.RetireKeys(t.Context(), w.command(t), nil, false)
+	wantKind(t, err, domain.Conflict)
+	out, err := w.RetireKeys(t.Context(), w.command(t), []domain.KeyID{second}, true)
+	if err != nil || out.Ended != (domain.KeyUse{Logins: 1}) {
+		t.Errorf("got %+v, %v, want that the admin's login was ended", out, err)
+	}
+	if got, err := w.RetireKeys(t.Context(), w.command(t), nil, false); err != nil || !slices.Equal(got.Keys, []domain.KeyID{third}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	identified(t, w.Service, back)
+	if _, err := w.store.Sessions().Find(t.Context(), kept.Caller.Login.ID); err != nil {
+		t.Errorf("a login of the current key was ended: %v", err)
+	}
+}
+
+// The handle of a conversation is never sealed anew, so it needs its own key alone.
+func TestAHandleNeedsItsOwnKeyAlone(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	first := w.sealing()
+	second := w.rotate(t)
+	third := w.rotate(t)
+	token, err := w.CreateAccessToken(t.Context(), w.admin, app.CreateAccessToken{Name: "a program", Project: string(p.ID)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, key := range []domain.KeyID{first, second} {
+		c := domain.Conversation{
+			ID: domain.ConversationID(fmt.Sprintf("01890000-0000-7000-8001-00000000000%d", i)), Project: p.ID, UserID: fmt.Sprint(i),
+			Expires: w.now().Add(time.Hour), HandleSealedBy: key, Token: token.AccessToken.ID,
+		}
+		if c.Key, err = w.cipher.Seal(domain.NewSecret("x"), domain.BindConversation(c.ID, w.voiceflow.Origin())); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.store.Conversations().Open(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.RewrapKeys(t.Context(), w.command(t), false, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.RetireKeys(t.Context(), w.command(t), []domain.KeyID{second}, false)
+	wantKind(t, err, domain.Conflict)
+	for _, says := range []string{"1 session, 1 conversation", "--end-sessions", "never sealed anew"} {
+		if err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("the error %q does not say %q", err, says)
+		}
+	}
+	out, err := w.RetireKeys(t.Context(), w.command(t), []domain.KeyID{second}, true)
+	if err != nil || out.Ended != (domain.KeyUse{Logins: 1, Handles: 1}) {
+		t.Errorf("got %+v, %v, want that the session ended, and one of two conversations", out, err)
+	}
+	status, err := w.KeyStatus(t.Context(), w.command(t))
+	if err != nil || len(status.Keys) != 2 || status.Keys[0].ID != third || status.Keys[1].KeyUse != (domain.KeyUse{Handles: 1}) {
+		t.Errorf("KeyStatus: got %+v, %v, want the other conversation", status, err)
+	}
+}
+
 // left are Sealings where everybody has left between a count and an end.
 type left struct{ ports.Sealings }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,10 +19,10 @@ type Retired struct {
 }
 
 // RetireKeys takes keys out of the keyset: those that are named, or all but the current
-// one. It is Conflict while a stored row that opens, a live cookie or the handle of a
-// conversation still needs one of them, and says how many of each; cookies and handles of
-// which it is not known which key they need count for every key. With endSessions those
-// sessions and conversations are ended first. It is Conflict too for the current key and
+// one. It is Conflict while a stored row that opens, a live session that may have a cookie
+// of one of them, or the handle of a conversation still needs one, and says how many of
+// each; sessions and handles of which it is not known which key they need count for every
+// key. With endSessions those sessions and conversations are ended first. It is Conflict too for the current key and
 // for a keyset that can't be changed from here, and NotFound for a key that the keyset has
 // not. Only an admin may: NotAllowed.
 func (s *Service) RetireKeys(ctx context.Context, call Call, keys []domain.KeyID, endSessions bool) (Retired, error) {
@@ -72,20 +73,18 @@ func (s *Service) mayRetire(ctx context.Context, call Call, keys []domain.KeyID,
 	if err != nil {
 		return err
 	}
-	if endSessions && len(rows) == 0 {
-		for _, key := range append(slices.Clone(keys), "") {
-			ended, err := s.ports.Sealings.EndSealedBy(ctx, key, true, s.record(call, domain.ActionEndSessions, domain.OnKey(key)))
-			if err != nil {
-				return err
-			}
-			out.Ended.Logins += ended.Logins
-			out.Ended.Handles += ended.Handles
-		}
-		return nil
+	if err := s.ports.Cipher.Refresh(ctx); err != nil {
+		return err
 	}
+	all := s.ports.Cipher.Keys()
+	if endSessions && len(rows) == 0 {
+		out.Ended, err = s.endSealedBy(ctx, call, all, keys, uses)
+		return err
+	}
+	needed := neededBy(all, uses)
 	var needs []string
 	for _, key := range keys {
-		use := uses[key]
+		use := needed[key]
 		use.Rows = rows[key]
 		if use != (domain.KeyUse{}) {
 			needs = append(needs, "key "+string(key)+" is needed by "+inWords(use))
@@ -98,7 +97,55 @@ func (s *Service) mayRetire(ctx context.Context, call Call, keys []domain.KeyID,
 		return nil
 	}
 	return &domain.Error{Kind: domain.Conflict, Public: strings.Join(needs, "; ") +
-		". Rows need a rewrap; sessions and conversations need none once they have been used or are over, and can be ended"}
+		". Rows need it until a rewrap, and sessions until they have been used again or are over. Conversations are never sealed anew: " +
+		"they need it until their login or access token ends. Sessions and conversations can be ended with --end-sessions"}
+}
+
+// neededBy is how much needs each of the keys, which are all of the keyset's: what the key
+// has sealed, and the sessions that were last seen with a cookie of an older one. Those may
+// have been sent a cookie of it that has not come back yet. A key that is gone is older
+// than all, and the current one is the newest, for which it makes no difference.
+func neededBy(all []domain.KeyID, uses map[domain.KeyID]domain.KeyUse) map[domain.KeyID]domain.KeyUse {
+	needed := map[domain.KeyID]domain.KeyUse{all[0]: uses[all[0]]}
+	sessions := 0
+	for key, use := range uses {
+		if key != "" && !slices.Contains(all, key) {
+			sessions += use.Logins
+		}
+	}
+	for _, key := range all[1:] {
+		use := uses[key]
+		sessions += use.Logins
+		use.Logins = sessions
+		needed[key] = use
+	}
+	return needed
+}
+
+// endSealedBy ends the sessions that may need one of the keys, as neededBy counts them, and
+// the conversations that do. all are the keys of the keyset. It returns what was ended, also
+// beside an error.
+func (s *Service) endSealedBy(ctx context.Context, call Call, all, keys []domain.KeyID, uses map[domain.KeyID]domain.KeyUse) (
+	sum domain.KeyUse, err error,
+) {
+	newest := 0
+	for _, key := range keys {
+		newest = max(newest, slices.Index(all, key))
+	}
+	newer := append(slices.Clone(all[newest+1:]), all[0])
+	for _, key := range slices.Sorted(maps.Keys(uses)) {
+		if slices.Contains(newer, key) {
+			continue
+		}
+		rec := s.record(call, domain.ActionEndSessions, domain.OnKey(key))
+		ended, err := s.ports.Sealings.EndSealedBy(ctx, key, key == "" || slices.Contains(keys, key), rec)
+		if err != nil {
+			return sum, err
+		}
+		sum.Logins += ended.Logins
+		sum.Handles += ended.Handles
+	}
+	return sum, nil
 }
 
 // inWords says how much a use is.

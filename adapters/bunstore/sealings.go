@@ -90,7 +90,8 @@ UNION ALL SELECT 'handle', c.handle_sealed_by, count(*) FROM conversations c
 
 	forgetHandles = `DELETE FROM conversations WHERE handle_sealed_by = $1 AND expires > $2`
 	endSealedBy   = `DELETE FROM sessions WHERE kind = $3 AND sealed_by = $1 AND ends > $2`
-	countSealedBy = `SELECT sealed_by AS key_id, count(*) AS n FROM sessions WHERE kind = $3 AND sealed_by = $1 AND ends > $2 GROUP BY sealed_by`
+	countSealedBy = `SELECT sealed_by AS key_id, count(*) AS n FROM sessions
+WHERE kind = $3 AND sealed_by = $1 AND ends > $2 GROUP BY sealed_by`
 )
 
 // sealedOnce is something sealed of which there is one.

@@ -18,7 +18,7 @@ type keysRetireCommand struct {
 
 // Help is shown by --help.
 func (keysRetireCommand) Help() string {
-	return `Takes keys out of the keyset that no longer seal, so that what they have sealed opens for nobody. It refuses while something still needs one, and says how much: rows, which 'flowlatch keys rewrap' seals anew; sessions, which need the key until they have been used once more or are over; and conversations. With --end-sessions those sessions and conversations are ended: their users log in again. Keys of assistants that do not open keep nothing from being retired.
+	return `Takes keys out of the keyset that no longer seal, so that what they have sealed opens for nobody. It refuses while something still needs one, and says how much: rows, which 'flowlatch keys rewrap' seals anew; sessions that may hold a cookie of the key, which are those that were last seen with a cookie of it or of an older key, until they have been used again or are over; and conversations, whose handles are never sealed anew: they need the key until their login or access token ends. With --end-sessions those sessions and conversations are ended: their users log in again, and their programs open new conversations. Keys of assistants that do not open keep nothing from being retired.
 
 A keyset in FLOWLATCH_KEYSET, in a file that is mounted or in one that is read-only is not changed from here. With --by-hand the key that is named goes from a copy of it, which every instance then has to get; that nothing needs the key any more is for 'flowlatch keys status' to say.
 

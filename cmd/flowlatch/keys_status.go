@@ -14,7 +14,7 @@ type keysStatusCommand struct{}
 
 // Help is shown by --help.
 func (keysStatusCommand) Help() string {
-	return `Prints each key of the keyset, whether it seals or only opens, and how much needs it: rows that are stored, cookies of sessions that are live, and handles of conversations. A key that nothing needs can be retired. Then prints by name the assistants whose key does not open: they need it set again. It tries to open everything, and may run beside a service that is up.
+	return `Prints each key of the keyset, whether it seals or only opens, and how much needs it: rows that are stored, sessions that are live and may hold a cookie of it, and handles of conversations. A session may hold a cookie of the key with which it was last seen and of each that was added later, so it may count for several. A key that nothing needs can be retired. Then prints by name the assistants whose key does not open: they need it set again. It tries to open everything, and may run beside a service that is up.
 
     flowlatch keys status`
 }
