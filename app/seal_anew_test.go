@@ -174,6 +174,34 @@ func TestCookiesSurviveARotationAndThenTheEndOfTheOldKey(t *testing.T) {
 	}
 }
 
+// opening counts how many cookies are opened.
+type opening struct {
+	ports.Cookies
+	opened atomic.Int64
+}
+
+func (o *opening) Open(kind domain.SessionKind, text string) (domain.Claims, domain.KeyID, error) {
+	o.opened.Add(1)
+	return o.Cookies.Open(kind, text)
+}
+
+func TestACookieIsNotOpenedToBeSealedAnewWhereThereIsOneKey(t *testing.T) {
+	w := newWorld(t)
+	p := w.ports()
+	cookies := &opening{Cookies: p.Cookies}
+	p.Cookies = cookies
+	s := w.open(t, p)
+	call, _ := w.login(t, "ada", false)
+	cookie := w.set(t, call, w.project(t, "Bot", versionID))
+	if got := s.SealAssistantAnew(t.Context(), call.Caller, cookie); got != (app.Cookie{}) || cookies.opened.Load() != 0 {
+		t.Errorf("with one key: got %v, and %d cookies were opened, want none", got, cookies.opened.Load())
+	}
+	w.rotate(t)
+	if got := s.SealAssistantAnew(t.Context(), call.Caller, cookie); got == (app.Cookie{}) || cookies.opened.Load() == 0 {
+		t.Errorf("with two keys: got %v, and %d cookies were opened", got, cookies.opened.Load())
+	}
+}
+
 func TestAReplyThatIsLostMovesNothing(t *testing.T) {
 	w := newWorld(t)
 	_, login := w.login(t, "ada", false)
