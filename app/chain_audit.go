@@ -11,10 +11,8 @@ import (
 const (
 	// chainBatch is how many rows are chained in one change.
 	chainBatch = 1000
-	// chainPause is how often Run chains, and chainRest how long it waits when the chain
-	// turned out to be broken, which only an operator can do something about.
+	// chainPause is how often Run chains.
 	chainPause = 500 * time.Millisecond
-	chainRest  = time.Minute
 	// chainPatience is how long is waited for others who chain.
 	chainPatience = 10 * time.Second
 )

@@ -15,6 +15,10 @@ const lastCalls = time.Second
 // what it leaves.
 const lastChain = time.Second
 
+// operatorRest is how long Run waits with what only an operator can do something about,
+// such as a chain or a keyset that turned out to be spoilt.
+const operatorRest = time.Minute
+
 // Run does what a service has to do now and then, until ctx is done: it ends open calls
 // that have lost what let them in, stores what was counted and refused, chains the audit,
 // takes over what others have made of the keyset, marks keys that do not open, and forgets
@@ -47,22 +51,12 @@ func (s *Service) Run(ctx context.Context, failed func(what string, err error)) 
 	}
 	every(youngUse, "look whether open calls may go on", s.EndLostUses)
 	every(time.Second, "store the counts of usage", s.FlushUsage)
-	every(time.Second, "read the keyset again", s.ports.Cipher.Refresh)
+	// Whoever seals looks at the keyset by itself, so nothing waits for the rest to be over.
+	every(time.Second, "read the keyset again", s.resting(s.ports.Cipher.Refresh))
 	every(time.Second, "put refusals into the audit", func(ctx context.Context) error {
 		return s.FlushRefusals(ctx, false)
 	})
-	var broken time.Time
-	every(chainPause, "chain the audit", func(ctx context.Context) error {
-		now := s.ports.Clock()
-		if !broken.IsZero() && now.Sub(broken) < chainRest {
-			return nil
-		}
-		err := s.ChainAudit(ctx)
-		if broken = (time.Time{}); domain.KindOf(err) == domain.Corrupt {
-			broken = now
-		}
-		return err
-	})
+	every(chainPause, "chain the audit", s.resting(s.ChainAudit))
 	every(time.Minute, "sweep what is over", func(ctx context.Context) error {
 		_, err := s.Sweep(ctx)
 		return err
@@ -83,5 +77,22 @@ func (s *Service) Run(ctx context.Context, failed func(what string, err error)) 
 	defer cancel()
 	if err := s.ChainAudit(ctx); err != nil {
 		failed("chain the audit", err)
+	}
+}
+
+// resting is do, which rests for operatorRest after something that only an operator can do
+// something about. One goroutine may call it.
+func (s *Service) resting(do func(context.Context) error) func(context.Context) error {
+	var broken time.Time
+	return func(ctx context.Context) error {
+		now := s.ports.Clock()
+		if age := now.Sub(broken); !broken.IsZero() && age >= 0 && age < operatorRest {
+			return nil
+		}
+		err := do(ctx)
+		if broken = (time.Time{}); domain.KindOf(err) == domain.Corrupt {
+			broken = now
+		}
+		return err
 	}
 }

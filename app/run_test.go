@@ -7,6 +7,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 func TestRunStoresWhatWasCountedAndTellsWhatItCouldNotDo(t *testing.T) {
@@ -68,5 +69,69 @@ func TestRunStoresWhatWasCountedAndTellsWhatItCouldNotDo(t *testing.T) {
 	<-ran
 	if got := calls(); got != 3 {
 		t.Errorf("at the end %d calls are stored, want 3", got)
+	}
+}
+
+// unrefreshed is a cipher that can't be refreshed.
+type unrefreshed struct {
+	ports.Cipher
+	err error
+}
+
+func (u unrefreshed) Refresh(context.Context) error { return u.err }
+
+// unchained is an audit log that can't be chained.
+type unchained struct {
+	ports.AuditLog
+	err error
+}
+
+func (u unchained) Chain(context.Context, int, ports.Extend) (bool, error) { return false, u.err }
+
+// What needs an operator is told once a minute, by the clock, and an outage each time: that
+// is what shows here that time goes by.
+func TestRunTellsOnceAMinuteWhatNeedsAnOperator(t *testing.T) {
+	const keyset, chain = "read the keyset again", "chain the audit"
+	for broken, down := range map[string]string{keyset: chain, chain: keyset} {
+		t.Run(broken, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			errs := map[string]error{broken: &domain.Error{Kind: domain.Corrupt}, down: &domain.Error{Kind: domain.Unavailable}}
+			cipher, p := &unrefreshed{Cipher: w.cipher}, w.ports()
+			p.Cipher, p.AuditLog = cipher, unchained{p.AuditLog, errs[chain]}
+			s := w.open(t, p)
+			cipher.err = errs[keyset]
+			told, ran := make(chan string, 1000), make(chan struct{})
+			ctx, stop := context.WithCancel(t.Context())
+			go func() {
+				defer close(ran)
+				s.Run(ctx, func(what string, _ error) { told <- what })
+			}()
+			deadline := time.After(30 * time.Second)
+			next := func() string {
+				select {
+				case what := <-told:
+					return what
+				case <-deadline:
+					t.Fatalf("Run does not tell that it could not %s", broken)
+					return ""
+				}
+			}
+			for next() != broken {
+			}
+			for outages := 0; outages < 3; {
+				switch next() {
+				case broken:
+					t.Fatalf("Run tells again within a minute that it could not %s", broken)
+				case down:
+					outages++
+				}
+			}
+			w.after(time.Minute)
+			for next() != broken {
+			}
+			stop()
+			<-ran
+		})
 	}
 }
