@@ -66,9 +66,9 @@ type Cipher struct {
 
 // failedRead is the last reading of the file that failed.
 type failedRead struct {
-	of  fs.FileInfo
-	at  time.Time
-	err error
+	of    fs.FileInfo
+	until time.Time // it is not tried again before
+	err   error
 }
 
 // NewText returns a Cipher on a keyset that is given as text: Tink's JSON, encrypted by
@@ -113,13 +113,25 @@ func (c *Cipher) Seal(plain domain.Secret, to domain.Binding) (domain.Sealed, er
 	if r == nil {
 		return domain.Sealed{}, notPrepared()
 	}
-	if c.behind.Load() {
-		if age := c.now() - c.sure.Load(); age >= int64(sealsBehind) || age < 0 {
+	if c.outdated() {
+		_ = c.look(true)
+		if c.outdated() {
 			return domain.Sealed{}, &domain.Error{Kind: domain.Unavailable,
 				Public: "the keyset was changed and can't be read, so nothing is sealed until it can be"}
 		}
+		r = c.ring.Load()
 	}
 	return r.seal(plain, to)
+}
+
+// outdated says whether the file is another one than the ring is of, for so long that
+// nothing may be sealed with the ring any more.
+func (c *Cipher) outdated() bool {
+	if !c.behind.Load() {
+		return false
+	}
+	age := c.now() - c.sure.Load()
+	return age >= int64(sealsBehind) || age < 0
 }
 
 func (r *ring) seal(plain domain.Secret, to domain.Binding) (domain.Sealed, error) {
@@ -148,7 +160,7 @@ func (c *Cipher) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error)
 		return domain.Secret{}, corrupt
 	}
 	if c.file != nil && !slices.Contains(r.ids, s.Key) {
-		if err := c.look(); err != nil {
+		if err := c.look(true); err != nil {
 			return domain.Secret{}, notRead("it is sealed with a key that is not known here, and the keyset can't be read to look for it", err)
 		}
 		r = c.ring.Load()
@@ -176,7 +188,7 @@ func (c *Cipher) Refresh(ctx context.Context) error {
 	if err := c.ready(ctx); err != nil || c.file == nil {
 		return err
 	}
-	return c.look()
+	return c.look(true)
 }
 
 func (c *Cipher) ready(ctx context.Context) error {
@@ -198,16 +210,17 @@ func (c *Cipher) current() *ring {
 	}
 	now, last := c.now(), c.looked.Load()
 	if age := now - last; (age >= int64(lookEvery) || age < 0) && c.looked.CompareAndSwap(last, now) {
-		_ = c.look() // Refresh tells what goes wrong
+		_ = c.look(false) // Refresh tells what goes wrong
 		r = c.ring.Load()
 	}
 	return r
 }
 
-// look reads the file again if it is another than the one that was read last. A reading
-// that failed is not repeated within a second on the same file, so that nobody can make
-// it happen often.
-func (c *Cipher) look() error {
+// look reads the file again if it is another than the one that was read last, and where
+// somebody is at that already, waits for them only if wait. A reading that failed is not
+// repeated on the same file within a second, or twice the time that it took, so that nobody
+// can make it happen often.
+func (c *Cipher) look(wait bool) error {
 	began := c.now()
 	c.looked.Store(began)
 	info, err := c.file.stat()
@@ -219,7 +232,11 @@ func (c *Cipher) look() error {
 		return nil
 	}
 	c.behind.Store(true) // before it is read, which may take long
-	c.reading.Lock()
+	if !wait && !c.reading.TryLock() {
+		return nil
+	} else if wait {
+		c.reading.Lock()
+	}
 	defer c.reading.Unlock()
 	now := c.file.options.Clock()
 	if info, err = c.file.stat(); err != nil {
@@ -229,12 +246,13 @@ func (c *Cipher) look() error {
 		c.has(r, now)
 		return nil
 	}
-	if age := now.Sub(c.failed.at); c.failed.err != nil && same(info, c.failed.of) && age >= 0 && age < lookEvery {
+	if c.failed.err != nil && same(info, c.failed.of) && now.Before(c.failed.until) {
 		return c.failed.err
 	}
 	r, err := c.file.read()
 	if err != nil {
-		c.failed = failedRead{info, now, err}
+		ended := c.file.options.Clock()
+		c.failed = failedRead{info, ended.Add(max(lookEvery, 2*ended.Sub(now))), err}
 		return err
 	}
 	c.has(r, now)

@@ -142,6 +142,45 @@ func TestAFailedReadingIsTriedAgainAfterASecond(t *testing.T) {
 	}
 }
 
+// A reading that takes long, and fails, is waited for by nobody who seals, and not tried
+// again before twice its time has passed.
+func TestASlowReadingHoldsUpNobodyElse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keyset.json")
+	clock := newStopped(time.Now())
+	wrap := &slow{AEAD: newWrap(t)}
+	c := preparedOn(t, path, tinkcipher.FileOptions{Clock: clock.now, Wrap: wrap})
+	other := preparedOn(t, path, tinkcipher.FileOptions{Wrap: wrap.AEAD})
+	rotate(t, other)
+	unknown := seal(t, other, "x")
+	failing := &counting{AEAD: wrap.AEAD}
+	failing.fails.Store(true)
+	wrap.AEAD, wrap.asked, wrap.answer = failing, make(chan struct{}), make(chan struct{})
+
+	opened := make(chan error, 1)
+	go func() {
+		_, err := c.Open(unknown, binding)
+		opened <- err
+	}()
+	<-wrap.asked
+	clock.set(clock.now().Add(2 * time.Second))
+	seal(t, c, "y") // which would wait for ever
+	clock.set(clock.now().Add(3 * time.Second))
+	close(wrap.answer)
+	if err := <-opened; domain.KindOf(err) != domain.Unavailable {
+		t.Errorf("Open: got error %v, want kind %q", err, domain.Unavailable)
+	}
+	for _, passed := range []time.Duration{0, 9 * time.Second} {
+		clock.set(clock.now().Add(passed))
+		if _, err := c.Open(unknown, binding); domain.KindOf(err) != domain.Unavailable || failing.decrypted.Load() != 1 {
+			t.Errorf("Open %v later: got error %v, and the file was read %d times, want once", passed, err, failing.decrypted.Load())
+		}
+	}
+	failing.fails.Store(false)
+	clock.set(clock.now().Add(time.Second))
+	wrap.asked = nil
+	wantOpens(t, c, unknown, "x")
+}
+
 // One that is another than the one that was read may have another current key, so that
 // nothing is sealed any more; one that is only out of sight says nothing of that.
 func TestAFileThatCanNotBeReadLaterLeavesTheKeysetAsItIs(t *testing.T) {
@@ -298,24 +337,38 @@ func (s *slow) Decrypt(sealed, associated []byte) ([]byte, error) {
 	return s.AEAD.Decrypt(sealed, associated)
 }
 
-// While one call waits for the key that wraps the keyset, others seal for seconds only.
+// While one call waits for the key that wraps the keyset, others wait too once they were
+// not sure of theirs for seconds.
 func TestNobodySealsOnWhileAnotherKeysetIsBeingRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keyset.json")
 	clock := newStopped(time.Now())
 	wrap := &slow{AEAD: newWrap(t)}
 	c := preparedOn(t, path, tinkcipher.FileOptions{Clock: clock.now, Wrap: wrap})
-	rotate(t, preparedOn(t, path, tinkcipher.FileOptions{Wrap: wrap.AEAD}))
+	key := rotate(t, preparedOn(t, path, tinkcipher.FileOptions{Wrap: wrap.AEAD}))
 	wrap.asked, wrap.answer = make(chan struct{}), make(chan struct{})
 	clock.set(clock.now().Add(3 * time.Second))
 	refreshed := make(chan error, 1)
 	go func() { refreshed <- c.Refresh(t.Context()) }()
 	<-wrap.asked
-	wantNotSealed(t, c)
+	sealed := make(chan domain.Sealed, 8)
+	for range cap(sealed) {
+		go func() {
+			s, err := c.Seal(domain.NewSecret("x"), binding)
+			if err != nil {
+				t.Errorf("Seal: got error %v, want that it waits", err)
+			}
+			sealed <- s
+		}()
+	}
 	close(wrap.answer)
 	if err := <-refreshed; err != nil {
 		t.Fatal(err)
 	}
-	wantOpens(t, c, seal(t, c, "x"), "x")
+	for range cap(sealed) {
+		if s := <-sealed; s.Key != key {
+			t.Errorf("Seal: got key %s, want the new one, %s", s.Key, key)
+		}
+	}
 }
 
 func TestAFileIsReplacedAsAWholeWithItsModeAndOwner(t *testing.T) {
