@@ -20,7 +20,8 @@ type LoggedIn struct {
 }
 
 // Login opens a login. An unknown user, a wrong password and a disabled user are one
-// NotAuthenticated that takes the same time; too many failures are TooManyRequests.
+// NotAuthenticated that takes the same time; too many failures are TooManyRequests. A User
+// that comes with a failure is whose password was tried, and is for the audit alone.
 func (s *Service) Login(ctx context.Context, call Call, in Login) (LoggedIn, error) {
 	if s.ports.Users == nil {
 		return LoggedIn{}, noUsers()
@@ -53,7 +54,7 @@ func (s *Service) login(ctx context.Context, call Call, name domain.Username, in
 		return LoggedIn{}, err
 	}
 	if !ok || user.Disabled {
-		return LoggedIn{}, wrong
+		return LoggedIn{User: user}, wrong
 	}
 	now := s.ports.Clock()
 	id, err := domain.NewSessionID(now, s.ports.Random)

@@ -23,6 +23,7 @@ type exchange struct {
 	call    app.Call
 	started time.Time // of the process's clock: how long an answer took is no business of the service's
 	err     error     // what the request failed with, for the log
+	asked   string    // what it is about, for the audit, should it be refused
 
 	forwarded app.Forwarded // of a call that is forwarded
 	cut       bool          // the answer was given up after it had begun

@@ -49,6 +49,9 @@ func (a *api) setProject(x *exchange) error {
 	}
 	set, err := a.service.SetProject(x.ctx(), x.call, string(in.ID))
 	if err != nil {
+		if ref, no := domain.ParseProjectRef(string(in.ID)); no == nil && ref.ID != "" {
+			x.asked = domain.OnProject(ref.ID)
+		}
 		return err
 	}
 	a.cookies.set(x, assistantCookie, set.Cookie)

@@ -44,11 +44,11 @@ func (a *api) recordRefusal(x *exchange) {
 	}
 }
 
-// object is what was asked for, as far as it is known to be something of ours: which
-// endpoint, of a call that is forwarded.
+// object is what was asked for, as far as that has the form of something of ours: which
+// endpoint, of a call that is forwarded; else what the route says.
 func (x *exchange) object() string {
 	if e := x.forwarded.Endpoint; e != nil {
 		return e.Method + " " + e.Path
 	}
-	return ""
+	return x.asked
 }

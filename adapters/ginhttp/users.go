@@ -20,6 +20,9 @@ func (a *api) login(x *exchange) error {
 		Username: string(in.Username), Password: in.Password, Remember: in.Remember,
 	})
 	if err != nil {
+		if out.User.ID != "" {
+			x.asked = domain.OnUser(out.User.ID)
+		}
 		return err
 	}
 	x.call.Caller.ID = out.User.ID // for the log
