@@ -140,15 +140,7 @@ func moveElsewhere(t *testing.T, from, to string) {
 // TestABackupIsOfOneMoment makes backups while assistants are added, granted and deleted.
 // A row that refers to one that is missing would keep a backup from being restored.
 func TestABackupIsOfOneMoment(t *testing.T) {
-	for _, tc := range []struct {
-		name     string
-		database func(t *testing.T) string
-	}{
-		{"SQLite", func(*testing.T) string { return "" }},
-		{"Postgres", func(t *testing.T) string { return postgrestest.DSN(t) }},
-	} {
-		t.Run(tc.name, func(t *testing.T) { backUpUnderLoad(t, tc.database(t)) })
-	}
+	eachDatabase(t, backUpUnderLoad)
 }
 
 func backUpUnderLoad(t *testing.T, database string) {

@@ -10,21 +10,12 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 	"github.com/flowlatch/flowlatch/domain"
-	"github.com/flowlatch/flowlatch/internal/postgrestest"
 )
 
 // TestNothingThatWasAnsweredIsLostByAKill adds 1,000 assistants and kills the server
 // with SIGKILL again and again meanwhile.
 func TestNothingThatWasAnsweredIsLostByAKill(t *testing.T) {
-	for _, tc := range []struct {
-		name     string
-		database func(t *testing.T) string
-	}{
-		{"SQLite", func(*testing.T) string { return "" }},
-		{"Postgres", func(t *testing.T) string { return postgrestest.DSN(t) }},
-	} {
-		t.Run(tc.name, func(t *testing.T) { killWhileAdding(t, tc.database(t)) })
-	}
+	eachDatabase(t, killWhileAdding)
 }
 
 func killWhileAdding(t *testing.T, database string) {

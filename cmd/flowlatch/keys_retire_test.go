@@ -5,59 +5,53 @@ import (
 	"testing"
 
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
-	"github.com/flowlatch/flowlatch/internal/postgrestest"
 )
 
 // TestKeysRetireWaitsForWhatNeedsTheKey turns a keyset over while a service is up: one
 // user goes on working, and one stays away.
 func TestKeysRetireWaitsForWhatNeedsTheKey(t *testing.T) {
-	for _, name := range []string{"SQLite", "Postgres"} {
-		t.Run(name, func(t *testing.T) {
-			a := newAssistant("Pizza Palace")
-			m := newMachine(t, startVoiceflow(t, a))
-			if name == "Postgres" {
-				m = m.with("FLOWLATCH_DATABASE_URL", postgrestest.DSN(t))
-			}
-			s := serving(t, m)
-			admin, away := s.admin(), s.member()
-			id := admin.want(admin.post("/add_project", adding(a)), "200").added(t).ID
+	eachDatabase(t, func(t *testing.T, database string) {
+		a := newAssistant("Pizza Palace")
+		m := newMachine(t, startVoiceflow(t, a)).with("FLOWLATCH_DATABASE_URL", database)
+		s := serving(t, m)
+		admin, away := s.admin(), s.member()
+		id := admin.want(admin.post("/add_project", adding(a)), "200").added(t).ID
 
-			m.must("", "keys", "rotate")
-			m.fails(exitFailure, " is needed by ", "", "keys", "retire")
-			m.fails(exitFailure, "row", "", "keys", "retire", "--end-sessions")
-			for _, row := range m.keyRows() {
-				if row[0] == "opens" && row[2] != "2" {
-					t.Errorf("the old key is needed by %s sessions, want 2: none is ended in vain", row[2])
-				}
+		m.must("", "keys", "rotate")
+		m.fails(exitFailure, " is needed by ", "", "keys", "retire")
+		m.fails(exitFailure, "row", "", "keys", "retire", "--end-sessions")
+		for _, row := range m.keyRows() {
+			if row[0] == "opens" && row[2] != "2" {
+				t.Errorf("the old key is needed by %s sessions, want 2: none is ended in vain", row[2])
 			}
+		}
 
-			eventually(t, "the new key has sealed the cookie that is in use", func() bool {
-				admin.want(admin.get("/get_projects"), "200")
-				for _, row := range m.keyRows() {
-					if row[0] == "seals" && row[2] != "0" {
-						return true
-					}
-				}
-				return false
-			})
-			if got := m.must("", "keys", "rewrap"); !strings.HasSuffix(got, "; left: 0\n") {
-				t.Errorf("keys rewrap says %q", got)
-			}
-			m.fails(exitFailure, "session", "", "keys", "retire")
-			if got := m.must("", "keys", "retire", "--end-sessions"); !strings.Contains(got, "retired key ") {
-				t.Errorf("keys retire says %q", got)
-			}
-			if rows := m.keyRows(); len(rows) != 2 { // with the head of the table
-				t.Errorf("keys status prints %v", rows)
-			}
+		eventually(t, "the new key has sealed the cookie that is in use", func() bool {
 			admin.want(admin.get("/get_projects"), "200")
-			away.want(away.get("/get_projects"), "401 not_authenticated")
-			everyKeyOpens(t, m, map[string]voiceflowtest.Assistant{id: a})
-			if got := m.must("", "keys", "retire"); got != "there is no key to retire\n" {
-				t.Errorf("keys retire says %q", got)
+			for _, row := range m.keyRows() {
+				if row[0] == "seals" && row[2] != "0" {
+					return true
+				}
 			}
-			m.must("", "audit", "verify")
-			s.stop()
+			return false
 		})
-	}
+		if got := m.must("", "keys", "rewrap"); !strings.HasSuffix(got, "; left: 0\n") {
+			t.Errorf("keys rewrap says %q", got)
+		}
+		m.fails(exitFailure, "session", "", "keys", "retire")
+		if got := m.must("", "keys", "retire", "--end-sessions"); !strings.Contains(got, "retired key ") {
+			t.Errorf("keys retire says %q", got)
+		}
+		if rows := m.keyRows(); len(rows) != 2 { // with the head of the table
+			t.Errorf("keys status prints %v", rows)
+		}
+		admin.want(admin.get("/get_projects"), "200")
+		away.want(away.get("/get_projects"), "401 not_authenticated")
+		everyKeyOpens(t, m, map[string]voiceflowtest.Assistant{id: a})
+		if got := m.must("", "keys", "retire"); got != "there is no key to retire\n" {
+			t.Errorf("keys retire says %q", got)
+		}
+		m.must("", "audit", "verify")
+		s.stop()
+	})
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 	"github.com/flowlatch/flowlatch/domain"
-	"github.com/flowlatch/flowlatch/internal/postgrestest"
 )
 
 // addKey adds a key that seals from then on to the keyset of m, and returns the keys, that
@@ -153,10 +152,10 @@ func TestKeysStatusAndRewrap(t *testing.T) {
 }
 
 // crowded adds many projects to the database itself, and returns them with their keys.
-func (m *machine) crowded(driver, dsn string, n int) map[string]voiceflowtest.Assistant {
+func (m *machine) crowded(n int) map[string]voiceflowtest.Assistant {
 	m.t.Helper()
 	_, cipher, origin := m.inside()
-	db, err := sql.Open(driver, dsn)
+	db, err := sql.Open(m.database())
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -193,50 +192,44 @@ func (m *machine) crowded(driver, dsn string, n int) map[string]voiceflowtest.As
 // others at once then.
 func TestARewrapThatIsKilledLosesNothing(t *testing.T) {
 	const rows = 4000
-	for _, name := range []string{"SQLite", "Postgres"} {
-		t.Run(name, func(t *testing.T) {
-			m := newMachine(t, startVoiceflow(t))
-			driver, dsn := "sqlite", "file:"+m.data()+"/flowlatch.db"
-			if name == "Postgres" {
-				driver, dsn = "pgx", postgrestest.DSN(t)
-				m = m.with("FLOWLATCH_DATABASE_URL", dsn)
-			}
-			m.must(adminPassword, "user", "create", "--admin", "ada")
-			all := m.crowded(driver, dsn, rows)
-			keys := m.addKey()
-			notYet := func() int {
-				return count(t, driver, dsn, fmt.Sprintf(`SELECT count(*) FROM project_keys WHERE key_id <> '%s'`, keys[0]))
-			}
+	eachDatabase(t, func(t *testing.T, database string) {
+		m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_DATABASE_URL", database)
+		driver, dsn := m.database()
+		m.must(adminPassword, "user", "create", "--admin", "ada")
+		all := m.crowded(rows)
+		keys := m.addKey()
+		notYet := func() int {
+			return count(t, driver, dsn, fmt.Sprintf(`SELECT count(*) FROM project_keys WHERE key_id <> '%s'`, keys[0]))
+		}
 
-			killed, _ := m.launch("keys", "rewrap")
-			eventually(t, "a rewrap is in the middle", func() bool { return strings.Contains(killed.stderr.String(), " of ") })
-			killed.kill()
-			left := notYet()
-			if left == 0 || left == rows {
-				t.Logf("it was not killed in the middle: %d rows are left", left)
-			}
-			everyKeyOpens(t, m, all)
+		killed, _ := m.launch("keys", "rewrap")
+		eventually(t, "a rewrap is in the middle", func() bool { return strings.Contains(killed.stderr.String(), " of ") })
+		killed.kill()
+		left := notYet()
+		if left == 0 || left == rows {
+			t.Logf("it was not killed in the middle: %d rows are left", left)
+		}
+		everyKeyOpens(t, m, all)
 
-			var done [2]chan int
-			for i := range done {
-				done[i] = make(chan int, 1)
-				go func() {
-					_, of, _ := strings.Cut(m.run("", "keys", "rewrap").stdout, ": ")
-					n, _, _ := strings.Cut(of, ";")
-					rows, err := strconv.Atoi(n)
-					if err != nil {
-						t.Error(err)
-					}
-					done[i] <- rows
-				}()
-			}
-			if n := <-done[0] + <-done[1]; n < left || n > left+3 { // with the known value, and what else there is
-				t.Errorf("two at once sealed %d rows anew, want %d", n, left)
-			}
-			if left := notYet(); left != 0 {
-				t.Errorf("%d rows are left", left)
-			}
-			everyKeyOpens(t, m, all)
-		})
-	}
+		var done [2]chan int
+		for i := range done {
+			done[i] = make(chan int, 1)
+			go func() {
+				_, of, _ := strings.Cut(m.run("", "keys", "rewrap").stdout, ": ")
+				n, _, _ := strings.Cut(of, ";")
+				rows, err := strconv.Atoi(n)
+				if err != nil {
+					t.Error(err)
+				}
+				done[i] <- rows
+			}()
+		}
+		if n := <-done[0] + <-done[1]; n < left || n > left+3 { // with the known value, and what else there is
+			t.Errorf("two at once sealed %d rows anew, want %d", n, left)
+		}
+		if left := notYet(); left != 0 {
+			t.Errorf("%d rows are left", left)
+		}
+		everyKeyOpens(t, m, all)
+	})
 }

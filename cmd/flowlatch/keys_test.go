@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/flowlatch/flowlatch/internal/postgrestest"
 	"github.com/flowlatch/flowlatch/internal/vaulttest"
 )
 
@@ -26,15 +25,7 @@ func rotated(t *testing.T, said string) string {
 // TestKeysRotateWhileTwoInstancesServe goes on asking both instances with a cookie of
 // before, while two rotations run at once.
 func TestKeysRotateWhileTwoInstancesServe(t *testing.T) {
-	for _, tc := range []struct {
-		name     string
-		database func(t *testing.T) string
-	}{
-		{"SQLite", func(*testing.T) string { return "" }},
-		{"Postgres", func(t *testing.T) string { return postgrestest.DSN(t) }},
-	} {
-		t.Run(tc.name, func(t *testing.T) { rotateWhileServing(t, tc.database(t)) })
-	}
+	eachDatabase(t, rotateWhileServing)
 }
 
 func rotateWhileServing(t *testing.T, database string) {

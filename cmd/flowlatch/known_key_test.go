@@ -12,21 +12,12 @@ import (
 	"testing"
 
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
-	"github.com/flowlatch/flowlatch/internal/postgrestest"
 )
 
 // TestAKnownKeyIsFoundNowhere uses a key in every way, good and bad, with everything
 // logged, and then looks for it in all that came out and all that is kept.
 func TestAKnownKeyIsFoundNowhere(t *testing.T) {
-	for _, tc := range []struct {
-		name     string
-		database func(t *testing.T) string
-	}{
-		{"SQLite", func(*testing.T) string { return "" }},
-		{"Postgres", func(t *testing.T) string { return postgrestest.DSN(t) }},
-	} {
-		t.Run(tc.name, func(t *testing.T) { useKeyInEveryWay(t, tc.database(t)) })
-	}
+	eachDatabase(t, useKeyInEveryWay)
 }
 
 func useKeyInEveryWay(t *testing.T, database string) {

@@ -17,41 +17,32 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
-	"github.com/flowlatch/flowlatch/internal/postgrestest"
 )
 
 // TestItDoesWhatAModelDoes takes random steps on two instances over one database and one
 // keyset, and on a model of a few maps beside them, and compares after each step.
 func TestItDoesWhatAModelDoes(t *testing.T) {
-	for _, tc := range []struct {
-		name     string
-		database func(t *testing.T) string
-	}{
-		{"SQLite", func(*testing.T) string { return "" }},
-		{"Postgres", func(t *testing.T) string { return postgrestest.DSN(t) }},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			const steps = 10_000
-			seed := rand.Uint64()
-			t.Logf("the seed is %d", seed)
-			m := newModel(t, tc.database(t), rand.New(rand.NewPCG(seed, 0)))
-			for i := range steps {
-				m.step()
-				if i%100 == 0 {
-					m.compareAll()
-				}
-				if t.Failed() {
-					t.Fatalf("the last of %d steps: %s", i+1, strings.Join(m.did[max(0, len(m.did)-20):], "; "))
-				}
+	eachDatabase(t, func(t *testing.T, database string) {
+		const steps = 10_000
+		seed := rand.Uint64()
+		t.Logf("the seed is %d", seed)
+		m := newModel(t, database, rand.New(rand.NewPCG(seed, 0)))
+		for i := range steps {
+			m.step()
+			if i%100 == 0 {
+				m.compareAll()
 			}
-			m.compareAll()
-			for what, least := range map[string]int{"add": 100, "delete": 100, "grant": 100, "revoke": 100, "set": 1000, "rotate": 5, "rewrap": 5, "restart": 5} {
-				if m.times[what] < least {
-					t.Errorf("%s was done %d times, want at least %d: the test shows too little", what, m.times[what], least)
-				}
+			if t.Failed() {
+				t.Fatalf("the last of %d steps: %s", i+1, strings.Join(m.did[max(0, len(m.did)-20):], "; "))
 			}
-		})
-	}
+		}
+		m.compareAll()
+		for what, least := range map[string]int{"add": 100, "delete": 100, "grant": 100, "revoke": 100, "set": 1000, "rotate": 5, "rewrap": 5, "restart": 5} {
+			if m.times[what] < least {
+				t.Errorf("%s was done %d times, want at least %d: the test shows too little", what, m.times[what], least)
+			}
+		}
+	})
 }
 
 // model is what should be there, beside what is.

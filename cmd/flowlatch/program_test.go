@@ -94,6 +94,14 @@ func (m *machine) with(pairs ...string) *machine {
 
 func (m *machine) data() string { return filepath.Join(m.folder, "flowlatch-data") }
 
+// database is how a test opens the database itself.
+func (m *machine) database() (driver, dsn string) {
+	if url := m.env["FLOWLATCH_DATABASE_URL"]; url != "" {
+		return "pgx", url
+	}
+	return "sqlite", "file:" + m.data() + "/flowlatch.db"
+}
+
 func (m *machine) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, m.program, args...)
 	cmd.Dir = m.folder
@@ -267,6 +275,13 @@ func (s *server) mustEnd(code int) {
 	case <-time.After(patience):
 		s.t.Fatalf("the process does not end\n%s%s", s.stdout, s.stderr)
 	}
+}
+
+// eachDatabase runs the test on SQLite, in the data folder, and on a Postgres of its own.
+// database is the URL, "" for SQLite.
+func eachDatabase(t *testing.T, test func(t *testing.T, database string)) {
+	t.Run("SQLite", func(t *testing.T) { test(t, "") })
+	t.Run("Postgres", func(t *testing.T) { test(t, postgrestest.DSN(t)) })
 }
 
 // eventually asks until the answer is yes. It fails the test when that takes too long.

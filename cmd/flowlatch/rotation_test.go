@@ -8,22 +8,13 @@ import (
 	"testing"
 
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
-	"github.com/flowlatch/flowlatch/internal/postgrestest"
 )
 
 // TestKeysAreRotatedAtVoiceflowUnderLoad does what Voiceflow documents for the rotation of
 // a key, step by step, while the assistant is used by cookies, by an access token and in a
 // v4 session. No call may fail.
 func TestKeysAreRotatedAtVoiceflowUnderLoad(t *testing.T) {
-	for _, tc := range []struct {
-		name     string
-		database func(t *testing.T) string
-	}{
-		{"SQLite", func(*testing.T) string { return "" }},
-		{"Postgres", func(t *testing.T) string { return postgrestest.DSN(t) }},
-	} {
-		t.Run(tc.name, func(t *testing.T) { rotateUnderLoad(t, tc.database(t)) })
-	}
+	eachDatabase(t, rotateUnderLoad)
 }
 
 func rotateUnderLoad(t *testing.T, database string) {

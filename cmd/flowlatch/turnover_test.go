@@ -7,23 +7,13 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/flowlatch/flowlatch/internal/postgrestest"
 )
 
 // TestTheKeysetTurnsOverUnderLoad changes the keyset of 10,000 assistants while two
 // instances answer 500 requests a second, kills the rewrap and one of the instances in
 // the middle, and wants no request to fail and no key to be lost.
 func TestTheKeysetTurnsOverUnderLoad(t *testing.T) {
-	for _, tc := range []struct {
-		name     string
-		database func(t *testing.T) string
-	}{
-		{"SQLite", func(*testing.T) string { return "" }},
-		{"Postgres", func(t *testing.T) string { return postgrestest.DSN(t) }},
-	} {
-		t.Run(tc.name, func(t *testing.T) { turnOver(t, tc.database(t)) })
-	}
+	eachDatabase(t, turnOver)
 }
 
 func turnOver(t *testing.T, database string) {
@@ -37,11 +27,8 @@ func turnOver(t *testing.T, database string) {
 	admin := here.admin()
 	id := admin.want(admin.post("/add_project", adding(used)), "200").added(t).ID
 	ben := here.user(admin, "bo", id)
-	driver, dsn := "sqlite", "file:"+m.data()+"/flowlatch.db"
-	if database != "" {
-		driver, dsn = "pgx", database
-	}
-	answered := m.crowded(driver, dsn, projects-1)
+	driver, dsn := m.database()
+	answered := m.crowded(projects - 1)
 	old := func() int {
 		return count(t, driver, dsn, "SELECT count(*) FROM project_keys WHERE key_id <> (SELECT key_id FROM installation)")
 	}
