@@ -114,6 +114,7 @@ func moveElsewhere(t *testing.T, from, to string) {
 		t.Errorf("the rows were\n%s\nand are now\n%s", strings.Join(a, ""), strings.Join(b, ""))
 	}
 	everyKeyOpens(t, there, answered)
+	there.must("", "audit", "verify")
 
 	other := there.start("serve")
 	old := ben.at(other.url)
@@ -133,6 +134,7 @@ func moveElsewhere(t *testing.T, from, to string) {
 	program := ben.program("Bearer " + token)
 	program.want(program.post(runtimeAt+"/state/user/ben/interact", says("hi")), "200")
 	admin.want(admin.post("/add_project", adding(pizza)), "400 already_added")
+	there.must("", "audit", "verify")
 	other.stop()
 	s.stop() // and the first was never in the way
 }
@@ -200,6 +202,7 @@ func backUpUnderLoad(t *testing.T, database string) {
 		there := m.elsewhere("")
 		there.must("", "restore", file)
 		everyKeyOpens(t, there, before) // what was answered before is in it
+		there.must("", "audit", "verify")
 	}
 	close(enough)
 	writing.Wait()
