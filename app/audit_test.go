@@ -13,16 +13,6 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// operator is the call of a command.
-func (w *world) operator(t *testing.T) app.Call {
-	t.Helper()
-	call, err := w.OperatorCall()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return call
-}
-
 // verified is what VerifyAudit returns, which must be well.
 func (w *world) verified(t *testing.T, noted string) domain.ChainPoint {
 	t.Helper()

@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -666,18 +665,7 @@ func TestV4Sessions(t *testing.T) {
 		}
 		return fine(f, s)
 	})
-	in := ben
-	in.Service, in.Path = runtime, "/v4/project/"+string(voiceflowID)+"/session"
-	out, err := w.Forward(t.Context(), app.Call{}, in, request("POST", in.Path, `{"userID":"x"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	handle, err := io.ReadAll(out.Response.Body)
-	if err != nil || bytes.Contains(handle, []byte("session-key")) {
-		t.Fatalf("got the handle %s and error %v", handle, err)
-	}
-	_ = out.Response.Body.Close()
-	alone := app.Forward{Service: runtime, Path: "/v4/interact", Handle: string(handle)}
+	alone := w.openSession(t, ben)
 	talk := func(s *app.Service, body string) error {
 		out, err := s.Forward(t.Context(), app.Call{}, alone, request("POST", alone.Path, body))
 		if err != nil {
@@ -704,11 +692,12 @@ func TestV4Sessions(t *testing.T) {
 	wantKind(t, talk(w.Service, strings.Repeat("x", 1<<20+1)), domain.VoiceflowUnavailable) // too long to be kept
 	wantKind(t, talk(w.Service, strings.Repeat("x", 1<<20+1)), "")
 
-	alone.Handle = string(handle) + "A"
+	handle := alone.Handle
+	alone.Handle = handle + "A"
 	wantKind(t, talk(w.Service, ""), domain.NotAuthenticated)
 	alone.Handle = ben.UserCookie
 	wantKind(t, talk(w.Service, ""), domain.NotAuthenticated)
-	alone.Handle = string(handle)
+	alone.Handle = handle
 	if err := w.ClearProject(t.Context(), call, ben.AssistantCookie); err != nil {
 		t.Fatal(err)
 	}

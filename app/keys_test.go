@@ -14,26 +14,6 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// command is the call of a command of the operator's.
-func (w *world) command(t *testing.T) app.Call {
-	t.Helper()
-	call, err := w.OperatorCall()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return call
-}
-
-// newKey adds a key that seals from then on.
-func (w *world) newKey(t *testing.T) domain.KeyID {
-	t.Helper()
-	id, err := w.cipher.Rotate(t.Context(), func(func(domain.Secret, domain.Binding) (domain.Sealed, error)) error { return nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
-
 // projects adds n projects, each with a key of its own.
 func (w *world) projects(t *testing.T, n int) []domain.Project {
 	t.Helper()
@@ -111,15 +91,6 @@ func (w *world) wantAllSealedBy(t *testing.T, key domain.KeyID, but ...domain.Se
 	}
 }
 
-func (w *world) statusOf(t *testing.T, p domain.Project) domain.KeyStatus {
-	t.Helper()
-	found, err := w.store.Projects().Find(t.Context(), domain.Operator().Sees(), domain.ProjectRef{ID: p.ID})
-	if err != nil || len(found) != 1 {
-		t.Fatalf("got %v, %v", found, err)
-	}
-	return found[0].KeyStatus
-}
-
 func TestRewrapSealsEverythingAnew(t *testing.T) {
 	w := newWorld(t)
 	ps := w.projects(t, 450)
@@ -130,18 +101,18 @@ func TestRewrapSealsEverythingAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.conversation(t, ps[0], id, key)
-	current := w.newKey(t)
+	current := w.rotate(t)
 	before := len(w.store.Records())
 	const rows = 450 + 1 + 3 // with the conversation, the known value, the key of the pseudonyms and the head of the audit
 
-	dry, err := w.RewrapKeys(t.Context(), w.command(t), true, nil)
+	dry, err := w.RewrapKeys(t.Context(), w.operator(t), true, nil)
 	if err != nil || dry.Left != rows || dry.Done != 0 || w.sealed(t, keyOf(ps[0])).Sealed.Key != old {
 		t.Errorf("a dry run: got %+v, %v, want %d rows that are left, and nothing changed", dry, err, rows)
 	}
 	wantActions(t, w.actions(before))
 
 	var seen []string
-	got, err := w.RewrapKeys(t.Context(), w.command(t), false, func(done, total int) { seen = append(seen, fmt.Sprint(done, "/", total)) })
+	got, err := w.RewrapKeys(t.Context(), w.operator(t), false, func(done, total int) { seen = append(seen, fmt.Sprint(done, "/", total)) })
 	if err != nil || got.Key != current || got.Done != rows || got.Left != 0 || got.Unopened != nil || got.Forgotten != 0 {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -155,7 +126,7 @@ func TestRewrapSealsEverythingAnew(t *testing.T) {
 		t.Errorf("audit has %+v", recs)
 	}
 
-	if again, err := w.RewrapKeys(t.Context(), w.command(t), false, nil); err != nil || again.Done != 0 || len(w.store.Records()) != before+1 {
+	if again, err := w.RewrapKeys(t.Context(), w.operator(t), false, nil); err != nil || again.Done != 0 || len(w.store.Records()) != before+1 {
 		t.Errorf("a second one: got %+v, %v, and %d records", again, err, len(w.store.Records())-before)
 	}
 	w.open(t, w.ports()) // the start-up check
@@ -164,11 +135,11 @@ func TestRewrapSealsEverythingAnew(t *testing.T) {
 func TestARewrapGoesOnWithAKeyThatIsAddedMeanwhile(t *testing.T) {
 	w := newWorld(t)
 	w.projects(t, 450)
-	w.newKey(t)
+	w.rotate(t)
 	var newest domain.KeyID
-	got, err := w.RewrapKeys(t.Context(), w.command(t), false, func(done, _ int) {
+	got, err := w.RewrapKeys(t.Context(), w.operator(t), false, func(done, _ int) {
 		if done == 200 && newest == "" {
-			newest = w.newKey(t)
+			newest = w.rotate(t)
 		}
 	})
 	if err != nil || got.Key != newest || got.Left != 0 {
@@ -180,12 +151,12 @@ func TestARewrapGoesOnWithAKeyThatIsAddedMeanwhile(t *testing.T) {
 func TestARewrapThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 	w := newWorld(t)
 	w.projects(t, 900)
-	current := w.newKey(t)
+	current := w.rotate(t)
 	total := 0
 	for _, after := range []int{1, 2} {
 		ctx, stop := context.WithCancel(t.Context())
 		before, pages := len(w.store.Records()), 0
-		got, err := w.RewrapKeys(ctx, w.command(t), false, func(done, _ int) {
+		got, err := w.RewrapKeys(ctx, w.operator(t), false, func(done, _ int) {
 			if done > 0 {
 				pages++
 			}
@@ -203,7 +174,7 @@ func TestARewrapThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 			t.Errorf("audit has %+v", recs)
 		}
 	}
-	got, err := w.RewrapKeys(t.Context(), w.command(t), false, nil)
+	got, err := w.RewrapKeys(t.Context(), w.operator(t), false, nil)
 	if err != nil || got.Done != 903-total || got.Left != 0 {
 		t.Errorf("the last one: got %+v, %v", got, err)
 	}
@@ -214,8 +185,8 @@ func TestTwoRewrapsAtOnceDoEachRowOnce(t *testing.T) {
 	w := newWorld(t)
 	w.projects(t, 700)
 	other := w.open(t, w.ports())
-	current := w.newKey(t)
-	call, done := w.command(t), make(chan app.Rewrapped, 2)
+	current := w.rotate(t)
+	call, done := w.operator(t), make(chan app.Rewrapped, 2)
 	for _, s := range []*app.Service{w.Service, other} {
 		go func() {
 			got, err := s.RewrapKeys(context.WithoutCancel(t.Context()), call, false, nil)
@@ -253,12 +224,12 @@ func TestAKeyThatIsReplacedMeanwhileIsNotOverwritten(t *testing.T) {
 			w.put(t, keyOf(ps[1]), newer)
 		}
 	}}
-	s, current := w.open(t, p), w.newKey(t)
+	s, current := w.open(t, p), w.rotate(t)
 	var err error
 	if newer, err = w.cipher.Seal(domain.NewSecret("VF.DM.newer"), keyOf(ps[1]).Binding(w.voiceflow.Origin())); err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.RewrapKeys(t.Context(), w.command(t), false, nil)
+	got, err := s.RewrapKeys(t.Context(), w.operator(t), false, nil)
 	if err != nil || got.Done != 2+3 || got.Left != 0 {
 		t.Errorf("got %+v, %v, want all rows but the one that was overtaken", got, err)
 	}
@@ -276,18 +247,18 @@ func TestWhatDoesNotOpenStopsNothingElse(t *testing.T) {
 	// One key is of a key that is gone, and one was copied from another project.
 	w.put(t, keyOf(ps[1]), garbage)
 	w.put(t, keyOf(ps[3]), w.sealed(t, keyOf(ps[2])).Sealed)
-	current := w.newKey(t)
+	current := w.rotate(t)
 	want := []app.Unopened{{Ref: keyOf(ps[1]), Name: "Bot 001"}, {Ref: keyOf(ps[3]), Name: "Bot 003"}}
 
-	dry, err := w.RewrapKeys(t.Context(), w.command(t), true, nil)
+	dry, err := w.RewrapKeys(t.Context(), w.operator(t), true, nil)
 	if err != nil || dry.Left != 3+3 || !slices.Equal(dry.Unopened, want) || dry.Forgotten != 1 {
 		t.Errorf("a dry run: got %+v, %v", dry, err)
 	}
-	if status := w.statusOf(t, ps[1]); status != domain.KeyOK {
+	if status := w.stored(t, ps[1]).KeyStatus; status != domain.KeyOK {
 		t.Errorf("a dry run marked a key as %s", status)
 	}
 
-	got, err := w.RewrapKeys(t.Context(), w.command(t), false, nil)
+	got, err := w.RewrapKeys(t.Context(), w.operator(t), false, nil)
 	if err != nil || got.Done != 3+3 || got.Left != 0 || !slices.Equal(got.Unopened, want) || got.Forgotten != 1 {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -297,7 +268,7 @@ func TestWhatDoesNotOpenStopsNothingElse(t *testing.T) {
 		if i == 1 || i == 3 {
 			wantStatus = domain.KeyNeedsReentry
 		}
-		if status := w.statusOf(t, p); status != wantStatus {
+		if status := w.stored(t, p).KeyStatus; status != wantStatus {
 			t.Errorf("%s is marked as %s, want %s", p.Name, status, wantStatus)
 		}
 	}
@@ -306,12 +277,12 @@ func TestWhatDoesNotOpenStopsNothingElse(t *testing.T) {
 	}
 
 	// They do not keep a key from being retired, and are counted for none.
-	status, err := w.KeyStatus(t.Context(), w.command(t))
+	status, err := w.KeyStatus(t.Context(), w.operator(t))
 	if err != nil || len(status.Keys) != 2 || status.Keys[0].Rows != 3+3 || !status.Keys[0].Seals || status.Keys[1].Rows != 0 ||
 		status.Keys[1].Seals || !slices.Equal(status.Unopened, want) || status.Conversations != 0 {
 		t.Errorf("KeyStatus: got %+v, %v", status, err)
 	}
-	if _, err := w.RetireKeys(t.Context(), w.command(t), nil, true); err != nil {
+	if _, err := w.RetireKeys(t.Context(), w.operator(t), nil, true); err != nil {
 		t.Errorf("RetireKeys: %v", err)
 	}
 }
@@ -323,13 +294,13 @@ func TestKeysThatDoNotOpenAreMarkedBeforeAnybodyUsesThem(t *testing.T) {
 	before := len(w.store.Records())
 	for range 2 { // the second time it is no news
 		wantKind(t, w.MarkUnopened(t.Context()), "")
-		if got := w.statusOf(t, ps[1]); got != domain.KeyNeedsReentry {
+		if got := w.stored(t, ps[1]).KeyStatus; got != domain.KeyNeedsReentry {
 			t.Errorf("a key that does not open is marked as %s", got)
 		}
 	}
 	w.put(t, keyOf(ps[1]), was)
 	wantKind(t, w.MarkUnopened(t.Context()), "")
-	if got := w.statusOf(t, ps[1]); got != domain.KeyUnchecked {
+	if got := w.stored(t, ps[1]).KeyStatus; got != domain.KeyUnchecked {
 		t.Errorf("a key that opens again is marked as %s", got)
 	}
 	recs := w.store.Records()[before:]
@@ -359,7 +330,7 @@ func TestRunMarksKeysThatDoNotOpen(t *testing.T) {
 	}()
 	deadline, tick := time.After(20*time.Second), time.NewTicker(5*time.Millisecond)
 	defer tick.Stop()
-	for w.statusOf(t, p) != domain.KeyNeedsReentry {
+	for w.stored(t, p).KeyStatus != domain.KeyNeedsReentry {
 		select {
 		case <-tick.C:
 		case <-deadline:
@@ -380,14 +351,14 @@ func TestAnOldKeysetMarksAndForgetsNothing(t *testing.T) {
 	w.put(t, domain.SealedRef{Kind: domain.SealedKnownValue}, garbage)
 	before := len(w.store.Records())
 	wantKind(t, w.MarkUnopened(t.Context()), domain.Corrupt)
-	_, err := w.KeyStatus(t.Context(), w.command(t))
+	_, err := w.KeyStatus(t.Context(), w.operator(t))
 	wantKind(t, err, domain.Corrupt)
-	w.newKey(t)
-	_, err = w.RewrapKeys(t.Context(), w.command(t), false, nil)
+	w.rotate(t)
+	_, err = w.RewrapKeys(t.Context(), w.operator(t), false, nil)
 	wantKind(t, err, domain.Corrupt)
-	_, err = w.RetireKeys(t.Context(), w.command(t), nil, true)
+	_, err = w.RetireKeys(t.Context(), w.operator(t), nil, true)
 	wantKind(t, err, domain.Corrupt)
-	if got := w.statusOf(t, ps[1]); got != domain.KeyOK {
+	if got := w.stored(t, ps[1]).KeyStatus; got != domain.KeyOK {
 		t.Errorf("a key is marked as %s", got)
 	}
 	w.sealed(t, domain.SealedRef{Kind: domain.SealedConversation, ID: string(id)})
@@ -398,9 +369,9 @@ func TestRetireWaitsForWhatNeedsTheKey(t *testing.T) {
 	w := newWorld(t)
 	w.projects(t, 3)
 	old := w.cipher.Keys()[0]
-	current := w.newKey(t)
+	current := w.rotate(t)
 	retire := func(endSessions bool, keys ...domain.KeyID) (app.Retired, error) {
-		return w.RetireKeys(t.Context(), w.command(t), keys, endSessions)
+		return w.RetireKeys(t.Context(), w.operator(t), keys, endSessions)
 	}
 	refused := func(err error, says ...string) {
 		t.Helper()
@@ -425,7 +396,7 @@ func TestRetireWaitsForWhatNeedsTheKey(t *testing.T) {
 	wantKind(t, err, domain.NotFound)
 	wantActions(t, w.actions(before))
 
-	if _, err := w.RewrapKeys(t.Context(), w.command(t), false, nil); err != nil {
+	if _, err := w.RewrapKeys(t.Context(), w.operator(t), false, nil); err != nil {
 		t.Fatal(err)
 	}
 	_, err = retire(false, old)
@@ -466,7 +437,7 @@ func TestRetireWaitsForWhatNeedsTheKey(t *testing.T) {
 // current one first and then the oldest first.
 func (w *world) wantNeeded(t *testing.T, want ...int) {
 	t.Helper()
-	status, err := w.KeyStatus(t.Context(), w.command(t))
+	status, err := w.KeyStatus(t.Context(), w.operator(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -489,12 +460,12 @@ func TestACookieThatWasSentNeedsItsKey(t *testing.T) {
 	third := w.rotate(t)
 	w.rotate(t)
 	kept, _ := w.login(t, "ada", false) // which is of the current key
-	if _, err := w.RewrapKeys(t.Context(), w.command(t), false, nil); err != nil {
+	if _, err := w.RewrapKeys(t.Context(), w.operator(t), false, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.wantNeeded(t, 1, 2, 2, 2) // the admin's login too
 	for _, key := range []domain.KeyID{first, second, third} {
-		_, err := w.RetireKeys(t.Context(), w.command(t), []domain.KeyID{key}, false)
+		_, err := w.RetireKeys(t.Context(), w.operator(t), []domain.KeyID{key}, false)
 		wantKind(t, err, domain.Conflict)
 		if err != nil && !strings.Contains(err.Error(), "key "+string(key)+" is needed by 2 sessions") {
 			t.Errorf("the error %q does not say that 2 sessions need the key %s", err, key)
@@ -510,13 +481,13 @@ func TestACookieThatWasSentNeedsItsKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.wantNeeded(t, 2, 1, 1)
-	_, err := w.RetireKeys(t.Context(), w.command(t), nil, false)
+	_, err := w.RetireKeys(t.Context(), w.operator(t), nil, false)
 	wantKind(t, err, domain.Conflict)
-	out, err := w.RetireKeys(t.Context(), w.command(t), []domain.KeyID{second}, true)
+	out, err := w.RetireKeys(t.Context(), w.operator(t), []domain.KeyID{second}, true)
 	if err != nil || out.Ended != (domain.KeyUse{Logins: 1}) {
 		t.Errorf("got %+v, %v, want that the admin's login was ended", out, err)
 	}
-	if got, err := w.RetireKeys(t.Context(), w.command(t), nil, false); err != nil || !slices.Equal(got.Keys, []domain.KeyID{third}) {
+	if got, err := w.RetireKeys(t.Context(), w.operator(t), nil, false); err != nil || !slices.Equal(got.Keys, []domain.KeyID{third}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	identified(t, w.Service, back)
@@ -548,21 +519,21 @@ func TestAHandleNeedsItsOwnKeyAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := w.RewrapKeys(t.Context(), w.command(t), false, nil); err != nil {
+	if _, err := w.RewrapKeys(t.Context(), w.operator(t), false, nil); err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.RetireKeys(t.Context(), w.command(t), []domain.KeyID{second}, false)
+	_, err = w.RetireKeys(t.Context(), w.operator(t), []domain.KeyID{second}, false)
 	wantKind(t, err, domain.Conflict)
 	for _, says := range []string{"1 session, 1 conversation", "--end-sessions", "never sealed anew"} {
 		if err != nil && !strings.Contains(err.Error(), says) {
 			t.Errorf("the error %q does not say %q", err, says)
 		}
 	}
-	out, err := w.RetireKeys(t.Context(), w.command(t), []domain.KeyID{second}, true)
+	out, err := w.RetireKeys(t.Context(), w.operator(t), []domain.KeyID{second}, true)
 	if err != nil || out.Ended != (domain.KeyUse{Logins: 1, Handles: 1}) {
 		t.Errorf("got %+v, %v, want that the session ended, and one of two conversations", out, err)
 	}
-	status, err := w.KeyStatus(t.Context(), w.command(t))
+	status, err := w.KeyStatus(t.Context(), w.operator(t))
 	if err != nil || len(status.Keys) != 2 || status.Keys[0].ID != third || status.Keys[1].KeyUse != (domain.KeyUse{Handles: 1}) {
 		t.Errorf("KeyStatus: got %+v, %v, want the other conversation", status, err)
 	}
@@ -582,13 +553,13 @@ func (l left) Uses(ctx context.Context) (map[domain.KeyID]domain.KeyUse, error) 
 
 func TestRetireTellsWhatItHasEnded(t *testing.T) {
 	w := newWorld(t)
-	w.newKey(t)
-	if _, err := w.RewrapKeys(t.Context(), w.command(t), false, nil); err != nil {
+	w.rotate(t)
+	if _, err := w.RewrapKeys(t.Context(), w.operator(t), false, nil); err != nil {
 		t.Fatal(err)
 	}
 	p := w.ports()
 	p.Sealings = left{p.Sealings}
-	got, err := w.open(t, p).RetireKeys(t.Context(), w.command(t), nil, true)
+	got, err := w.open(t, p).RetireKeys(t.Context(), w.operator(t), nil, true)
 	if err != nil || got.Ended != (domain.KeyUse{Logins: 1}) {
 		t.Errorf("got %+v, %v, want that the one session was ended that was there", got, err)
 	}
@@ -604,14 +575,14 @@ func (c wornOut) Retire(ctx context.Context, keys []domain.KeyID, allow func([]d
 
 func TestARetirementThatFailsIsRecordedAsThat(t *testing.T) {
 	w := newWorld(t)
-	w.newKey(t)
-	if _, err := w.RewrapKeys(t.Context(), w.command(t), false, nil); err != nil {
+	w.rotate(t)
+	if _, err := w.RewrapKeys(t.Context(), w.operator(t), false, nil); err != nil {
 		t.Fatal(err)
 	}
 	p := w.ports()
 	p.Cipher = wornOut{w.cipher}
 	s, before := w.open(t, p), len(w.store.Records())
-	if _, err := s.RetireKeys(t.Context(), w.command(t), nil, true); !errors.Is(err, errBoom) {
+	if _, err := s.RetireKeys(t.Context(), w.operator(t), nil, true); !errors.Is(err, errBoom) {
 		t.Errorf("got error %v, want %v", err, errBoom)
 	}
 	var outcomes []string

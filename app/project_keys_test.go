@@ -462,22 +462,11 @@ func TestV4SessionsAreRenewedWithTheOtherKey(t *testing.T) {
 		}
 		return rejected(f, s)
 	})
-	in := ben
-	in.Service, in.Path = runtime, "/v4/project/"+string(voiceflowID)+"/session"
-	out, err := w.Forward(t.Context(), app.Call{}, in, request("POST", in.Path, `{"userID":"x"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	handle, err := io.ReadAll(out.Response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = out.Response.Body.Close()
-	alone := app.Forward{Service: runtime, Path: "/v4/interact", Handle: string(handle)}
+	alone := w.openSession(t, ben)
 
 	live, good = map[string]bool{secondKey: true}, map[string]bool{}
 	before := len(came())
-	_, err = w.use(t, alone, "POST", "one")
+	_, err := w.use(t, alone, "POST", "one")
 	wantKind(t, err, "")
 	var got []string
 	for _, s := range came()[before:] {

@@ -20,16 +20,6 @@ import (
 // sealing is the key that seals now.
 func (w *world) sealing() domain.KeyID { return w.cipher.Keys()[0] }
 
-// rotate adds a key that seals from then on.
-func (w *world) rotate(t *testing.T) domain.KeyID {
-	t.Helper()
-	key, err := w.cipher.Rotate(t.Context(), func(func(domain.Secret, domain.Binding) (domain.Sealed, error)) error { return nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
 // retire takes all keys but the one that seals out of the keyset.
 func (w *world) retire(t *testing.T) {
 	t.Helper()

@@ -1,8 +1,10 @@
 package app_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -62,11 +64,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.store = memory.New(w.now)
 	w.Service = w.open(t, w.ports())
-	operator, err := w.OperatorCall()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.user(t, operator, "ada", "admin")
+	w.user(t, w.operator(t), "ada", "admin")
 	w.admin, _ = w.login(t, "ada", false)
 	return w
 }
@@ -88,6 +86,26 @@ func (w *world) open(t *testing.T, p app.Ports) *app.Service {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// operator is the call of a command.
+func (w *world) operator(t *testing.T) app.Call {
+	t.Helper()
+	call, err := w.OperatorCall()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return call
+}
+
+// rotate adds a key that seals from then on.
+func (w *world) rotate(t *testing.T) domain.KeyID {
+	t.Helper()
+	key, err := w.cipher.Rotate(t.Context(), func(func(domain.Secret, domain.Binding) (domain.Sealed, error)) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 // user makes a user and returns their id.
@@ -152,6 +170,23 @@ func (w *world) isSet(t *testing.T, call app.Call, cookie string) domain.Project
 		return ""
 	}
 	return checked.Assistant.ID
+}
+
+// openSession opens a v4 session and returns the turns in it, by its handle, which does not
+// show the session key of Voiceflow's.
+func (w *world) openSession(t *testing.T, in app.Forward) app.Forward {
+	t.Helper()
+	in.Service, in.Path = runtime, "/v4/project/"+string(voiceflowID)+"/session"
+	out, err := w.Forward(t.Context(), app.Call{}, in, request("POST", in.Path, `{"userID":"x"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	handle, err := io.ReadAll(out.Response.Body)
+	if err != nil || bytes.Contains(handle, []byte("session-key")) {
+		t.Fatalf("got the handle %s and error %v", handle, err)
+	}
+	_ = out.Response.Body.Close()
+	return app.Forward{Service: runtime, Path: "/v4/interact", Handle: string(handle)}
 }
 
 // actions are the audit rows as "actor action", from the first one after the rows that
