@@ -384,7 +384,7 @@ func killRestore(t *testing.T, m *machine, file string, middle func() bool) {
 // withMany adds so many assistants to a SQLite file, whose keys do not open.
 func withMany(t *testing.T, file string, n int) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+file+"?_busy_timeout=10000")
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(20000)")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,12 +94,12 @@ func (m *machine) with(pairs ...string) *machine {
 
 func (m *machine) data() string { return filepath.Join(m.folder, "flowlatch-data") }
 
-// database is how a test opens the database itself.
+// database is how a test opens the database itself, beside programs that write to it.
 func (m *machine) database() (driver, dsn string) {
 	if url := m.env["FLOWLATCH_DATABASE_URL"]; url != "" {
 		return "pgx", url
 	}
-	return "sqlite", "file:" + m.data() + "/flowlatch.db"
+	return "sqlite", "file:" + m.data() + "/flowlatch.db?_pragma=busy_timeout(20000)&_txlock=immediate"
 }
 
 func (m *machine) command(ctx context.Context, args ...string) *exec.Cmd {

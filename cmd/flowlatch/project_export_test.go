@@ -142,7 +142,7 @@ func TestExportPassesOverAKeyThatDoesNotOpen(t *testing.T) {
 // spoil alters the sealed keys of an assistant in the SQLite file.
 func (m *machine) spoil(name string) {
 	m.t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(m.data(), "flowlatch.db"))
+	db, err := sql.Open(m.database())
 	if err != nil {
 		m.t.Fatal(err)
 	}
