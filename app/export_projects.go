@@ -82,11 +82,11 @@ func (s *Service) export(ctx context.Context, call Call, p domain.Project, seale
 		if !there && slot == domain.SlotSecondary {
 			continue
 		}
-		key, err := s.ports.Cipher.Open(kept, domain.BindKey(p.ID, slot, s.ports.Voiceflow.Origin()))
+		key, err := s.openKey(p, slot, kept)
 		switch {
 		case err == nil:
 			out.Keys[slot] = key
-		case domain.KindOf(err) == domain.Corrupt:
+		case domain.KindOf(err) == domain.NeedsReentry:
 			out.Unopened = append(out.Unopened, slot)
 		default:
 			return err

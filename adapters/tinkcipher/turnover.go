@@ -22,21 +22,11 @@ const SealsWithin = 10 * time.Second
 // the primary one when known has returned. Killed in between, it leaves a key that only
 // opens. Where known fails that key stays too, since what was sealed with it may be stored.
 func (c *Cipher) Rotate(ctx context.Context, known func(seal func(domain.Secret, domain.Binding) (domain.Sealed, error)) error) (domain.KeyID, error) {
-	if err := c.ready(ctx); err != nil {
-		return "", err
-	}
-	if c.file == nil {
-		return "", notFromHere("the keyset in " + c.name + " is")
-	}
-	unlock, err := c.file.lock(ctx)
+	r, unlock, err := c.begin(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	r, err := c.file.read()
-	if err != nil {
-		return "", err
-	}
 	m := keyset.NewManagerFromHandle(r.handle)
 	id, err := m.Add(aead.AES256GCMKeyTemplate())
 	if err != nil {
@@ -62,6 +52,25 @@ func (c *Cipher) Rotate(ctx context.Context, known func(seal func(domain.Secret,
 	return keyID(id), nil
 }
 
+// begin begins a change of the file: it is what is in it, and nobody else changes it until
+// unlock.
+func (c *Cipher) begin(ctx context.Context) (r *ring, unlock func(), err error) {
+	if err := c.ready(ctx); err != nil {
+		return nil, nil, err
+	}
+	if c.file == nil {
+		return nil, nil, notFromHere("the keyset in " + c.name + " is")
+	}
+	if unlock, err = c.file.lock(ctx); err != nil {
+		return nil, nil, err
+	}
+	if r, err = c.file.read(); err != nil {
+		unlock()
+		return nil, nil, err
+	}
+	return r, unlock, nil
+}
+
 // promoted is the keyset of m with that key as the primary one.
 func promoted(m *keyset.Manager, id uint32) (*ring, error) {
 	if err := m.SetPrimary(id); err != nil {
@@ -74,21 +83,11 @@ func promoted(m *keyset.Manager, id uint32) (*ring, error) {
 // SealsWithin ago, since until then something may be stored that was sealed with a key that
 // was the primary one.
 func (c *Cipher) Retire(ctx context.Context, keys []domain.KeyID, allow func(keys []domain.KeyID) error) ([]domain.KeyID, error) {
-	if err := c.ready(ctx); err != nil {
-		return nil, err
-	}
-	if c.file == nil {
-		return nil, notFromHere("the keyset in " + c.name + " is")
-	}
-	unlock, err := c.file.lock(ctx)
+	r, unlock, err := c.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	r, err := c.file.read()
-	if err != nil {
-		return nil, err
-	}
 	if keys, err = r.retirable(keys); err != nil || len(keys) == 0 {
 		return nil, err
 	}
