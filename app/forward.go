@@ -296,7 +296,7 @@ func (f *forwarding) userIDs() domain.UserIDs {
 	own := map[string]string{} // of what was bound in this call: a user id and a session's
 	return domain.UserIDs{
 		Bind: func(text string) (string, error) {
-			bound, err := f.ports.Pseudonyms.Of(text, f.pseudonyms, to)
+			bound, err := f.ports.Pseudonyms.Bind(text, f.pseudonyms, to)
 			if err == nil {
 				own[bound] = text
 			}
@@ -307,7 +307,7 @@ func (f *forwarding) userIDs() domain.UserIDs {
 			if text, made := own[bound]; made {
 				return text, true
 			}
-			return f.ports.Pseudonyms.Text(bound, f.pseudonyms, to)
+			return f.ports.Pseudonyms.Unbind(bound, f.pseudonyms, to)
 		},
 	}
 }

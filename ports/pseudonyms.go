@@ -2,23 +2,23 @@ package ports
 
 import "github.com/flowlatch/flowlatch/domain"
 
-// Pseudonyms turns texts into others that say nothing, and back, without keeping
-// anything. The key decides: under the same key a text has the same pseudonym for ever, on
-// every instance.
+// Pseudonyms replaces user ids with pseudonyms, and turns pseudonyms back. It stores
+// nothing. Under the same key and binding, a text has the same pseudonym on every instance,
+// for ever.
 type Pseudonyms interface {
-	// NewKey makes a key from randomness of its own.
+	// NewKey makes a random key.
 	NewKey() (domain.Secret, error)
 
-	// Of returns the pseudonym of text, 1 to domain.MaxOwnUserID bytes, under the key and
-	// the binding: up to 128 letters, digits, - and _ (RFC 4648, section 5), which begin with
-	// domain.PseudonymPrefix, equal for equal texts and bindings, and different otherwise.
-	// Nobody can tell the text from it, or make it from the text, without the key. It is
-	// Corrupt for what is no key of NewKey's, and Invalid for a text of another length and
-	// for the zero Binding.
-	Of(text string, key domain.Secret, to domain.Binding) (string, error)
+	// Bind returns the pseudonym of text under the key and the binding. The text has 1 to
+	// domain.MaxOwnUserID bytes. The pseudonym has up to 128 letters, digits, - and _
+	// (RFC 4648, section 5), and begins with domain.PseudonymPrefix. Equal texts and
+	// bindings give equal pseudonyms; all others give different ones. Without the key,
+	// nobody can compute one from the other. Returns Corrupt if the key was not made by
+	// NewKey. Returns Invalid for a text of another length and for the zero Binding.
+	Bind(text string, key domain.Secret, to domain.Binding) (string, error)
 
-	// Text reverses Of where it can: for every text of up to 64 bytes. It says no for what
-	// is no pseudonym under the key and the binding, and may say no for that of a longer
-	// text.
-	Text(pseudonym string, key domain.Secret, to domain.Binding) (text string, ok bool)
+	// Unbind returns the text that Bind was given. It does so for every text of up to 64
+	// bytes, and may return false for a longer one. It returns false for anything that is
+	// not a pseudonym under the key and the binding.
+	Unbind(pseudonym string, key domain.Secret, to domain.Binding) (text string, ok bool)
 }

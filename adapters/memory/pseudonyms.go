@@ -17,8 +17,8 @@ import (
 
 var _ ports.Pseudonyms = (*Pseudonyms)(nil)
 
-// Pseudonyms is a ports.Pseudonyms for tests: a text is encrypted under a nonce that is a
-// MAC of it, which makes one pseudonym of one text. It keeps nothing, and is safe for
+// Pseudonyms is a ports.Pseudonyms for tests. It encrypts a text under a nonce that is a MAC
+// of the text, so that one text has one pseudonym. It stores nothing. It is safe for
 // concurrent use.
 type Pseudonyms struct{}
 
@@ -27,8 +27,8 @@ func NewPseudonyms() *Pseudonyms { return &Pseudonyms{} }
 
 const (
 	pseudonymKey = "memory-pseudonyms:" // begins each key, before 32 bytes in hex
-	// longestText is what fits, behind the nonce, into the 128 characters of a pseudonym.
-	// Of longer texts there is only a MAC.
+	// longestText is how many bytes fit, after the nonce, into the 128 characters of a
+	// pseudonym. The pseudonym of a longer text is only a MAC.
 	longestText = (128-len(domain.PseudonymPrefix))*6/8 - aes.BlockSize
 )
 
@@ -39,15 +39,15 @@ func (*Pseudonyms) NewKey() (domain.Secret, error) {
 	return domain.NewSecret(pseudonymKey + hex.EncodeToString(b[:])), nil
 }
 
-// Of returns the pseudonym of text. It is Corrupt for what is no key, and Invalid for an
-// empty text, one longer than domain.MaxOwnUserID and the zero Binding.
-func (p *Pseudonyms) Of(text string, key domain.Secret, to domain.Binding) (string, error) {
+// Bind returns the pseudonym of text. Returns Corrupt if key is not one of NewKey. Returns
+// Invalid for an empty text, for one longer than domain.MaxOwnUserID and for the zero Binding.
+func (p *Pseudonyms) Bind(text string, key domain.Secret, to domain.Binding) (string, error) {
 	if text == "" || len(text) > domain.MaxOwnUserID || to == (domain.Binding{}) {
 		return "", &domain.Error{Kind: domain.Invalid, Public: "there is no pseudonym of this text"}
 	}
 	k, ok := pseudonymKeyOf(key)
 	if !ok {
-		return "", &domain.Error{Kind: domain.Corrupt, Public: "the key of the pseudonyms is none"}
+		return "", &domain.Error{Kind: domain.Corrupt, Public: "the key of the pseudonyms is invalid"}
 	}
 	if len(text) > longestText {
 		return encodePseudonym(k.mac("long", text, to)), nil
@@ -56,8 +56,8 @@ func (p *Pseudonyms) Of(text string, key domain.Secret, to domain.Binding) (stri
 	return encodePseudonym(append(slices.Clone(nonce), k.crypt(nonce, text)...)), nil
 }
 
-// Text returns the text whose pseudonym it is, for texts of at most 77 bytes.
-func (p *Pseudonyms) Text(pseudonym string, key domain.Secret, to domain.Binding) (string, bool) {
+// Unbind returns the text of the pseudonym, for texts of at most 77 bytes.
+func (p *Pseudonyms) Unbind(pseudonym string, key domain.Secret, to domain.Binding) (string, bool) {
 	k, ok := pseudonymKeyOf(key)
 	encoded, ours := strings.CutPrefix(pseudonym, domain.PseudonymPrefix)
 	b, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
@@ -66,8 +66,8 @@ func (p *Pseudonyms) Text(pseudonym string, key domain.Secret, to domain.Binding
 	}
 	nonce := b[:aes.BlockSize]
 	text := string(k.crypt(nonce, string(b[aes.BlockSize:])))
-	// The decoder passes over line breaks, so the pseudonym is compared as it was given.
-	if again, err := p.Of(text, key, to); err != nil || again != pseudonym {
+	// The decoder ignores line breaks, so the pseudonym is compared as it was given.
+	if again, err := p.Bind(text, key, to); err != nil || again != pseudonym {
 		return "", false
 	}
 	return text, true
@@ -81,7 +81,7 @@ func pseudonymKeyOf(key domain.Secret) (pseudonymKeyBytes, bool) {
 	return b, ours && err == nil && len(b) == sha256.Size
 }
 
-// mac is of the text, and of what it is for.
+// mac returns the MAC of the text and its binding, under a key for that use.
 func (k pseudonymKeyBytes) mac(use, text string, to domain.Binding) []byte {
 	h := hmac.New(sha256.New, k.derive(use))
 	bound := sha256.Sum256([]byte(to.AssociatedData()))
@@ -101,7 +101,7 @@ func (k pseudonymKeyBytes) crypt(nonce []byte, text string) []byte {
 	return out
 }
 
-// derive is a key of its own for each use.
+// derive returns the key for that use.
 func (k pseudonymKeyBytes) derive(use string) []byte {
 	h := hmac.New(sha256.New, k)
 	_, _ = h.Write([]byte(use))

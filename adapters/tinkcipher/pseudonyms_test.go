@@ -31,9 +31,9 @@ var userIDs = domain.BindUserIDs("01890000-0000-7000-8000-000000000001", domain.
 
 func pseudonymOf(t testing.TB, text string) string {
 	t.Helper()
-	pseudonym, err := tinkcipher.NewPseudonyms().Of(text, pseudonymKey(), userIDs)
+	pseudonym, err := tinkcipher.NewPseudonyms().Bind(text, pseudonymKey(), userIDs)
 	if err != nil {
-		t.Fatalf("Of %q: got error %v, want success", text, err)
+		t.Fatalf("Bind of %q: got error %v, want success", text, err)
 	}
 	return pseudonym
 }
@@ -47,7 +47,7 @@ func TestAPseudonymStaysTheSameForEver(t *testing.T) {
 		strings.Repeat("u", 256): "fl-hEe3Obgd88o6UOXt-VR45RRRadfbISJsrfQIvFrEumqQ",
 	} {
 		if got := pseudonymOf(t, text); got != want {
-			t.Errorf("Of %q: got %s, want %s", text, got, want)
+			t.Errorf("Bind of %q: got %s, want %s", text, got, want)
 		}
 	}
 }
@@ -57,9 +57,9 @@ func TestTextsOfUpTo77BytesComeBackAndLongerOnesDoNot(t *testing.T) {
 	for n := 1; n <= domain.MaxOwnUserID; n++ {
 		text := strings.Repeat("u", n)
 		pseudonym := pseudonymOf(t, text)
-		got, ok := p.Text(pseudonym, pseudonymKey(), userIDs)
+		got, ok := p.Unbind(pseudonym, pseudonymKey(), userIDs)
 		if want := n <= 77; ok != want || ok && got != text {
-			t.Errorf("Text of the pseudonym of %d bytes: got %q, %v, want it to come back: %v", n, got, ok, want)
+			t.Errorf("Unbind of the pseudonym of %d bytes: got %q, %v, want it to come back: %v", n, got, ok, want)
 		}
 		if wantStart := map[bool]string{true: "fl-p", false: "fl-h"}[n <= 77]; !strings.HasPrefix(pseudonym, wantStart) {
 			t.Errorf("the pseudonym of %d bytes: got %s, want it to begin with %s", n, pseudonym, wantStart)
@@ -76,14 +76,14 @@ func TestTheFormsAreNotMistakenForOneAnother(t *testing.T) {
 			if start+rest == pseudonymOf(t, text) {
 				continue
 			}
-			if got, ok := p.Text(start+rest, pseudonymKey(), userIDs); ok {
-				t.Errorf("Text of the pseudonym of %q with %q at its beginning: got %q, want none", text, start, got)
+			if got, ok := p.Unbind(start+rest, pseudonymKey(), userIDs); ok {
+				t.Errorf("Unbind of the pseudonym of %q with %q at its beginning: got %q, want none", text, start, got)
 			}
 		}
 	}
 }
 
-// Of makes none of the empty text, so that one that was made elsewhere is none.
+// Bind refuses the empty text, so its ciphertext from elsewhere is no pseudonym either.
 func TestNoPseudonymIsOfTheEmptyText(t *testing.T) {
 	key, err := base64.StdEncoding.DecodeString(pseudonymKey().Reveal())
 	if err != nil {
@@ -98,8 +98,8 @@ func TestNoPseudonymIsOfTheEmptyText(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, ok := tinkcipher.NewPseudonyms().Text("fl-p"+base64.RawURLEncoding.EncodeToString(sealed), pseudonymKey(), userIDs); ok != want || got != text {
-			t.Errorf("Text of what %q is sealed as: got %q, %v, want %v", text, got, ok, want)
+		if got, ok := tinkcipher.NewPseudonyms().Unbind("fl-p"+base64.RawURLEncoding.EncodeToString(sealed), pseudonymKey(), userIDs); ok != want || got != text {
+			t.Errorf("Unbind of what %q is sealed as: got %q, %v, want %v", text, got, ok, want)
 		}
 	}
 }
@@ -109,13 +109,13 @@ func TestPseudonymsAreAsManyAsTexts(t *testing.T) {
 	text := rapid.StringN(1, 60, domain.MaxOwnUserID)
 	rapid.Check(t, func(t *rapid.T) {
 		one, other := text.Draw(t, "one"), text.Draw(t, "other")
-		first, err := p.Of(one, pseudonymKey(), userIDs)
+		first, err := p.Bind(one, pseudonymKey(), userIDs)
 		if err != nil {
-			t.Fatalf("Of: got error %v, want success", err)
+			t.Fatalf("Bind: got error %v, want success", err)
 		}
-		second, err := p.Of(other, pseudonymKey(), userIDs)
+		second, err := p.Bind(other, pseudonymKey(), userIDs)
 		if err != nil {
-			t.Fatalf("Of: got error %v, want success", err)
+			t.Fatalf("Bind: got error %v, want success", err)
 		}
 		if (one == other) != (first == second) {
 			t.Fatalf("the pseudonyms of %q and %q: got %s and %s", one, other, first, second)
@@ -123,7 +123,7 @@ func TestPseudonymsAreAsManyAsTexts(t *testing.T) {
 	})
 }
 
-// Whatever comes in, a text comes out for exactly what Of makes of it.
+// Whatever comes in, Unbind returns a text exactly for what Bind returned for it.
 func FuzzPseudonym(f *testing.F) {
 	f.Add("ben", pseudonymOf(f, "ben"))
 	f.Add("", "p")
@@ -131,41 +131,41 @@ func FuzzPseudonym(f *testing.F) {
 	f.Add("\xff", pseudonymOf(f, "ben")+"\n")
 	f.Fuzz(func(t *testing.T, text, pseudonym string) {
 		p := tinkcipher.NewPseudonyms()
-		if got, ok := p.Text(pseudonym, pseudonymKey(), userIDs); ok && pseudonymOf(t, got) != pseudonym {
-			t.Fatalf("Text of %q: got %q, whose pseudonym is %q", pseudonym, got, pseudonymOf(t, got))
+		if got, ok := p.Unbind(pseudonym, pseudonymKey(), userIDs); ok && pseudonymOf(t, got) != pseudonym {
+			t.Fatalf("Unbind of %q: got %q, whose pseudonym is %q", pseudonym, got, pseudonymOf(t, got))
 		} else if !ok && got != "" {
-			t.Fatalf("Text of %q: got %q, want none", pseudonym, got)
+			t.Fatalf("Unbind of %q: got %q, want none", pseudonym, got)
 		}
-		made, err := p.Of(text, pseudonymKey(), userIDs)
+		made, err := p.Bind(text, pseudonymKey(), userIDs)
 		if text == "" || len(text) > domain.MaxOwnUserID {
 			if domain.KindOf(err) != domain.Invalid || made != "" {
-				t.Fatalf("Of %d bytes: got %q and error %v, want kind %q", len(text), made, err, domain.Invalid)
+				t.Fatalf("Bind of %d bytes: got %q and error %v, want kind %q", len(text), made, err, domain.Invalid)
 			}
 			return
 		}
 		if err != nil {
-			t.Fatalf("Of %q: got error %v, want success", text, err)
+			t.Fatalf("Bind of %q: got error %v, want success", text, err)
 		}
-		if got, ok := p.Text(made, pseudonymKey(), userIDs); ok != (len(text) <= 77) || ok && got != text {
-			t.Fatalf("Text of the pseudonym of %q: got %q, %v", text, got, ok)
+		if got, ok := p.Unbind(made, pseudonymKey(), userIDs); ok != (len(text) <= 77) || ok && got != text {
+			t.Fatalf("Unbind of the pseudonym of %q: got %q, %v", text, got, ok)
 		}
 	})
 }
 
-func BenchmarkPseudonymOf(b *testing.B) {
+func BenchmarkBind(b *testing.B) {
 	p, key := tinkcipher.NewPseudonyms(), pseudonymKey()
 	for b.Loop() {
-		if _, err := p.Of("01890000-0000-7000-8000-000000000001", key, userIDs); err != nil {
+		if _, err := p.Bind("01890000-0000-7000-8000-000000000001", key, userIDs); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
-func BenchmarkPseudonymText(b *testing.B) {
+func BenchmarkUnbind(b *testing.B) {
 	p, key, pseudonym := tinkcipher.NewPseudonyms(), pseudonymKey(), pseudonymOf(b, "01890000-0000-7000-8000-000000000001")
 	for b.Loop() {
-		if _, ok := p.Text(pseudonym, key, userIDs); !ok {
-			b.Fatal("Text: got none, want the text")
+		if _, ok := p.Unbind(pseudonym, key, userIDs); !ok {
+			b.Fatal("Unbind: got none, want the text")
 		}
 	}
 }

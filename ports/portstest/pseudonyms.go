@@ -27,16 +27,16 @@ func Pseudonyms(t *testing.T, open func(t *testing.T) ports.Pseudonyms) {
 		run  func(t *testing.T, open func(t *testing.T) ports.Pseudonyms)
 	}{
 		{"NewKey makes another key each time", pseudonymsNewKey},
-		{"Of returns up to 128 letters, digits, - and _ that begin with the prefix, for texts of 1 to 256 bytes", pseudonymsForm},
+		{"Bind returns up to 128 letters, digits, - and _ that begin with the prefix, for texts of 1 to 256 bytes", pseudonymsForm},
 		{"pseudonyms are equal for equal texts and bindings, on every instance", pseudonymsSame},
 		{"pseudonyms differ for another text, another binding and another key", pseudonymsDiffer},
 		{"a pseudonym shows nothing of the text", pseudonymsHide},
-		{"Of is Corrupt for what is no key", pseudonymsKey},
-		{"Of is Invalid for a text of another length and for the zero Binding", pseudonymsInvalid},
-		{"Text reverses Of for every text of up to 64 bytes, on every instance", pseudonymsReverse},
-		{"Text says no or the text for a longer one", pseudonymsLong},
-		{"Text says no for every alteration", pseudonymsDamage},
-		{"Text says no under another key and another binding", pseudonymsForeign},
+		{"Bind is Corrupt for an invalid key", pseudonymsKey},
+		{"Bind is Invalid for a text of another length and for the zero Binding", pseudonymsInvalid},
+		{"Unbind reverses Bind for every text of up to 64 bytes, on every instance", pseudonymsReverse},
+		{"Unbind returns the text or false for a longer one", pseudonymsLong},
+		{"Unbind returns false for every alteration", pseudonymsDamage},
+		{"Unbind returns false under another key and another binding", pseudonymsForeign},
 		{"all methods are safe for concurrent use", pseudonymsConcurrent},
 	} {
 		t.Run(s.name, func(t *testing.T) { s.run(t, open) })
@@ -69,16 +69,16 @@ func newPseudonymKey(t *testing.T, p ports.Pseudonyms) domain.Secret {
 
 func pseudonymOf(t *testing.T, p ports.Pseudonyms, text string, key domain.Secret, to domain.Binding) string {
 	t.Helper()
-	pseudonym, err := p.Of(text, key, to)
-	wantNil(t, fmt.Sprintf("Of a text of %d bytes", len(text)), err)
+	pseudonym, err := p.Bind(text, key, to)
+	wantNil(t, fmt.Sprintf("Bind of a text of %d bytes", len(text)), err)
 	return pseudonym
 }
 
-// wantNoText fails the test unless Text says no.
+// wantNoText fails the test unless Unbind returns false.
 func wantNoText(t *testing.T, what string, p ports.Pseudonyms, pseudonym string, key domain.Secret, to domain.Binding) {
 	t.Helper()
-	if text, ok := p.Text(pseudonym, key, to); ok || text != "" {
-		t.Fatalf("Text, %s: got %q, %v, want no text", what, text, ok)
+	if text, ok := p.Unbind(pseudonym, key, to); ok || text != "" {
+		t.Fatalf("Unbind, %s: got %q, %v, want no text", what, text, ok)
 	}
 }
 
@@ -98,13 +98,13 @@ func pseudonymsForm(t *testing.T, open func(t *testing.T) ports.Pseudonyms) {
 	for _, text := range userIDTexts() {
 		got := pseudonymOf(t, p, text, key, anasIDs)
 		if len(got) > maxPseudonym {
-			t.Fatalf("Of a text of %d bytes: got %d characters, want up to %d", len(text), len(got), maxPseudonym)
+			t.Fatalf("Bind of a text of %d bytes: got %d characters, want up to %d", len(text), len(got), maxPseudonym)
 		}
 		if !strings.HasPrefix(got, domain.PseudonymPrefix) {
-			t.Fatalf("Of %q: got %q, want it to begin with %q", text, got, domain.PseudonymPrefix)
+			t.Fatalf("Bind of %q: got %q, want it to begin with %q", text, got, domain.PseudonymPrefix)
 		}
 		if odd := strings.Trim(got, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"); odd != "" {
-			t.Fatalf("Of %q: got %q, want letters, digits, - and _ only", text, got)
+			t.Fatalf("Bind of %q: got %q, want letters, digits, - and _ only", text, got)
 		}
 	}
 }
@@ -154,7 +154,7 @@ func pseudonymsHide(t *testing.T, open func(t *testing.T) ports.Pseudonyms) {
 		}
 		for _, part := range shown {
 			if strings.Contains(strings.ToLower(pseudonym), strings.ToLower(part)) {
-				t.Fatalf("Of %q: got %q, which shows the text as %q", text, pseudonym, part)
+				t.Fatalf("Bind of %q: got %q, which shows the text as %q", text, pseudonym, part)
 			}
 		}
 	}
@@ -170,15 +170,15 @@ func pseudonymsKey(t *testing.T, open func(t *testing.T) ports.Pseudonyms) {
 		"one with a letter more": text + "A", "one with a line break behind it": text + "\n", "one with a line break inside": text[:8] + "\n" + text[8:],
 		"twice one": text + text, "one with NUL in it": text[:8] + "\x00" + text[9:],
 	} {
-		got, err := p.Of("ben", domain.NewSecret(wrong), anasIDs)
-		wantKind(t, "Of under what is no key, "+name, err, domain.Corrupt)
+		got, err := p.Bind("ben", domain.NewSecret(wrong), anasIDs)
+		wantKind(t, "Bind under an invalid key, "+name, err, domain.Corrupt)
 		if got != "" {
-			t.Fatalf("Of under what is no key, %s: got a pseudonym with the error, want none", name)
+			t.Fatalf("Bind under an invalid key, %s: got a pseudonym with the error, want none", name)
 		}
 		if wrong != "" && strings.Contains(err.Error(), wrong) {
-			t.Fatalf("Of under what is no key, %s: got the error %q, which holds it", name, err)
+			t.Fatalf("Bind under an invalid key, %s: got the error %q, which holds it", name, err)
 		}
-		wantNoText(t, "under what is no key, "+name, p, good, domain.NewSecret(wrong), anasIDs)
+		wantNoText(t, "under an invalid key, "+name, p, good, domain.NewSecret(wrong), anasIDs)
 	}
 }
 
@@ -186,16 +186,16 @@ func pseudonymsInvalid(t *testing.T, open func(t *testing.T) ports.Pseudonyms) {
 	p := open(t)
 	key := newPseudonymKey(t, p)
 	for _, text := range []string{"", strings.Repeat("u", domain.MaxOwnUserID+1), strings.Repeat("ü", domain.MaxOwnUserID/2) + "u", strings.Repeat("u", 1<<20)} {
-		got, err := p.Of(text, key, anasIDs)
-		wantKind(t, fmt.Sprintf("Of a text of %d bytes", len(text)), err, domain.Invalid)
+		got, err := p.Bind(text, key, anasIDs)
+		wantKind(t, fmt.Sprintf("Bind of a text of %d bytes", len(text)), err, domain.Invalid)
 		if got != "" {
-			t.Fatalf("Of a text of %d bytes: got a pseudonym with the error, want none", len(text))
+			t.Fatalf("Bind of a text of %d bytes: got a pseudonym with the error, want none", len(text))
 		}
 	}
-	got, err := p.Of("ben", key, domain.Binding{})
-	wantKind(t, "Of a text for the zero Binding", err, domain.Invalid)
+	got, err := p.Bind("ben", key, domain.Binding{})
+	wantKind(t, "Bind of a text for the zero Binding", err, domain.Invalid)
 	if got != "" {
-		t.Fatal("Of a text for the zero Binding: got a pseudonym with the error, want none")
+		t.Fatal("Bind of a text for the zero Binding: got a pseudonym with the error, want none")
 	}
 	wantNoText(t, "for the zero Binding", p, pseudonymOf(t, p, "ben", key, anasIDs), key, domain.Binding{})
 }
@@ -209,9 +209,9 @@ func pseudonymsReverse(t *testing.T, open func(t *testing.T) ports.Pseudonyms) {
 		}
 		pseudonym := pseudonymOf(t, one, text, key, anasIDs)
 		for name, p := range map[string]ports.Pseudonyms{"the same instance": one, "another instance": other} {
-			got, ok := p.Text(pseudonym, key, anasIDs)
+			got, ok := p.Unbind(pseudonym, key, anasIDs)
 			if !ok || got != text {
-				t.Fatalf("Text on %s: got %q, %v, want %q", name, got, ok, text)
+				t.Fatalf("Unbind on %s: got %q, %v, want %q", name, got, ok, text)
 			}
 		}
 	}
@@ -222,9 +222,9 @@ func pseudonymsLong(t *testing.T, open func(t *testing.T) ports.Pseudonyms) {
 	p := open(t)
 	key := newPseudonymKey(t, p)
 	for _, text := range userIDTexts() {
-		got, ok := p.Text(pseudonymOf(t, p, text, key, anasIDs), key, anasIDs)
+		got, ok := p.Unbind(pseudonymOf(t, p, text, key, anasIDs), key, anasIDs)
 		if ok && got != text || !ok && got != "" {
-			t.Fatalf("Text of the pseudonym of %d bytes: got %q, %v, want the text or nothing", len(text), got, ok)
+			t.Fatalf("Unbind of the pseudonym of %d bytes: got %q, %v, want the text or nothing", len(text), got, ok)
 		}
 	}
 }
@@ -260,12 +260,12 @@ func pseudonymsConcurrent(t *testing.T, open func(t *testing.T) ports.Pseudonyms
 		to := domain.BindUserIDs(projectID(i), actorAna)
 		for n := range 16 {
 			want := fmt.Sprintf("user %d of %d", n, i)
-			pseudonym, err := p.Of(want, key, to)
+			pseudonym, err := p.Bind(want, key, to)
 			if err != nil {
 				problems[i] = err
 				return
 			}
-			if got, ok := p.Text(pseudonym, key, to); !ok || got != want {
+			if got, ok := p.Unbind(pseudonym, key, to); !ok || got != want {
 				problems[i] = errors.New("another text came out than went in")
 				return
 			}
