@@ -31,6 +31,7 @@ type Ports struct {
 	Installation  ports.Installation
 	Sealings      ports.Sealings
 	Cipher        ports.Cipher
+	Keyring       ports.Keyring // of the keyset that Cipher seals with
 	Cookies       ports.Cookies
 	Pseudonyms    ports.Pseudonyms
 	Voiceflow     ports.Voiceflow
@@ -85,8 +86,8 @@ type Service struct {
 // sealed, as after a rotation by hand, is sealed anew. A database that can't be reached is Unavailable.
 func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 	if p.Projects == nil || p.Sessions == nil || p.Access == nil || p.Conversations == nil || p.Usage == nil || p.AuditLog == nil ||
-		p.Installation == nil || p.Sealings == nil || p.Cipher == nil || p.Cookies == nil || p.Pseudonyms == nil || p.Voiceflow == nil {
-		return nil, errors.New("app: Projects, Sessions, Access, Conversations, Usage, AuditLog, Installation, Sealings, Cipher, Cookies, Pseudonyms and Voiceflow must be given")
+		p.Installation == nil || p.Sealings == nil || p.Cipher == nil || p.Keyring == nil || p.Cookies == nil || p.Pseudonyms == nil || p.Voiceflow == nil {
+		return nil, errors.New("app: Projects, Sessions, Access, Conversations, Usage, AuditLog, Installation, Sealings, Cipher, Keyring, Cookies, Pseudonyms and Voiceflow must be given")
 	}
 	if own := p.Users != nil; own != (p.Callers != nil) || own != (p.AccessTokens != nil) || own != (p.Passwords != nil) || own != (p.Attempts != nil) {
 		return nil, errors.New("app: Users, Callers, AccessTokens, Passwords and Attempts are given together or not at all")
@@ -128,7 +129,7 @@ func (s *Service) recognise(ctx context.Context) func(domain.Installation) (doma
 	return func(is domain.Installation) (domain.Installation, error) {
 		origin := s.ports.Voiceflow.Origin()
 		if is.Known.IsZero() {
-			err := s.ports.Cipher.Prepare(ctx, true)
+			err := s.ports.Keyring.Prepare(ctx, true)
 			if err == nil {
 				is.Known, err = s.ports.Cipher.Seal(domain.NewSecret(knownValue), domain.BindKnownValue(origin))
 			}
@@ -142,7 +143,7 @@ func (s *Service) recognise(ctx context.Context) func(domain.Installation) (doma
 			return domain.Installation{}, &domain.Error{Kind: domain.Conflict, Public: "the keys in this database are for Voiceflow at " +
 				string(is.Origin) + ", and this service is set to send keys to " + string(origin) + "; correct the setting or use another database"}
 		}
-		if err := s.ports.Cipher.Prepare(ctx, false); err != nil {
+		if err := s.ports.Keyring.Prepare(ctx, false); err != nil {
 			return domain.Installation{}, &domain.Error{Kind: domain.KindOf(err), Cause: err,
 				Public: "this database wants the keyset with key " + string(is.Known.Key)}
 		}
@@ -160,10 +161,10 @@ func (s *Service) recognise(ctx context.Context) func(domain.Installation) (doma
 // underCurrentKey seals what the current key has not sealed anew, so that no keyset is
 // taken for the one of this database that lacks that key.
 func (s *Service) underCurrentKey(ctx context.Context, is domain.Installation) (domain.Installation, error) {
-	if err := s.ports.Cipher.Refresh(ctx); err != nil {
+	if err := s.ports.Keyring.Refresh(ctx); err != nil {
 		return domain.Installation{}, err
 	}
-	current := s.ports.Cipher.Keys()[0]
+	current := s.ports.Keyring.Keys()[0]
 	if is.Known.Key == current && is.Pseudonyms.Key == current {
 		return is, nil
 	}

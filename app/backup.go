@@ -54,10 +54,10 @@ func (s *Service) Backup(ctx context.Context, call Call, to io.Writer) (BackupIn
 		return BackupInfo{}, err
 	}
 	// What another instance sealed meanwhile may be in it.
-	if err := s.ports.Cipher.Refresh(ctx); err != nil {
+	if err := s.ports.Keyring.Refresh(ctx); err != nil {
 		return BackupInfo{}, err
 	}
-	info.Rows, info.Keys = w.counts, neededKeys(w.keys, s.ports.Cipher.Keys())
+	info.Rows, info.Keys = w.counts, neededKeys(w.keys, s.ports.Keyring.Keys())
 	return info, w.finish(backupEnd{Rows: w.rows, Keys: info.Keys}, func(digest string) (domain.Sealed, error) {
 		return s.ports.Cipher.Seal(domain.NewSecret(digest), domain.BindBackup())
 	})

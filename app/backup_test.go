@@ -45,7 +45,8 @@ func (w *world) backup(t *testing.T) ([]byte, app.BackupInfo) {
 // target is where a backup of w may be restored: an empty store on the same keyset.
 func (w *world) target() (*memory.Store, app.Ports) {
 	store := memory.New(w.now)
-	return store, app.Ports{Cipher: w.cipher.Another(), Voiceflow: w.voiceflow, Clock: w.now}
+	cipher := w.cipher.Another()
+	return store, app.Ports{Cipher: cipher, Keyring: cipher, Voiceflow: w.voiceflow, Clock: w.now}
 }
 
 // restore opens a backup and restores it into store.
@@ -222,7 +223,7 @@ func TestABackupWantsItsKeyset(t *testing.T) {
 	}
 	store, p := w.target()
 
-	foreign := memory.NewCipher()
+	foreign, lost := memory.NewCipher(), memory.NewCipher()
 	if err := foreign.Prepare(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
@@ -231,8 +232,8 @@ func TestABackupWantsItsKeyset(t *testing.T) {
 		kind   domain.Kind
 		says   []string
 	}{
-		"another keyset": {func(p *app.Ports) { p.Cipher = foreign }, domain.Corrupt, []string{string(first), string(second), "has not"}},
-		"no keyset":      {func(p *app.Ports) { p.Cipher = memory.NewCipher() }, domain.Corrupt, []string{string(first), string(second), "gone"}},
+		"another keyset": {func(p *app.Ports) { p.Cipher, p.Keyring = foreign, foreign }, domain.Corrupt, []string{string(first), string(second), "has not"}},
+		"no keyset":      {func(p *app.Ports) { p.Cipher, p.Keyring = lost, lost }, domain.Corrupt, []string{string(first), string(second), "gone"}},
 		"another Voiceflow": {func(p *app.Ports) { p.Voiceflow = &voiceflow{origin: "https://other.test"} }, domain.Conflict,
 			[]string{"https://other.test", "https://api.voiceflow.test"}},
 	} {

@@ -32,7 +32,7 @@ func (s *Service) KeyStatus(ctx context.Context, call Call) (KeysInUse, error) {
 	if err := call.Caller.MayManage(); err != nil {
 		return KeysInUse{}, err
 	}
-	if err := s.ports.Cipher.Refresh(ctx); err != nil {
+	if err := s.ports.Keyring.Refresh(ctx); err != nil {
 		return KeysInUse{}, err
 	}
 	var out KeysInUse
@@ -55,7 +55,7 @@ func (s *Service) KeyStatus(ctx context.Context, call Call) (KeysInUse, error) {
 	if err != nil {
 		return KeysInUse{}, err
 	}
-	all := s.ports.Cipher.Keys()
+	all := s.ports.Keyring.Keys()
 	needed := neededBy(all, uses)
 	for i, id := range all {
 		use := needed[id]

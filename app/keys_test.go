@@ -565,11 +565,11 @@ func TestRetireTellsWhatItHasEnded(t *testing.T) {
 	}
 }
 
-// wornOut is a Cipher that can't write its keyset.
-type wornOut struct{ ports.Cipher }
+// wornOut is a Keyring that can't write its keyset.
+type wornOut struct{ ports.Keyring }
 
 func (c wornOut) Retire(ctx context.Context, keys []domain.KeyID, allow func([]domain.KeyID) error) ([]domain.KeyID, error) {
-	_, err := c.Cipher.Retire(ctx, keys, func(keys []domain.KeyID) error { return errors.Join(allow(keys), errBoom) })
+	_, err := c.Keyring.Retire(ctx, keys, func(keys []domain.KeyID) error { return errors.Join(allow(keys), errBoom) })
 	return nil, err
 }
 
@@ -580,7 +580,7 @@ func TestARetirementThatFailsIsRecordedAsThat(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := w.ports()
-	p.Cipher = wornOut{w.cipher}
+	p.Keyring = wornOut{w.cipher}
 	s, before := w.open(t, p), len(w.store.Records())
 	if _, err := s.RetireKeys(t.Context(), w.operator(t), nil, true); !errors.Is(err, errBoom) {
 		t.Errorf("got error %v, want %v", err, errBoom)

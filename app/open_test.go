@@ -14,7 +14,7 @@ import (
 
 func TestOpenRecognisesItsKeyset(t *testing.T) {
 	w := newWorld(t)
-	foreign := memory.NewCipher()
+	another, foreign, lost := w.cipher.Another(), memory.NewCipher(), memory.NewCipher()
 	if err := foreign.Prepare(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
@@ -25,9 +25,9 @@ func TestOpenRecognisesItsKeyset(t *testing.T) {
 		says   []string
 	}{
 		{"the same keyset opens", func(*app.Ports) {}, "", nil},
-		{"another instance on the same keyset opens", func(p *app.Ports) { p.Cipher = w.cipher.Another() }, "", nil},
-		{"another keyset is refused, and the right one is named", func(p *app.Ports) { p.Cipher = foreign }, domain.Corrupt, []string{"keyset", "with key "}},
-		{"a keyset that is lost is not made anew", func(p *app.Ports) { p.Cipher = memory.NewCipher() }, domain.Corrupt, []string{"wants the keyset with key "}},
+		{"another instance on the same keyset opens", func(p *app.Ports) { p.Cipher, p.Keyring = another, another }, "", nil},
+		{"another keyset is refused, and the right one is named", func(p *app.Ports) { p.Cipher, p.Keyring = foreign, foreign }, domain.Corrupt, []string{"keyset", "with key "}},
+		{"a keyset that is lost is not made anew", func(p *app.Ports) { p.Cipher, p.Keyring = lost, lost }, domain.Corrupt, []string{"wants the keyset with key "}},
 		{"another Voiceflow is refused, and both are named", func(p *app.Ports) { p.Voiceflow = &voiceflow{origin: "https://other.test"} },
 			domain.Conflict, []string{"https://other.test", "https://api.voiceflow.test"}},
 	} {
@@ -53,6 +53,7 @@ func TestOpenWantsItsPorts(t *testing.T) {
 		"no installation":    func(p *app.Ports) { p.Installation = nil },
 		"no sealings":        func(p *app.Ports) { p.Sealings = nil },
 		"no cipher":          func(p *app.Ports) { p.Cipher = nil },
+		"no keyring":         func(p *app.Ports) { p.Keyring = nil },
 		"no cookies":         func(p *app.Ports) { p.Cookies = nil },
 		"no Voiceflow":       func(p *app.Ports) { p.Voiceflow = nil },
 		"users, no callers":  func(p *app.Ports) { p.Callers = nil },

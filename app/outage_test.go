@@ -29,7 +29,7 @@ func (o *outage) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error)
 func TestAnOutageOfTheKeysetSaysNothingOfWhatIsSealed(t *testing.T) {
 	w := newWorld(t)
 	cipher, p := &outage{Cipher: w.cipher}, w.ports()
-	p.Cipher, p.Cookies = cipher, sealedcookie.New(cipher)
+	p.Cipher, p.Keyring, p.Cookies = cipher, cipher, sealedcookie.New(cipher)
 	w.Service = w.open(t, p)
 	bot := w.project(t, "Bot", versionID)
 	w.voiceflow.forwardTo(fine)

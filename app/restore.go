@@ -24,15 +24,15 @@ type Backup struct {
 	ports Ports
 }
 
-// OpenBackup reads a backup to its end, from where from stands, and looks whether it can
-// be restored with the ports Cipher and Voiceflow; the others are not looked at, but for
-// Clock and Random. It is Corrupt for a file of which any byte was changed or is missing,
-// for a keyset that lacks a key it takes, which is named, and for one that did not make
-// the backup. It is Conflict for a backup of a newer program and for another Voiceflow. A
-// keyset is never made.
+// OpenBackup reads a backup to its end, from the current position of from, and checks
+// whether it can be restored. It needs the ports Cipher, Keyring and Voiceflow, uses Clock
+// and Random, and ignores the others. It never makes a keyset. Returns Corrupt if any byte
+// of the file was changed or is missing, if the keyset lacks a key that the backup needs,
+// which is named, or if another keyset made the backup. Returns Conflict for a backup of a
+// newer program and for one of another Voiceflow.
 func OpenBackup(ctx context.Context, p Ports, from io.ReadSeeker) (*Backup, error) {
-	if p.Cipher == nil || p.Voiceflow == nil {
-		return nil, errors.New("app: Cipher and Voiceflow must be given")
+	if p.Cipher == nil || p.Keyring == nil || p.Voiceflow == nil {
+		return nil, errors.New("app: Cipher, Keyring and Voiceflow must be given")
 	}
 	if p.Clock == nil {
 		p.Clock = time.Now
@@ -86,10 +86,10 @@ func archivedInstallation(row domain.ArchiveRow) domain.Installation {
 // recognise looks whether the keyset is the one that the backup takes.
 func (b *Backup) recognise(ctx context.Context, is domain.Installation) error {
 	wants := "this backup takes the keyset with the keys " + b.Info.KeyNames()
-	if err := b.ports.Cipher.Prepare(ctx, false); err != nil {
+	if err := b.ports.Keyring.Prepare(ctx, false); err != nil {
 		return &domain.Error{Kind: domain.KindOf(err), Public: wants, Cause: err}
 	}
-	has := b.ports.Cipher.Keys()
+	has := b.ports.Keyring.Keys()
 	lacks := slices.DeleteFunc(slices.Clone(b.Info.Keys), func(id domain.KeyID) bool { return slices.Contains(has, id) })
 	if len(lacks) > 0 {
 		return &domain.Error{Kind: domain.Corrupt, Public: wants + ", and the keyset that is set has not " + keyNames(lacks)}

@@ -31,7 +31,7 @@ func (s *Service) RetireKeys(ctx context.Context, call Call, keys []domain.KeyID
 	}
 	var out Retired
 	var recorded []domain.KeyID
-	retired, err := s.ports.Cipher.Retire(ctx, keys, func(keys []domain.KeyID) error {
+	retired, err := s.ports.Keyring.Retire(ctx, keys, func(keys []domain.KeyID) error {
 		if err := s.mayRetire(ctx, call, keys, endSessions, &out); err != nil {
 			return err
 		}
@@ -73,10 +73,10 @@ func (s *Service) mayRetire(ctx context.Context, call Call, keys []domain.KeyID,
 	if err != nil {
 		return err
 	}
-	if err := s.ports.Cipher.Refresh(ctx); err != nil {
+	if err := s.ports.Keyring.Refresh(ctx); err != nil {
 		return err
 	}
-	all := s.ports.Cipher.Keys()
+	all := s.ports.Keyring.Keys()
 	if endSessions && len(rows) == 0 {
 		out.Ended, err = s.endSealedBy(ctx, call, all, keys, uses)
 		return err

@@ -37,12 +37,12 @@ func (s *Service) RewrapKeys(ctx context.Context, call Call, dryRun bool, progre
 		progress = func(int, int) {}
 	}
 	var out Rewrapped
-	err := s.ports.Cipher.Refresh(ctx)
+	err := s.ports.Keyring.Refresh(ctx)
 	// Somebody may add a key meanwhile, and then it is that one that counts.
-	for err == nil && s.ports.Cipher.Keys()[0] != out.Key {
-		out.Key, out.Unopened = s.ports.Cipher.Keys()[0], nil
+	for err == nil && s.ports.Keyring.Keys()[0] != out.Key {
+		out.Key, out.Unopened = s.ports.Keyring.Keys()[0], nil
 		if err = s.rewrapAll(ctx, call, dryRun, progress, &out); err == nil {
-			err = s.ports.Cipher.Refresh(ctx)
+			err = s.ports.Keyring.Refresh(ctx)
 		}
 	}
 	if out.Key == "" {

@@ -16,7 +16,7 @@ func (s *Service) RotateKeys(ctx context.Context, call Call) (domain.KeyID, erro
 	if err := call.Caller.MayManage(); err != nil {
 		return "", err
 	}
-	key, err := s.ports.Cipher.Rotate(ctx, func(seal func(domain.Secret, domain.Binding) (domain.Sealed, error)) error {
+	key, err := s.ports.Keyring.Rotate(ctx, func(seal func(domain.Secret, domain.Binding) (domain.Sealed, error)) error {
 		return s.makeKnown(ctx, call, seal)
 	})
 	if err != nil {

@@ -121,7 +121,7 @@ func TestTheKeysetOfBeforeARotationIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := w.ports()
-	p.Cipher = before
+	p.Cipher, p.Keyring = before, before
 	_, err = app.Open(t.Context(), p, app.Options{})
 	wantKind(t, err, domain.Corrupt)
 	if err == nil || !strings.Contains(err.Error(), "wants the one with key "+string(key)) {
@@ -169,7 +169,7 @@ func TestOpenSealsTheKnownValueAnewAfterARotationByHand(t *testing.T) {
 	}
 }
 
-// startingBeside is a cipher in whose rotation a start-up check comes between what makes
+// startingBeside is a keyring in whose rotation a start-up check comes between what makes
 // the new key known and the moment at which it seals.
 type startingBeside struct {
 	*memory.Cipher
@@ -188,10 +188,10 @@ func TestAStartInTheMiddleOfARotationUndoesNothing(t *testing.T) {
 	w := newWorld(t)
 	p := w.ports()
 	started := false
-	p.Cipher = startingBeside{w.cipher, func() {
+	p.Keyring = startingBeside{w.cipher, func() {
 		beside := w.ports()
-		beside.Cipher = w.cipher.Another()
-		beside.Cookies = sealedcookie.New(beside.Cipher)
+		another := w.cipher.Another()
+		beside.Cipher, beside.Keyring, beside.Cookies = another, another, sealedcookie.New(another)
 		w.open(t, beside)
 		started = true
 	}}
@@ -239,7 +239,7 @@ func TestARotationGetsOverChangesBesideIt(t *testing.T) {
 	}
 }
 
-// looked is a cipher that tells when it is refreshed.
+// looked is a keyring that tells when it is refreshed.
 type looked struct {
 	*memory.Cipher
 	refreshed chan struct{}
@@ -256,7 +256,7 @@ func (c looked) Refresh(ctx context.Context) error {
 func TestRunTakesOverWhatOthersHaveMadeOfTheKeyset(t *testing.T) {
 	w := newWorld(t)
 	p, refreshed := w.ports(), make(chan struct{})
-	p.Cipher = looked{w.cipher, refreshed}
+	p.Keyring = looked{w.cipher, refreshed}
 	s := w.open(t, p)
 	ctx, stop := context.WithCancel(t.Context())
 	ran := make(chan struct{})

@@ -52,7 +52,7 @@ func (s *Service) Run(ctx context.Context, failed func(what string, err error)) 
 	every(youngUse, "look whether open calls may go on", s.EndLostUses)
 	every(time.Second, "store the counts of usage", s.FlushUsage)
 	// Whoever seals looks at the keyset by itself, so nothing waits for the rest to be over.
-	every(time.Second, "read the keyset again", s.resting(s.ports.Cipher.Refresh))
+	every(time.Second, "read the keyset again", s.resting(s.ports.Keyring.Refresh))
 	every(time.Second, "put refusals into the audit", func(ctx context.Context) error {
 		return s.FlushRefusals(ctx, false)
 	})

@@ -72,9 +72,9 @@ func TestRunStoresWhatWasCountedAndTellsWhatItCouldNotDo(t *testing.T) {
 	}
 }
 
-// unrefreshed is a cipher that can't be refreshed.
+// unrefreshed is a keyring that can't be refreshed.
 type unrefreshed struct {
-	ports.Cipher
+	ports.Keyring
 	err error
 }
 
@@ -97,10 +97,10 @@ func TestRunTellsOnceAMinuteWhatNeedsAnOperator(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			errs := map[string]error{broken: &domain.Error{Kind: domain.Corrupt}, down: &domain.Error{Kind: domain.Unavailable}}
-			cipher, p := &unrefreshed{Cipher: w.cipher}, w.ports()
-			p.Cipher, p.AuditLog = cipher, unchained{p.AuditLog, errs[chain]}
+			keyring, p := &unrefreshed{Keyring: w.cipher}, w.ports()
+			p.Keyring, p.AuditLog = keyring, unchained{p.AuditLog, errs[chain]}
 			s := w.open(t, p)
-			cipher.err = errs[keyset]
+			keyring.err = errs[keyset]
 			told, ran := make(chan string, 1000), make(chan struct{})
 			ctx, stop := context.WithCancel(t.Context())
 			go func() {

@@ -12,7 +12,7 @@ import (
 func (s *Service) SealAssistantAnew(ctx context.Context, c domain.Caller, cookie string) Cookie {
 	// Nothing is opened where no other key can have sealed it, which is so nearly always, and
 	// nothing is looked up for one that may stay.
-	if len(s.ports.Cipher.Keys()) < 2 {
+	if len(s.ports.Keyring.Keys()) < 2 {
 		return Cookie{}
 	}
 	_, by, err := s.ports.Cookies.Open(domain.AssistantSession, cookie)
@@ -34,7 +34,7 @@ func (s *Service) sealAnew(ctx context.Context, session domain.Session, version 
 		return Cookie{}
 	}
 	// An instance that has yet to hear of a rotation would go back to the older key.
-	if err := s.ports.Cipher.Refresh(ctx); err != nil || by == s.sealingKey() {
+	if err := s.ports.Keyring.Refresh(ctx); err != nil || by == s.sealingKey() {
 		return Cookie{}
 	}
 	cookie, _, err := s.cookie(session, version)
@@ -52,14 +52,14 @@ func (s *Service) markSealed(ctx context.Context, session domain.Session, by dom
 	if by == session.SealedBy {
 		return
 	}
-	if err := s.ports.Cipher.Refresh(ctx); err == nil && by == s.sealingKey() {
+	if err := s.ports.Keyring.Refresh(ctx); err == nil && by == s.sealingKey() {
 		_ = s.ports.Sessions.MarkSealed(ctx, session.ID, by)
 	}
 }
 
 // sealingKey is the key that seals now, as far as this instance knows.
 func (s *Service) sealingKey() domain.KeyID {
-	if keys := s.ports.Cipher.Keys(); len(keys) > 0 {
+	if keys := s.ports.Keyring.Keys(); len(keys) > 0 {
 		return keys[0]
 	}
 	return ""

@@ -335,7 +335,7 @@ func TestParallelRequestsDuringARotation(t *testing.T) {
 	w.wantSealedBy(t, "after parallel requests", domain.AssistantSession, cookie, w.sealing())
 }
 
-// behind is a cipher of an instance that has yet to hear of rotations: its current key is
+// behind is the keyset of an instance that has yet to hear of rotations: its current key is
 // the one of the last Refresh.
 type behind struct {
 	*memory.Cipher
@@ -363,7 +363,7 @@ func TestAnInstanceThatIsBehindGoesBackToNoOlderKey(t *testing.T) {
 	w := newWorld(t)
 	p := w.ports()
 	cipher := &behind{Cipher: w.cipher}
-	p.Cipher = cipher
+	p.Cipher, p.Keyring = cipher, cipher
 	other := w.open(t, p)
 	_, login := w.login(t, "ada", false)
 

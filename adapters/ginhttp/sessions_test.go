@@ -17,7 +17,7 @@ import (
 // rotate adds a key that seals from then on.
 func (w *world) rotate(t *testing.T) {
 	t.Helper()
-	_, err := w.ports.Cipher.Rotate(t.Context(), func(func(domain.Secret, domain.Binding) (domain.Sealed, error)) error { return nil })
+	_, err := w.ports.Keyring.Rotate(t.Context(), func(func(domain.Secret, domain.Binding) (domain.Sealed, error)) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -502,7 +502,7 @@ func inMemory(now ports.Clock) app.Ports {
 		Access: store.Access(), AccessTokens: store.AccessTokens(), Conversations: store.Conversations(),
 		Usage: store.Usage(), AuditLog: store.AuditLog(), Sealings: store.Sealings(), Pseudonyms: memory.NewPseudonyms(),
 		Users: store.Users(), Callers: store.Callers(), Passwords: memory.PasswordHasher{}, Attempts: unbounded{},
-		Cipher: cipher, Cookies: sealedcookie.New(cipher), Clock: now,
+		Cipher: cipher, Keyring: cipher, Cookies: sealedcookie.New(cipher), Clock: now,
 	}
 }
 

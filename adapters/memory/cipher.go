@@ -14,11 +14,14 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-var _ ports.Cipher = (*Cipher)(nil)
+var (
+	_ ports.Cipher  = (*Cipher)(nil)
+	_ ports.Keyring = (*Cipher)(nil)
+)
 
-// Cipher is a ports.Cipher, AES-256-GCM under random keys that are kept nowhere but in
-// memory: what it has sealed opens for nobody once the process has ended. It is safe for
-// concurrent use.
+// Cipher is a ports.Cipher and the ports.Keyring of its keyset: AES-256-GCM under random
+// keys. The keys are kept in memory only, so nothing that it sealed opens after the process
+// has ended. It is safe for concurrent use.
 type Cipher struct {
 	keyset *keyset
 

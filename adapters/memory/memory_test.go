@@ -60,9 +60,22 @@ func TestArchive(t *testing.T)  { portstest.Archive(t, open) }
 func TestInstallation(t *testing.T) { portstest.Installation(t, open) }
 
 func TestCipher(t *testing.T) {
-	portstest.Cipher(t, func(*testing.T) portstest.Keyset {
+	portstest.Cipher(t, func(t *testing.T) ports.Cipher {
+		c := memory.NewCipher()
+		if err := c.Prepare(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	})
+}
+
+func TestKeyring(t *testing.T) {
+	portstest.Keyring(t, func(*testing.T) portstest.Keyset {
 		first := memory.NewCipher()
-		return portstest.Keyset{Cipher: func(*testing.T) ports.Cipher { return first.Another() }}
+		return portstest.Keyset{Open: func(*testing.T) portstest.KeysetInstance {
+			c := first.Another()
+			return portstest.KeysetInstance{Cipher: c, Keyring: c}
+		}}
 	})
 }
 

@@ -1,18 +1,22 @@
-// Package tinkcipher is the ports.Cipher on a keyset of Tink: authenticated encryption
-// with AES-256-GCM, key ids and turning keys over come with it
-// (https://developers.google.com/tink/aead). It is the ports.Pseudonyms too, on Tink's
-// AES-SIV under a key that stands in no keyset, since it never turns over
-// (https://developers.google.com/tink/deterministic-encryption).
+// Package tinkcipher has a ports.Cipher on a keyset of Tink: authenticated encryption with
+// AES-256-GCM (https://developers.google.com/tink/aead). One type, Cipher, is the
+// ports.Keyring too. Both need the same keyset at the same moment: Seal stops when the file
+// was changed and can't be read, and Open reads the file again for an unknown key.
 //
-// The keyset is Tink's own JSON. It is in clear where no key is given that wraps it:
-// something has to be in clear where a service starts by itself, and one more password
-// beside the keyset would be it instead. So it is kept as an SSH key is: apart from the
-// database, in a file that its owner alone may read, and a file that others may read is
-// refused. With a key that lives elsewhere it is Tink's encrypted JSON.
+// The package also has a ports.Pseudonyms, on Tink's AES-SIV
+// (https://developers.google.com/tink/deterministic-encryption). The key of the pseudonyms is
+// in no keyset, since it never turns over.
+//
+// The keyset is Tink's own JSON. A keyset that no outside key wraps is in clear. A service
+// that starts by itself needs something in clear, and a password beside the keyset would
+// only move that. So the keyset is kept as an SSH key is: apart from the database, in a file
+// that only its owner may read. A file that others may read is refused. A keyset that an
+// outside key wraps is Tink's encrypted JSON.
 //
 // A keyset in a file turns over while it is in use. Whoever changes it holds a lock beside
-// it and renames a whole file into its place. An instance looks at the file once a second,
-// and whenever it is to open what an unknown key sealed, and reads it if it changed.
+// the file and renames a whole new file into its place. An instance looks at the file once a
+// second, and whenever it opens something that an unknown key sealed. It reads the file if
+// it changed.
 //
 // Sealed bytes are Tink's: the byte 1, the id of the key in four bytes, a nonce of 12
 // bytes, the ciphertext and a tag of 16 bytes. Nonces are random, so one key should seal
@@ -37,7 +41,10 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-var _ ports.Cipher = (*Cipher)(nil)
+var (
+	_ ports.Cipher  = (*Cipher)(nil)
+	_ ports.Keyring = (*Cipher)(nil)
+)
 
 const (
 	// lookEvery is how old what an instance knows of the file may be when it seals.
@@ -47,8 +54,9 @@ const (
 	sealsBehind = 3 * time.Second
 )
 
-// Cipher is a ports.Cipher on one keyset, from NewFile or NewText. It is safe for
-// concurrent use. Until Prepare has succeeded, all but Prepare and Keys are Unavailable.
+// Cipher is a ports.Cipher and the ports.Keyring of one keyset, from NewFile or NewText. It is
+// safe for concurrent use. All methods except Prepare and Keys return Unavailable until
+// Prepare has succeeded.
 type Cipher struct {
 	load func(fresh bool) (*ring, error)
 	file *file  // nil for a keyset that is given as text

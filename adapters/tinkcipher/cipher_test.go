@@ -27,12 +27,21 @@ const origin = domain.Origin("https://api.voiceflow.com")
 var binding = domain.BindKey("01890000-0000-7000-8000-000000000001", domain.SlotPrimary, origin)
 
 func TestCipher(t *testing.T) {
-	portstest.Cipher(t, func(t *testing.T) portstest.Keyset {
+	portstest.Cipher(t, func(t *testing.T) ports.Cipher { return onFile(t) })
+}
+
+func TestKeyring(t *testing.T) {
+	instance := func(c *tinkcipher.Cipher) portstest.KeysetInstance {
+		return portstest.KeysetInstance{Cipher: c, Keyring: c}
+	}
+	portstest.Keyring(t, func(t *testing.T) portstest.Keyset {
 		path, clock := filepath.Join(t.TempDir(), "keyset.json"), new(clock)
 		return portstest.Keyset{
-			Cipher: func(*testing.T) ports.Cipher { return tinkcipher.NewFile(path, clock.options()) },
-			Fixed:  func(t *testing.T) ports.Cipher { return prepared(t, generate(t)) },
-			Spoil:  func(t *testing.T) { write(t, path, "spoilt", 0o600) },
+			Open: func(*testing.T) portstest.KeysetInstance {
+				return instance(tinkcipher.NewFile(path, clock.options()))
+			},
+			Fixed: func(t *testing.T) portstest.KeysetInstance { return instance(prepared(t, generate(t))) },
+			Spoil: func(t *testing.T) { write(t, path, "spoilt", 0o600) },
 		}
 	})
 }

@@ -42,7 +42,7 @@ func (c restoreCommand) Run(ctx context.Context) error {
 		return err
 	}
 	backup, err := app.OpenBackup(ctx, app.Ports{
-		Cipher: cipher, Voiceflow: voiceflow, Clock: newClock(), Random: newRandom(),
+		Cipher: cipher, Keyring: cipher, Voiceflow: voiceflow, Clock: newClock(), Random: newRandom(),
 	}, file)
 	if err != nil {
 		return err

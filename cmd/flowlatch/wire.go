@@ -36,7 +36,7 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 		bunstore.NewArchive, wire.Bind(new(ports.Archive), new(*bunstore.Archive)),
 		bunstore.NewInstallation, wire.Bind(new(ports.Installation), new(*bunstore.Installation)),
 		bunstore.NewSealings, wire.Bind(new(ports.Sealings), new(*bunstore.Sealings)),
-		newCipher, wire.Bind(new(ports.Cipher), new(*tinkcipher.Cipher)),
+		newCipher, wire.Bind(new(ports.Cipher), new(*tinkcipher.Cipher)), wire.Bind(new(ports.Keyring), new(*tinkcipher.Cipher)),
 		sealedcookie.New, wire.Bind(new(ports.Cookies), new(*sealedcookie.Codec)),
 		tinkcipher.NewPseudonyms, wire.Bind(new(ports.Pseudonyms), new(*tinkcipher.Pseudonyms)),
 		newVoiceflow, wire.Bind(new(ports.Voiceflow), new(*voiceflow.Client)),

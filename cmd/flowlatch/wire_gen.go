@@ -67,6 +67,7 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 		Installation:  installation,
 		Sealings:      sealings,
 		Cipher:        cipher,
+		Keyring:       cipher,
 		Cookies:       codec,
 		Pseudonyms:    pseudonyms,
 		Voiceflow:     client,

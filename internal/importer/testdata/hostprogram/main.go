@@ -28,8 +28,8 @@ func main() {
 	cipher := tinkcipher.NewFile(folder+"/keyset.json", tinkcipher.FileOptions{})
 	service, err := app.Open(ctx, app.Ports{
 		Projects: store.Projects(), Sessions: store.Sessions(), Access: store.Access(), Conversations: store.Conversations(),
-		Usage: store.Usage(), AuditLog: store.AuditLog(), Sealings: store.Sealings(), Installation: store.Installation(), Cipher: cipher,
-		Cookies: sealedcookie.New(cipher), Pseudonyms: tinkcipher.NewPseudonyms(), Voiceflow: client,
+		Usage: store.Usage(), AuditLog: store.AuditLog(), Sealings: store.Sealings(), Installation: store.Installation(),
+		Cipher: cipher, Keyring: cipher, Cookies: sealedcookie.New(cipher), Pseudonyms: tinkcipher.NewPseudonyms(), Voiceflow: client,
 	}, app.Options{})
 	check(err)
 	go service.Run(ctx, func(what string, err error) { log.Println(what, err) })

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/flowlatch/flowlatch/domain"
-	"github.com/flowlatch/flowlatch/ports"
 )
 
 type sealFunc = func(domain.Secret, domain.Binding) (domain.Sealed, error)
@@ -21,112 +20,14 @@ func knownToNobody(sealFunc) error { return nil }
 func allowAll([]domain.KeyID) error { return nil }
 
 // rotate rotates, and returns the new key.
-func rotate(t *testing.T, c ports.Cipher) domain.KeyID {
+func rotate(t *testing.T, c KeysetInstance) domain.KeyID {
 	t.Helper()
 	key, err := c.Rotate(t.Context(), knownToNobody)
 	wantNil(t, "Rotate", err)
 	return key
 }
 
-func cipherKeys(t *testing.T, open OpenKeyset) {
-	k := open(t)
-	c := k.Cipher(t)
-	if got := c.Keys(); len(got) > 0 {
-		t.Fatalf("Keys before Prepare: got %q, want none", got)
-	}
-	wantNil(t, "Prepare", c.Prepare(t.Context(), true))
-	var were []domain.KeyID
-	for range 4 {
-		keys := c.Keys()
-		if len(keys) != len(were)+1 {
-			t.Fatalf("Keys after %d rotations: got %q, want one more than %q", len(were), keys, were)
-		}
-		wantSame(t, "the first of Keys", keys[0], seal(t, c, aKey, keyBinding).Key)
-		for _, key := range were {
-			if !slices.Contains(keys[1:], key) {
-				t.Fatalf("Keys: got %q, want %q among those that only open", keys, key)
-			}
-		}
-		were = slices.Clone(keys)
-		clear(keys) // they are the caller's own
-		rotate(t, c)
-	}
-}
-
-// cipherKeysByAge has keys that never sealed, since their rotation failed, and one that is
-// gone from among others.
-func cipherKeysByAge(t *testing.T, open OpenKeyset) {
-	k := open(t)
-	c, there := prepared(t, k), prepared(t, k)
-	byAge := c.Keys()
-	check := func(what string, current domain.KeyID) {
-		t.Helper()
-		want := []domain.KeyID{current}
-		for _, key := range byAge {
-			if key != current {
-				want = append(want, key)
-			}
-		}
-		wantNil(t, "Refresh", there.Refresh(t.Context()))
-		for name, instance := range map[string]ports.Cipher{"the same instance": c, "another": there, "one that is prepared afterwards": prepared(t, k)} {
-			wantSame(t, name+": Keys "+what, instance.Keys(), want)
-		}
-	}
-	current := byAge[0]
-	for range 3 {
-		before := c.Keys()
-		_, err := c.Rotate(t.Context(), func(sealFunc) error { return errRefused })
-		if !errors.Is(err, errRefused) {
-			t.Fatalf("Rotate whose known fails: got error %v, want %v", err, errRefused)
-		}
-		for _, key := range c.Keys() {
-			if !slices.Contains(before, key) { // which it may leave
-				byAge = append(byAge, key)
-			}
-		}
-		check("after a rotation that failed", current)
-		current = rotate(t, c)
-		byAge = append(byAge, current)
-		check("after a rotation", current)
-	}
-	gone := byAge[len(byAge)/2]
-	_, err := c.Retire(t.Context(), []domain.KeyID{gone}, allowAll)
-	wantNil(t, "Retire", err)
-	byAge = slices.DeleteFunc(byAge, func(key domain.KeyID) bool { return key == gone })
-	check("after one in the middle was retired", current)
-	current = rotate(t, c)
-	byAge = append(byAge, current)
-	check("at the end", current)
-}
-
-func cipherRefresh(t *testing.T, open OpenKeyset) {
-	k := open(t)
-	here, there := prepared(t, k), prepared(t, k)
-	wantNil(t, "Refresh where nothing happened", here.Refresh(t.Context()))
-	for range 3 {
-		key := rotate(t, there)
-		wantNil(t, "Refresh", here.Refresh(t.Context()))
-		wantSame(t, "the key that seals after Refresh", seal(t, here, aKey, keyBinding).Key, key)
-		wantSame(t, "Keys after Refresh", here.Keys(), there.Keys())
-	}
-	retired, err := there.Retire(t.Context(), nil, allowAll)
-	wantNil(t, "Retire", err)
-	wantNil(t, "Refresh after Retire", here.Refresh(t.Context()))
-	wantSame(t, "how many keys were retired", len(retired), 3)
-	wantSame(t, "Keys after Refresh", here.Keys(), there.Keys())
-}
-
-func cipherOpensAnew(t *testing.T, open OpenKeyset) {
-	k := open(t)
-	here, there := prepared(t, k), prepared(t, k)
-	for range 3 {
-		rotate(t, there)
-		wantOpens(t, "sealed by another instance after it rotated", here, seal(t, there, aKey, keyBinding), keyBinding, aKey)
-		wantOpens(t, "sealed by an instance that did not rotate", there, seal(t, here, aKey, keyBinding), keyBinding, aKey)
-	}
-}
-
-func cipherRotate(t *testing.T, open OpenKeyset) {
+func keyringRotate(t *testing.T, open OpenKeyset) {
 	k := open(t)
 	c := prepared(t, k)
 	before := c.Keys()
@@ -135,16 +36,16 @@ func cipherRotate(t *testing.T, open OpenKeyset) {
 	if slices.Contains(before, key) {
 		t.Fatalf("Rotate: got the key %q, which was there before, want a new one", key)
 	}
-	for name, instance := range map[string]ports.Cipher{"the same instance": c, "one that is prepared afterwards": prepared(t, k)} {
+	for name, instance := range map[string]KeysetInstance{"the same instance": c, "one that is prepared afterwards": prepared(t, k)} {
 		wantSame(t, name+": the key that seals", seal(t, instance, aKey, keyBinding).Key, key)
 		wantSame(t, name+": Keys", instance.Keys(), append([]domain.KeyID{key}, before...))
 		wantOpens(t, name+", sealed before the rotation", instance, old, keyBinding, aKey)
 	}
 }
 
-// cipherKnown looks at all instances from within known: a key that seals before it is
+// keyringKnown looks at all instances from within known: a key that seals before it is
 // known seals for nobody.
-func cipherKnown(t *testing.T, open OpenKeyset) {
+func keyringKnown(t *testing.T, open OpenKeyset) {
 	k := open(t)
 	c, there := prepared(t, k), prepared(t, k)
 	was := c.Keys()[0]
@@ -157,7 +58,7 @@ func cipherKnown(t *testing.T, open OpenKeyset) {
 		wantNil(t, "Seal under the new key", err)
 		_, err = seal(aKey, domain.Binding{})
 		wantKind(t, "Seal under the new key, to the zero Binding", err, domain.Invalid)
-		for name, instance := range map[string]ports.Cipher{"the same instance": c, "another": there, "one that is prepared meanwhile": prepared(t, k)} {
+		for name, instance := range map[string]KeysetInstance{"the same instance": c, "another": there, "one that is prepared meanwhile": prepared(t, k)} {
 			wantOpens(t, name+", within known", instance, known, keyBinding, aKey)
 			wantNil(t, name+", within known: Refresh", instance.Refresh(t.Context()))
 			if got, err := instance.Seal(aKey, keyBinding); err != nil || got.Key != was {
@@ -172,7 +73,7 @@ func cipherKnown(t *testing.T, open OpenKeyset) {
 	wantOpens(t, "what known sealed, afterwards", there, known, keyBinding, aKey)
 }
 
-func cipherKnownFails(t *testing.T, open OpenKeyset) {
+func keyringKnownFails(t *testing.T, open OpenKeyset) {
 	k := open(t)
 	c := prepared(t, k)
 	was := c.Keys()[0]
@@ -182,7 +83,7 @@ func cipherKnownFails(t *testing.T, open OpenKeyset) {
 		if err != refusal { //nolint:errorlint // the very error is what is promised
 			t.Fatalf("Rotate whose known fails: got error %v, want %v as it is", err, refusal)
 		}
-		for _, instance := range []ports.Cipher{c, prepared(t, k)} {
+		for _, instance := range []KeysetInstance{c, prepared(t, k)} {
 			wantSame(t, "the key that seals after known failed", seal(t, instance, aKey, keyBinding).Key, was)
 		}
 	}
@@ -190,10 +91,10 @@ func cipherKnownFails(t *testing.T, open OpenKeyset) {
 	wantSame(t, "the key that seals after a Rotate that succeeded", seal(t, c, aKey, keyBinding).Key, key)
 }
 
-func cipherRotations(t *testing.T, open OpenKeyset) {
+func keyringRotations(t *testing.T, open OpenKeyset) {
 	const n = 8
 	k := open(t)
-	all := make([]ports.Cipher, n)
+	all := make([]KeysetInstance, n)
 	for i := range all {
 		all[i] = prepared(t, k)
 	}
@@ -217,7 +118,7 @@ func cipherRotations(t *testing.T, open OpenKeyset) {
 
 func sorted(keys []domain.KeyID) []domain.KeyID { return slices.Sorted(slices.Values(keys)) }
 
-func cipherRetire(t *testing.T, open OpenKeyset) {
+func keyringRetire(t *testing.T, open OpenKeyset) {
 	k := open(t)
 	c, there := prepared(t, k), prepared(t, k)
 	old := seal(t, c, aKey, keyBinding)
@@ -234,14 +135,14 @@ func cipherRetire(t *testing.T, open OpenKeyset) {
 	wantSame(t, "what Retire returned", retired, []domain.KeyID{old.Key})
 	wantSame(t, "what allow was told", told, []domain.KeyID{old.Key})
 	wantNil(t, "Refresh", there.Refresh(t.Context()))
-	for name, instance := range map[string]ports.Cipher{"the same instance": c, "another": there, "one that is prepared afterwards": prepared(t, k)} {
+	for name, instance := range map[string]KeysetInstance{"the same instance": c, "another": there, "one that is prepared afterwards": prepared(t, k)} {
 		wantSame(t, name+": Keys", instance.Keys(), []domain.KeyID{third, second})
 		wantCorrupt(t, name+", sealed with the key that was retired", instance, old, keyBinding)
 		wantOpens(t, name+", sealed with a key that stays", instance, middle, keyBinding, aKey)
 	}
 }
 
-func cipherRetireAll(t *testing.T, open OpenKeyset) {
+func keyringRetireAll(t *testing.T, open OpenKeyset) {
 	c := prepared(t, open(t))
 	first := c.Keys()[0]
 	none := func(keys []domain.KeyID) error {
@@ -261,8 +162,8 @@ func cipherRetireAll(t *testing.T, open OpenKeyset) {
 	wantSame(t, "Keys", c.Keys(), []domain.KeyID{third})
 }
 
-// cipherAllow seals on an instance that was not told of the rotation.
-func cipherAllow(t *testing.T, open OpenKeyset) {
+// keyringAllow seals on an instance that was not told of the rotation.
+func keyringAllow(t *testing.T, open OpenKeyset) {
 	k := open(t)
 	c, there := prepared(t, k), prepared(t, k)
 	old := seal(t, there, aKey, keyBinding).Key
@@ -270,7 +171,7 @@ func cipherAllow(t *testing.T, open OpenKeyset) {
 	called := 0
 	_, err := c.Retire(t.Context(), nil, func([]domain.KeyID) error {
 		called++
-		for name, instance := range map[string]ports.Cipher{"the same instance": c, "another": there} {
+		for name, instance := range map[string]KeysetInstance{"the same instance": c, "another": there} {
 			got, err := instance.Seal(aKey, keyBinding)
 			if err != nil || got.Key != key {
 				t.Errorf("%s: Seal within allow: got the key %q and error %v, want %q and not %q", name, got.Key, err, key, old)
@@ -282,7 +183,7 @@ func cipherAllow(t *testing.T, open OpenKeyset) {
 	wantSame(t, "how often allow was called", called, 1)
 }
 
-func cipherAllowFails(t *testing.T, open OpenKeyset) {
+func keyringAllowFails(t *testing.T, open OpenKeyset) {
 	k := open(t)
 	c := prepared(t, k)
 	old := seal(t, c, aKey, keyBinding)
@@ -294,14 +195,14 @@ func cipherAllowFails(t *testing.T, open OpenKeyset) {
 		if err != refusal || len(retired) > 0 { //nolint:errorlint // the very error is what is promised
 			t.Fatalf("Retire whose allow fails: got %q and error %v, want none and %v as it is", retired, err, refusal)
 		}
-		for _, instance := range []ports.Cipher{c, prepared(t, k)} {
+		for _, instance := range []KeysetInstance{c, prepared(t, k)} {
 			wantSame(t, "Keys after allow failed", instance.Keys(), before)
 			wantOpens(t, "after allow failed", instance, old, keyBinding, aKey)
 		}
 	}
 }
 
-func cipherRetireRefused(t *testing.T, open OpenKeyset) {
+func keyringRetireRefused(t *testing.T, open OpenKeyset) {
 	c := prepared(t, open(t))
 	old := c.Keys()[0]
 	key := rotate(t, c)
@@ -327,7 +228,7 @@ func cipherRetireRefused(t *testing.T, open OpenKeyset) {
 	}
 }
 
-func cipherFixed(t *testing.T, open OpenKeyset) {
+func keyringFixed(t *testing.T, open OpenKeyset) {
 	k := open(t)
 	if k.Fixed == nil {
 		t.Log("not checked: every keyset can be changed from here")
@@ -361,7 +262,7 @@ func cipherFixed(t *testing.T, open OpenKeyset) {
 	wantSame(t, "Keys afterwards", c.Keys(), before)
 }
 
-func cipherNotNow(t *testing.T, open OpenKeyset) {
+func keyringNotNow(t *testing.T, open OpenKeyset) {
 	k := open(t)
 	c := prepared(t, k)
 	rotate(t, c)
@@ -370,9 +271,9 @@ func cipherNotNow(t *testing.T, open OpenKeyset) {
 	cancel()
 	for what, on := range map[string]struct {
 		ctx context.Context
-		c   ports.Cipher
+		c   KeysetInstance
 	}{
-		"before Prepare":         {t.Context(), k.Cipher(t)},
+		"before Prepare":         {t.Context(), k.Open(t)},
 		"under an ended context": {ended, c},
 	} {
 		wantKind(t, "Refresh "+what, on.c.Refresh(on.ctx), domain.Unavailable)
