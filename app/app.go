@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flowlatch/flowlatch/app/cookie"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
 )
@@ -32,7 +33,6 @@ type Ports struct {
 	Sealings      ports.Sealings
 	Cipher        ports.Cipher
 	Keyring       ports.Keyring // of the keyset that Cipher seals with
-	Cookies       ports.Cookies
 	Pseudonyms    ports.Pseudonyms
 	Voiceflow     ports.Voiceflow
 
@@ -64,6 +64,7 @@ type Options struct {
 type Service struct {
 	ports      Ports
 	lifetimes  domain.Lifetimes
+	cookies    *cookie.Codec
 	pseudonyms domain.Secret // the key of the installation's pseudonyms
 
 	open     openUses
@@ -86,8 +87,8 @@ type Service struct {
 // sealed, as after a rotation by hand, is sealed anew. A database that can't be reached is Unavailable.
 func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 	if p.Projects == nil || p.Sessions == nil || p.Access == nil || p.Conversations == nil || p.Usage == nil || p.AuditLog == nil ||
-		p.Installation == nil || p.Sealings == nil || p.Cipher == nil || p.Keyring == nil || p.Cookies == nil || p.Pseudonyms == nil || p.Voiceflow == nil {
-		return nil, errors.New("app: Projects, Sessions, Access, Conversations, Usage, AuditLog, Installation, Sealings, Cipher, Keyring, Cookies, Pseudonyms and Voiceflow must be given")
+		p.Installation == nil || p.Sealings == nil || p.Cipher == nil || p.Keyring == nil || p.Pseudonyms == nil || p.Voiceflow == nil {
+		return nil, errors.New("app: Projects, Sessions, Access, Conversations, Usage, AuditLog, Installation, Sealings, Cipher, Keyring, Pseudonyms and Voiceflow must be given")
 	}
 	if own := p.Users != nil; own != (p.Callers != nil) || own != (p.AccessTokens != nil) || own != (p.Passwords != nil) || own != (p.Attempts != nil) {
 		return nil, errors.New("app: Users, Callers, AccessTokens, Passwords and Attempts are given together or not at all")
@@ -113,7 +114,7 @@ func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 			return nil, errors.New("app: a lifetime of sessions is shorter than a second")
 		}
 	}
-	s := &Service{ports: p, lifetimes: o.Lifetimes}
+	s := &Service{ports: p, lifetimes: o.Lifetimes, cookies: cookie.New(p.Cipher)}
 	if err := p.Installation.Prepare(ctx, s.recognise(ctx)); err != nil {
 		return nil, fmt.Errorf("start-up check: %w", err)
 	}
@@ -264,9 +265,9 @@ type Cookie struct {
 	MaxAge time.Duration // zero: until the browser closes
 }
 
-// cookie seals what the cookie of session says, and returns the key that it is sealed by.
+// cookie returns the cookie of session and the key that sealed it.
 func (s *Service) cookie(session domain.Session, version string) (Cookie, domain.KeyID, error) {
-	text, by, err := s.ports.Cookies.Seal(session.Claims(version))
+	text, by, err := s.cookies.Seal(session.Claims(version))
 	if err != nil {
 		return Cookie{}, "", err
 	}

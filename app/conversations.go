@@ -25,7 +25,7 @@ func (f *forwarding) startConversation(userID string, key domain.Secret) (string
 	if c.Key, err = f.ports.Cipher.Seal(key, domain.BindConversation(id, f.ports.Voiceflow.Origin())); err != nil {
 		return "", err
 	}
-	handle, by, err := f.ports.Cookies.Seal(c.Claims(f.access.Caller.ID))
+	handle, by, err := f.cookies.Seal(c.Claims(f.access.Caller.ID))
 	if err != nil {
 		return "", err
 	}

@@ -48,10 +48,11 @@ func (s *Service) loginClaims(cookie string) (domain.Claims, domain.KeyID, error
 	return s.openCookie(domain.LoginSession, cookie, notAuthenticated)
 }
 
-// openCookie is ports.Cookies.Open, where wrong is the answer for a text that is not good.
-// That the keyset can't be read says nothing about the text, and is passed on.
+// openCookie opens the text of a cookie or handle. If the text is invalid it returns the error
+// of wrong. If the keyset can't be read, that says nothing about the text, and the error is
+// passed on.
 func (s *Service) openCookie(kind domain.SessionKind, text string, wrong func(cause error) error) (domain.Claims, domain.KeyID, error) {
-	claims, by, err := s.ports.Cookies.Open(kind, text)
+	claims, by, err := s.cookies.Open(kind, text)
 	if err != nil && domain.KindOf(err) != domain.Unavailable {
 		err = wrong(err)
 	}

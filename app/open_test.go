@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/adapters/memory"
-	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/cookie"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -54,7 +54,6 @@ func TestOpenWantsItsPorts(t *testing.T) {
 		"no sealings":        func(p *app.Ports) { p.Sealings = nil },
 		"no cipher":          func(p *app.Ports) { p.Cipher = nil },
 		"no keyring":         func(p *app.Ports) { p.Keyring = nil },
-		"no cookies":         func(p *app.Ports) { p.Cookies = nil },
 		"no Voiceflow":       func(p *app.Ports) { p.Voiceflow = nil },
 		"users, no callers":  func(p *app.Ports) { p.Callers = nil },
 		"users, no hasher":   func(p *app.Ports) { p.Passwords = nil },
@@ -186,7 +185,7 @@ func TestCookiesOfAnotherKeysetAreNobody(t *testing.T) {
 	if err := foreign.Prepare(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	text, _, err := sealedcookie.New(foreign).Seal(w.admin.Caller.Login.Claims(""))
+	text, _, err := cookie.New(foreign).Seal(w.admin.Caller.Login.Claims(""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,11 +194,7 @@ func TestCookiesOfAnotherKeysetAreNobody(t *testing.T) {
 
 	longer := w.admin.Caller.Login
 	longer.Expires = longer.Expires.Add(time.Hour)
-	text, _, err = sealedcookie.New(w.cipher).Seal(longer.Claims(""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = w.Identify(t.Context(), text)
+	_, err = w.Identify(t.Context(), w.cookieOf(t, longer.Claims("")))
 	wantKind(t, err, domain.NotAuthenticated) // well sealed, and not what is stored
 }
 

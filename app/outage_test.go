@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/flowlatch/flowlatch/adapters/memory"
-	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/cookie"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -29,14 +29,14 @@ func (o *outage) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error)
 func TestAnOutageOfTheKeysetSaysNothingOfWhatIsSealed(t *testing.T) {
 	w := newWorld(t)
 	cipher, p := &outage{Cipher: w.cipher}, w.ports()
-	p.Cipher, p.Keyring, p.Cookies = cipher, cipher, sealedcookie.New(cipher)
+	p.Cipher, p.Keyring = cipher, cipher
 	w.Service = w.open(t, p)
 	bot := w.project(t, "Bot", versionID)
 	w.voiceflow.forwardTo(fine)
 	call, cookies := w.talker(t, "ben", bot)
 	cookies = turn("x", cookies)
 	token := turn("x", w.token(t, call, app.CreateAccessToken{Project: string(bot.ID)}))
-	handle, _, err := p.Cookies.Seal(domain.Claims{Kind: domain.ConversationHandle, Session: "01890000-0000-7000-8001-000000000001"})
+	handle, _, err := cookie.New(cipher).Seal(domain.Claims{Kind: domain.ConversationHandle, Session: "01890000-0000-7000-8001-000000000001"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/adapters/memory"
-	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -191,7 +190,7 @@ func TestAStartInTheMiddleOfARotationUndoesNothing(t *testing.T) {
 	p.Keyring = startingBeside{w.cipher, func() {
 		beside := w.ports()
 		another := w.cipher.Another()
-		beside.Cipher, beside.Keyring, beside.Cookies = another, another, sealedcookie.New(another)
+		beside.Cipher, beside.Keyring = another, another
 		w.open(t, beside)
 		started = true
 	}}

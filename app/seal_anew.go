@@ -15,7 +15,7 @@ func (s *Service) SealAssistantAnew(ctx context.Context, c domain.Caller, cookie
 	if len(s.ports.Keyring.Keys()) < 2 {
 		return Cookie{}
 	}
-	_, by, err := s.ports.Cookies.Open(domain.AssistantSession, cookie)
+	_, by, err := s.cookies.Open(domain.AssistantSession, cookie)
 	if err != nil || by == s.sealingKey() {
 		return Cookie{}
 	}

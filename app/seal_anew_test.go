@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/adapters/memory"
-	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/cookie"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
 )
@@ -31,11 +31,21 @@ func (w *world) retire(t *testing.T) {
 // opened is what a cookie says, and the key that sealed it.
 func (w *world) opened(t *testing.T, kind domain.SessionKind, text string) (domain.Claims, domain.KeyID) {
 	t.Helper()
-	claims, by, err := sealedcookie.New(w.cipher).Open(kind, text)
+	claims, by, err := cookie.New(w.cipher).Open(kind, text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return claims, by
+}
+
+// cookieOf returns a cookie that says claims.
+func (w *world) cookieOf(t *testing.T, claims domain.Claims) string {
+	t.Helper()
+	text, _, err := cookie.New(w.cipher).Seal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // wantSealedBy fails the test unless it is stored that the key sealed the cookie.
@@ -164,22 +174,24 @@ func TestCookiesSurviveARotationAndThenTheEndOfTheOldKey(t *testing.T) {
 	}
 }
 
-// opening counts how many cookies are opened.
+// opening counts how many cookies of assistants are opened.
 type opening struct {
-	ports.Cookies
+	ports.Cipher
 	opened atomic.Int64
 }
 
-func (o *opening) Open(kind domain.SessionKind, text string) (domain.Claims, domain.KeyID, error) {
-	o.opened.Add(1)
-	return o.Cookies.Open(kind, text)
+func (o *opening) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error) {
+	if to == domain.BindCookie(domain.AssistantSession) {
+		o.opened.Add(1)
+	}
+	return o.Cipher.Open(s, to)
 }
 
 func TestACookieIsNotOpenedToBeSealedAnewWhereThereIsOneKey(t *testing.T) {
 	w := newWorld(t)
 	p := w.ports()
-	cookies := &opening{Cookies: p.Cookies}
-	p.Cookies = cookies
+	cookies := &opening{Cipher: w.cipher}
+	p.Cipher = cookies
 	s := w.open(t, p)
 	call, _ := w.login(t, "ada", false)
 	cookie := w.set(t, call, w.project(t, "Bot", versionID))
@@ -465,10 +477,7 @@ func TestWhatIsGoodForNothingIsNotSealedAnew(t *testing.T) {
 	set := w.set(t, another, p)
 	claims, _ := w.opened(t, domain.AssistantSession, set)
 	claims.Expires = claims.Expires.Add(time.Hour)
-	longer, _, err := sealedcookie.New(w.cipher).Seal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
+	longer := w.cookieOf(t, claims)
 	w.rotate(t)
 	wantKind(t, w.ClearProject(t.Context(), call, cookie), "")
 	for what, text := range map[string]string{

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/adapters/memory"
-	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -74,7 +73,7 @@ func (w *world) ports() app.Ports {
 		Projects: w.store.Projects(), Users: w.store.Users(), Sessions: w.store.Sessions(), Callers: w.store.Callers(),
 		Access: w.store.Access(), AccessTokens: w.store.AccessTokens(), Conversations: w.store.Conversations(),
 		Usage: w.store.Usage(), AuditLog: w.store.AuditLog(), Sealings: w.store.Sealings(), Pseudonyms: w.pseudonyms,
-		Installation: w.store.Installation(), Cipher: w.cipher, Keyring: w.cipher, Cookies: sealedcookie.New(w.cipher),
+		Installation: w.store.Installation(), Cipher: w.cipher, Keyring: w.cipher,
 		Passwords: memory.PasswordHasher{}, Attempts: w.attempts, Voiceflow: w.voiceflow, Clock: w.now, Archive: w.store.Archive(),
 	}
 }

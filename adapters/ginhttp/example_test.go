@@ -12,7 +12,6 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/ginhttp"
 	"github.com/flowlatch/flowlatch/adapters/memory"
-	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -24,7 +23,7 @@ func ExampleMount() {
 	service, err := app.Open(context.Background(), app.Ports{
 		Projects: store.Projects(), Sessions: store.Sessions(), Access: store.Access(), Conversations: store.Conversations(),
 		Usage: store.Usage(), AuditLog: store.AuditLog(), Sealings: store.Sealings(), Installation: store.Installation(), Pseudonyms: memory.NewPseudonyms(),
-		Cipher: cipher, Keyring: cipher, Cookies: sealedcookie.New(cipher), Voiceflow: oneAssistant{},
+		Cipher: cipher, Keyring: cipher, Voiceflow: oneAssistant{},
 	}, app.Options{})
 	if err != nil {
 		panic(err)
@@ -62,7 +61,7 @@ func ExampleNew() {
 		Projects: store.Projects(), Sessions: store.Sessions(), Access: store.Access(), Conversations: store.Conversations(),
 		Usage: store.Usage(), AuditLog: store.AuditLog(), Sealings: store.Sealings(), Installation: store.Installation(), Pseudonyms: memory.NewPseudonyms(),
 		Users: store.Users(), Callers: store.Callers(), AccessTokens: store.AccessTokens(), Passwords: memory.PasswordHasher{}, Attempts: unbounded{},
-		Cipher: cipher, Keyring: cipher, Cookies: sealedcookie.New(cipher), Voiceflow: oneAssistant{},
+		Cipher: cipher, Keyring: cipher, Voiceflow: oneAssistant{},
 	}, app.Options{})
 	if err != nil {
 		panic(err)

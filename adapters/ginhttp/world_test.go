@@ -19,7 +19,6 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/ginhttp"
 	"github.com/flowlatch/flowlatch/adapters/memory"
-	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
@@ -502,7 +501,7 @@ func inMemory(now ports.Clock) app.Ports {
 		Access: store.Access(), AccessTokens: store.AccessTokens(), Conversations: store.Conversations(),
 		Usage: store.Usage(), AuditLog: store.AuditLog(), Sealings: store.Sealings(), Pseudonyms: memory.NewPseudonyms(),
 		Users: store.Users(), Callers: store.Callers(), Passwords: memory.PasswordHasher{}, Attempts: unbounded{},
-		Cipher: cipher, Keyring: cipher, Cookies: sealedcookie.New(cipher), Clock: now,
+		Cipher: cipher, Keyring: cipher, Clock: now,
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/argon2"
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
-	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
 	"github.com/flowlatch/flowlatch/adapters/throttle"
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/adapters/voiceflow"
@@ -37,7 +36,6 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 		bunstore.NewInstallation, wire.Bind(new(ports.Installation), new(*bunstore.Installation)),
 		bunstore.NewSealings, wire.Bind(new(ports.Sealings), new(*bunstore.Sealings)),
 		newCipher, wire.Bind(new(ports.Cipher), new(*tinkcipher.Cipher)), wire.Bind(new(ports.Keyring), new(*tinkcipher.Cipher)),
-		sealedcookie.New, wire.Bind(new(ports.Cookies), new(*sealedcookie.Codec)),
 		tinkcipher.NewPseudonyms, wire.Bind(new(ports.Pseudonyms), new(*tinkcipher.Pseudonyms)),
 		newVoiceflow, wire.Bind(new(ports.Voiceflow), new(*voiceflow.Client)),
 		newPasswords, wire.Bind(new(ports.PasswordHasher), new(*argon2.Hasher)),

@@ -9,7 +9,6 @@ package main
 import (
 	"context"
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
-	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/app"
 	"log/slog"
@@ -42,7 +41,6 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 		cleanup()
 		return Site{}, nil, err
 	}
-	codec := sealedcookie.New(cipher)
 	pseudonyms := tinkcipher.NewPseudonyms()
 	client, err := newVoiceflow(cfg, clock)
 	if err != nil {
@@ -68,7 +66,6 @@ func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site
 		Sealings:      sealings,
 		Cipher:        cipher,
 		Keyring:       cipher,
-		Cookies:       codec,
 		Pseudonyms:    pseudonyms,
 		Voiceflow:     client,
 		Users:         bunstoreUsers,

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
+	"github.com/flowlatch/flowlatch/app/cookie"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -35,7 +35,7 @@ var lifetimes = domain.Lifetimes{Idle: 30 * time.Minute, Absolute: 12 * time.Hou
 type keys struct {
 	file   string
 	cipher *tinkcipher.Cipher
-	codec  *sealedcookie.Codec
+	codec  *cookie.Codec
 }
 
 func newKeys(b *testing.B) keys {
@@ -51,7 +51,7 @@ func newKeys(b *testing.B) keys {
 	if err := k.cipher.Prepare(b.Context(), false); err != nil {
 		b.Fatal(err)
 	}
-	k.codec = sealedcookie.New(k.cipher)
+	k.codec = cookie.New(k.cipher)
 	return k
 }
 

@@ -30,10 +30,12 @@ var rooms = []room{
 	{"domain", nil, []string{"domain", "third parties"}},
 	{"ports", []string{"domain"}, nil},
 	{"ports/portstest", []string{"domain", "ports"}, []string{"ports/portstest", "third parties"}},
-	{"app", []string{"domain", "ports"},
-		[]string{"app", "adapters/memory", "adapters/sealedcookie", "adapters/voiceflow/voiceflowtest", "third parties"}},
+	{"app", []string{"domain", "ports", "app/*"},
+		[]string{"app", "adapters/memory", "adapters/voiceflow/voiceflowtest", "third parties"}},
+	{"app/*", []string{"domain", "ports", "app/cookie"},
+		[]string{"itself", "adapters/memory", "adapters/voiceflow/voiceflowtest", "third parties"}},
 	{"adapters/ginhttp", []string{"domain", "ports", "app", "third parties"},
-		[]string{"adapters/ginhttp", "adapters/memory", "adapters/sealedcookie", "adapters/voiceflow/voiceflowtest", "ports/portstest", "internal/*"}},
+		[]string{"adapters/ginhttp", "adapters/memory", "adapters/voiceflow/voiceflowtest", "ports/portstest", "internal/*"}},
 	{"adapters/voiceflow/voiceflowtest", nil, []string{"adapters/voiceflow/voiceflowtest", "third parties"}},
 	{"adapters/voiceflow", []string{"domain", "ports", "third parties"},
 		[]string{"adapters/voiceflow", "adapters/voiceflow/voiceflowtest", "ports/portstest", "internal/*"}},
@@ -41,7 +43,7 @@ var rooms = []room{
 	{"cmd/*", []string{"domain", "ports", "app", "adapters/*", "adapters/voiceflow/voiceflowtest", "third parties"},
 		[]string{"ports/portstest", "internal/*"}},
 	{"internal/*", []string{"third parties"},
-		[]string{"itself", "domain", "ports", "ports/portstest", "app", "adapters/*", "adapters/voiceflow/voiceflowtest", "internal/*"}},
+		[]string{"itself", "domain", "ports", "ports/portstest", "app", "app/cookie", "adapters/*", "adapters/voiceflow/voiceflowtest", "internal/*"}},
 }
 
 // TestEveryArrowIsDrawn reads the imports of every Go file of the project.
@@ -124,6 +126,8 @@ func TestArrowsThatAreNotDrawn(t *testing.T) {
 		{"ports does not import an adapter", "ports", module + "adapters/memory", false, false},
 		{"app does not import an adapter", "app", module + "adapters/memory", false, false},
 		{"tests of app import the in-memory adapters", "app", module + "adapters/memory", true, true},
+		{"app uses the packages below it", "app", module + "app/cookie", false, true},
+		{"a package below app does not import app", "app/cookie", module + "app", true, false},
 		{"tests of app do not import the database", "app", module + "adapters/bunstore", true, false},
 		{"an adapter does not import another", "adapters/bunstore", module + "adapters/tinkcipher", false, false},
 		{"an adapter does not import another in tests", "adapters/bunstore", module + "adapters/memory", true, false},

@@ -275,3 +275,43 @@ func pseudonymsConcurrent(t *testing.T, open func(t *testing.T) ports.Pseudonyms
 		wantNil(t, "making and reversing pseudonyms beside others", err)
 	}
 }
+
+// damagedTexts returns texts that differ from text, however little.
+func damagedTexts(text string) map[string]string {
+	all := map[string]string{
+		"nothing": "", "a space": " ", "NUL": "\x00", "no UTF-8": "\xff", "a word": "login", "dots": "..", "JSON": `{"kind":"login"}`,
+		"zeros": strings.Repeat("A", len(text)), "a megabyte": strings.Repeat("A", 1<<20), "twice": text + text, "quoted": `"` + text + `"`,
+		"in capitals": strings.ToUpper(text), "in lower case": strings.ToLower(text),
+	}
+	// Decoders ignore some of these, and read some of them as others.
+	for _, more := range []string{"\n", "\r", "\r\n", " ", "\t", "=", "==", "A", ".", "-", "_", "\x00"} {
+		all[fmt.Sprintf("%q behind it", more)] = text + more
+		all[fmt.Sprintf("%q in front", more)] = more + text
+		for _, at := range []int{1, 2, 3, 4, len(text) / 2, len(text) - 1} {
+			all[fmt.Sprintf("%q at %d", more, at)] = text[:at] + more + text[at:]
+		}
+	}
+	for i := range len(text) {
+		all[fmt.Sprintf("cut to %d characters", i)] = text[:i]
+		all[fmt.Sprintf("cut by the first %d characters", i+1)] = text[i+1:]
+		all[fmt.Sprintf("without character %d", i)] = text[:i] + text[i+1:]
+		for bit := range 8 {
+			b := []byte(text)
+			b[i] ^= 1 << bit
+			all[fmt.Sprintf("bit %d of character %d flipped", bit, i)] = string(b)
+		}
+	}
+	// Every last character: its unused bits count too.
+	for c := byte(0x21); c < 0x7f; c++ {
+		all[fmt.Sprintf("%q as the last character", c)] = text[:len(text)-1] + string(c)
+	}
+	for from, to := range map[string]string{"-": "+", "_": "/", "+": "-", "/": "_"} {
+		all[fmt.Sprintf("every %q as %q", from, to)] = strings.ReplaceAll(text, from, to)
+	}
+	for what, other := range all {
+		if other == text {
+			delete(all, what)
+		}
+	}
+	return all
+}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/adapters/ginhttp"
-	"github.com/flowlatch/flowlatch/adapters/sealedcookie"
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/adapters/voiceflow"
 	"github.com/flowlatch/flowlatch/app"
@@ -29,7 +28,7 @@ func main() {
 	service, err := app.Open(ctx, app.Ports{
 		Projects: store.Projects(), Sessions: store.Sessions(), Access: store.Access(), Conversations: store.Conversations(),
 		Usage: store.Usage(), AuditLog: store.AuditLog(), Sealings: store.Sealings(), Installation: store.Installation(),
-		Cipher: cipher, Keyring: cipher, Cookies: sealedcookie.New(cipher), Pseudonyms: tinkcipher.NewPseudonyms(), Voiceflow: client,
+		Cipher: cipher, Keyring: cipher, Pseudonyms: tinkcipher.NewPseudonyms(), Voiceflow: client,
 	}, app.Options{})
 	check(err)
 	go service.Run(ctx, func(what string, err error) { log.Println(what, err) })

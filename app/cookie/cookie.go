@@ -1,34 +1,33 @@
-// Package sealedcookie is the ports.Cookies that seals a cookie with the service's
-// cipher: the text shows nothing and no bit of it can be altered. It is a codec only.
+// Package cookie is the codec of cookies and of the handles of conversations: it seals what
+// they say with the service's cipher. A text shows nothing, and no bit of it can be altered.
 //
-// The text is base64url without padding (RFC 4648, section 5) of the length of the key's
-// name in one byte, that name, and the sealed bytes. Sealed is the JSON of the claims.
-package sealedcookie
+// The text is base64url without padding (RFC 4648, section 5). It holds the length of the
+// key's name in one byte, the name, and the sealed bytes. Sealed is the JSON of the claims.
+package cookie
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"time"
-
-	"github.com/go-json-experiment/json"
+	"unicode/utf8"
 
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-var _ ports.Cookies = (*Codec)(nil)
+// MaxText is the longest text, in characters. Browsers keep a cookie of 4,096 bytes with its
+// name and attributes (RFC 6265, section 6.1).
+const MaxText = 3800
 
-// maxText is the longest text of a cookie. Browsers keep a cookie of 4,096 bytes with
-// its name and attributes (RFC 6265, section 6.1).
-const maxText = 3800
-
-// Codec is a ports.Cookies on a cipher. It is safe for concurrent use.
+// Codec turns claims into a text and back. It looks nothing up. It is safe for concurrent
+// use.
 type Codec struct{ cipher ports.Cipher }
 
-// New returns a Codec that seals with cipher, which must be prepared before its use.
+// New returns a Codec that seals with cipher.
 func New(cipher ports.Cipher) *Codec { return &Codec{cipher} }
 
-// claims are what is written of domain.Claims. Their names are in every cookie that is
-// out, so they stay; a format that these can't read needs another domain.BindCookie.
+// claims are the stored form of domain.Claims. Their names are in every cookie that is in
+// use, so they stay. A format that these can't read needs another domain.BindCookie.
 type claims struct {
 	Kind    string `json:"kind"`
 	Session string `json:"session"`
@@ -38,13 +37,22 @@ type claims struct {
 	Expires int64  `json:"expires"` // Unix microseconds
 }
 
-// Seal is Invalid for claims that fit no cookie: text that is no UTF-8 or far too long.
-// The errors of the cipher are passed on.
+// Seal returns a text of at most MaxText characters that a cookie value may hold (RFC 6265,
+// section 4.1.1), and the key that sealed it. Equal claims give different texts. Returns
+// Invalid for claims that are not valid UTF-8 or too long. Errors of the cipher are passed
+// on.
 func (c *Codec) Seal(from domain.Claims) (text string, by domain.KeyID, err error) {
-	plain, err := json.Marshal(claims{
+	stored := claims{
 		Kind: string(from.Kind), Session: string(from.Session), User: string(from.User),
 		Project: string(from.Project), Version: from.Version, Expires: from.Expires.UnixMicro(),
-	})
+	}
+	// The encoder would replace bytes that are not valid UTF-8.
+	for _, text := range []string{stored.Kind, stored.Session, stored.User, stored.Project, stored.Version} {
+		if !utf8.ValidString(text) {
+			return "", "", doNotFit()
+		}
+	}
+	plain, err := json.Marshal(stored)
 	if err != nil {
 		return "", "", doNotFit()
 	}
@@ -57,14 +65,16 @@ func (c *Codec) Seal(from domain.Claims) (text string, by domain.KeyID, err erro
 	}
 	packed := append([]byte{byte(len(sealed.Key))}, sealed.Key...)
 	text = base64.RawURLEncoding.EncodeToString(append(packed, sealed.Bytes...))
-	if len(text) > maxText {
+	if len(text) > MaxText {
 		return "", "", doNotFit()
 	}
 	return text, sealed.Key, nil
 }
 
-// Open is NotAuthenticated and says no more, whatever is wrong. It is Unavailable only
-// when the cipher can't answer.
+// Open reverses Seal for a text of that kind. It returns what the text says and the key that
+// sealed it, whichever key seals now. It does not check whether the claims have expired.
+// Returns NotAuthenticated if anything is wrong with the text or the kind, and does not say
+// what. Returns Unavailable if the cipher can't answer.
 func (c *Codec) Open(kind domain.SessionKind, text string) (domain.Claims, domain.KeyID, error) {
 	sealed, ok := unpack(text)
 	if !ok {
@@ -87,12 +97,13 @@ func (c *Codec) Open(kind domain.SessionKind, text string) (domain.Claims, domai
 	}, sealed.Key, nil
 }
 
+// unpack returns the sealed bytes of the text and the key that they name.
 func unpack(text string) (domain.Sealed, bool) {
-	if len(text) > maxText {
+	if len(text) > MaxText {
 		return domain.Sealed{}, false
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	// The decoder passes over line breaks: only the text that Seal would write counts.
+	// The decoder ignores line breaks. Only the text that Seal would write is valid.
 	if err != nil || base64.RawURLEncoding.EncodeToString(b) != text || len(b) == 0 {
 		return domain.Sealed{}, false
 	}
@@ -108,5 +119,5 @@ func notAuthenticated() error {
 }
 
 func doNotFit() error {
-	return &domain.Error{Kind: domain.Invalid, Public: "what the cookie is to say does not fit in one"}
+	return &domain.Error{Kind: domain.Invalid, Public: "the session is too long for a cookie or not valid UTF-8"}
 }
