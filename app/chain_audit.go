@@ -116,9 +116,9 @@ func (s *Service) endsSigned(head domain.AuditHead, last domain.ChainPoint) erro
 	return nil
 }
 
-// chainWhatIsLeft chains until nothing is left, and waits for others who are at it, but
-// not for ever.
-func (s *Service) chainWhatIsLeft(ctx context.Context) error {
+// drainChain chains until no row is left. It waits up to chainPatience for other instances
+// that chain.
+func (s *Service) drainChain(ctx context.Context) error {
 	patience := time.NewTimer(chainPatience)
 	defer patience.Stop()
 	again := time.NewTicker(chainPause / 10)

@@ -18,7 +18,7 @@ func (s *Service) ExportAudit(ctx context.Context, call Call, write func(row dom
 	if err := s.ports.AuditLog.Append(ctx, s.record(call, domain.ActionExportAudit, domain.OnAudit(domain.ChainPoint{}))); err != nil {
 		return err
 	}
-	broken := s.chainWhatIsLeft(ctx)
+	broken := s.drainChain(ctx)
 	if broken != nil && domain.KindOf(broken) != domain.Corrupt {
 		return broken
 	}

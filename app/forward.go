@@ -164,7 +164,7 @@ func (s *Service) accessByCookies(ctx context.Context, host domain.Caller, in Fo
 	}
 	if host.ID == "" {
 		s.markSealed(ctx, access.Caller.Login, loginBy)
-		out.UserCookie = s.sealAnew(ctx, access.Caller.Login, "", loginBy)
+		out.UserCookie = s.reseal(ctx, access.Caller.Login, "", loginBy)
 	}
 	switch {
 	case in.AssistantCookie == "":
@@ -176,7 +176,7 @@ func (s *Service) accessByCookies(ctx context.Context, host domain.Caller, in Fo
 		return access, err
 	}
 	s.markSealed(ctx, access.Session, setBy)
-	out.AssistantCookie = s.sealAnew(ctx, access.Session, access.Project.Version, setBy)
+	out.AssistantCookie = s.reseal(ctx, access.Session, access.Project.Version, setBy)
 	return access, nil
 }
 

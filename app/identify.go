@@ -9,15 +9,14 @@ import (
 // Identified is the outcome of Service.Identify.
 type Identified struct {
 	Caller domain.Caller
-	// Cookie is user_session sealed anew, to be set in the answer. Its Text is "" where the
-	// one that was shown is good for longer.
+	// Cookie is user_session sealed with the current key, to be set in the answer. Its Text is
+	// "" if the current key sealed the cookie already.
 	Cookie Cookie
 }
 
-// Identify says who calls, from the text of the cookie user_session. Whatever is wrong
-// with it, or with the login or the user behind it, is NotAuthenticated. It records the
-// use of the login, at most once a minute, and seals the cookie anew where another key
-// seals by now.
+// Identify returns the caller, from the text of the cookie user_session. It records the use
+// of the login, at most once a minute. It reseals the cookie if an older key sealed it.
+// Returns NotAuthenticated if anything is wrong with the cookie, the login or the user.
 func (s *Service) Identify(ctx context.Context, cookie string) (Identified, error) {
 	claims, by, err := s.loginClaims(cookie)
 	if err != nil {
@@ -37,7 +36,7 @@ func (s *Service) Identify(ctx context.Context, cookie string) (Identified, erro
 		return Identified{}, err
 	}
 	s.markSealed(ctx, caller.Login, by)
-	return Identified{Caller: caller, Cookie: s.sealAnew(ctx, caller.Login, "", by)}, nil
+	return Identified{Caller: caller, Cookie: s.reseal(ctx, caller.Login, "", by)}, nil
 }
 
 // loginClaims are what the cookie user_session says, and the key that sealed it.

@@ -34,7 +34,7 @@ func (s *Service) VerifyAudit(ctx context.Context, call Call, noted string) (dom
 	if err != nil {
 		return domain.ChainPoint{}, err
 	}
-	left := s.chainWhatIsLeft(ctx)
+	left := s.drainChain(ctx)
 	if left != nil && domain.KindOf(left) != domain.Corrupt {
 		return domain.ChainPoint{}, left
 	}

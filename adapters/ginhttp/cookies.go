@@ -43,7 +43,7 @@ func (c cookies) set(x *exchange, name string, cookie app.Cookie) {
 	c.write(x, name, cookie.Text, int(wholeSeconds(cookie.MaxAge)))
 }
 
-// renew sends a cookie that was sealed anew, if it was.
+// renew sends a cookie if it was resealed.
 func (c cookies) renew(x *exchange, name string, cookie app.Cookie) {
 	if cookie.Text != "" {
 		c.set(x, name, cookie)
@@ -54,7 +54,7 @@ func (c cookies) renew(x *exchange, name string, cookie app.Cookie) {
 func (c cookies) clear(x *exchange, name string) { c.write(x, name, "", -1) }
 
 func (c cookies) write(x *exchange, name, text string, maxAge int) {
-	// One that was sealed anew on the way gives way to what the route has to say.
+	// A cookie that the route sets replaces one that was resealed before.
 	h := x.c.Writer.Header()
 	h["Set-Cookie"] = slices.DeleteFunc(h["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, name+"=") })
 	http.SetCookie(x.c.Writer, &http.Cookie{

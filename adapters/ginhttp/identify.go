@@ -28,14 +28,14 @@ func (a *api) whoCalls(x *exchange) (err error) {
 	return err
 }
 
-// renewAssistant sets the cookie assistant_session anew where another key seals by now.
-// The use case of a forwarded call does that by itself.
+// renewAssistant sets the resealed cookie assistant_session if an older key sealed it. The use
+// case of a forwarded call does that by itself.
 func (a *api) renewAssistant(x *exchange) {
 	text := onlyCookie(x.c.Request, assistantCookie)
 	if text == "" || x.route.ends || x.route.who == anyone || x.route.who == usesAssistant || x.call.Caller.Token != "" {
 		return
 	}
-	a.cookies.renew(x, assistantCookie, a.service.SealAssistantAnew(x.ctx(), x.call.Caller, text))
+	a.cookies.renew(x, assistantCookie, a.service.ResealAssistant(x.ctx(), x.call.Caller, text))
 }
 
 // accessToken is what Authorization shows as an access token, bare or behind Bearer. Of

@@ -206,9 +206,9 @@ func TestBrowsersOfTwoUsersDoNotReachEachOther(t *testing.T) {
 	w.admin.do(t, "GET", "/check_session", "").want(t, 200, "")
 }
 
-// TestEveryRouteSetsCookiesOfAnOlderKeyAnew asks each route with the cookies from before a
+// TestEveryRouteResealsCookiesOfAnOlderKey asks each route with the cookies from before a
 // rotation.
-func TestEveryRouteSetsCookiesOfAnOlderKeyAnew(t *testing.T) {
+func TestEveryRouteResealsCookiesOfAnOlderKey(t *testing.T) {
 	both, none, cleared := []string{"assistant_session", "user_session"}, []string(nil), []string{"-assistant_session", "-user_session"}
 	others := map[string][]string{
 		"POST /logout": cleared, "POST /clear_project": {"-assistant_session"},

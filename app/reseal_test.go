@@ -71,11 +71,11 @@ func identified(t *testing.T, s *app.Service, cookie string) app.Identified {
 	return in
 }
 
-// wantAnew fails the test unless the cookie says what the old one says, sealed by the key.
-func (w *world) wantAnew(t *testing.T, kind domain.SessionKind, old string, got app.Cookie, by domain.KeyID) {
+// wantResealed fails the test unless the cookie says what the old one says, sealed by the key.
+func (w *world) wantResealed(t *testing.T, kind domain.SessionKind, old string, got app.Cookie, by domain.KeyID) {
 	t.Helper()
 	if got.Text == "" {
-		t.Fatalf("the cookie of the kind %s was not sealed anew", kind)
+		t.Fatalf("the cookie of the kind %s was not resealed", kind)
 	}
 	want, _ := w.opened(t, kind, old)
 	claims, key := w.opened(t, kind, got.Text)
@@ -126,20 +126,20 @@ func TestCookiesSurviveARotationAndThenTheEndOfTheOldKey(t *testing.T) {
 	cookie := w.set(t, call, p)
 	old := w.sealing()
 	if in := identified(t, w.Service, login); in.Cookie != (app.Cookie{}) {
-		t.Error("a cookie was sealed anew without a rotation")
+		t.Error("a cookie was resealed without a rotation")
 	}
-	if got := w.SealAssistantAnew(t.Context(), call.Caller, cookie); got != (app.Cookie{}) {
-		t.Error("the cookie of the assistant was sealed anew without a rotation")
+	if got := w.ResealAssistant(t.Context(), call.Caller, cookie); got != (app.Cookie{}) {
+		t.Error("the cookie of the assistant was resealed without a rotation")
 	}
 
 	now := w.rotate(t)
 	in := identified(t, w.Service, login)
-	w.wantAnew(t, domain.LoginSession, login, in.Cookie, now)
+	w.wantResealed(t, domain.LoginSession, login, in.Cookie, now)
 	if in.Cookie.MaxAge != 0 {
 		t.Errorf("the new cookie of a login that is not remembered lasts for %v", in.Cookie.MaxAge)
 	}
-	anew := w.SealAssistantAnew(t.Context(), call.Caller, cookie)
-	w.wantAnew(t, domain.AssistantSession, cookie, anew, now)
+	resealed := w.ResealAssistant(t.Context(), call.Caller, cookie)
+	w.wantResealed(t, domain.AssistantSession, cookie, resealed, now)
 	if got := w.isSet(t, call, cookie); got != p.ID {
 		t.Errorf("after the rotation %q is set by the old cookie, want %q", got, p.ID)
 	}
@@ -147,16 +147,16 @@ func TestCookiesSurviveARotationAndThenTheEndOfTheOldKey(t *testing.T) {
 	w.wantSealedBy(t, "whose new cookie was not seen yet", domain.AssistantSession, cookie, old)
 
 	if again := identified(t, w.Service, in.Cookie.Text); again.Cookie != (app.Cookie{}) {
-		t.Error("the new cookie was sealed anew")
+		t.Error("the new cookie was resealed")
 	}
-	if got := w.isSet(t, call, anew.Text); got != p.ID {
+	if got := w.isSet(t, call, resealed.Text); got != p.ID {
 		t.Errorf("%q is set by the new cookie, want %q", got, p.ID)
 	}
 	w.wantSealedBy(t, "whose new cookie was seen", domain.LoginSession, login, now)
 	w.wantSealedBy(t, "whose new cookie was seen", domain.AssistantSession, cookie, now)
 
 	// What comes late is answered and moves nothing back.
-	w.wantAnew(t, domain.LoginSession, login, identified(t, w.Service, login).Cookie, now)
+	w.wantResealed(t, domain.LoginSession, login, identified(t, w.Service, login).Cookie, now)
 	if got := w.isSet(t, call, cookie); got != p.ID {
 		t.Errorf("%q is set by the old cookie that comes late, want %q", got, p.ID)
 	}
@@ -164,7 +164,7 @@ func TestCookiesSurviveARotationAndThenTheEndOfTheOldKey(t *testing.T) {
 	w.wantSealedBy(t, "whose old cookie came late", domain.AssistantSession, cookie, now)
 
 	w.retire(t)
-	if got := w.isSet(t, w.call(t, in.Cookie.Text), anew.Text); got != p.ID {
+	if got := w.isSet(t, w.call(t, in.Cookie.Text), resealed.Text); got != p.ID {
 		t.Errorf("without the old key %q is set by the new cookies, want %q", got, p.ID)
 	}
 	_, err := w.Identify(t.Context(), login)
@@ -187,7 +187,7 @@ func (o *opening) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error
 	return o.Cipher.Open(s, to)
 }
 
-func TestACookieIsNotOpenedToBeSealedAnewWhereThereIsOneKey(t *testing.T) {
+func TestACookieIsNotOpenedToBeResealedWhereThereIsOneKey(t *testing.T) {
 	w := newWorld(t)
 	p := w.ports()
 	cookies := &opening{Cipher: w.cipher}
@@ -195,11 +195,11 @@ func TestACookieIsNotOpenedToBeSealedAnewWhereThereIsOneKey(t *testing.T) {
 	s := w.open(t, p)
 	call, _ := w.login(t, "ada", false)
 	cookie := w.set(t, call, w.project(t, "Bot", versionID))
-	if got := s.SealAssistantAnew(t.Context(), call.Caller, cookie); got != (app.Cookie{}) || cookies.opened.Load() != 0 {
+	if got := s.ResealAssistant(t.Context(), call.Caller, cookie); got != (app.Cookie{}) || cookies.opened.Load() != 0 {
 		t.Errorf("with one key: got %v, and %d cookies were opened, want none", got, cookies.opened.Load())
 	}
 	w.rotate(t)
-	if got := s.SealAssistantAnew(t.Context(), call.Caller, cookie); got == (app.Cookie{}) || cookies.opened.Load() == 0 {
+	if got := s.ResealAssistant(t.Context(), call.Caller, cookie); got == (app.Cookie{}) || cookies.opened.Load() == 0 {
 		t.Errorf("with two keys: got %v, and %d cookies were opened", got, cookies.opened.Load())
 	}
 }
@@ -211,14 +211,14 @@ func TestAReplyThatIsLostMovesNothing(t *testing.T) {
 	for range 3 {
 		w.rotate(t)
 		for range 3 {
-			w.wantAnew(t, domain.LoginSession, login, identified(t, w.Service, login).Cookie, w.sealing())
+			w.wantResealed(t, domain.LoginSession, login, identified(t, w.Service, login).Cookie, w.sealing())
 			w.wantSealedBy(t, "whose new cookies were never seen", domain.LoginSession, login, old)
 		}
 	}
 	// One that comes back after the next rotation is not of the key that seals now.
 	late := identified(t, w.Service, login).Cookie.Text
 	now := w.rotate(t)
-	w.wantAnew(t, domain.LoginSession, login, identified(t, w.Service, late).Cookie, now)
+	w.wantResealed(t, domain.LoginSession, login, identified(t, w.Service, late).Cookie, now)
 	w.wantSealedBy(t, "whose new cookie came back too late", domain.LoginSession, login, old)
 }
 
@@ -230,10 +230,10 @@ func TestARememberedLoginKeepsItsEnd(t *testing.T) {
 	w.after(100 * time.Hour)
 	now := w.rotate(t)
 	in := identified(t, w.Service, login)
-	w.wantAnew(t, domain.LoginSession, login, in.Cookie, now)
-	anew := w.SealAssistantAnew(t.Context(), call.Caller, cookie)
-	w.wantAnew(t, domain.AssistantSession, cookie, anew, now)
-	for what, got := range map[string]app.Cookie{"user_session": in.Cookie, "assistant_session": anew} {
+	w.wantResealed(t, domain.LoginSession, login, in.Cookie, now)
+	resealed := w.ResealAssistant(t.Context(), call.Caller, cookie)
+	w.wantResealed(t, domain.AssistantSession, cookie, resealed, now)
+	for what, got := range map[string]app.Cookie{"user_session": in.Cookie, "assistant_session": resealed} {
 		if got.MaxAge != 620*time.Hour {
 			t.Errorf("%s lasts for %v, want the 620 hours that are left", what, got.MaxAge)
 		}
@@ -308,7 +308,7 @@ func TestParallelRequestsDuringARotation(t *testing.T) {
 					problems <- fmt.Sprint("Identify: ", err)
 					return
 				}
-				anew := w.SealAssistantAnew(t.Context(), in.Caller, assistant)
+				resealed := w.ResealAssistant(t.Context(), in.Caller, assistant)
 				if checked, err := w.CheckSession(t.Context(), app.Call{Caller: in.Caller}, assistant); err != nil || checked.Assistant == nil {
 					problems <- fmt.Sprintf("CheckSession: %v, %v", checked.Assistant, err)
 					return
@@ -317,8 +317,8 @@ func TestParallelRequestsDuringARotation(t *testing.T) {
 				if in.Cookie.Text != "" {
 					login = in.Cookie.Text
 				}
-				if anew.Text != "" {
-					cookie = anew.Text
+				if resealed.Text != "" {
+					cookie = resealed.Text
 				}
 				browser.Unlock()
 			}
@@ -332,15 +332,15 @@ func TestParallelRequestsDuringARotation(t *testing.T) {
 	}
 	for range 2 {
 		in := identified(t, w.Service, login)
-		anew := w.SealAssistantAnew(t.Context(), in.Caller, cookie)
+		resealed := w.ResealAssistant(t.Context(), in.Caller, cookie)
 		if got := w.isSet(t, app.Call{Caller: in.Caller}, cookie); got != p.ID {
 			t.Errorf("%q is set, want %q", got, p.ID)
 		}
 		if in.Cookie.Text != "" {
 			login = in.Cookie.Text
 		}
-		if anew.Text != "" {
-			cookie = anew.Text
+		if resealed.Text != "" {
+			cookie = resealed.Text
 		}
 	}
 	w.wantSealedBy(t, "after parallel requests", domain.LoginSession, login, w.sealing())
@@ -381,32 +381,32 @@ func TestAnInstanceThatIsBehindGoesBackToNoOlderKey(t *testing.T) {
 
 	_ = cipher.Refresh(t.Context())
 	now := w.rotate(t)
-	anew := identified(t, w.Service, login).Cookie.Text
-	if got := identified(t, other, anew).Cookie; got != (app.Cookie{}) {
-		t.Error("an instance that is behind sealed a cookie of the newest key anew")
+	resealed := identified(t, w.Service, login).Cookie.Text
+	if got := identified(t, other, resealed).Cookie; got != (app.Cookie{}) {
+		t.Error("an instance that is behind resealed a cookie of the newest key")
 	}
 	w.wantSealedBy(t, "whose new cookie an instance that was behind saw first", domain.LoginSession, login, now)
 
 	cipher.keys = w.cipher.Keys()[1:]
-	if got := identified(t, other, anew).Cookie; got != (app.Cookie{}) {
-		t.Error("an instance that is behind sealed a cookie anew that another has seen")
+	if got := identified(t, other, resealed).Cookie; got != (app.Cookie{}) {
+		t.Error("an instance that is behind resealed a cookie that another has seen")
 	}
 	cipher.keys = w.cipher.Keys()[1:]
-	w.wantAnew(t, domain.LoginSession, login, identified(t, other, login).Cookie, now)
+	w.wantResealed(t, domain.LoginSession, login, identified(t, other, login).Cookie, now)
 	w.wantSealedBy(t, "whose old cookie came late to an instance that was behind", domain.LoginSession, login, now)
 
-	// One that can't read the keyset anew serves on and leaves the cookies as they are.
+	// An instance that can't read the keyset again serves on and leaves the cookies as they are.
 	w.rotate(t)
 	cipher.fails = errBoom
-	for _, cookie := range []string{login, anew} {
+	for _, cookie := range []string{login, resealed} {
 		if got := identified(t, other, cookie).Cookie; got != (app.Cookie{}) {
-			t.Error("a cookie was sealed anew by an instance that could not read the keyset")
+			t.Error("a cookie was resealed by an instance that could not read the keyset")
 		}
 	}
 	w.wantSealedBy(t, "that was used where the keyset could not be read", domain.LoginSession, login, now)
 }
 
-func TestForwardSealsBothCookiesAnew(t *testing.T) {
+func TestForwardResealsBothCookies(t *testing.T) {
 	w := newWorld(t)
 	p := w.project(t, "Bot", versionID)
 	w.voiceflow.forwardTo(fine)
@@ -425,7 +425,7 @@ func TestForwardSealsBothCookiesAnew(t *testing.T) {
 	wantNone := func(what string, out app.Forwarded) {
 		t.Helper()
 		if out.UserCookie != (app.Cookie{}) || out.AssistantCookie != (app.Cookie{}) {
-			t.Errorf("%s: a cookie was sealed anew", what)
+			t.Errorf("%s: a cookie was resealed", what)
 		}
 	}
 	wantNone("without a rotation", forward(w.Service, app.Call{}, by, ""))
@@ -433,12 +433,12 @@ func TestForwardSealsBothCookiesAnew(t *testing.T) {
 	old := w.sealing()
 	now := w.rotate(t)
 	out := forward(w.Service, app.Call{}, by, "")
-	w.wantAnew(t, domain.LoginSession, by.UserCookie, out.UserCookie, now)
-	w.wantAnew(t, domain.AssistantSession, by.AssistantCookie, out.AssistantCookie, now)
+	w.wantResealed(t, domain.LoginSession, by.UserCookie, out.UserCookie, now)
+	w.wantResealed(t, domain.AssistantSession, by.AssistantCookie, out.AssistantCookie, now)
 	w.wantSealedBy(t, "whose new cookie was not seen yet", domain.AssistantSession, by.AssistantCookie, old)
 
 	bare := forward(w.Service, app.Call{}, app.Forward{UserCookie: by.UserCookie}, domain.NoAssistant)
-	w.wantAnew(t, domain.LoginSession, by.UserCookie, bare.UserCookie, now)
+	w.wantResealed(t, domain.LoginSession, by.UserCookie, bare.UserCookie, now)
 	wantNone("an access token beside cookies", forward(w.Service, app.Call{}, app.Forward{
 		Token: token.Token, UserCookie: by.UserCookie, AssistantCookie: by.AssistantCookie}, ""))
 	_, ada := w.login(t, "ada", false)
@@ -461,14 +461,14 @@ func TestForwardSealsBothCookiesAnew(t *testing.T) {
 	}
 	now = w.rotate(t)
 	out = forward(s, host, app.Forward{UserCookie: back.UserCookie, AssistantCookie: set.Cookie.Text}, "")
-	w.wantAnew(t, domain.AssistantSession, set.Cookie.Text, out.AssistantCookie, now)
+	w.wantResealed(t, domain.AssistantSession, set.Cookie.Text, out.AssistantCookie, now)
 	if out.UserCookie != (app.Cookie{}) {
-		t.Error("user_session was sealed anew under a host's login")
+		t.Error("user_session was resealed under a host's login")
 	}
-	w.wantAnew(t, domain.AssistantSession, set.Cookie.Text, s.SealAssistantAnew(t.Context(), host.Caller, set.Cookie.Text), now)
+	w.wantResealed(t, domain.AssistantSession, set.Cookie.Text, s.ResealAssistant(t.Context(), host.Caller, set.Cookie.Text), now)
 }
 
-func TestWhatIsGoodForNothingIsNotSealedAnew(t *testing.T) {
+func TestAnInvalidCookieIsNotResealed(t *testing.T) {
 	w := newWorld(t)
 	p := w.project(t, "Bot", versionID)
 	call, _ := w.login(t, "ada", false)
@@ -488,8 +488,8 @@ func TestWhatIsGoodForNothingIsNotSealedAnew(t *testing.T) {
 		if text == longer {
 			by = another.Caller
 		}
-		if got := w.SealAssistantAnew(t.Context(), by, text); got != (app.Cookie{}) {
-			t.Errorf("%s was sealed anew", what)
+		if got := w.ResealAssistant(t.Context(), by, text); got != (app.Cookie{}) {
+			t.Errorf("%s was resealed", what)
 		}
 	}
 }
