@@ -210,65 +210,87 @@ type backupFrame struct {
 	seal   backupSeal
 }
 
-// readBackup reads a backup file to its end and calls each for its rows. It is Corrupt for
-// a file that is no whole one, as far as that can be told without the keyset, and Conflict
-// for one of a newer program. An error of each ends it and is returned as it is.
+// readBackup reads a backup file to its end and calls each for its rows. Returns Corrupt if
+// the file is not a whole backup, as far as that shows without the keyset. Returns Conflict
+// for a backup of a newer program. An error of each ends it and is returned as it is.
 func readBackup(from io.Reader, each func(domain.ArchiveRow) error) (backupFrame, error) {
 	r := &backupReader{from: bufio.NewReaderSize(from, maxBackupLine), digest: sha256.New()}
 	var f backupFrame
-	line, err := r.next()
+	if err := r.header(&f.header); err != nil {
+		return f, err
+	}
+	rows, after, err := r.rows(each)
 	if err != nil {
-		return f, r.noBackup(err)
+		return f, err
 	}
-	// A newer program may have more in its header: it need not be as ours is.
-	if err := json.Unmarshal(line, &f.header); err != nil || f.header.Format != backupFormat {
-		return f, r.noBackup(errNotWritten)
-	}
-	if f.header.Version > domain.ArchiveVersion {
-		return f, &domain.Error{Kind: domain.Conflict, Public: "this backup was made by a newer program; use that one"}
-	}
-	if err := canonical(line, &f.header); err != nil || f.header.Version < 1 {
+	if err := canonical(after, &f.end); err != nil || f.end.Rows != rows {
 		return f, r.damaged(errNotWritten)
 	}
+	return f, r.seal(&f.seal)
+}
+
+// header reads the first line.
+func (r *backupReader) header(h *backupHeader) error {
+	line, err := r.next()
+	if err != nil {
+		return r.noBackup(err)
+	}
+	// The header of a newer program may have other members.
+	if err := json.Unmarshal(line, h); err != nil || h.Format != backupFormat {
+		return r.noBackup(errNotWritten)
+	}
+	if h.Version > domain.ArchiveVersion {
+		return &domain.Error{Kind: domain.Conflict, Public: "this backup was made by a newer program; use that one"}
+	}
+	if err := canonical(line, h); err != nil || h.Version < 1 {
+		return r.damaged(errNotWritten)
+	}
+	return nil
+}
+
+// rows calls each for every row, and returns how many there are and the line after them.
+func (r *backupReader) rows(each func(domain.ArchiveRow) error) (n int64, after []byte, err error) {
 	var before domain.ArchiveRow
-	var rows int64
 	for {
-		if line, err = r.next(); err != nil {
-			return f, r.damaged(err)
+		line, err := r.next()
+		if err != nil {
+			return n, nil, r.damaged(err)
 		}
 		if !bytes.HasPrefix(line, []byte(`{"table":`)) {
-			break
+			return n, line, nil
 		}
 		row, err := decodeRow(line)
 		if err == nil {
 			err = row.CheckBehind(before)
 		}
 		if err != nil {
-			return f, r.damaged(err)
+			return n, nil, r.damaged(err)
 		}
 		if err := each(row); err != nil {
-			return f, err
+			return n, nil, err
 		}
 		before = row
-		rows++
+		n++
 	}
-	if err := canonical(line, &f.end); err != nil || f.end.Rows != rows {
-		return f, r.damaged(errNotWritten)
-	}
+}
+
+// seal reads the last line, which seals all lines before it. Nothing may follow it.
+func (r *backupReader) seal(s *backupSeal) error {
 	digest := hex.EncodeToString(r.digest.Sum(nil))
-	if line, err = r.next(); err != nil {
-		return f, r.damaged(err)
+	line, err := r.next()
+	if err != nil {
+		return r.damaged(err)
 	}
-	if err := canonical(line, &f.seal); err != nil || f.seal.Digest != digest {
-		return f, r.damaged(errNotWritten)
+	if err := canonical(line, s); err != nil || s.Digest != digest {
+		return r.damaged(errNotWritten)
 	}
 	switch _, err := r.from.ReadByte(); {
 	case err == nil:
-		return f, r.damaged(errNotWritten) // something stands behind the end
+		return r.damaged(errNotWritten)
 	case !errors.Is(err, io.EOF):
-		return f, r.damaged(err)
+		return r.damaged(err)
 	}
-	return f, nil
+	return nil
 }
 
 // canonical reads a line into v, and wants it to be the line that v is written as.

@@ -126,11 +126,8 @@ func parseURL(text string) (target, error) {
 	case u.Scheme != "vault-transit":
 		return target{}, invalid("a key in Vault is vault-transit://host:port/mount/key")
 	}
-	query, err := url.ParseQuery(u.RawQuery)
-	at.namespace = query.Get("namespace")
-	delete(query, "namespace")
-	if err != nil || len(query) > 0 || strings.ContainsFunc(at.namespace, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return target{}, invalid("the URL of a key in Vault may have ?namespace=… and nothing else")
+	if at.namespace, err = parseNamespace(u.RawQuery); err != nil {
+		return target{}, err
 	}
 	parts := strings.Split(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
 	if len(parts) < 2 || slices.ContainsFunc(parts, func(part string) bool { return strings.Trim(part, ".") == "" || strings.Contains(part, "%") }) {
@@ -139,6 +136,17 @@ func parseURL(text string) (target, error) {
 	at.base = at.base.JoinPath("v1").JoinPath(parts[:len(parts)-1]...)
 	at.key = parts[len(parts)-1]
 	return at, nil
+}
+
+// parseNamespace returns the namespace that the query names, "" for none.
+func parseNamespace(raw string) (string, error) {
+	query, err := url.ParseQuery(raw)
+	namespace := query.Get("namespace")
+	delete(query, "namespace")
+	if err != nil || len(query) > 0 || strings.ContainsFunc(namespace, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", invalid("the URL of a key in Vault may have ?namespace=… and nothing else")
+	}
+	return namespace, nil
 }
 
 // isLoopback says whether host is this machine and nothing else.
