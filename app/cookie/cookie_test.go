@@ -51,7 +51,7 @@ func (c gcm) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error) {
 }
 
 // away is a cipher that can't answer.
-type away struct{ gcm }
+type away struct{}
 
 func (away) Seal(domain.Secret, domain.Binding) (domain.Sealed, error) {
 	return domain.Sealed{}, &domain.Error{Kind: domain.Unavailable}
