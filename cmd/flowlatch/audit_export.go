@@ -11,6 +11,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type auditExportCommand struct {
@@ -52,7 +53,7 @@ func (c auditExportCommand) Run(ctx context.Context) error {
 		err := writeNewFile(path, func(to io.Writer) error {
 			err := exportAudit(ctx, service, call, to)
 			if domain.KindOf(err) == domain.Corrupt {
-				broken = &domain.Error{Kind: domain.Corrupt, Public: "what there is of the audit is in " + visible(path) + ", which is not whole", Cause: err}
+				broken = &domain.Error{Kind: domain.Corrupt, Public: "what there is of the audit is in " + terminal.Visible(path) + ", which is not whole", Cause: err}
 				return nil
 			}
 			return err

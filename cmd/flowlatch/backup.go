@@ -9,6 +9,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type backupCommand struct {
@@ -45,7 +46,7 @@ func (c backupCommand) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		reportBackup(sayOnStdout, "wrote the backup "+visible(path), info)
+		reportBackup(sayOnStdout, "wrote the backup "+terminal.Visible(path), info)
 		return nil
 	})
 }

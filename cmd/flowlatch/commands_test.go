@@ -88,8 +88,8 @@ func TestUsersByCommands(t *testing.T) {
 	}{
 		{"a name that is taken", "taken", memberPassword + "\n", []string{"user", "create", "ben"}},
 		{"a name that is none", "username may hold", memberPassword + "\n", []string{"user", "create", "ben!"}},
-		{"no password", "standard input should begin with a line that is the password", "", []string{"user", "create", "eve"}},
-		{"an empty password", "and is empty", "\n", []string{"user", "create", "eve"}},
+		{"no password", "the first line of standard input is empty; it should be the password", "", []string{"user", "create", "eve"}},
+		{"an empty password", "is empty; it should be the password", "\n", []string{"user", "create", "eve"}},
 		{"a short password", "shorter than 8", "short\n", []string{"user", "create", "eve"}},
 		{"a common password", "common", "password1\n", []string{"user", "create", "eve"}},
 		{"a line without an end in sight", "too long", strings.Repeat("x", 1<<20), []string{"user", "create", "eve"}},

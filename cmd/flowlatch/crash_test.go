@@ -10,6 +10,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/config"
 )
 
 // TestNothingThatWasAnsweredIsLostByAKill adds 1,000 assistants and kills the server
@@ -74,16 +75,16 @@ func killWhileAdding(t *testing.T, database string) {
 func everyKeyOpens(t *testing.T, m *machine, answered map[string]voiceflowtest.Assistant) {
 	t.Helper()
 	ctx := context.Background()
-	cfg, _, err := readConfig(source{environ: m.command(ctx).Env, flags: map[string]string{"DATA_DIR": m.data()}})
+	cfg, _, err := config.Read(config.Source{Environ: m.command(ctx).Env, Flags: map[string]string{"DATA_DIR": m.data()}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := bunstore.Open(ctx, cfg.database(), bunstore.Options{})
+	store, err := bunstore.Open(ctx, cfg.Database(), bunstore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = store.Close() }()
-	cipher := tinkcipher.NewFile(cfg.keysetPath(), tinkcipher.FileOptions{})
+	cipher := tinkcipher.NewFile(cfg.KeysetPath(), tinkcipher.FileOptions{})
 	if err := cipher.Prepare(ctx, false); err != nil {
 		t.Fatal(err)
 	}

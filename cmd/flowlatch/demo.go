@@ -14,15 +14,12 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/config"
 )
 
 type demoCommand struct {
 	kong.Plugins // the flags
 }
-
-// demoFallbacks are what demo does without a setting, where serve does otherwise: it
-// speaks plain HTTP to curl, and its output is there to be read.
-var demoFallbacks = map[string]string{"COOKIE_SECURE": "false", "LOG_LEVEL": "error"}
 
 // Help is shown by --help.
 func (demoCommand) Help() string {
@@ -36,7 +33,7 @@ It pays no heed to the settings of the data folder, the database, the keyset and
 
 // Run serves the demo until a signal ends it.
 func (c demoCommand) Run(ctx context.Context) (err error) {
-	cfg, warnings, err := readConfig(source{environ: os.Environ(), flags: givenFlags(c.Plugins), demo: demoFallbacks})
+	cfg, warnings, err := readConfig(config.Source{Flags: config.GivenFlags(c.Plugins), Demo: true})
 	if err != nil {
 		return err
 	}
@@ -81,14 +78,14 @@ func (c demoCommand) Run(ctx context.Context) (err error) {
 	}
 
 	l, err := listen(cfg)
-	if errors.Is(err, syscall.EADDRINUSE) && cfg.Addr == defaultAddr {
+	if errors.Is(err, syscall.EADDRINUSE) && cfg.Addr == config.DefaultAddr {
 		cfg.Addr = "127.0.0.1:0" // another program is at home there, and any port will do
 		l, err = listen(cfg)
 	}
 	if err != nil {
 		return err
 	}
-	w.url = localURL(l.Addr().String(), cfg.tls())
+	w.url = localURL(l.Addr().String(), cfg.TLS())
 	sayOnStdout(w.text())
 	return site.serve(ctx, cfg, l, logs)
 }

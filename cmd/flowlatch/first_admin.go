@@ -5,27 +5,28 @@ import (
 	"strings"
 
 	"github.com/flowlatch/flowlatch/adapters/voiceflow"
+	"github.com/flowlatch/flowlatch/internal/config"
 )
 
 // firstAdmin says how to make the first admin: the command, with what of the
 // environment decides which data it works on. A flag of serve is a variable there.
-func firstAdmin(cfg Config, program string, getenv func(string) string) string {
+func firstAdmin(cfg config.Config, program string, getenv func(string) string) string {
 	var variables, secrets []string
-	set := func(name, value string) { variables = append(variables, prefix+name+"="+shellQuoted(value)) }
+	set := func(name, value string) { variables = append(variables, config.Prefix+name+"="+shellQuoted(value)) }
 	secret := func(name string) {
-		if file := getenv(prefix + name + "_FILE"); file != "" {
+		if file := getenv(config.Prefix + name + "_FILE"); file != "" {
 			set(name+"_FILE", absolute(file))
 		} else {
-			secrets = append(secrets, prefix+name)
+			secrets = append(secrets, config.Prefix+name)
 		}
 	}
-	if cfg.ownDatabase() || cfg.ownKeyset() {
+	if cfg.OwnDatabase() || cfg.OwnKeyset() {
 		set("DATA_DIR", cfg.DataDir)
 	}
-	if !cfg.ownDatabase() {
+	if !cfg.OwnDatabase() {
 		secret("DATABASE_URL")
 	}
-	if !cfg.ownKeyset() {
+	if !cfg.OwnKeyset() {
 		secret("KEYSET")
 	}
 	if cfg.KeysetKMS != "" {

@@ -8,8 +8,9 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"time"
+
+	"github.com/flowlatch/flowlatch/internal/config"
 )
 
 type healthcheckCommand struct{}
@@ -23,13 +24,13 @@ func (healthcheckCommand) Help() string {
 
 // Run asks once.
 func (healthcheckCommand) Run(ctx context.Context) error {
-	cfg, _, err := readConfig(source{environ: os.Environ()}) // serve has warned already
+	cfg, _, err := readConfig(config.Source{}) // serve has warned already
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	ready := localURL(cfg.Addr, cfg.tls()) + "/readyz"
+	ready := localURL(cfg.Addr, cfg.TLS()) + "/readyz"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, ready, nil)
 	if err != nil {
 		return err

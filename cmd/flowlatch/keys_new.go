@@ -7,6 +7,8 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/config"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type keysNewCommand struct {
@@ -43,7 +45,7 @@ func (c keysNewCommand) Run() error {
 	if err := tinkcipher.WriteFile(c.File, keyset); err != nil {
 		return err
 	}
-	sayOnStdout("made a keyset in " + visible(c.File))
+	sayOnStdout("made a keyset in " + terminal.Visible(c.File))
 	return nil
 }
 
@@ -53,11 +55,11 @@ func (c keysNewCommand) keyset(wrap tink.AEAD) (domain.Secret, error) {
 	case c.From == "":
 		return tinkcipher.Generate(wrap)
 	case wrap == nil:
-		return domain.Secret{}, &domain.Error{Kind: domain.Invalid, Public: "--from wraps a keyset, and " + prefix + "KEYSET_KMS names no key for that"}
+		return domain.Secret{}, &domain.Error{Kind: domain.Invalid, Public: "--from wraps a keyset, and " + config.Prefix + "KEYSET_KMS names no key for that"}
 	}
 	text, err := os.ReadFile(c.From)
 	if err != nil {
 		return domain.Secret{}, err
 	}
-	return tinkcipher.Wrap(domain.NewSecret(string(text)), visible(c.From), wrap)
+	return tinkcipher.Wrap(domain.NewSecret(string(text)), terminal.Visible(c.From), wrap)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type keysRetireCommand struct {
@@ -48,7 +49,7 @@ func (c keysRetireCommand) Run(ctx context.Context) error {
 			sayOnStdout("there is no key to retire")
 		}
 		for _, key := range out.Keys {
-			sayOnStdout("retired key " + visible(string(key)))
+			sayOnStdout("retired key " + terminal.Visible(string(key)))
 		}
 		return nil
 	})
@@ -66,6 +67,6 @@ func (c keysRetireCommand) byHand(ctx context.Context) error {
 	if err := tinkcipher.RetireByHand(ctx, c.ByHand, domain.KeyID(c.Key), o); err != nil {
 		return err
 	}
-	sayOnStdout(fmt.Sprintf("took key %s out of %s; give it to every instance", visible(c.Key), visible(c.ByHand)))
+	sayOnStdout(fmt.Sprintf("took key %s out of %s; give it to every instance", terminal.Visible(c.Key), terminal.Visible(c.ByHand)))
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type keysRewrapCommand struct {
@@ -36,7 +37,7 @@ func (c keysRewrapCommand) Run(ctx context.Context) error {
 			return err
 		}
 		sayUnopened(out.Unopened)
-		switch key := visible(string(out.Key)); {
+		switch key := terminal.Visible(string(out.Key)); {
 		case c.DryRun:
 			sayOnStdout(fmt.Sprintf("rows to be sealed anew with key %s: %d", key, out.Left))
 		default:

@@ -12,6 +12,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/config"
 )
 
 // addKey adds a key that seals from then on to the keyset of m, and returns the keys, that
@@ -28,16 +29,16 @@ func (m *machine) addKey() []domain.KeyID {
 func (m *machine) inside() (*bunstore.Store, *tinkcipher.Cipher, domain.Origin) {
 	m.t.Helper()
 	ctx := context.Background()
-	cfg, _, err := readConfig(source{environ: m.command(ctx).Env, flags: map[string]string{"DATA_DIR": m.data()}})
+	cfg, _, err := config.Read(config.Source{Environ: m.command(ctx).Env, Flags: map[string]string{"DATA_DIR": m.data()}})
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	store, err := bunstore.Open(ctx, cfg.database(), bunstore.Options{})
+	store, err := bunstore.Open(ctx, cfg.Database(), bunstore.Options{})
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	m.t.Cleanup(func() { _ = store.Close() })
-	cipher := tinkcipher.NewFile(cfg.keysetPath(), tinkcipher.FileOptions{})
+	cipher := tinkcipher.NewFile(cfg.KeysetPath(), tinkcipher.FileOptions{})
 	if err := cipher.Prepare(ctx, false); err != nil {
 		m.t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type keysRotateCommand struct {
@@ -49,9 +50,9 @@ func (c keysRotateCommand) step(ctx context.Context) error {
 	case err != nil:
 		return err
 	case seals:
-		sayOnStdout(fmt.Sprintf("key %s seals in %s; give it to every instance", key, visible(c.ByHand)))
+		sayOnStdout(fmt.Sprintf("key %s seals in %s; give it to every instance", key, terminal.Visible(c.ByHand)))
 	default:
-		sayOnStdout(fmt.Sprintf("added key %s to %s, which only opens yet; give it to every instance, and then run this again", key, visible(c.ByHand)))
+		sayOnStdout(fmt.Sprintf("added key %s to %s, which only opens yet; give it to every instance, and then run this again", key, terminal.Visible(c.ByHand)))
 	}
 	return nil
 }

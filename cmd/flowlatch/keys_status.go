@@ -8,6 +8,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type keysStatusCommand struct{}
@@ -29,7 +30,7 @@ var keysInUse = listing[app.KeyInUse]{
 		case k.Seals:
 			use = "seals"
 		}
-		return []string{visible(string(k.ID)), use, strconv.Itoa(k.Rows), strconv.Itoa(k.Logins), strconv.Itoa(k.Handles)}
+		return []string{terminal.Visible(string(k.ID)), use, strconv.Itoa(k.Rows), strconv.Itoa(k.Logins), strconv.Itoa(k.Handles)}
 	},
 }
 
@@ -62,7 +63,7 @@ func (keysStatusCommand) Run(ctx context.Context) error {
 func sayUnopened(all []app.Unopened) {
 	for _, u := range all {
 		if u.Ref.Kind == domain.SealedProjectKey {
-			sayOnStdout("does not open: the " + string(u.Ref.Slot) + " key of " + visible(u.Name) + ", which has the Id " + u.Ref.ID)
+			sayOnStdout("does not open: the " + string(u.Ref.Slot) + " key of " + terminal.Visible(u.Name) + ", which has the Id " + u.Ref.ID)
 		} else {
 			sayOnStdout("does not open: the " + string(u.Ref.Kind))
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
+	"github.com/flowlatch/flowlatch/internal/config"
 )
 
 // TestAKnownKeyIsFoundNowhere uses a key in every way, good and bad, with everything
@@ -67,7 +68,7 @@ func useKeyInEveryWay(t *testing.T, database string) {
 		m.fails(exitFailure, "", key, args...)
 	}
 	for _, name := range []string{"DATABASE_URL", "KEYSET", "KEYSET_KMS", "VOICEFLOW_API_URL", "TRUSTED_ORIGINS", "LOG_LEVEL", "ADDR"} {
-		m.with(prefix+name, key).fails(exitFailure, "", "", "serve")
+		m.with(config.Prefix+name, key).fails(exitFailure, "", "", "serve")
 	}
 
 	found := func(where, text string) {

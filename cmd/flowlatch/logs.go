@@ -5,10 +5,13 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+
+	"github.com/flowlatch/flowlatch/internal/config"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 // newLog is the log of a service: JSON lines on standard error.
-func newLog(cfg Config) *slog.Logger {
+func newLog(cfg config.Config) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))
 }
 
@@ -21,6 +24,6 @@ type serverLines struct{ to *slog.Logger }
 func (s serverLines) Write(line []byte) (int, error) {
 	about, _, _ := strings.Cut(string(line), " from ")
 	about, _, _ = strings.Cut(about, " serving ")
-	s.to.Warn("http server", "about", oneLine(about))
+	s.to.Warn("http server", "about", terminal.OneLine(about))
 	return len(line), nil
 }

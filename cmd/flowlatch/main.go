@@ -14,6 +14,9 @@ import (
 
 	"github.com/alecthomas/kong"
 	_ "golang.org/x/crypto/x509roots/fallback" // an image from scratch has no roots of its own
+
+	"github.com/flowlatch/flowlatch/internal/config"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 // The exit codes.
@@ -86,8 +89,8 @@ func run(args []string) int {
 	context.AfterFunc(ctx, stop) // so that a second signal kills
 
 	cli := commandLine{
-		Serve: serveCommand{Plugins: flagsOf(nil)},
-		Demo:  demoCommand{Plugins: flagsOf(demoFallbacks)},
+		Serve: serveCommand{Plugins: config.ServeFlags()},
+		Demo:  demoCommand{Plugins: config.DemoFlags()},
 	}
 	parser := kong.Must(&cli, kong.Name("flowlatch"), kong.Description(description), kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))
@@ -114,5 +117,5 @@ func usage(err error) string {
 			text = "there is a word too many; keys and passwords are asked for, and never on the command line"
 		}
 	}
-	return oneLine(text) + "; see " + help
+	return terminal.OneLine(text) + "; see " + help
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type migrateStatusCommand struct{}
@@ -24,7 +25,7 @@ var migrations = listing[bunstore.Migration]{
 		if m.Applied.IsZero() {
 			return []string{m.Name, "not yet"}
 		}
-		return []string{visible(m.Name), stamp(m.Applied)}
+		return []string{terminal.Visible(m.Name), stamp(m.Applied)}
 	},
 }
 

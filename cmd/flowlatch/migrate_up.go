@@ -41,7 +41,7 @@ func withStore(ctx context.Context, use folderUse, work func(*bunstore.Store) er
 	if err != nil {
 		return err
 	}
-	if err := cfg.openFolder(use, cfg.ownDatabase()); err != nil {
+	if err := openFolder(cfg, use, cfg.OwnDatabase()); err != nil {
 		return err
 	}
 	store, closeStore, err := openStore(ctx, cfg, newClock(), sayOnStderr, nil)

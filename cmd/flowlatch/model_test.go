@@ -17,6 +17,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/config"
 )
 
 // TestItDoesWhatAModelDoes takes random steps on two instances over one database and one
@@ -49,7 +50,7 @@ func TestItDoesWhatAModelDoes(t *testing.T) {
 type model struct {
 	t         *testing.T
 	random    *rand.Rand
-	cfg       Config
+	cfg       config.Config
 	instances [2]*instance
 	pool      []voiceflowtest.Assistant
 	keyUsed   func() string // what Voiceflow last got in Authorization
@@ -111,10 +112,10 @@ func newModel(t *testing.T, database string, random *rand.Rand) *model {
 		environ = append(environ, "FLOWLATCH_DATABASE_URL="+database)
 	}
 	var err error
-	if m.cfg, _, err = readConfig(source{environ: environ}); err != nil {
+	if m.cfg, _, err = config.Read(config.Source{Environ: environ}); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.cfg.openFolder(makesFolder, true); err != nil {
+	if err := openFolder(m.cfg, makesFolder, true); err != nil {
 		t.Fatal(err)
 	}
 	for i := range m.instances {

@@ -45,3 +45,11 @@ func writeNewFile(path string, write func(io.Writer) error) (err error) {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
+
+// withoutPath removes the path from an error of package os.
+func withoutPath(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Err
+	}
+	return err
+}

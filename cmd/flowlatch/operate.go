@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/flowlatch/flowlatch/adapters/vaulttransit"
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/internal/config"
 )
 
 // folderUse is what a command does about a data folder that is not there.
@@ -26,7 +28,7 @@ func operate(ctx context.Context, use folderUse, work func(*app.Service, app.Cal
 	if err != nil {
 		return err
 	}
-	if err := cfg.openFolder(use, cfg.ownDatabase() || cfg.ownKeyset()); err != nil {
+	if err := openFolder(cfg, use, cfg.OwnDatabase() || cfg.OwnKeyset()); err != nil {
 		return err
 	}
 	site, closeAll, err := openSite(ctx, cfg, sayOnStderr, slog.New(slog.DiscardHandler))
@@ -41,41 +43,55 @@ func operate(ctx context.Context, use folderUse, work func(*app.Service, app.Cal
 	return work(site.Service, call)
 }
 
-// commandConfig reads the settings of a command, which come from the environment alone.
-func commandConfig() (Config, error) {
-	cfg, warnings, err := readConfig(source{environ: os.Environ()})
+// commandConfig reads the settings of a command, which has no flags for them.
+func commandConfig() (config.Config, error) {
+	cfg, warnings, err := readConfig(config.Source{})
 	for _, w := range warnings {
 		sayOnStderr("warning: " + w)
 	}
 	return cfg, err
 }
 
-// say prints a line for the operator. The lines are for people and not for programs.
+// readConfig reads the settings from the environment and from the flags of the source.
+func readConfig(from config.Source) (config.Config, []string, error) {
+	from.Environ, from.CheckKMS = os.Environ(), checkKMS
+	return config.Read(from)
+}
+
+// checkKMS says why the URL names no key that can wrap a keyset.
+func checkKMS(url string) error {
+	if err := vaulttransit.CheckURL(url); err != nil {
+		return errors.New(sentence(err))
+	}
+	return nil
+}
+
+// say prints a line for the operator, not for a program.
 type say func(line string)
 
 func sayOnStderr(line string) { _, _ = fmt.Fprintln(os.Stderr, "flowlatch: "+line) }
 
 func sayOnStdout(line string) { _, _ = fmt.Fprintln(os.Stdout, line) }
 
-// openFolder sees to it that the data folder is there, if it is needed.
-func (c Config) openFolder(use folderUse, needed bool) error {
+// openFolder checks that the data folder exists, if it is needed, or creates it.
+func openFolder(cfg config.Config, use folderUse, needed bool) error {
 	if !needed {
 		return nil
 	}
-	info, err := os.Stat(c.DataDir)
+	info, err := os.Stat(cfg.DataDir)
 	switch {
 	case err == nil && info.IsDir():
 		return nil
 	case err == nil:
-		return fmt.Errorf("%sDATA_DIR names %s, which is no folder", prefix, c.DataDir)
+		return fmt.Errorf("%sDATA_DIR names %s, which is not a folder", config.Prefix, cfg.DataDir)
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("the data folder can't be used: %w", err)
 	case use == wantsFolder:
-		return fmt.Errorf("there is no data folder %s; %sDATA_DIR may name another, and serve, migrate up, user create and restore make one", c.DataDir, prefix)
+		return fmt.Errorf("there is no data folder %s; %sDATA_DIR may name another, and serve, migrate up, user create and restore make one", cfg.DataDir, config.Prefix)
 	}
-	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("the data folder can't be made: %w", err)
 	}
-	sayOnStdout("made the data folder " + c.DataDir)
+	sayOnStdout("made the data folder " + cfg.DataDir)
 	return nil
 }

@@ -16,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 	"github.com/flowlatch/flowlatch/internal/postgrestest"
 )
@@ -308,14 +306,4 @@ func startVoiceflow(t *testing.T, assistants ...voiceflowtest.Assistant) *voicef
 	}
 	t.Cleanup(v.Close)
 	return v
-}
-
-// mustParse is a command line that has the flags and nothing else.
-func mustParse(t *testing.T, flags kong.Plugins) *kong.Kong {
-	t.Helper()
-	parser, err := kong.New(&struct{ kong.Plugins }{flags})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parser
 }

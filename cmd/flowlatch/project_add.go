@@ -5,6 +5,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type projectAddCommand struct {
@@ -26,7 +27,7 @@ func (c projectAddCommand) Run(ctx context.Context) error {
 		return err // before anyone pastes a key in vain
 	}
 	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
-		key, err := readKey(ctx)
+		key, err := terminal.ReadKey(ctx)
 		if err != nil {
 			return err
 		}
@@ -34,7 +35,7 @@ func (c projectAddCommand) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		sayOnStdout("added " + visible(p.Name) + ", which has the Id " + string(p.ID))
+		sayOnStdout("added " + terminal.Visible(p.Name) + ", which has the Id " + string(p.ID))
 		return nil
 	})
 }

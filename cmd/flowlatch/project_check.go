@@ -7,6 +7,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type projectCheckCommand struct {
@@ -72,7 +73,7 @@ func (c *projectChecks) check(ctx context.Context, p domain.Project) error {
 		return err
 	}
 	p = checked.Project
-	line := fmt.Sprintf("%s %s: primary %s, secondary %s", p.ID, visible(p.Name), p.KeyStatus, p.SecondaryStatus)
+	line := fmt.Sprintf("%s %s: primary %s, secondary %s", p.ID, terminal.Visible(p.Name), p.KeyStatus, p.SecondaryStatus)
 	if len(checked.Unanswered) > 0 {
 		c.unanswered++
 		line += "; Voiceflow gave no usable answer"

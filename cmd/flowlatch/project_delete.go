@@ -5,6 +5,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type projectDeleteCommand struct {
@@ -28,7 +29,7 @@ func (c projectDeleteCommand) Run(ctx context.Context) error {
 		if err := service.DeleteProject(ctx, call, in); err != nil {
 			return err
 		}
-		sayOnStdout("deleted " + visible(c.Project) + " here")
+		sayOnStdout("deleted " + terminal.Visible(c.Project) + " here")
 		return nil
 	})
 }

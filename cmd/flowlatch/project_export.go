@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/internal/exportfile"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type projectExportCommand struct {
@@ -27,7 +29,7 @@ The audit has a row for each assistant. One whose key does not open is named and
 
 // Run writes the file.
 func (c projectExportCommand) Run(ctx context.Context) error {
-	recipients, err := parseRecipients(c.Recipients)
+	recipients, err := exportfile.ParseRecipients(c.Recipients)
 	if err != nil {
 		return err
 	}
@@ -37,24 +39,24 @@ func (c projectExportCommand) Run(ctx context.Context) error {
 	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
 		var done, unopened int
 		err := writeNewFile(c.File, func(w io.Writer) error {
-			give := func(take func(app.ExportedProject) error) error {
+			give := func(take exportfile.Take) error {
 				return service.ExportProjects(ctx, call, c.Projects, func(e app.ExportedProject) error {
 					for _, slot := range e.Unopened {
 						unopened++
-						sayOnStdout("the " + string(slot) + " key of " + visible(e.Project.Name) + ", which has the Id " + string(e.Project.ID) + ", does not open")
+						sayOnStdout("the " + string(slot) + " key of " + terminal.Visible(e.Project.Name) + ", which has the Id " + string(e.Project.ID) + ", does not open")
 					}
 					if len(e.Keys) == 0 {
 						return nil
 					}
 					done++
-					return take(e)
+					return take(e.Project, e.Keys)
 				})
 			}
-			if err := sealProjects(w, recipients, service.VoiceflowOrigin(), give); err != nil {
+			if err := exportfile.Write(w, recipients, service.VoiceflowOrigin(), give); err != nil {
 				return err
 			}
 			if done == 0 {
-				return errors.New("no key opens, so that there is nothing to export")
+				return errors.New("no key opens, so there is nothing to export")
 			}
 			return nil
 		})

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"filippo.io/age"
+
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 )
 
@@ -60,7 +62,7 @@ func TestAssistantsMoveToAnotherInstallation(t *testing.T) {
 		{"what is there already", "is not overwritten", []string{"--recipient", id.Recipient().String(), "all.age"}},
 		{"a folder that is not there", "no such file", []string{"--recipient", id.Recipient().String(), "nowhere/all.age"}},
 		{"standard output", "not written to standard output", []string{"--recipient", id.Recipient().String(), "-"}},
-		{"the secret key for the public one", "recipient 1 is no public key of age", []string{"--recipient", id.String(), "new.age"}},
+		{"the secret key for the public one", "recipient 1 is not a public key of age", []string{"--recipient", id.String(), "new.age"}},
 		{"a name that is nobody's", "there is no such assistant", []string{"--recipient", id.Recipient().String(), "new.age", "Pizza"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -88,7 +90,7 @@ func TestAssistantsMoveToAnotherInstallation(t *testing.T) {
 		{"altered", "nothing was added: the file was altered or cut", id.String(), string(altered), there},
 		{"cut", "nothing was added: the file was altered or cut", id.String(), string(sealed[:len(sealed)-30]), there},
 		{"sealed to others", "nothing was added: the identity does not open the file", identity(t).String(), string(sealed), there},
-		{"no sealed file", "was never written by project export", id.String(), "version_id,token\n", there},
+		{"no sealed file", "project export did not write it", id.String(), "version_id,token\n", there},
 		{"for another Voiceflow", "nothing was added: the keys in the file are for Voiceflow at " + v.URL(), id.String(), string(sealed), elsewhere},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -168,7 +170,7 @@ func TestBothKeysMoveToAnotherInstallation(t *testing.T) {
 
 	arrives := []string{"project", "import", "--identity", there.write("key.txt", id.String()), "all.age"}
 	v.Fail(downFor(a.SecondKey))
-	there.report(exitFailure, "", arrives, "Pizza Palace was refused: it is here with its primary key, its secondary key is not: Voiceflow gave no answer",
+	there.report(exitFailure, "", arrives, "Pizza Palace was refused: the assistant has its primary key, but its secondary key could not be set: Voiceflow gave no answer",
 		"added 0, there already 0, refused 1")
 	v.Fail(nil)
 	there.report(exitOK, "", arrives, "added 0, there already 1, refused 0")
@@ -184,4 +186,14 @@ func TestBothKeysMoveToAnotherInstallation(t *testing.T) {
 	for _, m := range []*machine{here, there} {
 		m.noKeyIn(a.Key, a.SecondKey)
 	}
+}
+
+// identity returns a new key pair of age.
+func identity(t *testing.T) *age.X25519Identity {
+	t.Helper()
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
 }

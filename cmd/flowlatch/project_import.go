@@ -9,8 +9,13 @@ import (
 	"iter"
 	"os"
 
+	"filippo.io/age"
+
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/exportfile"
+	"github.com/flowlatch/flowlatch/internal/importlist"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type projectImportCommand struct {
@@ -44,9 +49,9 @@ func (c projectImportCommand) Validate() error {
 
 // Run adds the assistants.
 func (c projectImportCommand) Run(ctx context.Context) error {
-	path, read := c.CSV, reading(readCSV)
+	path, read := c.CSV, importlist.Reader(importlist.ReadCSV)
 	if c.JSON != "" {
-		path, read = c.JSON, readJSON
+		path, read = c.JSON, importlist.ReadJSON
 	}
 	if c.Identity != "" {
 		path = c.File
@@ -71,10 +76,21 @@ func (c projectImportCommand) Run(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			read = readSealed(identities, service.VoiceflowOrigin())
+			read = exportfile.NewReader(identities, service.VoiceflowOrigin())
 		}
 		return importProjects(ctx, service, call, from, read)
 	})
+}
+
+// readIdentities reads a file with secret keys of age.
+func readIdentities(path string) ([]age.Identity, error) {
+	f, err := openNamed("the file with the identity", path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	warnIfOpen(f)
+	return exportfile.ParseIdentities(f)
 }
 
 // openNamed opens a file that the operator named. The error does not repeat the name: it
@@ -102,10 +118,10 @@ func twice(f *os.File) bool {
 
 // importProjects adds what read finds in from. Where from can be read twice it is read
 // to its end first: one that is broken somewhere is then refused before anything is added.
-func importProjects(ctx context.Context, service *app.Service, call app.Call, from *os.File, read reading) error {
+func importProjects(ctx context.Context, service *app.Service, call app.Call, from *os.File, read importlist.Reader) error {
 	total := 0
 	if twice(from) {
-		err := read(from, func(arrival) error {
+		err := read(from, func(importlist.Entry) error {
 			total++
 			return ctx.Err()
 		})
@@ -119,36 +135,36 @@ func importProjects(ctx context.Context, service *app.Service, call app.Call, fr
 			return fmt.Errorf("nothing was added: %w", err)
 		}
 	}
-	return addAll(ctx, service, call, total, func(each func(arrival) error) error { return read(from, each) })
+	return addAll(ctx, service, call, total, func(each func(importlist.Entry) error) error { return read(from, each) })
 }
 
 // addsAtOnce is how many assistants are added at the same time. More would soon meet
 // Voiceflow's rate limit.
 const addsAtOnce = 4
 
-// added is what came of an arrival.
+// added is an entry and the error of adding it.
 type added struct {
-	arrival arrival
-	err     error
+	entry importlist.Entry
+	err   error
 }
 
 // addAll adds what give gives, several at the same time, and tells of them in the order
 // in which they came.
-func addAll(ctx context.Context, service *app.Service, call app.Call, total int, give func(func(arrival) error) error) error {
+func addAll(ctx context.Context, service *app.Service, call app.Call, total int, give func(func(importlist.Entry) error) error) error {
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	underway := make(chan chan added, addsAtOnce-1) // one more is being waited for
 	given := make(chan error, 1)
 	go func() {
 		defer close(underway)
-		given <- give(func(a arrival) error {
+		given <- give(func(e importlist.Entry) error {
 			done := make(chan added, 1)
 			select {
 			case underway <- done:
 			case <-working.Done():
 				return working.Err()
 			}
-			go func() { done <- added{a, add(working, service, call, a)} }()
+			go func() { done <- added{e, add(working, service, call, e)} }()
 			return nil
 		})
 	}()
@@ -161,9 +177,9 @@ func addAll(ctx context.Context, service *app.Service, call app.Call, total int,
 			count.added++
 		case kind == domain.AlreadyAdded:
 			count.there++
-		case a.arrival.err != nil, working.Err() == nil && ofOne(kind):
+		case a.entry.Err != nil, working.Err() == nil && ofOne(kind):
 			count.refused++
-			shown.aside(oneLine(a.arrival.place + " was refused: " + sentence(a.err)))
+			shown.aside(terminal.OneLine(a.entry.Place + " was refused: " + sentence(a.err)))
 		default: // it is of no use to go on
 			stop(a.err)
 			continue
@@ -218,24 +234,27 @@ func ofOne(kind domain.Kind) bool {
 	return false
 }
 
-// add adds one assistant, and the secondary key that came with it where the one that is
-// here has none: it may have been added by a run that was interrupted before that.
-func add(ctx context.Context, service *app.Service, call app.Call, a arrival) error {
-	if a.err != nil {
-		return a.err
+// add adds the assistant of an entry. If the entry has a secondary key and the assistant has
+// none, it sets that too, also if the assistant was added before: an interrupted run may
+// have added only the primary key.
+func add(ctx context.Context, service *app.Service, call app.Call, entry importlist.Entry) error {
+	if entry.Err != nil {
+		return entry.Err
 	}
-	p, err := service.AddProject(ctx, call, a.in)
+	p, err := service.AddProject(ctx, call, app.AddProject{
+		Version: entry.Version, Key: entry.Key, VoiceflowProject: entry.VoiceflowProject, Name: entry.Name,
+	})
 	if e, ok := errors.AsType[*domain.Error](err); ok && e.Kind == domain.AlreadyAdded && len(e.Projects) == 1 {
 		p = e.Projects[0]
 	} else if err != nil {
 		return err
 	}
-	if a.secondary.IsZero() || p.SecondaryStatus != domain.KeyNone {
+	if entry.Secondary.IsZero() || p.SecondaryStatus != domain.KeyNone {
 		return err
 	}
-	_, failed := service.SetToken(ctx, call, app.SetToken{Project: string(p.ID), Key: a.secondary, Slot: string(domain.SlotSecondary)})
+	_, failed := service.SetToken(ctx, call, app.SetToken{Project: string(p.ID), Key: entry.Secondary, Slot: string(domain.SlotSecondary)})
 	if failed != nil {
-		return &domain.Error{Kind: domain.KindOf(failed), Public: "it is here with its primary key, its secondary key is not", Cause: failed}
+		return &domain.Error{Kind: domain.KindOf(failed), Public: "the assistant has its primary key, but its secondary key could not be set", Cause: failed}
 	}
 	return err
 }

@@ -145,7 +145,7 @@ func TestImport(t *testing.T) {
 		}
 		return fmt.Sprintf("line %d (element %d)", n, n-1)
 	}
-	ofJSON := refused(element, "it has a member that is not known")
+	ofJSON := refused(element, "it has an unknown member")
 	m.report(exitFailure, "", []string{"project", "import", "--json", m.write("assistants.json", array)}, append(ofJSON, "added 0, there already 3, refused 6")...)
 	if after := m.must("", "project", "list"); after != before {
 		t.Errorf("what was imported again is changed:\n%swant\n%s", after, before)
@@ -190,7 +190,7 @@ func TestImportOfAFileThatCantBeRead(t *testing.T) {
 		{"JSON that breaks off", "nothing was added: the file ends in the middle", []string{"--json", m.write("a.json", "["+good+",")}},
 		{"CSV as JSON", "nothing was added: the file should hold one JSON array", []string{"--json", "a.csv"}},
 		{"no identity", "no such file", []string{"--identity", "nowhere.txt", "a.json"}},
-		{"an identity that is none", "holds none that can be used", []string{"--identity", "a.csv", "a.json"}},
+		{"an identity that is none", "contains no usable identity", []string{"--identity", "a.csv", "a.json"}},
 		{"a sealed file on standard input", "should be a regular file", []string{"--identity", "a.csv", "-"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

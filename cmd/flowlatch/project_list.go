@@ -6,6 +6,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type projectListCommand struct {
@@ -23,7 +24,7 @@ func (projectListCommand) Help() string {
 var projects = listing[domain.Project]{
 	columns: []string{"NAME", "VOICEFLOW PROJECT", "VERSION", "CREATED", "ID"},
 	cells: func(p domain.Project) []string {
-		return []string{visible(p.Name), string(p.Voiceflow), p.Version, stamp(p.Created), string(p.ID)}
+		return []string{terminal.Visible(p.Name), string(p.Voiceflow), p.Version, stamp(p.Created), string(p.ID)}
 	},
 	object: func(p domain.Project) any {
 		return struct {

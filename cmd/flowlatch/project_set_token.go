@@ -5,6 +5,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type projectSetTokenCommand struct {
@@ -30,7 +31,7 @@ func (c projectSetTokenCommand) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		key, err := readKey(ctx)
+		key, err := terminal.ReadKey(ctx)
 		if err != nil {
 			return err
 		}
@@ -38,7 +39,7 @@ func (c projectSetTokenCommand) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		sayOnStdout("put the " + c.Slot + " key of " + visible(p.Name) + " in its place")
+		sayOnStdout("put the " + c.Slot + " key of " + terminal.Visible(p.Name) + " in its place")
 		return nil
 	})
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/voiceflow"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/config"
 	"github.com/flowlatch/flowlatch/ports"
 )
 
@@ -30,13 +31,13 @@ func newRandom() io.Reader { return rand.Reader }
 
 // openStore opens the database. One that can't be reached is tried again until the time
 // for that is over, with a line for each try.
-func openStore(ctx context.Context, cfg Config, clock ports.Clock, tell say, log *slog.Logger) (*bunstore.Store, func(), error) {
+func openStore(ctx context.Context, cfg config.Config, clock ports.Clock, tell say, log *slog.Logger) (*bunstore.Store, func(), error) {
 	waiting, cancel := context.WithTimeout(ctx, cfg.DatabaseWait)
 	defer cancel()
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
 	for {
-		store, err := bunstore.Open(ctx, cfg.database(), bunstore.Options{
+		store, err := bunstore.Open(ctx, cfg.Database(), bunstore.Options{
 			Now: clock, MaxConns: cfg.DatabaseMaxConns, Timeout: cfg.DatabaseTimeout, Log: log,
 		})
 		if err == nil {
@@ -55,26 +56,26 @@ func openStore(ctx context.Context, cfg Config, clock ports.Clock, tell say, log
 }
 
 // ofDatabase names the setting that err is about.
-func ofDatabase(cfg Config, err error) error {
-	if cfg.ownDatabase() {
+func ofDatabase(cfg config.Config, err error) error {
+	if cfg.OwnDatabase() {
 		return err
 	}
-	return &domain.Error{Kind: domain.KindOf(err), Public: prefix + "DATABASE_URL", Cause: err}
+	return &domain.Error{Kind: domain.KindOf(err), Public: config.Prefix + "DATABASE_URL", Cause: err}
 }
 
-func newCipher(cfg Config, clock ports.Clock) (*tinkcipher.Cipher, error) {
+func newCipher(cfg config.Config, clock ports.Clock) (*tinkcipher.Cipher, error) {
 	wrap, err := newWrap(cfg)
 	if err != nil {
 		return nil, err
 	}
 	if !cfg.Keyset.IsZero() {
-		return tinkcipher.NewText(cfg.Keyset, "the variable "+prefix+"KEYSET", wrap), nil
+		return tinkcipher.NewText(cfg.Keyset, "the variable "+config.Prefix+"KEYSET", wrap), nil
 	}
-	return tinkcipher.NewFile(cfg.keysetPath(), tinkcipher.FileOptions{Named: !cfg.ownKeyset(), Wrap: wrap, Clock: clock}), nil
+	return tinkcipher.NewFile(cfg.KeysetPath(), tinkcipher.FileOptions{Named: !cfg.OwnKeyset(), Wrap: wrap, Clock: clock}), nil
 }
 
 // newWrap is the key that wraps the keyset, nil where it is in clear.
-func newWrap(cfg Config) (tink.AEAD, error) {
+func newWrap(cfg config.Config) (tink.AEAD, error) {
 	if cfg.KeysetKMS == "" {
 		return nil, nil
 	}
@@ -85,7 +86,7 @@ func newWrap(cfg Config) (tink.AEAD, error) {
 	return wrap, nil
 }
 
-func newVoiceflow(cfg Config, clock ports.Clock) (*voiceflow.Client, error) {
+func newVoiceflow(cfg config.Config, clock ports.Clock) (*voiceflow.Client, error) {
 	return voiceflow.New(voiceflow.Options{
 		BaseURL: cfg.VoiceflowAPIURL, RuntimeURL: cfg.VoiceflowRuntimeURL,
 		AnalyticsURL: cfg.VoiceflowAnalyticsURL, RealtimeURL: cfg.VoiceflowRealtimeURL,
@@ -96,17 +97,17 @@ func newVoiceflow(cfg Config, clock ports.Clock) (*voiceflow.Client, error) {
 
 func newPasswords() *argon2.Hasher { return argon2.New(argon2.Options{}) }
 
-func newAttempts(cfg Config, clock ports.Clock) *throttle.Attempts {
+func newAttempts(cfg config.Config, clock ports.Clock) *throttle.Attempts {
 	return throttle.New(clock, throttle.Options{PerName: cfg.LoginFailures, PerAddress: cfg.LoginFailuresAddress})
 }
 
-func newRates(cfg Config, clock ports.Clock) *throttle.Calls {
+func newRates(cfg config.Config, clock ports.Clock) *throttle.Calls {
 	return throttle.NewCalls(clock, cfg.ForwardRate)
 }
 
-func newOptions(cfg Config) app.Options { return app.Options{Lifetimes: cfg.Lifetimes} }
+func newOptions(cfg config.Config) app.Options { return app.Options{Lifetimes: cfg.Lifetimes} }
 
-func newEngine(cfg Config, service *app.Service, log *slog.Logger) (*gin.Engine, error) {
+func newEngine(cfg config.Config, service *app.Service, log *slog.Logger) (*gin.Engine, error) {
 	gin.SetMode(gin.ReleaseMode)
 	return ginhttp.New(service, ginhttp.Options{
 		InsecureCookies: !cfg.CookieSecure,

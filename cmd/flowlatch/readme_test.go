@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/config"
 )
 
 var update = flag.Bool("update", false, "write the tables into README.md")
@@ -22,18 +23,18 @@ const readme = "../../README.md"
 func settingsTable() string {
 	var b strings.Builder
 	b.WriteString("| variable | flag | default | meaning |\n|---|---|---|---|\n")
-	for _, s := range settings {
-		name, flag, fallback := "`"+prefix+s.name+"`", "`--"+s.flag()+"`", s.stated
-		if s.use == orFromFile {
-			name += ", `" + prefix + s.name + "_FILE`"
+	for _, s := range config.Settings() {
+		name, flag, fallback := "`"+s.Variable()+"`", "", s.Stated
+		if s.FileVariable() != "" {
+			name += ", `" + s.FileVariable() + "`"
 		}
-		if s.secret() {
-			flag = ""
+		if s.Flag() != "" {
+			flag = "`--" + s.Flag() + "`"
 		}
-		if s.fallback != "" {
-			fallback = "`" + s.fallback + "`"
+		if s.Default != "" {
+			fallback = "`" + s.Default + "`"
 		}
-		_, _ = fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", name, flag, fallback, s.help)
+		_, _ = fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", name, flag, fallback, s.Help)
 	}
 	return b.String()
 }
@@ -106,7 +107,7 @@ func TestThePagesNameCommandsThatAreThere(t *testing.T) {
 				args[i] = strings.Trim(args[i], `"`)
 			}
 			// What a line has set would still be set with the next one.
-			cli := commandLine{Serve: serveCommand{Plugins: flagsOf(nil)}, Demo: demoCommand{Plugins: flagsOf(demoFallbacks)}}
+			cli := commandLine{Serve: serveCommand{Plugins: config.ServeFlags()}, Demo: demoCommand{Plugins: config.DemoFlags()}}
 			parser, err := kong.New(&cli, kong.Name("flowlatch"), kong.Exit(func(int) {}), kong.Writers(io.Discard, io.Discard))
 			if err != nil {
 				t.Fatal(err)

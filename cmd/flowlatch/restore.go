@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type restoreCommand struct {
@@ -30,7 +31,7 @@ func (c restoreCommand) Run(ctx context.Context) error {
 	}
 	file, err := os.Open(c.File)
 	if err != nil {
-		return fmt.Errorf("the backup %s can't be read: %w", visible(c.File), withoutPath(err))
+		return fmt.Errorf("the backup %s can't be read: %w", terminal.Visible(c.File), withoutPath(err))
 	}
 	defer func() { _ = file.Close() }()
 	voiceflow, err := newVoiceflow(cfg, newClock())
@@ -47,7 +48,7 @@ func (c restoreCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := cfg.openFolder(makesFolder, cfg.ownDatabase()); err != nil {
+	if err := openFolder(cfg, makesFolder, cfg.OwnDatabase()); err != nil {
 		return err
 	}
 	store, closeStore, err := openStore(ctx, cfg, newClock(), sayOnStderr, nil)

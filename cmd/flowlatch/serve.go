@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/flowlatch/flowlatch/internal/config"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type serveCommand struct {
@@ -25,7 +28,7 @@ Each flag is also the variable that stands behind it; a flag wins. FLOWLATCH_DAT
 
 // Run serves until a signal ends it.
 func (c serveCommand) Run(ctx context.Context) error {
-	cfg, warnings, err := readConfig(source{environ: os.Environ(), flags: givenFlags(c.Plugins)})
+	cfg, warnings, err := readConfig(config.Source{Flags: config.GivenFlags(c.Plugins)})
 	if err != nil {
 		return err
 	}
@@ -33,7 +36,7 @@ func (c serveCommand) Run(ctx context.Context) error {
 	for _, w := range warnings {
 		log.Warn("a setting is not known", "warning", w)
 	}
-	if err := cfg.openFolder(makesFolder, cfg.ownDatabase() || cfg.ownKeyset()); err != nil {
+	if err := openFolder(cfg, makesFolder, cfg.OwnDatabase() || cfg.OwnKeyset()); err != nil {
 		return err
 	}
 	site, closeAll, err := openSite(ctx, cfg, sayOnStdout, log)
@@ -49,15 +52,15 @@ func (c serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sayOnStdout("database: " + visible(site.Store.Describe()))
+	sayOnStdout("database: " + terminal.Visible(site.Store.Describe()))
 	sayOnStdout("Voiceflow: " + strings.Join([]string{
 		cfg.VoiceflowAPIURL, cfg.VoiceflowRuntimeURL, cfg.VoiceflowAnalyticsURL, cfg.VoiceflowRealtimeURL,
 	}, " "))
-	sayOnStdout("listening on " + localURL(l.Addr().String(), cfg.tls()))
+	sayOnStdout("listening on " + localURL(l.Addr().String(), cfg.TLS()))
 	if !hasUsers {
 		sayOnStdout(firstAdmin(cfg, os.Args[0], os.Getenv))
 	}
-	if host, _, err := net.SplitHostPort(cfg.Addr); cfg.CookieSecure && !cfg.tls() && (err != nil || !isLoopback(host)) {
+	if host, _, err := net.SplitHostPort(cfg.Addr); cfg.CookieSecure && !cfg.TLS() && (err != nil || !config.IsLoopback(host)) {
 		log.Warn("cookies are Secure and HTTP here is plain: browsers keep them only if a proxy in front speaks HTTPS with them")
 	}
 	return site.serve(ctx, cfg, l, log)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/internal/config"
 )
 
 // Site is what is served, and what it is made of.
@@ -36,7 +37,7 @@ const (
 )
 
 // serve answers requests that come by l until ctx is done, then lets open ones end.
-func (s Site) serve(ctx context.Context, cfg Config, l net.Listener, log *slog.Logger) error {
+func (s Site) serve(ctx context.Context, cfg config.Config, l net.Listener, log *slog.Logger) error {
 	setUpMemory()
 	server := &http.Server{
 		Handler:           s.Engine,
@@ -86,19 +87,19 @@ func setUpMemory() {
 }
 
 // listen opens the address, over TLS where a certificate is set.
-func listen(cfg Config) (net.Listener, error) {
+func listen(cfg config.Config) (net.Listener, error) {
 	var certificate tls.Certificate
-	if cfg.tls() {
+	if cfg.TLS() {
 		var err error
 		if certificate, err = tls.LoadX509KeyPair(cfg.TLSCertFile, cfg.TLSKeyFile); err != nil {
-			return nil, fmt.Errorf("%sTLS_CERT_FILE and %sTLS_KEY_FILE can't be used: %w", prefix, prefix, err)
+			return nil, fmt.Errorf("%sTLS_CERT_FILE and %sTLS_KEY_FILE can't be used: %w", config.Prefix, config.Prefix, err)
 		}
 	}
 	l, err := net.Listen("tcp", cfg.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("%sADDR can't be listened on: %w", prefix, err)
+		return nil, fmt.Errorf("%sADDR can't be listened on: %w", config.Prefix, err)
 	}
-	if cfg.tls() {
+	if cfg.TLS() {
 		l = tls.NewListener(l, &tls.Config{
 			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 		})

@@ -10,9 +10,9 @@ import (
 	"unsafe"
 )
 
-// terminal is a pseudo-terminal: what a person types goes into mine, the program has
-// its.
-func terminal(t *testing.T) (mine, its *os.File) {
+// newTerminal opens a pseudo-terminal. What a person types is written to mine; the program
+// gets its.
+func newTerminal(t *testing.T) (mine, its *os.File) {
 	t.Helper()
 	mine, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
@@ -41,7 +41,7 @@ func control(t *testing.T, terminal *os.File, request uintptr, argument unsafe.P
 // It returns how the command ended and what the terminal showed.
 func (m *machine) atTerminal(t *testing.T, questionsAndAnswers []string, args ...string) (*server, string) {
 	t.Helper()
-	mine, its := terminal(t)
+	mine, its := newTerminal(t)
 	cmd := m.command(context.Background(), args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = its, its, its
 	if err := cmd.Start(); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 // sentence is what went wrong, in one line for the operator.
@@ -29,36 +29,14 @@ func sentence(err error) string {
 			parts = append(parts, e.Public)
 		}
 		for _, p := range e.Projects {
-			parts = append(parts, visible(p.Name)+" has the Id "+string(p.ID))
+			parts = append(parts, terminal.Visible(p.Name)+" has the Id "+string(p.ID))
 		}
 		err = e.Cause
 		if err == nil && len(parts) == 0 {
 			parts = append(parts, string(e.Kind))
 		}
 	}
-	return oneLine(strings.Join(parts, ": "))
-}
-
-// oneLine escapes what would break a line, or command a terminal.
-func oneLine(text string) string {
-	var b strings.Builder
-	for _, r := range strings.TrimSpace(text) {
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-		} else {
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-		}
-	}
-	return b.String()
-}
-
-// visible is a text from outside as it may be printed to a terminal: as it is where
-// all of it can be seen, else in quotes, with escapes.
-func visible(text string) string {
-	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(text)
-	}
-	return text
+	return terminal.OneLine(strings.Join(parts, ": "))
 }
 
 // stamp is a time as the routes write it.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type userCreateCommand struct {
@@ -28,7 +29,7 @@ func (c userCreateCommand) Run(ctx context.Context) error {
 		return err // before anyone types a password in vain
 	}
 	return operate(ctx, makesFolder, func(service *app.Service, call app.Call) error {
-		password, err := readPassword(ctx)
+		password, err := terminal.ReadPassword(ctx)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type userGrantCommand struct {
@@ -30,7 +31,7 @@ func (c userGrantCommand) Run(ctx context.Context) error {
 		if err := service.GrantProject(ctx, call, user, project, c.Scopes); err != nil {
 			return err
 		}
-		sayOnStdout(visible(c.Name) + " may use " + visible(c.Project))
+		sayOnStdout(terminal.Visible(c.Name) + " may use " + terminal.Visible(c.Project))
 		return nil
 	})
 }

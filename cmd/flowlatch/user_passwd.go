@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type userPasswdCommand struct {
@@ -24,7 +25,7 @@ func (c userPasswdCommand) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		password, err := readPassword(ctx)
+		password, err := terminal.ReadPassword(ctx)
 		if err != nil {
 			return err
 		}

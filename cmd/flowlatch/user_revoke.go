@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type userRevokeCommand struct {
@@ -28,7 +29,7 @@ func (c userRevokeCommand) Run(ctx context.Context) error {
 		if err := service.RevokeProject(ctx, call, user, project); err != nil {
 			return err
 		}
-		sayOnStdout(visible(c.Project) + " is not granted to " + visible(c.Name) + " any more")
+		sayOnStdout(terminal.Visible(c.Project) + " is not granted to " + terminal.Visible(c.Name) + " any more")
 		return nil
 	})
 }

@@ -14,12 +14,13 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/adapters/voiceflow"
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/internal/config"
 	"github.com/flowlatch/flowlatch/ports"
 )
 
 // openSite is the whole graph: what serve and demo serve, and what the commands work
 // with. The function closes it.
-func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site, func(), error) {
+func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger) (Site, func(), error) {
 	wire.Build(
 		newClock, newRandom,
 		openStore,

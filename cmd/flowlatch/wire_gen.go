@@ -11,6 +11,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/internal/config"
 	"log/slog"
 )
 
@@ -22,7 +23,7 @@ import (
 
 // openSite is the whole graph: what serve and demo serve, and what the commands work
 // with. The function closes it.
-func openSite(ctx context.Context, cfg Config, tell say, log *slog.Logger) (Site, func(), error) {
+func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger) (Site, func(), error) {
 	clock := newClock()
 	store, cleanup, err := openStore(ctx, cfg, clock, tell, log)
 	if err != nil {

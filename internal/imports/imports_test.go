@@ -40,8 +40,14 @@ var rooms = []room{
 	{"adapters/voiceflow", []string{"domain", "ports", "third parties"},
 		[]string{"adapters/voiceflow", "adapters/voiceflow/voiceflowtest", "ports/portstest", "internal/*"}},
 	{"adapters/*", []string{"domain", "ports", "third parties"}, []string{"itself", "ports/portstest", "internal/*"}},
-	{"cmd/*", []string{"domain", "ports", "app", "adapters/*", "adapters/voiceflow/voiceflowtest", "third parties"},
+	{"cmd/*", []string{"domain", "ports", "app", "adapters/*", "adapters/voiceflow/voiceflowtest", "third parties",
+		"internal/config", "internal/exportfile", "internal/importlist", "internal/terminal"},
 		[]string{"ports/portstest", "internal/*"}},
+	{"internal/config", []string{"domain", "internal/terminal", "third parties"}, nil},
+	{"internal/terminal", []string{"domain", "third parties"}, nil},
+	{"internal/jsonstream", []string{"third parties"}, nil},
+	{"internal/importlist", []string{"domain", "internal/jsonstream"}, nil},
+	{"internal/exportfile", []string{"domain", "internal/importlist", "internal/jsonstream", "internal/terminal", "third parties"}, nil},
 	{"internal/*", []string{"third parties"},
 		[]string{"itself", "domain", "ports", "ports/portstest", "app", "app/cookie", "adapters/*", "adapters/voiceflow/voiceflowtest", "internal/*"}},
 }
@@ -136,6 +142,12 @@ func TestArrowsThatAreNotDrawn(t *testing.T) {
 		{"nobody imports the command", "app", module + "cmd/flowlatch", true, false},
 		{"the command sees every side", "cmd/flowlatch", module + "adapters/bunstore", false, true},
 		{"the command does not ship test helpers", "cmd/flowlatch", module + "internal/postgrestest", false, false},
+		{"the command reads its configuration", "cmd/flowlatch", module + "internal/config", false, true},
+		{"configuration does not import an adapter", "internal/config", module + "adapters/voiceflow", false, false},
+		{"configuration does not import an adapter in tests", "internal/config", module + "adapters/voiceflow", true, false},
+		{"a list does not import app", "internal/importlist", module + "app", false, false},
+		{"an export file holds the entries of a list", "internal/exportfile", module + "internal/importlist", false, true},
+		{"app does not import configuration", "app", module + "internal/config", true, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := rooms[slices.IndexFunc(rooms, func(r room) bool { return fits(r.folder, tc.folder) })]

@@ -1,6 +1,7 @@
-package main
+package config
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -12,12 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// secrets compares Secrets, which hide from cmp.
+// secrets compares Secrets, whose fields cmp can't see.
 var secrets = cmp.Comparer(domain.Secret.Equal)
 
 func fileWith(t *testing.T, content string) string {
@@ -30,9 +32,9 @@ func fileWith(t *testing.T, content string) string {
 }
 
 func TestWithoutSettingsTheDefaultsHold(t *testing.T) {
-	got, warnings, err := readConfig(source{environ: []string{"PATH=/bin", "FLOWLATCH_ADDR=", "FLOWLATCH_UNKNOWN="}})
+	got, warnings, err := Read(Source{Environ: []string{"PATH=/bin", "FLOWLATCH_ADDR=", "FLOWLATCH_UNKNOWN="}})
 	if err != nil || len(warnings) > 0 {
-		t.Fatalf("readConfig: warnings %q, error %v, want none", warnings, err)
+		t.Fatalf("Read: warnings %q, error %v, want none", warnings, err)
 	}
 	folder, err := filepath.Abs("flowlatch-data")
 	if err != nil {
@@ -53,10 +55,10 @@ func TestWithoutSettingsTheDefaultsHold(t *testing.T) {
 	if diff := cmp.Diff(want, got, secrets); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
 	}
-	if got, want := got.database().Reveal(), "sqlite://"+folder+"/flowlatch.db"; got != want {
+	if got, want := got.Database().Reveal(), "sqlite://"+folder+"/flowlatch.db"; got != want {
 		t.Errorf("database: got %q, want %q", got, want)
 	}
-	if got, want := got.keysetPath(), folder+"/keyset.json"; got != want {
+	if got, want := got.KeysetPath(), folder+"/keyset.json"; got != want {
 		t.Errorf("keyset: got %q, want %q", got, want)
 	}
 }
@@ -87,26 +89,26 @@ func TestEverySettingCanBeSet(t *testing.T) {
 	}
 	var environ []string
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		environ = append(environ, prefix+name+"="+values[name])
+		environ = append(environ, Prefix+name+"="+values[name])
 	}
 	flags := maps.Clone(values)
 	maps.DeleteFunc(flags, func(name, _ string) bool {
-		return slices.ContainsFunc(settings, func(s setting) bool { return s.name == name && s.secret() })
+		return slices.ContainsFunc(settings, func(s Setting) bool { return s.Name == name && s.Flag() == "" })
 	})
 	for _, tc := range []struct {
 		name string
-		from source
+		from Source
 	}{
-		{"by the environment", source{environ: environ}},
-		{"by flags, which win", source{flags: flags, environ: []string{
+		{"by the environment", Source{Environ: environ}},
+		{"by flags, which win", Source{Flags: flags, Environ: []string{
 			"FLOWLATCH_DATABASE_URL=postgres://u:p@h/d", "FLOWLATCH_KEYSET_FILE=/k",
 			"FLOWLATCH_KEYSET_KMS=vault-transit://v/transit/k", "FLOWLATCH_KEYSET_KMS_TOKEN=hvs.x", "FLOWLATCH_ADDR=:1", "FLOWLATCH_LOG_LEVEL=nonsense",
 		}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, warnings, err := readConfig(tc.from)
+			got, warnings, err := Read(tc.from)
 			if err != nil || len(warnings) > 0 {
-				t.Fatalf("readConfig: warnings %q, error %v, want none", warnings, err)
+				t.Fatalf("Read: warnings %q, error %v, want none", warnings, err)
 			}
 			if diff := cmp.Diff(want, got, secrets); diff != "" {
 				t.Errorf("config (-want +got):\n%s", diff)
@@ -122,7 +124,7 @@ func TestSecretsComeFromFilesToo(t *testing.T) {
 		{"without the line end of Windows", "postgres://u:p@h/d\r\n", "postgres://u:p@h/d"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c, _, err := readConfig(source{environ: []string{"FLOWLATCH_DATABASE_URL_FILE=" + fileWith(t, tc.content)}})
+			c, _, err := Read(Source{Environ: []string{"FLOWLATCH_DATABASE_URL_FILE=" + fileWith(t, tc.content)}})
 			if got := c.DatabaseURL.Reveal(); err != nil || got != tc.want {
 				t.Errorf("got %q, %v, want %q", got, err, tc.want)
 			}
@@ -131,7 +133,7 @@ func TestSecretsComeFromFilesToo(t *testing.T) {
 }
 
 func TestValuesThatCannotBeUsed(t *testing.T) {
-	const bad = "hunter2-secret" // is in no sentence
+	const bad = "hunter2-secret" // no error may contain it
 	for _, tc := range []struct {
 		name    string
 		environ []string
@@ -163,8 +165,6 @@ func TestValuesThatCannotBeUsed(t *testing.T) {
 		{"a certificate without its key", []string{"TLS_CERT_FILE=" + bad}, nil, "FLOWLATCH_TLS_CERT_FILE and FLOWLATCH_TLS_KEY_FILE are set together"},
 		{"a secret and its file", []string{"DATABASE_URL=" + bad, "DATABASE_URL_FILE=/f"}, nil, "FLOWLATCH_DATABASE_URL and FLOWLATCH_DATABASE_URL_FILE are both set"},
 		{"a keyset and its file", []string{"KEYSET=" + bad, "KEYSET_FILE=/f"}, nil, "FLOWLATCH_KEYSET and FLOWLATCH_KEYSET_FILE are both set"},
-		{"a key that wraps the keyset of a kind that is not known", []string{"KEYSET_KMS=aws-kms://" + bad, "KEYSET_KMS_TOKEN=x"}, nil, "FLOWLATCH_KEYSET_KMS must name a key that can wrap a keyset"},
-		{"plain http to Vault beyond this machine", []string{"KEYSET_KMS=vault-transit+http://" + bad + "/m/k", "KEYSET_KMS_TOKEN=x"}, nil, "plain HTTP to Vault is for this machine only"},
 		{"a key that wraps the keyset, without a token", []string{"KEYSET_KMS=vault-transit://" + bad + "/m/k"}, nil, "FLOWLATCH_KEYSET_KMS and FLOWLATCH_KEYSET_KMS_TOKEN are set together"},
 		{"a token for nothing", []string{"KEYSET_KMS_TOKEN=" + bad}, nil, "FLOWLATCH_KEYSET_KMS and FLOWLATCH_KEYSET_KMS_TOKEN are set together"},
 		{"a secret's file that is not there", []string{"DATABASE_URL_FILE=/" + bad}, nil, "FLOWLATCH_DATABASE_URL_FILE names a file that can't be read: no such file"},
@@ -173,9 +173,9 @@ func TestValuesThatCannotBeUsed(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			var environ []string
 			for _, e := range tc.environ {
-				environ = append(environ, prefix+e)
+				environ = append(environ, Prefix+e)
 			}
-			_, _, err := readConfig(source{environ: environ, flags: tc.flags})
+			_, _, err := Read(Source{Environ: environ, Flags: tc.flags})
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Fatalf("got error %v, want one with %q", err, tc.want)
 			}
@@ -187,7 +187,7 @@ func TestValuesThatCannotBeUsed(t *testing.T) {
 }
 
 func TestUnknownVariablesAreWarnings(t *testing.T) {
-	_, got, err := readConfig(source{environ: []string{
+	_, got, err := Read(Source{Environ: []string{
 		"FLOWLATCH_ADR=secret", "FLOWLATCH_DATABASE_URL_FIL=secret", "FLOWLATCH_PORT=tcp://10.0.0.1:80", "FLOWLATCH_\x1b[2J=secret", "OTHER=1",
 	}})
 	if err != nil {
@@ -205,26 +205,26 @@ func TestUnknownVariablesAreWarnings(t *testing.T) {
 }
 
 func TestDemoHeedsNothingOfTheRealData(t *testing.T) {
-	c, warnings, err := readConfig(source{demo: demoFallbacks, environ: []string{
+	c, warnings, err := Read(Source{Demo: true, Environ: []string{
 		"FLOWLATCH_DATA_DIR=/srv", "FLOWLATCH_DATABASE_URL=nonsense", "FLOWLATCH_DATABASE_WAIT=nonsense",
 		"FLOWLATCH_KEYSET=k", "FLOWLATCH_KEYSET_FILE=/k", "FLOWLATCH_KEYSET_KMS=nonsense", "FLOWLATCH_VOICEFLOW_API_URL=nonsense", "FLOWLATCH_SESSION_IDLE=1m",
 	}})
 	if err != nil || len(warnings) > 0 {
-		t.Fatalf("readConfig: warnings %q, error %v, want none", warnings, err)
+		t.Fatalf("Read: warnings %q, error %v, want none", warnings, err)
 	}
-	if !c.ownDatabase() || !c.ownKeyset() || c.DataDir == "/srv" {
+	if !c.OwnDatabase() || !c.OwnKeyset() || c.DataDir == "/srv" {
 		t.Errorf("demo has the real data: %+v", c)
 	}
 	if c.CookieSecure || c.LogLevel != slog.LevelError || c.Lifetimes.Idle != time.Minute {
 		t.Errorf("got secure %t, level %v, idle %v, want demo's own, and what is set", c.CookieSecure, c.LogLevel, c.Lifetimes.Idle)
 	}
-	if c, _, _ := readConfig(source{demo: demoFallbacks, environ: []string{"FLOWLATCH_COOKIE_SECURE=true"}}); !c.CookieSecure {
+	if c, _, _ := Read(Source{Demo: true, Environ: []string{"FLOWLATCH_COOKIE_SECURE=true"}}); !c.CookieSecure {
 		t.Error("demo's own fallback wins over the environment")
 	}
 }
 
 func TestConfigShowsNoSecret(t *testing.T) {
-	c, _, err := readConfig(source{environ: []string{"FLOWLATCH_DATABASE_URL=postgres://u:hunter2@h/d", "FLOWLATCH_KEYSET=hunter2",
+	c, _, err := Read(Source{Environ: []string{"FLOWLATCH_DATABASE_URL=postgres://u:hunter2@h/d", "FLOWLATCH_KEYSET=hunter2",
 		"FLOWLATCH_KEYSET_KMS=vault-transit://v/m/k", "FLOWLATCH_KEYSET_KMS_TOKEN=hunter2"}})
 	if err != nil {
 		t.Fatal(err)
@@ -236,24 +236,54 @@ func TestConfigShowsNoSecret(t *testing.T) {
 
 func TestFlagsAreTheTable(t *testing.T) {
 	for _, tc := range []struct {
-		name string
-		demo map[string]string
-		want func(setting) bool
+		name  string
+		flags func() kong.Plugins
+		want  func(Setting) bool
 	}{
-		{"serve has all but secrets", nil, func(s setting) bool { return !s.secret() }},
-		{"demo has those that do not touch the data", demoFallbacks, func(s setting) bool { return s.use == everywhere }},
+		{"serve has all but secrets", ServeFlags, func(s Setting) bool { return s.use != noFlag && s.use != orFromFile }},
+		{"demo has those that do not touch the data", DemoFlags, func(s Setting) bool { return s.use == everywhere }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			flags := flagsOf(tc.demo)
-			parser := mustParse(t, flags)
+			flags := tc.flags()
+			parser, err := kong.New(&struct{ kong.Plugins }{flags})
+			if err != nil {
+				t.Fatal(err)
+			}
 			for _, s := range settings {
 				args := []string{"--" + s.flag() + "=given"}
 				_, err := parser.Parse(args)
 				if has := err == nil; has != tc.want(s) {
 					t.Errorf("%s: accepted is %t, want %t", args, has, tc.want(s))
-				} else if has && givenFlags(flags)[s.name] != "given" {
+				} else if has && GivenFlags(flags)[s.Name] != "given" {
 					t.Errorf("%s did not arrive", args)
 				}
+			}
+		})
+	}
+}
+
+func TestAKMSIsChecked(t *testing.T) {
+	const url = "vault-transit://v/transit/k"
+	environ := []string{"FLOWLATCH_KEYSET_KMS=" + url, "FLOWLATCH_KEYSET_KMS_TOKEN=x"}
+	for _, tc := range []struct {
+		name string
+		from Source
+		want string
+	}{
+		{"one that can't be used", Source{Environ: environ}, "FLOWLATCH_KEYSET_KMS must name a key that can wrap a keyset: no"},
+		{"the command demo reads none", Source{Environ: environ, Demo: true}, ""},
+		{"none is set", Source{}, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tc.from.CheckKMS = func(got string) error {
+				if got != url {
+					t.Errorf("checked %q, want %q", got, url)
+				}
+				return errors.New("no")
+			}
+			_, _, err := Read(tc.from)
+			if got := fmt.Sprint(err); tc.want == "" && err != nil || tc.want != "" && got != tc.want {
+				t.Errorf("got error %v, want %q", err, tc.want)
 			}
 		})
 	}

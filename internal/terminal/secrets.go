@@ -1,4 +1,6 @@
-package main
+// Package terminal talks to the operator at a terminal: it asks for secrets, and it makes
+// text from outside safe to print.
+package terminal
 
 import (
 	"bufio"
@@ -14,12 +16,13 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// maxSecretLine is the longest line with a secret, in bytes: far more than any secret
-// that is taken.
+// maxSecretLine is the longest line with a secret, in bytes. No secret that is accepted is
+// that long.
 const maxSecretLine = 4 << 10
 
-// readPassword asks for a new password, twice, so that a slip of the finger is noticed.
-func readPassword(ctx context.Context) (domain.Secret, error) {
+// ReadPassword asks for a new password. At a terminal it asks twice, so that a typing error
+// is noticed. If standard input is not a terminal, the password is its first line.
+func ReadPassword(ctx context.Context) (domain.Secret, error) {
 	if !term.IsTerminal(stdin()) {
 		return readLine("the password", os.Stdin)
 	}
@@ -37,8 +40,9 @@ func readPassword(ctx context.Context) (domain.Secret, error) {
 	return password, nil
 }
 
-// readKey asks for the API key of an assistant.
-func readKey(ctx context.Context) (domain.Secret, error) {
+// ReadKey asks for the Voiceflow key of an assistant. If standard input is not a terminal,
+// the key is its first line.
+func ReadKey(ctx context.Context) (domain.Secret, error) {
 	if !term.IsTerminal(stdin()) {
 		return readLine("the API key of the assistant", os.Stdin)
 	}
@@ -47,8 +51,8 @@ func readKey(ctx context.Context) (domain.Secret, error) {
 
 func stdin() int { return int(os.Stdin.Fd()) }
 
-// ask shows the question and reads the answer without showing it. It leaves the
-// terminal as it was, also when a signal ends it.
+// ask shows the question and reads the answer without showing it. It restores the terminal,
+// also if ctx ends first.
 func ask(ctx context.Context, question string) (domain.Secret, error) {
 	before, err := term.GetState(stdin())
 	if err != nil {
@@ -77,7 +81,7 @@ func ask(ctx context.Context, question string) (domain.Secret, error) {
 	}
 }
 
-// readLine reads a secret that is the first line of from.
+// readLine reads a secret, which is the first line of from.
 func readLine(what string, from io.Reader) (domain.Secret, error) {
 	line, err := bufio.NewReader(io.LimitReader(from, maxSecretLine)).ReadString('\n')
 	if err != nil && err != io.EOF {
@@ -88,7 +92,7 @@ func readLine(what string, from io.Reader) (domain.Secret, error) {
 	}
 	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 	if line == "" {
-		return domain.Secret{}, fmt.Errorf("standard input should begin with a line that is %s, and is empty", what)
+		return domain.Secret{}, fmt.Errorf("the first line of standard input is empty; it should be %s", what)
 	}
 	return domain.NewSecret(line), nil
 }

@@ -1,4 +1,4 @@
-package main
+package importlist
 
 import (
 	"bufio"
@@ -11,15 +11,17 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// readCSV is a reading of CSV (RFC 4180) with a line of column names. A value does not go
-// on in the next line, quoted or not: so a quotation mark that is out of place spoils one
-// line, and not the rest of the file.
-func readCSV(r io.Reader, each func(arrival) error) error {
-	lines := withoutMark(bufio.NewReaderSize(r, maxArrival))
+// maxLine is the longest line that is read, in bytes. No assistant needs that much.
+const maxLine = 16 << 10
+
+// ReadCSV is a Reader of CSV (RFC 4180). The first line names the columns: version_id,
+// token, and optionally name and voiceflow_project_id. A value never continues in the next
+// line, so a misplaced quotation mark makes one line invalid, not the rest of the file.
+func ReadCSV(r io.Reader, each func(Entry) error) error {
+	lines := withoutMark(bufio.NewReaderSize(r, maxLine))
 	var columns []string
 	for number := 1; ; number++ {
 		line, whole, err := nextLine(lines)
@@ -34,7 +36,7 @@ func readCSV(r io.Reader, each func(arrival) error) error {
 		}
 		var values []string
 		if !whole {
-			err = fmt.Errorf("it is longer than %d bytes", maxArrival-1)
+			err = fmt.Errorf("it is longer than %d bytes", maxLine-1)
 		} else {
 			values, err = splitLine(line)
 		}
@@ -44,11 +46,12 @@ func readCSV(r io.Reader, each func(arrival) error) error {
 			}
 			continue
 		}
-		a := arrival{place: fmt.Sprintf("line %d", number), err: err}
+		entry := Entry{Err: err}
 		if err == nil {
-			a.in, a.err = rowOf(columns, values)
+			entry = entryOf(columns, values)
 		}
-		if err := each(a); err != nil {
+		entry.Place = fmt.Sprintf("line %d", number)
+		if err := each(entry); err != nil {
 			return err
 		}
 	}
@@ -58,8 +61,8 @@ func readCSV(r io.Reader, each func(arrival) error) error {
 	return nil
 }
 
-// nextLine reads a line, which is good until the next call. Of one that is too long it
-// passes over the rest; that one is not whole.
+// nextLine reads a line, which is valid until the next call. If the line is too long, it
+// skips the line and returns false for whole.
 func nextLine(r *bufio.Reader) (line []byte, whole bool, err error) {
 	line, err = r.ReadSlice('\n')
 	if err == io.EOF && len(line) > 0 {
@@ -84,12 +87,12 @@ func splitLine(line []byte) ([]string, error) {
 	}
 	values, err := csv.NewReader(bytes.NewReader(line)).Read()
 	if err != nil {
-		return nil, errors.New("a quotation mark is out of place; a value in quotes ends in the line in which it begins")
+		return nil, errors.New("a quotation mark is out of place; a value in quotes must end in the line in which it begins")
 	}
 	return values, nil
 }
 
-// The columns that a file may have.
+// The names of columns.
 const (
 	columnVersion   = "version_id"
 	columnToken     = "token"
@@ -99,8 +102,8 @@ const (
 
 const csvHeader = "version_id,token,name"
 
-// columnsOf are the columns that the first line names. The error does not repeat the
-// line: where the names were left out it has a key in it.
+// columnsOf returns the columns that the first line names. The error does not repeat the
+// line: if the names are missing, the line contains a key.
 func columnsOf(values []string, err error) ([]string, error) {
 	known := []string{columnVersion, columnToken, columnName, columnVoiceflow}
 	var columns []string
@@ -114,31 +117,31 @@ func columnsOf(values []string, err error) ([]string, error) {
 	}
 	if err != nil || !slices.Contains(columns, columnVersion) || !slices.Contains(columns, columnToken) {
 		return nil, errors.New("the file should begin with a line that names its columns, " + csvHeader +
-			"; name may be left out, voiceflow_project_id may be among them, and commas stand between them")
+			"; name is optional, voiceflow_project_id may be added, and the separator is a comma")
 	}
 	return columns, nil
 }
 
-// rowOf is what the values of a line are.
-func rowOf(columns, values []string) (app.AddProject, error) {
+// entryOf returns the entry that the values of a line make.
+func entryOf(columns, values []string) Entry {
 	if len(values) == len(columns)-1 && columns[len(values)] == columnName {
-		values = append(values, "") // it may be left out
+		values = append(values, "") // it is optional
 	}
 	if len(values) != len(columns) {
-		return app.AddProject{}, fmt.Errorf("it has %d values, and there are %d columns", len(values), len(columns))
+		return Entry{Err: fmt.Errorf("it has %d values, and there are %d columns", len(values), len(columns))}
 	}
-	var in app.AddProject
+	var entry Entry
 	for i, column := range columns {
 		switch column {
 		case columnVersion:
-			in.Version = values[i]
+			entry.Version = values[i]
 		case columnToken:
-			in.Key = domain.NewSecret(values[i])
+			entry.Key = domain.NewSecret(values[i])
 		case columnName:
-			in.Name = values[i]
+			entry.Name = values[i]
 		case columnVoiceflow:
-			in.VoiceflowProject = values[i]
+			entry.VoiceflowProject = values[i]
 		}
 	}
-	return in, nil
+	return entry
 }

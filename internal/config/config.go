@@ -1,0 +1,256 @@
+// Package config reads the settings of the program from environment variables and flags.
+// One table, Settings, lists them.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/agnivade/levenshtein"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/terminal"
+)
+
+// Prefix begins the name of every environment variable that is read.
+const Prefix = "FLOWLATCH_"
+
+// DefaultAddr is where HTTP listens if ADDR is not set.
+const DefaultAddr = "127.0.0.1:8080"
+
+// Config holds the value of every setting. Settings describes each of them.
+type Config struct {
+	Addr        string
+	TLSCertFile string
+	TLSKeyFile  string
+
+	DataDir          string        // an absolute path
+	DatabaseURL      domain.Secret // zero: a SQLite file in the data folder
+	DatabaseWait     time.Duration
+	DatabaseTimeout  time.Duration
+	DatabaseMaxConns int
+	Keyset           domain.Secret // zero: KeysetFile
+	KeysetFile       string        // "" with a zero Keyset: a file in the data folder
+	KeysetKMS        string        // "": the keyset is not wrapped
+	KeysetKMSToken   domain.Secret // zero if KeysetKMS is ""
+
+	VoiceflowAPIURL       string
+	VoiceflowRuntimeURL   string
+	VoiceflowAnalyticsURL string
+	VoiceflowRealtimeURL  string
+	VoiceflowAllowHTTP    bool
+	VoiceflowTimeout      time.Duration
+
+	ForwardTimeout   time.Duration
+	ForwardIdle      time.Duration
+	ForwardMaxBody   int64
+	ForwardMaxAnswer int64
+	ForwardRate      int
+
+	CookieSecure         bool
+	CookieSameSite       http.SameSite
+	TrustedOrigins       []string
+	TrustedProxies       []string
+	Lifetimes            domain.Lifetimes
+	LoginFailures        int
+	LoginFailuresAddress int
+
+	ShutdownTimeout time.Duration
+	LogLevel        slog.Level
+}
+
+// Source is where Read finds the settings.
+type Source struct {
+	// Environ is the environment, as os.Environ returns it.
+	Environ []string
+	// Flags holds the flags that were given, by the name of the setting. A flag wins over
+	// the environment.
+	Flags map[string]string
+	// Demo reads the settings of the command demo: it has defaults of its own and ignores
+	// the settings that lead to real data.
+	Demo bool
+	// CheckKMS says why a KEYSET_KMS can't be used. If it is nil, KEYSET_KMS is not checked.
+	// Its error does not repeat the URL.
+	CheckKMS func(url string) error
+}
+
+// Read reads the settings. An empty variable counts as not set. Each warning is a sentence
+// about a variable that no setting reads. The error is a sentence that names the variable
+// or the flag. It never repeats the value.
+func Read(from Source) (c Config, warnings []string, err error) {
+	given := map[string]string{}
+	for _, line := range from.Environ {
+		if name, value, _ := strings.Cut(line, "="); strings.HasPrefix(name, Prefix) && value != "" {
+			given[strings.TrimPrefix(name, Prefix)] = value
+		}
+	}
+	warnings = unknown(given)
+	for _, s := range settings {
+		flags, variables := from.Flags, given
+		if from.Demo && s.use != everywhere {
+			flags, variables = nil, nil
+		}
+		if err := s.readFrom(&c, from.Demo, flags, variables); err != nil {
+			return Config{}, warnings, err
+		}
+	}
+	if c.KeysetKMS != "" && from.CheckKMS != nil {
+		if err := from.CheckKMS(c.KeysetKMS); err != nil {
+			return Config{}, warnings, fmt.Errorf("%sKEYSET_KMS must name a key that can wrap a keyset: %w", Prefix, err)
+		}
+	}
+	return c, warnings, c.check()
+}
+
+// readFrom reads one setting. The flag comes first, then the variable, the file and the
+// default.
+func (s Setting) readFrom(c *Config, demo bool, flags, given map[string]string) error {
+	name, value := s.Variable(), s.defaultFor(demo)
+	set := value != ""
+	if env, ok := given[s.Name]; ok {
+		value, set = env, true
+		if _, both := given[s.Name+"_FILE"]; both && s.use == orFromFile {
+			return bothSet(s.Name)
+		}
+	} else if file, ok := given[s.Name+"_FILE"]; ok && s.use == orFromFile {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("%s_FILE names a file that can't be read: %w", name, withoutPath(err))
+		}
+		value, set = strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r"), true
+	}
+	if flag, ok := flags[s.Name]; ok {
+		name, value, set = "--"+s.flag(), flag, true
+	}
+	if !set {
+		return nil
+	}
+	if err := s.read(c, strings.TrimSpace(value)); err != nil {
+		return fmt.Errorf("%s must %w", name, err)
+	}
+	return nil
+}
+
+// defaultFor returns the default of the command demo, or of all other commands.
+func (s Setting) defaultFor(demo bool) string {
+	if demo && s.demo != "" {
+		return s.demo
+	}
+	return s.Default
+}
+
+func bothSet(name string) error {
+	return fmt.Errorf("%s%s and %s%s_FILE are both set; leave one out", Prefix, name, Prefix, name)
+}
+
+// withoutPath removes the path from an error of package os. The path may be a secret that
+// was put into the wrong variable.
+func withoutPath(err error) error {
+	if path, ok := errors.AsType[*os.PathError](err); ok {
+		return path.Err
+	}
+	return err
+}
+
+// unknown returns a warning for each variable that no setting reads. It names the nearest
+// variable that a setting reads. They are not errors, because orchestrators set variables
+// of their own.
+func unknown(given map[string]string) []string {
+	var names []string
+	for _, s := range settings {
+		names = append(names, s.Name)
+		if s.use == orFromFile {
+			names = append(names, s.Name+"_FILE")
+		}
+	}
+	var warnings []string
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if slices.Contains(names, name) {
+			continue
+		}
+		nearest := slices.MinFunc(names, func(a, b string) int {
+			return levenshtein.ComputeDistance(name, a) - levenshtein.ComputeDistance(name, b)
+		})
+		warnings = append(warnings, fmt.Sprintf("the variable %s is not known and not read; the nearest known is %s",
+			terminal.Visible(Prefix+name), Prefix+nearest))
+	}
+	return warnings
+}
+
+// check reports settings that contradict each other.
+func (c Config) check() error {
+	if (c.TLSCertFile == "") != (c.TLSKeyFile == "") {
+		return errors.New(Prefix + "TLS_CERT_FILE and " + Prefix + "TLS_KEY_FILE are set together or not at all")
+	}
+	if !c.Keyset.IsZero() && c.KeysetFile != "" {
+		return bothSet("KEYSET")
+	}
+	if (c.KeysetKMS == "") != c.KeysetKMSToken.IsZero() {
+		return errors.New(Prefix + "KEYSET_KMS and " + Prefix + "KEYSET_KMS_TOKEN are set together or not at all")
+	}
+	if c.CookieSameSite == http.SameSiteNoneMode && !c.CookieSecure {
+		return errors.New(Prefix + "COOKIE_SAMESITE can't be none while " + Prefix + "COOKIE_SECURE is false: browsers refuse such cookies")
+	}
+	return c.checkHTTP()
+}
+
+// checkHTTP refuses base URLs with plain http beyond this machine, unless they are allowed.
+func (c Config) checkHTTP() error {
+	if c.VoiceflowAllowHTTP {
+		return nil
+	}
+	for _, service := range []struct{ name, base string }{
+		{"VOICEFLOW_API_URL", c.VoiceflowAPIURL},
+		{"VOICEFLOW_RUNTIME_URL", c.VoiceflowRuntimeURL},
+		{"VOICEFLOW_ANALYTICS_URL", c.VoiceflowAnalyticsURL},
+		{"VOICEFLOW_REALTIME_URL", c.VoiceflowRealtimeURL},
+	} {
+		if u, err := url.Parse(service.base); err != nil || u.Scheme == "http" && !IsLoopback(u.Hostname()) {
+			return fmt.Errorf("%s%s is plain http, so keys would leave this machine unencrypted; use https, or set %sVOICEFLOW_ALLOW_HTTP=true",
+				Prefix, service.name, Prefix)
+		}
+	}
+	return nil
+}
+
+// IsLoopback reports whether host is this machine and nothing else.
+func IsLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
+
+// OwnDatabase reports whether the database is the SQLite file in the data folder.
+func (c Config) OwnDatabase() bool { return c.DatabaseURL.IsZero() }
+
+// OwnKeyset reports whether the keyset is the file in the data folder.
+func (c Config) OwnKeyset() bool { return c.Keyset.IsZero() && c.KeysetFile == "" }
+
+// Database returns the URL of the database.
+func (c Config) Database() domain.Secret {
+	if !c.OwnDatabase() {
+		return c.DatabaseURL
+	}
+	file := url.URL{Scheme: "sqlite", Path: filepath.Join(c.DataDir, "flowlatch.db")}
+	return domain.NewSecret(file.String())
+}
+
+// KeysetPath returns the file that contains the keyset. It is meaningless if Keyset is set.
+func (c Config) KeysetPath() string {
+	if c.OwnKeyset() {
+		return filepath.Join(c.DataDir, "keyset.json")
+	}
+	return c.KeysetFile
+}
+
+// TLS reports whether HTTP is served over TLS.
+func (c Config) TLS() bool { return c.TLSCertFile != "" }

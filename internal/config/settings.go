@@ -1,0 +1,134 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// Setting is a row of the table of settings. The variables, the flags, the help and the
+// documentation are made from that table.
+type Setting struct {
+	// Name is the name of the variable, without Prefix.
+	Name string
+	// Default is the text that is read if the setting is not set. If it is "", nothing is
+	// read.
+	Default string
+	// Stated describes the default in words if Default is "".
+	Stated string
+	// Help says what the setting is for.
+	Help string
+
+	demo string // replaces Default for the command demo, if it is not ""
+	use  use
+	read func(c *Config, text string) error // its error completes "FLOWLATCH_X must …"
+}
+
+// use says where a setting may be set.
+type use int
+
+const (
+	everywhere use = iota
+	notInDemo      // the command demo ignores it and has no flag for it
+	noFlag         // notInDemo; no command has a flag for it, because it is or leads to a secret
+	orFromFile     // noFlag; the variable NAME_FILE may name a file that contains it
+)
+
+// Settings returns the table, in the order in which it is documented.
+func Settings() []Setting { return slices.Clone(settings) }
+
+// Variable returns the name of the environment variable.
+func (s Setting) Variable() string { return Prefix + s.Name }
+
+// FileVariable returns the name of the variable that may name a file with the value. It
+// returns "" if there is none.
+func (s Setting) FileVariable() string {
+	if s.use != orFromFile {
+		return ""
+	}
+	return s.Variable() + "_FILE"
+}
+
+// Flag returns the name of the flag, without dashes. It returns "" if there is none.
+func (s Setting) Flag() string {
+	if s.use == noFlag || s.use == orFromFile {
+		return ""
+	}
+	return s.flag()
+}
+
+// flag returns the name that the setting has, or would have, as a flag.
+func (s Setting) flag() string { return strings.ToLower(strings.ReplaceAll(s.Name, "_", "-")) }
+
+var settings = []Setting{
+	{Name: "ADDR", Default: DefaultAddr, read: address,
+		Help: "The address on which HTTP listens. Port 0 picks a free port; the service prints which."},
+	{Name: "TLS_CERT_FILE", Stated: "none", read: text(func(c *Config) *string { return &c.TLSCertFile }),
+		Help: "File with the certificate chain for HTTPS. It needs TLS_KEY_FILE."},
+	{Name: "TLS_KEY_FILE", Stated: "none", read: text(func(c *Config) *string { return &c.TLSKeyFile }),
+		Help: "File with the private key of the certificate."},
+	{Name: "DATA_DIR", Default: "./flowlatch-data", use: notInDemo, read: folder,
+		Help: "Folder for the SQLite file and the keyset. The commands serve, migrate up, user create and restore create it with mode 0700."},
+	{Name: "DATABASE_URL", Stated: "a SQLite file in the data folder", use: orFromFile, read: hidden(func(c *Config) *domain.Secret { return &c.DatabaseURL }),
+		Help: "The database: postgres://user:password@host/name, or sqlite:///absolute/path."},
+	{Name: "DATABASE_WAIT", Default: "10s", use: notInDemo, read: duration(0, func(c *Config) *time.Duration { return &c.DatabaseWait }),
+		Help: "How long a start waits until the database can be reached."},
+	{Name: "DATABASE_TIMEOUT", Default: "5s", use: notInDemo, read: duration(time.Millisecond, func(c *Config) *time.Duration { return &c.DatabaseTimeout }),
+		Help: "How long one database operation may take."},
+	{Name: "DATABASE_MAX_CONNS", Default: "20", use: notInDemo, read: number(1, 10_000, func(c *Config) *int { return &c.DatabaseMaxConns }),
+		Help: "How many connections to Postgres this instance opens at most."},
+	{Name: "KEYSET", Stated: "a file in the data folder, created at the first start", use: noFlag, read: hidden(func(c *Config) *domain.Secret { return &c.Keyset }),
+		Help: "The keyset itself, as the command keys new writes it. All instances of one database need the same keyset."},
+	{Name: "KEYSET_FILE", Stated: "none", use: noFlag, read: text(func(c *Config) *string { return &c.KeysetFile }),
+		Help: "File with the keyset, instead of the variable. It must exist and must not be readable by every user."},
+	{Name: "KEYSET_KMS", Stated: "none", use: noFlag, read: text(func(c *Config) *string { return &c.KeysetKMS }),
+		Help: "A key in the transit engine of Vault or OpenBao that wraps the keyset: vault-transit://host:port/mount/key. Add ?namespace=… if you use namespaces. Use vault-transit+http://… for an agent on this machine."},
+	{Name: "KEYSET_KMS_TOKEN", Stated: "none", use: orFromFile, read: hidden(func(c *Config) *domain.Secret { return &c.KeysetKMSToken }),
+		Help: "The token for KEYSET_KMS. Its policy must allow update on mount/encrypt/key and mount/decrypt/key."},
+	{Name: "VOICEFLOW_API_URL", Default: "https://api.voiceflow.com", use: notInDemo, read: baseURL(func(c *Config) *string { return &c.VoiceflowAPIURL }),
+		Help: "Base URL of Voiceflow's api service. A database keeps Voiceflow keys of one such service only, so do not change this later."},
+	{Name: "VOICEFLOW_RUNTIME_URL", Default: "https://general-runtime.voiceflow.com", use: notInDemo, read: baseURL(func(c *Config) *string { return &c.VoiceflowRuntimeURL }),
+		Help: "Base URL of Voiceflow's general-runtime service."},
+	{Name: "VOICEFLOW_ANALYTICS_URL", Default: "https://analytics-api.voiceflow.com", use: notInDemo, read: baseURL(func(c *Config) *string { return &c.VoiceflowAnalyticsURL }),
+		Help: "Base URL of Voiceflow's analytics-api service."},
+	{Name: "VOICEFLOW_REALTIME_URL", Default: "https://realtime-api.voiceflow.com", use: notInDemo, read: baseURL(func(c *Config) *string { return &c.VoiceflowRealtimeURL }),
+		Help: "Base URL of Voiceflow's realtime-api service."},
+	{Name: "VOICEFLOW_ALLOW_HTTP", Default: "false", use: notInDemo, read: boolean(func(c *Config) *bool { return &c.VoiceflowAllowHTTP }),
+		Help: "Whether the base URLs may be plain http to other machines. Voiceflow keys then travel unencrypted."},
+	{Name: "VOICEFLOW_TIMEOUT", Default: "20s", read: duration(time.Millisecond, func(c *Config) *time.Duration { return &c.VoiceflowTimeout }),
+		Help: "How long one request to Voiceflow may take when a Voiceflow key is checked."},
+	{Name: "FORWARD_TIMEOUT", Default: "120s", read: duration(time.Millisecond, func(c *Config) *time.Duration { return &c.ForwardTimeout }),
+		Help: "How long a forwarded call may take. For a stream, how long it may take to begin."},
+	{Name: "FORWARD_IDLE", Default: "60s", read: duration(time.Millisecond, func(c *Config) *time.Duration { return &c.ForwardIdle }),
+		Help: "How long a forwarded stream may be silent."},
+	{Name: "FORWARD_MAX_BODY", Default: "25MiB", read: size(func(c *Config) *int64 { return &c.ForwardMaxBody }),
+		Help: "The largest request body that is forwarded."},
+	{Name: "FORWARD_MAX_ANSWER", Default: "64MiB", read: size(func(c *Config) *int64 { return &c.ForwardMaxAnswer }),
+		Help: "The largest answer that is forwarded. Exports may have up to 256 MiB. Streams have no limit."},
+	{Name: "FORWARD_RATE", Default: "120", read: number(0, 1_000_000, func(c *Config) *int { return &c.ForwardRate }),
+		Help: "How many calls a minute this instance forwards for one user or access token. 0 means no limit."},
+	{Name: "COOKIE_SECURE", Default: "true", demo: "false", read: boolean(func(c *Config) *bool { return &c.CookieSecure }),
+		Help: "Whether browsers send the cookies over HTTPS only. Use false for development over plain HTTP."},
+	{Name: "COOKIE_SAMESITE", Default: "lax", read: sameSite,
+		Help: "SameSite of the cookies: lax, strict, or none for a console on another site."},
+	{Name: "TRUSTED_ORIGINS", Stated: "none", read: origins,
+		Help: "Other origins whose pages may call, such as https://console.example.com, separated by commas."},
+	{Name: "TRUSTED_PROXIES", Stated: "none", read: proxies,
+		Help: "Addresses or networks of proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8, separated by commas."},
+	{Name: "SESSION_IDLE", Default: "30m", read: duration(time.Second, func(c *Config) *time.Duration { return &c.Lifetimes.Idle }),
+		Help: "How long a login or an assistant session lasts without use."},
+	{Name: "SESSION_LIFETIME", Default: "12h", read: duration(time.Second, func(c *Config) *time.Duration { return &c.Lifetimes.Absolute }),
+		Help: "How long a login or an assistant session lasts at most."},
+	{Name: "REMEMBER_LIFETIME", Default: "720h", read: duration(time.Second, func(c *Config) *time.Duration { return &c.Lifetimes.Remember }),
+		Help: "How long a remembered login lasts, used or not."},
+	{Name: "LOGIN_FAILURES", Default: "10", read: number(1, 1_000_000, func(c *Config) *int { return &c.LoginFailures }),
+		Help: "How many logins a minute may fail for one user name from one address."},
+	{Name: "LOGIN_FAILURES_ADDRESS", Default: "100", read: number(1, 1_000_000, func(c *Config) *int { return &c.LoginFailuresAddress }),
+		Help: "How many logins a minute may fail from one address."},
+	{Name: "SHUTDOWN_TIMEOUT", Default: "9s", read: duration(0, func(c *Config) *time.Duration { return &c.ShutdownTimeout }),
+		Help: "How long open requests may take to end after SIGTERM or SIGINT."},
+	{Name: "LOG_LEVEL", Default: "info", demo: "error", read: logLevel,
+		Help: "The lowest level that is logged: debug, info, warn or error. The log is JSON lines on standard error."},
+}

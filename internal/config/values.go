@@ -1,0 +1,184 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// Each function of this file reads the text of one kind of setting, or makes a function
+// that does. The error completes "FLOWLATCH_X must …" and does not repeat the text.
+
+func text(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, text string) error {
+		if text == "" {
+			return errors.New("not be empty")
+		}
+		*field(c) = text
+		return nil
+	}
+}
+
+// folder keeps the absolute path, so that a message that names the folder is right in every
+// working directory.
+func folder(c *Config, text string) (err error) {
+	if text == "" {
+		return errors.New("not be empty")
+	}
+	if c.DataDir, err = filepath.Abs(text); err != nil {
+		return errors.New("be an absolute path, because the working directory can't be found")
+	}
+	return nil
+}
+
+func hidden(field func(*Config) *domain.Secret) func(*Config, string) error {
+	return func(c *Config, text string) error {
+		if text == "" {
+			return errors.New("not be empty")
+		}
+		*field(c) = domain.NewSecret(text)
+		return nil
+	}
+}
+
+func boolean(field func(*Config) *bool) func(*Config, string) error {
+	return func(c *Config, text string) (err error) {
+		if *field(c), err = strconv.ParseBool(text); err != nil {
+			return errors.New("be true or false")
+		}
+		return nil
+	}
+}
+
+func number(least, most int, field func(*Config) *int) func(*Config, string) error {
+	return func(c *Config, text string) error {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < least || n > most {
+			return fmt.Errorf("be a number from %d to %d", least, most)
+		}
+		*field(c) = n
+		return nil
+	}
+}
+
+// size reads a number of bytes. The unit is KiB, MiB, GiB or none.
+func size(field func(*Config) *int64) func(*Config, string) error {
+	units := []struct {
+		name string
+		of   int64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"", 1}}
+	return func(c *Config, text string) error {
+		for _, unit := range units {
+			digits, found := strings.CutSuffix(text, unit.name)
+			if !found {
+				continue
+			}
+			n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 32)
+			if err != nil || n < 1 || n > 1<<40/unit.of {
+				break
+			}
+			*field(c) = n * unit.of
+			return nil
+		}
+		return errors.New("be a size such as 25MiB, or a number of bytes")
+	}
+}
+
+func duration(least time.Duration, field func(*Config) *time.Duration) func(*Config, string) error {
+	return func(c *Config, text string) error {
+		d, err := time.ParseDuration(text)
+		if err != nil || d < least {
+			return fmt.Errorf("be a duration such as 30s or 12h, at least %v", least)
+		}
+		*field(c) = d
+		return nil
+	}
+}
+
+func address(c *Config, text string) error {
+	_, port, err := net.SplitHostPort(text)
+	if n, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || strconv.FormatUint(n, 10) != port {
+		return errors.New("be host:port, such as 127.0.0.1:8080, or :8080 for all addresses of this machine")
+	}
+	c.Addr = text
+	return nil
+}
+
+func baseURL(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, text string) error {
+		u, err := url.Parse(text)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" ||
+			u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			return errors.New("be an absolute https URL without user, query and fragment")
+		}
+		*field(c) = strings.TrimRight(text, "/")
+		return nil
+	}
+}
+
+func sameSite(c *Config, text string) error {
+	modes := map[string]http.SameSite{
+		"lax": http.SameSiteLaxMode, "strict": http.SameSiteStrictMode, "none": http.SameSiteNoneMode,
+	}
+	mode, ok := modes[strings.ToLower(text)]
+	if !ok {
+		return errors.New("be lax, strict or none")
+	}
+	c.CookieSameSite = mode
+	return nil
+}
+
+func origins(c *Config, text string) error {
+	for _, origin := range list(text) {
+		if as, err := domain.ParseOrigin(origin); err != nil || string(as) != origin || strings.Contains(origin, "*") {
+			return errors.New("be origins such as https://console.example.com, without path and default port, separated by commas")
+		}
+		c.TrustedOrigins = append(c.TrustedOrigins, origin)
+	}
+	return nil
+}
+
+func proxies(c *Config, text string) error {
+	for _, proxy := range list(text) {
+		_, addrErr := netip.ParseAddr(proxy)
+		_, prefixErr := netip.ParsePrefix(proxy)
+		if addrErr != nil && prefixErr != nil {
+			return errors.New("be addresses or networks such as 10.0.0.0/8, separated by commas")
+		}
+		c.TrustedProxies = append(c.TrustedProxies, proxy)
+	}
+	return nil
+}
+
+func logLevel(c *Config, text string) error {
+	levels := map[string]slog.Level{
+		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+	}
+	level, ok := levels[strings.ToLower(text)]
+	if !ok {
+		return errors.New("be debug, info, warn or error")
+	}
+	c.LogLevel = level
+	return nil
+}
+
+// list splits a text at its commas. Empty items are skipped.
+func list(text string) []string {
+	var items []string
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}

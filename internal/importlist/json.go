@@ -1,0 +1,39 @@
+package importlist
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/jsonstream"
+)
+
+// ReadJSON is a Reader of one JSON array of objects. Their members are named as the columns
+// of CSV are.
+func ReadJSON(r io.Reader, each func(Entry) error) error {
+	values := jsonstream.NewReader(withoutMark(bufio.NewReader(r)))
+	if err := values.BeginArray(); err != nil {
+		return err
+	}
+	for number := 1; values.More(); number++ {
+		value, err := values.Next()
+		if err != nil {
+			return err
+		}
+		var e struct {
+			Version   string        `json:"version_id"`
+			Token     domain.Secret `json:"token"`
+			Name      string        `json:"name"`
+			Voiceflow string        `json:"voiceflow_project_id"`
+		}
+		entry := Entry{Place: fmt.Sprintf("line %d (element %d)", values.Line(), number)}
+		if entry.Err = jsonstream.DecodeObject(value, &e); entry.Err == nil {
+			entry.Version, entry.Key, entry.Name, entry.VoiceflowProject = e.Version, e.Token, e.Name, e.Voiceflow
+		}
+		if err := each(entry); err != nil {
+			return err
+		}
+	}
+	return values.EndArray()
+}
