@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,12 +19,18 @@ import (
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/config"
+	"github.com/flowlatch/flowlatch/internal/postgrestest"
 )
+
+func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
+
+// modelPassword is the password of every user of the model.
+const modelPassword = "correct horse 11 battery"
 
 // TestItDoesWhatAModelDoes takes random steps on two instances over one database and one
 // keyset, and on a model of a few maps beside them, and compares after each step.
 func TestItDoesWhatAModelDoes(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, database string) {
+	test := func(t *testing.T, database string) {
 		const steps = 10_000
 		seed := rand.Uint64()
 		t.Logf("the seed is %d", seed)
@@ -43,7 +50,9 @@ func TestItDoesWhatAModelDoes(t *testing.T) {
 				t.Errorf("%s was done %d times, want at least %d: the test shows too little", what, m.times[what], least)
 			}
 		}
-	})
+	}
+	t.Run("SQLite", func(t *testing.T) { test(t, "") })
+	t.Run("Postgres", func(t *testing.T) { test(t, postgrestest.DSN(t)) })
 }
 
 // model is what should be there, beside what is.
@@ -87,9 +96,13 @@ func newModel(t *testing.T, database string, random *rand.Rand) *model {
 	m := &model{t: t, random: random, projects: map[domain.ProjectID]*modelProject{}, times: map[string]int{}}
 	for i := range 40 {
 		// Several bear one name.
-		m.pool = append(m.pool, newAssistant(fmt.Sprintf("Assistant %d", i/2)))
+		m.pool = append(m.pool, voiceflowtest.NewAssistant(fmt.Sprintf("Assistant %d", i/2), voiceflowtest.Shape2024))
 	}
-	v := startVoiceflow(t, m.pool...)
+	v, err := voiceflowtest.Start(m.pool...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
 	v.Keep(1)
 	var mu sync.Mutex
 	var used string
@@ -111,7 +124,6 @@ func newModel(t *testing.T, database string, random *rand.Rand) *model {
 	if database != "" {
 		environ = append(environ, "FLOWLATCH_DATABASE_URL="+database)
 	}
-	var err error
 	if m.cfg, _, err = config.Read(config.Source{Environ: environ}); err != nil {
 		t.Fatal(err)
 	}
@@ -129,12 +141,12 @@ func newModel(t *testing.T, database string, random *rand.Rand) *model {
 	for i, role := range []string{"admin", "member", "member", "member"} {
 		u := &modelUser{name: fmt.Sprintf("user-%d", i), admin: role == "admin"}
 		made, err := m.instances[0].Service.CreateUser(t.Context(), operator,
-			app.CreateUser{Username: u.name, Password: domain.NewSecret(adminPassword), Role: role})
+			app.CreateUser{Username: u.name, Password: domain.NewSecret(modelPassword), Role: role})
 		if err != nil {
 			t.Fatal(err)
 		}
 		in, err := m.instances[1].Service.Login(t.Context(), app.Call{Address: "192.0.2.1"},
-			app.Login{Username: u.name, Password: domain.NewSecret(adminPassword), Remember: true})
+			app.Login{Username: u.name, Password: domain.NewSecret(modelPassword), Remember: true})
 		if err != nil {
 			t.Fatal(err)
 		}

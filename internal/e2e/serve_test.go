@@ -1,7 +1,6 @@
-package main
+package e2e
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,7 +9,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
-	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -329,23 +327,6 @@ func TestHealthcheckOfAServiceThatIsNotReady(t *testing.T) {
 		fails(exitFailure, "the service is not ready: http://"+l.Addr().String()+"/readyz answers 503", "", "healthcheck")
 }
 
-func TestLocalURL(t *testing.T) {
-	for _, tc := range []struct{ addr, want string }{
-		{":8080", "http://127.0.0.1:8080"},
-		{"0.0.0.0:8080", "http://127.0.0.1:8080"},
-		{"[::]:8080", "http://127.0.0.1:8080"},
-		{"[::1]:8080", "http://[::1]:8080"},
-		{"flowlatch.example:80", "http://flowlatch.example:80"},
-	} {
-		if got := localURL(tc.addr, false); got != tc.want {
-			t.Errorf("localURL(%q): got %q, want %q", tc.addr, got, tc.want)
-		}
-	}
-	if got, want := localURL(":443", true), "https://127.0.0.1:443"; got != want {
-		t.Errorf("over TLS: got %q, want %q", got, want)
-	}
-}
-
 func TestAHeadThatIsTooLargeIsRefused(t *testing.T) {
 	s := newMachine(t, startVoiceflow(t)).start("serve")
 	b := newBrowser(t, s.url)
@@ -367,16 +348,12 @@ func TestAHeadThatIsTooLargeIsRefused(t *testing.T) {
 	s.stop()
 }
 
-func TestServerLinesKeepNothingOfARequest(t *testing.T) {
-	for _, tc := range []struct{ line, want string }{
-		{"http: TLS handshake error from 192.0.2.1:4711: tls: secret\n", `"about":"http: TLS handshake error"`},
-		{"http: panic serving 192.0.2.1:4711: secret\ngoroutine 1\n", `"about":"http: panic"`},
-		{"http: Accept error: too many open files; retrying in 5ms\n", `"about":"http: Accept error: too many open files; retrying in 5ms"`},
-	} {
-		var out bytes.Buffer
-		newServerLog(slog.New(slog.NewJSONHandler(&out, nil))).Print(tc.line)
-		if got := out.String(); !strings.Contains(got, tc.want) || strings.Contains(got, "secret") || strings.Contains(got, "192.0.2.1") {
-			t.Errorf("%q is logged as %s", tc.line, got)
-		}
+// fileWith returns the path of a new file with that content.
+func fileWith(t *testing.T, content string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
 	}
+	return file
 }

@@ -1,20 +1,23 @@
-package main
+package e2e
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// The first form of a backup and the keyset that it takes, which is nobody's.
+var update = flag.Bool("update", false, "write the backup and the keyset in testdata")
+
+// A backup in the first format, and the keyset that opens it. Nobody uses that keyset.
 const (
 	firstBackup = "testdata/backup_v1.jsonl"
 	firstKeyset = "testdata/backup_v1_keyset.json"
 )
 
-// TestABackupOfTheFirstFormIsStillRestored has a backup of each form that there ever was.
-// One of a form that was released is never made anew; before that, -update does it.
+// TestABackupOfTheFirstFormIsStillRestored restores the files in testdata. Files of a
+// released format must never be written again. Before the release, -update writes them.
 func TestABackupOfTheFirstFormIsStillRestored(t *testing.T) {
 	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_VOICEFLOW_API_URL", "")
 	if *update {

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"crypto/tls"
@@ -16,13 +16,16 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 )
 
-// The users that tests make, by their passwords.
+// The passwords of ada and ben.
 const (
 	adminPassword  = "correct horse 11 battery"
 	memberPassword = "staple 22 correct horse"
 )
 
-// browser calls a server as one person, whose cookies it keeps.
+// body is the JSON body of a request.
+type body map[string]any
+
+// browser calls a server and keeps the cookies of one user.
 type browser struct {
 	t      *testing.T
 	client *http.Client
@@ -40,21 +43,21 @@ func newBrowser(t *testing.T, url string) *browser {
 	return &browser{t: t, url: url, seen: new(transcript), client: &http.Client{Jar: jar, Transport: transport, Timeout: patience}}
 }
 
-// at is the same person, cookies included, at another address.
+// at returns a browser with the same cookies that calls another server.
 func (b *browser) at(url string) *browser {
 	other := *b
 	other.url = url
 	return &other
 }
 
-// answer is what came back.
+// answer is the answer to a request.
 type answer struct {
 	status int
-	code   string // "" for what is no error
+	code   string // "" if it is not an error
 	text   string
 }
 
-// String is what a test shows of an answer: the status and the code.
+// String returns the status and the code, such as "401 not_allowed".
 func (a answer) String() string {
 	if a.code == "" {
 		return fmt.Sprint(a.status)
@@ -62,7 +65,7 @@ func (a answer) String() string {
 	return fmt.Sprint(a.status, " ", a.code)
 }
 
-// try sends a request. It may be called by several goroutines at once.
+// try sends a request. Goroutines may call it at the same time.
 func (b *browser) try(method, path string, params any) (answer, error) {
 	if params == nil {
 		return b.tryRaw(method, path, "", nil)
@@ -74,7 +77,7 @@ func (b *browser) try(method, path string, params any) (answer, error) {
 	return b.tryRaw(method, path, string(text), http.Header{"Content-Type": {"application/json"}})
 }
 
-// tryRaw sends a request with any body and head.
+// tryRaw sends a request with any body and header.
 func (b *browser) tryRaw(method, path, text string, head http.Header) (answer, error) {
 	req, err := http.NewRequest(method, b.url+path, strings.NewReader(text))
 	if err != nil {
@@ -107,7 +110,7 @@ func (b *browser) tryRaw(method, path, text string, head http.Header) (answer, e
 	return a, nil
 }
 
-// send sends a request that must be answered.
+// send sends a request. It fails the test if there is no answer.
 func (b *browser) send(method, path string, params any) answer {
 	b.t.Helper()
 	a, err := b.try(method, path, params)
@@ -123,7 +126,7 @@ func (b *browser) post(path string, params any) answer {
 	return b.send("POST", path, params)
 }
 
-// want fails the test unless the answer is that one, such as "200" or "401 not_allowed".
+// want fails the test unless the answer is want, such as "200" or "401 not_allowed".
 func (b *browser) want(got answer, want string) answer {
 	b.t.Helper()
 	if got.String() != want {
@@ -132,14 +135,14 @@ func (b *browser) want(got answer, want string) answer {
 	return got
 }
 
-// login logs in.
+// login logs a user in.
 func (b *browser) login(name, password string) *browser {
 	b.t.Helper()
 	b.want(b.post("/login", body{"username": name, "password": password}), "200")
 	return b
 }
 
-// adding is what adds an assistant.
+// adding returns the body that adds the assistant.
 func adding(a voiceflowtest.Assistant) body {
 	return body{"version_id": a.VersionID, "token": a.Key}
 }
@@ -147,8 +150,8 @@ func adding(a voiceflowtest.Assistant) body {
 // shown is an assistant as the routes show it.
 type shown struct{ Name, ID, Created string }
 
-// added is the assistant in the answer of add_project or set_project. It may be called
-// by any goroutine.
+// added returns the assistant in an answer of add_project or set_project. Any goroutine may
+// call it.
 func (a answer) added(t *testing.T) shown {
 	t.Helper()
 	var said struct{ Assistant shown }
@@ -158,7 +161,7 @@ func (a answer) added(t *testing.T) shown {
 	return said.Assistant
 }
 
-// listed are the assistants in the answer of get_projects.
+// listed returns the assistants in an answer of get_projects.
 func (a answer) listed(t *testing.T) []shown {
 	t.Helper()
 	var said struct{ Assistants []shown }
@@ -168,33 +171,14 @@ func (a answer) listed(t *testing.T) []shown {
 	return said.Assistants
 }
 
-// newAssistant is an assistant that nobody has added yet.
-func newAssistant(name string) voiceflowtest.Assistant {
-	return voiceflowtest.NewAssistant(name, voiceflowtest.Shape2024)
-}
-
-// serving is a machine with a server that is up, an admin "ada" and a member "ben".
-func serving(t *testing.T, m *machine) *server {
-	t.Helper()
-	s := m.start("serve")
-	m.must(adminPassword+"\n", "user", "create", "--admin", "ada")
-	m.must(memberPassword+"\n", "user", "create", "ben")
-	return s
-}
-
-// admin is ada, logged in.
-func (s *server) admin() *browser { return newBrowser(s.t, s.url).login("ada", adminPassword) }
-
-// member is ben, logged in.
-func (s *server) member() *browser { return newBrowser(s.t, s.url).login("ben", memberPassword) }
-
-// instantWithin says whether text is a time as the routes write it, near now.
+// instantWithin reports whether text is a time near now, in the format of the routes.
 func instantWithin(text string, near time.Duration) bool {
 	at, err := time.Parse("2006-01-02T15:04:05.000000Z", text)
 	return err == nil && time.Since(at).Abs() < near
 }
 
-// assistantOf is the Id of the assistant in the answer of check_session, "" for none.
+// assistantOf returns the Id of the assistant in an answer of check_session, "" if none is
+// set.
 func assistantOf(t *testing.T, a answer) string {
 	t.Helper()
 	var said struct{ Assistant *shown }
@@ -207,7 +191,7 @@ func assistantOf(t *testing.T, a answer) string {
 	return said.Assistant.ID
 }
 
-// userID is the Id of the user with that name.
+// userID returns the Id of the user with that name.
 func userID(t *testing.T, admin *browser, name string) string {
 	t.Helper()
 	var said struct {
