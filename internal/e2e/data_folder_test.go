@@ -61,7 +61,7 @@ func TestADataFolderThatIsNone(t *testing.T) {
 	if err := os.WriteFile(m.data(), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m.fails(exitFailure, "which is no folder", "", "serve")
+	m.fails(exitFailure, "which is not a folder", "", "serve")
 	m.with("FLOWLATCH_DATA_DIR", filepath.Join(m.data(), "below")).fails(exitFailure, "the data folder can't be", "", "serve")
 }
 
