@@ -15,12 +15,12 @@ import (
 )
 
 type auditExportCommand struct {
-	File string `arg:"" optional:"" help:"The file to make, in a folder that is there; standard output for - or when left out. What is there already is never overwritten."`
+	File string `arg:"" optional:"" help:"The file to create, in an existing folder. Standard output if it is - or left out. An existing file is never overwritten."`
 }
 
 // Help is shown by --help.
 func (auditExportCommand) Help() string {
-	return `Writes the audit as JSON lines, in the order of its chain: what /get_audit_events shows, and Seq, Hash and Previous, the hash of the row before. 'flowlatch audit verify' says whether the chain is whole. Where it is not, what is there is written all the same, and the exit code is 1. A file is there only once it has all of that, with mode 0600.
+	return `Writes the audit as JSON lines, in the order of its chain. A line has what /get_audit_events shows, and Seq, Hash, and Previous, which is the hash of the row before. 'flowlatch audit verify' says whether the chain is whole. If it is not, the rows that exist are written too, and the exit code is 1. The file appears only when it is complete. It has mode 0600.
 
     flowlatch audit export audit.jsonl
     flowlatch audit export | jq -c 'select(.Action == "login")'`
@@ -49,11 +49,11 @@ func (c auditExportCommand) Run(ctx context.Context) error {
 			return exportAudit(ctx, service, call, os.Stdout)
 		}
 		path := absolute(c.File)
-		var broken error // what is left of an audit that is not whole is what one wants to keep
+		var broken error // the rows that are left must be kept
 		err := writeNewFile(path, func(to io.Writer) error {
 			err := exportAudit(ctx, service, call, to)
 			if domain.KindOf(err) == domain.Corrupt {
-				broken = &domain.Error{Kind: domain.Corrupt, Public: "what there is of the audit is in " + terminal.Visible(path) + ", which is not whole", Cause: err}
+				broken = &domain.Error{Kind: domain.Corrupt, Public: "the audit is not whole; its remaining rows are in " + terminal.Visible(path), Cause: err}
 				return nil
 			}
 			return err
@@ -62,8 +62,8 @@ func (c auditExportCommand) Run(ctx context.Context) error {
 	})
 }
 
-// exportAudit writes the audit; Corrupt says that all there is was written, of an audit
-// that is not whole.
+// exportAudit writes the audit. Returns Corrupt if the audit is not whole; all remaining rows
+// were written then.
 func exportAudit(ctx context.Context, service *app.Service, call app.Call, to io.Writer) error {
 	out := bufio.NewWriter(to)
 	err := service.ExportAudit(ctx, call, func(row domain.ChainedRow, previous domain.AuditHash) error {

@@ -8,14 +8,14 @@ import (
 )
 
 type auditVerifyCommand struct {
-	Head string `name:"head" placeholder:"SEQ:HASH" help:"What an earlier run printed, which must be in the chain."`
+	Head string `name:"head" placeholder:"SEQ:HASH" help:"A head that an earlier run printed. It must be in the chain."`
 }
 
 // Help is shown by --help.
 func (auditVerifyCommand) Help() string {
-	return `Computes the chain of hashes over the audit anew. Prints how many rows it has, and its head. Otherwise fails with exit code 1, and names the first row that is broken: one that was changed, removed, inserted or moved, or a tail that was cut off.
+	return `Computes the chain of hashes over the audit again. Prints the number of rows and the head of the chain. If a row was changed, removed, inserted or moved, or the end was cut off, it names the first broken row, and the exit code is 1.
 
-Whoever has the whole database can take all of it back to what it was at some time. To see that too, keep the head somewhere else, and give it with --head the next time.
+A person who controls the whole database can restore an earlier state of all of it. To detect that, keep the head somewhere else and pass it as --head the next time.
 
     flowlatch audit verify
     flowlatch audit verify --head 4711:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08`

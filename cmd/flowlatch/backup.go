@@ -13,14 +13,14 @@ import (
 )
 
 type backupCommand struct {
-	File string `arg:"" help:"The file to make, in a folder that is there, or - for standard output. What is there already is never overwritten."`
+	File string `arg:"" help:"The file to create, in an existing folder, or - for standard output. An existing file is never overwritten."`
 }
 
 // Help is shown by --help.
 func (backupCommand) Help() string {
-	return `Writes all that is kept, as of one moment, while the service goes on: assistants with their sealed keys, users, grants, access tokens, counts of usage, the audit. The file is the same whatever the database, and has mode 0600. It is lines of JSON, of which a changed or missing byte is noticed.
+	return `Writes the content of the database as of one moment: assistants with their encrypted Voiceflow keys, users, grants, access tokens, usage and the audit. The service may run meanwhile. The file has mode 0600 and the same format for every database. It consists of lines of JSON; restore detects a changed or missing byte.
 
-The keyset is not in it, and without it the file can't be restored: keep a copy of the keyset of the time of each backup, apart from it. Whoever reads the file sees names, the audit and hashes of passwords and access tokens. Sessions and v4 conversations are not in it: after a restore everybody logs in anew.
+The file does not contain the keyset, and it can't be restored without it. With each backup, keep a copy of the keyset, in another place. A reader of the file sees names, the audit, and hashes of passwords and access tokens. Logins and v4 conversations are not in the file: after a restore, all users log in again.
 
     flowlatch backup /srv/backups/monday.jsonl
     flowlatch backup - | age -r age1... > monday.jsonl.age`
@@ -53,10 +53,10 @@ func (c backupCommand) Run(ctx context.Context) error {
 
 func reportBackup(tell say, what string, info app.BackupInfo) {
 	tell(what + ": " + contentOfBackup(info))
-	tell("to restore it takes the keyset with the keys " + info.KeyNames() + ", which is not in it")
+	tell("to restore it, you need the keyset with the keys " + info.KeyNames() + "; the backup does not contain it")
 }
 
-// contentOfBackup says how much there is of what somebody cares about.
+// contentOfBackup returns how many rows of each kind the backup has.
 func contentOfBackup(info app.BackupInfo) string {
 	names := map[string]string{
 		"projects": "assistants", "project_keys": "keys", "users": "users", "grants": "grants", "access_tokens": "access tokens",

@@ -23,9 +23,9 @@ type demoCommand struct {
 
 // Help is shown by --help.
 func (demoCommand) Help() string {
-	return `Needs no file, no account and no network: the data are in a temporary folder that goes away at the end, Voiceflow is a stand-in inside the program with three assistants, and there are an admin and a member with random passwords. Prints numbered curl commands to be pasted into a second terminal, one after the other, each with what to expect.
+	return `Needs no file, no account and no network. The data are in a temporary folder, which is deleted at the end. A stand-in for Voiceflow inside the program has three assistants. There are an admin and a member with random passwords. The command prints numbered curl commands with the answer to expect. Paste them into a second terminal, one after the other.
 
-It pays no heed to the settings of the data folder, the database, the keyset and Voiceflow's URLs.
+It ignores the settings of the data folder, the database, the keyset and the URLs of Voiceflow.
 
     flowlatch demo
     flowlatch demo --addr 127.0.0.1:0`
@@ -79,7 +79,7 @@ func (c demoCommand) Run(ctx context.Context) (err error) {
 
 	l, err := listen(cfg)
 	if errors.Is(err, syscall.EADDRINUSE) && cfg.Addr == config.DefaultAddr {
-		cfg.Addr = "127.0.0.1:0" // another program is at home there, and any port will do
+		cfg.Addr = "127.0.0.1:0" // another program listens there, and any port will do
 		l, err = listen(cfg)
 	}
 	if err != nil {
@@ -90,7 +90,7 @@ func (c demoCommand) Run(ctx context.Context) (err error) {
 	return site.serve(ctx, cfg, l, logs)
 }
 
-// demoUser is a user of the demo, whose password may show.
+// demoUser is a user of the demo. Its password is no secret.
 type demoUser struct {
 	id             domain.UserID
 	name, password string

@@ -8,8 +8,8 @@ import (
 	"github.com/flowlatch/flowlatch/internal/config"
 )
 
-// firstAdmin says how to make the first admin: the command, with what of the
-// environment decides which data it works on. A flag of serve is a variable there.
+// firstAdmin returns a message with the command that creates the first admin. The command has
+// the variables that decide which data it works on, also those that serve got as flags.
 func firstAdmin(cfg config.Config, program string, getenv func(string) string) string {
 	var variables, secrets []string
 	set := func(name, value string) { variables = append(variables, config.Prefix+name+"="+shellQuoted(value)) }
@@ -46,11 +46,11 @@ func firstAdmin(cfg config.Config, program string, getenv func(string) string) s
 	if filepath.Base(program) != program {
 		program = absolute(program)
 	}
-	return "there are no users yet; make the first admin in another terminal" + with + ":\n  " +
+	return "there are no users yet; create the first admin in another terminal" + with + ":\n  " +
 		strings.Join(append(variables, shellQuoted(program)), " ") + " user create --admin NAME"
 }
 
-// absolute is path as it is meant here, to be used from anywhere.
+// absolute returns the absolute path, which is valid in every working directory.
 func absolute(path string) string {
 	if full, err := filepath.Abs(path); err == nil {
 		return full
@@ -58,7 +58,7 @@ func absolute(path string) string {
 	return path
 }
 
-// shellQuoted is text as one word of a shell.
+// shellQuoted returns text as one word of a shell.
 func shellQuoted(text string) string {
 	plain := "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+="
 	if text != "" && strings.Trim(text, plain) == "" {

@@ -17,14 +17,14 @@ type healthcheckCommand struct{}
 
 // Help is shown by --help.
 func (healthcheckCommand) Help() string {
-	return `Asks /readyz at FLOWLATCH_ADDR, over HTTPS where a certificate is set, and exits with 0 if the service is ready and 1 if not. It is made to be a container's health check.
+	return `Asks /readyz at FLOWLATCH_ADDR, over HTTPS if a certificate is set. The exit code is 0 if the service is ready, and 1 if not. Use it as the health check of a container.
 
     flowlatch healthcheck`
 }
 
 // Run asks once.
 func (healthcheckCommand) Run(ctx context.Context) error {
-	cfg, _, err := readConfig(config.Source{}) // serve has warned already
+	cfg, _, err := readConfig(config.Source{}) // serve has printed the warnings
 	if err != nil {
 		return err
 	}
@@ -36,8 +36,8 @@ func (healthcheckCommand) Run(ctx context.Context) error {
 		return err
 	}
 	client := http.Client{Transport: &http.Transport{
-		// The certificate is for the name that the world uses, which is not this address;
-		// nothing secret is sent or received.
+		// The certificate is for the public name, not for this address. The request and the
+		// answer contain no secret.
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 	}}
 	resp, err := client.Do(req)
@@ -51,11 +51,11 @@ func (healthcheckCommand) Run(ctx context.Context) error {
 	return nil
 }
 
-// localURL is how a program on this machine reaches what listens at addr.
+// localURL returns the URL at which a program on this machine reaches the listener at addr.
 func localURL(addr string, overTLS bool) string {
 	host, port, err := net.SplitHostPort(addr)
 	if ip, ipErr := netip.ParseAddr(host); err == nil && (host == "" || ipErr == nil && ip.IsUnspecified()) {
-		host = "127.0.0.1" // what listens on all addresses listens on this one, whatever the family
+		host = "127.0.0.1" // it listens on all addresses
 	}
 	u := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}
 	if overTLS {

@@ -12,23 +12,23 @@ import (
 )
 
 type keysNewCommand struct {
-	File string `arg:"" help:"The file to make, in a folder that is there. What is there already is never overwritten."`
-	From string `help:"A file with a keyset in clear, which is wrapped in place of a new one." placeholder:"CLEAR"`
+	File string `arg:"" help:"The file to create, in an existing folder. An existing file is never overwritten."`
+	From string `help:"A file with a keyset that is not wrapped. It is wrapped instead of a new one." placeholder:"CLEAR"`
 }
 
 // Help is shown by --help.
 func (keysNewCommand) Help() string {
-	return `Makes a keyset for FLOWLATCH_KEYSET_FILE, in a file with mode 0600. Whoever has the keyset and the database has the keys of all assistants, and without it nobody has: keep a copy of it, apart from the database.
+	return `Creates a keyset for FLOWLATCH_KEYSET_FILE, in a file with mode 0600. The keyset and the database together give access to the Voiceflow keys of all assistants. Without the keyset, the database is useless. Keep a copy of the keyset, apart from the database.
 
-A service that is told of no keyset makes its own in the data folder at its first start. Several instances over one database need one that they share.
+A service without a keyset setting creates a keyset in the data folder at its first start. All instances of one database need the same keyset.
 
-With FLOWLATCH_KEYSET_KMS the keyset is wrapped by that key, and of use to nobody who may not use it. With --from it is the keyset of another file, which was in clear until now.
+With FLOWLATCH_KEYSET_KMS, that key wraps the keyset, so only those who may use the key can use the keyset. With --from, the command wraps the keyset of another file, which was not wrapped until now.
 
     flowlatch keys new /etc/flowlatch/keyset.json
     FLOWLATCH_KEYSET_KMS=vault-transit://vault:8200/transit/flowlatch FLOWLATCH_KEYSET_KMS_TOKEN_FILE=token flowlatch keys new --from keyset.json wrapped.json`
 }
 
-// Run makes the keyset.
+// Run creates the keyset.
 func (c keysNewCommand) Run() error {
 	cfg, err := commandConfig()
 	if err != nil {
@@ -45,17 +45,17 @@ func (c keysNewCommand) Run() error {
 	if err := tinkcipher.WriteFile(c.File, keyset); err != nil {
 		return err
 	}
-	sayOnStdout("made a keyset in " + terminal.Visible(c.File))
+	sayOnStdout("created a keyset in " + terminal.Visible(c.File))
 	return nil
 }
 
-// keyset is a new one, or that of the file that was named.
+// keyset returns a new keyset, or the wrapped keyset of the file in From.
 func (c keysNewCommand) keyset(wrap tink.AEAD) (domain.Secret, error) {
 	switch {
 	case c.From == "":
 		return tinkcipher.Generate(wrap)
 	case wrap == nil:
-		return domain.Secret{}, &domain.Error{Kind: domain.Invalid, Public: "--from wraps a keyset, and " + config.Prefix + "KEYSET_KMS names no key for that"}
+		return domain.Secret{}, &domain.Error{Kind: domain.Invalid, Public: "--from wraps a keyset; set " + config.Prefix + "KEYSET_KMS to the key that wraps it"}
 	}
 	text, err := os.ReadFile(c.From)
 	if err != nil {

@@ -12,23 +12,28 @@ import (
 )
 
 type keysRetireCommand struct {
-	Key         string `arg:"" optional:"" name:"key-id" help:"The key to retire; all but the one that seals where none is named."`
-	EndSessions bool   `name:"end-sessions" help:"End the sessions and conversations that still need the key."`
-	ByHand      string `help:"Take the key out of this copy of the keyset, and touch nothing else." placeholder:"COPY"`
+	Key         string `arg:"" optional:"" name:"key-id" help:"The keyset key to retire. All but the current key if it is left out."`
+	EndSessions bool   `name:"end-sessions" help:"End the logins and conversations that still need the key."`
+	ByHand      string `help:"Remove the key from this copy of the keyset, and change nothing else." placeholder:"COPY"`
 }
 
 // Help is shown by --help.
 func (keysRetireCommand) Help() string {
-	return `Takes keys out of the keyset that no longer seal, so that what they have sealed opens for nobody. It refuses while something still needs one, and says how much: rows, which 'flowlatch keys rewrap' seals anew; sessions that may hold a cookie of the key, which are those that were last seen with a cookie of it or of an older key, until they have been used again or are over; and conversations, whose handles are never sealed anew: they need the key until their login or access token ends. With --end-sessions those sessions and conversations are ended: their users log in again, and their programs open new conversations. Keys of assistants that do not open keep nothing from being retired.
+	return `Removes keys from the keyset that are no longer the current key. Nobody can decrypt what they encrypted after that. The command refuses while something still needs a key, and prints how much does:
+rows, until 'flowlatch keys rewrap' re-encrypts them;
+logins whose cookie may be encrypted with the key, until they are used again or expire;
+conversations, until their login or access token ends, because their handles are never re-encrypted.
 
-A keyset in FLOWLATCH_KEYSET, in a file that is mounted or in one that is read-only is not changed from here. With --by-hand the key that is named goes from a copy of it, which every instance then has to get; that nothing needs the key any more is for 'flowlatch keys status' to say.
+With --end-sessions, the command ends those logins and conversations: their users log in again, and their programs start new conversations. Voiceflow keys that can't be decrypted do not prevent a retirement.
+
+The command can't change a keyset in FLOWLATCH_KEYSET, in a mounted file or in a read-only file. With --by-hand it removes the key from a copy, which you then give to every instance. Check first with 'flowlatch keys status' that nothing needs the key.
 
     flowlatch keys retire
     flowlatch keys retire 1886453126 --end-sessions
     flowlatch keys retire 1886453126 --by-hand copy-of-keyset.json`
 }
 
-// Run retires the keys, or takes one out of a copy.
+// Run retires the keys, or removes one from a copy of the keyset.
 func (c keysRetireCommand) Run(ctx context.Context) error {
 	if c.ByHand != "" {
 		return c.byHand(ctx)
@@ -40,7 +45,7 @@ func (c keysRetireCommand) Run(ctx context.Context) error {
 		}
 		out, err := service.RetireKeys(ctx, call, keys, c.EndSessions)
 		if out.Ended != (domain.KeyUse{}) {
-			sayOnStdout(fmt.Sprintf("sessions that were ended: %d; conversations: %d", out.Ended.Logins, out.Ended.Handles))
+			sayOnStdout(fmt.Sprintf("ended logins: %d; ended conversations: %d", out.Ended.Logins, out.Ended.Handles))
 		}
 		if err != nil {
 			return err
@@ -55,10 +60,10 @@ func (c keysRetireCommand) Run(ctx context.Context) error {
 	})
 }
 
-// byHand takes a key out of a copy of the keyset.
+// byHand removes a key from a copy of the keyset.
 func (c keysRetireCommand) byHand(ctx context.Context) error {
 	if c.Key == "" || c.EndSessions {
-		return errors.New("--by-hand takes the id of one key, and ends no sessions")
+		return errors.New("--by-hand needs the id of one key, and can't be used with --end-sessions")
 	}
 	o, err := byHandOptions()
 	if err != nil {
@@ -67,6 +72,6 @@ func (c keysRetireCommand) byHand(ctx context.Context) error {
 	if err := tinkcipher.RetireByHand(ctx, c.ByHand, domain.KeyID(c.Key), o); err != nil {
 		return err
 	}
-	sayOnStdout(fmt.Sprintf("took key %s out of %s; give it to every instance", terminal.Visible(c.Key), terminal.Visible(c.ByHand)))
+	sayOnStdout(fmt.Sprintf("removed key %s from %s; give this file to every instance", terminal.Visible(c.Key), terminal.Visible(c.ByHand)))
 	return nil
 }

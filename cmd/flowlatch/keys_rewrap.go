@@ -9,24 +9,24 @@ import (
 )
 
 type keysRewrapCommand struct {
-	DryRun bool `name:"dry-run" help:"Only say what would be sealed anew, and what does not open."`
+	DryRun bool `name:"dry-run" help:"Only print what would be re-encrypted, and what can't be decrypted."`
 }
 
 // Help is shown by --help.
 func (keysRewrapCommand) Help() string {
-	return `Seals everything that is stored anew with the key that seals, in small steps and beside a service that is up. It may be stopped or killed at any time: the next one goes on where it was. A key that somebody sets meanwhile stays as it was set. What does not open is printed by the assistant's name and stays as it is; conversations that do not open are forgotten, and their callers open new ones.
+	return `Re-encrypts everything in the database with the current key of the keyset, in small steps. The service may run meanwhile. You may stop or kill the command at any time: the next run continues. A Voiceflow key that is set meanwhile is kept. The command prints the name of each assistant whose key can't be decrypted, and leaves that key unchanged. It deletes conversations that can't be decrypted, and their callers start new ones.
 
     flowlatch keys rewrap --dry-run
     flowlatch keys rewrap`
 }
 
-// Run seals everything anew.
+// Run re-encrypts everything.
 func (c keysRewrapCommand) Run(ctx context.Context) error {
 	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
 		var shown *progress
 		out, err := service.RewrapKeys(ctx, call, c.DryRun, func(done, total int) {
 			if shown == nil {
-				shown = newProgress("sealing anew", total)
+				shown = newProgress("re-encrypting", total)
 			}
 			shown.set(done)
 		})
@@ -39,12 +39,12 @@ func (c keysRewrapCommand) Run(ctx context.Context) error {
 		sayUnopened(out.Unopened)
 		switch key := terminal.Visible(string(out.Key)); {
 		case c.DryRun:
-			sayOnStdout(fmt.Sprintf("rows to be sealed anew with key %s: %d", key, out.Left))
+			sayOnStdout(fmt.Sprintf("rows to re-encrypt with key %s: %d", key, out.Left))
 		default:
-			sayOnStdout(fmt.Sprintf("rows sealed anew with key %s: %d; left: %d", key, out.Done, out.Left))
+			sayOnStdout(fmt.Sprintf("rows re-encrypted with key %s: %d; left: %d", key, out.Done, out.Left))
 		}
 		if out.Forgotten > 0 {
-			sayOnStdout(fmt.Sprintf("conversations that do not open and are forgotten: %d", out.Forgotten))
+			sayOnStdout(fmt.Sprintf("deleted conversations that can't be decrypted: %d", out.Forgotten))
 		}
 		return err
 	})

@@ -10,14 +10,14 @@ import (
 )
 
 type keysRotateCommand struct {
-	ByHand string `help:"Take one step of a rotation on this copy of the keyset, and touch nothing else." placeholder:"COPY"`
+	ByHand string `help:"Take one step of a rotation on this copy of the keyset, and change nothing else." placeholder:"COPY"`
 }
 
 // Help is shown by --help.
 func (keysRotateCommand) Help() string {
-	return `Adds a key to the keyset, which seals from then on. Instances that are up take it over within a second, without a restart. All that other keys have sealed opens as before, and cookies stay good. From then on the service starts with a keyset that has the new key, and not with one of before: keep a copy of the new one.
+	return `Adds a key to the keyset and makes it the current key. Running instances use it within a second, without a restart. The other keys still decrypt what they encrypted, and cookies stay valid. From then on the service does not start with the keyset of before, so keep a copy of the new one.
 
-A keyset in FLOWLATCH_KEYSET, in a file that is mounted or in one that is read-only is not changed from here. With --by-hand each run takes one step on a copy of it, and every instance has to get the copy before the next step: the first adds a key that only opens, the second makes it the one that seals.
+The command can't change a keyset in FLOWLATCH_KEYSET, in a mounted file or in a read-only file. With --by-hand, each run takes one step on a copy. Give the copy to every instance before the next step. The first step adds a key that only decrypts; the second makes it the current key.
 
     flowlatch keys rotate
     flowlatch keys rotate --by-hand copy-of-keyset.json`
@@ -33,8 +33,8 @@ func (c keysRotateCommand) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		sayOnStdout(fmt.Sprintf("key %s seals from now on; what other keys have sealed opens as before", key))
-		sayOnStdout("keep a copy of the keyset as it is now, apart from the database: one of before opens it no more")
+		sayOnStdout(fmt.Sprintf("key %s is the current key; the other keys still decrypt what they encrypted", key))
+		sayOnStdout("keep a copy of the new keyset, apart from the database; an older copy no longer opens the database")
 		return nil
 	})
 }
@@ -50,15 +50,15 @@ func (c keysRotateCommand) step(ctx context.Context) error {
 	case err != nil:
 		return err
 	case seals:
-		sayOnStdout(fmt.Sprintf("key %s seals in %s; give it to every instance", key, terminal.Visible(c.ByHand)))
+		sayOnStdout(fmt.Sprintf("key %s is the current key in %s; give this file to every instance", key, terminal.Visible(c.ByHand)))
 	default:
-		sayOnStdout(fmt.Sprintf("added key %s to %s, which only opens yet; give it to every instance, and then run this again", key, terminal.Visible(c.ByHand)))
+		sayOnStdout(fmt.Sprintf("added key %s to %s; it only decrypts so far; give this file to every instance, then run this command again", key, terminal.Visible(c.ByHand)))
 	}
 	return nil
 }
 
-// byHandOptions are how the copy of a keyset is kept that is changed by hand: wrapped as
-// the keyset itself is.
+// byHandOptions returns the options for a copy of the keyset that is changed by hand. The
+// copy is wrapped as the keyset is.
 func byHandOptions() (tinkcipher.FileOptions, error) {
 	cfg, err := commandConfig()
 	if err != nil {

@@ -15,7 +15,9 @@ type keysStatusCommand struct{}
 
 // Help is shown by --help.
 func (keysStatusCommand) Help() string {
-	return `Prints each key of the keyset, whether it seals or only opens, and how much needs it: rows that are stored, sessions that are live and may hold a cookie of it, and handles of conversations. A session may hold a cookie of the key with which it was last seen and of each that was added later, so it may count for several. A key that nothing needs can be retired. Then prints by name the assistants whose key does not open: they need it set again. It tries to open everything, and may run beside a service that is up.
+	return `Prints each key of the keyset and how much needs it: rows, logins whose cookie may be encrypted with it, and handles of conversations. USE is seals for the current key, and opens for a key that only decrypts. A login counts against the key of its last known cookie and against each newer key. A key that nothing needs can be retired.
+
+Then it prints the assistants whose Voiceflow key can't be decrypted. Set those keys again. The command tries to decrypt everything. The service may run meanwhile.
 
     flowlatch keys status`
 }
@@ -50,22 +52,22 @@ func (keysStatusCommand) Run(ctx context.Context) error {
 		})
 		sayUnopened(status.Unopened)
 		if n := len(status.Unopened); n > 0 {
-			sayOnStdout(fmt.Sprintf("rows that do not open: %d", n))
+			sayOnStdout(fmt.Sprintf("rows that can't be decrypted: %d", n))
 		}
 		if status.Conversations > 0 {
-			sayOnStdout(fmt.Sprintf("conversations whose session key does not open: %d; a rewrap forgets them", status.Conversations))
+			sayOnStdout(fmt.Sprintf("conversations that can't be decrypted: %d; keys rewrap deletes them", status.Conversations))
 		}
 		return err
 	})
 }
 
-// sayUnopened prints what does not open.
+// sayUnopened prints what can't be decrypted.
 func sayUnopened(all []app.Unopened) {
 	for _, u := range all {
 		if u.Ref.Kind == domain.SealedProjectKey {
-			sayOnStdout("does not open: the " + string(u.Ref.Slot) + " key of " + terminal.Visible(u.Name) + ", which has the Id " + u.Ref.ID)
+			sayOnStdout("can't be decrypted: the " + string(u.Ref.Slot) + " key of " + terminal.Visible(u.Name) + ", which has the Id " + u.Ref.ID)
 		} else {
-			sayOnStdout("does not open: the " + string(u.Ref.Kind))
+			sayOnStdout("can't be decrypted: the " + string(u.Ref.Kind))
 		}
 	}
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
-// newLog is the log of a service: JSON lines on standard error.
+// newLog returns the log of a service: JSON lines on standard error.
 func newLog(cfg config.Config) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))
 }
 
-// newServerLog takes the lines of net/http. It keeps what they are about and leaves out
-// what follows, which is an address and may be text that a client chose.
+// newServerLog logs the lines of net/http. It removes the end of each line, which contains an
+// address and maybe text of a client.
 func newServerLog(to *slog.Logger) *log.Logger { return log.New(serverLines{to}, "", 0) }
 
 type serverLines struct{ to *slog.Logger }

@@ -1,6 +1,6 @@
-// Command flowlatch keeps the API keys of Voiceflow assistants and lets people use the
-// assistants without holding a key. It serves HTTP, and has the commands by which an
-// operator looks after users, assistants, keyset and database.
+// Command flowlatch keeps the Voiceflow keys of assistants and lets people use the assistants
+// without a key. It serves HTTP. Its other commands manage users, assistants, the keyset, the
+// audit and the database.
 package main
 
 import (
@@ -13,7 +13,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
-	_ "golang.org/x/crypto/x509roots/fallback" // an image from scratch has no roots of its own
+	_ "golang.org/x/crypto/x509roots/fallback" // a FROM scratch image has no root certificates
 
 	"github.com/flowlatch/flowlatch/internal/config"
 	"github.com/flowlatch/flowlatch/internal/terminal"
@@ -26,63 +26,63 @@ const (
 	exitUsage   = 2
 )
 
-// commandLine is what kong parses. Each command is in the file of its name.
+// commandLine is what kong parses. Each command has a file of its name.
 type commandLine struct {
 	Serve serveCommand `cmd:"" help:"Serve HTTP."`
-	Demo  demoCommand  `cmd:"" help:"Serve HTTP with everything made up, and print commands to try it with."`
+	Demo  demoCommand  `cmd:"" help:"Serve HTTP with made-up data, and print commands to try."`
 
 	User struct {
-		Create  userCreateCommand  `cmd:"" help:"Make a user."`
+		Create  userCreateCommand  `cmd:"" help:"Create a user."`
 		List    userListCommand    `cmd:"" help:"List the users."`
-		Disable userDisableCommand `cmd:"" help:"Disable a user, and end their sessions."`
-		Enable  userEnableCommand  `cmd:"" help:"Enable a user who was disabled."`
-		Passwd  userPasswdCommand  `cmd:"" help:"Give a user another password, and end their sessions."`
+		Disable userDisableCommand `cmd:"" help:"Disable a user and end their sessions."`
+		Enable  userEnableCommand  `cmd:"" help:"Enable a disabled user."`
+		Passwd  userPasswdCommand  `cmd:"" help:"Set a new password and end the sessions of the user."`
 		Grant   userGrantCommand   `cmd:"" help:"Let a user use an assistant."`
-		Revoke  userRevokeCommand  `cmd:"" help:"Take a grant back, and end the sessions that it let in."`
-	} `cmd:"" help:"Look after users."`
+		Revoke  userRevokeCommand  `cmd:"" help:"Remove a grant and end the sessions that it allowed."`
+	} `cmd:"" help:"Manage users."`
 
 	Project struct {
 		Add      projectAddCommand      `cmd:"" help:"Add an assistant."`
 		List     projectListCommand     `cmd:"" help:"List the assistants."`
-		SetToken projectSetTokenCommand `cmd:"" help:"Give an assistant another Voiceflow key."`
+		SetToken projectSetTokenCommand `cmd:"" help:"Set a Voiceflow key of an assistant."`
 		Check    projectCheckCommand    `cmd:"" help:"Try the Voiceflow keys of assistants."`
-		Delete   projectDeleteCommand   `cmd:"" help:"Delete an assistant here. Voiceflow is not told."`
+		Delete   projectDeleteCommand   `cmd:"" help:"Delete an assistant here, not at Voiceflow."`
 		Import   projectImportCommand   `cmd:"" help:"Add every assistant of a file."`
-		Export   projectExportCommand   `cmd:"" help:"Write assistants with their keys into a sealed file, for another installation."`
-	} `cmd:"" help:"Look after assistants."`
+		Export   projectExportCommand   `cmd:"" help:"Write assistants with their keys into an encrypted file, for another installation."`
+	} `cmd:"" help:"Manage assistants."`
 
 	Keys struct {
-		New    keysNewCommand    `cmd:"" help:"Make a keyset in a new file."`
-		Status keysStatusCommand `cmd:"" help:"Say what needs each key, and what does not open."`
-		Rotate keysRotateCommand `cmd:"" help:"Add a key that seals from then on."`
-		Rewrap keysRewrapCommand `cmd:"" help:"Seal everything anew with the key that seals."`
-		Retire keysRetireCommand `cmd:"" help:"Take keys that nothing needs out of the keyset."`
-	} `cmd:"" help:"Look after the keyset."`
+		New    keysNewCommand    `cmd:"" help:"Create a keyset in a new file."`
+		Status keysStatusCommand `cmd:"" help:"Print what needs each key, and what can't be decrypted."`
+		Rotate keysRotateCommand `cmd:"" help:"Add a key and make it the current key."`
+		Rewrap keysRewrapCommand `cmd:"" help:"Re-encrypt everything with the current key."`
+		Retire keysRetireCommand `cmd:"" help:"Remove keys that nothing needs from the keyset."`
+	} `cmd:"" help:"Manage the keyset."`
 
 	Audit struct {
-		Verify auditVerifyCommand `cmd:"" help:"Say whether the audit is whole."`
+		Verify auditVerifyCommand `cmd:"" help:"Check whether the audit is whole."`
 		Export auditExportCommand `cmd:"" help:"Write the audit as JSON lines, hashes included."`
-	} `cmd:"" help:"Look after the audit."`
+	} `cmd:"" help:"Check and export the audit."`
 
 	Migrate struct {
-		Up     migrateUpCommand     `cmd:"" help:"Bring the database's schema up to date."`
-		Status migrateStatusCommand `cmd:"" help:"Say how the database's schema compares with this program's."`
-	} `cmd:"" help:"Look after the database's schema."`
+		Up     migrateUpCommand     `cmd:"" help:"Bring the schema of the database up to date."`
+		Status migrateStatusCommand `cmd:"" help:"List the migrations of the database."`
+	} `cmd:"" help:"Manage the schema of the database."`
 
-	Backup  backupCommand  `cmd:"" help:"Write all that is kept to a file, while the service goes on."`
-	Restore restoreCommand `cmd:"" help:"Fill an empty database with a backup."`
+	Backup  backupCommand  `cmd:"" help:"Write the content of the database to a file."`
+	Restore restoreCommand `cmd:"" help:"Write a backup into an empty database."`
 
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask the service on this machine whether it is ready."`
 	Version     versionCommand     `cmd:"" help:"Print the version of this program."`
 }
 
-const description = `Keeps the API keys of Voiceflow assistants, and lets people use the assistants without a key.
+const description = `Keeps the Voiceflow keys of assistants, and lets people use the assistants without a key.
 
-'flowlatch demo' shows it at work within a minute. Settings are environment variables; 'flowlatch serve --help' lists them.`
+'flowlatch demo' shows how it works within a minute. Settings are environment variables; 'flowlatch serve --help' lists them.`
 
 func main() { os.Exit(run(os.Args[1:])) }
 
-// run carries out one command and returns the exit code.
+// run runs one command and returns the exit code.
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -106,15 +106,15 @@ func run(args []string) int {
 	return exitOK
 }
 
-// usage is what is wrong with a command line. It does not repeat a word too many: that
-// may be a key or a password.
+// usage returns what is wrong with a command line. It does not repeat an extra argument,
+// because that may be a key or a password.
 func usage(err error) string {
 	text, help := err.Error(), "flowlatch --help"
 	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context != nil && parse.Context.Selected() != nil {
 		node := parse.Context.Selected()
 		help = node.FullPath() + " --help"
 		if strings.HasPrefix(text, "unexpected argument") && len(node.Children) == 0 {
-			text = "there is a word too many; keys and passwords are asked for, and never on the command line"
+			text = "there is an extra argument; the program asks for keys and passwords and never takes them from the command line"
 		}
 	}
 	return terminal.OneLine(text) + "; see " + help

@@ -14,7 +14,7 @@ type migrateStatusCommand struct{}
 
 // Help is shown by --help.
 func (migrateStatusCommand) Help() string {
-	return `Lists the steps of the schema that this program knows, and any that a newer one has applied, with when they were applied. It changes nothing.
+	return `Lists the migrations of this program, and those that a newer program has applied, with the time at which each was applied. It changes nothing.
 
     flowlatch migrate status`
 }
@@ -29,7 +29,7 @@ var migrations = listing[bunstore.Migration]{
 	},
 }
 
-// Run prints the steps.
+// Run prints the migrations.
 func (migrateStatusCommand) Run(ctx context.Context) error {
 	return withStore(ctx, wantsFolder, func(store *bunstore.Store) error {
 		all, err := store.Migrations(ctx)

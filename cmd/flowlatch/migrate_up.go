@@ -10,12 +10,12 @@ type migrateUpCommand struct{}
 
 // Help is shown by --help.
 func (migrateUpCommand) Help() string {
-	return `Applies the steps that are missing, all or none. It needs no keyset. A start of serve does the same, so this is for whoever wants to do it apart. Several may run at once, and one that is killed locks nobody out. It makes the data folder where the database is in it.
+	return `Applies the missing migrations: all or none. It needs no keyset. The command serve does the same when it starts, so this command is optional. Several may run at the same time, and a killed one leaves no lock. It creates the data folder if the database is in it.
 
     FLOWLATCH_DATABASE_URL_FILE=/run/secrets/database flowlatch migrate up`
 }
 
-// Run migrates.
+// Run applies the migrations.
 func (migrateUpCommand) Run(ctx context.Context) error {
 	return withStore(ctx, makesFolder, func(store *bunstore.Store) error {
 		before, err := store.Migrations(ctx)
@@ -35,7 +35,7 @@ func (migrateUpCommand) Run(ctx context.Context) error {
 	})
 }
 
-// withStore lets work act on the database itself, whatever its schema.
+// withStore opens the database, whatever its schema, and calls work with it.
 func withStore(ctx context.Context, use folderUse, work func(*bunstore.Store) error) error {
 	cfg, err := commandConfig()
 	if err != nil {

@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 )
 
-// writeNewFile makes the file at path, with mode 0600, of what write writes. The file is
-// whole and on disk when it appears; where write fails there is none. What is at path
-// already is never overwritten, and then write is not called.
+// writeNewFile creates a file at path, with mode 0600 and the content that write writes. The
+// file appears when it is complete and on disk. If write fails, there is no file. If something
+// exists at path, writeNewFile returns an error and does not call write.
 func writeNewFile(path string, write func(io.Writer) error) (err error) {
-	taken := fmt.Errorf("there is something at %s already, and it is not overwritten", path)
+	taken := fmt.Errorf("%s exists already; an existing file is not overwritten", path)
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		if err == nil {
 			err = taken
@@ -23,7 +23,7 @@ func writeNewFile(path string, write func(io.Writer) error) (err error) {
 	folder := filepath.Dir(path)
 	f, err := os.CreateTemp(folder, ".flowlatch-*") // mode 0600
 	if err != nil {
-		return fmt.Errorf("a file can't be made in %s: %w", folder, withoutPath(err))
+		return fmt.Errorf("a file can't be created in %s: %w", folder, withoutPath(err))
 	}
 	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
 	if err = write(f); err == nil {
@@ -32,7 +32,7 @@ func writeNewFile(path string, write func(io.Writer) error) (err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	// A link fails where a rename would overwrite what somebody has put there meanwhile.
+	// A link fails if the file exists by now. A rename would overwrite it.
 	if err = os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
 		return taken
 	}

@@ -13,16 +13,16 @@ import (
 	"github.com/flowlatch/flowlatch/internal/config"
 )
 
-// folderUse is what a command does about a data folder that is not there.
+// folderUse is what a command does if there is no data folder.
 type folderUse int
 
 const (
-	wantsFolder folderUse = iota // it fails
-	makesFolder                  // it makes the folder and says where
+	wantsFolder folderUse = iota // it returns an error
+	makesFolder                  // it creates the folder and prints its path
 )
 
-// operate opens the service that the environment describes and lets work act on it as
-// the operator. It may run beside a service that is up.
+// operate opens the service that the environment describes and calls work, which acts as the
+// operator. Another instance may run meanwhile.
 func operate(ctx context.Context, use folderUse, work func(*app.Service, app.Call) error) error {
 	cfg, err := commandConfig()
 	if err != nil {
@@ -87,11 +87,11 @@ func openFolder(cfg config.Config, use folderUse, needed bool) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("the data folder can't be used: %w", err)
 	case use == wantsFolder:
-		return fmt.Errorf("there is no data folder %s; %sDATA_DIR may name another, and serve, migrate up, user create and restore make one", cfg.DataDir, config.Prefix)
+		return fmt.Errorf("there is no data folder %s; set %sDATA_DIR to name another, or create one with serve, migrate up, user create or restore", cfg.DataDir, config.Prefix)
 	}
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return fmt.Errorf("the data folder can't be made: %w", err)
+		return fmt.Errorf("the data folder can't be created: %w", err)
 	}
-	sayOnStdout("made the data folder " + cfg.DataDir)
+	sayOnStdout("created the data folder " + cfg.DataDir)
 	return nil
 }

@@ -9,40 +9,40 @@ import (
 	"golang.org/x/term"
 )
 
-// progress shows on standard error how far a command is: a bar where that is a terminal,
-// else a line for each tenth of the way. It is for one goroutine.
+// progress shows on standard error how much of its work a command has done. At a terminal it
+// is a bar, otherwise a line after each tenth. Only one goroutine may use it.
 type progress struct {
 	what  string
 	total int
-	bar   *progressbar.ProgressBar // nil where standard error is no terminal
-	told  int                      // how much of the way the last line told of, in steps
+	bar   *progressbar.ProgressBar // nil if standard error is not a terminal
+	told  int                      // the step that the last line reported
 }
 
-// newProgress begins to show how many of total are done; total is 0 where that is not
-// known. what says what is done, such as "adding".
+// newProgress begins to show how many of total are done. total is 0 if it is unknown. what
+// says what the command does, such as "adding".
 func newProgress(what string, total int) *progress {
 	p := &progress{what: what, total: total}
 	if term.IsTerminal(int(os.Stderr.Fd())) {
 		whole := total
 		if whole == 0 {
-			whole = -1 // what the library takes for an end that is not known
+			whole = -1 // the library shows an unknown total
 		}
 		p.bar = progressbar.NewOptions(whole,
 			progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(what), progressbar.OptionShowCount(),
 			progressbar.OptionSetWidth(30), progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionSetSpinnerChangeInterval(0), // by set alone, and not from a goroutine
+			progressbar.OptionSetSpinnerChangeInterval(0), // set draws, not a goroutine
 			progressbar.OptionClearOnFinish())
 	}
 	return p
 }
 
-// unknownStep is after how many there is a line where the total is not known.
+// unknownStep is how many are done between two lines if the total is unknown.
 const unknownStep = 1000
 
-// set says that done are done.
+// set shows that done are done.
 func (p *progress) set(done int) {
 	if p.bar != nil {
-		_ = p.bar.Set(done) // a bar that can't be drawn ends nothing
+		_ = p.bar.Set(done) // a bar that can't be drawn is not an error
 		return
 	}
 	if p.total == 0 {
@@ -58,7 +58,7 @@ func (p *progress) set(done int) {
 	}
 }
 
-// aside prints a line on standard output that the bar does not stand in.
+// aside prints a line on standard output, and not in the line of the bar.
 func (p *progress) aside(line string) {
 	if p.bar != nil {
 		_ = p.bar.Clear()
@@ -66,7 +66,7 @@ func (p *progress) aside(line string) {
 	sayOnStdout(line)
 }
 
-// finish takes the bar away, wherever it stands.
+// finish removes the bar.
 func (p *progress) finish() {
 	if p.bar != nil {
 		_ = p.bar.Clear()

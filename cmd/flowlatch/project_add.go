@@ -15,7 +15,7 @@ type projectAddCommand struct {
 
 // Help is shown by --help.
 func (projectAddCommand) Help() string {
-	return `Asks for the assistant's API key on the terminal without showing it. Where standard input is no terminal its first line is the key. Fetches the version from Voiceflow with that key, and keeps the key sealed: nothing shows it again.
+	return `Asks for the Voiceflow key of the assistant at the terminal, without showing it. If standard input is not a terminal, the key is its first line. Fetches the assistant from Voiceflow with that key and stores the key encrypted. Nothing shows the key again.
 
     flowlatch project add 65f1c0ffee0123456789abcd
     flowlatch project add production --voiceflow-project 65f1c0ffee0123456789abcc < key.txt`
@@ -24,7 +24,7 @@ func (projectAddCommand) Help() string {
 // Run adds the assistant.
 func (c projectAddCommand) Run(ctx context.Context) error {
 	if _, err := domain.ParseVersionRef(c.Version, c.VoiceflowProject); err != nil {
-		return err // before anyone pastes a key in vain
+		return err // before the operator pastes a key
 	}
 	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
 		key, err := terminal.ReadKey(ctx)

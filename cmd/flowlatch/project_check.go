@@ -17,7 +17,7 @@ type projectCheckCommand struct {
 
 // Help is shown by --help.
 func (projectCheckCommand) Help() string {
-	return `Tries the keys of the assistant at Voiceflow now, keeps what that shows, and prints a line with what is known of them: ok, rejected by Voiceflow, needs_reentry where the key that is kept does not open, unchecked, or none. The exit code is 1 if a key is rejected or needs re-entry, or if Voiceflow gave no answer.
+	return `Tries the keys of the assistant at Voiceflow, stores the result, and prints a line with the status of each key: ok, rejected (by Voiceflow), needs_reentry (it can't be decrypted), unchecked or none. The exit code is 1 if a key is rejected or needs re-entry, or if Voiceflow gave no answer.
 
     flowlatch project check 'Pizza Palace'
     flowlatch project check --all`
@@ -40,7 +40,7 @@ func (c projectCheckCommand) Run(ctx context.Context) error {
 		for next := new(domain.Cursor); next != nil; {
 			page, err := service.GetProjects(ctx, call, *next, app.MaxPage)
 			if domain.KindOf(err) == domain.NotFound {
-				break // there is none, and so none that fails
+				break // there are no assistants, so none fails
 			}
 			if err != nil {
 				return err
@@ -56,14 +56,14 @@ func (c projectCheckCommand) Run(ctx context.Context) error {
 	})
 }
 
-// projectChecks is a run of checks and what came of them.
+// projectChecks counts the results of checks.
 type projectChecks struct {
 	service            *app.Service
 	call               app.Call
 	failed, unanswered int // how many assistants
 }
 
-// check checks one assistant and prints what came of it.
+// check checks one assistant and prints the result.
 func (c *projectChecks) check(ctx context.Context, p domain.Project) error {
 	checked, err := c.service.CheckProject(ctx, c.call, string(p.ID))
 	if domain.KindOf(err) == domain.NotFound {
@@ -85,7 +85,7 @@ func (c *projectChecks) check(ctx context.Context, p domain.Project) error {
 	return nil
 }
 
-// verdict is an error unless every key was tried and is good.
+// verdict returns an error unless every key was tried and works.
 func (c *projectChecks) verdict() error {
 	var all []error
 	if c.failed > 0 {

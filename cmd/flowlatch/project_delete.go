@@ -14,7 +14,7 @@ type projectDeleteCommand struct {
 
 // Help is shown by --help.
 func (projectDeleteCommand) Help() string {
-	return `Forgets the assistant here, with its sealed key, its grants and its open sessions. Nothing is sent to Voiceflow, where the assistant stays as it is.
+	return `Deletes the assistant here, with its keys, its grants and its sessions. Nothing is sent to Voiceflow: the assistant there does not change.
 
     flowlatch project delete 'Pizza Palace'`
 }

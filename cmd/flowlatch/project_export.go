@@ -12,16 +12,16 @@ import (
 )
 
 type projectExportCommand struct {
-	Recipients []string `name:"recipient" placeholder:"AGE1…" sep:"none" required:"" help:"A public key of age that the file is sealed to. There may be several; each opens the file alone."`
-	File       string   `arg:"" help:"The file to make, in a folder that is there. What is there already is never overwritten."`
-	Projects   []string `arg:"" optional:"" help:"The assistants, each by its Id, its Voiceflow project id, or its exact name. All when none is named."`
+	Recipients []string `name:"recipient" placeholder:"AGE1…" sep:"none" required:"" help:"A public key of age that can open the file. Repeat the flag for several; each can open the file alone."`
+	File       string   `arg:"" help:"The file to create, in an existing folder. An existing file is never overwritten."`
+	Projects   []string `arg:"" optional:"" help:"The assistants, each by its Id, its Voiceflow project id, or its exact name. All assistants if none is named."`
 }
 
 // Help is shown by --help.
 func (projectExportCommand) Help() string {
-	return `Writes assistants with their keys into a file with mode 0600, for another installation to read with project import. The file is sealed by age to the public keys that are named: who has none of the secret keys, this installation included, can't open it. 'age-keygen -o key.txt' makes a pair; the secret key stays where the file is to be read. Users, grants and sessions are not in it: 'flowlatch backup' has those.
+	return `Writes assistants with their Voiceflow keys into a file with mode 0600. Another installation reads it with project import. age encrypts the file to the public keys that you name. Only the secret keys can open it; this installation can't. Run 'age-keygen -o key.txt' on the other machine to create a pair, and keep the secret key there. The file has no users, grants or sessions: 'flowlatch backup' has those.
 
-The audit has a row for each assistant. One whose key does not open is named and passed over; the exit code is then 1.
+The audit gets a row for each assistant. An assistant whose key can't be decrypted is named and left out, and the exit code is 1.
 
     flowlatch project export --recipient age1… assistants.age
     flowlatch project export --recipient age1… pizza.age 'Pizza Palace'`
@@ -43,7 +43,7 @@ func (c projectExportCommand) Run(ctx context.Context) error {
 				return service.ExportProjects(ctx, call, c.Projects, func(e app.ExportedProject) error {
 					for _, slot := range e.Unopened {
 						unopened++
-						sayOnStdout("the " + string(slot) + " key of " + terminal.Visible(e.Project.Name) + ", which has the Id " + string(e.Project.ID) + ", does not open")
+						sayOnStdout("the " + string(slot) + " key of " + terminal.Visible(e.Project.Name) + ", which has the Id " + string(e.Project.ID) + ", can't be decrypted")
 					}
 					if len(e.Keys) == 0 {
 						return nil
@@ -56,7 +56,7 @@ func (c projectExportCommand) Run(ctx context.Context) error {
 				return err
 			}
 			if done == 0 {
-				return errors.New("no key opens, so there is nothing to export")
+				return errors.New("no key can be decrypted, so there is nothing to export")
 			}
 			return nil
 		})
@@ -65,7 +65,7 @@ func (c projectExportCommand) Run(ctx context.Context) error {
 		}
 		sayOnStdout(fmt.Sprintf("exported %d", done))
 		if unopened > 0 {
-			return fmt.Errorf("keys that do not open: %d; they are not in the file", unopened)
+			return fmt.Errorf("keys that can't be decrypted: %d; they are not in the file", unopened)
 		}
 		return nil
 	})

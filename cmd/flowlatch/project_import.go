@@ -27,22 +27,22 @@ type projectImportCommand struct {
 
 // Help is shown by --help.
 func (projectImportCommand) Help() string {
-	return `Adds every assistant of a file, as project add does: Voiceflow is asked for each with its key. CSV begins with a line of names, version_id,token,name; JSON has objects with the same members. name may be left out, or be empty; it is only checked. voiceflow_project_id may stand beside them, and an alias of an environment needs it.
+	return `Adds every assistant of a file, as project add does: it fetches each from Voiceflow with its key. CSV begins with a line that names its columns, version_id,token,name. JSON is an array of objects with the same members. name is optional and only checked. voiceflow_project_id is optional, unless version_id is an alias of an environment.
 
-What is refused is said with its line and the reason, never with a key, and the rest goes on; the exit code is then 1. An assistant that is there already stays as it is, with the key that it has, so that the same file may be read again. A file with keys in it should be deleted when everything is in.
+If an assistant is refused, the command prints its line and the reason, never its key. It continues with the rest, and the exit code is 1. An assistant that was added before keeps its key, so you may read the same file again. Delete a file with keys when all its assistants are added.
 
     flowlatch project import --csv assistants.csv
     vault kv get -field=assistants secret/bots | flowlatch project import --json -
     flowlatch project import --identity key.txt assistants.age`
 }
 
-// Validate says what kong can't see.
+// Validate checks what kong can't check.
 func (c projectImportCommand) Validate() error {
 	switch {
 	case c.Identity != "" && c.File == "":
-		return errors.New(`expected "<file>", which project export has written, beside --identity`)
+		return errors.New(`expected "<file>", a file of project export, after --identity`)
 	case c.Identity == "" && c.File != "":
-		return errors.New("there is a word too many; only --identity has a file beside it")
+		return errors.New("there is an extra argument; only --identity takes a file")
 	}
 	return nil
 }
@@ -68,7 +68,7 @@ func (c projectImportCommand) Run(ctx context.Context) error {
 		}
 	}
 	if c.Identity != "" && !twice(from) {
-		return errors.New("what --identity opens should be a regular file: all of it is looked through before anything is added")
+		return errors.New("the file for --identity must be a regular file, because all of it is checked before anything is added")
 	}
 	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
 		if c.Identity != "" {
@@ -93,8 +93,8 @@ func readIdentities(path string) ([]age.Identity, error) {
 	return exportfile.ParseIdentities(f)
 }
 
-// openNamed opens a file that the operator named. The error does not repeat the name: it
-// may be a key that was pasted in the wrong place.
+// openNamed opens a file that the operator named. The error does not repeat the name, because
+// it may be a key that was pasted in the wrong place.
 func openNamed(what, path string) (*os.File, error) {
 	f, err := os.Open(path)
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
@@ -103,21 +103,21 @@ func openNamed(what, path string) (*os.File, error) {
 	return f, err
 }
 
-// warnIfOpen warns of a file with keys in it that every user of the machine may read.
+// warnIfOpen warns if every user of the machine may read a file that contains keys.
 func warnIfOpen(f *os.File) {
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
-		sayOnStderr(fmt.Sprintf("warning: every user of this machine may read %s (mode %04o), which has keys in it", f.Name(), info.Mode().Perm()))
+		sayOnStderr(fmt.Sprintf("warning: every user of this machine may read %s (mode %04o), which contains keys", f.Name(), info.Mode().Perm()))
 	}
 }
 
-// twice says whether f can be read a second time.
+// twice reports whether f can be read a second time.
 func twice(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode().IsRegular()
 }
 
-// importProjects adds what read finds in from. Where from can be read twice it is read
-// to its end first: one that is broken somewhere is then refused before anything is added.
+// importProjects adds the assistants that read finds in from. If from can be read twice, it is
+// read to its end first. If that fails, nothing is added.
 func importProjects(ctx context.Context, service *app.Service, call app.Call, from *os.File, read importlist.Reader) error {
 	total := 0
 	if twice(from) {
@@ -129,7 +129,7 @@ func importProjects(ctx context.Context, service *app.Service, call app.Call, fr
 			_, err = from.Seek(0, io.SeekStart)
 		}
 		if ctx.Err() != nil {
-			return errors.New("interrupted; nothing was done")
+			return errors.New("interrupted; nothing was added")
 		}
 		if err != nil {
 			return fmt.Errorf("nothing was added: %w", err)
@@ -138,8 +138,8 @@ func importProjects(ctx context.Context, service *app.Service, call app.Call, fr
 	return addAll(ctx, service, call, total, func(each func(importlist.Entry) error) error { return read(from, each) })
 }
 
-// addsAtOnce is how many assistants are added at the same time. More would soon meet
-// Voiceflow's rate limit.
+// addsAtOnce is how many assistants are added at the same time. More would exceed the rate
+// limit of Voiceflow.
 const addsAtOnce = 4
 
 // added is an entry and the error of adding it.
@@ -148,12 +148,12 @@ type added struct {
 	err   error
 }
 
-// addAll adds what give gives, several at the same time, and tells of them in the order
-// in which they came.
+// addAll adds the entries of give, several at the same time. It prints the results in the
+// order of the entries.
 func addAll(ctx context.Context, service *app.Service, call app.Call, total int, give func(func(importlist.Entry) error) error) error {
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	underway := make(chan chan added, addsAtOnce-1) // one more is being waited for
+	underway := make(chan chan added, addsAtOnce-1) // inOrder waits for one more
 	given := make(chan error, 1)
 	go func() {
 		defer close(underway)
@@ -180,7 +180,7 @@ func addAll(ctx context.Context, service *app.Service, call app.Call, total int,
 		case a.entry.Err != nil, working.Err() == nil && ofOne(kind):
 			count.refused++
 			shown.aside(terminal.OneLine(a.entry.Place + " was refused: " + sentence(a.err)))
-		default: // it is of no use to go on
+		default: // every other entry would fail too
 			stop(a.err)
 			continue
 		}
@@ -191,7 +191,7 @@ func addAll(ctx context.Context, service *app.Service, call app.Call, total int,
 	sayOnStdout(fmt.Sprintf("added %d, there already %d, refused %d", count.added, count.there, count.refused))
 	switch {
 	case ctx.Err() != nil:
-		return errors.New("interrupted; the same again goes on where this ended")
+		return errors.New("interrupted; run the same command again to add the rest")
 	case working.Err() != nil:
 		return fmt.Errorf("the rest was not added: %w", context.Cause(working))
 	}
@@ -204,8 +204,8 @@ func addAll(ctx context.Context, service *app.Service, call app.Call, total int,
 	return nil
 }
 
-// inOrder gives what comes of all that is underway. Once ctx is done it waits for nothing
-// new: whoever gives may be waiting for standard input.
+// inOrder yields the results of everything that is underway. After ctx is done it does not wait
+// for new entries, because their source may be waiting for standard input.
 func inOrder(ctx context.Context, underway <-chan chan added) iter.Seq[added] {
 	return func(yield func(added) bool) {
 		for {
@@ -225,7 +225,7 @@ func inOrder(ctx context.Context, underway <-chan chan added) iter.Seq[added] {
 	}
 }
 
-// ofOne says whether an error of this kind is of one assistant, and not of everything.
+// ofOne reports whether an error of this kind concerns only one assistant.
 func ofOne(kind domain.Kind) bool {
 	switch kind {
 	case domain.Invalid, domain.NameTooLong, domain.VoiceflowRejected, domain.VoiceflowUnavailable:

@@ -15,7 +15,7 @@ type projectListCommand struct {
 
 // Help is shown by --help.
 func (projectListCommand) Help() string {
-	return `Prints the assistants in the order of their names. A name with characters that can't be seen is in quotes, with escapes. Keys are not shown.
+	return `Prints the assistants, sorted by name. A name with characters that can't be printed is in quotes, with escapes. Keys are never shown.
 
     flowlatch project list
     flowlatch project list --json | jq -r .Id`
@@ -43,7 +43,7 @@ func (c projectListCommand) Run(ctx context.Context) error {
 		return projects.print(os.Stdout, c.JSON, func(after domain.Cursor) (app.Page[domain.Project], error) {
 			page, err := service.GetProjects(ctx, call, after, app.MaxPage)
 			if domain.KindOf(err) == domain.NotFound {
-				return app.Page[domain.Project]{}, nil // an empty list is no failure here
+				return app.Page[domain.Project]{}, nil // an empty list is not an error here
 			}
 			return page, err
 		})

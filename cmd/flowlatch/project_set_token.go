@@ -10,21 +10,21 @@ import (
 
 type projectSetTokenCommand struct {
 	Project string `arg:"" help:"The assistant: its Id, its Voiceflow project id, or its exact name."`
-	Slot    string `default:"primary" placeholder:"SLOT" help:"Which of its two keys it is: primary or secondary."`
+	Slot    string `default:"primary" placeholder:"SLOT" help:"The slot of the key: primary or secondary."`
 }
 
 // Help is shown by --help.
 func (projectSetTokenCommand) Help() string {
-	return `Asks for another API key of the assistant on the terminal without showing it. Where standard input is no terminal its first line is the key. Tries the key at Voiceflow first: one that does not open this assistant changes nothing. Then it is kept sealed in the place of the one that was there. While the secondary key is good, calls go on with it when Voiceflow refuses the primary.
+	return `Asks for another Voiceflow key of the assistant at the terminal, without showing it. If standard input is not a terminal, the key is its first line. Tries the key at Voiceflow first: if Voiceflow rejects it for this assistant, nothing changes. Then the key replaces the one in its slot. If Voiceflow rejects the primary key later, calls use the secondary key.
 
     flowlatch project set-token 'Pizza Palace' --slot secondary
     flowlatch project set-token 'Pizza Palace' < key.txt`
 }
 
-// Run puts the key in its place.
+// Run sets the key.
 func (c projectSetTokenCommand) Run(ctx context.Context) error {
 	if _, err := domain.ParseSlot(c.Slot); err != nil {
-		return err // before anyone pastes a key in vain
+		return err // before the operator pastes a key
 	}
 	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
 		found, err := service.FindProject(ctx, call, c.Project)
@@ -39,7 +39,7 @@ func (c projectSetTokenCommand) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		sayOnStdout("put the " + c.Slot + " key of " + terminal.Visible(p.Name) + " in its place")
+		sayOnStdout("set the " + c.Slot + " key of " + terminal.Visible(p.Name))
 		return nil
 	})
 }

@@ -29,8 +29,8 @@ func newClock() ports.Clock { return time.Now }
 
 func newRandom() io.Reader { return rand.Reader }
 
-// openStore opens the database. One that can't be reached is tried again until the time
-// for that is over, with a line for each try.
+// openStore opens the database. If the database can't be reached, it prints a line and tries
+// again, until DatabaseWait is over.
 func openStore(ctx context.Context, cfg config.Config, clock ports.Clock, tell say, log *slog.Logger) (*bunstore.Store, func(), error) {
 	waiting, cancel := context.WithTimeout(ctx, cfg.DatabaseWait)
 	defer cancel()
@@ -55,7 +55,7 @@ func openStore(ctx context.Context, cfg config.Config, clock ports.Clock, tell s
 	}
 }
 
-// ofDatabase names the setting that err is about.
+// ofDatabase adds the name of the setting to err.
 func ofDatabase(cfg config.Config, err error) error {
 	if cfg.OwnDatabase() {
 		return err
@@ -74,7 +74,7 @@ func newCipher(cfg config.Config, clock ports.Clock) (*tinkcipher.Cipher, error)
 	return tinkcipher.NewFile(cfg.KeysetPath(), tinkcipher.FileOptions{Named: !cfg.OwnKeyset(), Wrap: wrap, Clock: clock}), nil
 }
 
-// newWrap is the key that wraps the keyset, nil where it is in clear.
+// newWrap returns the key that wraps the keyset. It returns nil if the keyset is not wrapped.
 func newWrap(cfg config.Config) (tink.AEAD, error) {
 	if cfg.KeysetKMS == "" {
 		return nil, nil

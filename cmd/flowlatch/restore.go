@@ -15,15 +15,15 @@ type restoreCommand struct {
 
 // Help is shown by --help.
 func (restoreCommand) Help() string {
-	return `Fills a database that holds no user and no assistant with a backup, all of it or nothing. It makes the data folder and the tables. The database may be of the other kind than the one that the backup is of, so this is also how to move from SQLite to Postgres and back. Run it before serve: a serve that is up on that database has to be started anew.
+	return `Writes a backup into a database that has no users and no assistants: all of it or nothing. It creates the data folder and the tables. The backup may come from the other kind of database, so this also moves from SQLite to Postgres and back. Run it before serve: a serve that runs on that database has to be restarted.
 
-The keyset of the backup must be there first, in the data folder or where FLOWLATCH_KEYSET or FLOWLATCH_KEYSET_FILE say, and FLOWLATCH_VOICEFLOW_API_URL must be what it was. A file that was changed, cut or made with another keyset is refused before anything is written. Everybody logs in anew, and v4 conversations begin anew.
+Put the keyset of the backup in place first: in the data folder, in FLOWLATCH_KEYSET or in FLOWLATCH_KEYSET_FILE. FLOWLATCH_VOICEFLOW_API_URL must be the same as before. A file that was changed, cut or made with another keyset is rejected before anything is written. Users log in again, and v4 conversations start again.
 
     flowlatch restore /srv/backups/monday.jsonl
     FLOWLATCH_DATABASE_URL_FILE=/run/secrets/database flowlatch restore monday.jsonl`
 }
 
-// Run restores the backup. Nothing is made before the file was found to be good.
+// Run restores the backup. It checks the whole file before it creates anything.
 func (c restoreCommand) Run(ctx context.Context) error {
 	cfg, err := commandConfig()
 	if err != nil {

@@ -18,9 +18,9 @@ type serveCommand struct {
 
 // Help is shown by --help.
 func (serveCommand) Help() string {
-	return `Serves the routes until SIGTERM or SIGINT, and then lets open requests end. Without any setting the data are in a SQLite file in ./flowlatch-data.
+	return `Serves the routes until SIGTERM or SIGINT, then waits until open requests have ended. Without settings, the data are in a SQLite file in ./flowlatch-data.
 
-Each flag is also the variable that stands behind it; a flag wins. FLOWLATCH_DATABASE_URL and FLOWLATCH_KEYSET_KMS_TOKEN (or the names with _FILE, a file that holds it) and FLOWLATCH_KEYSET (or FLOWLATCH_KEYSET_FILE) are secrets and have no flag. Prints for people on standard output, and logs JSON lines on standard error.
+Each flag names its environment variable. A flag wins over the variable. Secrets have no flag: set FLOWLATCH_DATABASE_URL, FLOWLATCH_KEYSET and FLOWLATCH_KEYSET_KMS_TOKEN, or name a file in the same variable with _FILE at its end. The command prints messages for people on standard output, and logs JSON lines on standard error.
 
     flowlatch serve
     FLOWLATCH_DATABASE_URL_FILE=/run/secrets/database flowlatch serve --addr :8443 --tls-cert-file cert.pem --tls-key-file key.pem`
@@ -61,7 +61,7 @@ func (c serveCommand) Run(ctx context.Context) error {
 		sayOnStdout(firstAdmin(cfg, os.Args[0], os.Getenv))
 	}
 	if host, _, err := net.SplitHostPort(cfg.Addr); cfg.CookieSecure && !cfg.TLS() && (err != nil || !config.IsLoopback(host)) {
-		log.Warn("cookies are Secure and HTTP here is plain: browsers keep them only if a proxy in front speaks HTTPS with them")
+		log.Warn("cookies are Secure, but this service speaks plain HTTP: browsers keep the cookies only if a proxy in front speaks HTTPS")
 	}
 	return site.serve(ctx, cfg, l, log)
 }

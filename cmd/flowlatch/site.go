@@ -18,15 +18,15 @@ import (
 	"github.com/flowlatch/flowlatch/internal/config"
 )
 
-// Site is what is served, and what it is made of.
+// Site is the service and its parts.
 type Site struct {
 	Store   *bunstore.Store
 	Service *app.Service
 	Engine  *gin.Engine
 }
 
-// The limits of what is served. An answer may take as long as what it waits for, and
-// long answers renew their deadline part by part.
+// The limits of the server. The time for an answer includes the time of what it waits for. A
+// long answer renews its deadline with each part.
 const (
 	headerTimeout = 5 * time.Second
 	readTimeout   = 15 * time.Second
@@ -36,7 +36,7 @@ const (
 	memoryLimit   = 56 << 20
 )
 
-// serve answers requests that come by l until ctx is done, then lets open ones end.
+// serve answers requests until ctx is done, then waits until open requests have ended.
 func (s Site) serve(ctx context.Context, cfg config.Config, l net.Listener, log *slog.Logger) error {
 	setUpMemory()
 	server := &http.Server{
@@ -53,7 +53,7 @@ func (s Site) serve(ctx context.Context, cfg config.Config, l net.Listener, log 
 	go func() {
 		defer close(ran)
 		s.Service.Run(running, func(what string, err error) {
-			log.Warn("something could not be done and will be tried again", "what", what, "err", err.Error())
+			log.Warn("a background task failed and will be tried again", "what", what, "err", err.Error())
 		})
 	}()
 	defer func() { stopRunning(); <-ran }()
@@ -75,10 +75,10 @@ func (s Site) serve(ctx context.Context, cfg config.Config, l net.Listener, log 
 	return nil
 }
 
-// setUpMemory lets garbage gather, unless the operator has decided about it: little is
-// in use, so that costs little, and gives back a tenth of the time. The limit is there
-// because each password that is hashed is garbage of 19 MiB, which would otherwise count
-// four times over. It is soft: what is really needed may exceed it.
+// setUpMemory makes the garbage collector run less often, unless the operator has set it up.
+// The service has little memory in use, so this costs little and saves a tenth of the time.
+// Each password hash leaves 19 MiB of garbage, so there is a limit as well. The limit is soft:
+// memory in use may exceed it.
 func setUpMemory() {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(400)
@@ -86,7 +86,7 @@ func setUpMemory() {
 	}
 }
 
-// listen opens the address, over TLS where a certificate is set.
+// listen listens at the address, over TLS if a certificate is set.
 func listen(cfg config.Config) (net.Listener, error) {
 	var certificate tls.Certificate
 	if cfg.TLS() {

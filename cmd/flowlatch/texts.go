@@ -16,7 +16,7 @@ import (
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
-// sentence is what went wrong, in one line for the operator.
+// sentence returns an error as one line for the operator.
 func sentence(err error) string {
 	var parts []string
 	for err != nil {
@@ -39,21 +39,21 @@ func sentence(err error) string {
 	return terminal.OneLine(strings.Join(parts, ": "))
 }
 
-// stamp is a time as the routes write it.
+// stamp returns a time in the format of the routes.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
-// listing prints a list: one row a line in aligned columns, or one JSON object a line.
+// listing prints a list. A line is a row in aligned columns, or a JSON object.
 type listing[T any] struct {
 	columns []string
 	cells   func(T) []string // in the order of columns
 	object  func(T) any
 }
 
-// print writes the whole list, of which read gives the page after a cursor.
+// print writes the whole list. read returns the page after a cursor.
 func (l listing[T]) print(w io.Writer, asJSON bool, read func(after domain.Cursor) (app.Page[T], error)) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if !asJSON {
-		_, _ = fmt.Fprintln(table, strings.Join(l.columns, "\t")) // what fails shows in Flush
+		_, _ = fmt.Fprintln(table, strings.Join(l.columns, "\t")) // Flush returns the error
 	}
 	for next := new(domain.Cursor); next != nil; {
 		page, err := read(*next)
@@ -72,8 +72,7 @@ func (l listing[T]) print(w io.Writer, asJSON bool, read func(after domain.Curso
 	return table.Flush()
 }
 
-// printJSON writes v as one line of JSON in which everything that can't be seen is
-// escaped.
+// printJSON writes v as one line of JSON. It escapes characters that can't be printed.
 func printJSON(w io.Writer, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -9,24 +9,24 @@ import (
 )
 
 type userCreateCommand struct {
-	Admin bool   `help:"Make the user an admin, who may add, grant and use every assistant."`
+	Admin bool   `help:"Create an admin, who may add, grant and use every assistant."`
 	Name  string `arg:"" help:"What the user logs in with: 1 to 64 of a-z 0-9 . _ @ + -."`
 }
 
 // Help is shown by --help.
 func (userCreateCommand) Help() string {
-	return `Asks for the password on the terminal, twice, without showing it. Where standard input is no terminal its first line is the password. It must have 8 to 128 characters and not be a common one.
+	return `Asks for the password twice at the terminal, without showing it. If standard input is not a terminal, the password is its first line. A password has 8 to 128 characters. Common passwords are refused.
 
-It reads the same environment as serve, may run beside it, and makes the data folder where there is none yet.
+The command reads the same environment as serve, which may run meanwhile. It creates the data folder if there is none.
 
     flowlatch user create --admin ada
     pass show flowlatch/ben | flowlatch user create ben`
 }
 
-// Run makes the user.
+// Run creates the user.
 func (c userCreateCommand) Run(ctx context.Context) error {
 	if _, err := domain.ParseUsername(c.Name); err != nil {
-		return err // before anyone types a password in vain
+		return err // before the operator types a password
 	}
 	return operate(ctx, makesFolder, func(service *app.Service, call app.Call) error {
 		password, err := terminal.ReadPassword(ctx)
@@ -41,7 +41,7 @@ func (c userCreateCommand) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		sayOnStdout("made the " + string(user.Role) + " " + string(user.Name) + ", who has the Id " + string(user.ID))
+		sayOnStdout("created the " + string(user.Role) + " " + string(user.Name) + ", who has the Id " + string(user.ID))
 		return nil
 	})
 }

@@ -12,7 +12,7 @@ type userDisableCommand struct {
 
 // Help is shown by --help.
 func (userDisableCommand) Help() string {
-	return `The user can't log in any more, and their open sessions end at once, on every instance. Grants stay. The last admin can't be disabled.
+	return `Disables a user. The user can't log in, and their sessions end at once, on every instance. Their grants are kept. The last admin can't be disabled.
 
     flowlatch user disable ben`
 }
@@ -22,7 +22,7 @@ func (c userDisableCommand) Run(ctx context.Context) error {
 	return changeUser(ctx, c.Name, "disabled", func(in *app.UpdateUser) { in.Disabled = new(true) })
 }
 
-// changeUser changes the user with that name and says what they are now.
+// changeUser changes the user with that name and prints their new state.
 func changeUser(ctx context.Context, name, now string, change func(*app.UpdateUser)) error {
 	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
 		user, err := service.FindUser(ctx, call, name)

@@ -12,7 +12,7 @@ type userEnableCommand struct {
 
 // Help is shown by --help.
 func (userEnableCommand) Help() string {
-	return `The user can log in again, with the password and the grants of before. Sessions that ended stay ended.
+	return `Enables a user. The user can log in again, with the same password and the same grants. Ended sessions stay ended.
 
     flowlatch user enable ben`
 }

@@ -10,12 +10,12 @@ import (
 type userGrantCommand struct {
 	Name    string   `arg:"" help:"The user's name."`
 	Project string   `arg:"" help:"The assistant: its Id, its Voiceflow project id, or its exact name."`
-	Scopes  []string `placeholder:"SCOPE,…" help:"What the user may do: converse, transcripts, transcripts:delete, analytics, knowledge, knowledge:write, export. Left out, a grant that is there keeps its scopes, and a new one is converse."`
+	Scopes  []string `placeholder:"SCOPE,…" help:"What the user may do: converse, transcripts, transcripts:delete, analytics, knowledge, knowledge:write, export. If it is left out, an existing grant keeps its scopes and a new one gets converse."`
 }
 
 // Help is shown by --help.
 func (userGrantCommand) Help() string {
-	return `Granting what is granted changes its scopes. 'flowlatch project list' shows Ids and names.
+	return `Grants an assistant to a user. If the user has the grant already, this changes its scopes. 'flowlatch project list' shows Ids and names.
 
     flowlatch user grant ben 'Pizza Palace'
     flowlatch user grant ben 'Pizza Palace' --scopes converse,transcripts`
@@ -36,7 +36,7 @@ func (c userGrantCommand) Run(ctx context.Context) error {
 	})
 }
 
-// userAndProject are the ids of whom and what a grant is about.
+// userAndProject returns the ids of the user and the assistant of a grant.
 func userAndProject(ctx context.Context, service *app.Service, call app.Call, name, project string) (userID, projectID string, err error) {
 	user, err := service.FindUser(ctx, call, name)
 	if err != nil {

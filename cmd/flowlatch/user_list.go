@@ -15,7 +15,7 @@ type userListCommand struct {
 
 // Help is shown by --help.
 func (userListCommand) Help() string {
-	return `Prints the users in the order of their names, with how many assistants are granted to each. An admin uses every assistant and needs no grants.
+	return `Prints the users, sorted by name, and how many grants each has. An admin may use every assistant without a grant.
 
     flowlatch user list
     flowlatch user list --json | jq -r 'select(.Role == "admin") | .Username'`

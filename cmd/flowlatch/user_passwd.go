@@ -13,7 +13,7 @@ type userPasswdCommand struct {
 
 // Help is shown by --help.
 func (userPasswdCommand) Help() string {
-	return `Asks for the new password as user create does, on the terminal or as the first line of standard input, and ends all of the user's sessions.
+	return `Asks for the new password as user create does, and ends all sessions of the user.
 
     flowlatch user passwd ben`
 }
@@ -32,7 +32,7 @@ func (c userPasswdCommand) Run(ctx context.Context) error {
 		if _, err := service.UpdateUser(ctx, call, app.UpdateUser{ID: string(user.ID), Password: &password}); err != nil {
 			return err
 		}
-		sayOnStdout(string(user.Name) + " has another password, and no open sessions")
+		sayOnStdout(string(user.Name) + " has a new password; all their sessions have ended")
 		return nil
 	})
 }

@@ -14,7 +14,7 @@ type userRevokeCommand struct {
 
 // Help is shown by --help.
 func (userRevokeCommand) Help() string {
-	return `The sessions that the grant let in end at once, on every instance. Revoking what is not granted changes nothing.
+	return `Removes a grant. The assistant sessions that it allowed end at once, on every instance. If there is no such grant, nothing changes.
 
     flowlatch user revoke ben 'Pizza Palace'`
 }
@@ -29,7 +29,7 @@ func (c userRevokeCommand) Run(ctx context.Context) error {
 		if err := service.RevokeProject(ctx, call, user, project); err != nil {
 			return err
 		}
-		sayOnStdout(terminal.Visible(c.Project) + " is not granted to " + terminal.Visible(c.Name) + " any more")
+		sayOnStdout(terminal.Visible(c.Project) + " is no longer granted to " + terminal.Visible(c.Name))
 		return nil
 	})
 }

@@ -10,7 +10,7 @@ type versionCommand struct{}
 
 // Help is shown by --help.
 func (versionCommand) Help() string {
-	return `Prints what the Go toolchain wrote into the program: the module's version, the revision, and the version of Go.
+	return `Prints the version of the module, the revision and the version of Go.
 
     flowlatch version`
 }
@@ -25,7 +25,7 @@ func (versionCommand) Run() error {
 	return nil
 }
 
-// buildVersion is what info says, in one line.
+// buildVersion returns the version in one line.
 func buildVersion(info *debug.BuildInfo) string {
 	said := map[string]string{}
 	for _, s := range info.Settings {

@@ -87,7 +87,7 @@ func useAndKill(t *testing.T, s *service, v voiceflow, secrets ...string) {
 	}
 	password := "a password for " + rand.Text()
 	out := docker(t, password+"\n", "exec", "-i", s.GetContainerID(), "/flowlatch", "user", "create", "--admin", "ada")
-	if !strings.Contains(out, "made the admin ada") {
+	if !strings.Contains(out, "created the admin ada") {
 		t.Fatalf("user create: got %q, want that the admin was made", out)
 	}
 

@@ -201,15 +201,15 @@ func TestAuditExport(t *testing.T) {
 	if again := exported(t, string(content)); len(again) != 3 || again[0]["Hash"] != events[0]["Hash"] {
 		t.Errorf("in a file: got %v", again)
 	}
-	m.fails(exitFailure, "there is something at", "", "audit", "export", file)
-	m.fails(exitFailure, "a file can't be made", "", "audit", "export", filepath.Join(m.folder, "no folder", "audit.jsonl"))
+	m.fails(exitFailure, "is not overwritten", "", "audit", "export", file)
+	m.fails(exitFailure, "a file can't be created", "", "audit", "export", filepath.Join(m.folder, "no folder", "audit.jsonl"))
 	_, head := m.verifies()
 	if again := exported(t, m.must("", "audit", "export", "-")); fmt.Sprint(again[2]["Seq"], ":", again[2]["Hash"]) != head {
 		t.Errorf("verify says that the head is %s, and the export %v", head, again[2])
 	}
 }
 
-// TestABrokenAuditIsExported takes a row away: what there is of the others can be had.
+// TestABrokenAuditIsExported removes a row. The other rows are exported.
 func TestABrokenAuditIsExported(t *testing.T) {
 	m := newMachine(t, startVoiceflow(t))
 	for _, name := range []string{"ben", "cleo", "dora"} {
@@ -218,7 +218,7 @@ func TestABrokenAuditIsExported(t *testing.T) {
 	m.verifies()
 	tamper(t, "sqlite", "file:"+filepath.Join(m.data(), "flowlatch.db"), `DELETE FROM audit WHERE id = 2`)
 	file := filepath.Join(m.folder, "audit.jsonl")
-	m.fails(exitFailure, "what there is of the audit is in "+file, "", "audit", "export", file)
+	m.fails(exitFailure, "its remaining rows are in "+file, "", "audit", "export", file)
 	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ func (m *machine) backup(name string) string {
 	m.t.Helper()
 	file := filepath.Join(m.folder, name)
 	said := m.must("", "backup", name)
-	if !strings.Contains(said, "wrote the backup "+file+": ") || !strings.Contains(said, "takes the keyset with the keys ") {
+	if !strings.Contains(said, "wrote the backup "+file+": ") || !strings.Contains(said, "you need the keyset with the keys ") {
 		m.t.Errorf("backup says %q", said)
 	}
 	return file
@@ -289,7 +289,7 @@ func TestABackupOverwritesNothing(t *testing.T) {
 	}
 	m.fails(exitFailure, "is not overwritten", "", "backup", "kept.jsonl")
 	m.fails(exitFailure, "is not overwritten", "", "backup", "link")
-	m.fails(exitFailure, "can't be made in", "", "backup", "no/folder.jsonl")
+	m.fails(exitFailure, "can't be created in", "", "backup", "no/folder.jsonl")
 	after, err := os.ReadFile(file)
 	if err != nil || !bytes.Equal(before, after) {
 		t.Errorf("the file was changed (%v)", err)

@@ -76,7 +76,7 @@ func TestUsersByCommands(t *testing.T) {
 	m := newMachine(t, startVoiceflow(t))
 
 	made := m.must(adminPassword+"\n", "user", "create", "--admin", "Ada")
-	if !strings.Contains(made, "made the data folder "+m.data()) || !strings.Contains(made, "made the admin ada") {
+	if !strings.Contains(made, "created the data folder "+m.data()) || !strings.Contains(made, "created the admin ada") {
 		t.Errorf("user create says %q, want where the data folder is and whom it made", made)
 	}
 	if again := m.must(memberPassword, "user", "create", "ben"); strings.Contains(again, "data folder") {
@@ -238,7 +238,7 @@ func TestKeysOfProjectsByCommands(t *testing.T) {
 	m.fails(exitFailure, "no such assistant", second, "project", "set-token", "Nothing")
 	m.fails(exitFailure, "API key of the assistant", "", "project", "set-token", "Pizza Palace")
 	live(first, second)
-	if got := m.must(second, "project", "set-token", a.ProjectID, "--slot", "secondary"); got != "put the secondary key of Pizza Palace in its place\n" {
+	if got := m.must(second, "project", "set-token", a.ProjectID, "--slot", "secondary"); got != "set the secondary key of Pizza Palace\n" {
 		t.Errorf("project set-token prints %q", got)
 	}
 
@@ -305,7 +305,7 @@ func TestKeysNew(t *testing.T) {
 func TestMigrate(t *testing.T) {
 	m := newMachine(t, startVoiceflow(t))
 	m.fails(exitFailure, "there is no data folder", "", "migrate", "status")
-	if got := m.must("", "migrate", "up"); !strings.Contains(got, "made the data folder "+m.data()) || !strings.Contains(got, "applied 0001_initial") {
+	if got := m.must("", "migrate", "up"); !strings.Contains(got, "created the data folder "+m.data()) || !strings.Contains(got, "applied 0001_initial") {
 		t.Errorf("migrate up says %q", got)
 	}
 	if got := m.must("", "migrate", "up"); got != "the schema is up to date\n" {

@@ -42,7 +42,7 @@ func TestOnlyTheFirstCommandsMakeTheDataFolder(t *testing.T) {
 			} else {
 				m.must(adminPassword, strings.Fields(args)...)
 			}
-			if !strings.Contains(m.said.String(), "made the data folder "+m.data()+"\n") {
+			if !strings.Contains(m.said.String(), "created the data folder "+m.data()+"\n") {
 				t.Errorf("it does not say where the data folder is:\n%s", m.said)
 			}
 			info, err := os.Stat(m.data())

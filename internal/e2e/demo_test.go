@@ -26,7 +26,7 @@ func TestTheDemoDoesWhatItPrints(t *testing.T) {
 
 	wanted := regexp.MustCompile(`^# \d+\. [A-Za-z0-9 .,-]+ Expect (\d{3}) ?([a-z_]*)$`)
 	lines := strings.Split(s.stdout.String(), "\n")
-	steps := 0
+	steps, checked := 0, map[string]bool{}
 	for i, line := range lines {
 		if !strings.HasPrefix(line, "curl ") {
 			continue
@@ -50,14 +50,21 @@ func TestTheDemoDoesWhatItPrints(t *testing.T) {
 		}
 		for about, has := range map[string]string{
 			"which is all three": `"Name":"Größe & Farbe 👟"`, "which is that one": `"Name":"Pizza Palace"`,
-			"which assistant is set": `"assistant":{"Name":"Pizza Palace"`, "no assistant set": `"assistant":null`,
+			"which assistant is set": `"assistant":{"Name":"Pizza Palace"`, "no longer has an assistant set": `"assistant":null`,
 			"as a client of Voiceflow does": "one Margherita", "as a stream of events": "event: end", "read the transcripts.": `"userID":"ben"`,
-			"without any cookie": "hello from a program", "one of Flowlatch": `"sessionKey":"`, "how often": `"Calls":`, "both keys": `"secondary_status":"ok"`, "that alone": "hello again",
+			"without a cookie": "hello from a program", "a handle of Flowlatch": `"sessionKey":"`, "how often": `"Calls":`, "both keys": `"secondary_status":"ok"`, "the handle alone": "hello again",
 		} {
-			if strings.Contains(lines[i-1], about) && !strings.Contains(text, has) {
+			if !strings.Contains(lines[i-1], about) {
+				continue
+			}
+			checked[about] = true
+			if !strings.Contains(text, has) {
 				t.Errorf("%s\nbrought %s, want %s in it", lines[i-1], text, has)
 			}
 		}
+	}
+	if len(checked) != 12 {
+		t.Errorf("the answers of %d steps were checked, want 12: %v", len(checked), checked)
 	}
 	if steps != 34 {
 		t.Errorf("%d commands, want 34:\n%s", steps, s.stdout)

@@ -101,26 +101,26 @@ func TestKeysStatusAndRewrap(t *testing.T) {
 	s = m.start("serve")
 	admin = admin.at(s.url)
 	admin.want(admin.get("/get_projects"), "200") // the cookie survives
-	if got := m.must("", "keys", "rewrap", "--dry-run"); !strings.HasPrefix(got, "rows to be sealed anew with key "+now+": ") || strings.Contains(got, ": 0") {
+	if got := m.must("", "keys", "rewrap", "--dry-run"); !strings.HasPrefix(got, "rows to re-encrypt with key "+now+": ") || strings.Contains(got, ": 0") {
 		t.Errorf("keys rewrap --dry-run says %q", got)
 	}
 	everyKeyOpens(t, m, answered)
 	r := m.run("", "keys", "rewrap")
-	if r.code != exitOK || !strings.HasPrefix(r.stdout, "rows sealed anew with key "+now+": ") || !strings.HasSuffix(r.stdout, "; left: 0\n") ||
-		strings.ContainsAny(r.stderr, "\r\x1b") || !strings.Contains(r.stderr, "sealing anew: ") {
+	if r.code != exitOK || !strings.HasPrefix(r.stdout, "rows re-encrypted with key "+now+": ") || !strings.HasSuffix(r.stdout, "; left: 0\n") ||
+		strings.ContainsAny(r.stderr, "\r\x1b") || !strings.Contains(r.stderr, "re-encrypting: ") {
 		t.Errorf("keys rewrap: exit code %d, says %q, and %q on standard error", r.code, r.stdout, r.stderr)
 	}
 	everyKeyOpens(t, m, answered)
 	if rows := m.keyRows(); rows[old][1] != "0" || rows[now][1] == "0" {
 		t.Errorf("keys status prints %v", rows)
 	}
-	if got := m.must("", "keys", "rewrap"); got != "rows sealed anew with key "+now+": 0; left: 0\n" {
+	if got := m.must("", "keys", "rewrap"); got != "rows re-encrypted with key "+now+": 0; left: 0\n" {
 		t.Errorf("a second rewrap says %q", got)
 	}
 
 	// What does not open is marked, and told by name.
 	m.spoilKey(ids[2])
-	if got := m.must("", "keys", "status"); !strings.HasSuffix(got, `does not open: the primary key of "Evil\x1b[2J\nname", which has the Id `+ids[2]+"\nrows that do not open: 1\n") {
+	if got := m.must("", "keys", "status"); !strings.HasSuffix(got, `can't be decrypted: the primary key of "Evil\x1b[2J\nname", which has the Id `+ids[2]+"\nrows that can't be decrypted: 1\n") {
 		t.Errorf("keys status prints\n%s", got)
 	}
 	if got := admin.want(admin.get("/get_projects"), "200").text; strings.Count(got, `"key_status":"needs_reentry"`) != 1 {
@@ -134,11 +134,11 @@ func TestKeysStatusAndRewrap(t *testing.T) {
 	s = m.start("serve") // which looks for itself
 	admin = admin.at(s.url)
 	eventually(t, "serve has found what does not open", func() bool { return strings.Contains(admin.get("/readyz").text, `"needs_reentry":2`) })
-	if got := m.must("", "keys", "rewrap"); strings.Count(got, "does not open: ") != 0 {
+	if got := m.must("", "keys", "rewrap"); strings.Count(got, "can't be decrypted: ") != 0 {
 		t.Errorf("a rewrap says %q of what the current key is said to have sealed", got)
 	}
 	m.addKey()
-	if got := m.must("", "keys", "rewrap"); strings.Count(got, "does not open: the primary key of ") != 2 || !strings.HasSuffix(got, "; left: 0\n") {
+	if got := m.must("", "keys", "rewrap"); strings.Count(got, "can't be decrypted: the primary key of ") != 2 || !strings.HasSuffix(got, "; left: 0\n") {
 		t.Errorf("a rewrap says %q", got)
 	}
 	for _, id := range []string{ids[0], ids[2]} {

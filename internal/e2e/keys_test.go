@@ -152,7 +152,7 @@ func TestKeysRotateByHand(t *testing.T) {
 	if _, err := strconv.ParseUint(gone, 10, 32); err != nil {
 		t.Fatalf("%q is no id of a key", gone)
 	}
-	m.fails(exitFailure, "--by-hand takes the id of one key", "", "keys", "retire", "--by-hand", copied)
+	m.fails(exitFailure, "--by-hand needs the id of one key", "", "keys", "retire", "--by-hand", copied)
 	m.must("", "keys", "retire", gone, "--by-hand", copied)
 	m.fails(exitFailure, gone, "", "keys", "retire", gone, "--by-hand", copied)
 	fourth := variable().start("serve")
@@ -171,7 +171,7 @@ func TestAKeysetThatVaultWraps(t *testing.T) {
 	keyset := filepath.Join(m.data(), "keyset.json")
 	wrapped := m.with("FLOWLATCH_KEYSET_KMS", v.Transit("keyset"), "FLOWLATCH_KEYSET_KMS_TOKEN_FILE", token)
 	wrapped.fails(exitFailure, "is in clear, and a key is set that wraps it; 'flowlatch keys new --from CLEAR FILE'", "", "serve")
-	m.fails(exitFailure, "names no key for that", "", "keys", "new", "--from", keyset, "wrapped.json")
+	m.fails(exitFailure, "--from wraps a keyset; set FLOWLATCH_KEYSET_KMS", "", "keys", "new", "--from", keyset, "wrapped.json")
 	wrapped.must("", "keys", "new", "--from", keyset, "wrapped.json")
 	if err := os.Rename(filepath.Join(m.folder, "wrapped.json"), keyset); err != nil {
 		t.Fatal(err)

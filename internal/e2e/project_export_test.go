@@ -128,8 +128,8 @@ func TestExportPassesOverAKeyThatDoesNotOpen(t *testing.T) {
 	m.spoil("Pizza Palace")
 	to := identity(t).Recipient().String()
 	said := m.report(exitFailure, "", []string{"project", "export", "--recipient", to, "all.age"},
-		"the primary key of Pizza Palace, which has the Id "+m.idOf("Pizza Palace")+", does not open", "exported 1")
-	if said != "flowlatch: keys that do not open: 1; they are not in the file\n" {
+		"the primary key of Pizza Palace, which has the Id "+m.idOf("Pizza Palace")+", can't be decrypted", "exported 1")
+	if said != "flowlatch: keys that can't be decrypted: 1; they are not in the file\n" {
 		t.Errorf("standard error is %q", said)
 	}
 	said = m.report(exitFailure, "", []string{"project", "export", "--recipient", to, "none.age", "Pizza Palace"}, "the primary key of Pizza Palace")

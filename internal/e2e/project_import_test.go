@@ -191,7 +191,7 @@ func TestImportOfAFileThatCantBeRead(t *testing.T) {
 		{"CSV as JSON", "nothing was added: the file should hold one JSON array", []string{"--json", "a.csv"}},
 		{"no identity", "no such file", []string{"--identity", "nowhere.txt", "a.json"}},
 		{"an identity that is none", "contains no usable identity", []string{"--identity", "a.csv", "a.json"}},
-		{"a sealed file on standard input", "should be a regular file", []string{"--identity", "a.csv", "-"}},
+		{"a sealed file on standard input", "must be a regular file", []string{"--identity", "a.csv", "-"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			m.fails(exitFailure, tc.want, "", append([]string{"project", "import"}, tc.args...)...)
@@ -220,7 +220,7 @@ func TestImportWarnsOfAFileThatEverybodyMayRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := m.report(exitOK, "", []string{"project", "import", "--csv", file}, "added 1, there already 0, refused 0")
-	if said != "flowlatch: warning: every user of this machine may read a.csv (mode 0644), which has keys in it\n" {
+	if said != "flowlatch: warning: every user of this machine may read a.csv (mode 0644), which contains keys\n" {
 		t.Errorf("standard error is %q", said)
 	}
 }
@@ -234,7 +234,7 @@ func TestImportThatIsInterrupted(t *testing.T) {
 		signal syscall.Signal
 		says   string
 	}{
-		{"Ctrl-C", syscall.SIGINT, "interrupted; the same again goes on where this ended"},
+		{"Ctrl-C", syscall.SIGINT, "interrupted; run the same command again to add the rest"},
 		{"a crash that prints what runs", syscall.SIGQUIT, "goroutine "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -28,11 +28,11 @@ func TestServeSaysWhereEverythingIs(t *testing.T) {
 	m := newMachine(t, v)
 	s := m.start("serve")
 	for _, want := range []string{
-		"made the data folder " + m.data() + "\n",
+		"created the data folder " + m.data() + "\n",
 		"database: SQLite file " + m.data() + "/flowlatch.db\n",
 		"Voiceflow: " + strings.Join([]string{v.URL(), v.URL(), v.URL(), v.URL()}, " ") + "\n",
 		"listening on " + s.url + "\n",
-		"there are no users yet; make the first admin in another terminal:\n",
+		"there are no users yet; create the first admin in another terminal:\n",
 	} {
 		eventually(t, "it says "+want, func() bool { return strings.Contains(s.stdout.String(), want) })
 	}

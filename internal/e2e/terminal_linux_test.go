@@ -92,7 +92,7 @@ func TestSecretsAreAskedForAtATerminal(t *testing.T) {
 		hidden string
 	}{
 		{"a password, twice", []string{"Password: ", adminPassword, "The same again: ", adminPassword},
-			[]string{"user", "create", "--admin", "ada"}, exitOK, "made the admin ada", adminPassword},
+			[]string{"user", "create", "--admin", "ada"}, exitOK, "created the admin ada", adminPassword},
 		{"a password and another one", []string{"Password: ", adminPassword, "The same again: ", memberPassword},
 			[]string{"user", "create", "ben"}, exitFailure, "the two passwords differ", adminPassword},
 		{"a key, once", []string{"API key of the assistant: ", a.Key},

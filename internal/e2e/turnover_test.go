@@ -62,7 +62,7 @@ func turnOver(t *testing.T, database string) {
 	there.kill()
 	began := time.Now()
 	m.must("", "keys", "rewrap")
-	t.Logf("the rest was sealed anew in %v", time.Since(began).Round(time.Millisecond))
+	t.Logf("the rest was re-encrypted in %v", time.Since(began).Round(time.Millisecond))
 	there = m.start("serve")
 	load.moved(there.url)
 	load.goesOn()
