@@ -14,7 +14,7 @@ import (
 	"github.com/flowlatch/flowlatch/internal/postgrestest"
 )
 
-// verifies runs audit verify, which must succeed, and returns what the head is.
+// verifies runs audit verify, which must succeed, and returns the number of rows and the head.
 func (m *machine) verifies(args ...string) (rows int, head string) {
 	m.t.Helper()
 	said := m.must("", append([]string{"audit", "verify"}, args...)...)
@@ -24,7 +24,7 @@ func (m *machine) verifies(args ...string) (rows int, head string) {
 	return rows, head
 }
 
-// tamper runs statements on a database, past the program.
+// tamper runs statements on the database itself.
 func tamper(t *testing.T, driver, dsn string, statements ...string) {
 	t.Helper()
 	db, err := sql.Open(driver, dsn)
@@ -39,8 +39,8 @@ func tamper(t *testing.T, driver, dsn string, statements ...string) {
 	}
 }
 
-// TestTwoInstancesMakeOneChain writes through two instances over one Postgres and kills
-// one of them in the middle.
+// TestTwoInstancesMakeOneChain writes through two instances over one Postgres, and kills one of
+// them meanwhile.
 func TestTwoInstancesMakeOneChain(t *testing.T) {
 	a := newAssistant("Pizza Palace")
 	dsn := postgrestest.DSN(t)
@@ -56,7 +56,7 @@ func TestTwoInstancesMakeOneChain(t *testing.T) {
 		b := []*browser{admin, there}[n%2]
 		writing.Go(func() {
 			for range each {
-				_, _ = b.try("POST", "/set_project", body{"project_id": id}) // it is killed meanwhile
+				_, _ = b.try("POST", "/set_project", body{"project_id": id}) // the instance may be killed meanwhile
 			}
 		})
 	}
@@ -134,7 +134,7 @@ func TestAuditVerifyNamesWhatIsBroken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			db.SetMaxOpenConns(1) // what is attached is so for a connection
+			db.SetMaxOpenConns(1) // ATTACH holds for one connection
 			for _, statement := range tc.statements {
 				if _, err := db.Exec(statement); err != nil {
 					t.Fatalf("%v in %s", err, statement)
@@ -150,7 +150,7 @@ func TestAuditVerifyNamesWhatIsBroken(t *testing.T) {
 	m.fails(exitFailure, "SEQ:HASH", "", "audit", "verify", "--head", "7")
 }
 
-// copied is another machine with the same data.
+// copied returns another machine with a copy of the data.
 func (m *machine) copied(t *testing.T) *machine {
 	t.Helper()
 	other := *m
@@ -165,7 +165,7 @@ func (m *machine) copied(t *testing.T) *machine {
 	return &other
 }
 
-// exported are the lines of an export.
+// exported returns the lines of an export.
 func exported(t *testing.T, text string) []map[string]any {
 	t.Helper()
 	var events []map[string]any
@@ -236,7 +236,7 @@ func TestABrokenAuditIsExported(t *testing.T) {
 	}
 }
 
-// TestRefusalsAreRowsWhenTheServiceStops fails to log in again and again.
+// TestRefusalsAreRowsWhenTheServiceStops tries to log in with a wrong password many times.
 func TestRefusalsAreRowsWhenTheServiceStops(t *testing.T) {
 	m := newMachine(t, startVoiceflow(t))
 	s := serving(t, m)

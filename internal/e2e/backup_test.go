@@ -17,7 +17,7 @@ import (
 	"github.com/flowlatch/flowlatch/internal/postgrestest"
 )
 
-// elsewhere is another machine, which has nothing yet but a copy of the keyset of m.
+// elsewhere returns another machine that has only a copy of the keyset of m.
 func (m *machine) elsewhere(database string) *machine {
 	m.t.Helper()
 	other := *m.with("FLOWLATCH_DATABASE_URL", database)
@@ -35,7 +35,7 @@ func (m *machine) elsewhere(database string) *machine {
 	return &other
 }
 
-// backup makes a backup and returns its path.
+// backup writes a backup and returns its path.
 func (m *machine) backup(name string) string {
 	m.t.Helper()
 	file := filepath.Join(m.folder, name)
@@ -46,7 +46,7 @@ func (m *machine) backup(name string) string {
 	return file
 }
 
-// rowsOfBackup are the rows in a file, but for the audit's about backups themselves.
+// rowsOfBackup returns the rows in a file, without the audit rows about backups.
 func rowsOfBackup(t *testing.T, file string) []string {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -62,8 +62,8 @@ func rowsOfBackup(t *testing.T, file string) []string {
 	return rows
 }
 
-// TestABackupOfEachDatabaseIsRestoredIntoTheOther makes one while the service goes on, and
-// looks at what another service makes of it.
+// TestABackupOfEachDatabaseIsRestoredIntoTheOther writes a backup while a service runs, and
+// compares what another service shows after the restore.
 func TestABackupOfEachDatabaseIsRestoredIntoTheOther(t *testing.T) {
 	sqlite := func(*testing.T) string { return "" }
 	postgres := func(t *testing.T) string { return postgrestest.DSN(t) }
@@ -136,11 +136,11 @@ func moveElsewhere(t *testing.T, from, to string) {
 	admin.want(admin.post("/add_project", adding(pizza)), "400 already_added")
 	there.must("", "audit", "verify")
 	other.stop()
-	s.stop() // and the first was never in the way
+	s.stop() // the first service ran all the time
 }
 
-// TestABackupIsOfOneMoment makes backups while assistants are added, granted and deleted.
-// A row that refers to one that is missing would keep a backup from being restored.
+// TestABackupIsOfOneMoment writes backups while assistants are added, granted and deleted. A
+// backup can't be restored if one of its rows refers to a missing row.
 func TestABackupIsOfOneMoment(t *testing.T) {
 	eachDatabase(t, backUpUnderLoad)
 }
@@ -157,7 +157,7 @@ func backUpUnderLoad(t *testing.T, database string) {
 	ben := userID(t, admin, "ben")
 
 	var mu sync.Mutex
-	kept := map[string]voiceflowtest.Assistant{} // what is there, and stays, by its Id
+	kept := map[string]voiceflowtest.Assistant{} // assistants that are never deleted, by Id
 	enough := make(chan struct{})
 	var writing sync.WaitGroup
 	for w := range writers {
@@ -201,7 +201,7 @@ func backUpUnderLoad(t *testing.T, database string) {
 		file := m.backup(fmt.Sprintf("%d.jsonl", n))
 		there := m.elsewhere("")
 		there.must("", "restore", file)
-		everyKeyOpens(t, there, before) // what was answered before is in it
+		everyKeyOpens(t, there, before) // the backup has everything that was answered before
 		there.must("", "audit", "verify")
 	}
 	close(enough)
@@ -262,7 +262,7 @@ func TestARestoreIsRefused(t *testing.T) {
 	t.Run("where there are users", func(t *testing.T) {
 		m.fails(exitFailure, "users or assistants", "", "restore", file)
 		other.fails(exitFailure, "users or assistants", "", "restore", other.backup("own.jsonl"))
-		other.start("serve").stop() // the data are as they were
+		other.start("serve").stop() // the data did not change
 	})
 	t.Run("once it was restored", func(t *testing.T) {
 		there := m.elsewhere("")
@@ -320,7 +320,7 @@ func TestABackupToStandardOutput(t *testing.T) {
 	m.elsewhere("").must("", "restore", file)
 }
 
-// filesIn are the names of everything in a folder, at any depth.
+// filesIn returns the names of everything in a folder, at any depth.
 func filesIn(t *testing.T, folder string) []string {
 	t.Helper()
 	var names []string
@@ -334,8 +334,7 @@ func filesIn(t *testing.T, folder string) []string {
 	return names
 }
 
-// TestARestoreThatIsKilledLeavesNothing kills it with SIGKILL while rows are being
-// inserted.
+// TestARestoreThatIsKilledLeavesNothing kills a restore with SIGKILL while it inserts rows.
 func TestARestoreThatIsKilledLeavesNothing(t *testing.T) {
 	m, _ := withOneAssistant(t)
 	withMany(t, filepath.Join(m.data(), "flowlatch.db"), 60_000)
@@ -350,7 +349,7 @@ func TestARestoreThatIsKilledLeavesNothing(t *testing.T) {
 		if n := count(t, "sqlite", "file:"+database, `SELECT count(*) FROM sqlite_master`); n != 0 {
 			t.Errorf("there are %d tables and indexes", n)
 		}
-		there.must("", "restore", file) // nobody is locked out
+		there.must("", "restore", file) // no lock is left
 	})
 	t.Run("Postgres", func(t *testing.T) {
 		dsn := postgrestest.DSN(t)
@@ -367,7 +366,7 @@ func TestARestoreThatIsKilledLeavesNothing(t *testing.T) {
 	})
 }
 
-// killRestore kills a restore as soon as it is in the middle.
+// killRestore kills a restore as soon as middle returns true.
 func killRestore(t *testing.T, m *machine, file string, middle func() bool) {
 	t.Helper()
 	cmd := m.command(context.Background(), "restore", file)
@@ -381,7 +380,7 @@ func killRestore(t *testing.T, m *machine, file string, middle func() bool) {
 	}
 }
 
-// withMany adds so many assistants to a SQLite file, whose keys do not open.
+// withMany adds n assistants to a SQLite file. Their keys can't be decrypted.
 func withMany(t *testing.T, file string, n int) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(20000)")

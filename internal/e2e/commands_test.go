@@ -190,7 +190,7 @@ func TestProjectsByCommands(t *testing.T) {
 	for _, a := range []voiceflowtest.Assistant{one, two, evil} {
 		m.must(a.Key, "project", "add", a.VersionID)
 	}
-	m.fails(exitFailure, "Twin has the Id", one.Key, "project", "add", one.VersionID) // already added
+	m.fails(exitFailure, "Twin has the Id", one.Key, "project", "add", one.VersionID) // it was added before
 	for _, args := range [][]string{{"project", "delete", "Twin"}, {"user", "grant", "ada", "Twin"}} {
 		m.fails(exitFailure, "several assistants answer to that", "", args...)
 	}
@@ -314,7 +314,7 @@ func TestMigrate(t *testing.T) {
 	if got := m.must("", "migrate", "status"); !strings.Contains(got, "0001_initial") || strings.Contains(got, "not yet") {
 		t.Errorf("migrate status says %q", got)
 	}
-	m.must(adminPassword, "user", "create", "ada") // on what migrate up has left
+	m.must(adminPassword, "user", "create", "ada") // in the database of migrate up
 }
 
 func TestUnknownVariablesAreOneWarningEach(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"github.com/flowlatch/flowlatch/internal/config"
 )
 
-// TestNothingThatWasAnsweredIsLostByAKill adds 1,000 assistants and kills the server
-// with SIGKILL again and again meanwhile.
+// TestNothingThatWasAnsweredIsLostByAKill adds 1,000 assistants, and kills the server with
+// SIGKILL many times meanwhile.
 func TestNothingThatWasAnsweredIsLostByAKill(t *testing.T) {
 	eachDatabase(t, killWhileAdding)
 }
@@ -29,7 +29,7 @@ func killWhileAdding(t *testing.T, database string) {
 	m.must(adminPassword, "user", "create", "--admin", "ada")
 
 	var mu sync.Mutex
-	answered := map[string]voiceflowtest.Assistant{} // by the Id that was answered
+	answered := map[string]voiceflowtest.Assistant{} // by the Id in the answer
 	for round := range kills {
 		s := m.start("serve")
 		admin := s.admin()
@@ -41,17 +41,17 @@ func killWhileAdding(t *testing.T, database string) {
 				for a := range todo {
 					got, err := admin.try("POST", "/add_project", body{"version_id": a.VersionID, "token": a.Key})
 					if err != nil {
-						continue // the server is gone
+						continue // the server was killed
 					}
 					mu.Lock()
 					switch got.String() {
-					case "200", "400 already_added": // the latter, too, says that it is there
+					case "200", "400 already_added": // both say that the assistant was added
 						answered[got.added(t).ID] = a
 					default:
 						t.Errorf("an add was answered %s: %s", got, got.text)
 					}
 					if len(answered) >= enough {
-						_ = s.cmd.Process.Kill() // in the middle of what the others add
+						_ = s.cmd.Process.Kill() // while the others add
 					}
 					mu.Unlock()
 				}
@@ -70,8 +70,8 @@ func killWhileAdding(t *testing.T, database string) {
 	everyKeyOpens(t, m, answered)
 }
 
-// everyKeyOpens looks into the database itself: each assistant is there, and its key
-// opens.
+// everyKeyOpens looks into the database itself. Each assistant must be there, and its key must
+// open.
 func everyKeyOpens(t *testing.T, m *machine, answered map[string]voiceflowtest.Assistant) {
 	t.Helper()
 	ctx := context.Background()

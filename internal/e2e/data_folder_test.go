@@ -10,7 +10,7 @@ import (
 	"github.com/flowlatch/flowlatch/internal/postgrestest"
 )
 
-// withOneAssistant is a machine whose data have an admin, a member and one assistant.
+// withOneAssistant returns a machine whose database has an admin, a member and one assistant.
 func withOneAssistant(t *testing.T) (*machine, voiceflowtest.Assistant) {
 	t.Helper()
 	a := newAssistant("Pizza Palace")
@@ -109,7 +109,7 @@ func TestAnotherVoiceflowIsRefused(t *testing.T) {
 		other.fails(exitFailure, m.env["FLOWLATCH_VOICEFLOW_API_URL"], "", args...)
 		other.fails(exitFailure, "https://voiceflow.example", "", args...)
 	}
-	m.start("serve").stop() // the data are as they were
+	m.start("serve").stop() // the data did not change
 }
 
 func TestTwoFirstStartsAtOnce(t *testing.T) {
@@ -128,8 +128,8 @@ func TestTwoFirstStartsAtOnce(t *testing.T) {
 	}
 }
 
-// startTwice starts two servers at once where there is nothing, and expects that they
-// have one keyset and one database.
+// startTwice starts two servers at the same time without a data folder. They must get one keyset
+// and one database.
 func startTwice(t *testing.T, database string) {
 	t.Helper()
 	a := newAssistant("Pizza Palace")
@@ -141,7 +141,7 @@ func startTwice(t *testing.T, database string) {
 	admin := one.admin()
 	admin.want(admin.post("/add_project", adding(a)), "200")
 	there := admin.at(two.url)
-	there.want(there.get("/get_projects"), "200") // the cookie of one opens with the keyset of the other
+	there.want(there.get("/get_projects"), "200") // the other server opens the cookie, so they have one keyset
 	one.stop()
 	two.stop()
 	m.start("serve").stop()

@@ -81,7 +81,7 @@ func TestTheDemoDoesWhatItPrints(t *testing.T) {
 func TestTheDemoFindsAnotherPort(t *testing.T) {
 	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_ADDR", "")
 	one, _ := m.launch("demo")
-	two, _ := m.launch("demo") // one of them has the usual port, if nobody else has
+	two, _ := m.launch("demo") // one of them gets the default port, if no other program has it
 	for _, s := range []*server{one, two} {
 		eventually(t, "the demo has printed all", func() bool { return strings.Contains(s.stdout.String(), "Ctrl-C ends the demo") })
 		s.stop()

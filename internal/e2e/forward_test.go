@@ -22,13 +22,12 @@ import (
 
 const runtimeAt = "/voiceflow/general-runtime"
 
-// says is the body of a turn.
+// says returns the body of a turn.
 func says(text string) body {
 	return body{"action": body{"type": "text", "payload": text}}
 }
 
-// program is a client with an access token, or with the handle of a v4 session, and
-// without cookies.
+// program returns a client without cookies, with an access token or the handle of a v4 session.
 func (b *browser) program(authorization string) *browser {
 	b.t.Helper()
 	p := newBrowser(b.t, b.url)
@@ -47,7 +46,7 @@ func (w withAuthorization) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.RoundTripper.RoundTrip(r)
 }
 
-// member is a text in an answer.
+// member returns a text in an answer.
 func (a answer) member(t *testing.T, name string) string {
 	t.Helper()
 	var said map[string]any
@@ -59,7 +58,7 @@ func (a answer) member(t *testing.T, name string) string {
 	return text
 }
 
-// user makes another member, with a grant, who is logged in and has set the assistant.
+// user creates a member with a grant, logs the member in and sets the assistant.
 func (s *server) user(admin *browser, name, project string, scopes ...string) *browser {
 	s.t.Helper()
 	admin.want(admin.post("/create_user", body{"username": name, "password": memberPassword}), "200")
@@ -133,8 +132,8 @@ func TestConversationsThroughTheService(t *testing.T) {
 	wantNothingOfCallers(t, v, a.Key, token, handle)
 }
 
-// wantNothingOfCallers looks through what came to Voiceflow for anything of a caller's,
-// and for the key anywhere but in Authorization.
+// wantNothingOfCallers fails the test if Voiceflow got a secret of a caller, or the key anywhere
+// but in Authorization.
 func wantNothingOfCallers(t *testing.T, v *voiceflowtest.Server, key string, secrets ...string) {
 	t.Helper()
 	all := v.Requests()
@@ -165,7 +164,7 @@ func wantNothingOfCallers(t *testing.T, v *voiceflowtest.Server, key string, sec
 	}
 }
 
-// endless answers streams with an event every 20 ms until the caller leaves, and
+// endless answers a stream with an event every 20 ms until the caller leaves. It answers
 // everything else as Voiceflow does.
 func endless(w http.ResponseWriter, r *http.Request, answer http.Handler) {
 	if !strings.HasSuffix(r.URL.Path, "/stream") {
@@ -187,9 +186,9 @@ func endless(w http.ResponseWriter, r *http.Request, answer http.Handler) {
 	}
 }
 
-// TestWhatIsRevokedUnderLoad takes rights away on one of two instances while 50 streams
-// are open and calls go on on both: the first call after the answer is refused on both,
-// and the streams end.
+// TestWhatIsRevokedUnderLoad revokes rights on one of two instances, under calls on both and with
+// 50 open streams. After the answer, both instances must refuse the next call, and the streams
+// must end.
 func TestWhatIsRevokedUnderLoad(t *testing.T) {
 	a := newAssistant("Pizza Palace")
 	v := startVoiceflow(t, a)
@@ -315,9 +314,8 @@ func TestWhatIsRevokedUnderLoad(t *testing.T) {
 	}
 }
 
-// TestEventsArriveOneByOne streams ten thousand events, one a millisecond, and reads the
-// chunks that the service wrote: no chunk may hold two events that were sent more than
-// 5 ms apart.
+// TestEventsArriveOneByOne streams ten thousand events, one each millisecond. No chunk of the
+// service may hold two events that were sent more than 5 ms apart.
 func TestEventsArriveOneByOne(t *testing.T) {
 	const events = 10_000
 	a := newAssistant("Pizza Palace")
@@ -348,7 +346,7 @@ func TestEventsArriveOneByOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := bufio.NewReader(conn)
-	for { // the head of the answer
+	for { // the header of the answer
 		line, err := in.ReadString('\n')
 		if err != nil {
 			t.Fatal(err)
@@ -396,13 +394,13 @@ func TestEventsArriveOneByOne(t *testing.T) {
 		}
 	}
 	t.Logf("%d events came in %d chunks, %d of them with one that was sent more than 5 ms before", next, chunks, merged)
-	// Where the machine has other things to do, the service may get its turn late.
+	// A busy machine may run the service late.
 	if next != events || merged > events/100 {
 		t.Errorf("%d events came, and %d were held back; want %d and none", next, merged, events)
 	}
 }
 
-// TestAKilledProcessLosesAtMostASecondOfCounts kills a server a while after it was used.
+// TestAKilledProcessLosesAtMostASecondOfCounts kills a server some time after a call.
 func TestAKilledProcessLosesAtMostASecondOfCounts(t *testing.T) {
 	a := newAssistant("Pizza Palace")
 	m := newMachine(t, startVoiceflow(t, a))
@@ -428,8 +426,8 @@ func TestAKilledProcessLosesAtMostASecondOfCounts(t *testing.T) {
 	}
 }
 
-// TestVoiceflowAnswersGarbage sends calls while Voiceflow fails in every way: the answer
-// is never a 401, never a 500, never shows the key, and the service goes on.
+// TestVoiceflowAnswersGarbage sends calls while Voiceflow fails in every way. The answer is never
+// 401 or 500 and never shows the key, and the service continues.
 func TestVoiceflowAnswersGarbage(t *testing.T) {
 	a := newAssistant("Pizza Palace")
 	v := startVoiceflow(t, a)
@@ -443,12 +441,12 @@ func TestVoiceflowAnswersGarbage(t *testing.T) {
 		resp, err := b.client.Post(b.url+runtimeAt+"/state/user/x/interact", "application/json", strings.NewReader("{}"))
 		if err != nil {
 			if strings.Contains(err.Error(), "EOF") {
-				continue // an answer that broke before anything of it was passed on is cut
+				continue // the service cuts an answer that broke before its first byte
 			}
 			t.Errorf("fault %d: %v", i, err)
 			continue
 		}
-		said, _ := io.ReadAll(resp.Body) // one that is cut is an error, as it should be
+		said, _ := io.ReadAll(resp.Body) // a cut answer is an error, as it should be
 		_ = resp.Body.Close()
 		head, _ := httputil.DumpResponse(resp, false)
 		if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusInternalServerError && !strings.Contains(string(said), "code") {

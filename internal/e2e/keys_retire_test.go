@@ -7,8 +7,8 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 )
 
-// TestKeysRetireWaitsForWhatNeedsTheKey turns a keyset over while a service is up: one
-// user goes on working, and one stays away.
+// TestKeysRetireWaitsForWhatNeedsTheKey rotates a keyset and retires the old key while a service
+// runs. One user is active, and one is not.
 func TestKeysRetireWaitsForWhatNeedsTheKey(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, database string) {
 		a := newAssistant("Pizza Palace")
@@ -42,7 +42,7 @@ func TestKeysRetireWaitsForWhatNeedsTheKey(t *testing.T) {
 		if got := m.must("", "keys", "retire", "--end-sessions"); !strings.Contains(got, "retired key ") {
 			t.Errorf("keys retire says %q", got)
 		}
-		if rows := m.keyRows(); len(rows) != 2 { // with the head of the table
+		if rows := m.keyRows(); len(rows) != 2 { // the header and the current key
 			t.Errorf("keys status prints %v", rows)
 		}
 		admin.want(admin.get("/get_projects"), "200")

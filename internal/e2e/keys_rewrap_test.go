@@ -15,8 +15,8 @@ import (
 	"github.com/flowlatch/flowlatch/internal/config"
 )
 
-// addKey adds a key that seals from then on to the keyset of m, and returns the keys, that
-// one first.
+// addKey adds a key to the keyset of m, which becomes the current key. It returns all keys, the
+// current key first.
 func (m *machine) addKey() []domain.KeyID {
 	m.t.Helper()
 	m.must("", "keys", "rotate")
@@ -24,8 +24,8 @@ func (m *machine) addKey() []domain.KeyID {
 	return cipher.Keys()
 }
 
-// inside opens the database and the keyset of m, and tells the Voiceflow that its keys
-// are for.
+// inside opens the database and the keyset of m. It also returns the origin to which its keys
+// may be sent.
 func (m *machine) inside() (*bunstore.Store, *tinkcipher.Cipher, domain.Origin) {
 	m.t.Helper()
 	ctx := context.Background()
@@ -49,7 +49,7 @@ func (m *machine) inside() (*bunstore.Store, *tinkcipher.Cipher, domain.Origin) 
 	return store, cipher, origin
 }
 
-// spoilKey puts bytes in the place of a project's key that open for nobody.
+// spoilKey replaces the sealed key of a project by bytes that can't be decrypted.
 func (m *machine) spoilKey(id string) {
 	m.t.Helper()
 	store, _, _ := m.inside()
@@ -66,7 +66,7 @@ func (m *machine) spoilKey(id string) {
 	}
 }
 
-// keyRows are the lines of keys status: by the key's id what it is used for.
+// keyRows returns the lines of keys status by the id of the key.
 func (m *machine) keyRows() map[string][]string {
 	m.t.Helper()
 	rows := map[string][]string{}
@@ -100,7 +100,7 @@ func TestKeysStatusAndRewrap(t *testing.T) {
 
 	s = m.start("serve")
 	admin = admin.at(s.url)
-	admin.want(admin.get("/get_projects"), "200") // the cookie survives
+	admin.want(admin.get("/get_projects"), "200") // the cookie is still valid
 	if got := m.must("", "keys", "rewrap", "--dry-run"); !strings.HasPrefix(got, "rows to re-encrypt with key "+now+": ") || strings.Contains(got, ": 0") {
 		t.Errorf("keys rewrap --dry-run says %q", got)
 	}
@@ -118,7 +118,7 @@ func TestKeysStatusAndRewrap(t *testing.T) {
 		t.Errorf("a second rewrap says %q", got)
 	}
 
-	// What does not open is marked, and told by name.
+	// A key that can't be decrypted is marked, and its assistant is named.
 	m.spoilKey(ids[2])
 	if got := m.must("", "keys", "status"); !strings.HasSuffix(got, `can't be decrypted: the primary key of "Evil\x1b[2J\nname", which has the Id `+ids[2]+"\nrows that can't be decrypted: 1\n") {
 		t.Errorf("keys status prints\n%s", got)
@@ -131,7 +131,7 @@ func TestKeysStatusAndRewrap(t *testing.T) {
 	}
 	s.stop()
 	m.spoilKey(ids[0])
-	s = m.start("serve") // which looks for itself
+	s = m.start("serve") // which finds the key by itself
 	admin = admin.at(s.url)
 	eventually(t, "serve has found what does not open", func() bool { return strings.Contains(admin.get("/readyz").text, `"needs_reentry":2`) })
 	if got := m.must("", "keys", "rewrap"); strings.Count(got, "can't be decrypted: ") != 0 {
@@ -152,7 +152,7 @@ func TestKeysStatusAndRewrap(t *testing.T) {
 	}
 }
 
-// crowded adds many projects to the database itself, and returns them with their keys.
+// crowded adds n projects to the database itself. It returns them with their keys, by Id.
 func (m *machine) crowded(n int) map[string]voiceflowtest.Assistant {
 	m.t.Helper()
 	_, cipher, origin := m.inside()
@@ -189,8 +189,8 @@ func (m *machine) crowded(n int) map[string]voiceflowtest.Assistant {
 	return all
 }
 
-// TestARewrapThatIsKilledLosesNothing kills one with SIGKILL in the middle, and runs two
-// others at once then.
+// TestARewrapThatIsKilledLosesNothing kills a rewrap with SIGKILL, and then runs two at the same
+// time.
 func TestARewrapThatIsKilledLosesNothing(t *testing.T) {
 	const rows = 4000
 	eachDatabase(t, func(t *testing.T, database string) {
@@ -225,7 +225,7 @@ func TestARewrapThatIsKilledLosesNothing(t *testing.T) {
 				done[i] <- rows
 			}()
 		}
-		if n := <-done[0] + <-done[1]; n < left || n > left+3 { // with the known value, and what else there is
+		if n := <-done[0] + <-done[1]; n < left || n > left+3 { // the known value and other rows are included
 			t.Errorf("two at once sealed %d rows anew, want %d", n, left)
 		}
 		if left := notYet(); left != 0 {

@@ -11,7 +11,7 @@ import (
 	"github.com/flowlatch/flowlatch/internal/vaulttest"
 )
 
-// rotated is the key that a command says seals now.
+// rotated returns the key that the output of a rotation names.
 func rotated(t *testing.T, said string) string {
 	t.Helper()
 	_, rest, _ := strings.Cut(said, "key ")
@@ -22,8 +22,8 @@ func rotated(t *testing.T, said string) string {
 	return strings.TrimSuffix(key, "\n")
 }
 
-// TestKeysRotateWhileTwoInstancesServe goes on asking both instances with a cookie of
-// before, while two rotations run at once.
+// TestKeysRotateWhileTwoInstancesServe calls both instances with an older cookie while two
+// rotations run at the same time.
 func TestKeysRotateWhileTwoInstancesServe(t *testing.T) {
 	eachDatabase(t, rotateWhileServing)
 }
@@ -79,7 +79,7 @@ func rotateWhileServing(t *testing.T, database string) {
 	for _, s := range []*server{one, two} {
 		admin.at(s.url).want(admin.at(s.url).get("/readyz"), "200")
 	}
-	// What one seals with the new key opens on the other.
+	// The other instance opens what one instance seals with the new key.
 	fresh := one.admin()
 	fresh.want(fresh.post("/set_project", body{"project_id": a.ProjectID}), "200")
 	fresh.at(two.url).want(fresh.at(two.url).get("/check_session"), "200")
@@ -104,7 +104,7 @@ func rotateWhileServing(t *testing.T, database string) {
 	m.start("serve").stop()
 }
 
-// TestKeysRotateByHand turns a keyset over that is in a variable, step by step.
+// TestKeysRotateByHand rotates a keyset in a variable, step by step.
 func TestKeysRotateByHand(t *testing.T) {
 	m, a := withOneAssistant(t)
 	copied := filepath.Join(m.folder, "copy.json")
@@ -157,7 +157,7 @@ func TestKeysRotateByHand(t *testing.T) {
 	m.fails(exitFailure, gone, "", "keys", "retire", gone, "--by-hand", copied)
 	fourth := variable().start("serve")
 	fourth.admin()
-	admin.at(fourth.url).want(admin.at(fourth.url).get("/get_projects"), "200") // it was used since, and so has a new cookie
+	admin.at(fourth.url).want(admin.at(fourth.url).get("/get_projects"), "200") // it was used since, so it has a new cookie
 	m.fails(exitFailure, "is not there", "", "keys", "rotate", "--by-hand", "nothing.json")
 }
 

@@ -15,8 +15,8 @@ import (
 	"github.com/flowlatch/flowlatch/internal/config"
 )
 
-// TestAKnownKeyIsFoundNowhere uses a key in every way, good and bad, with everything
-// logged, and then looks for it in all that came out and all that is kept.
+// TestAKnownKeyIsFoundNowhere uses a key in every right and wrong way, with the lowest log level.
+// Then it looks for the key in all output and in everything that is stored.
 func TestAKnownKeyIsFoundNowhere(t *testing.T) {
 	eachDatabase(t, useKeyInEveryWay)
 }
@@ -112,8 +112,8 @@ func useKeyInEveryWay(t *testing.T, database string) {
 	}
 }
 
-// setKeyInEveryWay gives the assistant a second key while Voiceflow fails in every way,
-// and then when it does not; lets it be refused; and tries what is left.
+// setKeyInEveryWay sets the secondary key while Voiceflow fails in every way, and then while
+// Voiceflow works. It also has a key rejected, and checks the keys.
 func setKeyInEveryWay(t *testing.T, v *voiceflowtest.Server, m, hasty *machine, known voiceflowtest.Assistant) {
 	t.Helper()
 	set := []string{"project", "set-token", known.Name, "--slot", "secondary"}
@@ -139,8 +139,8 @@ func setKeyInEveryWay(t *testing.T, v *voiceflowtest.Server, m, hasty *machine, 
 	m.must("", "project", "check", known.Name)
 }
 
-// moveWithKey imports an assistant that is there already, and its key in the wrong places,
-// and exports it. The file is kept where the data is.
+// moveWithKey imports an assistant that was added before, also with its key in wrong places, and
+// exports it. The file of the export stays beside the data.
 func moveWithKey(t *testing.T, m *machine, known voiceflowtest.Assistant) {
 	t.Helper()
 	key := known.Key
@@ -157,8 +157,8 @@ func moveWithKey(t *testing.T, m *machine, known voiceflowtest.Assistant) {
 	m.must("", "project", "export", "--recipient", identity(t).Recipient().String(), filepath.Join(m.data(), "all.age"))
 }
 
-// tracesOf are the forms in which a key could show: as it is, its secret part alone, and
-// encoded. Text in base64 shows it in one of three ways, by where in the text it begins.
+// tracesOf returns the forms in which a key could show: the key, its secret part alone, and its
+// encodings. In base64 the form depends on where in the text the key begins, so there are three.
 func tracesOf(key string) map[string]string {
 	traces := map[string]string{
 		"as it is": key, "its secret part": key[strings.LastIndex(key, ".")+1:], "in hexadecimal": hex.EncodeToString([]byte(key)),
@@ -171,7 +171,7 @@ func tracesOf(key string) map[string]string {
 	return traces
 }
 
-// faults are the ways in which Voiceflow may fail, some of which tell the key back.
+// faults returns the ways in which Voiceflow may fail. Some of them repeat the key.
 func faults(key string) []voiceflowtest.Fault {
 	list := []voiceflowtest.Fault{
 		voiceflowtest.Silent(), voiceflowtest.SlowBody(nil), voiceflowtest.EndlessBody(), voiceflowtest.EndlessSpace(),
@@ -196,7 +196,7 @@ func faults(key string) []voiceflowtest.Fault {
 	return list
 }
 
-// everyRoute calls each route as it is meant.
+// everyRoute calls each route correctly.
 func everyRoute(t *testing.T, admin, member *browser, id string, known voiceflowtest.Assistant) {
 	t.Helper()
 	ben := userID(t, admin, "ben")
@@ -253,8 +253,8 @@ func everyRoute(t *testing.T, admin, member *browser, id string, known voiceflow
 	admin.want(admin.post("/add_project", adding(known)), "200")
 }
 
-// keyInTheWrongPlaces sends the key wherever somebody might paste it by mistake. Every
-// answer is a refusal.
+// keyInTheWrongPlaces sends the key in every place into which a user may paste it by mistake.
+// Every answer must be an error.
 func keyInTheWrongPlaces(t *testing.T, b *browser, key string) {
 	t.Helper()
 	for _, c := range []struct {
@@ -314,7 +314,7 @@ func keyInTheWrongPlaces(t *testing.T, b *browser, key string) {
 	}
 }
 
-// contentOf is every byte of every file in the folder.
+// contentOf returns the content of every file in the folder.
 func contentOf(t *testing.T, folder string) string {
 	t.Helper()
 	var all strings.Builder
@@ -332,7 +332,7 @@ func contentOf(t *testing.T, folder string) string {
 	return all.String()
 }
 
-// tablesOf is every row of every table of the Postgres database, as text.
+// tablesOf returns every row of every table of the Postgres database, as text.
 func tablesOf(t *testing.T, dsn string) string {
 	t.Helper()
 	db, err := sql.Open("pgx", dsn)
@@ -341,7 +341,7 @@ func tablesOf(t *testing.T, dsn string) string {
 	}
 	defer func() { _ = db.Close() }()
 	var all string
-	// query_to_xml is the way to read tables by names that are data.
+	// query_to_xml can read a table whose name is data.
 	err = db.QueryRow(`SELECT string_agg(query_to_xml(format('SELECT t::text FROM %I.%I t', schemaname, tablename), true, false, '')::text, '')
 		FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`).Scan(&all)
 	if err != nil {

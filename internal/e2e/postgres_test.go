@@ -16,7 +16,7 @@ import (
 	"github.com/flowlatch/flowlatch/internal/postgrestest"
 )
 
-// count runs a statement that counts.
+// count returns the number that a statement selects.
 func count(t *testing.T, driver, dsn, statement string) int {
 	t.Helper()
 	db, err := sql.Open(driver, dsn)
@@ -31,8 +31,8 @@ func count(t *testing.T, driver, dsn, statement string) int {
 	return n
 }
 
-// TestOfEqualAddsAtOnceExactlyOneSucceeds sends 64 equal adds at once, to one server on
-// SQLite and to two on one Postgres.
+// TestOfEqualAddsAtOnceExactlyOneSucceeds sends 64 equal adds at the same time, to one server on
+// SQLite and to two servers on one Postgres.
 func TestOfEqualAddsAtOnceExactlyOneSucceeds(t *testing.T) {
 	const adds = 64
 	for _, tc := range []struct {
@@ -96,8 +96,8 @@ func TestOfEqualAddsAtOnceExactlyOneSucceeds(t *testing.T) {
 	}
 }
 
-// TestWhatIsTakenAwayIsGoneOnTheOtherInstanceAtOnce takes rights away on one instance
-// and looks at the very next request on another.
+// TestWhatIsTakenAwayIsGoneOnTheOtherInstanceAtOnce removes rights on one instance and sends the
+// next request to another.
 func TestWhatIsTakenAwayIsGoneOnTheOtherInstanceAtOnce(t *testing.T) {
 	a := newAssistant("Pizza Palace")
 	m := newMachine(t, startVoiceflow(t, a)).with("FLOWLATCH_DATABASE_URL", postgrestest.DSN(t))
@@ -119,7 +119,7 @@ func TestWhatIsTakenAwayIsGoneOnTheOtherInstanceAtOnce(t *testing.T) {
 		name  string
 		take  func() answer
 		after func(ben *browser)
-		back  func() answer // what makes the next case possible
+		back  func() answer // restores what the next case needs
 	}{
 		{"the grant", func() answer { return admin.post("/revoke_project", grant) }, func(b *browser) {
 			none(b)
@@ -207,7 +207,7 @@ func TestAnInterruptEndsTheWait(t *testing.T) {
 	s.mustEnd(exitFailure)
 }
 
-// TestTheDatabaseGoesAwayUnderLoad takes the database away for five seconds.
+// TestTheDatabaseGoesAwayUnderLoad disconnects the database for five seconds.
 func TestTheDatabaseGoesAwayUnderLoad(t *testing.T) {
 	for _, tc := range []struct {
 		name string

@@ -12,8 +12,8 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 )
 
-// TestAssistantsMoveToAnotherInstallation carries assistants from one installation to
-// another, which has a keyset of its own.
+// TestAssistantsMoveToAnotherInstallation moves assistants to an installation with another
+// keyset.
 func TestAssistantsMoveToAnotherInstallation(t *testing.T) {
 	pizza, trains, alias := newAssistant("Pizza Palace"), newAssistant("Train times"), newAssistant("Alias")
 	v := startVoiceflow(t, pizza, trains, alias)
@@ -54,7 +54,7 @@ func TestAssistantsMoveToAnotherInstallation(t *testing.T) {
 		}
 	}
 
-	// Nothing is written where something is, or to standard output, or for nobody.
+	// An export needs a new file and a recipient, and does not write to standard output.
 	for _, tc := range []struct {
 		name, want string
 		args       []string
@@ -70,14 +70,14 @@ func TestAssistantsMoveToAnotherInstallation(t *testing.T) {
 		})
 	}
 	here.fails(exitUsage, "missing flags", "", "project", "export", "new.age")
-	if files, err := filepath.Glob(filepath.Join(here.folder, "*")); err != nil || len(files) != 3 { // the data folder and the two
+	if files, err := filepath.Glob(filepath.Join(here.folder, "*")); err != nil || len(files) != 3 { // the data folder and the two exports
 		t.Errorf("there are %v, %v", files, err)
 	}
 	if files, err := filepath.Glob(filepath.Join(here.folder, ".flowlatch*")); err != nil || len(files) != 0 {
 		t.Errorf("%v are left, %v", files, err)
 	}
 
-	// What was altered, is sealed to others, or is for another Voiceflow brings nothing.
+	// An altered file, a file for others, or a file for another Voiceflow adds nothing.
 	there.write("all.age", string(sealed))
 	altered := []byte(string(sealed))
 	altered[len(altered)-1] ^= 1
@@ -101,7 +101,7 @@ func TestAssistantsMoveToAnotherInstallation(t *testing.T) {
 		})
 	}
 
-	// One is refused by Voiceflow, and comes later.
+	// Voiceflow rejects one key. The assistant is added later.
 	arrives := []string{"project", "import", "--identity", keyfile, "all.age"}
 	v.Fail(downFor(trains.Key))
 	there.report(exitFailure, "", arrives, "Train times was refused: Voiceflow gave no answer that can be used", "added 2, there already 0, refused 1")
@@ -154,7 +154,7 @@ func (m *machine) spoil(name string) {
 	}
 }
 
-// TestBothKeysMoveToAnotherInstallation has one whose secondary key is refused at first.
+// TestBothKeysMoveToAnotherInstallation moves two keys. The secondary key can't be set at first.
 func TestBothKeysMoveToAnotherInstallation(t *testing.T) {
 	a := newAssistant("Pizza Palace")
 	a.SecondKey = voiceflowtest.NewKey()
@@ -180,7 +180,7 @@ func TestBothKeysMoveToAnotherInstallation(t *testing.T) {
 	there.must(a.Key, "project", "set-token", "Pizza Palace", "--slot", "secondary")
 	tried := v.Received()
 	there.report(exitOK, "", arrives, "added 0, there already 1, refused 0")
-	if got := v.Received() - tried; got != 1 { // the primary key alone: the slot is not empty
+	if got := v.Received() - tried; got != 1 { // only the primary key was tried: the secondary slot is full
 		t.Errorf("Voiceflow was asked %d times, want 1", got)
 	}
 	for _, m := range []*machine{here, there} {

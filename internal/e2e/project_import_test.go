@@ -13,7 +13,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 )
 
-// noKeyIn fails the test where a key is in what the program has printed or keeps.
+// noKeyIn fails the test if the output or the stored data contain a key.
 func (m *machine) noKeyIn(keys ...string) {
 	m.t.Helper()
 	for where, text := range map[string]string{"what was printed": m.said.String(), "the data folder": contentOf(m.t, m.data())} {
@@ -27,7 +27,7 @@ func (m *machine) noKeyIn(keys ...string) {
 	}
 }
 
-// write makes a file in the machine's folder, for its owner alone.
+// write creates a file in the folder of the machine, with mode 0600.
 func (m *machine) write(name, content string) string {
 	m.t.Helper()
 	if err := os.WriteFile(filepath.Join(m.folder, name), []byte(content), 0o600); err != nil {
@@ -36,7 +36,7 @@ func (m *machine) write(name, content string) string {
 	return name
 }
 
-// names are those of the assistants that are there.
+// names returns the names of the assistants.
 func (m *machine) names() []string {
 	m.t.Helper()
 	var names []string
@@ -50,8 +50,8 @@ func (m *machine) names() []string {
 	return names
 }
 
-// report runs a command and wants the exit code, and standard output to the line, each
-// as the line begins. The progress is left out of standard error, which it returns.
+// report runs a command and checks the exit code and standard output: each line must begin as
+// the line of lines does. It returns standard error without the lines of progress.
 func (m *machine) report(code int, input string, args []string, lines ...string) string {
 	m.t.Helper()
 	r := m.run(input, args...)
@@ -72,7 +72,7 @@ func (m *machine) report(code int, input string, args []string, lines ...string)
 	return said.String()
 }
 
-// downFor is a Voiceflow that is down for whoever has the key.
+// downFor returns a fault: Voiceflow is down for requests with the key.
 func downFor(key string) voiceflowtest.Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.Handler) {
 		if r.Header.Get("Authorization") == key {
@@ -124,7 +124,7 @@ func TestImport(t *testing.T) {
 	m.report(exitFailure, "", args, append(ofCSV, "added 0, there already 3, refused 6")...)
 	m.report(exitFailure, csv, []string{"project", "import", "--csv", "-"}, append(ofCSV, "added 0, there already 3, refused 6")...)
 
-	// The same in JSON.
+	// The same list in JSON.
 	array := strings.Join([]string{
 		"[",
 		`{"version_id":"` + pizza.VersionID + `","token":"` + pizza.Key + `","name":"Pizza, \"hot\""},`,
@@ -151,7 +151,7 @@ func TestImport(t *testing.T) {
 		t.Errorf("what was imported again is changed:\n%swant\n%s", after, before)
 	}
 
-	// What was refused comes in when it is mended, and then all of it is there.
+	// The refused entries are corrected and added. Then every assistant is there.
 	v.Fail(nil)
 	m.report(exitOK, "version_id,token\n"+down.VersionID+","+down.Key+"\n"+trains.VersionID+","+trains.Key+"\n", []string{"project", "import", "--csv", "-"},
 		"added 2, there already 0, refused 0")
@@ -159,7 +159,7 @@ func TestImport(t *testing.T) {
 	m.noKeyIn(pizza.Key, trains.Key, down.Key, alias.Key, wrong)
 }
 
-// idOf is the Id of the assistant with that name.
+// idOf returns the Id of the assistant with that name.
 func (m *machine) idOf(name string) string {
 	m.t.Helper()
 	for line := range strings.Lines(m.must("", "project", "list", "--json")) {
@@ -203,7 +203,7 @@ func TestImportOfAFileThatCantBeRead(t *testing.T) {
 	if got := m.names(); len(got) != 0 {
 		t.Errorf("%v were added", got)
 	}
-	// From a pipe what stands before the break is added.
+	// If the file is a pipe, the entries before the error are added.
 	said := m.report(exitFailure, "["+good+",", []string{"project", "import", "--json", "-"}, "added 1, there already 0, refused 0")
 	if said != "flowlatch: the rest was not added: the file ends in the middle of its JSON\n" {
 		t.Errorf("standard error is %q", said)
@@ -225,8 +225,7 @@ func TestImportWarnsOfAFileThatEverybodyMayRead(t *testing.T) {
 	}
 }
 
-// TestImportThatIsInterrupted ends an import in the middle with each signal. A second run
-// adds the rest.
+// TestImportThatIsInterrupted interrupts an import with each signal. A second run adds the rest.
 func TestImportThatIsInterrupted(t *testing.T) {
 	const all, before = 12, 5
 	for _, tc := range []struct {

@@ -10,9 +10,8 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 )
 
-// TestKeysAreRotatedAtVoiceflowUnderLoad does what Voiceflow documents for the rotation of
-// a key, step by step, while the assistant is used by cookies, by an access token and in a
-// v4 session. No call may fail.
+// TestKeysAreRotatedAtVoiceflowUnderLoad rotates a key as Voiceflow documents it, while the
+// assistant is used by cookies, by an access token and in a v4 session. No call may fail.
 func TestKeysAreRotatedAtVoiceflowUnderLoad(t *testing.T) {
 	eachDatabase(t, rotateUnderLoad)
 }
@@ -59,7 +58,7 @@ func rotateUnderLoad(t *testing.T, database string) {
 			}
 		})
 	}
-	// used waits until everyone has begun and finished calls since.
+	// used waits until each client has begun and finished new calls.
 	used := func(when string) {
 		t.Helper()
 		for i := range users {
@@ -87,7 +86,7 @@ func rotateUnderLoad(t *testing.T, database string) {
 	admin.want(admin.post("/set_token", body{"project_id": id, "token": second, "slot": "secondary"}), "200")
 	used("with two")
 	statuses("while both are live", bothGood)
-	live(second, "") // the second was promoted, and the first is revoked
+	live(second, "") // the second key was promoted and the first was revoked
 	v.EndSessions()
 	used("after the first was revoked")
 	statuses("after the first was revoked", firstBad)

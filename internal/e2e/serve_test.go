@@ -158,8 +158,8 @@ func TestASecondSignalKills(t *testing.T) {
 	<-answered
 }
 
-// openRequest starts to add an assistant and returns when Voiceflow has been asked. How
-// it is answered comes by the channel.
+// openRequest begins to add an assistant and returns when Voiceflow has the request. The channel
+// receives the answer.
 func openRequest(t *testing.T, v *voiceflowtest.Server, admin *browser, a voiceflowtest.Assistant) <-chan string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -180,7 +180,7 @@ func openRequest(t *testing.T, v *voiceflowtest.Server, admin *browser, a voicef
 	return answered
 }
 
-// refusesConnections waits until the server takes no new connections.
+// refusesConnections waits until the server accepts no new connections.
 func refusesConnections(t *testing.T, s *server) {
 	t.Helper()
 	u, err := url.Parse(s.url)
@@ -228,7 +228,7 @@ func TestServeOverTLS(t *testing.T) {
 	}
 }
 
-// newCertificate makes a certificate for a name that is not this machine's address.
+// newCertificate creates a certificate whose name is not the address of this machine.
 func newCertificate(t *testing.T) (certificateFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -262,7 +262,7 @@ func TestSecureCookiesOverPlainHTTP(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_ADDR", tc.addr, "FLOWLATCH_COOKIE_SECURE", tc.secure).start("serve")
-			b := newBrowser(t, s.url) // by the address that is printed for all of them
+			b := newBrowser(t, s.url) // the URL that is printed for all addresses
 			b.want(b.get("/healthz"), "200")
 			s.stop()
 			if got := strings.Contains(s.stderr.String(), "cookies are Secure"); got != tc.warns {

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// seen is a session as the routes show it.
+// seen is a session in an answer.
 type seen struct{ ID, Kind, User, Project, Created, LastUsed, Expires, Address, Agent string }
 
-// sessions are those in the answer of get_sessions.
+// sessions returns the sessions in an answer of get_sessions.
 func (a answer) sessions(t *testing.T) []seen {
 	t.Helper()
 	var said struct{ Sessions []seen }
@@ -20,7 +20,7 @@ func (a answer) sessions(t *testing.T) []seen {
 	return said.Sessions
 }
 
-// sealedBy is the key that sealed the browser's cookie of that name.
+// sealedBy returns the id of the key that sealed the cookie of that name.
 func (b *browser) sealedBy(name string) string {
 	b.t.Helper()
 	at, err := url.Parse(b.url)
@@ -37,8 +37,8 @@ func (b *browser) sealedBy(name string) string {
 	return ""
 }
 
-// TestCookiesAndSessionsThroughARotation goes on with one browser where the keyset gets
-// another key, and ends the session of another browser in the end.
+// TestCookiesAndSessionsThroughARotation uses a browser before and after a rotation of the keyset.
+// At the end it ends the session of another browser.
 func TestCookiesAndSessionsThroughARotation(t *testing.T) {
 	a := newAssistant("Pizza Palace")
 	m := newMachine(t, startVoiceflow(t, a))

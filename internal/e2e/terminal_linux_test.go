@@ -37,8 +37,8 @@ func control(t *testing.T, terminal *os.File, request uintptr, argument unsafe.P
 	}
 }
 
-// atTerminal runs a command at a terminal and types each answer when it is asked for.
-// It returns how the command ended and what the terminal showed.
+// atTerminal runs a command at a terminal and types each answer after its question. It returns
+// the ended command and what the terminal showed.
 func (m *machine) atTerminal(t *testing.T, questionsAndAnswers []string, args ...string) (*server, string) {
 	t.Helper()
 	mine, its := newTerminal(t)
@@ -47,7 +47,7 @@ func (m *machine) atTerminal(t *testing.T, questionsAndAnswers []string, args ..
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	_ = its.Close() // so that reading ends with the command
+	_ = its.Close() // so that the reading ends when the command ends
 	echoes := func() bool {
 		var state syscall.Termios
 		control(t, mine, syscall.TCGETS, unsafe.Pointer(&state))

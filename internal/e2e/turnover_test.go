@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// TestTheKeysetTurnsOverUnderLoad changes the keyset of 10,000 assistants while two
-// instances answer 500 requests a second, kills the rewrap and one of the instances in
-// the middle, and wants no request to fail and no key to be lost.
+// TestTheKeysetTurnsOverUnderLoad replaces the keyset key of 10,000 assistants while two instances
+// answer 500 requests a second. It kills the rewrap and one of the instances meanwhile. No
+// request may fail and no key may be lost.
 func TestTheKeysetTurnsOverUnderLoad(t *testing.T) {
 	eachDatabase(t, turnOver)
 }
@@ -43,7 +43,7 @@ func turnOver(t *testing.T, database string) {
 	m.must("", "keys", "rotate")
 	load.goesOn()
 
-	// A rewrap that is killed when it has begun.
+	// A rewrap is killed after it has begun.
 	rewrap := m.command(context.Background(), "keys", "rewrap")
 	if err := rewrap.Start(); err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func turnOver(t *testing.T, database string) {
 		t.Error("the rewrap was not killed in the middle")
 	}
 
-	// An instance that is killed.
+	// An instance is killed.
 	load.down.Store(true)
 	there.kill()
 	began := time.Now()
@@ -70,7 +70,7 @@ func turnOver(t *testing.T, database string) {
 		t.Errorf("%d keys are sealed with the old key after the rewrap", left)
 	}
 
-	// The login that is remembered and not used is in the way; those that are used are not.
+	// The remembered login that is not used prevents the retirement. Used logins do not.
 	m.fails(exitFailure, "1 session", "", "keys", "retire")
 	idle.want(idle.get("/check_session"), "200")
 	m.must("", "keys", "retire", "--end-sessions")
@@ -87,7 +87,7 @@ func turnOver(t *testing.T, database string) {
 	everyKeyOpens(t, m, answered)
 }
 
-// load is requests that go on at a steady rate, to two instances in turns.
+// load sends requests at a steady rate, to two instances in turn.
 type load struct {
 	t          *testing.T
 	ben, admin *browser
@@ -100,7 +100,7 @@ type load struct {
 	answered atomic.Int64
 }
 
-// start starts the load; the function ends it and waits for what is open.
+// start starts the load. stop ends it and waits for open requests.
 func (l *load) start(perSecond int) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var open, running sync.WaitGroup
@@ -144,7 +144,7 @@ func (l *load) send(i int) {
 		got, err = admin.try("GET", "/get_grants?limit=1", nil)
 	}
 	if which == 1 && err != nil && l.down.Load() {
-		return // it was being answered when the instance was killed
+		return // the instance was killed while it answered
 	}
 	l.answered.Add(1)
 	if err != nil || got.status != 200 {
@@ -152,7 +152,7 @@ func (l *load) send(i int) {
 	}
 }
 
-// moved says where the second instance is now.
+// moved sets the URL of the second instance.
 func (l *load) moved(url string) {
 	l.mu.Lock()
 	l.urls[1] = url
@@ -160,7 +160,7 @@ func (l *load) moved(url string) {
 	l.down.Store(false)
 }
 
-// goesOn waits until a second's worth of requests was answered.
+// goesOn waits until as many requests were answered as one second sends.
 func (l *load) goesOn() {
 	l.t.Helper()
 	until := l.answered.Load() + 500

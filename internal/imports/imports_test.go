@@ -1,4 +1,4 @@
-// Package imports holds the test that draws the house: which package may import which.
+// Package imports tests which package imports which.
 package imports
 
 import (
@@ -16,16 +16,16 @@ import (
 
 const module = "github.com/flowlatch/flowlatch/"
 
-// room is what the packages of a folder may import besides the standard library.
-// "third parties" stands for every module but ours.
+// room says what the packages of a folder may import besides the standard library. "third
+// parties" means every other module.
 type room struct {
-	folder string   // the folder itself, or with /* each folder right below it
+	folder string   // the folder itself; with /* at its end, each folder directly below
 	code   []string // what code may import
-	tests  []string // what tests may import besides
+	tests  []string // what tests may import in addition
 }
 
-// rooms is the drawing in ARCHITECTURE.md. The first row that fits a folder counts; a
-// folder that none fits does not belong to the house.
+// rooms is the drawing in ARCHITECTURE.md. The first row that matches a folder counts. Every
+// folder needs a row.
 var rooms = []room{
 	{"domain", nil, []string{"domain", "third parties"}},
 	{"ports", []string{"domain"}, nil},
@@ -102,7 +102,7 @@ func TestEveryArrowIsDrawn(t *testing.T) {
 	}
 }
 
-// mayImport says whether a file of folder may import target.
+// mayImport reports whether a file of folder may import target.
 func mayImport(allowed []string, folder, target string) bool {
 	ours, isOurs := strings.CutPrefix(target, module)
 	switch {
@@ -116,7 +116,7 @@ func mayImport(allowed []string, folder, target string) bool {
 	return slices.ContainsFunc(allowed, func(a string) bool { return fits(a, ours) })
 }
 
-// fits says whether folder is what pattern names; the /* at its end is one folder.
+// fits reports whether pattern names folder. A /* at its end matches one folder.
 func fits(pattern, folder string) bool {
 	ok, err := path.Match(pattern, folder)
 	return ok && err == nil
