@@ -21,6 +21,7 @@ var update = flag.Bool("update", false, "write the tables into the pages in docs
 // The pages that tests read.
 const (
 	readme            = "../../README.md"
+	architecture      = "../../ARCHITECTURE.md"
 	configurationPage = "../../docs/configuration.md"
 	endpointsPage     = "../../docs/endpoints.md"
 	operationsPage    = "../../docs/operations.md"
@@ -90,9 +91,9 @@ func TestThePagesShowTheTables(t *testing.T) {
 	}
 }
 
-// TestThePagesStayShort holds the page that newcomers read first to 12 KiB.
+// TestThePagesStayShort holds the two pages that newcomers read first to 12 KiB.
 func TestThePagesStayShort(t *testing.T) {
-	for _, page := range []string{readme} {
+	for _, page := range []string{readme, architecture} {
 		if got := len(read(t, page)); got > 12<<10 {
 			t.Errorf("%s has %d bytes, want at most %d: move details to docs", page, got, 12<<10)
 		}
