@@ -177,7 +177,7 @@ func TestThePagesNameCommandsThatAreThere(t *testing.T) {
 			for i := range args {
 				args[i] = strings.Trim(args[i], `"`)
 			}
-			// A parser keeps what a line has set, so each line gets its own.
+			// What a line has set would still be set with the next one.
 			cli := commandLine{Serve: serveCommand{Plugins: flagsOf(nil)}, Demo: demoCommand{Plugins: flagsOf(demoFallbacks)}}
 			parser, err := kong.New(&cli, kong.Name("flowlatch"), kong.Exit(func(int) {}), kong.Writers(io.Discard, io.Discard))
 			if err != nil {
