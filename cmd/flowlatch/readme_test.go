@@ -103,7 +103,7 @@ func TestThePagesStayShort(t *testing.T) {
 // TestTheLinksOfThePagesLead follows every link of a page to a file or a heading.
 func TestTheLinksOfThePagesLead(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^):]*)\)`)
-	punctuation := regexp.MustCompile("[^\\p{L}\\p{N} _-]")
+	punctuation := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 	for _, page := range pages(t) {
 		for _, found := range link.FindAllStringSubmatch(read(t, page), -1) {
 			file, heading, toHeading := strings.Cut(found[1], "#")
