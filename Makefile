@@ -1,37 +1,44 @@
-# What a newcomer types. `make run` needs Go only; `make test` uses Docker where it is.
+# The commands of a newcomer. `make run` needs Go only. `make test` uses Docker if it runs.
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 IMAGE ?= flowlatch:latest
 
-.PHONY: run test test-image check verify bench build image
+.DEFAULT_GOAL := help
+.PHONY: help run test test-tools test-image check verify bench build image
 
-run: ## a demo in a folder that goes away: Flowlatch beside a stand-in for Voiceflow
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: ## start a demo: Flowlatch beside a stand-in for Voiceflow, in a folder that is deleted at the end
 	go run -tags nomsgpack ./cmd/flowlatch demo
 
-test: ## everything; Postgres by a DSN, else in a container, else left out and said so
+test: ## run all tests; Postgres comes from a DSN or a container, else the last lines say that it was left out
 	internal/postgrestest/with-postgres go test -race -shuffle=on -timeout 20m ./...
 
-test-image: ## make a Postgres image for the tests where none can be pulled
+test-tools: ## install the Debian packages that the tests use
+	internal/testtools/install
+
+test-image: ## build a Postgres image for the tests, for machines that can't pull one
 	internal/postgrestest/image/build
 
-check: ## form: gofmt, vet, linters, and the import test
+check: ## check the form: gofmt, vet, linters and the import test
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
 	go vet ./...
 	$(GOLANGCI) run ./...
 	go test ./internal/imports
 
-verify: ## go.mod and the generated wiring are up to date
+verify: ## check that go.mod and the generated wiring are up to date
 	go mod tidy -diff
 	go mod verify
 	go tool wire diff ./cmd/flowlatch
 
-bench: ## speed and size, side by side with hand-written handlers and a bare reverse proxy; takes a quarter of an hour
+bench: ## measure speed and size beside hand-written handlers and a bare reverse proxy, for a quarter of an hour
 	internal/postgrestest/with-postgres go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
 
-build: ## bin/flowlatch, one static file
+build: ## build bin/flowlatch, one static file
 	CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags '-s -w' -o bin/flowlatch ./cmd/flowlatch
 
 image: export GOOS = linux
-image: build ## flowlatch:latest from the binary that `make build` made
+image: build ## build the image flowlatch:latest
 	rm -rf bin/image
 	mkdir -p bin/image/data bin/image/tmp
 	cp bin/flowlatch bin/image/flowlatch

@@ -1,7 +1,8 @@
-// Package argon2 is the ports.PasswordHasher on Argon2id (RFC 9106), with the first
-// settings of the OWASP Password Storage Cheat Sheet that take under 20 MiB: 19 MiB of
-// memory, 2 passes, 1 lane. Hashes are in the PHC string format, which other programs
-// read too: $argon2id$v=19$m=19456,t=2,p=1$salt$hash.
+// Package argon2 implements ports.PasswordHasher with Argon2id (RFC 9106).
+//
+// The default cost is 19 MiB of memory, 2 passes and 1 lane: the first settings of the
+// OWASP Password Storage Cheat Sheet below 20 MiB. Hashes have the PHC string format, which
+// other programs read too: $argon2id$v=19$m=19456,t=2,p=1$salt$hash.
 package argon2
 
 import (
@@ -17,18 +18,19 @@ import (
 
 var _ ports.PasswordHasher = (*Hasher)(nil)
 
-// Options are what a hash costs. The zero value of each is its default. What is above
-// the most that Verify accepts is taken as that most.
+// Options set the cost of a hash. A zero field has its default. A field above its maximum,
+// which is the most that Verify accepts, counts as the maximum.
 type Options struct {
 	MemoryKiB uint32 // 19,456 by default, at most 262,144
 	Passes    uint32 // 2 by default, at most 10
 	Lanes     uint8  // 1 by default, at most 8
-	AtOnce    int    // how many passwords are hashed at the same time; 2 by default
+	AtOnce    int    // passwords that are hashed at the same time; 2 by default
 }
 
-// Hasher is a ports.PasswordHasher. It is safe for concurrent use. Options may be raised
-// at any time: hashes say what they cost, and those with other settings verify as before,
-// at the cost of their own settings.
+// Hasher is a ports.PasswordHasher. It is safe for concurrent use.
+//
+// Options may change at any time. A hash names its own cost, so a hash with other settings
+// verifies as before.
 type Hasher struct {
 	cost  cost
 	turns chan struct{}
@@ -53,15 +55,15 @@ func New(o Options) *Hasher {
 	return &Hasher{cost: c, turns: make(chan struct{}, o.AtOnce)}
 }
 
-// Hash returns the hash of password with a random salt of 16 bytes. What is easy to
-// guess counts as common: Invalid.
+// Hash returns the hash of password with a random salt of 16 bytes. Returns Invalid if the
+// password is easy to guess.
 func (h *Hasher) Hash(ctx context.Context, password domain.Secret) (domain.Secret, error) {
 	if err := h.turn(ctx); err != nil {
 		return domain.Secret{}, err
 	}
 	defer h.done()
 	if common(password) {
-		return domain.Secret{}, &domain.Error{Kind: domain.Invalid, Public: "password is too common or too easy to guess"}
+		return domain.Secret{}, &domain.Error{Kind: domain.Invalid, Public: "password is too easy to guess; choose another one"}
 	}
 	p := phc{cost: h.cost, salt: make([]byte, saltLength)}
 	_, _ = rand.Read(p.salt) // never fails: crypto/rand ends the program instead
@@ -69,9 +71,9 @@ func (h *Hasher) Hash(ctx context.Context, password domain.Secret) (domain.Secre
 	return domain.NewSecret(p.text()), nil
 }
 
-// Verify says whether hash is of password. A text that is no hash of this package, or
-// one with settings that nobody would choose, costs what Hash costs and is of no
-// password.
+// Verify reports whether hash belongs to password. A text that is not a hash of this package,
+// or whose cost is out of bounds, belongs to no password. It takes as long as Hash, so the
+// time does not show whether a user exists.
 func (h *Hasher) Verify(ctx context.Context, password, hash domain.Secret) (bool, error) {
 	if err := h.turn(ctx); err != nil {
 		return false, err
@@ -85,9 +87,10 @@ func (h *Hasher) Verify(ctx context.Context, password, hash domain.Secret) (bool
 	return ok && same, nil
 }
 
-// turn waits until less than AtOnce passwords are being hashed.
+// turn waits until fewer than AtOnce passwords are being hashed. Returns Unavailable if ctx
+// ends first.
 func (h *Hasher) turn(ctx context.Context) error {
-	err := ctx.Err() // with both ready, select would pick either
+	err := ctx.Err() // if both are ready, select would pick either
 	if err == nil {
 		select {
 		case h.turns <- struct{}{}:
@@ -96,7 +99,7 @@ func (h *Hasher) turn(ctx context.Context) error {
 			err = ctx.Err()
 		}
 	}
-	return &domain.Error{Kind: domain.Unavailable, Public: "too many passwords are being checked", Cause: err}
+	return &domain.Error{Kind: domain.Unavailable, Public: "too many passwords are being checked; try again later", Cause: err}
 }
 
 func (h *Hasher) done() { <-h.turns }

@@ -10,27 +10,29 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// How many code points are looked at. The time that zxcvbn takes grows with the square
-// of the length, to some 20 ms for 128, and for spellings such as p@ssw0rd with the
-// number of their readings too: 30 ms for 20, four seconds for 128.
+// The most code points that are examined. The time of zxcvbn grows with the square of the
+// length: 20 ms for 128. For spellings such as p@ssw0rd it also grows with the number of
+// their readings: 30 ms for 20 code points, four seconds for 128.
 const (
-	maxLooked    = 128
+	maxExamined  = 128
 	maxRespelled = 20
 )
 
-// maxCommon is below how many bits of entropy a password counts as common: whoever
-// tries the likeliest first, as zxcvbn ranks them, has it within 65,536 guesses. That
-// takes in all of its list of 7,000 passwords, and so the 3,000 most common ones, which
-// OWASP ASVS 5.0, 6.2.4 asks to be refused, and what is made of one by a capital, a digit
-// or a sign. Two ordinary words are beyond it: there are no rules of composition here.
+// maxCommon is the entropy in bits below which a password is common. Whoever tries the
+// likeliest passwords first, by the ranking of zxcvbn, finds it within 65,536 guesses.
+//
+// The bound covers all 7,000 passwords of zxcvbn's list, and those that differ by a capital,
+// a digit or a sign. So it covers the 3,000 most common passwords, which OWASP ASVS 5.0,
+// 6.2.4 wants rejected. Two ordinary words are above the bound. There are no rules of
+// composition.
 const maxCommon = 16
 
-// common says whether password is one of the most common ones, or hardly another. A
-// password too long to be looked at is none of them.
+// common reports whether password is one of the most common ones, or close to one. A
+// password that is too long to be examined is not common.
 func common(password domain.Secret) bool {
 	text := password.Reveal()
 	length := utf8.RuneCountInString(text)
-	if length > maxLooked {
+	if length > maxExamined {
 		return false
 	}
 	var leaveOut []func(match.Matcher) bool

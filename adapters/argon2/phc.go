@@ -14,8 +14,8 @@ const (
 	hashLength = 32
 )
 
-// What a hash may cost to be verified: enough for settings that are raised for many
-// years, and no more, so that a hash from a foreign database can't stop the service.
+// The bounds of a cost that Verify accepts. They leave room to raise the cost for many years.
+// They keep a hash from a foreign database from stopping the service.
 const (
 	minMemory = 8         // KiB for each lane (RFC 9106, section 3.1)
 	maxMemory = 256 << 10 // KiB
@@ -23,28 +23,28 @@ const (
 	maxLanes  = 8
 )
 
-// cost is what a hash costs.
+// cost holds the settings of Argon2id.
 type cost struct {
 	memory uint32 // KiB
 	passes uint32
 	lanes  uint8
 }
 
-// phc is a hash with all that is needed to verify it.
+// phc is a hash with its salt and its cost.
 type phc struct {
 	cost cost
 	salt []byte
 	hash []byte
 }
 
-// text writes p in the PHC string format
+// text returns p in the PHC string format
 // (https://github.com/P-H-C/phc-string-format/blob/master/phc-sf-spec.md).
 func (p phc) text() string {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.cost.memory, p.cost.passes, p.cost.lanes,
 		base64.RawStdEncoding.EncodeToString(p.salt), base64.RawStdEncoding.EncodeToString(p.hash))
 }
 
-// parse reads exactly what text writes, within the bounds.
+// parse reads what text returns. It rejects any other spelling and a cost out of bounds.
 func parse(text string) (phc, bool) {
 	if len(text) > 256 {
 		return phc{}, false

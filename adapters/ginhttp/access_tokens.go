@@ -23,7 +23,7 @@ func (a *api) createAccessToken(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	b := say("this is the access token; it is not shown again").member("token").text(made.Text.Reveal())
+	b := say("this is the access token; keep it, because it is not shown again").member("token").text(made.Text.Reveal())
 	b = b.member("Id").text(string(made.AccessToken.ID)).member("Expires").instant(made.AccessToken.Expires)
 	x.send(http.StatusOK, b)
 	return nil
@@ -39,5 +39,5 @@ func (a *api) deleteAccessToken(x *exchange) error {
 	if err := a.service.DeleteAccessToken(x.ctx(), x.call, string(in.ID)); err != nil {
 		return err
 	}
-	return x.ok("the access token was deleted; it opens nothing any more")
+	return x.ok("the access token was deleted")
 }

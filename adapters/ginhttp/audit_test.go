@@ -275,7 +275,7 @@ func TestARefusalNeedsNoAudit(t *testing.T) {
 	w.nobody.do(t, "GET", "/get_projects", "").want(t, 401, "not_authenticated")
 	w.nobody.do(t, "GET", "/get_projects", "").want(t, 401, "not_authenticated")
 	w.server.Close()
-	if n := strings.Count(w.log.String(), "a refusal is not in the audit yet"); n != 1 || !strings.Contains(w.log.String(), "connection refused") {
+	if n := strings.Count(w.log.String(), "a refusal could not be written to the audit yet"); n != 1 || !strings.Contains(w.log.String(), "connection refused") {
 		t.Errorf("got %d lines of refusals that are not in the audit, want 1, with its cause: %s", n, w.log.String())
 	}
 }

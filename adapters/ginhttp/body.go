@@ -44,7 +44,7 @@ func (x *exchange) decode(into any) error {
 		if _, over := errors.AsType[*http.MaxBytesError](err); over {
 			return &domain.Error{Kind: tooLarge}
 		}
-		return &domain.Error{Kind: domain.Invalid, Public: "the body could not be read to its end", Cause: err}
+		return &domain.Error{Kind: domain.Invalid, Public: "the body ended early", Cause: err}
 	}
 	return decode(b, into)
 }
@@ -74,7 +74,7 @@ func decode(b []byte, into any) error {
 		return invalid(bodyError(err))
 	}
 	if holdsNUL(b) {
-		return invalid("the body holds NUL, which no text may")
+		return invalid("the body must not hold NUL")
 	}
 	return nil
 }
@@ -85,11 +85,11 @@ func invalid(public string) error { return &domain.Error{Kind: domain.Invalid, P
 // are ours: a secret could stand anywhere else.
 func bodyError(err error) string {
 	if errors.Is(err, jsontext.ErrDuplicateName) {
-		return "the body has two members of the same name"
+		return "the body names a member twice"
 	}
 	if e, ok := errors.AsType[*json.SemanticError](err); ok {
 		for parameter := range e.JSONPointer.Tokens() {
-			return parameter + " is of the wrong type"
+			return parameter + " has the wrong type"
 		}
 	}
 	where := ""

@@ -31,32 +31,32 @@ type failure struct {
 
 // failures is the one table of failures. A kind that is not in it is answered as internal.
 var failures = map[domain.Kind]failure{
-	domain.Invalid:              {code: "invalid_request", documented: 400, elsewhere: 400, message: "the request is not valid"},
+	domain.Invalid:              {code: "invalid_request", documented: 400, elsewhere: 400, message: "the request is invalid"},
 	domain.NotAuthenticated:     {code: "not_authenticated", documented: 401, elsewhere: 401, message: "you are not logged in"},
 	domain.NotAllowed:           {code: "not_allowed", documented: 401, elsewhere: 403, message: "you are not allowed to do this"},
-	domain.NotFound:             {code: "not_found", documented: 400, elsewhere: 404, message: "there is no such thing"},
+	domain.NotFound:             {code: "not_found", documented: 400, elsewhere: 404, message: "not found"},
 	noAssistants:                {code: "not_found", documented: 404, elsewhere: 404, message: "there are no assistants"},
-	domain.AlreadyAdded:         {code: "already_added", documented: 400, elsewhere: 409, message: "this assistant was added before"},
-	domain.AmbiguousName:        {code: "ambiguous_name", documented: 400, elsewhere: 400, message: "several assistants answer to that"},
-	domain.NameTooLong:          {code: "name_too_long", documented: 400, elsewhere: 400, message: "the assistant's name is too long"},
-	domain.Conflict:             {code: "conflict", documented: 400, elsewhere: 409, message: "this can't be done as things are"},
-	domain.VoiceflowRejected:    {code: "voiceflow_rejected", documented: 400, elsewhere: 409, message: "Voiceflow refused the key or does not know the version"},
-	domain.VoiceflowUnavailable: {code: "voiceflow_unavailable", documented: 400, elsewhere: 503, retry: true, message: "Voiceflow gave no answer that can be used; try again later"},
-	domain.TooManyRequests:      {code: "too_many_requests", documented: 429, elsewhere: 429, retry: true, message: "too many attempts; try again later"},
-	domain.Unavailable:          {code: "unavailable", documented: 400, elsewhere: 503, retry: true, message: "the service can't answer at the moment; try again later"},
-	domain.NoAssistant:          {code: "no_assistant", documented: 400, elsewhere: 409, message: "no assistant is set"},
-	domain.CredentialsRejected:  {code: "assistant_credentials_rejected", documented: 400, elsewhere: 502, message: "Voiceflow refused the key that is kept for this assistant; an admin has to see to it"},
-	domain.NeedsReentry:         {code: "needs_reentry", documented: 400, elsewhere: 409, message: "the key that is kept for this assistant does not open; an admin has to set it again"},
+	domain.AlreadyAdded:         {code: "already_added", documented: 400, elsewhere: 409, message: "this assistant was already added"},
+	domain.AmbiguousName:        {code: "ambiguous_name", documented: 400, elsewhere: 400, message: "several assistants match; use project_id"},
+	domain.NameTooLong:          {code: "name_too_long", documented: 400, elsewhere: 400, message: "the name of the assistant is too long; shorten it at Voiceflow"},
+	domain.Conflict:             {code: "conflict", documented: 400, elsewhere: 409, message: "this contradicts what is stored"},
+	domain.VoiceflowRejected:    {code: "voiceflow_rejected", documented: 400, elsewhere: 409, message: "Voiceflow rejected the key or does not know the version; check both"},
+	domain.VoiceflowUnavailable: {code: "voiceflow_unavailable", documented: 400, elsewhere: 503, retry: true, message: "Voiceflow gave no usable answer; try again later"},
+	domain.TooManyRequests:      {code: "too_many_requests", documented: 429, elsewhere: 429, retry: true, message: "too many requests; try again later"},
+	domain.Unavailable:          {code: "unavailable", documented: 400, elsewhere: 503, retry: true, message: "the service can't answer now; try again later"},
+	domain.NoAssistant:          {code: "no_assistant", documented: 400, elsewhere: 409, message: "no assistant is set; set one first"},
+	domain.CredentialsRejected:  {code: "assistant_credentials_rejected", documented: 400, elsewhere: 502, message: "Voiceflow rejected the key of this assistant; an admin has to set a new one"},
+	domain.NeedsReentry:         {code: "needs_reentry", documented: 400, elsewhere: 409, message: "the key of this assistant can't be decrypted; an admin has to set it again"},
 	domain.Corrupt:              failed,
 	internal:                    failed,
-	crossOrigin:                 {code: "cross_origin", documented: 400, elsewhere: 403, message: "a page of another origin may not do this"},
+	crossOrigin:                 {code: "cross_origin", documented: 400, elsewhere: 403, message: "pages of another origin may not do this"},
 	tooLarge:                    {code: "too_large", documented: 413, elsewhere: 413, message: "the body is too large"},
-	methodNotAllowed:            {code: "method_not_allowed", documented: 405, elsewhere: 405, message: "this path does not take this method"},
-	unsupportedMediaType:        {code: "unsupported_media_type", documented: 400, elsewhere: 415, message: "the body must be JSON, with Content-Type: application/json"},
+	methodNotAllowed:            {code: "method_not_allowed", documented: 405, elsewhere: 405, message: "this path does not accept this method"},
+	unsupportedMediaType:        {code: "unsupported_media_type", documented: 400, elsewhere: 415, message: "the body must be JSON with Content-Type: application/json"},
 }
 
 // failed is everything that is our fault. It says nothing of what went wrong.
-var failed = failure{code: "internal", documented: 400, elsewhere: 500, message: "something went wrong here; the log has more under this request_id"}
+var failed = failure{code: "internal", documented: 400, elsewhere: 500, message: "the service failed; the operator finds the cause in the log under this request_id"}
 
 // failureOf looks err up in the table.
 func failureOf(err error) failure {

@@ -97,7 +97,7 @@ const (
 // prints the request with its cookies, so a recovery that panics on is the better one.
 func Mount(r gin.IRouter, s *app.Service, o Options) error {
 	if len(o.TrustedProxies) > 0 {
-		return errors.New("ginhttp: TrustedProxies are for New; under Mount the host's router has its own")
+		return errors.New("ginhttp: TrustedProxies are for New; with Mount, set them on the host's router")
 	}
 	a, err := newAPI(s, o)
 	if err != nil {
@@ -121,7 +121,7 @@ func New(s *app.Service, o Options) (*gin.Engine, error) {
 	// gin believes whoever calls over a Unix socket, proxies or not.
 	engine.ForwardedByClientIP = len(o.TrustedProxies) > 0
 	if err := engine.SetTrustedProxies(o.TrustedProxies); err != nil {
-		return nil, fmt.Errorf("ginhttp: a trusted proxy is no address and no CIDR range: %w", err)
+		return nil, fmt.Errorf("ginhttp: a trusted proxy must be an address or a CIDR range: %w", err)
 	}
 	a.mount(engine)
 	for i := range probes {
@@ -153,7 +153,7 @@ func newAPI(s *app.Service, o Options) (*api, error) {
 	}
 	a.patience = max(a.timeout, cmp.Or(o.ForwardIdle, defaultForwardIdle)) + forwardSlack
 	if a.own && !s.OwnUsers() {
-		return nil, errors.New("ginhttp: the service keeps no users, so Identify must be given")
+		return nil, errors.New("ginhttp: the service has no users, so Identify is required")
 	}
 	if !a.own {
 		a.identify = checked(o.Identify)

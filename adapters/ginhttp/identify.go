@@ -85,7 +85,7 @@ func checked(identify Identify) Identify {
 			return domain.Caller{}, &domain.Error{Kind: domain.NotAuthenticated, Public: "you are not logged in"}
 		}
 		if c.ID, err = domain.ParseUserID(string(c.ID)); err != nil {
-			return domain.Caller{}, &domain.Error{Kind: internal, Cause: fmt.Errorf("Identify gave an id that no user can have: %w", err)}
+			return domain.Caller{}, &domain.Error{Kind: internal, Cause: fmt.Errorf("Identify returned an invalid id: %w", err)}
 		}
 		return c, nil
 	}

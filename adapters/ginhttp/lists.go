@@ -92,7 +92,7 @@ func (a *api) getUsage(x *exchange) error {
 		return err
 	}
 	return list[domain.Usage]{
-		of: domain.UsageList, message: "this is how often assistants were used", member: "usage", item: answer.usage,
+		of: domain.UsageList, message: "these are the counts of calls", member: "usage", item: answer.usage,
 		page: func(s *app.Service, ctx context.Context, call app.Call, after domain.Cursor, limit int) (app.Page[domain.Usage], error) {
 			return s.GetUsage(ctx, call, app.GetUsage{From: asked[0], To: asked[1], GroupBy: asked[2]}, after, limit)
 		},
@@ -108,7 +108,7 @@ func (a *api) getAuditEvents(x *exchange) error {
 		Actor: asked[0], Action: asked[1], Object: asked[2], Outcome: asked[3], RequestID: asked[4], Since: asked[5], Until: asked[6],
 	}
 	return list[domain.AuditRow]{
-		of: domain.AuditList, message: "this is what was done, and refused", member: "events", item: answer.event,
+		of: domain.AuditList, message: "these are the events of the audit", member: "events", item: answer.event,
 		page: func(s *app.Service, ctx context.Context, call app.Call, after domain.Cursor, limit int) (app.Page[domain.AuditRow], error) {
 			return s.GetAuditEvents(ctx, call, in, after, limit)
 		},
@@ -120,12 +120,12 @@ func (a *api) getAuditEvents(x *exchange) error {
 func once(r *http.Request, names ...string) ([]string, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, invalid("the query can't be read")
+		return nil, invalid("the query is invalid")
 	}
 	values := make([]string, len(names))
 	for i, name := range names {
 		if len(query[name]) > 1 {
-			return nil, invalid(name + " may be given once")
+			return nil, invalid(name + " may be given only once")
 		}
 		values[i] = strings.TrimSpace(query.Get(name))
 	}
@@ -209,16 +209,16 @@ func pageAsked(r *http.Request, of domain.CursorList) (after domain.Cursor, limi
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return domain.Cursor{}, 0, invalid("the query can't be read")
+		return domain.Cursor{}, 0, invalid("the query is invalid")
 	}
 	if len(query["limit"]) > 1 || len(query["cursor"]) > 1 {
-		return domain.Cursor{}, 0, invalid("limit and cursor may be given once")
+		return domain.Cursor{}, 0, invalid("limit and cursor may be given only once")
 	}
 	if query.Has("limit") {
 		text := strings.TrimSpace(query.Get("limit"))
 		limit, err = strconv.Atoi(text)
 		if err != nil || limit < 1 || limit > app.MaxPage || strconv.Itoa(limit) != text {
-			return domain.Cursor{}, 0, invalid("limit must be 1 to " + strconv.Itoa(app.MaxPage))
+			return domain.Cursor{}, 0, invalid("limit must be from 1 to " + strconv.Itoa(app.MaxPage))
 		}
 	}
 	after, err = domain.ParseCursor(of, strings.TrimSpace(query.Get("cursor")))

@@ -21,7 +21,7 @@ func (a *api) setToken(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.send(http.StatusOK, say("the key opens the assistant and was put in its place").member("assistant").assistantOfAdmin(p))
+	x.send(http.StatusOK, say("Voiceflow accepted the key, and it was stored").member("assistant").assistantOfAdmin(p))
 	return nil
 }
 
@@ -43,7 +43,7 @@ func (a *api) checkProject(x *exchange) error {
 			slots[i] = string(slot)
 		}
 		message = "Voiceflow gave no usable answer about the " + strings.Join(slots, " and the ") +
-			" key; what is known of it has not changed"
+			" key; the status has not changed"
 	}
 	x.send(http.StatusOK, say(message).member("assistant").assistantOfAdmin(checked.Project).keys(checked.Project))
 	return nil

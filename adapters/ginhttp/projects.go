@@ -89,7 +89,7 @@ func (a *api) grantProject(x *exchange) error {
 	if err := a.service.GrantProject(x.ctx(), x.call, string(in.User), string(in.Project), textsIfAny(in.Scopes)); err != nil {
 		return err
 	}
-	return x.ok("the user may use the assistant")
+	return x.ok("the assistant was granted")
 }
 
 func (a *api) revokeProject(x *exchange) error {
@@ -100,5 +100,5 @@ func (a *api) revokeProject(x *exchange) error {
 	if err := a.service.RevokeProject(x.ctx(), x.call, string(in.User), string(in.Project)); err != nil {
 		return err
 	}
-	return x.ok("the assistant is not granted to the user any more")
+	return x.ok("the grant was revoked")
 }

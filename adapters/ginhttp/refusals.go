@@ -39,7 +39,7 @@ func (a *api) recordRefusal(x *exchange) {
 	}
 	err := a.service.Refused(x.ctx(), x.call, x.route.action(), x.object(), failureOf(x.err).code)
 	if err != nil {
-		a.log.LogAttrs(x.ctx(), slog.LevelWarn, "a refusal is not in the audit yet",
+		a.log.LogAttrs(x.ctx(), slog.LevelWarn, "a refusal could not be written to the audit yet",
 			slog.String("request_id", x.call.RequestID), slog.String("err", err.Error()))
 	}
 }

@@ -108,9 +108,9 @@ var (
 	}}
 )
 
-var errNotForwarded = &domain.Error{Kind: domain.NotFound, Public: "Flowlatch forwards no such call"}
+var errNotForwarded = &domain.Error{Kind: domain.NotFound, Public: "Flowlatch does not forward this call"}
 
-var errMethod = &domain.Error{Kind: methodNotAllowed, Public: "this path does not take this method"}
+var errMethod = &domain.Error{Kind: methodNotAllowed, Public: "this path does not accept this method"}
 
 // preflight is the OPTIONS route beside rt. What is a preflight of a trusted origin has
 // its answer before the route; anything else is a wrong method.

@@ -31,7 +31,7 @@ func (a *api) deleteUserSessions(x *exchange) error {
 	if domain.UserID(in.User) == x.call.Caller.ID && x.call.Caller.Token == "" {
 		a.forget(x)
 	}
-	return x.ok("the user's sessions were ended; access tokens stay")
+	return x.ok("the sessions of the user were ended; access tokens stay")
 }
 
 // forget makes the browser forget the sessions of who calls, which have ended.

@@ -64,7 +64,7 @@ func (a *api) changePassword(x *exchange) error {
 	if err := a.service.ChangePassword(x.ctx(), x.call, in.Current, in.Next); err != nil {
 		return err
 	}
-	return x.ok("the password was changed and your other sessions were ended")
+	return x.ok("the password was changed, and your other sessions were ended")
 }
 
 func (a *api) createUser(x *exchange) error {

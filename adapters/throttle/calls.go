@@ -23,8 +23,8 @@ type Calls struct {
 	actors *simplelru.LRU[domain.Actor, *meter]
 }
 
-// NewCalls returns Calls of which none was made yet, that lets each actor make so many a
-// minute; 0 is no limit.
+// NewCalls returns Calls that let each actor make perMinute calls a minute. Zero or less means
+// no limit.
 func NewCalls(now ports.Clock, perMinute int) *Calls {
 	if perMinute <= 0 {
 		return &Calls{}
@@ -33,15 +33,16 @@ func NewCalls(now ports.Clock, perMinute int) *Calls {
 	return &Calls{now: now, limit: perMinute, rate: perMinuteOf(perMinute), actors: actors}
 }
 
-// Take books the call. Remaining and Reset are exact, and RetryAfter is in whole seconds,
-// rounded up. It takes a look-up in a map, and no memory for who has called before.
+// Take counts the call. Remaining and Reset are exact. Take allocates nothing for an actor
+// that it knows. Returns TooManyRequests if the actor has reached the limit; RetryAfter is in
+// whole seconds, rounded up.
 func (c *Calls) Take(who domain.Actor) (domain.Rate, error) {
 	if c.limit == 0 {
 		return domain.Rate{}, nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.now() // under the lock, so that it never goes back from one call to the next
+	now := c.now() // under the lock, so that time never goes back between two calls
 	m, known := c.actors.Get(who)
 	if wait := m.wait(now, c.rate); wait > 0 {
 		return domain.Rate{}, &domain.Error{
@@ -51,14 +52,14 @@ func (c *Calls) Take(who domain.Actor) (domain.Rate, error) {
 	}
 	if !known {
 		m = &meter{}
-		// A name may be a small part of a large text, which would be held along with it.
+		// An actor may be part of a large text, which the meter would keep in memory.
 		c.actors.Add(domain.Actor(strings.Clone(string(who))), m)
 	}
 	m.add(now, c.rate)
 	return c.left(m, now), nil
 }
 
-// left is what m leaves of the rate, right after something was found or put in it.
+// left returns the rest of the rate. m must hold at least one call that has not drained.
 func (c *Calls) left(m *meter, now time.Time) domain.Rate {
 	reset := m.empty.Sub(now)
 	return domain.Rate{Limit: c.limit, Remaining: int(max(0, c.rate.all-reset) / c.rate.one), Reset: reset}

@@ -1,27 +1,30 @@
-// Package throttle is the ports.Attempts and the ports.CallRates of one process: it counts
-// failures, and calls, in a bounded number of meters and keeps nothing when the process
-// ends.
+// Package throttle implements ports.Attempts and ports.CallRates in memory, for one process.
 //
-// A meter is a bucket that leaks: a failure or a call fills it by one part of the limit,
-// and it drains evenly, so that a full one is empty after a minute. golang.org/x/time/rate
-// has no way to take back an attempt that was booked earlier and turned out to be good, so
-// the few lines are here.
+// It counts failed attempts and calls in meters. The number of meters is bounded. The counts
+// are lost when the process ends.
 //
-// # What a flood can push out
+// A meter is a leaking bucket. Each failure or call fills it by one part of the limit, and
+// it drains evenly: a full meter is empty after a minute. golang.org/x/time/rate can't take
+// back an attempt that was counted earlier and then succeeded, so it is not used.
 //
-// Of failures there are maxMeters meters for addresses and as many for names from
-// addresses, at most 9 MB together; where more are needed, the one that was used least
-// recently goes, and with it the failures on it. A name never pushes out an address. To
-// lose the failures of its own address an attacker has to come from maxMeters others, each
-// of which may fail as often as that one: it gains less than it has. To lose those on one
-// name it has to fail with as many other names, of which an address gets
-// Options.PerAddress a minute. Refused attempts make no meters, and keep those that refuse
-// them. And maxMeters is more than the passwords that can be hashed in the minute that a
-// meter remembers.
+// # What a flood can displace
 //
-// Of calls there are maxMeters meters, at most 4 MB. Whoever is pushed out starts anew,
-// which takes calls of maxMeters other users and access tokens within a minute: each of
-// them is known by then, since a call is booked once it is known whose it is.
+// There are maxMeters meters for the failures of addresses, and maxMeters for the failures
+// on a name from an address. Together they take at most 9 MB. If all are in use, the one
+// that was used least recently is dropped, with its failures. The two kinds never displace
+// each other.
+//
+//   - To drop the failures of its own address, an attacker needs maxMeters other addresses.
+//     Each of those may fail as often as the first, so the attacker gains nothing.
+//   - To drop the failures on a name, an attacker has to fail with maxMeters other names. One
+//     address can try Options.PerAddress of them a minute.
+//   - A rejected attempt creates no meter, and renews the meters that rejected it.
+//   - maxMeters is more than the passwords that can be hashed in a minute, which is as long
+//     as a meter remembers.
+//
+// There are maxMeters meters for calls, at most 4 MB. To displace one, maxMeters other users
+// and access tokens have to call within a minute. A call is counted only once its caller is
+// known.
 package throttle
 
 import (
@@ -38,11 +41,11 @@ import (
 
 var _ ports.Attempts = (*Attempts)(nil)
 
-// maxMeters is how many addresses, how many names from addresses, and how many of those
-// who call are remembered.
+// maxMeters is the number of addresses, of names from an address, and of callers that are
+// remembered.
 const maxMeters = 1 << 14
 
-// Options are the limits. The zero value of each is its default.
+// Options set the limits. A zero field has its default.
 type Options struct {
 	PerName    int // failures a minute for a user name from an address; 10 by default
 	PerAddress int // failures a minute for an address; 100 by default
@@ -64,7 +67,7 @@ type key struct {
 	address netip.Addr
 }
 
-// New returns Attempts without any failures.
+// New returns Attempts without failures.
 func New(now ports.Clock, o Options) *Attempts {
 	if o.PerName <= 0 {
 		o.PerName = 10
@@ -72,7 +75,7 @@ func New(now ports.Clock, o Options) *Attempts {
 	if o.PerAddress <= 0 {
 		o.PerAddress = 100
 	}
-	// An LRU is refused for a size below one only.
+	// NewLRU fails only for a size below one.
 	names, _ := simplelru.NewLRU[key, *meter](maxMeters, nil)
 	addresses, _ := simplelru.NewLRU[netip.Addr, *meter](maxMeters, nil)
 	return &Attempts{
@@ -81,9 +84,10 @@ func New(now ports.Clock, o Options) *Attempts {
 	}
 }
 
-// Begin books the attempt before it is made, so that guesses made at the same time
-// can't slip by each other. RetryAfter is in whole seconds, rounded up. Texts that are
-// no IP address count as one address.
+// Begin counts the attempt before it is made, so that concurrent guesses can't pass the
+// limit together. Calling succeeded takes the attempt back. All texts that are not an IP
+// address count as one address. Returns TooManyRequests if the name from this address, or the
+// address, has reached its limit; RetryAfter is in whole seconds, rounded up.
 func (a *Attempts) Begin(name domain.Username, address string) (succeeded func(), err error) {
 	from := domain.NetworkOf(address)
 	now := a.now()
@@ -103,7 +107,7 @@ func (a *Attempts) Begin(name domain.Username, address string) (succeeded func()
 	}
 	if !knownName {
 		byName = &meter{}
-		// A name may be a small part of a large text, which would be held along with it.
+		// A name may be part of a large text, which the meter would keep in memory.
 		a.names.Add(key{domain.Username(strings.Clone(string(name))), from}, byName)
 	}
 	takeBackAddress := byAddress.book(now, a.ofAddress)
@@ -117,26 +121,27 @@ func (a *Attempts) Begin(name domain.Username, address string) (succeeded func()
 	}), nil
 }
 
-// wholeSeconds is wait rounded up to whole seconds.
+// wholeSeconds returns wait, rounded up to whole seconds.
 func wholeSeconds(wait time.Duration) time.Duration {
 	return (wait + time.Second - 1).Truncate(time.Second)
 }
 
-// rate is what a meter lets through: of things that drain in one, as many as drain in all.
+// rate is the capacity of a meter: things that each drain in the time one, and together in
+// the time all.
 type rate struct{ one, all time.Duration }
 
-// perMinuteOf is the rate of n a minute. Its all is n times its one to the nanosecond, so
-// that n fit in and not one more, however the minute divides.
+// perMinuteOf returns the rate of n a minute. all is exactly n times one, so that n fit in,
+// and no more, even if n does not divide a minute.
 func perMinuteOf(n int) rate {
 	one := max(time.Minute/time.Duration(n), 1)
 	return rate{one: one, all: one * time.Duration(n)}
 }
 
-// meter measures failures or calls as the time at which they will have drained. Each adds
-// its own time to drain to it. The nil meter is empty.
+// meter holds the time at which its failures or calls will have drained. Each one moves that
+// time by rate.one. The nil meter is empty.
 type meter struct{ empty time.Time }
 
-// wait is how long it takes until one more fits in.
+// wait returns the time until one more fits in. It is zero or less if one fits in now.
 func (m *meter) wait(now time.Time, r rate) time.Duration {
 	if m == nil {
 		return 0
@@ -144,7 +149,7 @@ func (m *meter) wait(now time.Time, r rate) time.Duration {
 	return m.empty.Sub(now) + r.one - r.all
 }
 
-// add adds one.
+// add counts one.
 func (m *meter) add(now time.Time, r rate) {
 	if m.empty.Before(now) {
 		m.empty = now
@@ -152,7 +157,7 @@ func (m *meter) add(now time.Time, r rate) {
 	m.empty = m.empty.Add(r.one)
 }
 
-// book adds one and returns what takes back as much of it as has not drained.
+// book counts one. The function that it returns takes back the part that has not drained.
 func (m *meter) book(now time.Time, r rate) (takeBack func(now time.Time)) {
 	m.add(now, r)
 	booked := m.empty

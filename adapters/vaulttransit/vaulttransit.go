@@ -1,7 +1,10 @@
-// Package vaulttransit is a tink.AEAD whose key never leaves HashiCorp Vault or OpenBao: it
-// encrypts and decrypts with their transit engine, over the plain HTTP API
-// (https://developer.hashicorp.com/vault/api-docs/secret/transit,
-// https://openbao.org/api-docs/secret/transit). A keyset can be wrapped with it.
+// Package vaulttransit implements a tink.AEAD whose key never leaves HashiCorp Vault or
+// OpenBao. It encrypts and decrypts with their transit engine, over the HTTP API. It is
+// made to wrap a keyset.
+//
+// The API is documented at
+// https://developer.hashicorp.com/vault/api-docs/secret/transit and
+// https://openbao.org/api-docs/secret/transit.
 package vaulttransit
 
 import (
@@ -30,63 +33,63 @@ import (
 var _ tink.AEAD = (*AEAD)(nil)
 
 const (
-	// DefaultTimeout is how long one call may take.
+	// DefaultTimeout bounds one call if Options names no timeout.
 	DefaultTimeout = 5 * time.Second
 
-	// maxAnswer is far more than a wrapped keyset takes, in bytes.
+	// maxAnswer bounds a response, in bytes. A wrapped keyset is far smaller.
 	maxAnswer = 512 << 10
 	maxHeader = 64 << 10
 )
 
-// Options say which key an [AEAD] uses, and how. URL and Token must be given.
+// Options configure an [AEAD]. URL and Token are required.
 type Options struct {
-	// URL is vault-transit://host:port/mount/key, where the mount may have several parts,
-	// or vault-transit+http://… for plain HTTP to this machine. In ?namespace=… it may
-	// name a namespace of Vault Enterprise, HCP or OpenBao.
+	// URL names the key: vault-transit://host:port/mount/key. The mount may have several
+	// parts. Plain HTTP, for this machine only, is vault-transit+http://…. The query
+	// ?namespace=… names a namespace of Vault Enterprise, HCP or OpenBao.
 	URL string
 	// Token is sent in the header X-Vault-Token. It needs the capability update on the
 	// paths mount/encrypt/key and mount/decrypt/key.
 	Token domain.Secret
-	// Timeout bounds one call; DefaultTimeout when zero.
+	// Timeout bounds one call. Zero means DefaultTimeout.
 	Timeout time.Duration
-	// RootCAs are the authorities that may vouch for the host; the system's when nil.
+	// RootCAs are the certificate authorities to trust. Nil means the system's.
 	RootCAs *x509.CertPool
 }
 
-// AEAD is a tink.AEAD on one key of a transit engine, which must be for authenticated
-// encryption, such as aes256-gcm96, and not derived. What it encrypts is the engine's
-// ciphertext, vault:v1:…. It is safe for concurrent use. A call is one request to the host
-// of the URL, in bounded time; no redirect is followed.
+// AEAD is a tink.AEAD that uses one key of a transit engine. The key must be for
+// authenticated encryption, such as aes256-gcm96, and must not be derived. The ciphertext
+// is the engine's, vault:v1:…. Each call is one request to the host of the URL. The AEAD
+// follows no redirect. It is safe for concurrent use.
 //
-// Every error is a *domain.Error that holds neither the token nor what was answered:
-// Corrupt for what was encrypted with another key and for a key that is not there or of
-// no use, Unavailable for all else.
+// Every error is a *domain.Error that holds neither the token nor a part of the response.
+// It is Corrupt if another key made the ciphertext, or if the key does not exist or can't
+// encrypt. It is Unavailable otherwise.
 type AEAD struct {
 	target target
 	token  domain.Secret
 	http   *http.Client
 }
 
-// target is what the URL says.
+// target is a parsed URL.
 type target struct {
-	base      *url.URL // up to the mount
+	base      *url.URL // ends with the mount
 	key       string
 	namespace string
 	host      string
 }
 
-// New makes an AEAD and does no I/O. It is domain.Invalid for a URL that is none of ours,
-// a token that is empty or can't stand in a header, and a timeout below zero.
+// New returns an AEAD. It does no I/O. Returns Invalid if CheckURL rejects the URL, if the
+// token is empty or can't be sent in a header, and if the timeout is negative.
 func New(o Options) (*AEAD, error) {
 	at, err := parseURL(o.URL)
 	if err != nil {
 		return nil, err
 	}
-	if o.Token.IsZero() || strings.ContainsFunc(o.Token.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, invalid("the token for Vault is empty, or has what no token has")
+	if o.Token.IsZero() || strings.ContainsFunc(o.Token.Reveal(), notVisible) {
+		return nil, invalid("the token for Vault is empty, or has a character that no token has")
 	}
 	if o.Timeout < 0 {
-		return nil, invalid("the timeout for Vault is below zero")
+		return nil, invalid("the timeout for Vault is negative")
 	}
 	return &AEAD{target: at, token: o.Token, http: &http.Client{
 		Timeout: cmp.Or(o.Timeout, DefaultTimeout),
@@ -106,7 +109,10 @@ func New(o Options) (*AEAD, error) {
 	}}, nil
 }
 
-// CheckURL is domain.Invalid for a URL that New would refuse.
+// errURL rejects a URL that does not have the form of a key.
+var errURL = invalid("the URL of a key in Vault must be vault-transit://host:port/mount/key")
+
+// CheckURL returns Invalid if New would reject the URL.
 func CheckURL(text string) error {
 	_, err := parseURL(text)
 	return err
@@ -115,47 +121,64 @@ func CheckURL(text string) error {
 func parseURL(text string) (target, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
-		return target{}, invalid("a key in Vault is vault-transit://host:port/mount/key")
+		return target{}, errURL
 	}
-	at := target{base: &url.URL{Scheme: "https", Host: u.Host}, host: u.Host}
-	switch {
-	case u.Scheme == "vault-transit+http" && isLoopback(u.Hostname()):
-		at.base.Scheme = "http"
-	case u.Scheme == "vault-transit+http":
-		return target{}, invalid("plain HTTP to Vault is for this machine only; use vault-transit://")
-	case u.Scheme != "vault-transit":
-		return target{}, invalid("a key in Vault is vault-transit://host:port/mount/key")
+	scheme, err := httpScheme(u)
+	if err != nil {
+		return target{}, err
 	}
-	if at.namespace, err = parseNamespace(u.RawQuery); err != nil {
+	namespace, err := parseNamespace(u.RawQuery)
+	if err != nil {
 		return target{}, err
 	}
 	parts := strings.Split(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
-	if len(parts) < 2 || slices.ContainsFunc(parts, func(part string) bool { return strings.Trim(part, ".") == "" || strings.Contains(part, "%") }) {
-		return target{}, invalid("a key in Vault is vault-transit://host:port/mount/key")
+	if len(parts) < 2 || slices.ContainsFunc(parts, notPlain) {
+		return target{}, errURL
 	}
-	at.base = at.base.JoinPath("v1").JoinPath(parts[:len(parts)-1]...)
-	at.key = parts[len(parts)-1]
-	return at, nil
+	mount, key := parts[:len(parts)-1], parts[len(parts)-1]
+	base := (&url.URL{Scheme: scheme, Host: u.Host}).JoinPath("v1").JoinPath(mount...)
+	return target{base: base, key: key, namespace: namespace, host: u.Host}, nil
 }
 
-// parseNamespace returns the namespace that the query names, "" for none.
-func parseNamespace(raw string) (string, error) {
-	query, err := url.ParseQuery(raw)
-	namespace := query.Get("namespace")
-	delete(query, "namespace")
-	if err != nil || len(query) > 0 || strings.ContainsFunc(namespace, func(r rune) bool { return r <= ' ' || r > '~' }) {
+// httpScheme returns the scheme of the requests. Plain HTTP is for this machine only.
+func httpScheme(u *url.URL) (string, error) {
+	switch {
+	case u.Scheme == "vault-transit":
+		return "https", nil
+	case u.Scheme != "vault-transit+http":
+		return "", errURL
+	case !isLoopback(u.Hostname()):
+		return "", invalid("plain HTTP to Vault is for this machine only; use vault-transit://")
+	}
+	return "http", nil
+}
+
+// parseNamespace reads the query, which may hold the namespace and nothing else.
+func parseNamespace(query string) (string, error) {
+	values, err := url.ParseQuery(query)
+	namespace := values.Get("namespace")
+	delete(values, "namespace")
+	if err != nil || len(values) > 0 || strings.ContainsFunc(namespace, notVisible) {
 		return "", invalid("the URL of a key in Vault may have ?namespace=… and nothing else")
 	}
 	return namespace, nil
 }
 
-// isLoopback says whether host is this machine and nothing else.
+// notPlain reports whether a part of the path is empty, consists of dots, or is escaped.
+func notPlain(part string) bool {
+	return strings.Trim(part, ".") == "" || strings.Contains(part, "%")
+}
+
+// notVisible reports whether r is not a visible ASCII character.
+func notVisible(r rune) bool { return r <= ' ' || r > '~' }
+
+// isLoopback reports whether host is certain to be this machine.
 func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
-// Encrypt encrypts plain, bound to associated, with the newest version of the key.
+// Encrypt encrypts plain with the newest version of the key, bound to associated.
 func (a *AEAD) Encrypt(plain, associated []byte) ([]byte, error) {
 	data, err := a.call("encrypt", map[string]string{
 		"plaintext":       base64.StdEncoding.EncodeToString(plain),
@@ -165,15 +188,15 @@ func (a *AEAD) Encrypt(plain, associated []byte) ([]byte, error) {
 		return nil, err
 	}
 	if !strings.HasPrefix(data.Ciphertext, "vault:") {
-		return nil, a.unavailable("gave an answer that is none of Vault's", nil)
+		return nil, a.unavailable("gave a response that is not Vault's", nil)
 	}
 	return []byte(data.Ciphertext), nil
 }
 
-// Decrypt reverses Encrypt, whichever version of the key encrypted it.
+// Decrypt reverses Encrypt, for every version of the key.
 func (a *AEAD) Decrypt(ciphertext, associated []byte) ([]byte, error) {
 	if !bytes.HasPrefix(ciphertext, []byte("vault:")) {
-		return nil, &domain.Error{Kind: domain.Corrupt, Public: "it was not encrypted by Vault"}
+		return nil, &domain.Error{Kind: domain.Corrupt, Public: "this was not encrypted by Vault"}
 	}
 	data, err := a.call("decrypt", map[string]string{
 		"ciphertext":      string(ciphertext),
@@ -184,32 +207,31 @@ func (a *AEAD) Decrypt(ciphertext, associated []byte) ([]byte, error) {
 	}
 	plain, err := base64.StdEncoding.DecodeString(data.Plaintext)
 	if err != nil || data.Plaintext == "" {
-		return nil, a.unavailable("gave an answer that is none of Vault's", nil) // the cause may quote it
+		return nil, a.unavailable("gave a response that is not Vault's", nil) // the cause may quote the response
 	}
 	return plain, nil
 }
 
-// data is what an answer has in it.
+// data is the part of a response that is used.
 type data struct {
 	Ciphertext string `json:"ciphertext"`
 	Plaintext  string `json:"plaintext"`
 }
 
-// call makes one request. The statuses are those of
-// https://developer.hashicorp.com/vault/api-docs#http-status-codes.
+// call makes one request.
 func (a *AEAD) call(what string, with map[string]string) (data, error) {
 	body, err := json.Marshal(with)
 	if err != nil {
 		return data{}, a.unavailable("was not asked", err)
 	}
-	// The client's timeout bounds it: a tink.AEAD has no context.
+	// A tink.AEAD has no context. The timeout of the client bounds the request.
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, a.target.base.JoinPath(what, a.target.key).String(), bytes.NewReader(body))
 	if err != nil {
 		return data{}, a.unavailable("was not asked", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "flowlatch")
-	req.Header.Set("X-Vault-Request", "true") // a proxy of Vault's may want it
+	req.Header.Set("X-Vault-Request", "true") // a proxy of Vault may require it
 	req.Header.Set("X-Vault-Token", a.token.Reveal())
 	if a.target.namespace != "" {
 		req.Header.Set("X-Vault-Namespace", a.target.namespace)
@@ -224,32 +246,33 @@ func (a *AEAD) call(what string, with map[string]string) (data, error) {
 	}
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return data{}, a.unavailable("broke its answer off", withoutURL(err))
+		return data{}, a.unavailable("broke off its response", withoutURL(err))
 	}
 	var decoded struct {
 		Data data `json:"data"`
 	}
 	if len(answer) > maxAnswer || json.Unmarshal(answer, &decoded) != nil {
-		return data{}, a.unavailable("gave an answer that is none of Vault's", nil)
+		return data{}, a.unavailable("gave a response that is not Vault's", nil)
 	}
 	return decoded.Data, nil
 }
 
-// refused is what a status says that is no success.
+// refused returns the error for a status other than 200, by
+// https://developer.hashicorp.com/vault/api-docs#http-status-codes.
 func (a *AEAD) refused(status int) error {
 	switch {
 	case status == http.StatusBadRequest:
-		return a.corrupt("refuses, as it does what another key has encrypted, and a key that is not there or can't encrypt (status 400)")
+		return a.corrupt("rejected the request: another key made the ciphertext, or the key does not exist or can't encrypt (status 400)")
 	case status == http.StatusNotFound:
-		return a.corrupt("has nothing there; mount or namespace may be others (status 404)")
+		return a.corrupt("has nothing at this path; check mount and namespace (status 404)")
 	case status == http.StatusForbidden:
-		return a.unavailable("does not let the token use the key; it may be wrong or over (status 403)", nil)
+		return a.unavailable("does not let the token use the key; the token may be wrong or expired (status 403)", nil)
 	case status == http.StatusServiceUnavailable:
 		return a.unavailable("is sealed or down (status 503)", nil)
 	case status >= 300 && status < 400:
-		return a.unavailable(fmt.Sprintf("points elsewhere, which is not followed (status %d)", status), nil)
+		return a.unavailable(fmt.Sprintf("answered with a redirect, which is not followed (status %d)", status), nil)
 	}
-	return a.unavailable(fmt.Sprintf("does not do it (status %d)", status), nil)
+	return a.unavailable(fmt.Sprintf("failed (status %d)", status), nil)
 }
 
 func (a *AEAD) corrupt(what string) error {
@@ -260,7 +283,7 @@ func (a *AEAD) unavailable(what string, cause error) error {
 	return &domain.Error{Kind: domain.Unavailable, Public: "Vault at " + a.target.host + " " + what, Cause: cause}
 }
 
-// withoutURL leaves what went wrong: the sentence says where.
+// withoutURL returns the cause alone: the message already names the host.
 func withoutURL(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err

@@ -118,17 +118,17 @@ func TestAnswersThatAreNone(t *testing.T) {
 		{"no content", status(204), "status 204"},
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere.URL+r.URL.Path, http.StatusTemporaryRedirect)
-		}, "points elsewhere, which is not followed (status 307)"},
-		{"garbage", says("<html>body " + token), "none of Vault's"},
-		{"nothing", says(""), "none of Vault's"},
-		{"an empty object", says("{}"), "none of Vault's"},
-		{"other data", says(`{"data":{"ciphertext":"body","plaintext":"%%%"}}`), "none of Vault's"},
-		{"data of another type", says(`{"data":["body"]}`), "none of Vault's"},
-		{"a huge answer", says(`{"data":{"ciphertext":"vault:v1:x","plaintext":"eA=="},"more":"` + strings.Repeat("x", 1<<20) + `"}`), "none of Vault's"},
+		}, "redirect, which is not followed (status 307)"},
+		{"garbage", says("<html>body " + token), "not Vault's"},
+		{"nothing", says(""), "not Vault's"},
+		{"an empty object", says("{}"), "not Vault's"},
+		{"other data", says(`{"data":{"ciphertext":"body","plaintext":"%%%"}}`), "not Vault's"},
+		{"data of another type", says(`{"data":["body"]}`), "not Vault's"},
+		{"a huge answer", says(`{"data":{"ciphertext":"vault:v1:x","plaintext":"eA=="},"more":"` + strings.Repeat("x", 1<<20) + `"}`), "not Vault's"},
 		{"a broken answer", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = io.WriteString(w, `{"data":`)
-		}, "broke its answer off"},
+		}, "broke off its response"},
 		{"no answer", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "does not answer"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

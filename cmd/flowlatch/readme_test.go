@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,11 +17,18 @@ import (
 	"github.com/flowlatch/flowlatch/internal/config"
 )
 
-var update = flag.Bool("update", false, "write the tables into README.md")
+var update = flag.Bool("update", false, "write the tables into the pages in docs")
 
-const readme = "../../README.md"
+// The pages that tests read.
+const (
+	readme            = "../../README.md"
+	architecture      = "../../ARCHITECTURE.md"
+	configurationPage = "../../docs/configuration.md"
+	endpointsPage     = "../../docs/endpoints.md"
+	operationsPage    = "../../docs/operations.md"
+)
 
-// settingsTable is the table of settings in Markdown.
+// settingsTable returns the table of settings in Markdown.
 func settingsTable() string {
 	var b strings.Builder
 	b.WriteString("| variable | flag | default | meaning |\n|---|---|---|---|\n")
@@ -39,7 +48,7 @@ func settingsTable() string {
 	return b.String()
 }
 
-// endpointsTable is the allow-list in Markdown.
+// endpointsTable returns the allow-list in Markdown.
 func endpointsTable() string {
 	var b strings.Builder
 	b.WriteString("| scope | service | call | what it is |\n|---|---|---|---|\n")
@@ -50,49 +59,112 @@ func endpointsTable() string {
 		}
 		_, _ = fmt.Fprintf(&b, "| `%s` | `%s` | `%s %s` | %s |\n", e.Scope, e.Service, e.Method, e.Path, does)
 	}
-	b.WriteString("\n\\* No source tells for sure that a project key opens this at Voiceflow.\n")
+	b.WriteString("\n\\* No source says for certain that a project key opens this call at Voiceflow.\n")
 	return b.String()
 }
 
-// TestReadmeShowsTheTables compares the tables in README.md, each between two comments,
-// with the program's. With -update it writes them there.
-func TestReadmeShowsTheTables(t *testing.T) {
-	for name, table := range map[string]string{"settings": settingsTable(), "endpoints": endpointsTable()} {
-		content, err := os.ReadFile(readme)
-		if err != nil {
-			t.Fatal(err)
-		}
-		begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->\n"
-		before, rest, begins := strings.Cut(string(content), begin)
-		if !begins {
-			t.Fatalf("README.md has no line %s", begin)
-		}
-		there, after, ends := strings.Cut(rest, end)
-		if !ends {
-			there, after = "", rest
-		}
-		if *update {
-			if err := os.WriteFile(readme, []byte(before+begin+table+end+after), 0o644); err != nil {
-				t.Fatal(err)
+// TestThePagesShowTheTables compares the tables in docs, each between two comments, with
+// the tables that the program makes. With -update it writes them into the pages.
+func TestThePagesShowTheTables(t *testing.T) {
+	for _, tc := range []struct{ page, name, table string }{
+		{configurationPage, "settings", settingsTable()},
+		{endpointsPage, "endpoints", endpointsTable()},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			content := read(t, tc.page)
+			begin, end := "<!-- "+tc.name+" -->\n", "<!-- /"+tc.name+" -->\n"
+			before, rest, begins := strings.Cut(content, begin)
+			if !begins {
+				t.Fatalf("%s has no line %s", tc.page, begin)
 			}
-		} else if there != table {
-			t.Errorf("the table of %s in README.md is not the program's; go test ./cmd/flowlatch -run TestReadme -update mends it. It should be:\n%s", name, table)
+			there, after, ends := strings.Cut(rest, end)
+			if !ends {
+				t.Fatalf("%s has no line %s", tc.page, end)
+			}
+			if *update {
+				if err := os.WriteFile(tc.page, []byte(before+begin+tc.table+end+after), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if there != tc.table {
+				t.Errorf("the table of %s in %s is out of date. Run: go test ./cmd/flowlatch -run TestThePages -update. It should be:\n%s", tc.name, tc.page, tc.table)
+			}
+		})
+	}
+}
+
+// TestThePagesStayShort holds the two pages that newcomers read first to 12 KiB.
+func TestThePagesStayShort(t *testing.T) {
+	for _, page := range []string{readme, architecture} {
+		if got := len(read(t, page)); got > 12<<10 {
+			t.Errorf("%s has %d bytes, want at most %d: move details to docs", page, got, 12<<10)
 		}
 	}
 }
 
-// TestThePagesNameCommandsThatAreThere parses every line of the pages that begins with the
-// program, or with variables for it, as the program would.
-func TestThePagesNameCommandsThatAreThere(t *testing.T) {
-	command := regexp.MustCompile(`^(?:[A-Z_]+=\S* )*(?:bin/)?flowlatch (.*?)(?:\s+[#|>].*)?$`)
-	word := regexp.MustCompile(`"[^"]*"|\S+`)
-	for page, least := range map[string]int{readme: 3, "../../docs/operations.md": 30} {
-		content, err := os.ReadFile(page)
+// TestTheLinksOfThePagesLead follows every link of a page to a file or a heading.
+func TestTheLinksOfThePagesLead(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^):]*)\)`)
+	punctuation := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	for _, page := range pages(t) {
+		for _, found := range link.FindAllStringSubmatch(read(t, page), -1) {
+			file, heading, toHeading := strings.Cut(found[1], "#")
+			target := page
+			if file != "" {
+				target = filepath.Join(filepath.Dir(page), file)
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s: %v", page, found[1], err)
+				continue
+			}
+			if !toHeading {
+				continue
+			}
+			isIt := func(line string) bool {
+				title, is := strings.CutPrefix(strings.TrimLeft(line, "#"), " ")
+				slug := strings.ReplaceAll(punctuation.ReplaceAllString(strings.ToLower(title), ""), " ", "-")
+				return is && strings.HasPrefix(line, "#") && slug == heading
+			}
+			if !slices.ContainsFunc(strings.Split(read(t, target), "\n"), isIt) {
+				t.Errorf("%s links to %s, and %s has no such heading", page, found[1], target)
+			}
+		}
+	}
+}
+
+// pages lists every page of the project.
+func pages(t *testing.T) []string {
+	t.Helper()
+	var all []string
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/*/*.md"} {
+		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
+		all = append(all, found...)
+	}
+	if len(all) < 5 {
+		t.Fatalf("got the pages %q, want more: the test is blind", all)
+	}
+	return all
+}
+
+func read(t *testing.T, page string) string {
+	t.Helper()
+	content, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// TestThePagesNameCommandsThatAreThere parses commands of the pages as the program does.
+// A command is a line that begins with the program, or with variables for it.
+func TestThePagesNameCommandsThatAreThere(t *testing.T) {
+	command := regexp.MustCompile(`^(?:[A-Z_]+=\S* )*(?:bin/)?flowlatch (.*?)(?:\s+[#|>].*)?$`)
+	word := regexp.MustCompile(`"[^"]*"|\S+`)
+	for page, least := range map[string]int{readme: 3, operationsPage: 30} {
 		lines, code := 0, false
-		for line := range strings.Lines(string(content)) {
+		for line := range strings.Lines(read(t, page)) {
 			line = strings.TrimSpace(line)
 			if strings.HasPrefix(line, "```") {
 				code = line == "```sh"

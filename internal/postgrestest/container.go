@@ -18,12 +18,13 @@ import (
 
 const (
 	engineLimit = 10 * time.Second
-	// pullLimit keeps a registry that does not answer from holding up each package.
+	// pullLimit bounds the wait of each package for a registry that does not answer.
 	pullLimit  = time.Minute
 	startLimit = 2 * time.Minute
 )
 
-// image makes sure of a Docker engine, a watchdog and the image, and returns its name.
+// image returns the name of the image. It first finds a Docker engine, pulls the image, and
+// starts the watchdog. Returns errMissing if there is no engine or no image.
 var image = sync.OnceValues(func() (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
 	defer cancel()
@@ -51,10 +52,10 @@ var image = sync.OnceValues(func() (string, error) {
 	return name, nil
 })
 
-// findPublishedPorts tells testcontainers where the ports of containers appear if it
-// would guess wrong: where /.dockerenv exists it takes itself for a guest of the engine
-// and asks the default gateway, although an engine may run inside with us. One that
-// does has its bridge among our own network interfaces.
+// findPublishedPorts tells testcontainers where the ports of containers appear, if it would
+// guess wrong. If /.dockerenv exists, testcontainers assumes that the engine runs outside of
+// this container, and asks the default gateway. But the engine may run inside with us. Then
+// its bridge is one of our own network interfaces.
 func findPublishedPorts(ctx context.Context, engine client.APIClient) error {
 	const hostVariable = "TESTCONTAINERS_HOST_OVERRIDE"
 	if os.Getenv(hostVariable) != "" || !strings.HasPrefix(engine.DaemonHost(), "unix://") {
@@ -62,7 +63,7 @@ func findPublishedPorts(ctx context.Context, engine client.APIClient) error {
 	}
 	bridge, err := engine.NetworkInspect(ctx, "bridge", client.NetworkInspectOptions{})
 	if err != nil {
-		// Other engines than Docker's name it otherwise; they need no help either.
+		// Engines other than Docker have no network of this name. They need no help.
 		return nil
 	}
 	if _, err := net.InterfaceByName(bridge.Network.Options["com.docker.network.bridge.name"]); err != nil {
@@ -71,7 +72,8 @@ func findPublishedPorts(ctx context.Context, engine client.APIClient) error {
 	return os.Setenv(hostVariable, "localhost")
 }
 
-// pullUnlessHere pulls once. testcontainers would try again for as long as it may.
+// pullUnlessHere pulls the image if it is not here. It tries once; testcontainers would retry
+// until its time is over.
 func pullUnlessHere(engine client.APIClient, name string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), pullLimit)
 	defer cancel()
@@ -85,14 +87,15 @@ func pullUnlessHere(engine client.APIClient, name string) error {
 	return errors.Join(progress.Wait(ctx), progress.Close())
 }
 
-// startServer starts the one container of this test binary.
+// startServer starts the only container of this test binary and returns the URL of a database
+// on it.
 func startServer(image string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
 	c, err := postgres.Run(ctx, image,
-		// The port is open to the network that this machine is in.
+		// The network of this machine can reach the port.
 		postgres.WithPassword(rand.Text()),
-		// Parallel tests bring a pool each.
+		// Each parallel test has a pool.
 		testcontainers.WithCmdArgs("-c", "max_connections=300"),
 		postgres.BasicWaitStrategies(),
 	)

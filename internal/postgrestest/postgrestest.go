@@ -1,23 +1,21 @@
 // Package postgrestest gives tests a real Postgres.
 //
-// A package that uses it calls [Run] in its TestMain; a test then asks [DSN] for a
-// database of its own and, to take that database away for a while, puts it behind
-// [OpenProxy]. Where the Postgres comes from is for the environment to say:
+// A package that uses it calls [Run] in its TestMain. A test calls [DSN] for a database of
+// its own. [OpenProxy] stands in front of a database and simulates outages. The environment
+// says where Postgres comes from:
 //
-//   - FLOWLATCH_TEST_POSTGRES_DSN is the postgres:// URL of a server that runs
-//     already, with a role that may create databases.
-//   - Without it, each test binary that asks starts one container.
-//     FLOWLATCH_TEST_POSTGRES_IMAGE names its image; the default is [DefaultImage].
-//   - Without Docker, or without the image, the tests that need Postgres are skipped.
-//     With FLOWLATCH_TEST_POSTGRES=required they fail instead, and with
-//     FLOWLATCH_TEST_POSTGRES=off they are skipped without a look around.
+//   - FLOWLATCH_TEST_POSTGRES_DSN is the postgres:// URL of a running server, with a role
+//     that may create databases.
+//   - Without it, each test binary that needs Postgres starts one container.
+//     FLOWLATCH_TEST_POSTGRES_IMAGE names its image. The default is [DefaultImage].
+//   - Without Docker or the image, tests that need Postgres are skipped.
+//     FLOWLATCH_TEST_POSTGRES=required makes them fail. FLOWLATCH_TEST_POSTGRES=off skips
+//     them without looking for Docker.
 //
-// The script with-postgres, in this folder, runs a command with these variables set
-// as well as the machine allows. The script image/build makes an image where none can
-// be pulled.
+// The script with-postgres in this folder runs a command with these variables set as well as
+// the machine allows. The script image/build builds an image if none can be pulled.
 //
-// The server must be PostgreSQL 15 or newer with ICU, as Debian's and the official
-// images are.
+// The server must be PostgreSQL 15 or newer with ICU. Debian's and the official images are.
 package postgrestest
 
 import (
@@ -40,26 +38,25 @@ const (
 	dsnVariable   = "FLOWLATCH_TEST_POSTGRES_DSN"
 	imageVariable = "FLOWLATCH_TEST_POSTGRES_IMAGE"
 
-	// adminLimit bounds the making and the dropping of one database.
+	// adminLimit bounds the creation and the removal of one database.
 	adminLimit = 30 * time.Second
 )
 
-// DefaultImage is the image of the container unless FLOWLATCH_TEST_POSTGRES_IMAGE
-// names another.
+// DefaultImage is the image of the container if FLOWLATCH_TEST_POSTGRES_IMAGE is not set.
 const DefaultImage = "postgres:17-alpine"
 
-// errMissing marks the errors that mean "there is no Postgres here". Whatever else
-// goes wrong is a failure, never a skip.
+// errMissing marks errors that mean "there is no Postgres here". Any other error is a failure,
+// never a skip.
 var errMissing = errors.New("no Postgres")
 
-// DSN returns the postgres:// URL of a new, empty database that belongs to t alone. It
-// is dropped when t ends, also under connections that are still open.
+// DSN returns the postgres:// URL of a new, empty database for t alone. The database is
+// dropped when t ends, even if connections are still open.
 //
-// The database holds UTF-8 and sorts by the rules of English, not by bytes: a query
-// whose order matters and that names no collation shows itself.
+// The database holds UTF-8 and sorts by the rules of English, not by bytes. So a test notices
+// a query that needs an order by bytes and names no collation.
 //
-// Without a Postgres, t is skipped or fails as the package comment says. A server that
-// is there and does not work is always a failure. DSN is safe for concurrent use.
+// Without a Postgres, t is skipped or fails, as the package comment says. A server that does
+// not work is always a failure. DSN is safe for concurrent use.
 func DSN(t testing.TB) string {
 	t.Helper()
 	server := demand(t, server, true)
@@ -68,8 +65,8 @@ func DSN(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// template0, because a CREATE DATABASE fails while anybody is connected to its
-	// template, and nobody can be connected to that one.
+	// CREATE DATABASE fails while somebody is connected to its template. Nobody can be
+	// connected to template0.
 	err = administer(server, "CREATE DATABASE "+name+
 		" TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
 	if err != nil {
@@ -83,20 +80,21 @@ func DSN(t testing.TB) string {
 	return dsn
 }
 
-// Image returns the name of the Postgres image for a test that starts containers of its
-// own. By then the image is here, testcontainers-go is set up for this machine, and
-// whatever it starts in this process is removed when the process ends, however it ends.
+// Image returns the name of the Postgres image, for a test that starts containers of its
+// own. When it returns, the image is here and testcontainers-go is set up for this machine.
+// Everything that testcontainers-go starts in this process is removed when the process ends,
+// even if it is killed.
 //
-// Without Docker or the image, t is skipped or fails as the package comment says. It is
-// always a skip where FLOWLATCH_TEST_POSTGRES_DSN is set, since Postgres itself is
-// tested then. Image is safe for concurrent use.
+// Without Docker or the image, t is skipped or fails, as the package comment says. If
+// FLOWLATCH_TEST_POSTGRES_DSN is set, t is skipped and never fails: other tests then use that
+// server. Image is safe for concurrent use.
 func Image(t testing.TB) string {
 	t.Helper()
 	return demand(t, image, os.Getenv(dsnVariable) == "")
 }
 
-// demand returns what get returns, or ends t by the one rule for a missing Postgres.
-// If it may not be required, "required" is no reason to fail.
+// demand returns the result of get, or ends t. It holds the one rule for a missing Postgres:
+// t is skipped, or fails if Postgres is required and mayRequire is set.
 func demand(t testing.TB, get func() (string, error), mayRequire bool) string {
 	t.Helper()
 	if !ran {
@@ -122,7 +120,7 @@ func demand(t testing.TB, get func() (string, error), mayRequire bool) string {
 	return got
 }
 
-// server returns the URL of a database on the server that holds all the others.
+// server returns the URL of the first database on the server.
 var server = sync.OnceValues(func() (string, error) {
 	if dsn := os.Getenv(dsnVariable); dsn != "" {
 		return dsn, nil
@@ -134,7 +132,7 @@ var server = sync.OnceValues(func() (string, error) {
 	return startServer(image)
 })
 
-// administer runs one statement on the server, on a connection of its own.
+// administer runs one statement on the server, on a new connection.
 func administer(server, statement string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), adminLimit)
 	defer cancel()
@@ -146,8 +144,8 @@ func administer(server, statement string) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
-// withDatabase returns server with the database named name. The URL carries a password,
-// so an error does not repeat it.
+// withDatabase returns the URL server with another database. Its error never repeats the URL,
+// which holds a password.
 func withDatabase(server, name string) (string, error) {
 	u, err := url.Parse(server)
 	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {

@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Proxy stands between a test and its database and plays the outages. Its address
-// stays the same through all of them. It is safe for concurrent use.
+// Proxy stands between a test and its database and simulates outages. Its address never
+// changes. It is safe for concurrent use.
 type Proxy struct {
 	dsn             string
 	network, server string
@@ -25,9 +25,9 @@ type Proxy struct {
 	conns   map[net.Conn]bool
 }
 
-// OpenProxy returns a Proxy before the database at dsn, a postgres:// URL such as [DSN]
-// returns. It lets everything pass until told otherwise, and it is gone, with its
-// connections, when t ends. It fails t if dsn can't be read or it can't listen.
+// OpenProxy returns a Proxy for the database at dsn, a postgres:// URL as [DSN] returns. At
+// first everything passes. The proxy and its connections are closed when t ends. OpenProxy
+// fails t if dsn is invalid or if it can't listen.
 func OpenProxy(t testing.TB, dsn string) *Proxy {
 	t.Helper()
 	config, err := pgx.ParseConfig(dsn)
@@ -62,8 +62,8 @@ func OpenProxy(t testing.TB, dsn string) *Proxy {
 // DSN returns the URL of the database through the proxy.
 func (p *Proxy) DSN() string { return p.dsn }
 
-// Cut takes the database away as a crash does: connections break, what was on its way
-// is lost, and new connections are reset at once. Cutting twice is cutting once.
+// Cut simulates a crash: connections break, data on the way is lost, and new connections are
+// reset at once. A second Cut changes nothing.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,8 +74,8 @@ func (p *Proxy) Cut() {
 	p.resume()
 }
 
-// Stall takes the database away as a lost network does: connections stay, new ones are
-// accepted, and nothing comes through until Restore, or is lost at Cut.
+// Stall simulates a lost network: connections stay, new ones are accepted, and no data
+// passes. Restore delivers the data that Stall holds, and Cut drops it.
 func (p *Proxy) Stall() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -87,7 +87,7 @@ func (p *Proxy) Stall() {
 	}
 }
 
-// Restore brings the database back, for new connections and for those that Stall held.
+// Restore ends an outage, for new connections and for those that Stall holds.
 func (p *Proxy) Restore() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -95,7 +95,7 @@ func (p *Proxy) Restore() {
 	p.resume()
 }
 
-// resume lets bytes pass that Stall holds. The caller holds the lock.
+// resume delivers the bytes that Stall holds. The caller must hold the lock.
 func (p *Proxy) resume() {
 	select {
 	case <-p.resumed:
@@ -119,7 +119,7 @@ func (p *Proxy) accept() {
 func (p *Proxy) carry(client net.Conn) {
 	defer p.forget(client)
 	if !p.keep(client) {
-		// A listener that is closed instead would lose its port to somebody else.
+		// Closing the listener instead would give its port to another process.
 		if tcp, ok := client.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0)
 		}
@@ -143,7 +143,7 @@ func (p *Proxy) carry(client net.Conn) {
 	back.Wait()
 }
 
-// keep remembers conn for Cut, and reports whether there is no cut already.
+// keep remembers conn for Cut. It reports whether conn may be used: there is no cut now.
 func (p *Proxy) keep(conn net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -27,23 +27,23 @@ const (
 	removeLimit = time.Minute
 )
 
-// ran is whether Run was called. It is written before the first test starts.
+// ran reports whether Run was called. It is written before the first test starts.
 var ran bool
 
-// release ends the watchdog after its work and returns how that went. It is replaced
-// when a watchdog starts.
+// release lets the watchdog do its work, waits for it, and returns its error. It does nothing
+// until a watchdog starts.
 var release = func() error { return nil }
 
 // Run runs the tests of m and returns the exit code for TestMain:
 //
 //	func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 //
-// Containers and networks that testcontainers-go started in this process are removed
-// before Run returns. They are removed as well if the process panics, runs into the
-// time limit of go test, or is killed: a second process of the same binary waits for
-// the end of this one and then removes them. That takes the place of testcontainers'
-// own reaper, whose image can't be had everywhere; TESTCONTAINERS_RYUK_DISABLED=false
-// brings the reaper back beside it.
+// Run removes the containers and networks that testcontainers-go started in this process.
+// They are also removed if the process panics, exceeds the time limit of go test, or is
+// killed: a second process of the same binary, the watchdog, waits for the end of this one.
+//
+// The watchdog replaces the reaper of testcontainers, whose image is not available everywhere.
+// TESTCONTAINERS_RYUK_DISABLED=false runs the reaper too.
 func Run(m *testing.M) int {
 	log.SetDefault(log.NewNoopLogger())
 	if os.Getenv(watchdogVariable) != "" {
@@ -62,9 +62,9 @@ func Run(m *testing.M) int {
 	return code
 }
 
-// settle sets what testcontainers reads once, at its first use. The session is this
-// process alone: by default it is all the binaries of one go test, and the first to
-// end would take away the containers of the others.
+// settle sets the variables that testcontainers reads once, at its first use. Each process
+// gets a session of its own. By default all binaries of one go test share a session, and the
+// first to end would remove the containers of the others.
 func settle() error {
 	const ryukVariable = "TESTCONTAINERS_RYUK_DISABLED"
 	if os.Getenv(ryukVariable) == "" {
@@ -75,8 +75,8 @@ func settle() error {
 	return os.Setenv(sessionVariable, rand.Text())
 }
 
-// startWatchdog starts the process that outlives this one. The two share a pipe, whose
-// end the system closes for us, whatever this process dies of.
+// startWatchdog starts the process that outlives this one. The two share a pipe. When this
+// process ends, for whatever reason, the system closes its end of the pipe.
 func startWatchdog() error {
 	self, err := os.Executable()
 	if err != nil {
@@ -102,10 +102,10 @@ func startWatchdog() error {
 	return nil
 }
 
-// watch is the life of the watchdog.
+// watch runs the watchdog and returns its exit code.
 func watch() int {
-	// What ends the tests, such as Ctrl-C, reaches the watchdog too. And who would read
-	// its standard error may be dead.
+	// A signal that ends the tests, such as Ctrl-C, also reaches the watchdog. The reader of
+	// its standard error may be gone.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	ctx, cancel := context.WithTimeout(context.Background(), removeLimit)
@@ -117,8 +117,8 @@ func watch() int {
 	return 0
 }
 
-// removeSession removes the containers of a session with their volumes, then its
-// networks, which can't go before their containers.
+// removeSession removes the containers of a session with their volumes, and then its
+// networks. A network can't be removed before its containers.
 func removeSession(ctx context.Context, session string) error {
 	engine, err := testcontainers.NewDockerClientWithOpts(ctx)
 	if err != nil {

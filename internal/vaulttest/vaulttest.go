@@ -1,5 +1,5 @@
-// Package vaulttest is a stand-in for the transit engine of Vault or OpenBao that runs in
-// the process of a test.
+// Package vaulttest provides a stand-in for the transit engine of Vault or OpenBao. It
+// runs in the process of a test.
 package vaulttest
 
 import (
@@ -16,26 +16,27 @@ import (
 	"testing"
 )
 
-// Token is the token that it lets in.
+// Token is the only token that a Server accepts.
 const Token = "hvs.CAESIJ-token-of-a-test"
 
 const mount = "team/transit"
 
-// Server is a transit engine that is mounted at team/transit and has the keys "keyset" and
-// "other", for AES-256-GCM.
+// Server is a transit engine mounted at team/transit. It has the keys "keyset" and "other",
+// for AES-256-GCM.
 type Server struct {
 	*httptest.Server
-	// Instead answers in its place; nil lets it answer. It is set before the first request.
+	// Instead answers each request in place of the engine, unless it is nil. It must be set
+	// before the first request.
 	Instead func(w http.ResponseWriter, r *http.Request)
 
 	keys  map[string]cipher.AEAD
 	asked atomic.Int64
 }
 
-// Start starts one that speaks plain HTTP on loopback, until the test ends.
+// Start starts a Server for plain HTTP on loopback. It stops when the test ends.
 func Start(t *testing.T) *Server { t.Helper(); return start(t, httptest.NewServer) }
 
-// StartTLS starts one that speaks HTTPS, with the certificate of httptest.
+// StartTLS is Start for HTTPS, with the certificate of httptest.
 func StartTLS(t *testing.T) *Server { t.Helper(); return start(t, httptest.NewTLSServer) }
 
 func start(t *testing.T, on func(http.Handler) *httptest.Server) *Server {
@@ -57,66 +58,78 @@ func start(t *testing.T, on func(http.Handler) *httptest.Server) *Server {
 	return s
 }
 
-// Host is where it listens.
+// Host returns the host and port of the server.
 func (s *Server) Host() string { _, host, _ := strings.Cut(s.URL, "://"); return host }
 
-// Transit is the URL of a key of it that is started by Start.
+// Transit returns the URL of a key, for a server that Start started.
 func (s *Server) Transit(key string) string {
 	return "vault-transit+http://" + s.Host() + "/" + mount + "/" + key
 }
 
-// Asked is how many requests have come.
+// Asked returns the number of requests so far.
 func (s *Server) Asked() int64 { return s.asked.Load() }
 
-// ServeHTTP answers as
+// ServeHTTP answers like Vault, by
 // https://developer.hashicorp.com/vault/api-docs/secret/transit#encrypt-data and
-// #decrypt-data say.
+// #decrypt-data.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.asked.Add(1)
 	if s.Instead != nil {
 		s.Instead(w, r)
 		return
 	}
-	fail := func(status int, what string) {
-		w.WriteHeader(status)
-		_, _ = fmt.Fprintf(w, `{"errors":[%q]}`, what)
-	}
 	rest, found := strings.CutPrefix(r.URL.Path, "/v1/"+mount+"/")
 	what, name, _ := strings.Cut(rest, "/")
-	var in struct {
-		Plaintext  *string `json:"plaintext"`
-		Ciphertext *string `json:"ciphertext"`
-		Associated string  `json:"associated_data"`
-	}
 	key, known := s.keys[name]
+	var in input
 	badJSON := json.NewDecoder(r.Body).Decode(&in)
 	associated, badBase64 := base64.StdEncoding.DecodeString(in.Associated)
 	switch {
 	case r.Header.Get("X-Vault-Token") != Token || r.Header.Get("X-Vault-Namespace") != "":
-		fail(http.StatusForbidden, "permission denied")
+		fail(w, http.StatusForbidden, "permission denied")
 	case !found || r.Method != http.MethodPost:
-		fail(http.StatusNotFound, "no handler for route")
+		fail(w, http.StatusNotFound, "no handler for route")
 	case badJSON != nil || badBase64 != nil:
-		fail(http.StatusBadRequest, "failed to parse JSON input")
+		fail(w, http.StatusBadRequest, "failed to parse JSON input")
 	case !known:
-		fail(http.StatusBadRequest, "encryption key not found")
+		fail(w, http.StatusBadRequest, "encryption key not found")
 	case what == "encrypt" && in.Plaintext != nil:
-		plain, err := base64.StdEncoding.DecodeString(*in.Plaintext)
-		if err != nil {
-			fail(http.StatusBadRequest, "failed to base64-decode plaintext")
-			return
-		}
-		sealed := key.Seal(nil, nil, plain, associated)
-		_, _ = fmt.Fprintf(w, `{"request_id":"1","data":{"ciphertext":"vault:v1:%s","key_version":1}}`, base64.StdEncoding.EncodeToString(sealed))
+		encrypt(w, key, *in.Plaintext, associated)
 	case what == "decrypt" && in.Ciphertext != nil:
-		sealed, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(*in.Ciphertext, "vault:v1:"))
-		plain, failed := key.Open(nil, nil, sealed, associated)
-		if err != nil || failed != nil {
-			fail(http.StatusBadRequest, "cipher: message authentication failed")
-			return
-		}
-		_, _ = fmt.Fprintf(w, `{"request_id":"2","data":{"plaintext":"%s"}}`, base64.StdEncoding.EncodeToString(plain))
+		decrypt(w, key, *in.Ciphertext, associated)
 	default:
-		fail(http.StatusBadRequest, "missing data")
+		fail(w, http.StatusBadRequest, "missing data")
 	}
+}
+
+// input is the body of a request.
+type input struct {
+	Plaintext  *string `json:"plaintext"`
+	Ciphertext *string `json:"ciphertext"`
+	Associated string  `json:"associated_data"`
+}
+
+func encrypt(w http.ResponseWriter, key cipher.AEAD, plaintext string, associated []byte) {
+	plain, err := base64.StdEncoding.DecodeString(plaintext)
+	if err != nil {
+		fail(w, http.StatusBadRequest, "failed to base64-decode plaintext")
+		return
+	}
+	sealed := key.Seal(nil, nil, plain, associated)
+	_, _ = fmt.Fprintf(w, `{"request_id":"1","data":{"ciphertext":"vault:v1:%s","key_version":1}}`, base64.StdEncoding.EncodeToString(sealed))
+}
+
+func decrypt(w http.ResponseWriter, key cipher.AEAD, ciphertext string, associated []byte) {
+	sealed, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(ciphertext, "vault:v1:"))
+	plain, failed := key.Open(nil, nil, sealed, associated)
+	if err != nil || failed != nil {
+		fail(w, http.StatusBadRequest, "cipher: message authentication failed")
+		return
+	}
+	_, _ = fmt.Fprintf(w, `{"request_id":"2","data":{"plaintext":"%s"}}`, base64.StdEncoding.EncodeToString(plain))
+}
+
+func fail(w http.ResponseWriter, status int, what string) {
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, `{"errors":[%q]}`, what)
 }

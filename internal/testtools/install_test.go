@@ -1,0 +1,67 @@
+// Package testtools tests the script that installs the packages of the tests.
+package testtools
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The commands of a Debian system. THERE lists the packages that are installed, UID is
+// the user, and each command that changes something prints itself.
+const (
+	dpkgQuery = "#!/bin/sh\ncase \" $THERE \" in *\" $3 \"*) printf 'install ok installed' ;; *) exit 1 ;; esac\n"
+	id        = "#!/bin/sh\necho \"$UID_IS\"\n"
+	apt       = "#!/bin/sh\necho \"apt-get $*\"\n"
+	env       = "#!/bin/sh\nshift\nexec \"$@\"\n"
+	sudo      = "#!/bin/sh\necho sudo\nexec \"$@\"\n"
+	nothing   = "#!/bin/sh\n"
+)
+
+func TestInstall(t *testing.T) {
+	t.Parallel()
+	const all = "THERE=curl gcc libc6-dev mmdebstrap"
+	debian := map[string]string{"dpkg-query": dpkgQuery, "id": id, "apt-get": apt, "env": env}
+	withSudo := map[string]string{"dpkg-query": dpkgQuery, "id": id, "apt-get": apt, "env": env, "sudo": sudo}
+	for _, tc := range []struct {
+		name     string
+		commands map[string]string
+		env      []string
+		code     int
+		want     string // what is in the output; "" for no output
+	}{
+		{"everything is there", debian, []string{all, "UID_IS=1000"}, 0, ""},
+		{"root installs what is missing", debian, []string{"THERE=curl gcc libc6-dev", "UID_IS=0"}, 0,
+			"apt-get update\napt-get install -y --no-install-recommends mmdebstrap\n"},
+		{"a user installs by sudo", withSudo, []string{"THERE=gcc libc6-dev", "UID_IS=1000"}, 0,
+			"sudo\napt-get update\nsudo\napt-get install -y --no-install-recommends curl mmdebstrap\n"},
+		{"a user without sudo is told", debian, []string{"THERE=curl gcc libc6-dev", "UID_IS=1000"}, 1,
+			"Become root and run: apt-get install mmdebstrap\n"},
+		{"a system without apt-get, ready", map[string]string{"curl": nothing, "cc": nothing}, nil, 0, "This system has no apt-get."},
+		{"a system without apt-get, not ready", map[string]string{"curl": nothing}, nil, 1, "install them by hand"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			bin := t.TempDir()
+			for name, script := range tc.commands {
+				if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cmd := exec.CommandContext(t.Context(), "./install")
+			cmd.Env = append(tc.env, "PATH="+bin)
+			out, err := cmd.CombinedOutput()
+			if cmd.ProcessState == nil {
+				t.Fatal(err)
+			}
+			if code := cmd.ProcessState.ExitCode(); code != tc.code {
+				t.Errorf("got exit code %d, want %d", code, tc.code)
+			}
+			if got := string(out); !strings.Contains(got, tc.want) || tc.want == "" && got != "" {
+				t.Errorf("got this output, want %q in it:\n%s", tc.want, got)
+			}
+		})
+	}
+}
