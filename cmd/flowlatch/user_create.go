@@ -15,7 +15,7 @@ type userCreateCommand struct {
 
 // Help is shown by --help.
 func (userCreateCommand) Help() string {
-	return `Asks for the password twice at the terminal, without showing it. If standard input is not a terminal, the password is its first line. A password has 8 to 128 characters. Common passwords are refused.
+	return `Asks for the password twice at the terminal, without showing it. If standard input is not a terminal, the password is its first line. A password has 8 to 128 characters. A common password is rejected.
 
 The command reads the same environment as serve, which may run meanwhile. It creates the data folder if there is none.
 

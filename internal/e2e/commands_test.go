@@ -91,7 +91,7 @@ func TestUsersByCommands(t *testing.T) {
 		{"no password", "the first line of standard input is empty; it should be the password", "", []string{"user", "create", "eve"}},
 		{"an empty password", "is empty; it should be the password", "\n", []string{"user", "create", "eve"}},
 		{"a short password", "shorter than 8", "short\n", []string{"user", "create", "eve"}},
-		{"a common password", "common", "password1\n", []string{"user", "create", "eve"}},
+		{"a common password", "too easy to guess", "password1\n", []string{"user", "create", "eve"}},
 		{"a line without an end in sight", "too long", strings.Repeat("x", 1<<20), []string{"user", "create", "eve"}},
 		{"the last admin", "last admin", "", []string{"user", "disable", "ada"}},
 		{"a user who is not there", "no such user", "", []string{"user", "enable", "eve"}},
