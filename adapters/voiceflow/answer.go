@@ -73,7 +73,7 @@ func (c *Client) pass(x *exchange, f domain.Forward, r *http.Request, answer *ht
 		return passed, x.small(filter, passed)
 	}
 	passed.Body = filter
-	if filter.scanner.own != nil && passed.ContentLength >= 0 {
+	if filter.ids != nil && passed.ContentLength >= 0 {
 		passed.ContentLength = -1
 		header.Del("Content-Length")
 	}

@@ -9,13 +9,15 @@ import (
 )
 
 // filter is the body of an answer as the caller reads it: without the credential, and
-// with the user ids of the caller. It holds nothing back but the beginning of what may
-// turn out to be one of them.
+// with the caller's own user ids. It holds back only what may turn out to be the beginning
+// of one of them.
 type filter struct {
 	from       *exchange
 	credential []byte
-	scanner    scanner
-	scans      bool
+	lexer      lexer
+	ids        *userIDs // nil if user ids stay as they are
+	credits    *credits // nil if nobody asks, or once it is known
+	usedUp     func()   // called when the answer says that credits are used up
 
 	held  []byte // the end of what came, with which the credential begins
 	ready []byte // what is to be read next
@@ -23,13 +25,16 @@ type filter struct {
 }
 
 func newFilter(x *exchange, f domain.Forward, form form, credential domain.Secret) *filter {
-	w := &filter{from: x, credential: []byte(credential.Reveal()), scans: form != formOther}
-	if w.scans {
-		w.scanner = scanner{own: f.UserIDs.Own, lines: form == formEvents}
-		if f.Route.Endpoint.Scope == domain.ScopeConverse {
-			w.scanner.usedUp = f.CreditsUsedUp
-		}
-		w.scans = w.scanner.own != nil || w.scanner.usedUp != nil
+	w := &filter{from: x, credential: []byte(credential.Reveal())}
+	if form == formOther {
+		return w
+	}
+	w.lexer.lines = form == formEvents
+	if f.UserIDs.Own != nil {
+		w.ids = &userIDs{own: f.UserIDs.Own}
+	}
+	if f.Route.Endpoint.Scope == domain.ScopeConverse && f.CreditsUsedUp != nil {
+		w.credits, w.usedUp = &credits{}, f.CreditsUsedUp
 	}
 	return w
 }
@@ -74,14 +79,36 @@ func (f *filter) next(piece []byte, err error) []byte {
 	}
 	f.held = append(f.held[:0], piece[keep:]...)
 	piece = piece[:keep]
-	if !f.scans {
+	return f.scan(piece, err != nil)
+}
+
+// scan passes a piece through both filters, and returns what goes out for it. The last
+// piece lets everything go that is held.
+func (f *filter) scan(piece []byte, last bool) []byte {
+	if f.ids == nil && f.credits == nil {
 		return piece
 	}
-	out := f.scanner.scan(piece)
-	if err != nil {
-		out = f.scanner.end(out)
+	if f.ids != nil {
+		f.ids.begin()
 	}
-	return out
+	for i := 0; i < len(piece); {
+		p := f.lexer.next(piece[i:])
+		if f.ids != nil {
+			f.ids.take(p, f.lexer.role, piece, i)
+		}
+		if f.credits != nil {
+			f.credits.take(p, piece[i:], &f.lexer)
+		}
+		i += p.n
+	}
+	if f.credits != nil && f.credits.usedUp {
+		f.usedUp()
+		f.credits = nil
+	}
+	if f.ids == nil {
+		return piece
+	}
+	return f.ids.end(piece, last)
 }
 
 // whole is what goes out for an answer that is body and nothing else. It changes body.
