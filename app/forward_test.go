@@ -16,6 +16,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 const runtime = "general-runtime"
@@ -30,11 +31,11 @@ type sent struct {
 }
 
 // forwardTo makes Voiceflow answer forwarded calls by answer, and returns what comes there.
-func (v *voiceflow) forwardTo(answer func(f domain.Forward, s sent) (*http.Response, error)) func() []sent {
+func (v *voiceflow) forwardTo(answer func(f domain.Forward, s sent) (ports.Answer, error)) func() []sent {
 	var all []sent
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.forward = func(f domain.Forward, r *http.Request, key domain.Secret) (*http.Response, error) {
+	v.forward = func(f domain.Forward, r *http.Request, key domain.Secret) (ports.Answer, error) {
 		s := sent{endpoint: f.Route.Endpoint.Method + " " + f.Route.Endpoint.Path, key: key.Reveal()}
 		bind := f.UserIDs.Bind
 		if bind == nil {
@@ -42,7 +43,7 @@ func (v *voiceflow) forwardTo(answer func(f domain.Forward, s sent) (*http.Respo
 		}
 		var err error
 		if s.path, err = f.Route.Target(f.Project, bind); err != nil {
-			return nil, err
+			return ports.Answer{}, err
 		}
 		if rest, found := strings.CutPrefix(s.path, "/state/user/"); found {
 			s.userID, _, _ = strings.Cut(rest, "/")
@@ -50,17 +51,16 @@ func (v *voiceflow) forwardTo(answer func(f domain.Forward, s sent) (*http.Respo
 		if r.Body != nil {
 			b, err := io.ReadAll(r.Body)
 			if err != nil {
-				return nil, err
+				return ports.Answer{}, err
 			}
 			s.body = string(b)
-		}
-		if f.Sent != nil {
-			f.Sent()
 		}
 		v.mu.Lock()
 		all = append(all, s)
 		v.mu.Unlock()
-		return answer(f, s)
+		a, err := answer(f, s)
+		a.Sent = true
+		return a, err
 	}
 	return func() []sent {
 		v.mu.Lock()
@@ -70,17 +70,33 @@ func (v *voiceflow) forwardTo(answer func(f domain.Forward, s sent) (*http.Respo
 }
 
 // says is an answer with that status and body.
-func says(status int, body string) *http.Response {
-	return &http.Response{
+func says(status int, text string) ports.Answer {
+	return ports.Answer{
 		StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
-		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
+		Body: body{ReadCloser: io.NopCloser(strings.NewReader(text))}, ContentLength: int64(len(text)),
 	}
 }
 
-func fine(domain.Forward, sent) (*http.Response, error) { return says(200, `[]`), nil }
+// body is the body of an answer.
+type body struct {
+	io.ReadCloser
 
-func rejected(domain.Forward, sent) (*http.Response, error) {
-	return nil, &domain.Error{Kind: domain.CredentialsRejected}
+	usedUp bool
+}
+
+func (b body) CreditsUsedUp() bool { return b.usedUp }
+
+// starts is the answer to a call that starts a session.
+func starts(f domain.Forward, key string) ports.Answer {
+	a := says(200, f.Handle)
+	a.Started = ports.Started{UserID: "bound", Key: domain.NewSecret(key)}
+	return a
+}
+
+func fine(domain.Forward, sent) (ports.Answer, error) { return says(200, `[]`), nil }
+
+func rejected(domain.Forward, sent) (ports.Answer, error) {
+	return ports.Answer{}, &domain.Error{Kind: domain.CredentialsRejected}
 }
 
 func request(method, path, body string) *http.Request {
@@ -300,11 +316,13 @@ func TestUserIDsComeBackAsTheCallersOwn(t *testing.T) {
 	_, ben := w.talker(t, "ben", p)
 	_, eve := w.talker(t, "eve", p)
 	long := strings.Repeat("long", 50)
+	asked := "ben@example.com"
 	var ofBen []string
-	w.voiceflow.forwardTo(func(f domain.Forward, s sent) (*http.Response, error) {
+	w.voiceflow.forwardTo(func(f domain.Forward, s sent) (ports.Answer, error) {
+		// The own id behind a long one is known only to the client that has bound it.
 		own, ours := f.UserIDs.Own(s.userID)
-		if !ours || own == s.userID {
-			t.Errorf("the id that was just sent comes back as %q, %v", own, ours)
+		if bound, err := f.UserIDs.Bind(asked); err != nil || bound != s.userID || own == s.userID || ours != (asked != long) || ours && own != asked {
+			t.Errorf("the id that was just sent comes back as %q, %v, and %q is bound as %q (%v), want %q", own, ours, asked, bound, err, s.userID)
 		}
 		for _, bound := range ofBen {
 			if own, ours := f.UserIDs.Own(bound); ours {
@@ -326,9 +344,11 @@ func TestUserIDsComeBackAsTheCallersOwn(t *testing.T) {
 	}
 	first := ofBen
 	ofBen = nil
+	asked = long
 	if _, err := w.use(t, turn(long, ben), "POST", "{}"); err != nil {
 		t.Fatal(err)
 	}
+	asked = "ben@example.com"
 	ofBen = append(first, ofBen...)
 	if _, err := w.use(t, turn("ben@example.com", eve), "POST", "{}"); err != nil {
 		t.Fatal(err)
@@ -411,9 +431,10 @@ func TestARejectedKeyIsMarked(t *testing.T) {
 		t.Errorf("the key is marked %q after it was good, want ok", key)
 	}
 
-	w.voiceflow.forwardTo(func(f domain.Forward, s sent) (*http.Response, error) {
-		f.CreditsUsedUp()
-		return fine(f, s)
+	w.voiceflow.forwardTo(func(f domain.Forward, s sent) (ports.Answer, error) {
+		a, err := fine(f, s)
+		a.Body = body{a.Body, true}
+		return a, err
 	})
 	if code, err := w.use(t, turn("x", ben), "POST", "{}"); code != 200 || err != nil {
 		t.Errorf("used-up credits: got %d and error %v, want them passed on", code, err)
@@ -439,20 +460,20 @@ func TestCallsThatWriteLeaveARow(t *testing.T) {
 	p := w.project(t, "Bot", versionID)
 	adaCall, adaCookie := w.login(t, "ada", false)
 	ada := app.Forward{UserCookie: adaCookie, AssistantCookie: w.set(t, adaCall, p)}
-	unanswered := func(domain.Forward, sent) (*http.Response, error) {
-		return nil, &domain.Error{Kind: domain.VoiceflowUnavailable}
+	unanswered := func(domain.Forward, sent) (ports.Answer, error) {
+		return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable}
 	}
-	broken := func(domain.Forward, sent) (*http.Response, error) {
-		return nil, &domain.Error{Kind: domain.Invalid}
+	broken := func(domain.Forward, sent) (ports.Answer, error) {
+		return ports.Answer{}, &domain.Error{Kind: domain.Invalid}
 	}
 	for _, tc := range []struct {
 		name, method, path, service string
-		answer                      func(domain.Forward, sent) (*http.Response, error)
+		answer                      func(domain.Forward, sent) (ports.Answer, error)
 		outcome                     string
 	}{
 		{"a transcript that is deleted", "DELETE", "/v1/transcript/aaaaaaaaaaaaaaaaaaaaaaaa", "analytics-api", fine, "ok"},
 		{"one that is not there", "DELETE", "/v1/transcript/aaaaaaaaaaaaaaaaaaaaaaaa", "analytics-api",
-			func(domain.Forward, sent) (*http.Response, error) { return says(404, `{}`), nil }, "status_404"},
+			func(domain.Forward, sent) (ports.Answer, error) { return says(404, `{}`), nil }, "status_404"},
 		{"a state that is set", "PUT", "/state/user/ada/", "", nil, ""},
 		{"a state that is deleted", "DELETE", "/state/user/ada", runtime, fine, "ok"},
 		{"one whose deletion brought no answer", "DELETE", "/state/user/ada", runtime, unanswered, "unknown"},
@@ -492,10 +513,10 @@ func TestCallsThatWriteLeaveARow(t *testing.T) {
 	in := ada
 	in.Service, in.Path = runtime, "/state/user/ada"
 	closed := false
-	w.voiceflow.forwardTo(func(domain.Forward, sent) (*http.Response, error) {
+	w.voiceflow.forwardTo(func(domain.Forward, sent) (ports.Answer, error) {
 		w.store.Break()
 		r := says(200, "{}")
-		r.Body = closing{r.Body, &closed}
+		r.Body = body{ReadCloser: closing{r.Body, &closed}}
 		return r, nil
 	})
 	_, err := w.use(t, in, "DELETE", "")
@@ -520,13 +541,13 @@ func TestCallsAreCounted(t *testing.T) {
 	p := w.project(t, "Bot", versionID)
 	call, ben := w.talker(t, "ben", p)
 	token := w.token(t, call, app.CreateAccessToken{Project: string(p.ID)})
-	w.voiceflow.forwardTo(func(f domain.Forward, s sent) (*http.Response, error) {
+	w.voiceflow.forwardTo(func(f domain.Forward, s sent) (ports.Answer, error) {
 		w.after(20 * time.Millisecond)
 		switch s.body {
 		case "bad":
 			return says(400, `{}`), nil
 		case "none":
-			return nil, &domain.Error{Kind: domain.VoiceflowUnavailable}
+			return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable}
 		}
 		return fine(f, s)
 	})
@@ -569,10 +590,10 @@ func TestCallsAreCounted(t *testing.T) {
 }
 
 // slow is an answer that goes on until the call is ended.
-func slow(ctx context.Context) *http.Response {
+func slow(ctx context.Context) ports.Answer {
 	r, w := io.Pipe()
 	context.AfterFunc(ctx, func() { _ = w.CloseWithError(context.Cause(ctx)) })
-	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: r, ContentLength: -1}
+	return ports.Answer{Sent: true, StatusCode: 200, Header: http.Header{}, Body: body{ReadCloser: r}, ContentLength: -1}
 }
 
 func TestOpenCallsEndWhenTheirRightGoes(t *testing.T) {
@@ -644,21 +665,37 @@ func TestOpenCallsEndWhenTheirRightGoes(t *testing.T) {
 	wantKind(t, <-ofEve, domain.Unavailable)
 }
 
+func TestASessionThatCanNotBeKeptIsNotAcknowledged(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	_, ben := w.talker(t, "ben", p)
+	closed := false
+	w.voiceflow.forwardTo(func(f domain.Forward, _ sent) (ports.Answer, error) {
+		w.store.Break()
+		a := starts(f, "session-key")
+		a.Body = body{ReadCloser: closing{a.Body, &closed}}
+		return a, nil
+	})
+	in := ben
+	in.Service, in.Path = runtime, "/v4/project/"+string(voiceflowID)+"/session"
+	_, err := w.use(t, in, "POST", `{"userID":"ben"}`)
+	wantKind(t, err, domain.Unavailable)
+	if !closed {
+		t.Error("the answer that was not passed on was not closed")
+	}
+}
+
 func TestV4Sessions(t *testing.T) {
 	w := newWorld(t)
 	p := w.project(t, "Bot", versionID)
 	call, ben := w.talker(t, "ben", p)
 	keys, good := 0, map[string]bool{}
-	came := w.voiceflow.forwardTo(func(f domain.Forward, s sent) (*http.Response, error) {
+	came := w.voiceflow.forwardTo(func(f domain.Forward, s sent) (ports.Answer, error) {
 		if f.Route.Endpoint.Starts {
 			keys++
 			key := fmt.Sprint("session-key-", keys)
 			good[key] = true
-			handle, err := f.Started("bound", domain.NewSecret(key))
-			if err != nil {
-				return nil, err
-			}
-			return says(200, handle), nil
+			return starts(f, key), nil
 		}
 		if !good[s.key] {
 			return rejected(f, s)

@@ -43,18 +43,17 @@ func sample(e domain.Endpoint, p domain.Project) string {
 // may call.
 func TestEveryEndpointLetsInWhomItShould(t *testing.T) {
 	w := newWorld(t)
-	w.voiceflow.answers(func(_ context.Context, f domain.Forward, r *http.Request, _ domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(_ context.Context, f domain.Forward, r *http.Request, _ domain.Secret) (ports.Answer, error) {
 		if f.Route.Endpoint.Starts {
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
-				return nil, err
+				return ports.Answer{}, err
 			}
 			bound, err := f.UserIDs.Bind(string(body)) // another user for each body and caller
 			if err != nil {
-				return nil, err
+				return ports.Answer{}, err
 			}
-			handle, err := f.Started(bound, domain.NewSecret("session-canary"))
-			return response(200, "application/json", `{"sessionKey":"`+handle+`"}`), err
+			return starts(f, bound, `{"sessionKey":"`+f.Handle+`"}`), nil
 		}
 		return response(200, "application/json", `[]`), nil
 	})
@@ -163,7 +162,7 @@ func TestAForwardedCallIsVoiceflows(t *testing.T) {
 	w, _ := talking(t)
 	var got *http.Request
 	var body []byte
-	w.voiceflow.answers(func(_ context.Context, _ domain.Forward, r *http.Request, _ domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(_ context.Context, _ domain.Forward, r *http.Request, _ domain.Secret) (ports.Answer, error) {
 		got = r
 		body, _ = io.ReadAll(r.Body)
 		a := response(201, "application/json; charset=utf-8", "[ 1,\n2 ]")
@@ -180,7 +179,7 @@ func TestAForwardedCallIsVoiceflows(t *testing.T) {
 	if got.URL.RawQuery != "verbose=true&logs=off&verbose=2" || string(body) != `{"action": {"type":"launch"}}` {
 		t.Errorf("the call came with the query %q and the body %q", got.URL.RawQuery, body)
 	}
-	w.voiceflow.answers(func(_ context.Context, _ domain.Forward, r *http.Request, _ domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(_ context.Context, _ domain.Forward, r *http.Request, _ domain.Secret) (ports.Answer, error) {
 		got = r
 		return response(200, "", "<html>"), nil
 	})
@@ -197,32 +196,32 @@ func TestWhatVoiceflowAnswersWithErrors(t *testing.T) {
 	w, _ := talking(t)
 	for _, tc := range []struct {
 		name   string
-		answer func() (*http.Response, error)
+		answer func() (ports.Answer, error)
 		status int
 		code   string
 		has    string
 	}{
-		{"JSON passes", func() (*http.Response, error) {
+		{"JSON passes", func() (ports.Answer, error) {
 			return response(422, "application/json", `{"message":"Validation failed","code":"theirs","request_id":"theirs"}`), nil
 		}, 422, "theirs", "Validation failed"},
-		{"a 4xx without anything has a body of ours", func() (*http.Response, error) { return response(404, "", ""), nil }, 404, "voiceflow_rejected", "404"},
-		{"a 5xx has one", func() (*http.Response, error) { return response(503, "", ""), nil }, 503, "voiceflow_unavailable", "503"},
-		{"a 429 has one, and its Retry-After", func() (*http.Response, error) {
+		{"a 4xx without anything has a body of ours", func() (ports.Answer, error) { return response(404, "", ""), nil }, 404, "voiceflow_rejected", "404"},
+		{"a 5xx has one", func() (ports.Answer, error) { return response(503, "", ""), nil }, 503, "voiceflow_unavailable", "503"},
+		{"a 429 has one, and its Retry-After", func() (ports.Answer, error) {
 			a := response(429, "", "")
 			a.Header.Set("Retry-After", "7")
 			return a, nil
 		}, 429, "voiceflow_unavailable", "429"},
-		{"a key that is refused is no 401", func() (*http.Response, error) { return nil, &domain.Error{Kind: domain.CredentialsRejected} }, 502, "assistant_credentials_rejected", "admin"},
-		{"no answer is a 503", func() (*http.Response, error) {
-			return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, RetryAfter: 7 * time.Second}
+		{"a key that is refused is no 401", func() (ports.Answer, error) { return ports.Answer{}, &domain.Error{Kind: domain.CredentialsRejected} }, 502, "assistant_credentials_rejected", "admin"},
+		{"no answer is a 503", func() (ports.Answer, error) {
+			return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable, RetryAfter: 7 * time.Second}
 		}, 503, "voiceflow_unavailable", ""},
-		{"a body that was too large is a 413", func() (*http.Response, error) {
-			return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: fmt.Errorf("sending: %w", &http.MaxBytesError{Limit: 1})}
+		{"a body that was too large is a 413", func() (ports.Answer, error) {
+			return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: fmt.Errorf("sending: %w", &http.MaxBytesError{Limit: 1})}
 		}, 413, "too_large", ""},
-		{"anything else is ours and says nothing", func() (*http.Response, error) { return nil, errors.New("canary") }, 500, "internal", ""},
+		{"anything else is ours and says nothing", func() (ports.Answer, error) { return ports.Answer{}, errors.New("canary") }, 500, "internal", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error) {
+			w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error) {
 				return tc.answer()
 			})
 			r, err := noRedirects.Do(w.member.request(t, "POST", turn, `{}`))
@@ -244,9 +243,9 @@ func TestWhatVoiceflowAnswersWithErrors(t *testing.T) {
 
 func TestBodiesThatAreTooLarge(t *testing.T) {
 	w, _ := talking(t, func(w *world) { w.options.ForwardMaxBody = 1000 })
-	read := func(_ context.Context, _ domain.Forward, r *http.Request, _ domain.Secret) (*http.Response, error) {
+	read := func(_ context.Context, _ domain.Forward, r *http.Request, _ domain.Secret) (ports.Answer, error) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
-			return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: err}
+			return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: err}
 		}
 		return response(200, "", ""), nil
 	}
@@ -314,7 +313,7 @@ func (r *rates) Take(domain.Actor) (domain.Rate, error) {
 // A call that takes too long must not spoil the connection for what comes after it.
 func TestACallThatTakesTooLongLeavesTheConnectionGood(t *testing.T) {
 	w, _ := talking(t, func(w *world) { w.options.ForwardTimeout = 50 * time.Millisecond })
-	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (ports.Answer, error) {
 		timer := time.NewTimer(200 * time.Millisecond) // as the client of Voiceflow gives up by itself, if late
 		defer timer.Stop()
 		select {
@@ -322,7 +321,7 @@ func TestACallThatTakesTooLongLeavesTheConnectionGood(t *testing.T) {
 		case <-ctx.Done():
 			t.Error("the server took the caller for gone")
 		}
-		return nil, &domain.Error{Kind: domain.VoiceflowUnavailable}
+		return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable}
 	})
 	for range 2 {
 		w.member.do(t, "GET", "/voiceflow/general-runtime/state/user/ben", "").want(t, 503, "voiceflow_unavailable")
@@ -358,11 +357,11 @@ func TestAnUpgradeIsNotForwarded(t *testing.T) {
 }
 
 // piped is an answer that the test writes part by part.
-func piped(ctx context.Context, contentType string) (*http.Response, *io.PipeWriter) {
+func piped(ctx context.Context, contentType string) (ports.Answer, *io.PipeWriter) {
 	from, to := io.Pipe()
 	context.AfterFunc(ctx, func() { _ = from.CloseWithError(context.Cause(ctx)) })
 	a := response(200, contentType, "")
-	a.Body, a.ContentLength = from, -1
+	a.Body, a.ContentLength = body{from}, -1
 	return a, to
 }
 
@@ -371,7 +370,7 @@ func TestEventsPassOneByOne(t *testing.T) {
 		w.configure = func(s *httptest.Server) { s.Config.ReadTimeout, s.Config.WriteTimeout = time.Second, time.Second }
 	})
 	parts := make(chan string)
-	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (ports.Answer, error) {
 		a, to := piped(ctx, "text/event-stream")
 		go func() {
 			for part := range parts {
@@ -407,7 +406,7 @@ func TestEventsPassOneByOne(t *testing.T) {
 func TestACallerWhoLeavesEndsTheCall(t *testing.T) {
 	w, _ := talking(t)
 	ended := make(chan struct{})
-	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (ports.Answer, error) {
 		a, to := piped(ctx, "text/event-stream")
 		context.AfterFunc(ctx, func() { close(ended) })
 		go func() { _, _ = io.WriteString(to, "data: 1\n\n") }()
@@ -430,7 +429,7 @@ func TestACallerWhoLeavesEndsTheCall(t *testing.T) {
 func TestAnAnswerThatBreaksIsCut(t *testing.T) {
 	w, _ := talking(t)
 	for _, contentType := range []string{"text/event-stream", "application/json"} {
-		w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
+		w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (ports.Answer, error) {
 			a, to := piped(ctx, contentType)
 			go func() {
 				_, _ = io.WriteString(to, "data: 1\n\n")
@@ -456,7 +455,7 @@ func TestAnAnswerThatBreaksIsCut(t *testing.T) {
 
 func TestARevokedCallIsCut(t *testing.T) {
 	w, p := talking(t)
-	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (ports.Answer, error) {
 		a, to := piped(ctx, "text/event-stream")
 		go func() { _, _ = io.WriteString(to, "data: 1\n\n") }()
 		return a, nil
@@ -481,7 +480,7 @@ func TestARevokedCallIsCut(t *testing.T) {
 func TestPathsThatCanBeReadInTwoWays(t *testing.T) {
 	w, p := talking(t)
 	reached := false
-	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error) {
 		reached = true
 		return response(200, "", ""), nil
 	})
@@ -524,10 +523,9 @@ func TestForwardingUnderAHostsLogin(t *testing.T) {
 		name := r.Header.Get("X-User")
 		return domain.Caller{ID: domain.UserID(name), Admin: admins[name]}, nil
 	}))
-	w.voiceflow.answers(func(_ context.Context, f domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(_ context.Context, f domain.Forward, _ *http.Request, _ domain.Secret) (ports.Answer, error) {
 		if f.Route.Endpoint.Starts {
-			handle, err := f.Started("bound", domain.NewSecret("session-canary"))
-			return response(200, "application/json", handle), err
+			return starts(f, "bound", f.Handle), nil
 		}
 		return response(200, "application/json", `[]`), nil
 	})
@@ -671,8 +669,8 @@ func TestGrantsAndUsageRoutes(t *testing.T) {
 
 func TestAdminsSeeHowItIsWithTheKey(t *testing.T) {
 	w, _ := talking(t)
-	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error) {
-		return nil, &domain.Error{Kind: domain.CredentialsRejected}
+	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error) {
+		return ports.Answer{}, &domain.Error{Kind: domain.CredentialsRejected}
 	})
 	w.member.do(t, "POST", turn, `{}`).want(t, 502, "assistant_credentials_rejected")
 	if got := w.admin.do(t, "GET", "/get_projects", "").want(t, 200, ""); !strings.Contains(string(got.raw), `"key_status":"rejected","secondary_status":"none",`) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -16,8 +17,8 @@ type filter struct {
 	credential []byte
 	lexer      lexer
 	ids        *userIDs // nil if user ids stay as they are
-	credits    *credits // nil if nobody asks, or once it is known
-	usedUp     func()   // called when the answer says that credits are used up
+	credits    *credits // nil if the answer can't tell, or once usedUp is true
+	usedUp     atomic.Bool
 
 	held  []byte // the end of what came, with which the credential begins
 	ready []byte // what is to be read next
@@ -33,8 +34,8 @@ func newFilter(x *exchange, f domain.Forward, form form, credential domain.Secre
 	if f.UserIDs.Own != nil {
 		w.ids = &userIDs{own: f.UserIDs.Own}
 	}
-	if f.Route.Endpoint.Scope == domain.ScopeConverse && f.CreditsUsedUp != nil {
-		w.credits, w.usedUp = &credits{}, f.CreditsUsedUp
+	if f.Route.Endpoint.Scope == domain.ScopeConverse {
+		w.credits = &credits{}
 	}
 	return w
 }
@@ -102,7 +103,7 @@ func (f *filter) scan(piece []byte, last bool) []byte {
 		i += p.n
 	}
 	if f.credits != nil && f.credits.usedUp {
-		f.usedUp()
+		f.usedUp.Store(true)
 		f.credits = nil
 	}
 	if f.ids == nil {
@@ -111,11 +112,30 @@ func (f *filter) scan(piece []byte, last bool) []byte {
 	return f.ids.end(piece, last)
 }
 
-// whole is what goes out for an answer that is body and nothing else. It changes body.
-func (f *filter) whole(body []byte) []byte { return f.next(body, io.EOF) }
+// whole is the body that goes out for an answer that is body and nothing else. It changes
+// body.
+func (f *filter) whole(body []byte) *wholeBody {
+	return &wholeBody{Reader: bytes.NewReader(f.next(body, io.EOF)), usedUp: f.usedUp.Load()}
+}
 
 // Close ends the exchange.
 func (f *filter) Close() error { return f.from.Close() }
+
+// CreditsUsedUp reports whether what was read says that the credits are used up.
+func (f *filter) CreditsUsedUp() bool { return f.usedUp.Load() }
+
+// wholeBody is the body of an answer that was read whole before it is passed on.
+type wholeBody struct {
+	*bytes.Reader
+
+	usedUp bool
+}
+
+// Close does nothing.
+func (*wholeBody) Close() error { return nil }
+
+// CreditsUsedUp reports whether the answer says that the credits are used up.
+func (b *wholeBody) CreditsUsedUp() bool { return b.usedUp }
 
 // overwrite puts asterisks wherever secret stands in b.
 func overwrite(b, secret []byte) {
