@@ -97,7 +97,7 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 		return ports.Answer{}, c.shed(err)
 	}
 	x := c.begin(ctx, endpoint, limit)
-	answer, err := s.send(out.request.WithContext(x.ctx))
+	answer, err := s.send(out.request.WithContext(x.ctx)) //nolint:bodyclose // the exchange closes it
 	tell(x.verdict(endpoint, out, answer, err))
 	if err != nil {
 		defer x.over()
