@@ -11,26 +11,31 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
-// startConversation keeps the session key of a v4 session that Voiceflow opened for the
-// user id, and returns the handle that the caller gets in its place.
-func (f *forwarding) startConversation(userID string, key domain.Secret) (string, error) {
+// prepareConversation makes the conversation that the call starts, and seals its handle.
+func (f *forwarding) prepareConversation() error {
 	now := f.ports.Clock()
 	id, err := domain.NewConversationID(now, f.ports.Random)
 	if err != nil {
-		return "", err
+		return err
 	}
-	c := domain.NewConversation(id, f.access, userID, now)
-	if c.Key, err = f.ports.Cipher.Seal(key, domain.BindConversation(id, f.ports.Voiceflow.Origin())); err != nil {
-		return "", err
+	c := domain.NewConversation(id, f.access, now)
+	f.handle, c.HandleSealedBy, err = f.cookies.Seal(c.Claims(f.access.Caller.ID))
+	f.conversation = c
+	return err
+}
+
+// keepConversation stores the conversation with what Voiceflow has started.
+func (f *forwarding) keepConversation(started ports.Started) error {
+	c := f.conversation
+	var err error
+	c.UserID = started.UserID
+	if c.Key, err = f.ports.Cipher.Seal(started.Key, domain.BindConversation(c.ID, f.ports.Voiceflow.Origin())); err != nil {
+		return err
 	}
-	handle, by, err := f.cookies.Seal(c.Claims(f.access.Caller.ID))
-	if err != nil {
-		return "", err
-	}
-	c.HandleSealedBy = by
-	return handle, f.ports.Conversations.Open(context.WithoutCancel(f.ctx), c)
+	return f.ports.Conversations.Open(context.WithoutCancel(f.ctx), c)
 }
 
 // maxTurn is how much of a turn is kept to be sent again: Voiceflow's own limit of a body
@@ -40,34 +45,34 @@ const maxTurn = 1 << 20
 // turn sends a turn of a v4 session. Where Voiceflow calls the session's key stale it
 // makes a new one, once, and sends the turn again: the first was refused, so nothing was
 // said twice.
-func (f *forwarding) turn(r *http.Request) (*http.Response, error) {
+func (f *forwarding) turn(r *http.Request) (ports.Answer, error) {
 	again, err := keepTurn(r)
 	if err != nil {
-		return nil, err
+		return ports.Answer{}, err
 	}
 	c := f.access.Conversation
 	key, err := f.sessionKey(c.Key)
 	if err != nil {
-		return nil, err
+		return ports.Answer{}, err
 	}
 	// A key that somebody else has made may be stale already when it gets here.
 	made := false
 	for tries := 0; ; tries++ {
-		response, err := f.ports.Voiceflow.Forward(f.ctx, f.forward(), r, key)
+		answer, err := f.forward(r, key)
 		if domain.KindOf(err) != domain.CredentialsRejected {
-			return response, err
+			return answer, err
 		}
 		if tries == maxRenewals || made {
-			return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "Voiceflow takes no session at present; send the turn again", Cause: err}
+			return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "Voiceflow takes no session at present; send the turn again", Cause: err}
 		}
 		if c.Key, made, err = f.renew(c.Key); err != nil {
-			return nil, err
+			return ports.Answer{}, err
 		}
 		if key, err = f.sessionKey(c.Key); err != nil {
-			return nil, err
+			return ports.Answer{}, err
 		}
 		if again == nil {
-			return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "Voiceflow wanted a new session; send the turn again"}
+			return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "Voiceflow wanted a new session; send the turn again"}
 		}
 		again(r)
 	}
@@ -210,17 +215,12 @@ func (f *forwarding) newSession(ctx context.Context) (domain.Secret, error) {
 			Method: http.MethodPost, URL: &url.URL{Path: path}, Header: http.Header{"Content-Type": {"application/json"}},
 			Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
 		}).WithContext(ctx)
-		response, err := f.ports.Voiceflow.Forward(ctx, domain.Forward{
-			Route: route, Project: p,
-			Started: func(_ string, key domain.Secret) (string, error) {
-				made = key
-				return "-", nil // goes to nobody
-			},
-		}, r, key)
+		answer, err := f.ports.Voiceflow.Forward(ctx, domain.Forward{Route: route, Project: p}, r, key) // its body goes to nobody
 		if err != nil {
 			return false, err
 		}
-		return !made.IsZero(), response.Body.Close()
+		made = answer.Started.Key
+		return !made.IsZero(), answer.Body.Close()
 	}})
 	if err != nil {
 		return domain.Secret{}, err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 // Forward is the input of Service.Forward, as the caller gave it.
@@ -210,11 +211,12 @@ type forwarding struct {
 	began  time.Time
 	looked time.Time // before access was looked up: the keys are those of that time
 
-	sent          bool // something went to Voiceflow
-	creditsUsedUp bool
-	slot          domain.Slot // of the key that Voiceflow took; "" where the credential is a session's
-	refused       bool        // Voiceflow refused the key that was sent last
-	noted         error       // why something about the keys could not be noted, for the log
+	sent         bool                // something went to Voiceflow
+	conversation domain.Conversation // that the call starts; zero if it starts none
+	handle       string              // of conversation
+	slot         domain.Slot         // of the key that Voiceflow took; "" where the credential is a session's
+	refused      bool                // Voiceflow refused the key that was sent last
+	noted        error               // why something about the keys could not be noted, for the log
 }
 
 // begin makes a call that is open from now on.
@@ -231,53 +233,70 @@ func (s *Service) begin(ctx context.Context, call Call, access domain.Access, ro
 
 // send sends the call, and once more where Voiceflow found the key of a v4 session stale.
 func (f *forwarding) send(r *http.Request) (*http.Response, error) {
-	response, err := f.try(r)
+	answer, err := f.attempt(r)
 	if err != nil {
 		err = f.lost(err)
 		f.failed(err)
 		return nil, err
 	}
-	if err := f.recordWrite(domain.OutcomeOf(response.StatusCode)); err != nil {
-		_ = response.Body.Close()
+	if err := f.recordWrite(domain.OutcomeOf(answer.StatusCode)); err != nil {
+		_ = answer.Body.Close()
 		f.count(1, true)
 		return nil, err
 	}
 	f.counts.add(domain.Usage{UsageKey: f.usageKey(), Calls: 1}) // a stream may go on for long
-	counted := &countedBody{ReadCloser: response.Body, of: f}
-	counted.failed.Store(response.StatusCode >= http.StatusBadRequest)
-	response.Body = counted
-	return response, nil
+	counted := &countedBody{AnswerBody: answer.Body, of: f}
+	counted.failed.Store(answer.StatusCode >= http.StatusBadRequest)
+	return &http.Response{
+		StatusCode: answer.StatusCode, Header: answer.Header, ContentLength: answer.ContentLength, Body: counted,
+	}, nil
 }
 
-func (f *forwarding) try(r *http.Request) (response *http.Response, err error) {
+// attempt sends the call, and keeps the conversation that it starts, if it starts one,
+// before anybody can use its handle.
+func (f *forwarding) attempt(r *http.Request) (ports.Answer, error) {
+	if f.route.Endpoint.Starts {
+		if err := f.prepareConversation(); err != nil {
+			return ports.Answer{}, err
+		}
+	}
+	answer, err := f.try(r)
+	if err == nil && !answer.Started.Key.IsZero() {
+		if err = f.keepConversation(answer.Started); err != nil {
+			_ = answer.Body.Close()
+		}
+	}
+	return answer, err
+}
+
+// forward forwards the call, once.
+func (f *forwarding) forward(r *http.Request, credential domain.Secret) (ports.Answer, error) {
+	answer, err := f.ports.Voiceflow.Forward(f.ctx, domain.Forward{
+		Route: f.route, Project: f.access.Project, UserIDs: f.userIDs(), Handle: f.handle,
+	}, r, credential)
+	f.sent = f.sent || answer.Sent
+	return answer, err
+}
+
+func (f *forwarding) try(r *http.Request) (answer ports.Answer, err error) {
 	if f.route.Endpoint.BySession {
 		return f.turn(r)
 	}
 	call := keyedCall{route: f.route, again: func() {}, send: func(key domain.Secret) (good bool, err error) {
-		response, err = f.ports.Voiceflow.Forward(f.ctx, f.forward(), r, key) //nolint:bodyclose // who gets it closes it
-		return err == nil && response.StatusCode/100 == 2, err
+		answer, err = f.forward(r, key)
+		return err == nil && answer.StatusCode/100 == 2, err
 	}}
 	if !f.access.Secondary.IsZero() {
 		again, err := keepTurn(r)
 		if err != nil {
-			return nil, err
+			return ports.Answer{}, err
 		}
 		if call.again = nil; again != nil {
 			call.again = func() { again(r) }
 		}
 	}
 	f.slot, err = f.withKey(f.ctx, call)
-	return response, err
-}
-
-// forward is the call as it is for the client of Voiceflow.
-func (f *forwarding) forward() domain.Forward {
-	return domain.Forward{
-		Route: f.route, Project: f.access.Project, UserIDs: f.userIDs(),
-		Started:       f.startConversation,
-		Sent:          func() { f.sent = true },
-		CreditsUsedUp: func() { f.creditsUsedUp = true },
-	}
+	return answer, err
 }
 
 // userIDs binds the caller's user ids to the project and to the caller, who is the access
@@ -293,22 +312,9 @@ func (f *forwarding) userIDs() domain.UserIDs {
 		}}
 	}
 	to := domain.BindUserIDs(f.access.Project.ID, f.access.Actor())
-	own := map[string]string{} // of what was bound in this call: a user id and a session's
 	return domain.UserIDs{
-		Bind: func(text string) (string, error) {
-			bound, err := f.ports.Pseudonyms.Bind(text, f.pseudonyms, to)
-			if err == nil {
-				own[bound] = text
-			}
-			return bound, err
-		},
-		Own: func(bound string) (string, bool) {
-			// The pseudonym of a long id can't be turned back, but this one was just made.
-			if text, made := own[bound]; made {
-				return text, true
-			}
-			return f.ports.Pseudonyms.Unbind(bound, f.pseudonyms, to)
-		},
+		Bind: func(text string) (string, error) { return f.ports.Pseudonyms.Bind(text, f.pseudonyms, to) },
+		Own:  func(bound string) (string, bool) { return f.ports.Pseudonyms.Unbind(bound, f.pseudonyms, to) },
 	}
 }
 
@@ -388,7 +394,8 @@ func (f *forwarding) usageKey() domain.UsageKey {
 
 // countedBody is the body of an answer, whose end is that of the call.
 type countedBody struct {
-	io.ReadCloser
+	ports.AnswerBody
+
 	of     *forwarding
 	failed atomic.Bool // one goroutine may read while another closes
 	once   sync.Once
@@ -396,7 +403,7 @@ type countedBody struct {
 
 // Read reads on. When the call was ended here, it says why.
 func (b *countedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
+	n, err := b.AnswerBody.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = b.of.lost(err)
 		if b.of.caller.Err() == nil {
@@ -408,14 +415,14 @@ func (b *countedBody) Read(p []byte) (int, error) {
 
 // Close ends the call.
 func (b *countedBody) Close() error {
-	err := b.ReadCloser.Close()
+	err := b.AnswerBody.Close()
 	b.once.Do(func() {
 		f := b.of
 		ctx := context.WithoutCancel(f.ctx)
 		converses := f.route.Endpoint.Scope == domain.ScopeConverse
 		// What can't be noted now is noted at the next call.
 		switch {
-		case f.creditsUsedUp:
+		case b.CreditsUsedUp():
 			b.failed.Store(true)
 			_ = f.markCredits(ctx, domain.CreditsUsedUp)
 		case converses && !b.failed.Load():

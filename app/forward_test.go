@@ -1,131 +1,16 @@
 package app_test
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
-
-const runtime = "general-runtime"
-
-// sent is what came to Voiceflow.
-type sent struct {
-	endpoint string
-	path     string
-	userID   string // what Voiceflow was told, where the path says it
-	body     string
-	key      string
-}
-
-// forwardTo makes Voiceflow answer forwarded calls by answer, and returns what comes there.
-func (v *voiceflow) forwardTo(answer func(f domain.Forward, s sent) (*http.Response, error)) func() []sent {
-	var all []sent
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.forward = func(f domain.Forward, r *http.Request, key domain.Secret) (*http.Response, error) {
-		s := sent{endpoint: f.Route.Endpoint.Method + " " + f.Route.Endpoint.Path, key: key.Reveal()}
-		bind := f.UserIDs.Bind
-		if bind == nil {
-			bind = func(own string) (string, error) { return own, nil }
-		}
-		var err error
-		if s.path, err = f.Route.Target(f.Project, bind); err != nil {
-			return nil, err
-		}
-		if rest, found := strings.CutPrefix(s.path, "/state/user/"); found {
-			s.userID, _, _ = strings.Cut(rest, "/")
-		}
-		if r.Body != nil {
-			b, err := io.ReadAll(r.Body)
-			if err != nil {
-				return nil, err
-			}
-			s.body = string(b)
-		}
-		if f.Sent != nil {
-			f.Sent()
-		}
-		v.mu.Lock()
-		all = append(all, s)
-		v.mu.Unlock()
-		return answer(f, s)
-	}
-	return func() []sent {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		return slices.Clone(all)
-	}
-}
-
-// says is an answer with that status and body.
-func says(status int, body string) *http.Response {
-	return &http.Response{
-		StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
-		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
-	}
-}
-
-func fine(domain.Forward, sent) (*http.Response, error) { return says(200, `[]`), nil }
-
-func rejected(domain.Forward, sent) (*http.Response, error) {
-	return nil, &domain.Error{Kind: domain.CredentialsRejected}
-}
-
-func request(method, path, body string) *http.Request {
-	return &http.Request{Method: method, URL: &url.URL{Path: path}, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
-}
-
-// use forwards a call and reads the answer to its end.
-func (w *world) use(t interface{ Context() context.Context }, in app.Forward, method, body string) (int, error) {
-	out, err := w.Forward(t.Context(), app.Call{RequestID: "request", Address: "192.0.2.1"}, in, request(method, in.Path, body))
-	if err != nil {
-		return 0, err
-	}
-	_, err = io.Copy(io.Discard, out.Response.Body)
-	return out.Response.StatusCode, errors.Join(err, out.Response.Body.Close())
-}
-
-// turn is a turn of the user id by these credentials.
-func turn(userID string, by app.Forward) app.Forward {
-	by.Service, by.Path = runtime, "/state/user/"+userID+"/interact"
-	return by
-}
-
-// talker is a member who may use p within the scopes, with cookies.
-func (w *world) talker(t *testing.T, name string, p domain.Project, scopes ...string) (app.Call, app.Forward) {
-	t.Helper()
-	id := w.user(t, w.admin, name, "member")
-	if err := w.GrantProject(t.Context(), w.admin, string(id), string(p.ID), scopes); err != nil {
-		t.Fatal(err)
-	}
-	call, cookie := w.login(t, name, false)
-	return call, app.Forward{UserCookie: cookie, AssistantCookie: w.set(t, call, p)}
-}
-
-// token makes an access token.
-func (w *world) token(t *testing.T, call app.Call, in app.CreateAccessToken) app.Forward {
-	t.Helper()
-	if in.Name == "" {
-		in.Name = "a program"
-	}
-	made, err := w.CreateAccessToken(t.Context(), call, in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return app.Forward{Token: made.Text}
-}
 
 func TestAForwardedCallHasTheKey(t *testing.T) {
 	w := newWorld(t)
@@ -251,136 +136,6 @@ func TestWhatIsTakenAwayIsGoneWithTheNextCall(t *testing.T) {
 	}
 }
 
-// TestNobodyReachesTheConversationOfAnother says any user ids as two users of one project,
-// with cookies and access tokens, and looks at what Voiceflow gets.
-func TestNobodyReachesTheConversationOfAnother(t *testing.T) {
-	w := newWorld(t)
-	p := w.project(t, "Bot", versionID)
-	came := w.voiceflow.forwardTo(fine)
-	benCall, ben := w.talker(t, "ben", p)
-	_, eve := w.talker(t, "eve", p)
-	callers := []app.Forward{
-		ben, eve,
-		w.token(t, benCall, app.CreateAccessToken{Project: string(p.ID)}),
-		w.token(t, benCall, app.CreateAccessToken{Project: string(p.ID)}),
-	}
-	owner := map[string]string{} // of each of Voiceflow's user ids: who sent what
-	var learned []string
-	rapid.Check(t, func(t *rapid.T) {
-		who := rapid.IntRange(0, len(callers)-1).Draw(t, "who")
-		own := rapid.OneOf(
-			rapid.StringMatching(`[a-z0-9@._-]{1,100}`), rapid.SampledFrom([]string{"a", "b", "user", strings.Repeat("x", 200)}),
-			rapid.SampledFrom(append(learned, "first")), // what one caller saw, another may send
-		).Draw(t, "own")
-		if own == "." || own == ".." {
-			return
-		}
-		if _, err := w.use(t, turn(own, callers[who]), "POST", "{}"); err != nil {
-			t.Fatal(err)
-		}
-		all := came()
-		bound := all[len(all)-1].userID
-		if len(bound) > 128 || bound == own {
-			t.Fatalf("Voiceflow got the user id %q for %q", bound, own)
-		}
-		is := fmt.Sprint(who, " ", own)
-		if was, there := owner[bound]; there && was != is {
-			t.Fatalf("%s and %s are one user at Voiceflow", was, is)
-		}
-		owner[bound] = is
-		if len(learned) < 50 {
-			learned = append(learned, bound)
-		}
-	})
-}
-
-func TestUserIDsComeBackAsTheCallersOwn(t *testing.T) {
-	w := newWorld(t)
-	p := w.project(t, "Bot", versionID)
-	_, ben := w.talker(t, "ben", p)
-	_, eve := w.talker(t, "eve", p)
-	long := strings.Repeat("long", 50)
-	var ofBen []string
-	w.voiceflow.forwardTo(func(f domain.Forward, s sent) (*http.Response, error) {
-		own, ours := f.UserIDs.Own(s.userID)
-		if !ours || own == s.userID {
-			t.Errorf("the id that was just sent comes back as %q, %v", own, ours)
-		}
-		for _, bound := range ofBen {
-			if own, ours := f.UserIDs.Own(bound); ours {
-				t.Errorf("the id of another comes back as %q", own)
-			}
-		}
-		if len(ofBen) < 2 {
-			ofBen = append(ofBen, s.userID)
-		}
-		return fine(f, s)
-	})
-	for _, c := range []struct {
-		own string
-		by  app.Forward
-	}{{"ben@example.com", ben}} {
-		if _, err := w.use(t, turn(c.own, c.by), "POST", "{}"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	first := ofBen
-	ofBen = nil
-	if _, err := w.use(t, turn(long, ben), "POST", "{}"); err != nil {
-		t.Fatal(err)
-	}
-	ofBen = append(first, ofBen...)
-	if _, err := w.use(t, turn("ben@example.com", eve), "POST", "{}"); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestOwnUserIDsGoAsTheyAre(t *testing.T) {
-	w := newWorld(t)
-	p := w.project(t, "Bot", versionID)
-	came := w.voiceflow.forwardTo(fine)
-	backEnd := w.token(t, w.admin, app.CreateAccessToken{Project: string(p.ID), UserIDs: "own"})
-	if _, err := w.use(t, turn("customer-7", backEnd), "POST", "{}"); err != nil {
-		t.Fatal(err)
-	}
-	if got := came(); got[0].userID != "customer-7" {
-		t.Errorf("Voiceflow got %q, want the id as it is", got[0].userID)
-	}
-	_, ben := w.talker(t, "ben", p)
-	if _, err := w.use(t, turn("ben", ben), "POST", "{}"); err != nil {
-		t.Fatal(err)
-	}
-	all := came()
-	_, err := w.use(t, turn(all[len(all)-1].userID, backEnd), "POST", "{}")
-	wantKind(t, err, domain.NotFound) // Ben's conversation
-	if got := came(); len(got) != len(all) {
-		t.Error("a turn in another's conversation went to Voiceflow")
-	}
-	w.user(t, w.admin, "bob", "admin")
-	if _, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(w.admin.Caller.ID), Role: new("member")}); err != nil {
-		t.Fatal(err)
-	}
-	_, err = w.use(t, turn("customer-7", backEnd), "POST", "{}")
-	wantKind(t, err, domain.NotAllowed) // whoever made it is no admin any more
-}
-
-func TestUserIDsStayTheSameOnAnotherInstance(t *testing.T) {
-	w := newWorld(t)
-	p := w.project(t, "Bot", versionID)
-	came := w.voiceflow.forwardTo(fine)
-	_, ben := w.talker(t, "ben", p)
-	if _, err := w.use(t, turn("x", ben), "POST", "{}"); err != nil {
-		t.Fatal(err)
-	}
-	w.Service = w.open(t, w.ports())
-	if _, err := w.use(t, turn("x", ben), "POST", "{}"); err != nil {
-		t.Fatal(err)
-	}
-	if got := came(); got[0].userID != got[1].userID {
-		t.Errorf("Voiceflow got %q, and after a restart %q", got[0].userID, got[1].userID)
-	}
-}
-
 func TestARejectedKeyIsMarked(t *testing.T) {
 	w := newWorld(t)
 	p := w.project(t, "Bot", versionID)
@@ -411,9 +166,10 @@ func TestARejectedKeyIsMarked(t *testing.T) {
 		t.Errorf("the key is marked %q after it was good, want ok", key)
 	}
 
-	w.voiceflow.forwardTo(func(f domain.Forward, s sent) (*http.Response, error) {
-		f.CreditsUsedUp()
-		return fine(f, s)
+	w.voiceflow.forwardTo(func(f domain.Forward, s sent) (ports.Answer, error) {
+		a, err := fine(f, s)
+		a.Body = body{a.Body, true}
+		return a, err
 	})
 	if code, err := w.use(t, turn("x", ben), "POST", "{}"); code != 200 || err != nil {
 		t.Errorf("used-up credits: got %d and error %v, want them passed on", code, err)
@@ -439,20 +195,20 @@ func TestCallsThatWriteLeaveARow(t *testing.T) {
 	p := w.project(t, "Bot", versionID)
 	adaCall, adaCookie := w.login(t, "ada", false)
 	ada := app.Forward{UserCookie: adaCookie, AssistantCookie: w.set(t, adaCall, p)}
-	unanswered := func(domain.Forward, sent) (*http.Response, error) {
-		return nil, &domain.Error{Kind: domain.VoiceflowUnavailable}
+	unanswered := func(domain.Forward, sent) (ports.Answer, error) {
+		return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable}
 	}
-	broken := func(domain.Forward, sent) (*http.Response, error) {
-		return nil, &domain.Error{Kind: domain.Invalid}
+	broken := func(domain.Forward, sent) (ports.Answer, error) {
+		return ports.Answer{}, &domain.Error{Kind: domain.Invalid}
 	}
 	for _, tc := range []struct {
 		name, method, path, service string
-		answer                      func(domain.Forward, sent) (*http.Response, error)
+		answer                      func(domain.Forward, sent) (ports.Answer, error)
 		outcome                     string
 	}{
 		{"a transcript that is deleted", "DELETE", "/v1/transcript/aaaaaaaaaaaaaaaaaaaaaaaa", "analytics-api", fine, "ok"},
 		{"one that is not there", "DELETE", "/v1/transcript/aaaaaaaaaaaaaaaaaaaaaaaa", "analytics-api",
-			func(domain.Forward, sent) (*http.Response, error) { return says(404, `{}`), nil }, "status_404"},
+			func(domain.Forward, sent) (ports.Answer, error) { return says(404, `{}`), nil }, "status_404"},
 		{"a state that is set", "PUT", "/state/user/ada/", "", nil, ""},
 		{"a state that is deleted", "DELETE", "/state/user/ada", runtime, fine, "ok"},
 		{"one whose deletion brought no answer", "DELETE", "/state/user/ada", runtime, unanswered, "unknown"},
@@ -492,10 +248,10 @@ func TestCallsThatWriteLeaveARow(t *testing.T) {
 	in := ada
 	in.Service, in.Path = runtime, "/state/user/ada"
 	closed := false
-	w.voiceflow.forwardTo(func(domain.Forward, sent) (*http.Response, error) {
+	w.voiceflow.forwardTo(func(domain.Forward, sent) (ports.Answer, error) {
 		w.store.Break()
 		r := says(200, "{}")
-		r.Body = closing{r.Body, &closed}
+		r.Body = body{ReadCloser: closing{r.Body, &closed}}
 		return r, nil
 	})
 	_, err := w.use(t, in, "DELETE", "")
@@ -505,28 +261,18 @@ func TestCallsThatWriteLeaveARow(t *testing.T) {
 	}
 }
 
-type closing struct {
-	io.ReadCloser
-	closed *bool
-}
-
-func (c closing) Close() error {
-	*c.closed = true
-	return c.ReadCloser.Close()
-}
-
 func TestCallsAreCounted(t *testing.T) {
 	w := newWorld(t)
 	p := w.project(t, "Bot", versionID)
 	call, ben := w.talker(t, "ben", p)
 	token := w.token(t, call, app.CreateAccessToken{Project: string(p.ID)})
-	w.voiceflow.forwardTo(func(f domain.Forward, s sent) (*http.Response, error) {
+	w.voiceflow.forwardTo(func(f domain.Forward, s sent) (ports.Answer, error) {
 		w.after(20 * time.Millisecond)
 		switch s.body {
 		case "bad":
 			return says(400, `{}`), nil
 		case "none":
-			return nil, &domain.Error{Kind: domain.VoiceflowUnavailable}
+			return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable}
 		}
 		return fine(f, s)
 	})
@@ -566,13 +312,6 @@ func TestCallsAreCounted(t *testing.T) {
 	if tokens.Items[0].LastUsed.IsZero() {
 		t.Error("the access token was used, and does not say so")
 	}
-}
-
-// slow is an answer that goes on until the call is ended.
-func slow(ctx context.Context) *http.Response {
-	r, w := io.Pipe()
-	context.AfterFunc(ctx, func() { _ = w.CloseWithError(context.Cause(ctx)) })
-	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: r, ContentLength: -1}
 }
 
 func TestOpenCallsEndWhenTheirRightGoes(t *testing.T) {
@@ -642,66 +381,6 @@ func TestOpenCallsEndWhenTheirRightGoes(t *testing.T) {
 		_ = w.EndLostUses(t.Context())
 	}
 	wantKind(t, <-ofEve, domain.Unavailable)
-}
-
-func TestV4Sessions(t *testing.T) {
-	w := newWorld(t)
-	p := w.project(t, "Bot", versionID)
-	call, ben := w.talker(t, "ben", p)
-	keys, good := 0, map[string]bool{}
-	came := w.voiceflow.forwardTo(func(f domain.Forward, s sent) (*http.Response, error) {
-		if f.Route.Endpoint.Starts {
-			keys++
-			key := fmt.Sprint("session-key-", keys)
-			good[key] = true
-			handle, err := f.Started("bound", domain.NewSecret(key))
-			if err != nil {
-				return nil, err
-			}
-			return says(200, handle), nil
-		}
-		if !good[s.key] {
-			return rejected(f, s)
-		}
-		return fine(f, s)
-	})
-	alone := w.openSession(t, ben)
-	talk := func(s *app.Service, body string) error {
-		out, err := s.Forward(t.Context(), app.Call{}, alone, request("POST", alone.Path, body))
-		if err != nil {
-			return err
-		}
-		return out.Response.Body.Close()
-	}
-	wantKind(t, talk(w.Service, "one"), "")
-	wantKind(t, talk(w.open(t, w.ports()), "on another instance"), "")
-
-	good = map[string]bool{}
-	wantKind(t, talk(w.Service, "two"), "")
-	all := came()
-	last := all[len(all)-3:]
-	if last[0].key != "session-key-1" || last[0].body != "two" || !strings.Contains(last[1].body, `"bound"`) || last[1].key != "VF.DM.key" ||
-		last[2].key != "session-key-2" || last[2].body != "two" {
-		t.Errorf("after the session key was stale Voiceflow got %+v, want the turn, a new session for the same user, and the turn again", last)
-	}
-	wantKind(t, talk(w.Service, "three"), "")
-	if got := came(); len(got) != len(all)+1 {
-		t.Errorf("the turn after that took %d calls, want 1", len(got)-len(all))
-	}
-	good = map[string]bool{}
-	wantKind(t, talk(w.Service, strings.Repeat("x", 1<<20+1)), domain.VoiceflowUnavailable) // too long to be kept
-	wantKind(t, talk(w.Service, strings.Repeat("x", 1<<20+1)), "")
-
-	handle := alone.Handle
-	alone.Handle = handle + "A"
-	wantKind(t, talk(w.Service, ""), domain.NotAuthenticated)
-	alone.Handle = ben.UserCookie
-	wantKind(t, talk(w.Service, ""), domain.NotAuthenticated)
-	alone.Handle = handle
-	if err := w.ClearProject(t.Context(), call, ben.AssistantCookie); err != nil {
-		t.Fatal(err)
-	}
-	wantKind(t, talk(w.Service, "after the end"), domain.NotAuthenticated)
 }
 
 // A member must not be able to make a good key look bad.
@@ -784,76 +463,4 @@ func TestAnOpenCallKeepsItsSessionInUse(t *testing.T) {
 	if err := <-ended; err == nil {
 		t.Error("a stream that was closed came to a good end")
 	}
-}
-
-func TestNobodyHasAccessTokensWithoutNumber(t *testing.T) {
-	w := newWorld(t)
-	p := w.project(t, "Bot", versionID)
-	call, _ := w.talker(t, "ben", p)
-	in := app.CreateAccessToken{Name: "x", Project: string(p.ID)}
-	for range domain.MaxTokens {
-		w.token(t, call, in)
-	}
-	_, err := w.CreateAccessToken(t.Context(), call, in)
-	wantKind(t, err, domain.Conflict)
-	w.token(t, w.admin, in)
-}
-
-func TestAccessTokensThatAreRefused(t *testing.T) {
-	w := newWorld(t)
-	p, other := w.project(t, "Bot", versionID), w.project(t, "Other", "6371c9b4e1a5b2c3d4e5f6ab")
-	ben, _ := w.talker(t, "ben", p, "converse", "analytics")
-	project := string(p.ID)
-	for _, tc := range []struct {
-		name string
-		call app.Call
-		in   app.CreateAccessToken
-		kind domain.Kind
-	}{
-		{"a member may have what is granted", ben, app.CreateAccessToken{Name: "x", Project: project, Scopes: []string{"analytics", "converse"}}, ""},
-		{"and not more", ben, app.CreateAccessToken{Name: "x", Project: project, Scopes: []string{"export"}}, domain.NotAllowed},
-		{"a member may not manage", ben, app.CreateAccessToken{Name: "x", Scopes: []string{"manage"}}, domain.NotAllowed},
-		{"nor have own user ids", ben, app.CreateAccessToken{Name: "x", Project: project, UserIDs: "own"}, domain.NotAllowed},
-		{"nor a project that is not granted", ben, app.CreateAccessToken{Name: "x", Project: string(other.ID)}, domain.NotAllowed},
-		{"nor one that is not there, which is the same", ben, app.CreateAccessToken{Name: "x", Project: "01890000-0000-7000-8000-000000000404"}, domain.NotAllowed},
-		{"an admin is told that it is not there", w.admin, app.CreateAccessToken{Name: "x", Project: "01890000-0000-7000-8000-000000000404"}, domain.NotFound},
-		{"an admin may manage", w.admin, app.CreateAccessToken{Name: "x", Scopes: []string{"manage"}}, ""},
-		{"but not with a project", w.admin, app.CreateAccessToken{Name: "x", Project: project, Scopes: []string{"manage"}}, domain.Invalid},
-		{"a token without a project manages", w.admin, app.CreateAccessToken{Name: "x"}, domain.Invalid},
-		{"no days are none", w.admin, app.CreateAccessToken{Name: "x", Project: project, Days: new(0)}, domain.Invalid},
-		{"366 days are too many", w.admin, app.CreateAccessToken{Name: "x", Project: project, Days: new(366)}, domain.Invalid},
-		{"no scopes are none", w.admin, app.CreateAccessToken{Name: "x", Project: project, Scopes: []string{}}, domain.Invalid},
-		{"a token has a name", w.admin, app.CreateAccessToken{Project: project}, domain.Invalid},
-		{"a token makes no token", app.Call{Caller: domain.Caller{ID: w.admin.Caller.ID, Admin: true, Token: "t", Scopes: domain.ScopesOf(domain.ScopeManage)}},
-			app.CreateAccessToken{Name: "x", Project: project}, domain.NotAuthenticated},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			made, err := w.CreateAccessToken(t.Context(), tc.call, tc.in)
-			wantKind(t, err, tc.kind)
-			if (err == nil) == made.Text.IsZero() {
-				t.Errorf("got a token: %v, with error %v", !made.Text.IsZero(), err)
-			}
-		})
-	}
-}
-
-func TestAccessTokensEnd(t *testing.T) {
-	w := newWorld(t)
-	p := w.project(t, "Bot", versionID)
-	w.voiceflow.forwardTo(fine)
-	_, ben := w.talker(t, "ben", p)
-	call := w.call(t, ben.UserCookie)
-	token := w.token(t, call, app.CreateAccessToken{Project: string(p.ID), Days: new(1)})
-	w.after(24*time.Hour - time.Second)
-	_, err := w.use(t, turn("x", token), "POST", "{}")
-	wantKind(t, err, "")
-	c, err := w.IdentifyToken(t.Context(), token.Token)
-	if err != nil || c.ID != call.Caller.ID || c.Only != p.ID || c.MayManage() == nil {
-		t.Errorf("got the caller %+v and error %v", c, err)
-	}
-	w.after(time.Second)
-	_, err = w.use(t, turn("x", token), "POST", "{}")
-	wantKind(t, err, domain.NotAuthenticated)
-	_, err = w.IdentifyToken(t.Context(), token.Token)
-	wantKind(t, err, domain.NotAuthenticated)
 }

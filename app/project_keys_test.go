@@ -3,7 +3,6 @@ package app_test
 import (
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/memory"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 const firstKey, secondKey = "VF.DM.key", "VF.DM.second"
@@ -260,11 +260,11 @@ func TestCheckProject(t *testing.T) {
 // TestTheOtherKeyIsTried forwards calls of an assistant with two keys.
 func TestTheOtherKeyIsTried(t *testing.T) {
 	const ok, bad, reenter, none = domain.KeyOK, domain.KeyRejected, domain.KeyNeedsReentry, domain.KeyNone
-	type answers map[string]func(domain.Forward, sent) (*http.Response, error)
-	status := func(code int) func(domain.Forward, sent) (*http.Response, error) {
-		return func(domain.Forward, sent) (*http.Response, error) { return says(code, `{}`), nil }
+	type answers map[string]func(domain.Forward, sent) (ports.Answer, error)
+	status := func(code int) func(domain.Forward, sent) (ports.Answer, error) {
+		return func(domain.Forward, sent) (ports.Answer, error) { return says(code, `{}`), nil }
 	}
-	outage := func(domain.Forward, sent) (*http.Response, error) { return nil, errOutage }
+	outage := func(domain.Forward, sent) (ports.Answer, error) { return ports.Answer{}, errOutage }
 	talk := [3]string{runtime, "POST", "/state/user/x/interact"}
 	write := [3]string{runtime, "DELETE", "/state/user/x"}
 	ofOthers := [3]string{"analytics-api", "DELETE", "/v1/transcript/aaaaaaaaaaaaaaaaaaaaaaaa"} // the id may be refused
@@ -324,7 +324,7 @@ func TestTheOtherKeyIsTried(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			came := w.voiceflow.forwardTo(func(f domain.Forward, s sent) (*http.Response, error) { return tc.answers[s.key](f, s) })
+			came := w.voiceflow.forwardTo(func(f domain.Forward, s sent) (ports.Answer, error) { return tc.answers[s.key](f, s) })
 			before, was := len(w.store.Records()), w.stored(t, p)
 			by.Service, by.Path = tc.call[0], tc.call[2]
 			code, err := w.use(t, by, tc.call[1], `{"say":"once"}`)
@@ -396,7 +396,7 @@ func TestALongBodyIsSentOnce(t *testing.T) {
 			if tc.two {
 				p = w.setToken(t, p, "secondary", secondKey)
 			}
-			came := w.voiceflow.forwardTo(func(f domain.Forward, s sent) (*http.Response, error) {
+			came := w.voiceflow.forwardTo(func(f domain.Forward, s sent) (ports.Answer, error) {
 				if s.key == tc.rejects {
 					return rejected(f, s)
 				}
@@ -448,14 +448,13 @@ func TestV4SessionsAreRenewedWithTheOtherKey(t *testing.T) {
 	_, ben := w.talker(t, "ben", p)
 	keys, good, live := 0, map[string]bool{}, map[string]bool{firstKey: true, secondKey: true}
 	var said []string
-	came := w.voiceflow.forwardTo(func(f domain.Forward, s sent) (*http.Response, error) {
+	came := w.voiceflow.forwardTo(func(f domain.Forward, s sent) (ports.Answer, error) {
 		switch {
 		case f.Route.Endpoint.Starts && live[s.key]:
 			keys++
 			key := fmt.Sprint("session-key-", keys)
 			good[key] = true
-			handle, err := f.Started("bound", domain.NewSecret(key))
-			return says(200, handle), err
+			return starts(f, key), nil
 		case good[s.key]:
 			said = append(said, s.body)
 			return fine(f, s)
@@ -518,7 +517,7 @@ func TestARefusalOfAKeyThatWasReplacedMarksNothing(t *testing.T) {
 	w := newWorld(t)
 	p := w.project(t, "Bot", versionID)
 	_, by := w.talker(t, "ben", p)
-	w.voiceflow.forwardTo(func(f domain.Forward, s sent) (*http.Response, error) {
+	w.voiceflow.forwardTo(func(f domain.Forward, s sent) (ports.Answer, error) {
 		w.after(time.Second)
 		p = w.setToken(t, p, "", secondKey)
 		return rejected(f, s)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -97,9 +96,8 @@ func TestACookieIsStoredWithTheKeyThatSealedIt(t *testing.T) {
 		cookie := w.set(t, w.call(t, login), p)
 		w.wantSealedBy(t, "an assistant that is set", domain.AssistantSession, cookie, w.sealing())
 
-		w.voiceflow.forwardTo(func(f domain.Forward, _ sent) (*http.Response, error) {
-			handle, err := f.Started("bound", domain.NewSecret("session-key"))
-			return says(200, handle), err
+		w.voiceflow.forwardTo(func(f domain.Forward, _ sent) (ports.Answer, error) {
+			return starts(f, "session-key"), nil
 		})
 		start := app.Forward{UserCookie: login, AssistantCookie: cookie, Service: runtime, Path: "/v4/project/" + string(voiceflowID) + "/session"}
 		out, err := w.Forward(t.Context(), app.Call{}, start, request("POST", start.Path, "{}"))

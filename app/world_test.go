@@ -15,6 +15,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/memory"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 const (
@@ -222,23 +223,21 @@ type voiceflow struct {
 	refuses map[string]error // what a key brings
 	asked   int
 	asks    []domain.VersionRef
-	forward func(domain.Forward, *http.Request, domain.Secret) (*http.Response, error)
+	forward func(domain.Forward, *http.Request, domain.Secret) (ports.Answer, error)
 	slow    bool      // answers go on until they are ended
 	hangs   chan bool // gets a word from each call, which then goes on until it is ended
 }
 
-func (v *voiceflow) Forward(ctx context.Context, f domain.Forward, r *http.Request, key domain.Secret) (*http.Response, error) {
+func (v *voiceflow) Forward(ctx context.Context, f domain.Forward, r *http.Request, key domain.Secret) (ports.Answer, error) {
 	v.mu.Lock()
 	forward, endless, hangs := v.forward, v.slow, v.hangs
 	v.mu.Unlock()
 	if hangs != nil {
-		f.Sent()
 		hangs <- true
 		<-ctx.Done()
-		return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: context.Cause(ctx)}
+		return ports.Answer{Sent: true}, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: context.Cause(ctx)}
 	}
 	if endless {
-		f.Sent()
 		return slow(ctx), nil
 	}
 	return forward(f, r, key)

@@ -100,13 +100,13 @@ func TestAConversationEndsWithWhatMadeIt(t *testing.T) {
 	}{
 		{"with the assistant session, used or not",
 			domain.Access{Project: domain.Project{ID: uuid}, Session: domain.Session{ID: "s", Idle: start.Add(time.Minute), Expires: ends}},
-			domain.Conversation{ID: "c", Project: uuid, UserID: "ben", Session: "s", Created: start, Expires: ends}},
+			domain.Conversation{ID: "c", Project: uuid, Session: "s", Created: start, Expires: ends}},
 		{"with the access token",
 			domain.Access{Project: domain.Project{ID: uuid}, Token: domain.AccessToken{ID: "t", Expires: ends}},
-			domain.Conversation{ID: "c", Project: uuid, UserID: "ben", Token: "t", Created: start, Expires: ends}},
+			domain.Conversation{ID: "c", Project: uuid, Token: "t", Created: start, Expires: ends}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := domain.NewConversation("c", tc.access, "ben", start.Add(999).In(time.FixedZone("", 3600)))
+			got := domain.NewConversation("c", tc.access, start.Add(999).In(time.FixedZone("", 3600)))
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("conversation (-want +got):\n%s", diff)
 			}

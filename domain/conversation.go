@@ -33,11 +33,11 @@ type Conversation struct {
 // session key.
 const ConversationHandle SessionKind = "conversation"
 
-// NewConversation starts the conversation of a with the user id at now, whose session
-// key is yet to be sealed.
-func NewConversation(id ConversationID, a Access, userID string, now time.Time) Conversation {
+// NewConversation returns the conversation that a starts at now. Its user id and its key
+// are known once Voiceflow has answered. Its claims are known at once.
+func NewConversation(id ConversationID, a Access, now time.Time) Conversation {
 	c := Conversation{
-		ID: id, Project: a.Project.ID, UserID: userID, Session: a.Session.ID, Token: a.Token.ID,
+		ID: id, Project: a.Project.ID, Session: a.Session.ID, Token: a.Token.ID,
 		Created: Instant(now), Expires: a.Session.Expires,
 	}
 	if a.Token.ID != "" {

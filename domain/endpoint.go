@@ -342,30 +342,27 @@ const MaxOwnUserID = 256
 // PseudonymPrefix begins every pseudonym, so that one is told from an id of a caller's own.
 const PseudonymPrefix = "fl-"
 
-// UserIDs turns the user ids of a caller into those that Voiceflow has, and back.
+// UserIDs turns the user ids of a caller into those that Voiceflow has, and back. Both
+// functions return the same for the same id, and change nothing.
 type UserIDs struct {
-	// Bind makes a caller's own id Voiceflow's. It fails with NotFound for an id that is
-	// another caller's, and with Unavailable.
+	// Bind makes a caller's own id Voiceflow's. Returns NotFound if the id is another
+	// caller's, and Unavailable if the key of the pseudonyms can't be used.
 	Bind func(own string) (string, error)
-	// Own reverses Bind, and says whether bound is of this caller at all.
+	// Own reverses Bind, and says whether bound is of this caller at all. It may say no for
+	// a long id of the caller's.
 	Own func(bound string) (own string, ours bool)
 }
 
-// Forward is a call that is to be forwarded, and what it is for.
+// Forward is a call to forward, and the project that it is for.
 type Forward struct {
 	Route   Route
 	Project Project
-	// UserIDs are those of the caller. Where its functions are nil the caller's ids are
-	// Voiceflow's, and go as they are.
+	// UserIDs are those of the caller. If its functions are nil, the caller's ids are
+	// Voiceflow's and pass unchanged.
 	UserIDs UserIDs
-	// Started is called with what a v4 session was opened for and its key, for an Endpoint
-	// that Starts one. The handle that it returns goes to the caller in the key's place.
-	Started func(userID string, key Secret) (handle string, err error)
-	// Sent is called, before anything goes to Voiceflow; what fails without it was not sent.
-	Sent func()
-	// CreditsUsedUp is called, once at most and before the answer has come to its end, when
-	// the answer says that the project's credits are used up.
-	CreditsUsedUp func()
+	// Handle is what the caller gets in place of the session key, if the Endpoint Starts a
+	// session.
+	Handle string
 }
 
 // Endpoints is the allow-list, in the order in which it is documented.

@@ -2,6 +2,7 @@ package ports
 
 import (
 	"context"
+	"io"
 	"net/http"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -23,34 +24,65 @@ type Voiceflow interface {
 	// Voiceflow's text was not. No error holds the key or anything of the answer's body.
 	Export(ctx context.Context, v domain.VersionRef, key domain.Secret) (domain.Export, error)
 
-	// Forward sends the call that r is, with the credential put in, to the host that is
-	// configured for the service of f's Endpoint, and returns Voiceflow's answer, whatever
-	// its status, for the caller to read and close. It is the only way in which anything
-	// of a caller's comes to Voiceflow, and what goes there is made anew: the method and
-	// path of the Endpoint; of the query what the Endpoint lets pass, and the fields of
-	// the project; of the headers what a short list lets pass, never a credential, a
-	// cookie or an address of the caller's; and the body as the Endpoint's Body says, with
-	// its Members looked after. versionID and projectid say the project's own version and
-	// id, but where a v4 session's key is the credential. It is NotFound for a call that
-	// names another project in its path, query or body, or another version or environment
-	// in its path, and Invalid for a query or body that can't be read or lacks what must
-	// be in it. f.Sent is called before anything is sent, and not otherwise.
+	// Forward sends the call that r is to the service of f's Endpoint, with the credential,
+	// and returns Voiceflow's answer whatever its status. The caller reads and closes its
+	// body. Nothing of a caller's comes to Voiceflow in another way.
 	//
-	// The answer has the headers of a short list and never a cookie. Members userID in it
-	// that f.UserIDs knows are turned back, in JSON and in the JSON of server-sent events.
-	// The credential, wherever it stands in an answer, is overwritten. The answer to an
-	// Endpoint that Starts a session has a handle in the place of the session key.
-	// Server-sent events come as they are sent, part by part, and end when nothing came
-	// for the idle time; any other answer is cut when the time of the whole exchange is
-	// over, or when it is larger than answers may be. A read past such an end fails. An
-	// answer of 400 and more whose body is not JSON has no body, and ContentLength 0. The
-	// call ends at Voiceflow when ctx is done or the body is closed.
+	// What goes there is made anew. The method and the path are the Endpoint's. The query is
+	// what the Endpoint lets pass, with the fields of the project. The header is what a short
+	// list lets pass, and never a credential, a cookie or an address of the caller's. The
+	// body is as the Endpoint's Body says, with its Members looked after. versionID and
+	// projectid say the project's own version and id, unless the credential is the key of a
+	// v4 session.
 	//
-	// It is CredentialsRejected when Voiceflow refused the credential. It is
-	// VoiceflowUnavailable, with RetryAfter where that is known, when there was no answer
-	// in time, one that redirects, or none that can be used, and at once while the service
-	// is known to be down. A GET that brought no answer at all is sent once more. No error
-	// holds the credential or anything of the answer's body; an error of reading r.Body
-	// can be found in it by errors.As.
-	Forward(ctx context.Context, f domain.Forward, r *http.Request, credential domain.Secret) (*http.Response, error)
+	// The header of the answer is what a short list lets pass, and never a cookie. Members
+	// userID in JSON and in the JSON of server-sent events are turned back: by f.UserIDs, or
+	// because this call has bound them. The credential is overwritten wherever it stands. If
+	// the Endpoint Starts a session, the answer has f.Handle in place of the session key.
+	//
+	// Server-sent events come as they are sent, part by part, and end when nothing came for
+	// the idle time. Any other answer is cut when the time of the whole exchange is over, or
+	// when it is larger than answers may be. A read past such an end fails. An answer of 400
+	// and more whose body is not JSON has no body, and ContentLength 0. The call ends at
+	// Voiceflow when ctx is done or the body is closed. A GET that brought no answer at all
+	// is sent once more.
+	//
+	// Returns NotFound if the call names another project in its path, query or body, or
+	// another version or environment in its path. Returns Invalid if the query or the body
+	// can't be read or lacks what must be in it. Returns CredentialsRejected if Voiceflow
+	// rejected the credential. Returns VoiceflowUnavailable if there was no answer in time,
+	// one that redirects, or none that can be used, with RetryAfter where that is known, and
+	// at once while the service is known to be down. No error holds the credential or
+	// anything of the answer's body. An error of reading r.Body can be found by errors.As.
+	Forward(ctx context.Context, f domain.Forward, r *http.Request, credential domain.Secret) (Answer, error)
+}
+
+// Answer is what Voiceflow answers to a forwarded call. When Forward fails, only Sent has
+// a meaning.
+type Answer struct {
+	// Sent reports whether anything went to Voiceflow.
+	Sent bool
+
+	StatusCode    int
+	Header        http.Header
+	ContentLength int64 // -1 if it is unknown
+	Body          AnswerBody
+
+	// Started is the v4 session that the answer started. It is zero for any other answer.
+	Started Started
+}
+
+// AnswerBody is the body of an Answer.
+type AnswerBody interface {
+	io.ReadCloser
+
+	// CreditsUsedUp reports whether what was read of the answer says that the project's
+	// credits are used up. It is asked when the body is closed.
+	CreditsUsedUp() bool
+}
+
+// Started is a v4 session that Voiceflow has started.
+type Started struct {
+	UserID string // as Voiceflow has it
+	Key    domain.Secret
 }

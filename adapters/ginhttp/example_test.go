@@ -14,6 +14,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/memory"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 // A host program has a gin router and a login of its own: here, a proxy in front of it
@@ -85,6 +86,6 @@ func (oneAssistant) Export(context.Context, domain.VersionRef, domain.Secret) (d
 	return domain.Export{Project: "0123456789abcdef01234567", Name: "Support bot"}, nil
 }
 
-func (oneAssistant) Forward(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error) {
-	return nil, &domain.Error{Kind: domain.VoiceflowUnavailable}
+func (oneAssistant) Forward(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error) {
+	return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable}
 }

@@ -1,10 +1,7 @@
 package ginhttp_test
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -43,18 +40,17 @@ func sample(e domain.Endpoint, p domain.Project) string {
 // may call.
 func TestEveryEndpointLetsInWhomItShould(t *testing.T) {
 	w := newWorld(t)
-	w.voiceflow.answers(func(_ context.Context, f domain.Forward, r *http.Request, _ domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(_ context.Context, f domain.Forward, r *http.Request, _ domain.Secret) (ports.Answer, error) {
 		if f.Route.Endpoint.Starts {
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
-				return nil, err
+				return ports.Answer{}, err
 			}
 			bound, err := f.UserIDs.Bind(string(body)) // another user for each body and caller
 			if err != nil {
-				return nil, err
+				return ports.Answer{}, err
 			}
-			handle, err := f.Started(bound, domain.NewSecret("session-canary"))
-			return response(200, "application/json", `{"sessionKey":"`+handle+`"}`), err
+			return starts(f, bound, `{"sessionKey":"`+f.Handle+`"}`), nil
 		}
 		return response(200, "application/json", `[]`), nil
 	})
@@ -163,7 +159,7 @@ func TestAForwardedCallIsVoiceflows(t *testing.T) {
 	w, _ := talking(t)
 	var got *http.Request
 	var body []byte
-	w.voiceflow.answers(func(_ context.Context, _ domain.Forward, r *http.Request, _ domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(_ context.Context, _ domain.Forward, r *http.Request, _ domain.Secret) (ports.Answer, error) {
 		got = r
 		body, _ = io.ReadAll(r.Body)
 		a := response(201, "application/json; charset=utf-8", "[ 1,\n2 ]")
@@ -180,7 +176,7 @@ func TestAForwardedCallIsVoiceflows(t *testing.T) {
 	if got.URL.RawQuery != "verbose=true&logs=off&verbose=2" || string(body) != `{"action": {"type":"launch"}}` {
 		t.Errorf("the call came with the query %q and the body %q", got.URL.RawQuery, body)
 	}
-	w.voiceflow.answers(func(_ context.Context, _ domain.Forward, r *http.Request, _ domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(_ context.Context, _ domain.Forward, r *http.Request, _ domain.Secret) (ports.Answer, error) {
 		got = r
 		return response(200, "", "<html>"), nil
 	})
@@ -193,60 +189,11 @@ func TestAForwardedCallIsVoiceflows(t *testing.T) {
 	}
 }
 
-func TestWhatVoiceflowAnswersWithErrors(t *testing.T) {
-	w, _ := talking(t)
-	for _, tc := range []struct {
-		name   string
-		answer func() (*http.Response, error)
-		status int
-		code   string
-		has    string
-	}{
-		{"JSON passes", func() (*http.Response, error) {
-			return response(422, "application/json", `{"message":"Validation failed","code":"theirs","request_id":"theirs"}`), nil
-		}, 422, "theirs", "Validation failed"},
-		{"a 4xx without anything has a body of ours", func() (*http.Response, error) { return response(404, "", ""), nil }, 404, "voiceflow_rejected", "404"},
-		{"a 5xx has one", func() (*http.Response, error) { return response(503, "", ""), nil }, 503, "voiceflow_unavailable", "503"},
-		{"a 429 has one, and its Retry-After", func() (*http.Response, error) {
-			a := response(429, "", "")
-			a.Header.Set("Retry-After", "7")
-			return a, nil
-		}, 429, "voiceflow_unavailable", "429"},
-		{"a key that is refused is no 401", func() (*http.Response, error) { return nil, &domain.Error{Kind: domain.CredentialsRejected} }, 502, "assistant_credentials_rejected", "admin"},
-		{"no answer is a 503", func() (*http.Response, error) {
-			return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, RetryAfter: 7 * time.Second}
-		}, 503, "voiceflow_unavailable", ""},
-		{"a body that was too large is a 413", func() (*http.Response, error) {
-			return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: fmt.Errorf("sending: %w", &http.MaxBytesError{Limit: 1})}
-		}, 413, "too_large", ""},
-		{"anything else is ours and says nothing", func() (*http.Response, error) { return nil, errors.New("canary") }, 500, "internal", ""},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error) {
-				return tc.answer()
-			})
-			r, err := noRedirects.Do(w.member.request(t, "POST", turn, `{}`))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer r.Body.Close()
-			raw, err := io.ReadAll(r.Body)
-			if err != nil || r.StatusCode != tc.status || !bytes.Contains(raw, []byte(`"code":"`+tc.code+`"`)) || !bytes.Contains(raw, []byte(tc.has)) {
-				t.Errorf("got %d %s, %v; want %d with the code %s", r.StatusCode, raw, err, tc.status, tc.code)
-			}
-			if retry := r.Header.Get("Retry-After"); (retry == "7") != (strings.Contains(tc.name, "Retry") || strings.HasPrefix(tc.name, "no answer")) {
-				t.Errorf("got Retry-After %q", retry)
-			}
-		})
-	}
-	w.log.reset() // an error of the far side's own is logged as it is
-}
-
 func TestBodiesThatAreTooLarge(t *testing.T) {
 	w, _ := talking(t, func(w *world) { w.options.ForwardMaxBody = 1000 })
-	read := func(_ context.Context, _ domain.Forward, r *http.Request, _ domain.Secret) (*http.Response, error) {
+	read := func(_ context.Context, _ domain.Forward, r *http.Request, _ domain.Secret) (ports.Answer, error) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
-			return nil, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: err}
+			return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: err}
 		}
 		return response(200, "", ""), nil
 	}
@@ -311,27 +258,6 @@ func (r *rates) Take(domain.Actor) (domain.Rate, error) {
 	return domain.Rate{Limit: 2, Remaining: r.left, Reset: time.Duration(2-r.left) * 30 * time.Second}, nil
 }
 
-// A call that takes too long must not spoil the connection for what comes after it.
-func TestACallThatTakesTooLongLeavesTheConnectionGood(t *testing.T) {
-	w, _ := talking(t, func(w *world) { w.options.ForwardTimeout = 50 * time.Millisecond })
-	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
-		timer := time.NewTimer(200 * time.Millisecond) // as the client of Voiceflow gives up by itself, if late
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			t.Error("the server took the caller for gone")
-		}
-		return nil, &domain.Error{Kind: domain.VoiceflowUnavailable}
-	})
-	for range 2 {
-		w.member.do(t, "GET", "/voiceflow/general-runtime/state/user/ben", "").want(t, 503, "voiceflow_unavailable")
-		w.member.do(t, "DELETE", "/voiceflow/general-runtime/state/user/ben", "").want(t, 503, "voiceflow_unavailable")
-		w.member.do(t, "POST", turn, `{}`).want(t, 503, "voiceflow_unavailable")
-		w.member.do(t, "GET", "/check_session", "").want(t, 200, "")
-	}
-}
-
 // Whoever is not let in has the time of every other route for a body that does not come.
 func TestAStrangersBodyHasNoMoreTimeThanElsewhere(t *testing.T) {
 	w, _ := talking(t, func(w *world) {
@@ -357,131 +283,10 @@ func TestAnUpgradeIsNotForwarded(t *testing.T) {
 	}
 }
 
-// piped is an answer that the test writes part by part.
-func piped(ctx context.Context, contentType string) (*http.Response, *io.PipeWriter) {
-	from, to := io.Pipe()
-	context.AfterFunc(ctx, func() { _ = from.CloseWithError(context.Cause(ctx)) })
-	a := response(200, contentType, "")
-	a.Body, a.ContentLength = from, -1
-	return a, to
-}
-
-func TestEventsPassOneByOne(t *testing.T) {
-	w, _ := talking(t, func(w *world) {
-		w.configure = func(s *httptest.Server) { s.Config.ReadTimeout, s.Config.WriteTimeout = time.Second, time.Second }
-	})
-	parts := make(chan string)
-	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
-		a, to := piped(ctx, "text/event-stream")
-		go func() {
-			for part := range parts {
-				_, _ = io.WriteString(to, part)
-			}
-			_ = to.Close()
-		}()
-		return a, nil
-	})
-	r, err := noRedirects.Do(w.member.request(t, "POST", turn, `{}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Body.Close()
-	lines := bufio.NewReader(r.Body)
-	began := time.Now()
-	for n := 0; n < 5 || time.Since(began) < 2500*time.Millisecond; n++ { // longer than any deadline of the server's
-		sent := fmt.Sprintf("data: %d\n", n)
-		parts <- sent
-		if got, err := lines.ReadString('\n'); err != nil || got != sent {
-			t.Fatalf("got %q and error %v, want %q before anything else is sent", got, err, sent)
-		}
-		if n >= 5 {
-			<-time.After(50 * time.Millisecond)
-		}
-	}
-	close(parts)
-	if rest, err := io.ReadAll(lines); err != nil || len(rest) > 0 {
-		t.Errorf("at the end: got %q and error %v", rest, err)
-	}
-}
-
-func TestACallerWhoLeavesEndsTheCall(t *testing.T) {
-	w, _ := talking(t)
-	ended := make(chan struct{})
-	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
-		a, to := piped(ctx, "text/event-stream")
-		context.AfterFunc(ctx, func() { close(ended) })
-		go func() { _, _ = io.WriteString(to, "data: 1\n\n") }()
-		return a, nil
-	})
-	ctx, leave := context.WithCancel(t.Context())
-	r, err := noRedirects.Do(w.member.request(t, "POST", turn, `{}`).WithContext(ctx))
-	if err != nil {
-		t.Fatal(err)
-	}
-	leave()
-	_ = r.Body.Close()
-	select {
-	case <-ended:
-	case <-time.After(10 * time.Second):
-		t.Error("the call at Voiceflow goes on")
-	}
-}
-
-func TestAnAnswerThatBreaksIsCut(t *testing.T) {
-	w, _ := talking(t)
-	for _, contentType := range []string{"text/event-stream", "application/json"} {
-		w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
-			a, to := piped(ctx, contentType)
-			go func() {
-				_, _ = io.WriteString(to, "data: 1\n\n")
-				_ = to.CloseWithError(&domain.Error{Kind: domain.VoiceflowUnavailable, Public: "it took too long"})
-			}()
-			return a, nil
-		})
-		r, err := noRedirects.Do(w.member.request(t, "POST", turn, `{}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := io.ReadAll(r.Body)
-		_ = r.Body.Close()
-		if err == nil {
-			t.Errorf("%s: got %q as if it were whole", contentType, got)
-		}
-	}
-	w.server.Close()
-	if log := w.log.String(); !strings.Contains(log, `"cut":true`) || !strings.Contains(log, "it took too long") {
-		t.Errorf("the log does not say that and why an answer was cut:\n%s", log)
-	}
-}
-
-func TestARevokedCallIsCut(t *testing.T) {
-	w, p := talking(t)
-	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
-		a, to := piped(ctx, "text/event-stream")
-		go func() { _, _ = io.WriteString(to, "data: 1\n\n") }()
-		return a, nil
-	})
-	ctx, stop := context.WithCancel(t.Context())
-	running := make(chan struct{})
-	go func() { defer close(running); w.service.Run(ctx, nil) }()
-	defer func() { stop(); <-running }()
-	r, err := noRedirects.Do(w.member.request(t, "POST", turn, `{}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Body.Close()
-	w.clock.move(time.Second)
-	w.admin.do(t, "POST", "/revoke_project", `{"user_id":"`+w.userID(t, "member")+`","project_id":"`+string(p.ID)+`"}`).want(t, 200, "")
-	if _, err := io.ReadAll(r.Body); err == nil {
-		t.Error("the stream came to a good end")
-	}
-	w.member.do(t, "POST", turn, `{}`).want(t, 401, "not_authenticated")
-}
-
 func TestPathsThatCanBeReadInTwoWays(t *testing.T) {
 	w, p := talking(t)
 	reached := false
-	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error) {
 		reached = true
 		return response(200, "", ""), nil
 	})
@@ -524,10 +329,9 @@ func TestForwardingUnderAHostsLogin(t *testing.T) {
 		name := r.Header.Get("X-User")
 		return domain.Caller{ID: domain.UserID(name), Admin: admins[name]}, nil
 	}))
-	w.voiceflow.answers(func(_ context.Context, f domain.Forward, _ *http.Request, _ domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(_ context.Context, f domain.Forward, _ *http.Request, _ domain.Secret) (ports.Answer, error) {
 		if f.Route.Endpoint.Starts {
-			handle, err := f.Started("bound", domain.NewSecret("session-canary"))
-			return response(200, "application/json", handle), err
+			return starts(f, "bound", f.Handle), nil
 		}
 		return response(200, "application/json", `[]`), nil
 	})
@@ -557,122 +361,10 @@ func TestForwardingUnderAHostsLogin(t *testing.T) {
 	as("ada", w.nobody, "GET", "/get_access_tokens", "").want(t, 404, "not_found")
 }
 
-func TestAccessTokenRoutes(t *testing.T) {
-	w, p := talking(t)
-	made := w.member.do(t, "POST", "/create_access_token", `{"name":" nightly ","project_id":"`+string(p.ID)+`","scopes":["converse"],"expires_in_days":30}`).want(t, 200, "")
-	token, _ := made.body["token"].(string)
-	if !strings.HasPrefix(token, "flk_") || made.body["Expires"] != "2026-12-22T06:00:00.123456Z" || !uuid.MatchString(made.body["Id"].(string)) {
-		t.Errorf("got %s", made.raw)
-	}
-	w.admin.do(t, "POST", "/create_access_token", `{"name":"deploy","scopes":["manage"]}`).want(t, 200, "")
-	list := func(b *browser) []any {
-		t.Helper()
-		r := b.do(t, "GET", "/get_access_tokens", "").want(t, 200, "")
-		if strings.Contains(string(r.raw), token) {
-			t.Errorf("the list shows the token: %s", r.raw)
-		}
-		return r.body["access_tokens"].([]any)
-	}
-	var paged []any
-	for path := "/get_access_tokens?limit=1"; path != ""; {
-		r := w.admin.do(t, "GET", path, "").want(t, 200, "")
-		paged = append(paged, r.body["access_tokens"].([]any)...)
-		path = ""
-		if next, more := r.body["next_cursor"].(string); more {
-			path = "/get_access_tokens?limit=1&cursor=" + next
-		}
-	}
-	if len(paged) != 2 {
-		t.Errorf("page by page there are %d, want 2", len(paged))
-	}
-	own, all := list(w.member), list(w.admin)
-	if len(own) != 1 || len(all) != 2 {
-		t.Fatalf("a member sees %d and an admin %d, want 1 and 2", len(own), len(all))
-	}
-	first := own[0].(map[string]any)
-	for member, want := range map[string]any{
-		"Name": "nightly", "Prefix": token[:10], "User": w.userID(t, "member"), "Project": string(p.ID), "LastUsed": nil,
-		"Created": "2026-11-22T06:00:00.123456Z", "Id": made.body["Id"],
-	} {
-		if first[member] != want {
-			t.Errorf("%s: got %v, want %v", member, first[member], want)
-		}
-	}
-	program := &browser{w: w, cookies: map[string]string{}, authorization: "Bearer " + token}
-	program.do(t, "POST", turn, `{}`).want(t, 200, "")
-	program.authorization = token
-	program.do(t, "POST", turn, `{}`).want(t, 200, "")
-	if got := program.do(t, "GET", "/check_session", "").want(t, 200, ""); got.assistant(t)["Id"] != string(p.ID) {
-		t.Errorf("got %s, want the assistant that it opens", got.raw)
-	}
-	deletion := `{"token_id":"` + made.body["Id"].(string) + `"}`
-	w.login(t, "admin").do(t, "POST", "/delete_access_token", deletion).want(t, 200, "")
-	w.member.do(t, "POST", "/delete_access_token", deletion).want(t, 404, "not_found")
-	program.do(t, "POST", turn, `{}`).want(t, 401, "not_authenticated")
-	program.do(t, "GET", "/check_session", "").want(t, 401, "not_authenticated")
-	ofAdmin := all[1].(map[string]any)["Id"].(string)
-	w.member.do(t, "POST", "/delete_access_token", `{"token_id":"`+ofAdmin+`"}`).want(t, 404, "not_found")
-}
-
-func TestGrantsAndUsageRoutes(t *testing.T) {
-	w, p := talking(t)
-	member, project := w.userID(t, "member"), string(p.ID)
-	grants := func(query string) []any {
-		t.Helper()
-		return w.admin.do(t, "GET", "/get_grants"+query, "").want(t, 200, "").body["grants"].([]any)
-	}
-	w.admin.do(t, "POST", "/grant_project", `{"user_id":"`+member+`","project_id":"`+project+`","scopes":["export","converse"]}`).want(t, 200, "")
-	w.admin.do(t, "POST", "/grant_project", `{"user_id":"`+member+`","project_id":"`+project+`"}`).want(t, 200, "")
-	w.admin.do(t, "PATCH", "/update_user", `{"user_id":"`+member+`","assistants":["`+project+`"]}`).want(t, 200, "")
-	got := grants("?user_id=" + member + "&project_id=" + string(p.Voiceflow))
-	if len(got) != 1 {
-		t.Fatalf("got %v, want one grant", got)
-	}
-	if g := got[0].(map[string]any); g["User"] != member || g["Project"] != project || fmt.Sprint(g["Scopes"]) != "[converse export]" || g["Created"] == nil {
-		t.Errorf("got %v", g)
-	}
-	if got := grants("?user_id=" + w.userID(t, "admin")); len(got) != 0 {
-		t.Errorf("got %v, want none", got)
-	}
-	for _, bad := range []string{`[]`, `["manage"]`, `["converse","converse"]`, `["everything"]`, `"converse"`} {
-		w.admin.do(t, "POST", "/grant_project", `{"user_id":"`+member+`","project_id":"`+project+`","scopes":`+bad+`}`).want(t, 400, "invalid_request")
-	}
-	w.admin.do(t, "GET", "/get_grants?user_id=a&user_id=b", "").want(t, 400, "invalid_request")
-	w.admin.do(t, "GET", "/get_grants?project_id=01890000-0000-7000-8000-000000000404", "").want(t, 200, "")
-
-	w.member.do(t, "POST", turn, `{}`).want(t, 200, "")
-	if err := w.service.FlushUsage(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	usage := w.admin.do(t, "GET", "/get_usage?group_by=scope,user", "").want(t, 200, "").body["usage"].([]any)
-	if len(usage) != 1 {
-		t.Fatalf("got %v, want one sum", usage)
-	}
-	if u := usage[0].(map[string]any); u["User"] != member || u["Scope"] != "converse" || u["Day"] != nil || u["Calls"] != 1.0 || u["Errors"] != 0.0 {
-		t.Errorf("got %v", u)
-	}
-	token := w.token(t, w.member, `{"name":"x","project_id":"`+project+`"}`)
-	token.do(t, "POST", turn, `{}`).want(t, 200, "")
-	if err := w.service.FlushUsage(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	first := w.admin.do(t, "GET", "/get_usage?group_by=token&limit=1", "").want(t, 200, "")
-	second := w.admin.do(t, "GET", "/get_usage?group_by=token&limit=1&cursor="+first.body["next_cursor"].(string), "").want(t, 200, "")
-	if u := first.body["usage"].([]any)[0].(map[string]any); u["Token"] != nil {
-		t.Errorf("got %v first, want the calls without an access token", u)
-	}
-	if u := second.body["usage"].([]any)[0].(map[string]any); u["Token"] == nil || second.body["next_cursor"] != nil {
-		t.Errorf("got %s on the second page, want the calls with one, and the end", second.raw)
-	}
-	for _, bad := range []string{"?from=yesterday", "?from=2026-12-01&to=2026-11-01", "?group_by=colour", "?group_by=day,day", "?from=2026-11-01&from=2026-11-02"} {
-		w.admin.do(t, "GET", "/get_usage"+bad, "").want(t, 400, "invalid_request")
-	}
-}
-
 func TestAdminsSeeHowItIsWithTheKey(t *testing.T) {
 	w, _ := talking(t)
-	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error) {
-		return nil, &domain.Error{Kind: domain.CredentialsRejected}
+	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error) {
+		return ports.Answer{}, &domain.Error{Kind: domain.CredentialsRejected}
 	})
 	w.member.do(t, "POST", turn, `{}`).want(t, 502, "assistant_credentials_rejected")
 	if got := w.admin.do(t, "GET", "/get_projects", "").want(t, 200, ""); !strings.Contains(string(got.raw), `"key_status":"rejected","secondary_status":"none",`) {

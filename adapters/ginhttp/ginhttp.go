@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httputil"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -139,7 +138,6 @@ type api struct {
 	identify Identify // nil where they are
 	cookies  cookies
 	origins  origins
-	proxy    *httputil.ReverseProxy
 	timeout  time.Duration // of forwarded calls
 	patience time.Duration // with who takes the answer to one
 	maxBody  int64         // of forwarded calls
@@ -148,7 +146,7 @@ type api struct {
 
 func newAPI(s *app.Service, o Options) (*api, error) {
 	a := &api{
-		service: s, own: o.Identify == nil, log: o.Log, proxy: newProxy(s),
+		service: s, own: o.Identify == nil, log: o.Log,
 		timeout: cmp.Or(o.ForwardTimeout, defaultForwardTimeout), maxBody: cmp.Or(o.ForwardMaxBody, defaultForwardMaxBody),
 	}
 	a.patience = max(a.timeout, cmp.Or(o.ForwardIdle, defaultForwardIdle)) + forwardSlack

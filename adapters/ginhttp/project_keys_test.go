@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 // secondCanary is another key that must never come out.
@@ -145,9 +146,9 @@ func TestCheckProject(t *testing.T) {
 func TestTheOtherKeyIsUsed(t *testing.T) {
 	w, p := talking(t)
 	w.admin.do(t, "POST", "/set_token", `{"project_id":"`+string(p.ID)+`","token":"`+secondCanary+`","slot":"secondary"}`).want(t, 200, "")
-	w.voiceflow.answers(func(_ context.Context, _ domain.Forward, r *http.Request, key domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(_ context.Context, _ domain.Forward, r *http.Request, key domain.Secret) (ports.Answer, error) {
 		if key.Reveal() == canary {
-			return nil, &domain.Error{Kind: domain.CredentialsRejected}
+			return ports.Answer{}, &domain.Error{Kind: domain.CredentialsRejected}
 		}
 		return response(200, "application/json", `[]`), nil
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 // rotate adds a key that seals from then on.
@@ -219,7 +220,7 @@ func TestEveryRouteResealsCookiesOfAnOlderKey(t *testing.T) {
 	}
 	w := newWorld(t)
 	p := w.addProject(t, "Support bot")
-	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error) {
 		return response(200, "application/json", `[]`), nil
 	})
 	token := w.token(t, w.admin, `{"name":"x","scopes":["manage"]}`)
@@ -321,7 +322,7 @@ func TestNoCookieIsSetTwice(t *testing.T) {
 func TestAForwardedAnswerSetsOurCookiesAndNoOthers(t *testing.T) {
 	w, _ := talking(t)
 	dropped := ""
-	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error) {
 		a := response(200, "application/json", `[]`)
 		a.Header.Add("Set-Cookie", "user_session=voiceflow; Path=/")
 		a.Header.Add("Set-Cookie", "session=voiceflow; Path=/")
@@ -347,8 +348,8 @@ func TestAForwardedAnswerSetsOurCookiesAndNoOthers(t *testing.T) {
 	if got := w.member.do(t, "POST", turn, `{}`).want(t, 200, "").setNames(); len(got) > 0 {
 		t.Errorf("with the new cookies: got the cookies %q, want none", got)
 	}
-	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error) {
-		return nil, &domain.Error{Kind: domain.VoiceflowUnavailable}
+	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error) {
+		return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable}
 	})
 	if got := before.clone().do(t, "POST", turn, `{}`).want(t, 503, "voiceflow_unavailable").setNames(); !slices.Equal(got, both) {
 		t.Errorf("with a failure: got the cookies %q, want %q", got, both)
@@ -361,7 +362,7 @@ func TestAForwardedAnswerSetsOurCookiesAndNoOthers(t *testing.T) {
 func TestUnderAHostsLoginOnlyTheAssistantsCookieIsOurs(t *testing.T) {
 	w := newWorld(t, hosted(byHeader))
 	p := w.addProject(t, "Support bot")
-	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error) {
+	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error) {
 		return response(200, "application/json", `[]`), nil
 	})
 	b := w.nobody.with("user_session", "the host's own")

@@ -386,11 +386,11 @@ type voiceflow struct {
 	asked   int
 	panics  bool
 	refused []string // keys that open nothing
-	forward func(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error)
+	forward func(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error)
 }
 
 // Forward answers as the test says, and otherwise with an empty list.
-func (v *voiceflow) Forward(ctx context.Context, f domain.Forward, r *http.Request, key domain.Secret) (*http.Response, error) {
+func (v *voiceflow) Forward(ctx context.Context, f domain.Forward, r *http.Request, key domain.Secret) (ports.Answer, error) {
 	v.mu.Lock()
 	answer := v.forward
 	v.mu.Unlock()
@@ -399,29 +399,42 @@ func (v *voiceflow) Forward(ctx context.Context, f domain.Forward, r *http.Reque
 		bind = func(own string) (string, error) { return own, nil }
 	}
 	if _, err := f.Route.Target(f.Project, bind); err != nil {
-		return nil, err
+		return ports.Answer{}, err
 	}
-	f.Sent()
-	if answer != nil {
-		return answer(ctx, f, r, key)
+	if answer == nil {
+		return response(200, "application/json", `[]`), nil
 	}
-	return response(200, "application/json", `[]`), nil
+	a, err := answer(ctx, f, r, key)
+	a.Sent = true
+	return a, err
 }
 
 // answers makes Voiceflow answer forwarded calls by answer.
-func (v *voiceflow) answers(answer func(context.Context, domain.Forward, *http.Request, domain.Secret) (*http.Response, error)) {
+func (v *voiceflow) answers(answer func(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.forward = answer
 }
 
 // response is an answer of Voiceflow's.
-func response(status int, contentType, body string) *http.Response {
+func response(status int, contentType, text string) ports.Answer {
 	h := http.Header{}
 	if contentType != "" {
 		h.Set("Content-Type", contentType)
 	}
-	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
+	return ports.Answer{StatusCode: status, Header: h, Body: body{io.NopCloser(strings.NewReader(text))}, ContentLength: int64(len(text))}
+}
+
+// body is the body of an answer, which says nothing about credits.
+type body struct{ io.ReadCloser }
+
+func (body) CreditsUsedUp() bool { return false }
+
+// starts is the answer to a call that starts a session for the user.
+func starts(f domain.Forward, userID, text string) ports.Answer {
+	a := response(200, "application/json", text)
+	a.Started = ports.Started{UserID: userID, Key: domain.NewSecret("session-canary")}
+	return a
 }
 
 func (v *voiceflow) Origin() domain.Origin { return "https://api.voiceflow.example" }

@@ -7,11 +7,11 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -31,53 +31,87 @@ const (
 	badKeyBegins, badKeyEnds = "Cannot resolve ", ", please verify that your API key is correct."
 )
 
-// pass makes of Voiceflow's answer the one that is passed on. userID is what the call
-// opens a session for, where it does. When it fails, the answer is the caller's to close.
-func (c *Client) pass(x *exchange, f domain.Forward, r *http.Request, answer *http.Response, userID string, credential domain.Secret) (*http.Response, error) {
-	status := answer.StatusCode
-	header := passedHeader(answer.Header, credential.Reveal())
-	passed := &http.Response{
-		// The reason phrase is the other side's to choose, and so may show what it was sent.
-		Status:     strconv.Itoa(status) + " " + http.StatusText(status),
-		StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: header, ContentLength: answer.ContentLength, Request: r,
+// pass makes of Voiceflow's answer the one that is passed on. userID is that of the session
+// that the call starts, if it starts one. When it fails, the exchange is the caller's to
+// close.
+func (c *Client) pass(x *exchange, f domain.Forward, answer *http.Response, userID string, credential domain.Secret) (ports.Answer, error) {
+	if err := c.usable(answer); err != nil {
+		return ports.Answer{}, err
+	}
+	passed := ports.Answer{
+		Sent: true, StatusCode: answer.StatusCode,
+		Header: passedHeader(answer.Header, credential.Reveal()), ContentLength: answer.ContentLength,
 	}
 	if f.Route.Endpoint.Starts {
 		// What is in the others nobody looks through for the session's key.
-		maps.DeleteFunc(header, func(name string, _ []string) bool { return name != "Content-Type" && name != "Retry-After" })
+		maps.DeleteFunc(passed.Header, func(name string, _ []string) bool { return name != "Content-Type" && name != "Retry-After" })
 	}
 	form := formOf(answer.Header.Get("Content-Type"))
+	var err error
 	switch {
-	case status == http.StatusUnauthorized:
-		return nil, rejected(status)
-	case status < 200 || status >= 300 && status < 400:
-		return nil, unusable(answer, fmt.Errorf("voiceflow: status %d", status), c.now())
-	case encoded(answer.Header):
-		return nil, unusable(answer, errors.New("voiceflow: an encoding that was not asked for"), c.now())
-	case status >= 400:
-		return passed, x.refusal(newFilter(x, f, formJSON, credential), passed, f.Route.Endpoint)
+	case answer.StatusCode >= http.StatusBadRequest:
+		err = x.refusal(newFilter(x, f, formJSON, credential), &passed, f.Route.Endpoint)
 	case f.Route.Endpoint.Starts:
-		return passed, x.session(newFilter(x, f, formJSON, credential), passed, f, userID)
-	case form == formEvents:
-		x.stream(c.forwardIdle)
-	case answer.ContentLength > x.left:
-		return nil, unavailable("Voiceflow's answer is too large", errTooLong)
+		err = x.session(newFilter(x, f, formJSON, credential), &passed, f.Handle)
+		passed.Started.UserID = userID
+	default:
+		if form == formEvents {
+			x.stream(c.forwardIdle)
+		}
+		err = x.plain(newFilter(x, f, form, credential), &passed, form, answer.Body == http.NoBody)
 	}
-	if answer.Body == http.NoBody {
-		passed.Body = http.NoBody
+	return passed, err
+}
+
+// usable returns why the answer can't be passed on, if it can't.
+func (c *Client) usable(answer *http.Response) error {
+	switch status := answer.StatusCode; {
+	case status == http.StatusUnauthorized:
+		return rejected(status)
+	case status < 200 || status >= 300 && status < 400:
+		return unusable(answer, fmt.Errorf("voiceflow: status %d", status), c.now())
+	case encoded(answer.Header):
+		return unusable(answer, errors.New("voiceflow: an encoding that was not asked for"), c.now())
+	}
+	return nil
+}
+
+// plain passes an answer on about which nothing is special. Small JSON it reads whole: that
+// then has a length, whatever becomes of its user ids, and one that breaks is no answer
+// instead of half of one.
+func (x *exchange) plain(f *filter, passed *ports.Answer, form form, empty bool) error {
+	switch {
+	case form != formEvents && passed.ContentLength > x.left:
+		return unavailable("Voiceflow's answer is too large", errTooLong)
+	case empty:
 		_ = x.Close()
-		return passed, nil
+		passed.Body = f.whole(nil)
+		return nil
+	case form == formJSON && passed.ContentLength >= 0 && passed.ContentLength <= maxWhole:
+		body := make([]byte, passed.ContentLength)
+		if _, err := io.ReadFull(x, body); err != nil {
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				err = x.broken(err)
+			}
+			return err
+		}
+		x.passWhole(f, passed, body)
+		return nil
 	}
-	filter := newFilter(x, f, form, credential)
-	if form == formJSON && answer.ContentLength >= 0 && answer.ContentLength <= maxWhole {
-		return passed, x.small(filter, passed)
-	}
-	passed.Body = filter
-	if filter.scanner.own != nil && passed.ContentLength >= 0 {
+	passed.Body = f
+	if f.ids != nil && passed.ContentLength >= 0 {
 		passed.ContentLength = -1
-		header.Del("Content-Length")
+		passed.Header.Del("Content-Length")
 	}
-	return passed, nil
+	return nil
+}
+
+// passWhole passes an answer on that is body. Nothing more is read of the exchange.
+func (x *exchange) passWhole(f *filter, passed *ports.Answer, body []byte) {
+	_ = x.Close()
+	passed.Header.Del("Content-Length")
+	whole := f.whole(body)
+	passed.Body, passed.ContentLength = whole, whole.Size()
 }
 
 func rejected(status int) error {
@@ -157,17 +191,15 @@ func holds(values []string, credential string) bool {
 
 // refusal reads the body of an answer of 400 and more, and leaves it out when it is no
 // JSON, whatever it is labelled. It is CredentialsRejected where the body says so.
-func (x *exchange) refusal(f *filter, passed *http.Response, e *domain.Endpoint) error {
+func (x *exchange) refusal(f *filter, passed *ports.Answer, e *domain.Endpoint) error {
 	body, err := x.readAll(maxRefusal)
 	if x.ctx.Err() != nil {
 		return x.broken(err)
 	}
-	_ = x.Close()
-	passed.Header.Del("Content-Length")
 	_, keyBegins, _ := topMember(body, "sessionKey", lenient)
 	if err != nil || !jsontext.Value(body).IsValid(lenient) || e.Starts && keyBegins > 0 {
 		passed.Header.Del("Content-Type")
-		passed.Body, passed.ContentLength = http.NoBody, 0
+		x.passWhole(f, passed, nil)
 		return nil
 	}
 	if passed.StatusCode == http.StatusBadRequest {
@@ -176,44 +208,23 @@ func (x *exchange) refusal(f *filter, passed *http.Response, e *domain.Endpoint)
 		}
 	}
 	passed.Header["Content-Type"] = []string{"application/json"}
-	setBody(passed, f.whole(body))
+	x.passWhole(f, passed, body)
 	return nil
 }
 
 // lenient is how answers are read that are passed on as they are.
 var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
-// small reads a small answer whole: it then has a length, whatever becomes of its user
-// ids, and one that breaks is no answer instead of half of one.
-func (x *exchange) small(f *filter, passed *http.Response) error {
-	body := make([]byte, passed.ContentLength)
-	if _, err := io.ReadFull(x, body); err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = x.broken(err)
-		}
-		return err
-	}
-	_ = x.Close()
-	passed.Header.Del("Content-Length")
-	setBody(passed, f.whole(body))
-	return nil
-}
-
-// session takes the session key out of the answer to a call that opened a session for
-// userID, and puts a handle in its place. Nothing of the key is left in the answer.
-func (x *exchange) session(f *filter, passed *http.Response, call domain.Forward, userID string) error {
+// session takes the session key out of the answer to a call that started a session, and
+// puts the handle in its place. Nothing of the key is left in the answer.
+func (x *exchange) session(f *filter, passed *ports.Answer, handle string) error {
 	body, err := x.readAll(maxSession)
 	if err != nil {
 		return err
 	}
-	_ = x.Close()
 	key, start, end := topMember(body, "sessionKey")
 	if key == "" {
 		return unavailable("Voiceflow opened no session", errors.New("voiceflow: the answer has no session key"))
-	}
-	handle, err := call.Started(userID, domain.NewSecret(key))
-	if err != nil {
-		return err
 	}
 	// As text and as it stands in JSON.
 	for _, form := range [][]byte{[]byte(key), bytes.Clone(body[start+1 : end-1])} {
@@ -222,13 +233,9 @@ func (x *exchange) session(f *filter, passed *http.Response, call domain.Forward
 	}
 	changed := append(make([]byte, 0, len(body)+len(handle)), body[:start]...)
 	changed = append(quoted(changed, handle), body[end:]...)
-	passed.Header.Del("Content-Length")
-	setBody(passed, f.whole(changed))
+	passed.Started.Key = domain.NewSecret(key)
+	x.passWhole(f, passed, changed)
 	return nil
-}
-
-func setBody(passed *http.Response, body []byte) {
-	passed.Body, passed.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 }
 
 // readAll reads the answer, which is a *domain.Error when it has more than limit bytes.

@@ -4,18 +4,21 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
 
 // filter is the body of an answer as the caller reads it: without the credential, and
-// with the user ids of the caller. It holds nothing back but the beginning of what may
-// turn out to be one of them.
+// with the caller's own user ids. It holds back only what may turn out to be the beginning
+// of one of them.
 type filter struct {
 	from       *exchange
 	credential []byte
-	scanner    scanner
-	scans      bool
+	lexer      lexer
+	ids        *userIDs // nil if user ids stay as they are
+	credits    *credits // nil if the answer can't tell, or once usedUp is true
+	usedUp     atomic.Bool
 
 	held  []byte // the end of what came, with which the credential begins
 	ready []byte // what is to be read next
@@ -23,13 +26,16 @@ type filter struct {
 }
 
 func newFilter(x *exchange, f domain.Forward, form form, credential domain.Secret) *filter {
-	w := &filter{from: x, credential: []byte(credential.Reveal()), scans: form != formOther}
-	if w.scans {
-		w.scanner = scanner{own: f.UserIDs.Own, lines: form == formEvents}
-		if f.Route.Endpoint.Scope == domain.ScopeConverse {
-			w.scanner.usedUp = f.CreditsUsedUp
-		}
-		w.scans = w.scanner.own != nil || w.scanner.usedUp != nil
+	w := &filter{from: x, credential: []byte(credential.Reveal())}
+	if form == formOther {
+		return w
+	}
+	w.lexer.lines = form == formEvents
+	if f.UserIDs.Own != nil {
+		w.ids = &userIDs{own: f.UserIDs.Own}
+	}
+	if f.Route.Endpoint.Scope == domain.ScopeConverse {
+		w.credits = &credits{}
 	}
 	return w
 }
@@ -74,21 +80,62 @@ func (f *filter) next(piece []byte, err error) []byte {
 	}
 	f.held = append(f.held[:0], piece[keep:]...)
 	piece = piece[:keep]
-	if !f.scans {
-		return piece
-	}
-	out := f.scanner.scan(piece)
-	if err != nil {
-		out = f.scanner.end(out)
-	}
-	return out
+	return f.scan(piece, err != nil)
 }
 
-// whole is what goes out for an answer that is body and nothing else. It changes body.
-func (f *filter) whole(body []byte) []byte { return f.next(body, io.EOF) }
+// scan passes a piece through both filters, and returns what goes out for it. The last
+// piece lets everything go that is held.
+func (f *filter) scan(piece []byte, last bool) []byte {
+	if f.ids == nil && f.credits == nil {
+		return piece
+	}
+	if f.ids != nil {
+		f.ids.begin()
+	}
+	for i := 0; i < len(piece); {
+		p := f.lexer.next(piece[i:])
+		if f.ids != nil {
+			f.ids.take(p, f.lexer.role, piece, i)
+		}
+		if f.credits != nil {
+			f.credits.take(p, piece[i:], &f.lexer)
+		}
+		i += p.n
+	}
+	if f.credits != nil && f.credits.usedUp {
+		f.usedUp.Store(true)
+		f.credits = nil
+	}
+	if f.ids == nil {
+		return piece
+	}
+	return f.ids.end(piece, last)
+}
+
+// whole is the body that goes out for an answer that is body and nothing else. It changes
+// body.
+func (f *filter) whole(body []byte) *wholeBody {
+	return &wholeBody{Reader: bytes.NewReader(f.next(body, io.EOF)), usedUp: f.usedUp.Load()}
+}
 
 // Close ends the exchange.
 func (f *filter) Close() error { return f.from.Close() }
+
+// CreditsUsedUp reports whether what was read says that the credits are used up.
+func (f *filter) CreditsUsedUp() bool { return f.usedUp.Load() }
+
+// wholeBody is the body of an answer that was read whole before it is passed on.
+type wholeBody struct {
+	*bytes.Reader
+
+	usedUp bool
+}
+
+// Close does nothing.
+func (*wholeBody) Close() error { return nil }
+
+// CreditsUsedUp reports whether the answer says that the credits are used up.
+func (b *wholeBody) CreditsUsedUp() bool { return b.usedUp }
 
 // overwrite puts asterisks wherever secret stands in b.
 func overwrite(b, secret []byte) {

@@ -40,13 +40,15 @@ func (p *pieces) Read(b []byte) (int, error) {
 func (*pieces) Close() error { return nil }
 
 // filtered is a filter over the pieces. Ids that begin with "u-" are this caller's.
-func filtered(form form, used *int, fails error, parts ...string) *filter {
+func filtered(form form, fails error, parts ...string) *filter {
 	x := &exchange{
 		ctx: context.Background(), end: func(error) {}, timer: time.NewTimer(time.Hour),
 		left: 1 << 40, body: &pieces{left: parts, fails: fails},
 	}
-	f := &filter{from: x, credential: []byte(secretKey), scans: form != formOther}
-	f.scanner = scanner{own: ownID, usedUp: func() { *used++ }, lines: form == formEvents}
+	f := &filter{from: x, credential: []byte(secretKey)}
+	if form != formOther {
+		f.lexer.lines, f.ids, f.credits = form == formEvents, &userIDs{own: ownID}, &credits{}
+	}
 	return f
 }
 
@@ -122,14 +124,13 @@ func TestTheFilterChangesUserIDsAndNothingElse(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
 			for _, most := range []int{1 << 20, 1, 2, 7, 50} {
 				for _, size := range []int{4096, 1, 3, 60} {
-					var used int
-					f := filtered(tc.form, &used, io.EOF, cut(tc.text, most, r)...)
+					f := filtered(tc.form, io.EOF, cut(tc.text, most, r)...)
 					got, err := io.ReadAll(onlyBuffers{f, size})
 					if err != nil || string(got) != tc.want {
 						t.Fatalf("in pieces of up to %d, read by %d: got %q, %v, want %q", most, size, got, err, tc.want)
 					}
-					if used != 0 {
-						t.Errorf("got %d times no credits, want none", used)
+					if f.CreditsUsedUp() {
+						t.Error("got no credits, want nothing about them")
 					}
 				}
 			}
@@ -150,44 +151,44 @@ func TestUsedUpCreditsAreSeenInDebugTracesOnly(t *testing.T) {
 		name string
 		form form
 		text string
-		want int
+		want bool
 	}{
-		{"a debug trace", formJSON, `[{"type":"debug","payload":{"message":"error: credit_limit_reached!"}}]`, 1},
-		{"type behind it", formJSON, `[{"payload":{"message":"credit_limit_reached"},"type":"debug"}]`, 1},
-		{"in itself", formJSON, `{"type":"debug","message":"credit_limit_reached"}`, 1},
-		{"in itself, type behind it", formJSON, `{"message":"credit_limit_reached","type":"debug"}`, 1},
-		{"in a list", formJSON, `{"type":"debug","payload":["a",["credit_limit_reached"]]}`, 1},
-		{"the last of a list, type behind it", formJSON, `{"payload":[1,"credit_limit_reached"],"type":"debug"}`, 1},
-		{"many of them", formJSON, `[{"type":"debug","m":"credit_limit_reached credit_limit_reached"},{"type":"debug","m":"credit_limit_reached"}]`, 1},
-		{"deep in it", formJSON, `{"type":"debug","a":{"type":"x","b":[{"type":"y","c":"credit_limit_reached"}]}}`, 1},
-		{"in text that is JSON itself", formJSON, `{"type":"debug","a":"{\"x\":\"credit_limit_reached\"}"}`, 1},
-		{"behind an escape", formJSON, `{"type":"debug","a":"\ncredit_limit_reached"}`, 1},
-		{"behind its own beginning", formJSON, `{"type":"debug","a":"credit_limit_reacredit_limit_reached"}`, 1},
-		{"an event", formEvents, "event: trace\ndata: {\"type\":\"trace\",\"trace\":{\"type\":\"debug\",\"payload\":{\"message\":\"credit_limit_reached\"}}}\n\n", 1},
-		{"what the user said", formJSON, `[{"type":"text","payload":{"message":"credit_limit_reached"}}]`, 0},
-		{"beside a debug trace", formJSON, `[{"type":"debug","a":1},{"type":"text","message":"credit_limit_reached"},{"type":"debug"}]`, 0},
-		{"around a debug trace", formJSON, `{"m":"credit_limit_reached","a":{"type":"debug"}}`, 0},
-		{"as a name", formJSON, `{"type":"debug","credit_limit_reached":true,"a":{"credit_limit_reached":"x"}}`, 0},
-		{"as a long name", formJSON, `{"type":"debug","` + strings.Repeat("x", 100) + ` credit_limit_reached":true}`, 0},
-		{"in a long element of a list", formJSON, `{"type":"debug","a":["` + strings.Repeat("x", 100) + ` credit_limit_reached"]}`, 1},
-		{"in pieces that are no run", formJSON, `{"type":"debug","a":"credit_limit\n_reached","b":"credit_limit_","c":"reached"}`, 0},
-		{"in no object", formJSON, `["debug","credit_limit_reached"]`, 0},
-		{"type in a list", formJSON, `{"a":["type","debug"],"b":"credit_limit_reached"}`, 0},
-		{"type in another case", formJSON, `{"Type":"debug","a":"credit_limit_reached"}`, 0},
-		{"of another event", formEvents, "data: {\"type\":\"debug\",\"a\":\ndata: {\"m\":\"credit_limit_reached\"}\n\n", 0},
-		{"something else than JSON", formOther, `{"type":"debug","m":"credit_limit_reached"}`, 0},
-		{"deeper than anything", formJSON, strings.Repeat(`{"a":`, 5000) + `{"type":"debug"}` + strings.Repeat(`}`, 5000) + `{"m":"credit_limit_reached"}`, 0},
+		{"a debug trace", formJSON, `[{"type":"debug","payload":{"message":"error: credit_limit_reached!"}}]`, true},
+		{"type behind it", formJSON, `[{"payload":{"message":"credit_limit_reached"},"type":"debug"}]`, true},
+		{"in itself", formJSON, `{"type":"debug","message":"credit_limit_reached"}`, true},
+		{"in itself, type behind it", formJSON, `{"message":"credit_limit_reached","type":"debug"}`, true},
+		{"in a list", formJSON, `{"type":"debug","payload":["a",["credit_limit_reached"]]}`, true},
+		{"the last of a list, type behind it", formJSON, `{"payload":[1,"credit_limit_reached"],"type":"debug"}`, true},
+		{"many of them", formJSON, `[{"type":"debug","m":"credit_limit_reached credit_limit_reached"},{"type":"debug","m":"credit_limit_reached"}]`, true},
+		{"deep in it", formJSON, `{"type":"debug","a":{"type":"x","b":[{"type":"y","c":"credit_limit_reached"}]}}`, true},
+		{"in text that is JSON itself", formJSON, `{"type":"debug","a":"{\"x\":\"credit_limit_reached\"}"}`, true},
+		{"behind an escape", formJSON, `{"type":"debug","a":"\ncredit_limit_reached"}`, true},
+		{"behind its own beginning", formJSON, `{"type":"debug","a":"credit_limit_reacredit_limit_reached"}`, true},
+		{"an event", formEvents, "event: trace\ndata: {\"type\":\"trace\",\"trace\":{\"type\":\"debug\",\"payload\":{\"message\":\"credit_limit_reached\"}}}\n\n", true},
+		{"what the user said", formJSON, `[{"type":"text","payload":{"message":"credit_limit_reached"}}]`, false},
+		{"beside a debug trace", formJSON, `[{"type":"debug","a":1},{"type":"text","message":"credit_limit_reached"},{"type":"debug"}]`, false},
+		{"around a debug trace", formJSON, `{"m":"credit_limit_reached","a":{"type":"debug"}}`, false},
+		{"as a name", formJSON, `{"type":"debug","credit_limit_reached":true,"a":{"credit_limit_reached":"x"}}`, false},
+		{"as a long name", formJSON, `{"type":"debug","` + strings.Repeat("x", 100) + ` credit_limit_reached":true}`, false},
+		{"in a long element of a list", formJSON, `{"type":"debug","a":["` + strings.Repeat("x", 100) + ` credit_limit_reached"]}`, true},
+		{"in pieces that are no run", formJSON, `{"type":"debug","a":"credit_limit\n_reached","b":"credit_limit_","c":"reached"}`, false},
+		{"in no object", formJSON, `["debug","credit_limit_reached"]`, false},
+		{"type in a list", formJSON, `{"a":["type","debug"],"b":"credit_limit_reached"}`, false},
+		{"type in another case", formJSON, `{"Type":"debug","a":"credit_limit_reached"}`, false},
+		{"of another event", formEvents, "data: {\"type\":\"debug\",\"a\":\ndata: {\"m\":\"credit_limit_reached\"}\n\n", false},
+		{"something else than JSON", formOther, `{"type":"debug","m":"credit_limit_reached"}`, false},
+		{"deeper than anything", formJSON, strings.Repeat(`{"a":`, 5000) + `{"type":"debug"}` + strings.Repeat(`}`, 5000) + `{"m":"credit_limit_reached"}`, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
 			for _, most := range []int{1 << 20, 1, 2, 7, 30} {
-				var used int
-				got, err := io.ReadAll(filtered(tc.form, &used, io.EOF, cut(tc.text, most, r)...))
+				f := filtered(tc.form, io.EOF, cut(tc.text, most, r)...)
+				got, err := io.ReadAll(f)
 				if err != nil || string(got) != tc.text {
 					t.Errorf("in pieces of up to %d: got %q, %v, want it as it was", most, got, err)
 				}
-				if used != tc.want {
-					t.Errorf("in pieces of up to %d: got %d times no credits, want %d", most, used, tc.want)
+				if used := f.CreditsUsedUp(); used != tc.want {
+					t.Errorf("in pieces of up to %d: got credits used up %v, want %v", most, used, tc.want)
 				}
 			}
 		})
@@ -206,8 +207,7 @@ func TestWhatIsKnownComesAtOnce(t *testing.T) {
 		{"the beginning of an id", []string{`data: {"userID":"u-`, "1\"}\n\n"}, []string{`data: {"userID":"`, mapped("1") + "\"}\n\n"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var used int
-			f := filtered(formEvents, &used, io.EOF, tc.parts...)
+			f := filtered(formEvents, io.EOF, tc.parts...)
 			buffer := make([]byte, 4096)
 			for i, want := range tc.want {
 				n, err := f.Read(buffer)
@@ -223,9 +223,8 @@ func TestWhatIsKnownComesAtOnce(t *testing.T) {
 }
 
 func TestACutAnswerShowsNoBeginningOfTheCredential(t *testing.T) {
-	var used int
 	broken := errors.New("broken")
-	f := filtered(formOther, &used, broken, "key: "+secretKey[:40])
+	f := filtered(formOther, broken, "key: "+secretKey[:40])
 	got, err := io.ReadAll(f)
 	if string(got) != "key: " || domain.KindOf(err) != domain.VoiceflowUnavailable {
 		t.Errorf("got %q, %v, want what stands before the key, and VoiceflowUnavailable", got, err)
@@ -244,9 +243,10 @@ func TestABodyWithoutAnythingOfOursPassesToTheByte(t *testing.T) {
 		form := form(rapid.IntRange(0, 2).Draw(t, "form"))
 		seed := rapid.Uint64().Draw(t, "seed")
 		most := rapid.IntRange(1, 64).Draw(t, "piece")
-		var used int
-		f := filtered(form, &used, io.EOF, cut(text, most, rand.New(rand.NewPCG(seed, 0)))...)
-		f.scanner.own = func(string) (string, bool) { return "", false }
+		f := filtered(form, io.EOF, cut(text, most, rand.New(rand.NewPCG(seed, 0)))...)
+		if f.ids != nil {
+			f.ids.own = func(string) (string, bool) { return "", false }
+		}
 		got, err := io.ReadAll(onlyBuffers{f, rapid.IntRange(1, 600).Draw(t, "buffer")})
 		if err != nil || string(got) != text {
 			t.Fatalf("got %q, %v, want %q", got, err, text)
@@ -268,15 +268,17 @@ func FuzzAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte, seed uint64, n int) {
 		form := form(uint(n) % 3)
-		var used, usedInPieces int
-		whole, err := io.ReadAll(filtered(form, &used, io.EOF, string(text)))
+		f := filtered(form, io.EOF, string(text))
+		whole, err := io.ReadAll(f)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := rand.New(rand.NewPCG(seed, 0))
-		inPieces, err := io.ReadAll(onlyBuffers{filtered(form, &usedInPieces, io.EOF, cut(string(text), 1+r.IntN(40), r)...), 1 + r.IntN(600)})
-		if err != nil || !bytes.Equal(whole, inPieces) || used != usedInPieces {
-			t.Fatalf("in pieces: got %q, %v, credits %d, want %q, credits %d", inPieces, err, usedInPieces, whole, used)
+		again := filtered(form, io.EOF, cut(string(text), 1+r.IntN(40), r)...)
+		inPieces, err := io.ReadAll(onlyBuffers{again, 1 + r.IntN(600)})
+		used := f.CreditsUsedUp()
+		if err != nil || !bytes.Equal(whole, inPieces) || used != again.CreditsUsedUp() {
+			t.Fatalf("in pieces: got %q, %v, credits used up %v, want %q, credits used up %v", inPieces, err, again.CreditsUsedUp(), whole, used)
 		}
 		if bytes.Contains(whole, []byte(secretKey)) {
 			t.Fatalf("the credential is in %q", whole)
@@ -296,8 +298,8 @@ func FuzzAnswer(f *testing.F) {
 		if got, want := string(whole), string(want.out)+string(text[want.done:]); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
-		if (used > 0) != want.used {
-			t.Errorf("credits used up: got %v, want %v in %q", used > 0, want.used, text)
+		if used != want.used {
+			t.Errorf("credits used up: got %v, want %v in %q", used, want.used, text)
 		}
 	})
 }
@@ -375,8 +377,7 @@ func BenchmarkFilter(b *testing.B) {
 			b.ReportAllocs()
 			buffer := make([]byte, 32<<10)
 			for b.Loop() {
-				var used int
-				f := filtered(tc.form, &used, io.EOF, tc.text)
+				f := filtered(tc.form, io.EOF, tc.text)
 				for {
 					if _, err := f.Read(buffer); err != nil {
 						break

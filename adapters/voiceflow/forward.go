@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 	"github.com/sony/gobreaker/v2"
 )
 
@@ -70,12 +71,13 @@ func newService(name domain.Service, base *url.URL, t *http.Transport, pause tim
 // is left alone for BreakerPause; then one call tries it, and all others wait for what
 // that shows. It may have closed r.Body when it returns, or may yet; and when ctx ends it
 // still waits for a Read of r.Body that has begun, as net/http does.
-func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request, credential domain.Secret) (*http.Response, error) {
+func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request, credential domain.Secret) (ports.Answer, error) {
+	f.UserIDs = remembered(f.UserIDs)
 	endpoint := f.Route.Endpoint
 	s := c.services[endpoint.Service]
 	out, err := newOutgoing(s, f, r, credential)
 	if err != nil {
-		return nil, err
+		return ports.Answer{}, err
 	}
 	limit, trial := c.forwardTimeout, s.breaker.State() != gobreaker.StateClosed
 	if trial {
@@ -85,33 +87,30 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 	}
 	if trial || out.small() {
 		if whole, err := out.readAhead(); err != nil {
-			return nil, err
+			return ports.Answer{}, err
 		} else if !whole {
-			return nil, c.shed(errDown)
+			return ports.Answer{}, c.shed(errDown)
 		}
 	}
 	tell, err := s.breaker.Allow()
 	if err != nil {
-		return nil, c.shed(err)
-	}
-	if f.Sent != nil {
-		f.Sent()
+		return ports.Answer{}, c.shed(err)
 	}
 	x := c.begin(ctx, endpoint, limit)
-	answer, err := s.send(out.request.WithContext(x.ctx))
+	answer, err := s.send(out.request.WithContext(x.ctx)) //nolint:bodyclose // the exchange closes it
 	tell(x.verdict(endpoint, out, answer, err))
 	if err != nil {
 		defer x.over()
 		if failed := out.failed(); failed != nil && context.Cause(x.ctx) == nil {
-			return nil, unreadable(failed)
+			return ports.Answer{Sent: true}, unreadable(failed)
 		}
-		return nil, x.broken(err)
+		return ports.Answer{Sent: true}, x.broken(err)
 	}
 	x.body = answer.Body
-	passed, err := c.pass(x, f, r, answer, out.userID, credential)
+	passed, err := c.pass(x, f, answer, out.userID, credential)
 	if err != nil {
 		_ = x.Close()
-		return nil, err
+		return ports.Answer{Sent: true}, err
 	}
 	return passed, nil
 }

@@ -54,6 +54,30 @@ func bound(f domain.Forward) func(string) (string, error) {
 	return func(own string) (string, error) { return own, nil }
 }
 
+// remembered are the ids of one call. They know also what the call has bound itself: the
+// own id behind the pseudonym of a long one can't be found in another way.
+func remembered(ids domain.UserIDs) domain.UserIDs {
+	if ids.Bind == nil || ids.Own == nil {
+		return ids
+	}
+	own := map[string]string{}
+	return domain.UserIDs{
+		Bind: func(text string) (string, error) {
+			bound, err := ids.Bind(text)
+			if err == nil {
+				own[bound] = text
+			}
+			return bound, err
+		},
+		Own: func(bound string) (string, bool) {
+			if text, made := own[bound]; made {
+				return text, true
+			}
+			return ids.Own(bound)
+		},
+	}
+}
+
 // at is the URL of a path, with its percent-encoding, and a query at the service.
 func (s *service) at(target, query string) *url.URL {
 	u := &url.URL{Scheme: s.base.Scheme, Host: s.base.Host, Path: s.path + target, RawQuery: query}

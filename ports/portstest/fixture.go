@@ -303,8 +303,8 @@ func (f *fixture) conversation(s domain.Session, token domain.AccessToken) domai
 		a.Project.ID = token.Project
 	}
 	n := f.next()
-	c := domain.NewConversation(conversationID(n), a, fmt.Sprintf("Pseudonym_%d", n), f.clock.now())
-	c.Key = sessionKey(n)
+	c := domain.NewConversation(conversationID(n), a, f.clock.now())
+	c.UserID, c.Key = fmt.Sprintf("Pseudonym_%d", n), sessionKey(n)
 	return c
 }
 

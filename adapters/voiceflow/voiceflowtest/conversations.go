@@ -143,6 +143,22 @@ func (c *call) newState(user string) map[string]any {
 	}
 }
 
+// lines are what the assistant says to an action. begins says whether the conversation
+// begins with it.
+func (c *call) lines(does action, begins bool) []string {
+	var lines []string
+	if begins || does.Type == "launch" {
+		lines = append(lines, "Hi from "+c.assistant.Name)
+	}
+	switch does.Type {
+	case "launch":
+		return append(lines, "What can I do for you?")
+	case "text":
+		return append(lines, "You said: "+does.says(), "Anything else?")
+	}
+	return append(lines, "You chose: "+does.says(), "Anything else?")
+}
+
 // take takes a turn: it changes the state and says what the assistant answers. Wherever
 // a person reads it, they read a conversation.
 func (c *call) take(user string, in turn) ([]trace, *conversation) {
@@ -163,26 +179,14 @@ func (c *call) take(user string, in turn) ([]trace, *conversation) {
 	if begins {
 		talk.transcript = c.newTranscript(user, in.SessionID)
 	}
-	var says []string
-	if begins || does.Type == "launch" {
-		says = append(says, "Hi from "+c.assistant.Name)
-	}
 	text := does.says()
-	switch does.Type {
-	case "launch":
-		says = append(says, "What can I do for you?")
-	case "text":
-		says = append(says, "You said: "+text, "Anything else?")
-	default:
-		says = append(says, "You chose: "+text, "Anything else?")
-	}
 	if does.Type != "launch" {
 		merge(talk.state, map[string]any{"last_utterance": clip(text)})
 	}
 
 	traces := []trace{} // never null in JSON
 	talk.transcript.note("action", action{does.Type, clip(text)})
-	for _, line := range says {
+	for _, line := range c.lines(does, begins) {
 		talk.transcript.note("trace", json.RawMessage(encode(textTrace(clip(line)))))
 		if !slices.Contains(in.Config.ExcludeTypes, "text") {
 			traces = append(traces, textTrace(line))

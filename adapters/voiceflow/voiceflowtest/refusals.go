@@ -87,7 +87,6 @@ func refuse(w http.ResponseWriter, status int, form ErrorForm, message string) {
 
 func (f ErrorForm) body(status int, message string) (body []byte, contentType string) {
 	text := http.StatusText(status)
-	var v any
 	switch f {
 	case FormPage:
 		page := fmt.Sprintf("<html>\r\n<head><title>%d %s</title></head>\r\n<body>\r\n<center><h1>%[1]d %[2]s</h1></center>\r\n"+
@@ -98,6 +97,18 @@ func (f ErrorForm) body(status int, message string) (body []byte, contentType st
 			text = "response timeout"
 		}
 		return []byte(text), "text/plain; charset=utf-8"
+	}
+	body, _ = json.Marshal(f.object(status, message)) // no object can fail to encode
+	if f == FormMislabelled {
+		return body, "text/plain; charset=utf-8"
+	}
+	return body, "application/json; charset=utf-8"
+}
+
+// object is the JSON object that a refusal in the form is.
+func (f ErrorForm) object(status int, message string) any {
+	text := http.StatusText(status)
+	switch f {
 	case FormLegacy, FormLegacyValidation:
 		legacy := struct {
 			Code      int    `json:"code"`
@@ -109,15 +120,15 @@ func (f ErrorForm) body(status int, message string) (body []byte, contentType st
 		if f == FormLegacyValidation {
 			legacy.Data = map[string]any{"errors": map[string]any{"projectid": map[string]any{"message": message}}}
 		}
-		v = legacy
+		return legacy
 	case FormVerror:
-		v = struct {
+		return struct {
 			Name      string `json:"name"`
 			Message   string `json:"message"`
 			RequestID string `json:"requestID"`
 		}{"verror", message, "ud2uASDNx"}
 	case FormNest:
-		v = struct {
+		return struct {
 			Message    string `json:"message"`
 			StatusCode int    `json:"statusCode"`
 			StatusText string `json:"statusText"`
@@ -125,7 +136,7 @@ func (f ErrorForm) body(status int, message string) (body []byte, contentType st
 			Path       string `json:"path"`
 		}{message, status, text, errorTime, "/v1/anything"}
 	case FormNestValidation:
-		v = struct {
+		return struct {
 			Message    string `json:"message"`
 			StatusCode int    `json:"statusCode"`
 			StatusText string `json:"statusText"`
@@ -134,22 +145,16 @@ func (f ErrorForm) body(status int, message string) (body []byte, contentType st
 			"code": "invalid_type", "path": []string{"body"}, "expected": "string", "received": "undefined", "message": message,
 		}}}
 	case FormNested:
-		v = map[string]any{"error": struct {
+		return map[string]any{"error": struct {
 			Code    int    `json:"code"`
 			Message string `json:"message"`
 			Details string `json:"details"`
 		}{status, message, text}}
-	default:
-		v = struct {
-			StatusCode int    `json:"statusCode"`
-			Message    string `json:"message"`
-		}{status, message}
 	}
-	body, _ = json.Marshal(v) // nothing above can fail to encode
-	if f == FormMislabelled {
-		return body, "text/plain; charset=utf-8"
-	}
-	return body, "application/json; charset=utf-8"
+	return struct {
+		StatusCode int    `json:"statusCode"`
+		Message    string `json:"message"`
+	}{status, message}
 }
 
 // unknownPath answers what this stand-in does not serve.
