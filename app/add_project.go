@@ -16,12 +16,13 @@ type AddProject struct {
 	Name             string        // what its name should be at Voiceflow; "" for any
 }
 
-// AddProject fetches the version's export from Voiceflow with the key, seals the key
-// for the new project and stores both. Only an admin may: NotAllowed. Nothing is sent
-// to Voiceflow for input that is Invalid, and nothing is stored when Voiceflow's answer
-// is VoiceflowRejected, VoiceflowUnavailable or describes a project that is NameTooLong
-// or, as one with another name than in.Name is, Invalid. A pair of Voiceflow project and
-// version that is there is AlreadyAdded.
+// AddProject fetches the version's export from Voiceflow with the key, seals the key for
+// the new project and stores both. Only an admin may: NotAllowed.
+//
+// Returns Invalid, before anything is sent to Voiceflow, if the input breaks a rule. Returns
+// VoiceflowRejected or VoiceflowUnavailable if Voiceflow's answer is no export, NameTooLong
+// if the project's name is, and Invalid if it is not in.Name. Returns AlreadyAdded if the
+// pair of Voiceflow project and version exists. Nothing is stored then.
 func (s *Service) AddProject(ctx context.Context, call Call, in AddProject) (domain.Project, error) {
 	if err := call.Caller.MayManage(); err != nil {
 		return domain.Project{}, err
@@ -54,5 +55,6 @@ func (s *Service) AddProject(ctx context.Context, call Call, in AddProject) (dom
 	if err != nil {
 		return domain.Project{}, err
 	}
-	return p, s.ports.Projects.Add(ctx, p, sealed, s.record(call, domain.ActionAddProject, domain.OnProject(p.ID)))
+	p.PutKey(domain.SlotPrimary, sealed, now)
+	return p, s.ports.Store.Projects.Add(ctx, s.act(call, domain.NeedsAdmin(), domain.ActionAddProject, domain.OnProject(p.ID)), p)
 }

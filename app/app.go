@@ -18,35 +18,51 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// Ports is what a Service works with. The first group must be given. The second, Users
-// and what goes with them, is given together, or left out by a host program that has
-// users and a login of its own: grants are then kept by the host's user ids, and the use
-// cases of logins, users and access tokens answer NotFound.
+// Ports is what a Service works with. Store, Cipher, Keyring, Pseudonyms and Voiceflow must
+// be given.
 type Ports struct {
-	Projects      ports.ProjectRepository
-	Sessions      ports.SessionStore
-	Access        ports.Access
-	Conversations ports.Conversations
-	Usage         ports.Usage
-	AuditLog      ports.AuditLog
-	Installation  ports.Installation
-	Sealings      ports.Sealings
-	Cipher        ports.Cipher
-	Keyring       ports.Keyring // of the keyset that Cipher seals with
-	Pseudonyms    ports.Pseudonyms
-	Voiceflow     ports.Voiceflow
+	Store      ports.Store // all views of one database
+	Cipher     ports.Cipher
+	Keyring    ports.Keyring // of the keyset that Cipher seals with
+	Pseudonyms ports.Pseudonyms
+	Voiceflow  ports.Voiceflow
 
-	Users        ports.UserRepository
-	Callers      ports.Callers
-	AccessTokens ports.AccessTokens
-	Passwords    ports.PasswordHasher
-	Attempts     ports.Attempts
+	// Logins is nil if a host program has users and a login of its own. Grants are then kept
+	// by the host's user ids, and the use cases of logins, users and access tokens return
+	// NotFound.
+	Logins *Logins
 
-	Rates   ports.CallRates // no limit when nil
-	Archive ports.Archive   // for Backup alone, which fails when it is nil
+	Rates   ports.CallRates // no limit if nil
+	Archive ports.Archive   // for Backup alone, which fails if it is nil
 
-	Clock  ports.Clock // time.Now when nil
-	Random io.Reader   // crypto/rand when nil; must be safe for concurrent use
+	Clock  ports.Clock // time.Now if nil
+	Random io.Reader   // crypto/rand if nil; must be safe for concurrent use
+}
+
+// Logins is what it takes to log users in. Both fields must be given.
+type Logins struct {
+	Passwords ports.PasswordHasher
+	Attempts  ports.Attempts
+}
+
+// complete returns p with its defaults, or an error that names what is missing.
+func (p Ports) complete() (Ports, error) {
+	if err := p.Store.Check(); err != nil {
+		return p, fmt.Errorf("app: %w", err)
+	}
+	if p.Cipher == nil || p.Keyring == nil || p.Pseudonyms == nil || p.Voiceflow == nil {
+		return p, errors.New("app: Cipher, Keyring, Pseudonyms and Voiceflow must be given")
+	}
+	if p.Logins != nil && (p.Logins.Passwords == nil || p.Logins.Attempts == nil) {
+		return p, errors.New("app: Passwords and Attempts of Logins must be given")
+	}
+	if p.Clock == nil {
+		p.Clock = time.Now
+	}
+	if p.Random == nil {
+		p.Random = rand.Reader
+	}
+	return p, nil
 }
 
 // Options are the settings of a Service. The zero value works.
@@ -56,11 +72,31 @@ type Options struct {
 	Lifetimes domain.Lifetimes
 }
 
-// Service carries out the use cases. It is safe for concurrent use, and any number of
-// instances may work on one database: between calls it keeps nothing that decides what
-// anybody may do. What it keeps is the answer of Ready for a second, which forwarded
-// calls are open, the end of the audit's chain as it signed it last, and counts and
-// refusals that Run has yet to store.
+// complete returns o with its defaults, or an error about a lifetime that is too short.
+func (o Options) complete() (Options, error) {
+	for _, l := range []struct {
+		of       *time.Duration
+		fallback time.Duration
+	}{
+		{&o.Lifetimes.Idle, 30 * time.Minute},
+		{&o.Lifetimes.Absolute, 12 * time.Hour},
+		{&o.Lifetimes.Remember, 720 * time.Hour},
+	} {
+		if *l.of == 0 {
+			*l.of = l.fallback
+		}
+		if *l.of < time.Second {
+			return o, errors.New("app: a lifetime of sessions is shorter than a second")
+		}
+	}
+	return o, nil
+}
+
+// Service carries out the use cases. It is safe for concurrent use. Any number of instances
+// may work on one database, since a Service keeps nothing between calls that decides what
+// anybody may do. It keeps the answer of Ready for a second, the open forwarded calls, the
+// end of the audit's chain that it signed last, and the counts and refusals that Run has yet
+// to store.
 type Service struct {
 	ports      Ports
 	lifetimes  domain.Lifetimes
@@ -79,43 +115,23 @@ type Service struct {
 	ready   error
 }
 
-// Open runs the start-up check and returns a Service that is ready. The check brings
-// the schema up to date, makes the first keyset where nothing was ever sealed, and
-// otherwise wants the keyset to open the database's known value and Voiceflow to be
-// the one that the database's keys are for: Corrupt and Conflict say what is wrong in
-// a sentence for the operator. A known value that another key than the current one has
-// sealed, as after a rotation by hand, is sealed anew. A database that can't be reached is Unavailable.
+// Open runs the start-up check and returns a Service that is ready. The check brings the
+// schema up to date. It makes the first keyset if nothing was ever sealed. It re-encrypts the
+// known value if the current key did not seal it, as after a rotation by hand.
+//
+// Returns Corrupt if the keyset does not open the database's known value, and Conflict if the
+// database's keys are for another Voiceflow, both with a sentence for the operator. Returns
+// Unavailable if the database can't be reached.
 func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
-	if p.Projects == nil || p.Sessions == nil || p.Access == nil || p.Conversations == nil || p.Usage == nil || p.AuditLog == nil ||
-		p.Installation == nil || p.Sealings == nil || p.Cipher == nil || p.Keyring == nil || p.Pseudonyms == nil || p.Voiceflow == nil {
-		return nil, errors.New("app: Projects, Sessions, Access, Conversations, Usage, AuditLog, Installation, Sealings, Cipher, Keyring, Pseudonyms and Voiceflow must be given")
+	p, err := p.complete()
+	if err != nil {
+		return nil, err
 	}
-	if own := p.Users != nil; own != (p.Callers != nil) || own != (p.AccessTokens != nil) || own != (p.Passwords != nil) || own != (p.Attempts != nil) {
-		return nil, errors.New("app: Users, Callers, AccessTokens, Passwords and Attempts are given together or not at all")
-	}
-	if p.Clock == nil {
-		p.Clock = time.Now
-	}
-	if p.Random == nil {
-		p.Random = rand.Reader
-	}
-	for _, l := range []struct {
-		of       *time.Duration
-		fallback time.Duration
-	}{
-		{&o.Lifetimes.Idle, 30 * time.Minute},
-		{&o.Lifetimes.Absolute, 12 * time.Hour},
-		{&o.Lifetimes.Remember, 720 * time.Hour},
-	} {
-		if *l.of == 0 {
-			*l.of = l.fallback
-		}
-		if *l.of < time.Second {
-			return nil, errors.New("app: a lifetime of sessions is shorter than a second")
-		}
+	if o, err = o.complete(); err != nil {
+		return nil, err
 	}
 	s := &Service{ports: p, lifetimes: o.Lifetimes, cookies: cookie.New(p.Cipher)}
-	if err := p.Installation.Prepare(ctx, s.recognise(ctx)); err != nil {
+	if err := p.Store.Installation.Prepare(ctx, s.recognise(ctx)); err != nil {
 		return nil, fmt.Errorf("start-up check: %w", err)
 	}
 	return s, nil
@@ -228,14 +244,8 @@ func (s *Service) opens(is domain.Installation) error {
 	return nil
 }
 
-// Call is who calls and by which request: what every use case is told besides its
-// input.
-type Call struct {
-	Caller    domain.Caller
-	RequestID string
-	Address   string // of the client, an IP address; "" for a command
-	Agent     string // User-Agent of the client
-}
+// Call is domain.Call.
+type Call = domain.Call
 
 // OperatorCall is a call from the machine itself.
 func (s *Service) OperatorCall() (Call, error) {
@@ -248,15 +258,25 @@ func (s *Service) NewRequestID() (string, error) {
 	return domain.NewRequestID(s.ports.Clock(), s.ports.Random)
 }
 
-// OwnUsers says whether users and logins are kept here and not by a host program.
-func (s *Service) OwnUsers() bool { return s.ports.Users != nil }
+// OwnUsers reports whether users and logins are kept here and not by a host program.
+func (s *Service) OwnUsers() bool { return s.ports.Logins != nil }
 
-// record is the audit row of what call does.
-func (s *Service) record(call Call, action domain.Action, object string) domain.Record {
-	return domain.Record{
-		At: domain.Instant(s.ports.Clock()), Actor: call.Caller.Actor(), Action: action, Object: object,
-		Outcome: domain.OutcomeOK, RequestID: call.RequestID, Address: call.Address, Count: 1,
+// ownUsers returns NotFound if a host program keeps the users.
+func (s *Service) ownUsers() error {
+	if s.OwnUsers() {
+		return nil
 	}
+	return &domain.Error{Kind: domain.NotFound, Public: "users are kept by the host program"}
+}
+
+// act is the change that call wishes to make to the object now.
+func (s *Service) act(call Call, needs domain.Need, action domain.Action, object string) domain.Act {
+	return call.Act(s.ports.Clock(), needs, action, object)
+}
+
+// record is the audit record of what call does to the object now.
+func (s *Service) record(call Call, action domain.Action, object string) domain.Record {
+	return call.Record(s.ports.Clock(), action, object)
 }
 
 // Cookie is a cookie to be set: its text and how long the browser keeps it.
@@ -276,14 +296,4 @@ func (s *Service) cookie(session domain.Session, version string) (Cookie, domain
 		c.MaxAge = session.Expires.Sub(s.ports.Clock())
 	}
 	return c, by, nil
-}
-
-// notAuthenticated is the one answer for everything that is wrong with a session.
-func notAuthenticated(cause error) error {
-	return &domain.Error{Kind: domain.NotAuthenticated, Public: "you are not logged in", Cause: cause}
-}
-
-// noUsers is what the use cases of logins and users answer under a host's own.
-func noUsers() error {
-	return &domain.Error{Kind: domain.NotFound, Public: "users are kept by the host program"}
 }

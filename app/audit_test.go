@@ -205,7 +205,7 @@ func TestChainAuditSignsWithTheKeyThatSeals(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.verified(t, first.String())
-	head, err := w.store.AuditLog().Head(t.Context())
+	head, err := w.store.Ports().Chain.Head(t.Context())
 	if err != nil || head.Sealed.Key != w.cipher.Keys()[0] {
 		t.Errorf("the head is sealed by %q and error %v, want %q", head.Sealed.Key, err, w.cipher.Keys()[0])
 	}
@@ -214,7 +214,7 @@ func TestChainAuditSignsWithTheKeyThatSeals(t *testing.T) {
 func TestChainAuditInBatches(t *testing.T) {
 	w := newWorld(t)
 	rec := domain.Record{At: w.now(), Actor: domain.ActorOperator, Action: "x", Count: 1}
-	if err := w.store.AuditLog().Append(t.Context(), slices.Repeat([]domain.Record{rec}, 2500)...); err != nil {
+	if err := w.store.Ports().Audit.Append(t.Context(), slices.Repeat([]domain.Record{rec}, 2500)...); err != nil {
 		t.Fatal(err)
 	}
 	w.verified(t, "")
@@ -271,7 +271,7 @@ func TestRunChains(t *testing.T) {
 			t.Fatal("Run does not chain")
 		}
 		var err error
-		if head, err = w.store.AuditLog().Head(t.Context()); err != nil {
+		if head, err = w.store.Ports().Chain.Head(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -288,7 +288,7 @@ func TestRunChains(t *testing.T) {
 	if rec := records[len(records)-1]; rec.Action != "x" || rec.Count != 1 {
 		t.Errorf("at the end the audit has %+v, want the other refusal", rec)
 	}
-	if head, err := w.store.AuditLog().Head(t.Context()); err != nil || head.Seq != int64(len(records)) {
+	if head, err := w.store.Ports().Chain.Head(t.Context()); err != nil || head.Seq != int64(len(records)) {
 		t.Errorf("at the end %d rows are chained and error %v, want %d", head.Seq, err, len(records))
 	}
 	if len(failed) > 0 {

@@ -43,7 +43,7 @@ func (s *Service) Backup(ctx context.Context, call Call, to io.Writer) (BackupIn
 		return BackupInfo{}, errors.New("app: Archive must be given")
 	}
 	info := BackupInfo{Created: domain.Instant(s.ports.Clock()), Origin: s.ports.Voiceflow.Origin()}
-	if err := s.ports.AuditLog.Append(ctx, s.record(call, domain.ActionBackup, domain.OnBackup(info.Created))); err != nil {
+	if err := s.ports.Store.Audit.Append(ctx, s.record(call, domain.ActionBackup, domain.OnBackup(info.Created))); err != nil {
 		return BackupInfo{}, err
 	}
 	w, err := newBackupWriter(to, backupHeader{Format: backupFormat, Version: domain.ArchiveVersion, Created: info.Created, Origin: info.Origin})

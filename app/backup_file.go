@@ -124,7 +124,8 @@ func (w *backupWriter) finish(end backupEnd, seal func(digest string) (domain.Se
 	return nil
 }
 
-// encodeRow is the line of a row that has passed its check.
+// encodeRow is the line of a row whose values have passed its check. A row of an earlier
+// version has fewer of them.
 func encodeRow(row domain.ArchiveRow) ([]byte, error) {
 	table, _ := domain.ArchiveTableNamed(row.Table)
 	line := []byte(`{"table":"` + table.Name + `","row":{`)
@@ -145,8 +146,9 @@ func encodeRow(row domain.ArchiveRow) ([]byte, error) {
 	return append(line, "}}\n"...), nil
 }
 
-// decodeRow reads a line that encodeRow wrote, and nothing else.
-func decodeRow(line []byte) (domain.ArchiveRow, error) {
+// decodeRow reads a line that encodeRow wrote in a program of that version, and nothing else.
+// It returns the row as it is in this version.
+func decodeRow(line []byte, version int) (domain.ArchiveRow, error) {
 	var read struct {
 		Table string                     `json:"table"`
 		Row   map[string]json.RawMessage `json:"row"`
@@ -155,22 +157,24 @@ func decodeRow(line []byte) (domain.ArchiveRow, error) {
 		return domain.ArchiveRow{}, errNotWritten
 	}
 	table, _ := domain.ArchiveTableNamed(read.Table)
-	row := domain.ArchiveRow{Table: read.Table, Values: make([]any, len(table.Columns))}
-	for i, column := range table.Columns {
+	columns := table.ColumnsOf(version)
+	row := domain.ArchiveRow{Table: read.Table, Values: make([]any, len(columns))}
+	for i, column := range columns {
 		value, err := decodeValue(column.Kind, read.Row[column.Name])
 		if err != nil {
 			return domain.ArchiveRow{}, errNotWritten
 		}
 		row.Values[i] = value
 	}
-	if err := row.Check(); err != nil {
+	upgraded := row.Upgraded(version)
+	if err := upgraded.Check(); err != nil {
 		return domain.ArchiveRow{}, err
 	}
 	again, err := encodeRow(row)
 	if err != nil || !bytes.Equal(again, line) {
 		return domain.ArchiveRow{}, errNotWritten
 	}
-	return row, nil
+	return upgraded, nil
 }
 
 // errNotWritten is for a line that no backup has.
@@ -219,7 +223,7 @@ func readBackup(from io.Reader, each func(domain.ArchiveRow) error) (backupFrame
 	if err := r.header(&f.header); err != nil {
 		return f, err
 	}
-	rows, after, err := r.rows(each)
+	rows, after, err := r.rows(f.header.Version, each)
 	if err != nil {
 		return f, err
 	}
@@ -248,8 +252,8 @@ func (r *backupReader) header(h *backupHeader) error {
 	return nil
 }
 
-// rows calls each for every row, and returns how many there are and the line after them.
-func (r *backupReader) rows(each func(domain.ArchiveRow) error) (n int64, after []byte, err error) {
+// rows calls each for every row of a backup of that version, and returns how many there are and the line after them.
+func (r *backupReader) rows(version int, each func(domain.ArchiveRow) error) (n int64, after []byte, err error) {
 	var before domain.ArchiveRow
 	for {
 		line, err := r.next()
@@ -259,7 +263,7 @@ func (r *backupReader) rows(each func(domain.ArchiveRow) error) (n int64, after 
 		if !bytes.HasPrefix(line, []byte(`{"table":`)) {
 			return n, line, nil
 		}
-		row, err := decodeRow(line)
+		row, err := decodeRow(line, version)
 		if err == nil {
 			err = row.CheckBehind(before)
 		}

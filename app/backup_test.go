@@ -266,9 +266,10 @@ func TestWhatIsLostAlreadyKeepsNothingFromBeingRestored(t *testing.T) {
 	w := newWorld(t)
 	lost := domain.Sealed{Key: "lost", Bytes: []byte("sealed")}
 	p := domain.Project{
-		ID: "01890000-0000-7000-8000-000000000001", Name: "Bot", Voiceflow: voiceflowID, Version: versionID, KeyStatus: domain.KeyNeedsReentry,
+		ID: "01890000-0000-7000-8000-000000000001", Name: "Bot", Voiceflow: voiceflowID, Version: versionID,
+		Primary: domain.Key{Sealed: lost, Status: domain.KeyNeedsReentry}, Secondary: domain.Key{Status: domain.KeyNone}, Credits: domain.CreditsOK,
 	}
-	if err := w.store.Projects().Add(t.Context(), p, lost, domain.Record{Count: 1}); err != nil {
+	if err := w.store.Ports().Projects.Add(t.Context(), act(domain.ActionAddProject), p); err != nil {
 		t.Fatal(err)
 	}
 	file, info := w.backup(t)
@@ -277,9 +278,9 @@ func TestWhatIsLostAlreadyKeepsNothingFromBeingRestored(t *testing.T) {
 	}
 	store, ports := w.target()
 	wantKind(t, restore(t, ports, file, store), "")
-	keys, err := store.Projects().Keys(t.Context(), p.ID)
-	if err != nil || keys[domain.SlotPrimary].Key != lost.Key {
-		t.Errorf("got %v, %v", keys, err)
+	found, err := store.Ports().Projects.Find(t.Context(), domain.Operator().Sees(), domain.ProjectRef{ID: p.ID})
+	if err != nil || len(found) != 1 || found[0].Primary.Sealed.Key != lost.Key {
+		t.Errorf("got %v, %v", found, err)
 	}
 }
 
@@ -298,7 +299,7 @@ func TestABackupOfANewerProgramIsRefused(t *testing.T) {
 	w := furnishedWorld(t)
 	file, _ := w.backup(t)
 	store, p := w.target()
-	newer := bytes.Replace(file, []byte(`"version":1,`), []byte(`"version":2,"more":true,`), 1)
+	newer := bytes.Replace(file, []byte(`"version":2,`), []byte(`"version":3,"more":true,`), 1)
 	err := restore(t, p, newer, store)
 	wantKind(t, err, domain.Conflict)
 	if err == nil || !strings.Contains(err.Error(), "newer program") {

@@ -54,7 +54,7 @@ func (s *Service) chainAudit(ctx context.Context) (done bool, err error) {
 	for {
 		var end domain.ChainPoint
 		extended := false
-		done, err := s.ports.AuditLog.Chain(ctx, chainBatch,
+		done, err := s.ports.Store.Chain.Extend(ctx, chainBatch,
 			func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
 				links, head, err := s.extendChain(last, head, rows, settled)
 				extended, end = true, head.ChainPoint

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -12,18 +13,25 @@ import (
 type ProjectChecked struct {
 	// Project is what is known now.
 	Project domain.Project
-	// Unanswered are the slots of whose keys Voiceflow gave no answer that can be used: what
-	// is known of them is as it was before.
+	// Unanswered are the slots for whose key Voiceflow gave no usable answer. What is known
+	// of these keys stays as it was.
 	Unanswered []domain.Slot
 }
 
 // CheckProject tries every key of the project that text names, by our Id or a Voiceflow
-// project id, at Voiceflow now, and stores what that shows of the keys and what the project
-// is called there. A key that Voiceflow refuses, or that does not open, is no failure. Only
-// an admin may: NotAllowed. It is Invalid for what can be no id, NotFound where there is no
-// such project, and AmbiguousName where several are of that Voiceflow project.
+// project id, at Voiceflow now. It stores what that shows of the keys and what the project is
+// called there. A key that Voiceflow rejects, or that can't be opened, is no error. Only an
+// admin may: NotAllowed. Returns Invalid if text can be no id, NotFound if there is no such
+// project, and AmbiguousName if there are several of that Voiceflow project.
+//
+// The caller is looked up again first, since the right may have gone since the request
+// began. What Voiceflow says is stored on nobody's right.
 func (s *Service) CheckProject(ctx context.Context, call Call, text string) (ProjectChecked, error) {
-	if err := call.Caller.MayManage(); err != nil {
+	now, err := s.lookUpAgain(ctx, call.Caller)
+	if err != nil {
+		return ProjectChecked{}, err
+	}
+	if err := now.MayManage(); err != nil {
 		return ProjectChecked{}, err
 	}
 	ref, err := domain.ParseProjectRef(text)
@@ -34,13 +42,8 @@ func (s *Service) CheckProject(ctx context.Context, call Call, text string) (Pro
 	if err != nil {
 		return ProjectChecked{}, err
 	}
-	looked := s.ports.Clock()
-	keys, err := s.ports.Projects.Keys(ctx, p.ID)
-	if err != nil {
-		return ProjectChecked{}, err
-	}
 	var out ProjectChecked
-	for _, tried := range s.tryKeys(ctx, p, keys) {
+	for _, tried := range s.tryKeys(ctx, p) {
 		if tried.err != nil {
 			return ProjectChecked{}, tried.err
 		}
@@ -48,38 +51,44 @@ func (s *Service) CheckProject(ctx context.Context, call Call, text string) (Pro
 			out.Unanswered = append(out.Unanswered, tried.slot)
 			continue
 		}
-		if tried.status == domain.KeyNeedsReentry {
-			err = s.markClosed(ctx, call, p, tried.slot, keys[tried.slot])
-		} else {
-			err = s.markKey(ctx, call, p.ID, tried.slot, tried.status, looked)
-		}
-		if err != nil {
+		if err := s.noteTried(ctx, call, p, tried); err != nil {
 			return ProjectChecked{}, err
-		}
-		if tried.status == domain.KeyOK {
-			rec := s.record(call, domain.ActionRefreshProject, domain.OnProject(p.ID))
-			if err := s.ports.Projects.Refresh(ctx, p.ID, p.DescribedBy(tried.export), rec); err != nil {
-				return ProjectChecked{}, err
-			}
 		}
 	}
 	out.Project, err = s.one(ctx, call.Caller, domain.ProjectRef{ID: p.ID})
 	return out, err
 }
 
+// noteTried stores what a try of a key shows.
+func (s *Service) noteTried(ctx context.Context, call Call, p domain.Project, tried triedKey) error {
+	if tried.status == domain.KeyNeedsReentry {
+		return s.markClosed(ctx, call, p, tried.slot, p.Key(tried.slot).Sealed)
+	}
+	if err := s.markKey(ctx, call, p, tried.slot, tried.status, tried.asked); err != nil {
+		return err
+	}
+	if tried.status != domain.KeyOK {
+		return nil
+	}
+	return s.ports.Store.Projects.Note(ctx, p.ID, func(p *domain.Project) bool {
+		return p.Describe(p.DescribedBy(tried.export))
+	}, s.record(call, domain.ActionRefreshProject, domain.OnProject(p.ID)))
+}
+
 // triedKey is what came of a try of a key.
 type triedKey struct {
 	slot   domain.Slot
-	status domain.KeyStatus // "" where Voiceflow did not say
+	asked  time.Time        // when Voiceflow was asked
+	status domain.KeyStatus // "" if Voiceflow did not say
 	export domain.Export
-	err    error // of what is neither the key's fault nor Voiceflow's
+	err    error // neither the key's fault nor Voiceflow's
 }
 
-// tryKeys tries the keys, the primary and the secondary at once.
-func (s *Service) tryKeys(ctx context.Context, p domain.Project, keys map[domain.Slot]domain.Sealed) []triedKey {
+// tryKeys tries the project's keys, the primary and the secondary at the same time.
+func (s *Service) tryKeys(ctx context.Context, p domain.Project) []triedKey {
 	var tried []triedKey
 	for _, slot := range domain.Slots() {
-		if _, there := keys[slot]; there {
+		if !p.Key(slot).Empty() {
 			tried = append(tried, triedKey{slot: slot})
 		}
 	}
@@ -92,8 +101,9 @@ func (s *Service) tryKeys(ctx context.Context, p domain.Project, keys map[domain
 					t.err = fmt.Errorf("panic: %v", v)
 				}
 			}()
-			key, err := s.openKey(p, t.slot, keys[t.slot])
+			key, err := s.openKey(p, t.slot, p.Key(t.slot).Sealed)
 			if err == nil {
+				t.asked = s.ports.Clock()
 				t.export, err = s.tryKey(ctx, p, key)
 			}
 			switch domain.KindOf(err) {

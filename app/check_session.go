@@ -16,15 +16,15 @@ type Checked struct {
 }
 
 // CheckSession tells who the caller is and which assistant is set by the text of the
-// cookie assistant_session. Whatever is wrong with that cookie, there is no assistant. Of
-// an access token the caller is who made it, and the assistant the one that it opens.
+// cookie assistant_session. If anything is wrong with that cookie, no assistant is set. For
+// an access token the user is its owner and the assistant is the one that it is for.
 func (s *Service) CheckSession(ctx context.Context, call Call, cookie string) (Checked, error) {
 	user, err := s.userOf(ctx, call)
 	if err != nil {
 		return Checked{}, err
 	}
 	if call.Caller.Token != "" {
-		found, err := s.ports.Projects.Find(ctx, call.Caller.Sees(), domain.ProjectRef{ID: call.Caller.Only})
+		found, err := s.ports.Store.Projects.Find(ctx, call.Caller.Sees(), domain.ProjectRef{ID: call.Caller.Only})
 		if err != nil || len(found) == 0 {
 			return Checked{User: user}, err
 		}
@@ -41,60 +41,58 @@ func (s *Service) CheckSession(ctx context.Context, call Call, cookie string) (C
 }
 
 // Assistant returns the project that is set, from the text of the cookie
-// assistant_session, and records the use of that session. A cookie that is missing,
-// altered or another login's, a session that is over, and a right that is gone are
-// NotAuthenticated.
+// assistant_session, and records the use of that session. Returns NotAuthenticated if the
+// cookie is missing, altered or of another login, if the session is over, or if the right
+// that allowed it is gone.
 func (s *Service) Assistant(ctx context.Context, c domain.Caller, cookie string) (domain.Project, error) {
-	session, claims, by, err := s.assistantSession(ctx, c, cookie)
+	access, claims, by, err := s.assistantSession(ctx, c, cookie)
 	if err != nil {
 		return domain.Project{}, err
 	}
-	if session.ByRole && !c.Admin {
-		return domain.Project{}, notAuthenticated(nil)
-	}
-	found, err := s.ports.Projects.Find(ctx, session.Visible(), domain.ProjectRef{ID: session.Project})
-	if err != nil {
-		return domain.Project{}, err
-	}
-	p, err := domain.One(found)
-	if err != nil {
-		return domain.Project{}, notAuthenticated(err)
-	}
-	if !session.Claims(p.Version).Equal(claims) {
-		return domain.Project{}, notAuthenticated(nil)
+	session := access.Session
+	if access.Scopes() == 0 || !session.Claims(access.Project.Version).Equal(claims) {
+		return domain.Project{}, domain.NotLoggedIn(nil)
 	}
 	if err := s.use(ctx, session); err != nil {
 		return domain.Project{}, err
 	}
 	s.markSealed(ctx, session, by)
-	return p, nil
+	return access.Project, nil
 }
 
-// assistantSession finds the session that the cookie names, if it is the caller's and
-// under the login that they call under; otherwise it is NotAuthenticated. by is the key
-// that sealed the cookie.
+// assistantSession looks up the session that the cookie names. Returns NotAuthenticated
+// unless it is the caller's, of the login that they use. by is the key that sealed the
+// cookie.
 func (s *Service) assistantSession(ctx context.Context, c domain.Caller, cookie string) (
-	session domain.Session, claims domain.Claims, by domain.KeyID, err error) {
-	if cookie == "" {
-		return session, claims, by, notAuthenticated(nil)
+	access domain.Access, claims domain.Claims, by domain.KeyID, err error) {
+	if cookie == "" || c.Token != "" {
+		return access, claims, by, domain.NotLoggedIn(nil)
 	}
-	if claims, by, err = s.openCookie(domain.AssistantSession, cookie, notAuthenticated); err != nil {
-		return session, claims, by, err
+	if claims, by, err = s.openCookie(domain.AssistantSession, cookie, domain.NotLoggedIn); err != nil {
+		return access, claims, by, err
 	}
-	session, err = s.ports.Sessions.Find(ctx, claims.Session)
-	if domain.KindOf(err) == domain.NotFound {
-		return session, claims, by, notAuthenticated(err)
+	if c.Login.ID == "" {
+		access, err = s.ports.Store.Access.ByHostUser(ctx, c, claims.Session)
+	} else {
+		access, err = s.ports.Store.Access.ByLogin(ctx, c.Login.ID, claims.Session)
 	}
-	if err == nil && (session.Kind != domain.AssistantSession || session.User != c.ID || session.Login != c.Login.ID) {
-		err = notAuthenticated(nil)
+	switch {
+	case domain.KindOf(err) == domain.NotFound:
+		err = domain.NotLoggedIn(err)
+	case err == nil && access.Session.ID == "":
+		err = domain.NotLoggedIn(nil)
 	}
-	return session, claims, by, err
+	return access, claims, by, err
 }
 
 // userOf is the caller as a user.
 func (s *Service) userOf(ctx context.Context, call Call) (domain.User, error) {
-	if s.ports.Users != nil {
-		return s.ports.Users.Find(ctx, call.Caller.ID)
+	if s.OwnUsers() {
+		u, err := s.ports.Store.Users.Find(ctx, domain.UserRef{ID: call.Caller.ID})
+		if domain.KindOf(err) == domain.NotFound { // gone since the request began
+			err = domain.NotLoggedIn(err)
+		}
+		return u, err
 	}
 	u := domain.User{ID: call.Caller.ID, Name: domain.Username(call.Caller.ID), Role: domain.RoleMember}
 	if call.Caller.Admin {

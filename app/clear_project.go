@@ -6,24 +6,25 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// ClearProject ends the assistant session that the text of the cookie
-// assistant_session names. Where there is none of the caller's it succeeds and changes
-// nothing.
+// ClearProject ends the assistant session that the text of the cookie assistant_session
+// names. If the caller has no such session, it succeeds and changes nothing.
 func (s *Service) ClearProject(ctx context.Context, call Call, cookie string) error {
-	session, _, _, err := s.assistantSession(ctx, call.Caller, cookie)
+	access, _, _, err := s.assistantSession(ctx, call.Caller, cookie)
 	if domain.KindOf(err) == domain.NotAuthenticated {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	err = s.ports.Sessions.End(ctx, session.ID, call.Caller.ID, s.record(call, domain.ActionClearProject, domain.OnProject(session.Project)))
-	return unlessOver(err)
+	act := s.act(call, domain.NeedsCaller(), domain.ActionClearProject, domain.OnProject(access.Session.Project))
+	return s.endOwn(ctx, access.Session.ID, act)
 }
 
-// unlessOver is the error of ending a session that may have ended just now.
-func unlessOver(err error) error {
-	if domain.KindOf(err) == domain.NotFound {
+// endOwn ends a session of the caller. A session that is over already, or that ends together
+// with the caller's login just now, is no error.
+func (s *Service) endOwn(ctx context.Context, id domain.SessionID, act domain.Act) error {
+	_, err := s.ports.Store.Sessions.End(ctx, act, domain.OneSession(id))
+	if domain.KindOf(err) == domain.NotAuthenticated {
 		return nil
 	}
 	return err

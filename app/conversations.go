@@ -35,7 +35,7 @@ func (f *forwarding) keepConversation(started ports.Started) error {
 	if c.Key, err = f.ports.Cipher.Seal(started.Key, domain.BindConversation(c.ID, f.ports.Voiceflow.Origin())); err != nil {
 		return err
 	}
-	return f.ports.Conversations.Open(context.WithoutCancel(f.ctx), c)
+	return f.ports.Store.Conversations.Open(context.WithoutCancel(f.ctx), c)
 }
 
 // maxTurn is how much of a turn is kept to be sent again: Voiceflow's own limit of a body
@@ -171,7 +171,7 @@ func (f *forwarding) renew(stale domain.Sealed) (key domain.Sealed, made bool, e
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(f.ctx), sessionTimeout)
 		defer cancel()
 		// With nothing new to put there, this only tells what is there now.
-		stored, err := f.ports.Conversations.Renew(ctx, id, stale, stale)
+		stored, err := f.ports.Store.Conversations.Renew(ctx, id, stale, stale)
 		if err != nil || !bytes.Equal(stored.Bytes, stale.Bytes) {
 			return stored, false, f.gone(err)
 		}
@@ -183,7 +183,7 @@ func (f *forwarding) renew(stale domain.Sealed) (key domain.Sealed, made bool, e
 		if err != nil {
 			return domain.Sealed{}, false, err
 		}
-		stored, err = f.ports.Conversations.Renew(ctx, id, stale, sealed)
+		stored, err = f.ports.Store.Conversations.Renew(ctx, id, stale, sealed)
 		return stored, bytes.Equal(stored.Bytes, sealed.Bytes), f.gone(err)
 	})
 }
@@ -210,7 +210,7 @@ func (f *forwarding) newSession(ctx context.Context) (domain.Secret, error) {
 		return domain.Secret{}, err
 	}
 	var made domain.Secret
-	slot, err := f.withKey(ctx, keyedCall{route: route, again: func() {}, send: func(key domain.Secret) (good bool, err error) {
+	used, err := f.withKey(ctx, keyedCall{route: route, again: func() {}, send: func(key domain.Secret) (good bool, err error) {
 		r := (&http.Request{
 			Method: http.MethodPost, URL: &url.URL{Path: path}, Header: http.Header{"Content-Type": {"application/json"}},
 			Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
@@ -228,6 +228,6 @@ func (f *forwarding) newSession(ctx context.Context) (domain.Secret, error) {
 	if made.IsZero() {
 		return domain.Secret{}, &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "Voiceflow opened no new session"}
 	}
-	f.note(f.markKey(ctx, slot, domain.KeyOK))
+	f.note(f.markKey(ctx, used, domain.KeyOK))
 	return made, nil
 }

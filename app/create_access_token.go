@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -22,11 +21,11 @@ type AccessTokenMade struct {
 	AccessToken domain.AccessToken
 }
 
-// CreateAccessToken makes an access token of the caller's. It is Invalid for input that
-// breaks a rule; NotAllowed for what the caller may not do themselves at this moment, and
-// for a project that they may not use, whether it exists or not; NotFound for an admin
-// where there is no such project; Conflict for more than domain.MaxTokens. With an access
-// token nobody makes another: NotAuthenticated.
+// CreateAccessToken makes an access token of the caller. Returns Invalid if the input breaks
+// a rule, and Conflict if the user has domain.MaxTokens already. Returns NotAllowed if the
+// caller does not have the token's rights at this moment. If they may not use the project,
+// it returns NotFound to an admin and NotAllowed to others, whether the project exists or
+// not. Returns NotAuthenticated if the caller uses an access token.
 func (s *Service) CreateAccessToken(ctx context.Context, call Call, in CreateAccessToken) (AccessTokenMade, error) {
 	if err := s.mayHaveTokens(call); err != nil {
 		return AccessTokenMade{}, err
@@ -63,54 +62,28 @@ func (s *Service) CreateAccessToken(ctx context.Context, call Call, in CreateAcc
 	if err != nil {
 		return AccessTokenMade{}, err
 	}
-	if err := s.mayGive(ctx, call.Caller, t); err != nil {
-		return AccessTokenMade{}, err
-	}
-	if err := s.mayHaveMore(ctx, call.Caller.ID); err != nil {
-		return AccessTokenMade{}, err
-	}
 	text, hash, prefix, err := domain.NewAccessTokenText(s.ports.Random)
 	if err != nil {
 		return AccessTokenMade{}, err
 	}
 	t.Prefix = prefix
-	err = s.ports.AccessTokens.Create(ctx, t, hash, s.record(call, domain.ActionCreateAccessToken, domain.OnToken(id)))
-	return AccessTokenMade{Text: text, AccessToken: t}, call.Caller.MayUse(err)
+	act := s.act(call, t.Needs(), domain.ActionCreateAccessToken, domain.OnToken(id))
+	err = s.ports.Store.Tokens.Create(ctx, act, t, hash)
+	if domain.KindOf(err) == domain.NotFound {
+		err = call.Caller.MayUse(err)
+	}
+	if err != nil {
+		return AccessTokenMade{}, err
+	}
+	return AccessTokenMade{Text: text, AccessToken: t}, nil
 }
 
-// mayHaveTokens is NotAuthenticated for who calls with an access token, and NotFound
-// where a host program keeps the users: whether the maker of a token is an admin at the
-// moment of its use is something that only the host knows.
+// mayHaveTokens returns NotAuthenticated if the caller uses an access token. It returns
+// NotFound if a host program keeps the users, since only the host knows whether the owner of
+// a token is an admin when it is used.
 func (s *Service) mayHaveTokens(call Call) error {
 	if call.Caller.Token != "" {
-		return wrongToken(nil)
+		return domain.InvalidAccessToken(nil)
 	}
-	if s.ports.Users == nil {
-		return noUsers()
-	}
-	return nil
-}
-
-// mayHaveMore is a Conflict for a user who has as many access tokens as a user may have.
-func (s *Service) mayHaveMore(ctx context.Context, user domain.UserID) error {
-	page, err := s.ports.AccessTokens.Page(ctx, user, domain.Cursor{}, domain.MaxTokens)
-	if err == nil && len(page) == domain.MaxTokens {
-		return &domain.Error{Kind: domain.Conflict, Public: "nobody may have more access tokens than " + strconv.Itoa(domain.MaxTokens) + "; delete some first"}
-	}
-	return err
-}
-
-// mayGive is NotAllowed for a token with scopes that its maker does not have.
-func (s *Service) mayGive(ctx context.Context, c domain.Caller, t domain.AccessToken) error {
-	if c.Admin {
-		return nil
-	}
-	grants, err := s.ports.Projects.Grants(ctx, domain.GrantFilter{User: c.ID, Project: t.Project}, domain.Cursor{}, 1)
-	if err != nil {
-		return err
-	}
-	if len(grants) == 0 || grants[0].Scopes.And(t.Scopes) != t.Scopes {
-		return &domain.Error{Kind: domain.NotAllowed, Public: "an access token can't have scopes that are not granted to you"}
-	}
-	return nil
+	return s.ownUsers()
 }

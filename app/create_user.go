@@ -14,9 +14,8 @@ type CreateUser struct {
 	Assistants []string // what is granted
 }
 
-// CreateUser makes a user. Only an admin may: NotAllowed. It is Invalid for input that
-// breaks a rule, Conflict for a name that is taken and NotFound for an assistant that
-// is not there.
+// CreateUser makes a user. Only an admin may: NotAllowed. Returns Invalid if the input
+// breaks a rule, Conflict if the name is taken, and NotFound if an assistant does not exist.
 func (s *Service) CreateUser(ctx context.Context, call Call, in CreateUser) (domain.User, error) {
 	if err := s.mayManageUsers(call); err != nil {
 		return domain.User{}, err
@@ -45,19 +44,16 @@ func (s *Service) CreateUser(ctx context.Context, call Call, in CreateUser) (dom
 		return domain.User{}, err
 	}
 	u := domain.NewUser(id, name, role, hash, assistants, now)
-	return u, s.ports.Users.Create(ctx, u, s.record(call, domain.ActionCreateUser, domain.OnUser(id)))
+	return u, s.ports.Store.Users.Create(ctx, s.act(call, domain.NeedsAdmin(), domain.ActionCreateUser, domain.OnUser(id)), u)
 }
 
-// mayManageUsers is NotAllowed unless the caller is an admin, and NotFound where a host
+// mayManageUsers returns NotAllowed unless the caller is an admin, and NotFound if a host
 // program keeps the users.
 func (s *Service) mayManageUsers(call Call) error {
 	if err := call.Caller.MayManage(); err != nil {
 		return err
 	}
-	if s.ports.Users == nil {
-		return noUsers()
-	}
-	return nil
+	return s.ownUsers()
 }
 
 // hash is the hash of a new password, which is Invalid when it breaks a rule.
@@ -65,7 +61,7 @@ func (s *Service) hash(ctx context.Context, password domain.Secret) (domain.Secr
 	if err := domain.CheckPassword(password); err != nil {
 		return domain.Secret{}, err
 	}
-	return s.ports.Passwords.Hash(ctx, password)
+	return s.ports.Logins.Passwords.Hash(ctx, password)
 }
 
 // projectIDs reads project ids as callers write them. Ours are taken as they are, since

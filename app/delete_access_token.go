@@ -6,8 +6,9 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// DeleteAccessToken forgets an access token of the caller's, of an admin anybody's; it
-// opens nothing from then on. It is NotFound for one that is not there or not theirs.
+// DeleteAccessToken forgets an access token of the caller, or if the caller is an admin of
+// anybody. It opens nothing from then on. Returns NotFound if there is no such token or it
+// is not theirs.
 func (s *Service) DeleteAccessToken(ctx context.Context, call Call, token string) error {
 	if err := s.mayHaveTokens(call); err != nil {
 		return err
@@ -16,5 +17,5 @@ func (s *Service) DeleteAccessToken(ctx context.Context, call Call, token string
 	if err != nil {
 		return err
 	}
-	return s.ports.AccessTokens.Remove(ctx, id, ownTokens(call.Caller), s.record(call, domain.ActionDeleteAccessToken, domain.OnToken(id)))
+	return s.ports.Store.Tokens.Remove(ctx, s.act(call, domain.NeedsCaller(), domain.ActionDeleteAccessToken, domain.OnToken(id)), id)
 }

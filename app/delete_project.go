@@ -14,9 +14,9 @@ type DeleteProject struct {
 	ID   string // our Id or a Voiceflow project id
 }
 
-// DeleteProject forgets a project with its key, its grants and its open sessions.
-// Voiceflow is not told. Only an admin may: NotAllowed. It is NotFound when there is no
-// such project and AmbiguousName, with up to ten projects, when there are several.
+// DeleteProject forgets a project with its keys, its grants and its open sessions.
+// Voiceflow is not told. Only an admin may: NotAllowed. Returns NotFound if there is no such
+// project, and AmbiguousName with up to ten projects if there are several.
 func (s *Service) DeleteProject(ctx context.Context, call Call, in DeleteProject) error {
 	if err := call.Caller.MayManage(); err != nil {
 		return err
@@ -37,14 +37,22 @@ func (s *Service) DeleteProject(ctx context.Context, call Call, in DeleteProject
 	if err != nil {
 		return err
 	}
-	return s.ports.Projects.Remove(ctx, p.ID, s.record(call, domain.ActionDeleteProject, domain.OnProject(p.ID)))
+	return s.ports.Store.Projects.Remove(ctx, s.act(call, domain.NeedsAdmin(), domain.ActionDeleteProject, domain.OnProject(p.ID)), p.ID)
 }
 
-// one looks up the only project that ref names within what c sees.
+// one returns the only project that ref names of those that c may use, with its sealed keys.
+// If there is none, it may be that c has lost the right to see it since the request began:
+// then the error is that of SameRights.
 func (s *Service) one(ctx context.Context, c domain.Caller, ref domain.ProjectRef) (domain.Project, error) {
-	found, err := s.ports.Projects.Find(ctx, c.Sees(), ref)
+	found, err := s.ports.Store.Projects.Find(ctx, c.Sees(), ref)
 	if err != nil {
 		return domain.Project{}, err
 	}
-	return domain.One(found)
+	p, err := domain.ExactlyOne(found)
+	if err != nil {
+		if lost := s.SameRights(ctx, c); lost != nil {
+			return domain.Project{}, lost
+		}
+	}
+	return p, err
 }

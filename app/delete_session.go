@@ -6,20 +6,25 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// DeleteSession ends a session of the caller's, of an admin anybody's, and the assistant
-// session under it, at once and everywhere. It is NotFound for one that is not there, is
-// over or is not theirs, and Invalid for what can be no session's id.
+// DeleteSession ends a session of the caller, or if the caller is an admin of anybody, and
+// its assistant session, at once and everywhere. Returns NotFound if there is no such
+// session, or if it is over or not theirs. Returns Invalid if session can be no id.
 func (s *Service) DeleteSession(ctx context.Context, call Call, session string) error {
 	id, err := domain.ParseSessionID(session)
 	if err != nil {
 		return err
 	}
-	of := call.Caller.ID
-	if call.Caller.Admin || call.Caller.Token != "" {
+	needs := domain.NeedsCaller()
+	if call.Caller.Token != "" { // it has no sessions of its own
 		if err := call.Caller.MayManage(); err != nil {
 			return err
 		}
-		of = ""
+		needs = domain.NeedsAdmin()
 	}
-	return s.ports.Sessions.End(ctx, id, of, s.record(call, domain.ActionDeleteSession, domain.OnSession(id)))
+	act := s.act(call, needs, domain.ActionDeleteSession, domain.OnSession(id))
+	ended, err := s.ports.Store.Sessions.End(ctx, act, domain.OneSession(id))
+	if err == nil && ended.Sessions == 0 {
+		return &domain.Error{Kind: domain.NotFound, Public: "there is no such session"}
+	}
+	return err
 }

@@ -6,11 +6,11 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// DeleteUserSessions ends all sessions of the user, those that the caller calls under
-// included, at once and everywhere. Access tokens stay. It is NotAllowed for another
-// user's unless the caller is an admin, Invalid for what can be no user's id, and NotFound
-// for a user that is not there, unless a host program keeps the users. For one who has none
-// it succeeds and changes nothing.
+// DeleteUserSessions ends all sessions of the user at once and everywhere, including those
+// that the caller uses. Access tokens stay. For a user without sessions it succeeds and
+// changes nothing. Returns NotAllowed for another user unless the caller is an admin.
+// Returns Invalid if user can be no id. Returns NotFound if there is no such user, unless a
+// host program keeps the users.
 func (s *Service) DeleteUserSessions(ctx context.Context, call Call, user string) error {
 	if user == "" {
 		return &domain.Error{Kind: domain.Invalid, Public: "user_id is needed"}
@@ -19,5 +19,11 @@ func (s *Service) DeleteUserSessions(ctx context.Context, call Call, user string
 	if err != nil {
 		return err
 	}
-	return s.ports.Sessions.EndAll(ctx, of, s.record(call, domain.ActionDeleteUserSessions, domain.OnUser(of)))
+	needs := domain.NeedsAdmin()
+	if ownSessions(call.Caller, of) {
+		needs = domain.NeedsCaller()
+	}
+	act := s.act(call, needs, domain.ActionDeleteUserSessions, domain.OnUser(of))
+	_, err = s.ports.Store.Sessions.End(ctx, act, domain.SessionsOf(of))
+	return err
 }

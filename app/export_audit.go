@@ -15,7 +15,7 @@ func (s *Service) ExportAudit(ctx context.Context, call Call, write func(row dom
 	if err := call.Caller.MayManage(); err != nil {
 		return err
 	}
-	if err := s.ports.AuditLog.Append(ctx, s.record(call, domain.ActionExportAudit, domain.OnAudit(domain.ChainPoint{}))); err != nil {
+	if err := s.ports.Store.Audit.Append(ctx, s.record(call, domain.ActionExportAudit, domain.OnAudit(domain.ChainPoint{}))); err != nil {
 		return err
 	}
 	broken := s.drainChain(ctx)
@@ -24,7 +24,7 @@ func (s *Service) ExportAudit(ctx context.Context, call Call, write func(row dom
 	}
 	var last domain.ChainPoint
 	for {
-		rows, err := s.ports.AuditLog.Chained(ctx, last.Seq, MaxPage)
+		rows, err := s.ports.Store.Chain.Links(ctx, last.Seq, MaxPage)
 		if err != nil {
 			return err
 		}

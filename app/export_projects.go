@@ -13,10 +13,10 @@ const exportPage = 100
 // ExportedProject is a project on its way to another installation.
 type ExportedProject struct {
 	Project domain.Project
-	// Keys are its Voiceflow API keys, opened. There are none where the primary key does
-	// not open: without it there is nothing that another installation could add.
+	// Keys are its Voiceflow API keys, opened. There are none if the primary key can't be
+	// opened, since another installation could not add the project without it.
 	Keys map[domain.Slot]domain.Secret
-	// Unopened are the slots whose key does not open.
+	// Unopened are the slots whose key can't be opened.
 	Unopened []domain.Slot
 }
 
@@ -24,12 +24,13 @@ type ExportedProject struct {
 func (s *Service) VoiceflowOrigin() domain.Origin { return s.ports.Voiceflow.Origin() }
 
 // ExportProjects calls take with the projects that are named, each by what FindProject
-// takes, or with all of them where none is: one at a time, each once, with their keys
-// opened. What take is given must be sealed anew before it is kept or sent anywhere. A
-// row in the audit says so before a key is given. Only an admin may: NotAllowed. It is
-// NotFound or AmbiguousName, before take is called, when a name is not that of one
-// project, and NotFound when there are no projects at all. A key that does not open ends
-// nothing; an error of take's does, and is returned as it is.
+// takes, or with all projects if none is named: one at a time, each once, with their keys
+// opened. take must encrypt a project before it keeps it or sends it anywhere. An audit
+// record is stored before a key is given. Only an admin may: NotAllowed.
+//
+// Returns NotFound or AmbiguousName, before take is called, if a name is not that of one
+// project, and NotFound if there are no projects at all. A key that can't be opened ends
+// nothing. An error of take ends the export and is returned as it is.
 func (s *Service) ExportProjects(ctx context.Context, call Call, named []string, take func(ExportedProject) error) error {
 	if err := call.Caller.MayManage(); err != nil {
 		return err
@@ -40,14 +41,14 @@ func (s *Service) ExportProjects(ctx context.Context, call Call, named []string,
 	return everyPage(func(after domain.Cursor) (Page[domain.Project], error) {
 		return s.GetProjects(ctx, call, after, exportPage)
 	}, func(p domain.Project) error {
-		keys, err := s.ports.Projects.Keys(ctx, p.ID)
+		p, err := s.one(ctx, call.Caller, domain.ProjectRef{ID: p.ID})
 		if domain.KindOf(err) == domain.NotFound {
 			return nil // deleted since the page was read
 		}
 		if err != nil {
 			return err
 		}
-		return s.export(ctx, call, p, keys, take)
+		return s.export(ctx, call, p, take)
 	})
 }
 
@@ -63,9 +64,9 @@ func (s *Service) exportNamed(ctx context.Context, call Call, named []string, ta
 		}
 	}
 	for _, p := range picked {
-		keys, err := s.ports.Projects.Keys(ctx, p.ID)
+		p, err := s.one(ctx, call.Caller, domain.ProjectRef{ID: p.ID})
 		if err == nil {
-			err = s.export(ctx, call, p, keys, take)
+			err = s.export(ctx, call, p, take)
 		}
 		if err != nil {
 			return err
@@ -74,15 +75,15 @@ func (s *Service) exportNamed(ctx context.Context, call Call, named []string, ta
 	return nil
 }
 
-// export opens the keys of one project and gives it away.
-func (s *Service) export(ctx context.Context, call Call, p domain.Project, sealed map[domain.Slot]domain.Sealed, take func(ExportedProject) error) error {
+// export opens the keys of one project and calls take with it.
+func (s *Service) export(ctx context.Context, call Call, p domain.Project, take func(ExportedProject) error) error {
 	out := ExportedProject{Project: p, Keys: map[domain.Slot]domain.Secret{}}
 	for _, slot := range domain.Slots() {
-		kept, there := sealed[slot]
-		if !there && slot == domain.SlotSecondary {
+		kept := p.Key(slot)
+		if kept.Empty() && slot == domain.SlotSecondary {
 			continue
 		}
-		key, err := s.openKey(p, slot, kept)
+		key, err := s.openKey(p, slot, kept.Sealed)
 		switch {
 		case err == nil:
 			out.Keys[slot] = key
@@ -96,7 +97,7 @@ func (s *Service) export(ctx context.Context, call Call, p domain.Project, seale
 		out.Keys = nil
 		return take(out)
 	}
-	if err := s.ports.AuditLog.Append(ctx, s.record(call, domain.ActionExportProject, domain.OnProject(p.ID))); err != nil {
+	if err := s.ports.Store.Audit.Append(ctx, s.record(call, domain.ActionExportProject, domain.OnProject(p.ID))); err != nil {
 		return err
 	}
 	return take(out)

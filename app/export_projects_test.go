@@ -108,10 +108,11 @@ func TestExportProjectsPassesOverWhatDoesNotOpen(t *testing.T) {
 	w.project(t, "Open", versionID)
 	shut := w.project(t, "Shut", "6371c9b4e1a5b2c3d4e5f6b0")
 	// The same project as another program with another keyset would have stored it.
-	if err := w.store.Projects().Remove(t.Context(), shut.ID, domain.Record{}); err != nil {
+	if err := w.store.Ports().Projects.Remove(t.Context(), act(domain.ActionDeleteProject), shut.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.store.Projects().Add(t.Context(), shut, domain.Sealed{Key: "other", Bytes: []byte("other")}, domain.Record{}); err != nil {
+	shut.PutKey(domain.SlotPrimary, domain.Sealed{Key: "other", Bytes: []byte("other")}, w.now())
+	if err := w.store.Ports().Projects.Add(t.Context(), act(domain.ActionAddProject), shut); err != nil {
 		t.Fatal(err)
 	}
 	before := len(w.store.Records())

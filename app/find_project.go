@@ -6,10 +6,10 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// FindProject returns the only project, of those that the caller may use, that text
-// names: by our Id, by a Voiceflow project id or by its exact name. It is Invalid for
-// what can be none of these, NotFound when there is none and AmbiguousName, with up to
-// ten projects, when there are several.
+// FindProject returns the only project that text names of those that the caller may use: by
+// our Id, by a Voiceflow project id or by its exact name. Returns Invalid if text can be none
+// of these, NotFound if there is no such project, and AmbiguousName with up to ten projects
+// if there are several.
 func (s *Service) FindProject(ctx context.Context, call Call, text string) (domain.Project, error) {
 	ref, err := domain.ParseProjectRef(text)
 	if err != nil {

@@ -63,7 +63,6 @@ func (s *Service) Forward(ctx context.Context, call Call, in Forward, r *http.Re
 	if err != nil {
 		return Forwarded{}, err
 	}
-	looked := s.ports.Clock()
 	out := Forwarded{Endpoint: route.Endpoint}
 	access, err := s.access(ctx, call.Caller, in, &out)
 	out.Caller = access.Caller
@@ -83,7 +82,6 @@ func (s *Service) Forward(ctx context.Context, call Call, in Forward, r *http.Re
 		s.counts.tokenUsed(access.Token.ID, s.ports.Clock())
 	}
 	f := s.begin(ctx, call, access, route)
-	f.looked = looked
 	out.Response, err = f.send(r) //nolint:bodyclose // the caller closes it
 	return out, err
 }
@@ -105,12 +103,12 @@ func (s *Service) accessByToken(ctx context.Context, text domain.Secret) (domain
 	if err != nil {
 		return domain.Access{}, err
 	}
-	access, err := s.ports.Access.ForUse(ctx, domain.Credential{Token: hash})
+	access, err := s.ports.Store.Access.ByToken(ctx, hash)
 	if domain.KindOf(err) == domain.NotFound {
-		return domain.Access{}, wrongToken(err)
+		return domain.Access{}, domain.InvalidAccessToken(err)
 	}
 	if err == nil && access.Project.ID == "" {
-		return access, wrongToken(nil) // it manages, and opens no assistant
+		return access, domain.InvalidAccessToken(nil) // it manages, and opens no assistant
 	}
 	return access, err
 }
@@ -123,9 +121,7 @@ func (s *Service) accessByHandle(ctx context.Context, host domain.Caller, handle
 	if err != nil {
 		return domain.Access{}, err
 	}
-	access, err := s.ports.Access.ForUse(ctx, domain.Credential{
-		Conversation: domain.ConversationID(claims.Session), User: host.ID, Admin: host.Admin,
-	})
+	access, err := s.ports.Store.Access.ByConversation(ctx, domain.ConversationID(claims.Session), host)
 	if domain.KindOf(err) == domain.NotFound {
 		return domain.Access{}, wrong(err)
 	}
@@ -152,16 +148,19 @@ func (s *Service) accessByCookies(ctx context.Context, host domain.Caller, in Fo
 			return domain.Access{}, err
 		}
 	}
-	access, err := s.ports.Access.ForUse(ctx, domain.Credential{
-		Login: login.Session, Assistant: set.Session, User: host.ID, Admin: host.Admin,
-	})
+	var access domain.Access
+	if host.ID == "" {
+		access, err = s.ports.Store.Access.ByLogin(ctx, login.Session, set.Session)
+	} else {
+		access, err = s.ports.Store.Access.ByHostUser(ctx, host, set.Session)
+	}
 	switch {
 	case domain.KindOf(err) == domain.NotFound:
-		return domain.Access{}, notAuthenticated(err)
+		return domain.Access{}, domain.NotLoggedIn(err)
 	case err != nil:
 		return domain.Access{}, err
 	case host.ID == "" && !access.Caller.Login.Claims("").Equal(login):
-		return domain.Access{}, notAuthenticated(nil)
+		return domain.Access{}, domain.NotLoggedIn(nil)
 	}
 	if host.ID == "" {
 		s.markSealed(ctx, access.Caller.Login, loginBy)
@@ -209,13 +208,12 @@ type forwarding struct {
 	route  domain.Route
 	use    *openUse
 	began  time.Time
-	looked time.Time // before access was looked up: the keys are those of that time
 
 	sent         bool                // something went to Voiceflow
 	conversation domain.Conversation // that the call starts; zero if it starts none
 	handle       string              // of conversation
-	slot         domain.Slot         // of the key that Voiceflow took; "" where the credential is a session's
-	refused      bool                // Voiceflow refused the key that was sent last
+	key          sentKey             // the key that Voiceflow accepted; zero if the credential is a session's
+	refused      bool                // Voiceflow rejected the key that was sent last
 	noted        error               // why something about the keys could not be noted, for the log
 }
 
@@ -286,7 +284,7 @@ func (f *forwarding) try(r *http.Request) (answer ports.Answer, err error) {
 		answer, err = f.forward(r, key)
 		return err == nil && answer.StatusCode/100 == 2, err
 	}}
-	if !f.access.Secondary.IsZero() {
+	if !f.access.Project.Secondary.Empty() {
 		again, err := keepTurn(r)
 		if err != nil {
 			return ports.Answer{}, err
@@ -295,7 +293,7 @@ func (f *forwarding) try(r *http.Request) (answer ports.Answer, err error) {
 			call.again = func() { again(r) }
 		}
 	}
-	f.slot, err = f.withKey(f.ctx, call)
+	f.key, err = f.withKey(f.ctx, call)
 	return answer, err
 }
 
@@ -354,10 +352,10 @@ func (f *forwarding) recordWrite(outcome string) error {
 	}
 	rec := f.record(f.call, domain.ActionForward, f.route.Object(f.access.Project.ID))
 	rec.Outcome = outcome
-	return f.ports.AuditLog.Append(context.WithoutCancel(f.ctx), rec)
+	return f.ports.Store.Audit.Append(context.WithoutCancel(f.ctx), rec)
 }
 
-// markCredits notes whether the project's credits are used up, where that is news.
+// markCredits notes whether the project's credits are used up, if that is news.
 func (f *forwarding) markCredits(ctx context.Context, credits domain.Credits) error {
 	p := f.access.Project
 	if p.Credits == credits {
@@ -365,7 +363,7 @@ func (f *forwarding) markCredits(ctx context.Context, credits domain.Credits) er
 	}
 	rec := f.record(f.call, domain.ActionMarkCredits, domain.OnProject(p.ID))
 	rec.Outcome = string(credits)
-	return f.ports.Projects.MarkCredits(ctx, p.ID, credits, rec)
+	return f.ports.Store.Projects.Note(ctx, p.ID, func(p *domain.Project) bool { return p.MarkCredits(credits) }, rec)
 }
 
 // close ends the call.
@@ -428,8 +426,8 @@ func (b *countedBody) Close() error {
 		case converses && !b.failed.Load():
 			_ = f.markCredits(ctx, domain.CreditsOK)
 		}
-		if !b.failed.Load() && f.slot != "" {
-			_ = f.markKey(ctx, f.slot, domain.KeyOK)
+		if !b.failed.Load() && f.key.Slot != "" {
+			_ = f.markKey(ctx, f.key, domain.KeyOK)
 		}
 		f.count(0, b.failed.Load()) // it was counted when it began to be answered
 	})

@@ -146,7 +146,7 @@ func TestARejectedKeyIsMarked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return found.KeyStatus, found.Credits
+		return found.Primary.Status, found.Credits
 	}
 	before := len(w.store.Records())
 	w.voiceflow.forwardTo(rejected)

@@ -13,12 +13,12 @@ func (s *Service) GetAllUsers(ctx context.Context, call Call, after domain.Curso
 		return Page[domain.User]{}, err
 	}
 	return pageOf(limit,
-		func(limit int) ([]domain.User, error) { return s.ports.Users.Page(ctx, after, limit) },
+		func(limit int) ([]domain.User, error) { return s.ports.Store.Users.Page(ctx, after, limit) },
 		func(u domain.User) domain.Cursor { return domain.Cursor{Name: string(u.Name), ID: string(u.ID)} })
 }
 
-// FindUser returns the user with that name. Only an admin may: NotAllowed. It is
-// Invalid for what is no user name and NotFound for one that nobody has.
+// FindUser returns the user with that name. Only an admin may: NotAllowed. Returns Invalid
+// if username can be no name, and NotFound if nobody has it.
 func (s *Service) FindUser(ctx context.Context, call Call, username string) (domain.User, error) {
 	if err := s.mayManageUsers(call); err != nil {
 		return domain.User{}, err
@@ -27,5 +27,5 @@ func (s *Service) FindUser(ctx context.Context, call Call, username string) (dom
 	if err != nil {
 		return domain.User{}, err
 	}
-	return s.ports.Users.FindByName(ctx, name)
+	return s.ports.Store.Users.Find(ctx, domain.UserRef{Name: name})
 }

@@ -33,7 +33,7 @@ func (s *Service) GetAuditEvents(ctx context.Context, call Call, in GetAuditEven
 	}
 	return pageOf(limit,
 		func(limit int) ([]domain.AuditRow, error) {
-			return s.ports.AuditLog.Page(ctx, filter, before, limit)
+			return s.ports.Store.Audit.Page(ctx, filter, before, limit)
 		},
 		func(r domain.AuditRow) domain.Cursor { return r.Place().Cursor() })
 }

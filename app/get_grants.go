@@ -8,8 +8,7 @@ import (
 
 // GetGrants returns at most limit (1 to MaxPage, otherwise Invalid) of the grants of the
 // user and on the project, where "" is all, that come after the cursor, ordered by user,
-// then project. Only an admin may: NotAllowed. It is NotFound for a project that is not
-// there.
+// then project. Only an admin may: NotAllowed. Returns NotFound if there is no such project.
 func (s *Service) GetGrants(ctx context.Context, call Call, user, project string, after domain.Cursor, limit int) (Page[domain.Grant], error) {
 	if err := call.Caller.MayManage(); err != nil {
 		return Page[domain.Grant]{}, err
@@ -29,7 +28,7 @@ func (s *Service) GetGrants(ctx context.Context, call Call, user, project string
 		filter.Project = ids[0]
 	}
 	return pageOf(limit,
-		func(limit int) ([]domain.Grant, error) { return s.ports.Projects.Grants(ctx, filter, after, limit) },
+		func(limit int) ([]domain.Grant, error) { return s.ports.Store.Grants.Page(ctx, filter, after, limit) },
 		func(g domain.Grant) domain.Cursor {
 			return domain.Cursor{Name: string(g.User), ID: string(g.Project)}
 		})

@@ -18,8 +18,8 @@ type Page[T any] struct {
 
 // GetProjects returns at most limit (1 to MaxPage, otherwise Invalid) of the projects
 // that the caller may use and that come after the cursor, ordered by the bytes of the
-// name, then the id. It is NotFound when there are none at all; an empty page behind a
-// cursor is none of that.
+// name, then the id. Returns NotFound if there are none at all. An empty page after a cursor
+// is no error.
 func (s *Service) GetProjects(ctx context.Context, call Call, after domain.Cursor, limit int) (Page[domain.Project], error) {
 	page, err := s.projects(ctx, call.Caller.Sees(), after, limit)
 	if err == nil && len(page.Items) == 0 && after == (domain.Cursor{}) {
@@ -31,7 +31,7 @@ func (s *Service) GetProjects(ctx context.Context, call Call, after domain.Curso
 // projects returns a page of the projects within in.
 func (s *Service) projects(ctx context.Context, in domain.Visible, after domain.Cursor, limit int) (Page[domain.Project], error) {
 	return pageOf(limit,
-		func(limit int) ([]domain.Project, error) { return s.ports.Projects.Page(ctx, in, after, limit) },
+		func(limit int) ([]domain.Project, error) { return s.ports.Store.Projects.Page(ctx, in, after, limit) },
 		func(p domain.Project) domain.Cursor { return domain.Cursor{Name: p.Name, ID: string(p.ID)} })
 }
 

@@ -7,22 +7,22 @@ import (
 )
 
 // GetSessions returns at most limit (1 to MaxPage, otherwise Invalid) of the sessions of
-// the user, the caller's own where user is "", that are not over and come after the
-// cursor, oldest first. It is NotAllowed for another user's unless the caller is an admin,
-// Invalid for what can be no user's id, and NotFound for a user that is not there, unless a
-// host program keeps the users.
+// the user that are not over and come after the cursor, oldest first. "" is the caller.
+// Returns NotAllowed for another user unless the caller is an admin. Returns Invalid if user
+// can be no id. Returns NotFound if there is no such user, unless a host program keeps the
+// users.
 func (s *Service) GetSessions(ctx context.Context, call Call, user string, after domain.Cursor, limit int) (Page[domain.Session], error) {
 	of, err := s.whoseSessions(ctx, call.Caller, user)
 	if err != nil {
 		return Page[domain.Session]{}, err
 	}
 	return pageOf(limit,
-		func(limit int) ([]domain.Session, error) { return s.ports.Sessions.Page(ctx, of, after, limit) },
+		func(limit int) ([]domain.Session, error) { return s.ports.Store.Sessions.Page(ctx, of, after, limit) },
 		func(session domain.Session) domain.Cursor { return domain.Cursor{ID: string(session.ID)} })
 }
 
-// whoseSessions is the user whose sessions c means by text, "" for their own, if c may see
-// and end them. An access token has no sessions: it is for those of others, or of nobody.
+// whoseSessions is the user whose sessions c means by text, if c may see and end them. ""
+// is c. Its errors are those of GetSessions.
 func (s *Service) whoseSessions(ctx context.Context, c domain.Caller, text string) (domain.UserID, error) {
 	of := c.ID
 	if text != "" {
@@ -31,12 +31,16 @@ func (s *Service) whoseSessions(ctx context.Context, c domain.Caller, text strin
 			return "", err
 		}
 	}
-	if of == c.ID && c.Token == "" {
+	if ownSessions(c, of) {
 		return of, nil
 	}
-	if err := c.MayManage(); err != nil || s.ports.Users == nil {
+	if err := c.MayManage(); err != nil || !s.OwnUsers() {
 		return of, err
 	}
-	_, err := s.ports.Users.Find(ctx, of)
+	_, err := s.ports.Store.Users.Find(ctx, domain.UserRef{ID: of})
 	return of, err
 }
+
+// ownSessions reports whether the sessions of the user are those of c. An access token has
+// no sessions of its own.
+func ownSessions(c domain.Caller, of domain.UserID) bool { return of == c.ID && c.Token == "" }

@@ -6,16 +6,16 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// GetUsage is the input of Service.GetUsage, as the caller gave it; what is "" is left
-// to domain.NewUsageQuery.
+// GetUsage is the input of Service.GetUsage, as the caller gave it. domain.NewUsageQuery has
+// the defaults of what is "".
 type GetUsage struct {
 	From, To, GroupBy string
 }
 
 // GetUsage returns at most limit (1 to MaxPage, otherwise Invalid) sums of how often
-// assistants were used, that come after the cursor, ordered by the fields that they are
-// grouped by. What other instances counted in the last second may be missing. Only an
-// admin may: NotAllowed. It is Invalid for input that breaks a rule.
+// assistants were used that come after the cursor, ordered by the fields that they are
+// grouped by. The counts of other instances in the last second may be missing. Only an admin
+// may: NotAllowed. Returns Invalid if the input breaks a rule.
 func (s *Service) GetUsage(ctx context.Context, call Call, in GetUsage, after domain.Cursor, limit int) (Page[domain.Usage], error) {
 	if err := call.Caller.MayManage(); err != nil {
 		return Page[domain.Usage]{}, err
@@ -28,7 +28,7 @@ func (s *Service) GetUsage(ctx context.Context, call Call, in GetUsage, after do
 	_ = s.FlushUsage(ctx)
 	return pageOf(limit,
 		func(limit int) ([]domain.Usage, error) {
-			return s.ports.Usage.Report(ctx, q, domain.UsageKeyAt(after), limit)
+			return s.ports.Store.Usage.Report(ctx, q, domain.UsageKeyAt(after), limit)
 		},
 		func(u domain.Usage) domain.Cursor { return u.Cursor() })
 }

@@ -7,10 +7,10 @@ import (
 )
 
 // GrantProject lets a user use a project within the scopes; doing it again changes them.
-// Without scopes, nil, a grant that is there keeps its own, and a new one has
-// domain.DefaultScopes. Only an admin may: NotAllowed. It is Invalid for scopes that no
-// grant has, and NotFound for a project that is not there, and for a user that is not
-// there unless a host program keeps the users.
+// If scopes is nil, an existing grant keeps its own and a new one has domain.DefaultScopes.
+// Only an admin may: NotAllowed. Returns Invalid for scopes that no grant has. Returns
+// NotFound if there is no such project, and if there is no such user, unless a host program
+// keeps the users.
 func (s *Service) GrantProject(ctx context.Context, call Call, user, project string, scopes []string) error {
 	u, p, err := s.grant(ctx, call, user, project)
 	if err != nil {
@@ -22,21 +22,21 @@ func (s *Service) GrantProject(ctx context.Context, call Call, user, project str
 			return err
 		}
 	}
-	rec := s.record(call, domain.ActionGrantProject, domain.OnGrant(u, p))
-	return s.ports.Projects.Grant(ctx, u, p, within, rec.At, rec)
+	act := s.act(call, domain.NeedsAdmin(), domain.ActionGrantProject, domain.OnGrant(u, p))
+	return s.ports.Store.Grants.Put(ctx, act, u, p, within, act.Record.At)
 }
 
-// RevokeProject takes a grant back and ends the sessions that it let in; doing it twice
-// succeeds. Its failures are those of GrantProject.
+// RevokeProject takes a grant back and ends the sessions that it allowed; doing it twice
+// succeeds. Its errors are those of GrantProject.
 func (s *Service) RevokeProject(ctx context.Context, call Call, user, project string) error {
 	u, p, err := s.grant(ctx, call, user, project)
 	if err != nil {
 		return err
 	}
-	return s.ports.Projects.Revoke(ctx, u, p, s.record(call, domain.ActionRevokeProject, domain.OnGrant(u, p)))
+	return s.ports.Store.Grants.Remove(ctx, s.act(call, domain.NeedsAdmin(), domain.ActionRevokeProject, domain.OnGrant(u, p)), u, p)
 }
 
-// grant checks who asks and finds whom and what a grant is about.
+// grant checks who asks, and returns the user and the project that a grant is about.
 func (s *Service) grant(ctx context.Context, call Call, user, project string) (domain.UserID, domain.ProjectID, error) {
 	if err := call.Caller.MayManage(); err != nil {
 		return "", "", err
@@ -49,8 +49,8 @@ func (s *Service) grant(ctx context.Context, call Call, user, project string) (d
 	if err != nil {
 		return "", "", err
 	}
-	if s.ports.Users != nil {
-		if _, err := s.ports.Users.Find(ctx, id); err != nil {
+	if s.OwnUsers() {
+		if _, err := s.ports.Store.Users.Find(ctx, domain.UserRef{ID: id}); err != nil {
 			return "", "", err
 		}
 	}

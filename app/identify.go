@@ -22,15 +22,16 @@ func (s *Service) Identify(ctx context.Context, cookie string) (Identified, erro
 	if err != nil {
 		return Identified{}, err
 	}
-	caller, err := s.ports.Callers.BySession(ctx, claims.Session)
+	access, err := s.ports.Store.Access.ByLogin(ctx, claims.Session, "")
 	if domain.KindOf(err) == domain.NotFound {
-		return Identified{}, notAuthenticated(err)
+		return Identified{}, domain.NotLoggedIn(err)
 	}
 	if err != nil {
 		return Identified{}, err
 	}
+	caller := access.Caller
 	if !caller.Login.Claims("").Equal(claims) {
-		return Identified{}, notAuthenticated(nil)
+		return Identified{}, domain.NotLoggedIn(nil)
 	}
 	if err := s.use(ctx, caller.Login); err != nil {
 		return Identified{}, err
@@ -39,12 +40,12 @@ func (s *Service) Identify(ctx context.Context, cookie string) (Identified, erro
 	return Identified{Caller: caller, Cookie: s.reseal(ctx, caller.Login, "", by)}, nil
 }
 
-// loginClaims are what the cookie user_session says, and the key that sealed it.
+// loginClaims returns what the cookie user_session says, and the key that sealed it.
 func (s *Service) loginClaims(cookie string) (domain.Claims, domain.KeyID, error) {
-	if cookie == "" || s.ports.Callers == nil {
-		return domain.Claims{}, "", notAuthenticated(nil)
+	if cookie == "" || !s.OwnUsers() {
+		return domain.Claims{}, "", domain.NotLoggedIn(nil)
 	}
-	return s.openCookie(domain.LoginSession, cookie, notAuthenticated)
+	return s.openCookie(domain.LoginSession, cookie, domain.NotLoggedIn)
 }
 
 // openCookie opens the text of a cookie or handle. If the text is invalid it returns the error
@@ -58,42 +59,73 @@ func (s *Service) openCookie(kind domain.SessionKind, text string, wrong func(ca
 	return claims, by, err
 }
 
-// IdentifyToken says who calls with the text of an access token. Whatever is wrong with
-// it, or with the user who made it, is NotAuthenticated.
+// IdentifyToken tells who calls with the text of an access token. Returns NotAuthenticated
+// if anything is wrong with the token or its owner.
 func (s *Service) IdentifyToken(ctx context.Context, text domain.Secret) (domain.Caller, error) {
 	hash, err := domain.ParseAccessToken(text)
 	if err != nil {
 		return domain.Caller{}, err
 	}
-	if s.ports.Callers == nil {
-		return domain.Caller{}, wrongToken(nil)
+	if !s.OwnUsers() {
+		return domain.Caller{}, domain.InvalidAccessToken(nil)
 	}
-	caller, err := s.ports.Callers.ByToken(ctx, hash)
+	access, err := s.ports.Store.Access.ByToken(ctx, hash)
 	if domain.KindOf(err) == domain.NotFound {
-		return domain.Caller{}, wrongToken(err)
+		return domain.Caller{}, domain.InvalidAccessToken(err)
 	}
 	if err == nil {
-		s.counts.tokenUsed(caller.Token, s.ports.Clock())
+		s.counts.tokenUsed(access.Caller.Token, s.ports.Clock())
 	}
-	return caller, err
+	return access.Caller, err
 }
 
-// wrongToken is the one answer for everything that is wrong with an access token.
-func wrongToken(cause error) error {
-	return &domain.Error{Kind: domain.NotAuthenticated, Public: "the access token in Authorization is not good", Cause: cause}
+// SameRights looks the caller up again, for a request that takes long. Returns the error of a
+// fresh request if the login, the access token or the user is gone, and NotAllowed unless
+// role and scopes are what they were. The host knows the rights of its users: they have the
+// rights that they had.
+func (s *Service) SameRights(ctx context.Context, c domain.Caller) error {
+	now, err := s.lookUpAgain(ctx, c)
+	if err != nil || now.SameRights(c) {
+		return err
+	}
+	return &domain.Error{Kind: domain.NotAllowed, Public: "your rights have changed; send the request again"}
 }
 
-// use records that the session is used, where that is due. A session that ended in the
-// meantime is NotAuthenticated.
+// lookUpAgain returns c with the rights that they have now. Its error is NotAuthenticated if
+// the login, the access token or the user is gone. The operator and users of a host program
+// stay as they are.
+func (s *Service) lookUpAgain(ctx context.Context, c domain.Caller) (domain.Caller, error) {
+	switch {
+	case c.Token != "":
+		found, err := s.ports.Store.Access.StillAllowed(ctx, []domain.OpenUse{{Token: c.Token}})
+		if err != nil {
+			return domain.Caller{}, err
+		}
+		if len(found) == 0 {
+			return domain.Caller{}, domain.InvalidAccessToken(nil)
+		}
+		return found[0].Caller, nil
+	case c.Login.ID != "":
+		access, err := s.ports.Store.Access.ByLogin(ctx, c.Login.ID, "")
+		if domain.KindOf(err) == domain.NotFound {
+			err = domain.NotLoggedIn(err)
+		}
+		return access.Caller, err
+	}
+	return c, nil
+}
+
+// use records that the session is used, if that is due. Returns NotAuthenticated if the
+// session has ended meanwhile.
 func (s *Service) use(ctx context.Context, session domain.Session) error {
 	now := s.ports.Clock()
 	idle, write := session.Used(now, s.lifetimes)
 	if !write {
 		return nil
 	}
-	err := s.ports.Sessions.Touch(ctx, session.ID, domain.Instant(now), idle)
+	err := s.ports.Store.Sessions.Touch(ctx, session.ID, domain.SessionUse{At: now, Idle: idle})
 	if domain.KindOf(err) == domain.NotFound {
-		return notAuthenticated(err)
+		return domain.NotLoggedIn(err)
 	}
 	return err
 }

@@ -51,7 +51,7 @@ func (s *Service) KeyStatus(ctx context.Context, call Call) (KeysInUse, error) {
 		return KeysInUse{}, err
 	}
 	sortUnopened(out.Unopened)
-	uses, err := s.ports.Sealings.Uses(ctx)
+	uses, err := s.ports.Store.Sealings.Uses(ctx)
 	if err != nil {
 		return KeysInUse{}, err
 	}

@@ -33,7 +33,7 @@ func (w *world) projects(t *testing.T, n int) []domain.Project {
 func (w *world) conversation(t *testing.T, p domain.Project, id domain.ConversationID, key domain.Sealed) {
 	t.Helper()
 	c := domain.Conversation{ID: id, Project: p.ID, UserID: string(id), Key: key, Expires: w.now().Add(time.Hour)}
-	if err := w.store.Conversations().Open(t.Context(), c); err != nil {
+	if err := w.store.Ports().Conversations.Open(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -41,7 +41,7 @@ func (w *world) conversation(t *testing.T, p domain.Project, id domain.Conversat
 // sealed is what is stored in the place.
 func (w *world) sealed(t *testing.T, ref domain.SealedRef) domain.SealedRow {
 	t.Helper()
-	rows, err := w.store.Sealings().Page(t.Context(), "", domain.SealedRef{}, 10_000)
+	rows, err := w.store.Ports().Sealings.Page(t.Context(), "", domain.SealedRef{}, 10_000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func keyOf(p domain.Project) domain.SealedRef {
 func (w *world) put(t *testing.T, ref domain.SealedRef, to domain.Sealed) domain.Sealed {
 	t.Helper()
 	was := w.sealed(t, ref).Sealed
-	if n, err := w.store.Sealings().Replace(t.Context(), []domain.Resealed{{Ref: ref, From: was, To: to}}); err != nil || n != 1 {
+	if n, err := w.store.Ports().Sealings.Replace(t.Context(), []domain.Resealed{{Ref: ref, From: was, To: to}}); err != nil || n != 1 {
 		t.Fatalf("Replace: got %d and error %v, want 1", n, err)
 	}
 	return was
@@ -72,7 +72,7 @@ var garbage = domain.Sealed{Key: "gone", Bytes: []byte("these bytes open for nob
 // by the key.
 func (w *world) wantAllSealedBy(t *testing.T, key domain.KeyID, but ...domain.SealedRef) {
 	t.Helper()
-	rows, err := w.store.Sealings().Page(t.Context(), "", domain.SealedRef{}, 10_000)
+	rows, err := w.store.Ports().Sealings.Page(t.Context(), "", domain.SealedRef{}, 10_000)
 	if err != nil || len(rows) < 3 {
 		t.Fatalf("got %d rows and error %v", len(rows), err)
 	}
@@ -218,7 +218,7 @@ func TestAKeyThatIsReplacedMeanwhileIsNotOverwritten(t *testing.T) {
 	ps := w.projects(t, 3)
 	var newer domain.Sealed
 	p := w.ports()
-	p.Sealings = overtaken{p.Sealings, func(rows []domain.Resealed) {
+	p.Store.Sealings = overtaken{p.Store.Sealings, func(rows []domain.Resealed) {
 		if slices.ContainsFunc(rows, func(r domain.Resealed) bool { return r.Ref == keyOf(ps[1]) }) {
 			w.put(t, keyOf(ps[1]), newer)
 		}
@@ -253,7 +253,7 @@ func TestWhatDoesNotOpenStopsNothingElse(t *testing.T) {
 	if err != nil || dry.Left != 3+3 || !slices.Equal(dry.Unopened, want) || dry.Forgotten != 1 {
 		t.Errorf("a dry run: got %+v, %v", dry, err)
 	}
-	if status := w.stored(t, ps[1]).KeyStatus; status != domain.KeyOK {
+	if status := w.stored(t, ps[1]).Primary.Status; status != domain.KeyOK {
 		t.Errorf("a dry run marked a key as %s", status)
 	}
 
@@ -267,7 +267,7 @@ func TestWhatDoesNotOpenStopsNothingElse(t *testing.T) {
 		if i == 1 || i == 3 {
 			wantStatus = domain.KeyNeedsReentry
 		}
-		if status := w.stored(t, p).KeyStatus; status != wantStatus {
+		if status := w.stored(t, p).Primary.Status; status != wantStatus {
 			t.Errorf("%s is marked as %s, want %s", p.Name, status, wantStatus)
 		}
 	}
@@ -293,13 +293,13 @@ func TestKeysThatDoNotOpenAreMarkedBeforeAnybodyUsesThem(t *testing.T) {
 	before := len(w.store.Records())
 	for range 2 { // the second time it is no news
 		wantKind(t, w.MarkUnopened(t.Context()), "")
-		if got := w.stored(t, ps[1]).KeyStatus; got != domain.KeyNeedsReentry {
+		if got := w.stored(t, ps[1]).Primary.Status; got != domain.KeyNeedsReentry {
 			t.Errorf("a key that does not open is marked as %s", got)
 		}
 	}
 	w.put(t, keyOf(ps[1]), was)
 	wantKind(t, w.MarkUnopened(t.Context()), "")
-	if got := w.stored(t, ps[1]).KeyStatus; got != domain.KeyUnchecked {
+	if got := w.stored(t, ps[1]).Primary.Status; got != domain.KeyUnchecked {
 		t.Errorf("a key that opens again is marked as %s", got)
 	}
 	recs := w.store.Records()[before:]
@@ -329,7 +329,7 @@ func TestRunMarksKeysThatDoNotOpen(t *testing.T) {
 	}()
 	deadline, tick := time.After(20*time.Second), time.NewTicker(5*time.Millisecond)
 	defer tick.Stop()
-	for w.stored(t, p).KeyStatus != domain.KeyNeedsReentry {
+	for w.stored(t, p).Primary.Status != domain.KeyNeedsReentry {
 		select {
 		case <-tick.C:
 		case <-deadline:
@@ -357,7 +357,7 @@ func TestAnOldKeysetMarksAndForgetsNothing(t *testing.T) {
 	wantKind(t, err, domain.Corrupt)
 	_, err = w.RetireKeys(t.Context(), w.operator(t), nil, true)
 	wantKind(t, err, domain.Corrupt)
-	if got := w.stored(t, ps[1]).KeyStatus; got != domain.KeyOK {
+	if got := w.stored(t, ps[1]).Primary.Status; got != domain.KeyOK {
 		t.Errorf("a key is marked as %s", got)
 	}
 	w.sealed(t, domain.SealedRef{Kind: domain.SealedConversation, ID: string(id)})

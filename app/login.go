@@ -19,19 +19,20 @@ type LoggedIn struct {
 	Cookie Cookie // user_session
 }
 
-// Login opens a login. An unknown user, a wrong password and a disabled user are one
-// NotAuthenticated that takes the same time; too many failures are TooManyRequests. A User
-// that comes with a failure is whose password was tried, and is for the audit alone.
+// Login opens a login. Returns NotAuthenticated, always after the same time, if the user is
+// unknown or disabled or the password is wrong. Returns TooManyRequests after too many
+// failures. A User that comes with an error is whose password was tried, and is for the
+// audit alone.
 func (s *Service) Login(ctx context.Context, call Call, in Login) (LoggedIn, error) {
-	if s.ports.Users == nil {
-		return LoggedIn{}, noUsers()
+	if err := s.ownUsers(); err != nil {
+		return LoggedIn{}, err
 	}
 	if in.Username == "" || in.Password.IsZero() {
 		return LoggedIn{}, &domain.Error{Kind: domain.Invalid, Public: "username and password are needed"}
 	}
 	// A text that can be no user name is an unknown user: it takes the same way.
 	name, _ := domain.ParseUsername(in.Username)
-	succeeded, err := s.ports.Attempts.Begin(name, call.Address)
+	succeeded, err := s.ports.Logins.Attempts.Begin(name, call.Address)
 	if err != nil {
 		return LoggedIn{}, err
 	}
@@ -44,12 +45,12 @@ func (s *Service) Login(ctx context.Context, call Call, in Login) (LoggedIn, err
 
 func (s *Service) login(ctx context.Context, call Call, name domain.Username, in Login) (LoggedIn, error) {
 	wrong := &domain.Error{Kind: domain.NotAuthenticated, Public: "the user name or the password is wrong"}
-	user, err := s.ports.Users.FindByName(ctx, name)
+	user, err := s.ports.Store.Users.Find(ctx, domain.UserRef{Name: name})
 	if err != nil && domain.KindOf(err) != domain.NotFound {
 		return LoggedIn{}, err
 	}
 	// Without a user the hash is zero, and costs as much as any other.
-	ok, err := s.ports.Passwords.Verify(ctx, in.Password, user.PasswordHash)
+	ok, err := s.ports.Logins.Passwords.Verify(ctx, in.Password, user.PasswordHash)
 	if err != nil {
 		return LoggedIn{}, err
 	}
@@ -68,7 +69,7 @@ func (s *Service) login(ctx context.Context, call Call, name domain.Username, in
 	}
 	session.SealedBy = by
 	call.Caller = domain.Caller{ID: user.ID}
-	err = s.ports.Sessions.OpenLogin(ctx, session, user.PasswordHash, s.record(call, domain.ActionLogin, domain.OnSession(id)))
+	err = s.ports.Store.Sessions.OpenLogin(ctx, session, user.PasswordHash, s.record(call, domain.ActionLogin, domain.OnSession(id)))
 	if domain.KindOf(err) == domain.NotAllowed {
 		return LoggedIn{}, wrong
 	}

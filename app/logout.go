@@ -6,13 +6,12 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// Logout ends the login that the caller calls under, and the assistant session under
-// it. Under a host's own authentication it changes nothing.
+// Logout ends the login that the caller uses, and its assistant session. A login that is
+// over already is no error. Under a host's own login it changes nothing.
 func (s *Service) Logout(ctx context.Context, call Call) error {
 	login := call.Caller.Login.ID
 	if login == "" {
 		return nil
 	}
-	err := s.ports.Sessions.End(ctx, login, call.Caller.ID, s.record(call, domain.ActionLogout, domain.OnSession(login)))
-	return unlessOver(err)
+	return s.endOwn(ctx, login, s.act(call, domain.NeedsCaller(), domain.ActionLogout, domain.OnSession(login)))
 }

@@ -46,5 +46,5 @@ func (s *Service) ToReenter(ctx context.Context, call Call) (int, error) {
 	if err := call.Caller.MayManage(); err != nil {
 		return 0, err
 	}
-	return s.ports.Sealings.ToReenter(ctx)
+	return s.ports.Store.Sealings.ToReenter(ctx)
 }

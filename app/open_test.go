@@ -10,6 +10,7 @@ import (
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/app/cookie"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 func TestOpenRecognisesItsKeyset(t *testing.T) {
@@ -48,17 +49,19 @@ func TestOpenRecognisesItsKeyset(t *testing.T) {
 func TestOpenWantsItsPorts(t *testing.T) {
 	w := newWorld(t)
 	for name, change := range map[string]func(p *app.Ports){
-		"no projects":        func(p *app.Ports) { p.Projects = nil },
-		"no sessions":        func(p *app.Ports) { p.Sessions = nil },
-		"no installation":    func(p *app.Ports) { p.Installation = nil },
-		"no sealings":        func(p *app.Ports) { p.Sealings = nil },
-		"no cipher":          func(p *app.Ports) { p.Cipher = nil },
-		"no keyring":         func(p *app.Ports) { p.Keyring = nil },
-		"no Voiceflow":       func(p *app.Ports) { p.Voiceflow = nil },
-		"users, no callers":  func(p *app.Ports) { p.Callers = nil },
-		"users, no hasher":   func(p *app.Ports) { p.Passwords = nil },
-		"users, no attempts": func(p *app.Ports) { p.Attempts = nil },
-		"callers, no users":  func(p *app.Ports) { p.Users = nil },
+		"no projects":         func(p *app.Ports) { p.Store.Projects = nil },
+		"no sessions":         func(p *app.Ports) { p.Store.Sessions = nil },
+		"no installation":     func(p *app.Ports) { p.Store.Installation = nil },
+		"no sealings":         func(p *app.Ports) { p.Store.Sealings = nil },
+		"no cipher":           func(p *app.Ports) { p.Cipher = nil },
+		"no keyring":          func(p *app.Ports) { p.Keyring = nil },
+		"no Voiceflow":        func(p *app.Ports) { p.Voiceflow = nil },
+		"no pseudonyms":       func(p *app.Ports) { p.Pseudonyms = nil },
+		"no store":            func(p *app.Ports) { p.Store = ports.Store{} },
+		"no users":            func(p *app.Ports) { p.Store.Users = nil },
+		"no access":           func(p *app.Ports) { p.Store.Access = nil },
+		"logins, no hasher":   func(p *app.Ports) { p.Logins = &app.Logins{Attempts: w.attempts} },
+		"logins, no attempts": func(p *app.Ports) { p.Logins = &app.Logins{Passwords: memory.PasswordHasher{}} },
 	} {
 		p := w.ports()
 		change(&p)
@@ -106,7 +109,7 @@ func TestHasUsers(t *testing.T) {
 		t.Errorf("got %v, %v; want true", has, err)
 	}
 	p := w.ports()
-	p.Users = memory.New(w.now).Users()
+	p.Store.Users = memory.New(w.now).Ports().Users
 	if has, err := w.open(t, p).HasUsers(t.Context()); has || err != nil {
 		t.Errorf("with no user: got %v, %v; want false", has, err)
 	}
@@ -115,7 +118,7 @@ func TestHasUsers(t *testing.T) {
 // hosted is a service of a host program with users and a login of its own.
 func hosted(t *testing.T, w *world) *app.Service {
 	p := w.ports()
-	p.Users, p.Callers, p.AccessTokens, p.Passwords, p.Attempts = nil, nil, nil, nil, nil
+	p.Logins = nil
 	return w.open(t, p)
 }
 

@@ -110,7 +110,7 @@ func (s *Service) EndLostUses(ctx context.Context) error {
 			asked = append(asked, u.of)
 		}
 	}
-	standing, err := s.ports.Access.Standing(ctx, asked)
+	allowed, err := s.ports.Store.Access.StillAllowed(ctx, asked)
 	if s.open.asked(s.ports.Clock(), err) {
 		for _, u := range open {
 			u.end(&domain.Error{Kind: domain.Unavailable, Public: "whether this may go on can't be told", Cause: err})
@@ -119,8 +119,8 @@ func (s *Service) EndLostUses(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rights := make(map[domain.OpenUse]domain.Scopes, len(standing))
-	for _, a := range standing {
+	rights := make(map[domain.OpenUse]domain.Scopes, len(allowed))
+	for _, a := range allowed {
 		rights[a.OpenUse()] = a.Scopes()
 		err = errors.Join(err, s.keepInUse(ctx, a.Session))
 	}
@@ -145,9 +145,9 @@ func (s *Service) keepInUse(ctx context.Context, session domain.Session) error {
 	if session.Login == "" || err != nil {
 		return err
 	}
-	login, err := s.ports.Sessions.Find(ctx, session.Login)
+	access, err := s.ports.Store.Access.ByLogin(ctx, session.Login, "")
 	if err == nil {
-		err = s.use(ctx, login)
+		err = s.use(ctx, access.Caller.Login)
 	}
 	if kind := domain.KindOf(err); kind == domain.NotFound || kind == domain.NotAuthenticated {
 		return nil // it ended just now

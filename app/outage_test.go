@@ -64,7 +64,7 @@ func TestAnOutageOfTheKeysetSaysNothingOfWhatIsSealed(t *testing.T) {
 		t.Run(what, func(t *testing.T) { wantKind(t, do(), domain.Unavailable) })
 	}
 	wantActions(t, w.actions(before))
-	if got := w.stored(t, bot).KeyStatus; got == domain.KeyNeedsReentry {
+	if got := w.stored(t, bot).Primary.Status; got == domain.KeyNeedsReentry {
 		t.Error("the key of the assistant is marked as one that has to be set again")
 	}
 

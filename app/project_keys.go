@@ -21,6 +21,12 @@ func (s *Service) openKey(p domain.Project, slot domain.Slot, sealed domain.Seal
 	return key, err
 }
 
+// sentKey is a key of the project that was sent to Voiceflow at that time.
+type sentKey struct {
+	domain.SlotKey
+	at time.Time
+}
+
 // keyedCall is a call at Voiceflow whose credential is a key of the project.
 type keyedCall struct {
 	route domain.Route
@@ -30,15 +36,15 @@ type keyedCall struct {
 	again func()
 }
 
-// withKey sends the call with the key that is the first to be tried, and where Voiceflow
-// refuses that, or where it does not open, with the other one: a call that was refused
-// was not carried out. It returns the slot of the key that Voiceflow took, and notes what
-// all that tells of the keys.
-func (f *forwarding) withKey(ctx context.Context, call keyedCall) (domain.Slot, error) {
-	var refused []domain.Slot
+// withKey sends the call with the key that is the first to be tried, and if Voiceflow
+// rejects that, or it can't be opened, with the other one: a call that was rejected was not
+// carried out. It returns the key that Voiceflow accepted, and notes what all that tells of
+// the keys.
+func (f *forwarding) withKey(ctx context.Context, call keyedCall) (sentKey, error) {
+	var refused []sentKey
 	var sent domain.Secret
 	var closed, failed error // of a key that does not open, and of the last that was sent
-	for _, k := range f.access.Keys() {
+	for _, k := range f.access.Project.KeysToTry() {
 		key, err := f.openKey(f.access.Project, k.Slot, k.Key)
 		switch {
 		case domain.KindOf(err) == domain.NeedsReentry:
@@ -46,34 +52,35 @@ func (f *forwarding) withKey(ctx context.Context, call keyedCall) (domain.Slot, 
 			f.note(f.markClosed(context.WithoutCancel(ctx), f.call, f.access.Project, k.Slot, k.Key))
 			continue
 		case err != nil:
-			return "", err
+			return sentKey{}, err
 		case len(refused) > 0 && key.Equal(sent): // as it is after one was promoted
-			refused = append(refused, k.Slot)
+			refused = append(refused, sentKey{k, refused[0].at})
 			continue
 		case len(refused) > 0 && call.again == nil:
-			return "", f.tooLong(ctx, call, refused, failed)
+			return sentKey{}, f.tooLong(ctx, call, refused, failed)
 		case len(refused) > 0:
 			call.again()
 		}
 		sent = key
+		now := sentKey{k, f.ports.Clock()}
 		good, err := call.send(key)
 		if f.refused = domain.KindOf(err) == domain.CredentialsRejected; f.refused {
-			refused, failed = append(refused, k.Slot), err
+			refused, failed = append(refused, now), err
 			continue
 		}
 		f.noteRefused(ctx, refused, good || call.route.TellsOfKey())
-		return k.Slot, err
+		return now, err
 	}
 	f.noteRefused(ctx, refused, call.route.TellsOfKey())
 	if failed == nil {
 		failed = closed
 	}
-	return "", failed
+	return sentKey{}, failed
 }
 
-// tooLong ends a call that was refused with one key and is too long to have been kept for
-// the other. Where the refusal was marked, the next call takes the other key first.
-func (f *forwarding) tooLong(ctx context.Context, call keyedCall, refused []domain.Slot, err error) error {
+// tooLong ends a call that was rejected with one key and is too long to have been kept for
+// the other. If the rejection was marked, the next call takes the other key first.
+func (f *forwarding) tooLong(ctx context.Context, call keyedCall, refused []sentKey, err error) error {
 	if !call.route.TellsOfKey() {
 		return err
 	}
@@ -84,45 +91,47 @@ func (f *forwarding) tooLong(ctx context.Context, call keyedCall, refused []doma
 	}
 }
 
-// noteRefused marks the keys that Voiceflow refused, if it is certain that this was for
-// the keys: since the call could be refused for nothing else, or since it was then
-// accepted with another key.
-func (f *forwarding) noteRefused(ctx context.Context, refused []domain.Slot, certain bool) {
+// noteRefused marks the keys that Voiceflow rejected, if it is certain that the keys are the
+// reason: the call could be rejected for nothing else, or it was then accepted with another
+// key.
+func (f *forwarding) noteRefused(ctx context.Context, refused []sentKey, certain bool) {
 	if !certain {
 		return
 	}
-	for _, slot := range refused {
-		f.note(f.markKey(ctx, slot, domain.KeyRejected))
+	for _, key := range refused {
+		f.note(f.markKey(ctx, key, domain.KeyRejected))
 	}
 }
 
 // note keeps for the log why something could not be noted.
 func (f *forwarding) note(err error) { f.noted = errors.Join(f.noted, err) }
 
-// markKey notes what is known of a key of the project, where that is news. That the
-// caller leaves does not end it.
-func (f *forwarding) markKey(ctx context.Context, slot domain.Slot, status domain.KeyStatus) error {
+// markKey notes what Voiceflow said about a key, if that is news. It goes on when the caller
+// leaves.
+func (f *forwarding) markKey(ctx context.Context, key sentKey, status domain.KeyStatus) error {
 	p := f.access.Project
-	if p.Status(slot) == status {
+	if p.Key(key.Slot).Status == status {
 		return nil
 	}
-	return f.Service.markKey(context.WithoutCancel(ctx), f.call, p.ID, slot, status, f.looked)
+	return f.Service.markKey(context.WithoutCancel(ctx), f.call, p, key.Slot, status, key.at)
 }
 
-// markKey notes what is known of a key that was looked up at that time.
-func (s *Service) markKey(ctx context.Context, call Call, id domain.ProjectID, slot domain.Slot, status domain.KeyStatus,
-	looked time.Time,
+// markKey notes what Voiceflow said about the key that p has in the slot, when it was asked
+// at the given time.
+func (s *Service) markKey(ctx context.Context, call Call, p domain.Project, slot domain.Slot, status domain.KeyStatus,
+	at time.Time,
 ) error {
-	rec := s.record(call, domain.ActionMarkKey, domain.OnSlot(id, slot))
+	rec := s.record(call, domain.ActionMarkKey, domain.OnSlot(p.ID, slot))
 	rec.Outcome = string(status)
-	return s.ports.Projects.MarkKey(ctx, id, slot, status, looked, rec)
+	sealed := p.Key(slot).Sealed
+	return s.ports.Store.Projects.Note(ctx, p.ID, func(p *domain.Project) bool { return p.Mark(sealed, status, at) }, rec)
 }
 
-// markClosed notes that a key of the project does not open, where that is news and the key
-// is the one that is stored still. It is an error where the keyset here is the one that is
-// wrong: that says nothing of the key.
+// markClosed notes that a key of the project can't be opened, if that is news and the key is
+// still stored. Returns an error if the keyset here is the wrong one, which says nothing
+// about the key.
 func (s *Service) markClosed(ctx context.Context, call Call, p domain.Project, slot domain.Slot, key domain.Sealed) error {
-	if p.Status(slot) == domain.KeyNeedsReentry {
+	if p.Key(slot).Status == domain.KeyNeedsReentry {
 		return nil
 	}
 	if err := s.checkReady(ctx); err != nil {
@@ -130,7 +139,7 @@ func (s *Service) markClosed(ctx context.Context, call Call, p domain.Project, s
 	}
 	return s.mark(ctx, s.record(call, domain.ActionMarkKey, ""), unsealed{SealedRow: domain.SealedRow{
 		Ref:    domain.SealedRef{Kind: domain.SealedProjectKey, ID: string(p.ID), Slot: slot},
-		Sealed: key, Name: p.Name, Status: p.Status(slot),
+		Sealed: key, Name: p.Name, Status: p.Key(slot).Status,
 	}})
 }
 

@@ -35,9 +35,11 @@ func (w *world) setToken(t *testing.T, p domain.Project, slot, key string) domai
 func (w *world) spoil(t *testing.T, p domain.Project, slot domain.Slot) domain.Project {
 	t.Helper()
 	p = w.stored(t, p)
-	garbage := domain.Sealed{Key: "1", Bytes: []byte("garbage")}
-	p, err := w.store.Projects().PutKey(t.Context(), p.ID, slot, garbage, domain.Description{Name: p.Name, Platform: p.Platform}, w.now(),
-		domain.Record{Action: domain.ActionSetToken})
+	garbage := domain.Sealed{Key: "1", Bytes: []byte("garbage in " + string(slot))}
+	p, err := w.store.Ports().Projects.Update(t.Context(), act(domain.ActionSetToken), p.ID, func(p *domain.Project) error {
+		p.PutKey(slot, garbage, w.now())
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,8 +58,8 @@ func (w *world) stored(t *testing.T, p domain.Project) domain.Project {
 
 func wantStatuses(t *testing.T, p domain.Project, primary, secondary domain.KeyStatus) {
 	t.Helper()
-	if p.KeyStatus != primary || p.SecondaryStatus != secondary {
-		t.Errorf("the primary key is marked %q and the secondary %q, want %q and %q", p.KeyStatus, p.SecondaryStatus, primary, secondary)
+	if p.Primary.Status != primary || p.Secondary.Status != secondary {
+		t.Errorf("the primary key is marked %q and the secondary %q, want %q and %q", p.Primary.Status, p.Secondary.Status, primary, secondary)
 	}
 }
 
@@ -77,25 +79,19 @@ func TestSetTokenReplacesOneKey(t *testing.T) {
 			w.after(time.Minute)
 			before := len(w.store.Records())
 			got := w.setToken(t, p, tc.slot, tc.key)
-			if stored := w.stored(t, p); got != stored || !got.KeySet.Equal(w.now()) || !got.KeyChecked.Equal(w.now()) {
+			slot, _ := domain.ParseSlot(tc.slot)
+			stored := w.stored(t, p)
+			if set := got.Key(slot); !got.Equal(stored) || !set.Set.Equal(w.now()) || !set.Checked.Equal(w.now()) {
 				t.Errorf("got %+v, and stored is %+v", got, stored)
 			}
 			wantStatuses(t, got, domain.KeyOK, domain.KeyOK)
-			keys, err := w.store.Projects().Keys(t.Context(), p.ID)
-			if err != nil {
-				t.Fatal(err)
-			}
 			for slot, want := range map[domain.Slot]string{domain.SlotPrimary: tc.primary, domain.SlotSecondary: tc.another} {
-				if slot == domain.SlotSecondary && len(keys) == 1 {
-					continue
-				}
-				key, err := w.cipher.Open(keys[slot], domain.BindKey(p.ID, slot, w.voiceflow.origin))
+				key, err := w.cipher.Open(stored.Key(slot).Sealed, domain.BindKey(p.ID, slot, w.voiceflow.origin))
 				if err != nil || key.Reveal() != want {
 					t.Errorf("the %s key is another one, or does not open: %v", slot, err)
 				}
 			}
 			rows := w.store.Records()[before:]
-			slot, _ := domain.ParseSlot(tc.slot)
 			if len(rows) != 1 || rows[0].Action != domain.ActionSetToken || rows[0].Object != domain.OnSlot(p.ID, slot) || rows[0].Outcome != "ok" {
 				t.Errorf("got the rows %+v, want one of what was set", rows)
 			}
@@ -168,12 +164,8 @@ func TestSetTokenThatIsRefusedChangesNothing(t *testing.T) {
 			was, rows, asked := w.stored(t, p), len(w.store.Records()), w.voiceflow.asked
 			_, err := w.SetToken(t.Context(), tc.call, tc.in)
 			wantKind(t, err, tc.kind)
-			if is := w.stored(t, p); is != was || len(w.store.Records()) != rows {
+			if is := w.stored(t, p); !is.Equal(was) || !is.Secondary.Empty() || len(w.store.Records()) != rows {
 				t.Errorf("it changed %+v to %+v, with %d rows", was, is, len(w.store.Records())-rows)
-			}
-			keys, err := w.store.Projects().Keys(t.Context(), p.ID)
-			if err != nil || len(keys) != 1 {
-				t.Errorf("got %d keys and error %v, want the one that was there", len(keys), err)
 			}
 			if got := w.voiceflow.asked - asked; got != tc.asked {
 				t.Errorf("Voiceflow was asked %d times, want %d", got, tc.asked)
@@ -187,35 +179,36 @@ func TestCheckProject(t *testing.T) {
 	p := w.setToken(t, w.project(t, "Bot", versionID), "secondary", secondKey)
 	member, _ := w.talker(t, "ben", p)
 	const ok, bad, reenter = domain.KeyOK, domain.KeyRejected, domain.KeyNeedsReentry
+	both, second, neither := [2]bool{true, true}, [2]bool{false, true}, [2]bool{}
 	for _, tc := range []struct {
 		name               string
 		refuses            map[string]error
 		before             func()
 		primary, secondary domain.KeyStatus
 		unanswered         []domain.Slot
-		checked            bool
+		checked            [2]bool // the primary, the secondary
 		actions            []string
 	}{
-		{"nothing is news", nil, nil, ok, ok, nil, true, nil},
-		{"the primary is refused", map[string]error{firstKey: errRefused}, nil, bad, ok, nil, true, []string{"user mark_key"}},
-		{"that is no news any more", map[string]error{firstKey: errRefused}, nil, bad, ok, nil, true, nil},
+		{"nothing is news", nil, nil, ok, ok, nil, both, nil},
+		{"the primary is refused", map[string]error{firstKey: errRefused}, nil, bad, ok, nil, both, []string{"user mark_key"}},
+		{"that is no news any more", map[string]error{firstKey: errRefused}, nil, bad, ok, nil, both, nil},
 		{"an outage is no refusal and no success", map[string]error{firstKey: errOutage, secondKey: errOutage}, nil, bad, ok,
-			[]domain.Slot{domain.SlotPrimary, domain.SlotSecondary}, false, nil},
+			[]domain.Slot{domain.SlotPrimary, domain.SlotSecondary}, neither, nil},
 		{"an outage of one", map[string]error{firstKey: errOutage, secondKey: errRefused}, nil, bad, bad,
-			[]domain.Slot{domain.SlotPrimary}, true, []string{"user mark_key"}},
+			[]domain.Slot{domain.SlotPrimary}, second, []string{"user mark_key"}},
 		{"both are good again, under another name", nil, func() { w.voiceflow.put(versionID, domain.Export{Project: voiceflowID, Name: "Renamed"}) },
-			ok, ok, nil, true, []string{"user mark_key", "user refresh_project", "user mark_key"}},
+			ok, ok, nil, both, []string{"user mark_key", "user refresh_project", "user mark_key"}},
 		{"both are of another project", nil, func() {
 			w.voiceflow.put(versionID, domain.Export{Project: "aaaaaaaaaaaaaaaaaaaaaaaa", Name: "Other"})
-		}, bad, bad, nil, true, []string{"user mark_key", "user mark_key"}},
+		}, bad, bad, nil, both, []string{"user mark_key", "user mark_key"}},
 		{"the primary does not open", nil, func() {
 			w.voiceflow.put(versionID, domain.Export{Project: voiceflowID, Name: "Renamed"})
 			w.spoil(t, p, domain.SlotPrimary)
-		}, reenter, ok, nil, true, []string{"user mark_key", "user mark_key"}},
-		{"neither does the secondary", nil, func() { w.spoil(t, p, domain.SlotSecondary) }, reenter, reenter, nil, false, []string{"user mark_key"}},
+		}, reenter, ok, nil, second, []string{"user mark_key", "user mark_key"}},
+		{"neither does the secondary", nil, func() { w.spoil(t, p, domain.SlotSecondary) }, reenter, reenter, nil, neither, []string{"user mark_key"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			w.after(5 * time.Minute)
+			w.after(time.Minute)
 			w.voiceflow.refuse(tc.refuses)
 			if tc.before != nil {
 				tc.before()
@@ -226,16 +219,18 @@ func TestCheckProject(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if is := w.stored(t, p); got.Project != is || !slices.Equal(got.Unanswered, tc.unanswered) {
+			if is := w.stored(t, p); !got.Project.Equal(is) || !slices.Equal(got.Unanswered, tc.unanswered) {
 				t.Errorf("got %+v and stored is %+v", got, is)
 			}
 			wantStatuses(t, got.Project, tc.primary, tc.secondary)
-			want := was.KeyChecked
-			if tc.checked {
-				want = w.now()
-			}
-			if !got.Project.KeyChecked.Equal(want) || !got.Project.KeySet.Equal(was.KeySet) {
-				t.Errorf("checked at %v, want %v; set at %v", got.Project.KeyChecked, want, got.Project.KeySet)
+			for i, slot := range domain.Slots() {
+				is, want := got.Project.Key(slot), was.Key(slot).Checked
+				if tc.checked[i] {
+					want = w.now()
+				}
+				if !is.Checked.Equal(want) || !is.Set.Equal(was.Key(slot).Set) {
+					t.Errorf("the %s key: checked at %v, want %v; set at %v", slot, is.Checked, want, is.Set)
+				}
 			}
 			wantActions(t, w.actions(before), tc.actions...)
 		})
@@ -320,7 +315,15 @@ func TestTheOtherKeyIsTried(t *testing.T) {
 				if status == none {
 					continue
 				}
-				if err := w.store.Projects().MarkKey(t.Context(), p.ID, slot, status, time.Time{}, domain.Record{}); err != nil {
+				_, err := w.store.Ports().Projects.Update(t.Context(), act(domain.ActionMarkKey), p.ID, func(p *domain.Project) error {
+					if slot == domain.SlotPrimary {
+						p.Primary.Status = status
+					} else {
+						p.Secondary.Status = status
+					}
+					return nil
+				})
+				if err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -344,7 +347,7 @@ func TestTheOtherKeyIsTried(t *testing.T) {
 			}
 			is := w.stored(t, p)
 			wantStatuses(t, is, tc.primary, tc.secondary)
-			if news := is.KeyStatus != was.KeyStatus || is.SecondaryStatus != was.SecondaryStatus; !news && is != was {
+			if news := is.Primary.Status != was.Primary.Status || is.Secondary.Status != was.Secondary.Status; !news && !is.Equal(was) {
 				t.Errorf("without news the project was changed from %+v to %+v", was, is)
 			}
 			var rows []string
@@ -416,8 +419,8 @@ func TestALongBodyIsSentOnce(t *testing.T) {
 					t.Errorf("Voiceflow got a body of %d bytes, want %d", len(s.body), len(tc.body))
 				}
 			}
-			if is := w.stored(t, p); is.KeyStatus != tc.afterward {
-				t.Errorf("the primary key is marked %q, want %q", is.KeyStatus, tc.afterward)
+			if is := w.stored(t, p); is.Primary.Status != tc.afterward {
+				t.Errorf("the primary key is marked %q, want %q", is.Primary.Status, tc.afterward)
 			}
 		})
 	}
@@ -562,7 +565,7 @@ func TestNoKeyIsKeptUnderAKeysetThatIsNotTheDatabases(t *testing.T) {
 	if err := foreign.Prepare(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	err := w.store.Installation().Prepare(t.Context(), func(is domain.Installation) (domain.Installation, error) {
+	err := w.store.Ports().Installation.Prepare(t.Context(), func(is domain.Installation) (domain.Installation, error) {
 		var err error
 		is.Known, err = foreign.Seal(domain.NewSecret("flowlatch"), domain.BindKnownValue(is.Origin))
 		return is, err
@@ -577,7 +580,7 @@ func TestNoKeyIsKeptUnderAKeysetThatIsNotTheDatabases(t *testing.T) {
 	wantKind(t, err, domain.Unavailable)
 	_, err = w.SetToken(t.Context(), w.admin, app.SetToken{Project: string(p.ID), Key: domain.NewSecret(secondKey), Slot: "secondary"})
 	wantKind(t, err, domain.Unavailable)
-	if got := w.stored(t, p); got != p || len(w.store.Records()) != before {
+	if got := w.stored(t, p); !got.Equal(p) || len(w.store.Records()) != before {
 		t.Errorf("stored is %+v, and the audit has %v", got, w.actions(before))
 	}
 }

@@ -22,7 +22,7 @@ func (s *Service) Ready(ctx context.Context) error {
 }
 
 func (s *Service) checkReady(ctx context.Context) error {
-	is, err := s.ports.Installation.Known(ctx)
+	is, err := s.ports.Store.Installation.Get(ctx)
 	if err != nil {
 		return err
 	}

@@ -195,7 +195,7 @@ func (s *Service) Refused(ctx context.Context, call Call, action domain.Action, 
 	// Whoever leaves was refused all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refusalWait)
 	defer cancel()
-	err := s.ports.AuditLog.Append(ctx, rec)
+	err := s.ports.Store.Audit.Append(ctx, rec)
 	if err != nil {
 		s.refusals.again(rec)
 	}
@@ -207,7 +207,7 @@ func (s *Service) Refused(ctx context.Context, call Call, action domain.Action, 
 func (s *Service) FlushRefusals(ctx context.Context, all bool) error {
 	list := s.refusals.take(s.ports.Clock(), all)
 	for batch := range slices.Chunk(list, refusalBatch) {
-		if err := s.ports.AuditLog.Append(ctx, batch...); err != nil {
+		if err := s.ports.Store.Audit.Append(ctx, batch...); err != nil {
 			s.refusals.giveBack(list)
 			return err
 		}

@@ -19,11 +19,11 @@ func (s *Service) ResealAssistant(ctx context.Context, c domain.Caller, cookie s
 	if err != nil || by == s.sealingKey() {
 		return Cookie{}
 	}
-	session, claims, by, err := s.assistantSession(ctx, c, cookie)
-	if err != nil || !session.Claims(claims.Version).Equal(claims) {
+	access, claims, by, err := s.assistantSession(ctx, c, cookie)
+	if err != nil || !access.Session.Claims(claims.Version).Equal(claims) {
 		return Cookie{}
 	}
-	return s.reseal(ctx, session, claims.Version, by)
+	return s.reseal(ctx, access.Session, claims.Version, by)
 }
 
 // reseal seals the session's cookie, which the key by sealed, with the current key. So the
@@ -52,7 +52,7 @@ func (s *Service) markSealed(ctx context.Context, session domain.Session, by dom
 		return
 	}
 	if err := s.ports.Keyring.Refresh(ctx); err == nil && by == s.sealingKey() {
-		_ = s.ports.Sessions.MarkSealed(ctx, session.ID, by)
+		_ = s.ports.Store.Sessions.Touch(ctx, session.ID, domain.SessionUse{SealedBy: by})
 	}
 }
 

@@ -128,7 +128,7 @@ func (b *Backup) Restore(ctx context.Context, to ports.Archive) error {
 	if err != nil {
 		return err
 	}
-	return to.Restore(ctx, b.rows(), s.record(call, domain.ActionRestore, domain.OnBackup(b.Info.Created)))
+	return to.Restore(ctx, b.rows(), s.act(call, domain.NeedsAdmin(), domain.ActionRestore, domain.OnBackup(b.Info.Created)))
 }
 
 // errEnough ends the reading of a backup of which no more is wanted.

@@ -50,7 +50,7 @@ func (s *Service) recordRetired(ctx context.Context, call Call, keys []domain.Ke
 	for _, key := range keys {
 		rec := s.record(call, domain.ActionRetireKeys, domain.OnKey(key))
 		rec.Outcome = outcome
-		if err := s.ports.AuditLog.Append(ctx, rec); err != nil {
+		if err := s.ports.Store.Audit.Append(ctx, rec); err != nil {
 			return err
 		}
 	}
@@ -69,7 +69,7 @@ func (s *Service) mayRetire(ctx context.Context, call Call, keys []domain.KeyID,
 	if err != nil {
 		return err
 	}
-	uses, err := s.ports.Sealings.Uses(ctx)
+	uses, err := s.ports.Store.Sealings.Uses(ctx)
 	if err != nil {
 		return err
 	}
@@ -137,12 +137,12 @@ func (s *Service) endSealedBy(ctx context.Context, call Call, all, keys []domain
 		if slices.Contains(newer, key) {
 			continue
 		}
-		rec := s.record(call, domain.ActionEndSessions, domain.OnKey(key))
-		ended, err := s.ports.Sealings.EndSealedBy(ctx, key, key == "" || slices.Contains(keys, key), rec)
+		act := s.act(call, domain.NeedsAdmin(), domain.ActionEndSessions, domain.OnKey(key))
+		ended, err := s.ports.Store.Sessions.End(ctx, act, domain.SessionsSealedBy(key, key == "" || slices.Contains(keys, key)))
 		if err != nil {
 			return sum, err
 		}
-		sum.Logins += ended.Logins
+		sum.Logins += ended.Sessions
 		sum.Handles += ended.Handles
 	}
 	return sum, nil

@@ -63,7 +63,7 @@ func (s *Service) rewrapAll(ctx context.Context, call Call, dryRun bool, progres
 	seen, after := 0, domain.SealedRef{}
 	progress(0, total)
 	for {
-		rows, err := s.ports.Sealings.Page(ctx, out.Key, after, sealedPage)
+		rows, err := s.ports.Store.Sealings.Page(ctx, out.Key, after, sealedPage)
 		if err != nil || len(rows) == 0 {
 			return err
 		}
@@ -78,7 +78,7 @@ func (s *Service) rewrapAll(ctx context.Context, call Call, dryRun bool, progres
 
 // sealedByOthers is how many rows other keys have sealed.
 func (s *Service) sealedByOthers(ctx context.Context, key domain.KeyID) (int, error) {
-	uses, err := s.ports.Sealings.Uses(ctx)
+	uses, err := s.ports.Store.Sealings.Uses(ctx)
 	n := 0
 	for other, use := range uses {
 		if other != key {
@@ -94,8 +94,7 @@ func (s *Service) rewrap(ctx context.Context, call Call, rows []domain.SealedRow
 	if err != nil {
 		return err
 	}
-	var again []domain.Resealed
-	var lost []domain.SealedRow
+	var again, lost []domain.Resealed
 	for _, row := range all {
 		if !dryRun {
 			if err := s.mark(ctx, s.record(call, domain.ActionMarkKey, ""), row); err != nil {
@@ -110,7 +109,7 @@ func (s *Service) rewrap(ctx context.Context, call Call, rows []domain.SealedRow
 			}
 			again = append(again, domain.Resealed{Ref: row.Ref, From: row.Sealed, To: to})
 		case row.Ref.Kind == domain.SealedConversation:
-			lost = append(lost, row.SealedRow)
+			lost = append(lost, domain.Resealed{Ref: row.Ref, From: row.Sealed})
 		default:
 			out.Unopened = append(out.Unopened, Unopened{row.Ref, row.Name})
 		}
@@ -119,12 +118,12 @@ func (s *Service) rewrap(ctx context.Context, call Call, rows []domain.SealedRow
 		out.Forgotten += len(lost)
 		return nil
 	}
-	done, err := s.ports.Sealings.Replace(ctx, again)
+	done, err := s.ports.Store.Sealings.Replace(ctx, again)
 	out.Done += done
 	if err != nil || len(lost) == 0 {
 		return err
 	}
-	forgotten, err := s.ports.Sealings.Forget(ctx, lost)
+	forgotten, err := s.ports.Store.Sealings.Replace(ctx, lost)
 	out.Forgotten += forgotten
 	return err
 }
@@ -145,5 +144,5 @@ func (s *Service) endRewrap(ctx context.Context, call Call, dryRun bool, ended e
 	if ended != nil {
 		rec.Outcome = domain.OutcomeStopped
 	}
-	return errors.Join(err, s.ports.AuditLog.Append(ctx, rec))
+	return errors.Join(err, s.ports.Store.Audit.Append(ctx, rec))
 }

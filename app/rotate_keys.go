@@ -24,7 +24,7 @@ func (s *Service) RotateKeys(ctx context.Context, call Call) (domain.KeyID, erro
 	}
 	// A start-up check that began before the new key sealed may have taken that for a
 	// rotation that never came to its end. Those that begin later see the new key.
-	err = s.ports.Installation.Prepare(ctx, func(is domain.Installation) (domain.Installation, error) {
+	err = s.ports.Store.Installation.Prepare(ctx, func(is domain.Installation) (domain.Installation, error) {
 		return s.underCurrentKey(ctx, is)
 	})
 	if err != nil {
@@ -39,7 +39,7 @@ func (s *Service) RotateKeys(ctx context.Context, call Call) (domain.KeyID, erro
 func (s *Service) makeKnown(ctx context.Context, call Call, seal func(domain.Secret, domain.Binding) (domain.Sealed, error)) error {
 	const tries = 3
 	for try := 1; ; try++ {
-		was, err := s.ports.Installation.Known(ctx)
+		was, err := s.ports.Store.Installation.Get(ctx)
 		if err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (s *Service) makeKnown(ctx context.Context, call Call, seal func(domain.Sec
 		if err != nil {
 			return err
 		}
-		err = s.ports.Installation.Reseal(ctx, was, is, s.record(call, domain.ActionRotateKeys, domain.OnKey(is.Known.Key)))
+		err = s.ports.Store.Installation.Reseal(ctx, s.act(call, domain.NeedsAdmin(), domain.ActionRotateKeys, domain.OnKey(is.Known.Key)), was, is)
 		if try == tries || !errors.Is(err, domain.Conflict) {
 			return err
 		}

@@ -9,12 +9,13 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/memory"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 // known is what the store knows of its installation.
 func (w *world) known(t *testing.T) domain.Installation {
 	t.Helper()
-	is, err := w.store.Installation().Known(t.Context())
+	is, err := w.store.Ports().Installation.Get(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,12 +206,12 @@ func TestAStartInTheMiddleOfARotationUndoesNothing(t *testing.T) {
 
 // changedBeside is an installation that something else changes before each Reseal.
 type changedBeside struct {
-	*memory.Installation
+	ports.Installation
 	t     *testing.T
 	times int
 }
 
-func (i *changedBeside) Reseal(ctx context.Context, from, to domain.Installation, rec domain.Record) error {
+func (i *changedBeside) Reseal(ctx context.Context, act domain.Act, from, to domain.Installation) error {
 	if i.times > 0 {
 		i.times--
 		err := i.Prepare(ctx, func(is domain.Installation) (domain.Installation, error) {
@@ -221,15 +222,15 @@ func (i *changedBeside) Reseal(ctx context.Context, from, to domain.Installation
 			i.t.Error(err)
 		}
 	}
-	return i.Installation.Reseal(ctx, from, to, rec)
+	return i.Installation.Reseal(ctx, act, from, to)
 }
 
 func TestARotationGetsOverChangesBesideIt(t *testing.T) {
 	for times, want := range map[int]domain.Kind{0: "", 2: "", 3: domain.Conflict} {
 		w := newWorld(t)
 		p, old := w.ports(), w.cipher.Keys()[0]
-		beside := &changedBeside{w.store.Installation(), t, times}
-		p.Installation = beside
+		beside := &changedBeside{w.store.Ports().Installation, t, times}
+		p.Store.Installation = beside
 		key, err := w.open(t, p).RotateKeys(t.Context(), w.admin)
 		wantKind(t, err, want)
 		if want == "" && w.known(t).Known.Key != key || want != "" && w.cipher.Keys()[0] != old {

@@ -80,13 +80,13 @@ type unrefreshed struct {
 
 func (u unrefreshed) Refresh(context.Context) error { return u.err }
 
-// unchained is an audit log that can't be chained.
+// unchained is an audit chain that can't be extended.
 type unchained struct {
-	ports.AuditLog
+	ports.AuditChain
 	err error
 }
 
-func (u unchained) Chain(context.Context, int, ports.Extend) (bool, error) { return false, u.err }
+func (u unchained) Extend(context.Context, int, ports.Extend) (bool, error) { return false, u.err }
 
 // What needs an operator is told once a minute, by the clock, and an outage each time: that
 // is what shows here that time goes by.
@@ -98,7 +98,7 @@ func TestRunTellsOnceAMinuteWhatNeedsAnOperator(t *testing.T) {
 			w := newWorld(t)
 			errs := map[string]error{broken: &domain.Error{Kind: domain.Corrupt}, down: &domain.Error{Kind: domain.Unavailable}}
 			keyring, p := &unrefreshed{Keyring: w.cipher}, w.ports()
-			p.Keyring, p.AuditLog = keyring, unchained{p.AuditLog, errs[chain]}
+			p.Keyring, p.Store.Chain = keyring, unchained{p.Store.Chain, errs[chain]}
 			s := w.open(t, p)
 			keyring.err = errs[keyset]
 			told, ran := make(chan string, 1000), make(chan struct{})

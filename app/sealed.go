@@ -57,7 +57,7 @@ func (s *Service) unseal(ctx context.Context, rows []domain.SealedRow) ([]unseal
 // have in common.
 func (s *Service) scan(ctx context.Context, rec domain.Record, except domain.KeyID, after domain.SealedRef, page int, tell func(unsealed)) error {
 	for {
-		rows, err := s.ports.Sealings.Page(ctx, except, after, page)
+		rows, err := s.ports.Store.Sealings.Page(ctx, except, after, page)
 		if err != nil || len(rows) == 0 {
 			return err
 		}
@@ -75,7 +75,8 @@ func (s *Service) scan(ctx context.Context, rec domain.Record, except domain.Key
 	}
 }
 
-// mark records whether a project's key opens, where that is news.
+// mark records whether a project's key opens, if that is news. A project that is gone has
+// nothing to mark.
 func (s *Service) mark(ctx context.Context, rec domain.Record, row unsealed) error {
 	if row.Ref.Kind != domain.SealedProjectKey || row.opens != (row.Status == domain.KeyNeedsReentry) {
 		return nil
@@ -85,5 +86,11 @@ func (s *Service) mark(ctx context.Context, rec domain.Record, row unsealed) err
 	if row.opens {
 		rec.Outcome = string(domain.KeyUnchecked)
 	}
-	return s.ports.Sealings.Mark(ctx, row.SealedRow, row.opens, rec)
+	err := s.ports.Store.Projects.Note(ctx, domain.ProjectID(row.Ref.ID), func(p *domain.Project) bool {
+		return p.MarkOpens(row.Sealed, row.opens)
+	}, rec)
+	if domain.KindOf(err) == domain.NotFound {
+		return nil
+	}
+	return err
 }

@@ -12,10 +12,10 @@ type ProjectSet struct {
 	Cookie  Cookie // assistant_session
 }
 
-// SetProject opens a session in which the caller uses the project that text names, by
-// our Id or a Voiceflow project id, in the place of the one that their login had.
-// What can be no id is Invalid. A project that the caller may not use is NotAllowed for
-// one who is no admin, whether it exists or not, and NotFound for an admin.
+// SetProject opens an assistant session for the project that text names, by our Id or a
+// Voiceflow project id. It replaces the assistant session of the same login. Returns Invalid
+// if text can be no id. If the caller may not use the project, it returns NotFound to an
+// admin and NotAllowed to others, whether the project exists or not.
 func (s *Service) SetProject(ctx context.Context, call Call, text string) (ProjectSet, error) {
 	ref, err := domain.ParseProjectRef(text)
 	if err != nil {
@@ -37,7 +37,8 @@ func (s *Service) SetProject(ctx context.Context, call Call, text string) (Proje
 	// The cookie says the version, which is known only once the session is stored. What
 	// seals then is this key or a newer one.
 	session.SealedBy = s.sealingKey()
-	p, err := s.ports.Sessions.OpenAssistant(ctx, session, s.record(call, domain.ActionSetProject, domain.OnProject(ref.ID)))
+	act := s.act(call, domain.NeedsUse(ref.ID, 0), domain.ActionSetProject, domain.OnProject(ref.ID))
+	p, err := s.ports.Store.Sessions.OpenAssistant(ctx, act, session)
 	if err != nil {
 		return ProjectSet{}, call.Caller.MayUse(err)
 	}

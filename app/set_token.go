@@ -13,14 +13,15 @@ type SetToken struct {
 	Slot    string        // primary, which "" stands for too, or secondary
 }
 
-// SetToken puts another Voiceflow key of a project into one of its slots and returns the
-// project as it is then, with the name that it has at Voiceflow now. The key is tried
-// first: it must open the project's own version, and that must be of the same Voiceflow
-// project; otherwise it is VoiceflowRejected, or VoiceflowUnavailable where Voiceflow did
-// not say, and nothing has changed. The same key may be in both slots, as it is after one
-// was promoted at Voiceflow. Only an admin may: NotAllowed. It is Invalid, before anything
-// is sent, for what can be no id, key or slot, NotFound where there is no such project, and
-// AmbiguousName where several are of that Voiceflow project.
+// SetToken puts a Voiceflow key of a project into one of its slots and returns the project
+// as it is then, with the name that it has at Voiceflow now. The same key may be in both
+// slots, as it is after one was promoted at Voiceflow. Only an admin may: NotAllowed.
+//
+// The key is tried first: it must open the project's own version, of the same Voiceflow
+// project. Otherwise SetToken returns VoiceflowRejected, or VoiceflowUnavailable if Voiceflow
+// did not say, and nothing has changed. Returns Invalid, before anything is sent, if the
+// input can be no id, key or slot. Returns NotFound if there is no such project, and
+// AmbiguousName if there are several of that Voiceflow project.
 func (s *Service) SetToken(ctx context.Context, call Call, in SetToken) (domain.Project, error) {
 	if err := call.Caller.MayManage(); err != nil {
 		return domain.Project{}, err
@@ -49,8 +50,12 @@ func (s *Service) SetToken(ctx context.Context, call Call, in SetToken) (domain.
 	if err != nil {
 		return domain.Project{}, err
 	}
-	rec := s.record(call, domain.ActionSetToken, domain.OnSlot(p.ID, slot))
-	return s.ports.Projects.PutKey(ctx, p.ID, slot, sealed, p.DescribedBy(export), rec.At, rec)
+	act := s.act(call, domain.NeedsAdmin(), domain.ActionSetToken, domain.OnSlot(p.ID, slot))
+	return s.ports.Store.Projects.Update(ctx, act, p.ID, func(p *domain.Project) error {
+		p.PutKey(slot, sealed, act.Record.At)
+		p.Describe(p.DescribedBy(export))
+		return nil
+	})
 }
 
 // tryKey fetches the project's own version with the key. It is VoiceflowRejected where the

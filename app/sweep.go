@@ -7,14 +7,12 @@ import "context"
 func (s *Service) Sweep(ctx context.Context) (int, error) {
 	const batch = 500
 	total := 0
-	for _, sweep := range []func(context.Context, int) (int, error){s.ports.Conversations.Sweep, s.ports.Sessions.Sweep} {
-		for n := batch; n == batch; {
-			var err error
-			if n, err = sweep(ctx, batch); err != nil {
-				return total, err
-			}
-			total += n
+	for n := batch; n == batch; {
+		var err error
+		if n, err = s.ports.Store.Sweeper.Sweep(ctx, batch); err != nil {
+			return total, err
 		}
+		total += n
 	}
 	return total, nil
 }

@@ -16,10 +16,10 @@ type UpdateUser struct {
 	Assistants *[]string // replaces the whole set
 }
 
-// UpdateUser changes a user, with effect at once on the sessions that are open. Only
-// an admin may: NotAllowed. A password changed in this way ends all of the user's
-// sessions. It is Invalid for input that breaks a rule, NotFound for a user or an
-// assistant that is not there, and Conflict for what would leave no admin.
+// UpdateUser changes a user, with effect at once on the sessions that are open. Only an
+// admin may: NotAllowed. A password changed in this way ends all sessions of the user.
+// Returns Invalid if the input breaks a rule, NotFound if there is no such user or
+// assistant, and Conflict if no admin would be left.
 func (s *Service) UpdateUser(ctx context.Context, call Call, in UpdateUser) (domain.User, error) {
 	if err := s.mayManageUsers(call); err != nil {
 		return domain.User{}, err
@@ -56,12 +56,13 @@ func (s *Service) UpdateUser(ctx context.Context, call Call, in UpdateUser) (dom
 	if len(changes) == 0 {
 		return domain.User{}, &domain.Error{Kind: domain.Invalid, Public: "there is nothing to change"}
 	}
-	return s.ports.Users.Update(ctx, id, func(u *domain.User, otherAdmin bool) error {
+	act := s.act(call, domain.NeedsAdmin(), domain.ActionUpdateUser, domain.OnUser(id))
+	return s.ports.Store.Users.Update(ctx, act, id, func(u *domain.User, otherAdmin bool) error {
 		for _, change := range changes {
 			if err := change(u, otherAdmin); err != nil {
 				return err
 			}
 		}
 		return nil
-	}, "", s.record(call, domain.ActionUpdateUser, domain.OnUser(id)))
+	}, "")
 }

@@ -83,21 +83,16 @@ func (c *usageCounts) giveBack(list []domain.Usage, tokens map[domain.TokenID]ti
 	}
 }
 
-// FlushUsage stores what has been counted since the last time. What can't be stored is
+// FlushUsage stores what was counted since the last time. Counts that can't be stored are
 // kept for the next time. Run calls it once a second.
 func (s *Service) FlushUsage(ctx context.Context) error {
 	list, tokens := s.counts.take()
-	if len(list) > 0 {
-		if err := s.ports.Usage.Add(ctx, list); err != nil {
-			s.counts.giveBack(list, tokens)
-			return err
-		}
+	if len(list) == 0 && len(tokens) == 0 {
+		return nil
 	}
-	if len(tokens) > 0 {
-		if err := s.ports.AccessTokens.Used(ctx, tokens); err != nil {
-			s.counts.giveBack(nil, tokens)
-			return err
-		}
+	err := s.ports.Store.Usage.Add(ctx, list, tokens)
+	if err != nil {
+		s.counts.giveBack(list, tokens)
 	}
-	return nil
+	return err
 }

@@ -49,7 +49,7 @@ func (s *Service) VerifyAudit(ctx context.Context, call Call, noted string) (dom
 	if err != nil {
 		rec.Outcome = domain.OutcomeBroken
 	}
-	if noRecord := s.ports.AuditLog.Append(ctx, rec); err == nil {
+	if noRecord := s.ports.Store.Audit.Append(ctx, rec); err == nil {
 		err = noRecord
 	}
 	return end, err
@@ -65,7 +65,7 @@ func (s *Service) begun(ctx context.Context, call Call) (map[string]bool, error)
 		objects[domain.OnProject(p.ID)] = true
 		return nil
 	})
-	if err != nil || s.ports.Users == nil {
+	if err != nil || !s.OwnUsers() {
 		return objects, err
 	}
 	return objects, everyPage(func(after domain.Cursor) (Page[domain.User], error) {
@@ -82,7 +82,7 @@ func (s *Service) verifyChain(ctx context.Context, note domain.ChainPoint, untol
 	var p domain.ChainPoint
 	found := note == p
 	for more := true; more; {
-		rows, err := s.ports.AuditLog.Chained(ctx, p.Seq, MaxPage)
+		rows, err := s.ports.Store.Chain.Links(ctx, p.Seq, MaxPage)
 		if err != nil {
 			return p, err
 		}
@@ -105,7 +105,7 @@ func (s *Service) verifyChain(ctx context.Context, note domain.ChainPoint, untol
 	if !found {
 		return p, note.Unnoted()
 	}
-	strays, err := s.ports.AuditLog.Strays(ctx, 1)
+	strays, err := s.ports.Store.Chain.Strays(ctx, 1)
 	switch {
 	case err == nil && len(strays) > 0:
 		err = strays[0].Stray()
@@ -118,12 +118,12 @@ func (s *Service) verifyChain(ctx context.Context, note domain.ChainPoint, untol
 // goesOn says whether the chain, which was found to end at p, has been extended since. It
 // is Corrupt where it ends and should not.
 func (s *Service) goesOn(ctx context.Context, p domain.ChainPoint) (bool, error) {
-	head, err := s.ports.AuditLog.Head(ctx)
+	head, err := s.ports.Store.Chain.Head(ctx)
 	if err != nil {
 		return false, err
 	}
 	if head.Seq > p.Seq { // which is stored together with the links up to it
-		rows, err := s.ports.AuditLog.Chained(ctx, p.Seq, 1)
+		rows, err := s.ports.Store.Chain.Links(ctx, p.Seq, 1)
 		if err != nil || len(rows) > 0 {
 			return true, err
 		}

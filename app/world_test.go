@@ -71,12 +71,29 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) ports() app.Ports {
 	return app.Ports{
-		Projects: w.store.Projects(), Users: w.store.Users(), Sessions: w.store.Sessions(), Callers: w.store.Callers(),
-		Access: w.store.Access(), AccessTokens: w.store.AccessTokens(), Conversations: w.store.Conversations(),
-		Usage: w.store.Usage(), AuditLog: w.store.AuditLog(), Sealings: w.store.Sealings(), Pseudonyms: w.pseudonyms,
-		Installation: w.store.Installation(), Cipher: w.cipher, Keyring: w.cipher,
-		Passwords: memory.PasswordHasher{}, Attempts: w.attempts, Voiceflow: w.voiceflow, Clock: w.now, Archive: w.store.Archive(),
+		Store: w.store.Ports(), Cipher: w.cipher, Keyring: w.cipher, Pseudonyms: w.pseudonyms, Voiceflow: w.voiceflow,
+		Logins: &app.Logins{Passwords: memory.PasswordHasher{}, Attempts: w.attempts}, Clock: w.now, Archive: w.store.Archive(),
 	}
+}
+
+// act is a change by the operator.
+func act(action domain.Action) domain.Act {
+	return domain.Act{By: domain.Operator(), Needs: domain.NeedsAdmin(), Record: domain.Record{Action: action, Count: 1}}
+}
+
+// session is the session of the user, zero if it is over.
+func (w *world) session(t *testing.T, user domain.UserID, id domain.SessionID) domain.Session {
+	t.Helper()
+	all, err := w.store.Ports().Sessions.Page(t.Context(), user, domain.Cursor{}, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		if s.ID == id {
+			return s
+		}
+	}
+	return domain.Session{}
 }
 
 func (w *world) open(t *testing.T, p app.Ports) *app.Service {

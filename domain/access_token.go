@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// TokenID names an access token: a UUIDv7 as text. It is no secret.
+// TokenID is the id of an access token: a UUIDv7 as text. It is not a secret.
 type TokenID string
 
 // NewTokenID makes an id from the time now and 10 bytes of random.
@@ -20,7 +21,7 @@ func NewTokenID(now time.Time, random io.Reader) (TokenID, error) {
 	return TokenID(id), err
 }
 
-// ParseTokenID takes a UUID in its usual text and is Invalid otherwise.
+// ParseTokenID reads a UUID in its usual text. Returns Invalid for any other text.
 func ParseTokenID(text string) (TokenID, error) {
 	text = strings.ToLower(strings.TrimSpace(text))
 	if !isUUID(text) {
@@ -29,8 +30,8 @@ func ParseTokenID(text string) (TokenID, error) {
 	return TokenID(text), nil
 }
 
-// TokenHash is the SHA-256 of an access token's text: all that is stored of one. A fast
-// hash is enough for what has 256 random bits (OWASP ASVS 5.0, 6.5.2).
+// TokenHash is the SHA-256 of an access token's text. The text itself is not stored. A fast hash
+// is enough for a text with 256 random bits (OWASP ASVS 5.0, 6.5.2).
 type TokenHash [sha256.Size]byte
 
 // TokenPrefix begins every access token, so that scanners for leaked secrets find it.
@@ -41,14 +42,14 @@ const TokenPrefix = "flk_"
 const (
 	tokenRandom = 32
 	tokenText   = 58
-	// tokenShown is how much of a token's text is kept to recognise it by: 30 of its 256 bits.
+	// tokenShown is how much of a token's text is stored to recognize it: 30 of its 256 bits.
 	tokenShown = len(TokenPrefix) + 6
 )
 
 var tokenEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// NewAccessTokenText makes the text of an access token from 32 bytes of random, with its
-// hash and the prefix to recognise it by.
+// NewAccessTokenText makes the text of an access token from 32 bytes of random, its hash, and the
+// prefix that is shown to recognize it.
 func NewAccessTokenText(random io.Reader) (text Secret, hash TokenHash, prefix string, err error) {
 	b := make([]byte, tokenRandom, tokenRandom+crc32.Size)
 	if _, err := io.ReadFull(random, b); err != nil {
@@ -63,10 +64,10 @@ func tokenChecksum(b []byte) uint32 {
 	return crc32.Update(crc32.ChecksumIEEE([]byte(TokenPrefix)), crc32.IEEETable, b)
 }
 
-// ParseAccessToken returns the hash of a text that has the form of an access token and
-// its right checksum, so that a typo costs no look-up. Anything else is NotAuthenticated.
+// ParseAccessToken returns the hash of the text of an access token. Returns NotAuthenticated if
+// the text does not have the form or the checksum of one, so that a typo costs no look-up.
 func ParseAccessToken(text Secret) (TokenHash, error) {
-	wrong := &Error{Kind: NotAuthenticated, Public: "the access token in Authorization is not good"}
+	wrong := InvalidAccessToken(nil)
 	t := text.Reveal()
 	rest, ours := strings.CutPrefix(t, TokenPrefix)
 	if !ours || len(rest) != tokenText {
@@ -75,45 +76,67 @@ func ParseAccessToken(text Secret) (TokenHash, error) {
 	b, err := tokenEncoding.DecodeString(rest)
 	if err != nil || len(b) != tokenRandom+crc32.Size ||
 		binary.BigEndian.Uint32(b[tokenRandom:]) != tokenChecksum(b[:tokenRandom]) ||
-		tokenEncoding.EncodeToString(b) != rest { // the last character has bits to spare
+		tokenEncoding.EncodeToString(b) != rest { // the last character has unused bits
 		return TokenHash{}, wrong
 	}
 	return sha256.Sum256([]byte(t)), nil
 }
 
-// AccessToken is what is known of an access token. Its text is shown once, when it is
-// made, and kept nowhere.
+// AccessToken is an access token as it is stored. Its text is shown once, when it is made, and is
+// not stored.
 type AccessToken struct {
 	ID       TokenID
 	Name     string
 	Prefix   string    // the first characters of its text
-	User     UserID    // who made it, and whose rights bound its own
-	Project  ProjectID // what it opens; "" for one with ScopeManage
+	User     UserID    // who made it; the token never has more rights than this user has now
+	Project  ProjectID // the project that it is for; "" with ScopeManage
 	Scopes   Scopes
-	OwnUsers bool // whoever has it has users of their own: their ids go to Voiceflow as they are
+	OwnUsers bool // the program that uses it has users of its own; their ids pass to Voiceflow unchanged
 	Created  time.Time
 	Expires  time.Time // exclusive
-	LastUsed time.Time // to about a minute; zero when it never was
+	LastUsed time.Time // to about a minute; zero if it was never used
 }
 
-// MaxTokens is how many access tokens a user may have, over or not: each has a rate of its
-// own, so that without a bound nobody's would mean anything.
+// UsedAt is t after a use at that time. The last use moves forward only.
+func (t AccessToken) UsedAt(at time.Time) AccessToken {
+	t.LastUsed = later(t.LastUsed, Instant(at))
+	return t
+}
+
+// MaxTokens is how many access tokens a user can have, expired ones included. Each token has
+// a rate of its own, so without a bound the rate would limit nobody.
 const MaxTokens = 100
 
-// The limits of an access token's life, in days.
+// MayAddToken returns Conflict if a user who has that many access tokens can't have another.
+func MayAddToken(has int) error {
+	if has < MaxTokens {
+		return nil
+	}
+	return &Error{Kind: Conflict, Public: "a user can have at most " + strconv.Itoa(MaxTokens) + " access tokens; delete some first"}
+}
+
+// Needs is what making the token takes of its maker: an admin for ScopeManage and for user
+// ids of its own, and otherwise a grant that covers the token's scopes.
+func (t AccessToken) Needs() Need {
+	if t.OwnUsers || t.Scopes.Has(ScopeManage) {
+		return NeedsAdmin()
+	}
+	return NeedsUse(t.Project, t.Scopes)
+}
+
+// The default and the longest life of an access token, in days.
 const (
 	DefaultTokenDays = 90
 	MaxTokenDays     = 365
 )
 
-// Live says whether the token can be used at now: its end is exclusive.
+// Live reports whether the token can be used at now. Its end is exclusive.
 func (t AccessToken) Live(now time.Time) bool { return now.Before(t.Expires) }
 
-// NewAccessToken makes a token of c for project within scopes, which may be empty: then
-// they are the default ones. A token has a project, or ScopeManage and nothing else;
-// userIDs is bound, which "" means too, or own. It is Invalid for what breaks these
-// rules, and NotAllowed where c is no admin and asks for ScopeManage or for own user ids.
-// days are 1 to MaxTokenDays.
+// NewAccessToken makes an access token of c. It is for a project within scopes, or it has
+// ScopeManage and nothing else. Empty scopes are DefaultScopes. userIDs is bound or own; "" is
+// bound. days are 1 to MaxTokenDays. Returns Invalid if an argument breaks these rules. Returns
+// NotAllowed if c is not an admin and asks for ScopeManage or own user ids.
 func NewAccessToken(id TokenID, c Caller, name string, project ProjectID, scopes Scopes, userIDs string, days int, now time.Time) (AccessToken, error) {
 	name, err := parseText("name", name, 64)
 	if err != nil {
@@ -125,22 +148,31 @@ func NewAccessToken(id TokenID, c Caller, name string, project ProjectID, scopes
 	if scopes == 0 && project != "" {
 		scopes = DefaultScopes()
 	}
-	switch {
-	case scopes.Has(ScopeManage) && (project != "" || scopes != ScopesOf(ScopeManage)):
-		return AccessToken{}, invalid("an access token with manage has no project_id and no other scope")
-	case project == "" && !scopes.Has(ScopeManage):
-		return AccessToken{}, invalid("project_id is missing; only an access token with the scope manage has none")
-	case userIDs != "" && userIDs != "bound" && userIDs != "own":
-		return AccessToken{}, invalid("user_ids must be bound or own")
-	case userIDs == "own" && project == "":
-		return AccessToken{}, invalid("an access token with manage has no user_ids")
-	case !c.Admin && scopes.Has(ScopeManage):
-		return AccessToken{}, &Error{Kind: NotAllowed, Public: "only an admin may make an access token with the scope manage"}
-	case !c.Admin && userIDs == "own":
-		return AccessToken{}, &Error{Kind: NotAllowed, Public: "only an admin may make an access token with user_ids own"}
+	if err := mayMakeToken(c, project, scopes, userIDs); err != nil {
+		return AccessToken{}, err
 	}
 	return AccessToken{
 		ID: id, Name: name, User: c.ID, Project: project, Scopes: scopes, OwnUsers: userIDs == "own",
 		Created: Instant(now), Expires: Instant(now.Add(time.Duration(days) * 24 * time.Hour)),
 	}, nil
+}
+
+// mayMakeToken returns Invalid if project, scopes and userIDs do not go together, and NotAllowed
+// if only an admin may make such a token and c is not one.
+func mayMakeToken(c Caller, project ProjectID, scopes Scopes, userIDs string) error {
+	switch {
+	case scopes.Has(ScopeManage) && (project != "" || scopes != ScopesOf(ScopeManage)):
+		return invalid("an access token with manage has no project_id and no other scope")
+	case project == "" && !scopes.Has(ScopeManage):
+		return invalid("project_id is missing; only an access token with the scope manage has none")
+	case userIDs != "" && userIDs != "bound" && userIDs != "own":
+		return invalid("user_ids must be bound or own")
+	case userIDs == "own" && project == "":
+		return invalid("an access token with manage has no user_ids")
+	case !c.Admin && scopes.Has(ScopeManage):
+		return &Error{Kind: NotAllowed, Public: "only an admin may make an access token with the scope manage"}
+	case !c.Admin && userIDs == "own":
+		return &Error{Kind: NotAllowed, Public: "only an admin may make an access token with user_ids own"}
+	}
+	return nil
 }

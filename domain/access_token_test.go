@@ -265,3 +265,47 @@ func TestParseTokenID(t *testing.T) {
 		t.Errorf("an id without randomness: got %q, want an error", id)
 	}
 }
+
+func TestAUserHasABoundedNumberOfAccessTokens(t *testing.T) {
+	for has, want := range map[int]domain.Kind{
+		0: "", 98: "", domain.MaxTokens - 1: "", domain.MaxTokens: domain.Conflict, domain.MaxTokens + 1: domain.Conflict,
+	} {
+		if err := domain.MayAddToken(has); domain.KindOf(err) != want {
+			t.Errorf("a user who has %d: got error %v, want kind %q", has, err, want)
+		}
+	}
+	if domain.MaxTokens != 100 {
+		t.Errorf("the bound is %d, want 100", domain.MaxTokens)
+	}
+}
+
+func TestWhatMakingAnAccessTokenNeeds(t *testing.T) {
+	scopes := domain.ScopesOf("converse", "export")
+	for _, tc := range []struct {
+		name  string
+		token domain.AccessToken
+		want  domain.Need
+	}{
+		{"a grant that covers its scopes", domain.AccessToken{Project: uuid, Scopes: scopes}, domain.NeedsUse(uuid, scopes)},
+		{"an admin, with manage", domain.AccessToken{Scopes: domain.ScopesOf(domain.ScopeManage)}, domain.NeedsAdmin()},
+		{"an admin, with user ids of its own", domain.AccessToken{Project: uuid, Scopes: scopes, OwnUsers: true}, domain.NeedsAdmin()},
+	} {
+		if got := tc.token.Needs(); got != tc.want {
+			t.Errorf("%s: got %+v, want %+v", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestTheLastUseOfAnAccessTokenMovesForward(t *testing.T) {
+	never := domain.AccessToken{ID: "t"}
+	used := never.UsedAt(start.Add(999).In(time.FixedZone("", 3600)))
+	if used.LastUsed != start {
+		t.Errorf("the first use: got %v, want %v: UTC, truncated to microseconds", used.LastUsed, start)
+	}
+	if got := used.UsedAt(start.Add(time.Minute)); got.LastUsed != start.Add(time.Minute) {
+		t.Errorf("a later use: got %v", got.LastUsed)
+	}
+	if got := used.UsedAt(start.Add(-time.Minute)); got != used {
+		t.Errorf("an earlier use: got %v, want no change", got.LastUsed)
+	}
+}

@@ -8,8 +8,9 @@ import (
 )
 
 // ArchiveVersion is the version of the form that ArchiveTables describes. Whoever adds a
-// table or a column raises it, and says what a row of an earlier version has there.
-const ArchiveVersion = 1
+// table or a column raises it, puts the column last in its table, and says in
+// ArchiveRow.Upgraded what a row of an earlier version has there.
+const ArchiveVersion = 2
 
 // ArchiveTable is a table of an archive: everything that an installation keeps, in a form
 // that is the same whatever database it comes from.
@@ -24,6 +25,7 @@ type ArchiveColumn struct {
 	Name     string
 	Kind     ArchiveKind
 	Optional bool // its value may be nil
+	Since    int  // the version that added the column; zero for one of the first version
 }
 
 // ArchiveKind says of which Go type the values of a column are.
@@ -51,6 +53,11 @@ func flagColumn(name string) ArchiveColumn   { return ArchiveColumn{Name: name, 
 func bytesColumn(name string) ArchiveColumn  { return ArchiveColumn{Name: name, Kind: ArchiveBytes} }
 func keyIDColumn(name string) ArchiveColumn  { return ArchiveColumn{Name: name, Kind: ArchiveKeyID} }
 
+func (c ArchiveColumn) since(version int) ArchiveColumn {
+	c.Since = version
+	return c
+}
+
 func (c ArchiveColumn) optional() ArchiveColumn {
 	c.Optional = true
 	return c
@@ -68,6 +75,7 @@ var archiveTables = []ArchiveTable{
 		textColumn("id"), textColumn("name"), textColumn("voiceflow_id"), textColumn("version"), textColumn("platform"),
 		numberColumn("created"), numberColumn("voiceflow_created"), textColumn("key_status"), textColumn("credits"),
 		textColumn("secondary_status"), numberColumn("key_checked"), numberColumn("key_set"),
+		numberColumn("secondary_checked").since(2), numberColumn("secondary_set").since(2),
 	}},
 	{"project_keys", 2, []ArchiveColumn{
 		textColumn("project_id"), textColumn("slot"), keyIDColumn("key_id"), bytesColumn("sealed"),
@@ -113,6 +121,29 @@ func ArchiveTableNamed(name string) (t ArchiveTable, ok bool) {
 // archivePlace is the place of a table in the order, -1 of none.
 func archivePlace(name string) int {
 	return slices.IndexFunc(archiveTables, func(t ArchiveTable) bool { return t.Name == name })
+}
+
+// ColumnsOf are the columns that the table has in an archive of the version.
+func (t ArchiveTable) ColumnsOf(version int) []ArchiveColumn {
+	n := len(t.Columns)
+	for n > 0 && t.Columns[n-1].Since > version {
+		n--
+	}
+	return t.Columns[:n]
+}
+
+// Upgraded is a row of an archive of the version as it is in one of ArchiveVersion. Before
+// version 2, a project had one pair of times for the keys in both slots.
+func (r ArchiveRow) Upgraded(version int) ArchiveRow {
+	if version >= 2 || r.Table != "projects" {
+		return r
+	}
+	checked, set := any(int64(0)), any(int64(0))
+	if r.Value("secondary_status") != string(KeyNone) {
+		checked, set = r.Value("key_checked"), r.Value("key_set")
+	}
+	r.Values = append(slices.Clone(r.Values), checked, set)
+	return r
 }
 
 // Value is the row's value in the column, nil where it has none.

@@ -80,3 +80,37 @@ func TestValuesOfAnArchivedRowAreFoundByName(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+func TestARowOfAnEarlierArchiveIsUpgraded(t *testing.T) {
+	first := func(secondary string) domain.ArchiveRow {
+		return domain.ArchiveRow{Table: "projects", Values: []any{
+			"p", "name", "v", "main", "", int64(1), int64(2), "ok", "ok", secondary, int64(3), int64(4),
+		}}
+	}
+	other := domain.ArchiveRow{Table: "audit_chain", Values: []any{int64(1), int64(1), []byte("hash")}}
+	for _, tc := range []struct {
+		name         string
+		row          domain.ArchiveRow
+		version      int
+		checked, set any // of the secondary key
+	}{
+		{"with one key", first("none"), 1, int64(0), int64(0)},
+		{"with two keys", first("rejected"), 1, int64(3), int64(4)},
+		{"with two keys, already upgraded", first("rejected").Upgraded(1), 2, int64(3), int64(4)},
+		{"of another table", other, 1, nil, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			before := len(tc.row.Values)
+			if table, _ := domain.ArchiveTableNamed(tc.row.Table); len(table.ColumnsOf(tc.version)) != before {
+				t.Errorf("the version has %d columns, and the row has %d", len(table.ColumnsOf(tc.version)), before)
+			}
+			got := tc.row.Upgraded(tc.version)
+			if err := got.Check(); err != nil {
+				t.Error(err)
+			}
+			if got.Value("secondary_checked") != tc.checked || got.Value("secondary_set") != tc.set || len(tc.row.Values) != before {
+				t.Errorf("got %v", got.Values)
+			}
+		})
+	}
+}

@@ -8,52 +8,52 @@ import (
 	"strings"
 )
 
-// AuditRow is a Record as it is stored, under the number that the store gave it.
+// AuditRow is a Record as it is stored, with the number that the store gave it.
 type AuditRow struct {
 	ID int64
 	Record
 }
 
-// AuditHash is a SHA-256 over a row of the audit and all before it in the chain.
+// AuditHash is a SHA-256 over a row of the audit and all rows before it in the chain.
 type AuditHash [sha256.Size]byte
 
 // String is the hash in lower-case hexadecimal digits.
 func (h AuditHash) String() string { return hex.EncodeToString(h[:]) }
 
-// ChainPoint is a place in the chain of the audit: how many rows it has up to there, and
-// the hash over all of them. The zero ChainPoint is the beginning, before the first row.
+// ChainPoint is a place in the chain of the audit: the number of rows up to there, and the hash
+// over all of them. The zero ChainPoint is the beginning, before the first row.
 type ChainPoint struct {
 	Seq  int64
 	Hash AuditHash
 }
 
-// ChainLink puts the row of that id into the chain: at Seq, which counts from 1 without
-// gaps, with the hash over all rows up to it.
+// ChainLink puts the row with that id into the chain, at Seq, with the hash over all rows up to
+// it. Seq counts from 1 without gaps.
 type ChainLink struct {
 	ChainPoint
 	Row int64
 }
 
-// ChainedRow is a link and the row that it is of; Gone says that there is no such row.
+// ChainedRow is a link and its row. Gone tells that there is no such row.
 type ChainedRow struct {
 	Link ChainLink
 	Row  AuditRow
 	Gone bool
 }
 
-// AuditHead is the end of the chain, sealed under the keyset, so that nobody without it
-// can make another one. It is zero where nothing was chained yet.
+// AuditHead is the end of the chain, sealed under the keyset. Nobody can make another one
+// without the keyset. It is zero before the first row is in the chain.
 type AuditHead struct {
 	ChainPoint
-	Settled int64  // rows with ids up to this one are all in the chain, and none come any more
+	Settled int64  // all rows with ids up to this one are in the chain, and no others will come
 	Sealed  Sealed // the Text, bound by BindAuditHead
 }
 
-// Text is what is sealed of the head.
+// Text is the text of the head that is sealed.
 func (h AuditHead) Text() string { return h.String() + ":" + strconv.FormatInt(h.Settled, 10) }
 
-// After is the link of row behind p. The hash is over that of p, the place, the row's id
-// and all of its fields, each behind its length.
+// After is the link of row after p. The hash is over the hash of p, the place, the row's id and
+// all of its fields, each after its length.
 func (p ChainPoint) After(row AuditRow) ChainLink {
 	seq := p.Seq + 1
 	hash := sha256.Sum256([]byte(bind(
@@ -64,7 +64,7 @@ func (p ChainPoint) After(row AuditRow) ChainLink {
 	return ChainLink{ChainPoint: ChainPoint{Seq: seq, Hash: hash}, Row: row.ID}
 }
 
-// Extend returns the links of rows behind p, in their order.
+// Extend returns the links of rows after p, in their order.
 func (p ChainPoint) Extend(rows []AuditRow) []ChainLink {
 	links := make([]ChainLink, len(rows))
 	for i, row := range rows {
@@ -74,8 +74,8 @@ func (p ChainPoint) Extend(rows []AuditRow) []ChainLink {
 	return links
 }
 
-// Check returns the point behind the row that the chain has after p. It is Corrupt, with
-// a sentence that names the place and the row, for one that does not follow.
+// Check returns the point of next, which the chain has after p. Returns Corrupt, with a sentence
+// that names the place and the row, if next does not follow p.
 func (p ChainPoint) Check(next ChainedRow) (ChainPoint, error) {
 	switch want := p.Seq + 1; {
 	case next.Link.Seq != want:
@@ -88,13 +88,12 @@ func (p ChainPoint) Check(next ChainedRow) (ChainPoint, error) {
 	return next.Link.ChainPoint, nil
 }
 
-// broken is what is wrong with the chain.
+// broken says what is wrong with the chain: Corrupt.
 func broken(format string, args ...any) error {
 	return &Error{Kind: Corrupt, Public: "the audit is broken: " + fmt.Sprintf(format, args...)}
 }
 
-// Ends is Corrupt unless p, where the chain's last link is, is where the head says that
-// the chain ends.
+// Ends returns Corrupt unless the chain ends where the head says. p is the chain's last link.
 func (h AuditHead) Ends(p ChainPoint) error {
 	switch {
 	case h.Seq > p.Seq:
@@ -108,41 +107,41 @@ func (h AuditHead) Ends(p ChainPoint) error {
 	return nil
 }
 
-// Forged is what is said of a head that does not open as what it says.
+// Forged is the error for a head whose sealed text is not its Text.
 func (h AuditHead) Forged() error {
 	return broken("the head, which says that it ends at seq %d, was not signed by this keyset", h.Seq)
 }
 
-// RolledBack is what is said of a head before seen, which was the head before.
+// RolledBack is the error for a head that is before seen, an earlier head.
 func (h AuditHead) RolledBack(seen ChainPoint) error {
 	return broken("its head, which was at seq %d, is now at seq %d, with other rows before it: rows were taken back, and the head with them", seen.Seq, h.Seq)
 }
 
-// Stray is what is said of a row below those that are all in the chain, which is not.
+// Stray is the error for a settled row that is not in the chain.
 func (r AuditRow) Stray() error {
 	return broken("row %d is not in the chain, which has all rows around it: it was inserted later, or its link was removed", r.ID)
 }
 
-// ChainGone is what is said of an audit without a chain that had one.
+// ChainGone is the error for an audit that had a chain and has none now.
 func ChainGone() error {
 	return broken("it had a chain, and now there is none: the head, and with it all rows up to some time, were removed")
 }
 
-// Untold is what is said of a user or project, by its object in a Record, that is there
-// while no row tells how it began.
+// Untold is the error for a user or project that exists though no row tells how it began. object
+// is what a Record calls it.
 func Untold(object string) error {
 	return broken("no row tells how %s began, which is there: rows were removed, and the chain begins anew", object)
 }
 
-// Unnoted is what is said of a chain that has not what an operator has noted of it.
+// Unnoted is the error for a chain without p, which an operator noted earlier.
 func (p ChainPoint) Unnoted() error {
 	return broken("it does not have %s, which was noted earlier: it was replaced by another one, or taken back to an earlier state", p)
 }
 
-// String is the point as text: SEQ:HASH.
+// String writes the point as SEQ:HASH.
 func (p ChainPoint) String() string { return strconv.FormatInt(p.Seq, 10) + ":" + p.Hash.String() }
 
-// ParseChainPoint reads what String wrote and is Invalid for any other text.
+// ParseChainPoint reads what String wrote. Returns Invalid for any other text.
 func ParseChainPoint(text string) (ChainPoint, error) {
 	seq, hash, _ := strings.Cut(text, ":")
 	var p ChainPoint

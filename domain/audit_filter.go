@@ -6,10 +6,9 @@ import (
 	"time"
 )
 
-// AuditFilter picks rows of the audit: those that have each text that is not "", are not
-// older than Since and older than Until, as far as these are not zero. Of an object that
-// has several words, as a grant has its user and its project, one is enough. The zero
-// AuditFilter picks all.
+// AuditFilter picks rows of the audit. Every field that is not zero must match. An object can
+// have several words: that of a grant has its user and its project. One of the words is enough
+// to match. The zero AuditFilter picks all rows.
 type AuditFilter struct {
 	Actor     Actor
 	Action    Action
@@ -20,12 +19,12 @@ type AuditFilter struct {
 	Until     time.Time // exclusive
 }
 
-// maxAuditText bounds a text that is looked for in the audit, in bytes.
+// maxAuditText is the longest text to look for in the audit, in bytes.
 const maxAuditText = 2048
 
-// NewAuditFilter reads a filter from texts, of which "" asks for nothing. since and until
-// are times as RFC 3339 has them. It is Invalid for what can't be in the audit, and for a
-// time that is none.
+// NewAuditFilter reads a filter from texts. An empty text sets no condition. since and until are
+// times in the format of RFC 3339. Returns Invalid for a text that can't be in the audit, and for
+// an invalid time.
 func NewAuditFilter(actor, action, object, outcome, requestID, since, until string) (AuditFilter, error) {
 	var f AuditFilter
 	for _, text := range []struct {
@@ -57,8 +56,8 @@ func NewAuditFilter(actor, action, object, outcome, requestID, since, until stri
 	return f, nil
 }
 
-// parseBound reads a time. Those of the audit have whole microseconds, so what is less is
-// rounded up, which leaves on either side what was there.
+// parseBound reads a time and rounds it up to whole microseconds. The times of the audit have
+// whole microseconds, so rounding moves none of them to the other side.
 func parseBound(name, text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -70,7 +69,7 @@ func parseBound(name, text string) (time.Time, error) {
 	return Instant(t.Add(time.Microsecond - time.Nanosecond)), nil
 }
 
-// Matches says whether the filter picks r.
+// Matches reports whether the filter picks r.
 func (f AuditFilter) Matches(r Record) bool {
 	return (f.Actor == "" || f.Actor == r.Actor) && (f.Action == "" || f.Action == r.Action) &&
 		(f.Object == "" || strings.Contains(" "+r.Object+" ", " "+f.Object+" ")) && (f.Outcome == "" || f.Outcome == r.Outcome) &&
@@ -78,22 +77,22 @@ func (f AuditFilter) Matches(r Record) bool {
 		(f.Since.IsZero() || !r.At.Before(f.Since)) && (f.Until.IsZero() || r.At.Before(f.Until))
 }
 
-// AuditPlace is a place in the audit, which is ordered by time, then id, newest first.
+// AuditPlace is a place in the audit. The audit is ordered by time, then id, newest first.
 type AuditPlace struct {
 	At time.Time
 	ID int64
 }
 
-// Place is where the row is.
+// Place is the place of the row.
 func (r AuditRow) Place() AuditPlace { return AuditPlace{At: r.At, ID: r.ID} }
 
-// Cursor is the cursor of the place.
+// Cursor is the place as a cursor.
 func (p AuditPlace) Cursor() Cursor {
 	return Cursor{ID: noID, Name: strconv.FormatInt(p.At.UnixMicro(), 10) + " " + strconv.FormatInt(p.ID, 10)}
 }
 
-// AuditPlaceAt is the place that Cursor wrote; nil, which is before everything, for the
-// zero Cursor. It is Invalid for any other cursor.
+// AuditPlaceAt is the place that Cursor wrote. It is nil, which is before everything, for the
+// zero Cursor. Returns Invalid for any other cursor.
 func AuditPlaceAt(c Cursor) (*AuditPlace, error) {
 	if c == (Cursor{}) {
 		return nil, nil

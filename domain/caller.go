@@ -1,15 +1,15 @@
 package domain
 
-// Caller is who calls, with the rights they have at this moment: looked up for each
-// request, never taken from what a cookie said.
+// Caller is who makes a request, with the rights that they have at this moment. The rights
+// are looked up for each request and never taken from a cookie.
 type Caller struct {
 	ID    UserID
 	Admin bool
-	// Login is the login that they call under. It is the zero Session under a host
-	// program's own authentication and for the operator.
+	// Login is the login that the caller uses. It is the zero Session for a user of a host
+	// program and for the operator.
 	Login Session
-	// Token is the access token that they call with, "" for none. Only and Scopes are what
-	// it is for: a project, or ScopeManage.
+	// Token is the access token that the caller uses, "" for none. Only and Scopes are what
+	// the token is for: a project, or ScopeManage.
 	Token  TokenID
 	Only   ProjectID
 	Scopes Scopes
@@ -18,11 +18,45 @@ type Caller struct {
 }
 
 // Operator is the caller of a command on the machine itself. It may manage everything
-// and is no user.
+// and is not a user.
 func Operator() Caller { return Caller{Admin: true, operator: true} }
 
-// MayManage is NotAllowed unless the caller is an admin or the operator, and with an
-// access token has ScopeManage.
+// CallerByLogin is the user who uses the login. role is the role that the user has now.
+func CallerByLogin(login Session, role Role) Caller {
+	return Caller{ID: login.User, Admin: role == RoleAdmin, Login: login}
+}
+
+// CallerByToken is the user who made the access token. role is the role that the user has
+// now.
+func CallerByToken(t AccessToken, role Role) Caller {
+	return Caller{ID: t.User, Admin: role == RoleAdmin, Token: t.ID, Only: t.Project, Scopes: t.Scopes}
+}
+
+// CallerBySession is the user of an open assistant session. role is the role that the user
+// has now. It does not count for a session without a login: the host program decided the
+// role of such a user when the session was opened.
+func CallerBySession(s Session, role Role) Caller {
+	if s.Login == "" {
+		return Caller{ID: s.User, Admin: s.ByRole}
+	}
+	return Caller{ID: s.User, Admin: role == RoleAdmin}
+}
+
+// SameRights reports whether c and other are the same caller with the same role, scopes and
+// project.
+func (c Caller) SameRights(other Caller) bool {
+	return c.ID == other.ID && c.Admin == other.Admin && c.Login.ID == other.Login.ID &&
+		c.Token == other.Token && c.Only == other.Only && c.Scopes == other.Scopes && c.operator == other.operator
+}
+
+// MayEnd reports whether the caller may end sessions of the user: their own under a login,
+// and those of others if they may manage. An access token has no sessions of its own.
+func (c Caller) MayEnd(of UserID) bool {
+	return c.Token == "" && c.ID == of || c.MayManage() == nil
+}
+
+// MayManage returns NotAllowed unless the caller is an admin or the operator. An access
+// token also needs ScopeManage.
 func (c Caller) MayManage() error {
 	if c.Admin && (c.Token == "" || c.Scopes.Has(ScopeManage)) {
 		return nil
@@ -30,10 +64,9 @@ func (c Caller) MayManage() error {
 	return &Error{Kind: NotAllowed, Public: "only an admin may do this"}
 }
 
-// MayUse turns the outcome of looking a project up, within what the caller sees, into
-// what the caller is told: for one who is no admin NotFound and NotAllowed are one and
-// the same NotAllowed, so that existence is not told. Other errors, and nil, stay as
-// they are.
+// MayUse turns the outcome of a look-up of a project into what the caller is told. Unless the
+// caller is an admin, NotFound and NotAllowed become the same NotAllowed, so that existence
+// is not told. Other errors, and nil, stay as they are.
 func (c Caller) MayUse(err error) error {
 	if k := KindOf(err); !c.Admin && (k == NotFound || k == NotAllowed) {
 		return &Error{Kind: NotAllowed, Public: "you are not allowed to use this assistant"}
@@ -41,7 +74,8 @@ func (c Caller) MayUse(err error) error {
 	return err
 }
 
-// Sees is what the caller may use: everything for an admin, the granted for a member.
+// Sees is the set of projects that the caller may use: all for an admin, the granted ones
+// for a member.
 func (c Caller) Sees() Visible {
 	if c.Admin {
 		return Visible{all: true}
@@ -49,8 +83,8 @@ func (c Caller) Sees() Visible {
 	return GrantedTo(c.ID)
 }
 
-// Actor is how the audit names the caller: an access token is one of its own, whoever
-// made it, and the zero Caller is ActorNobody.
+// Actor is how the audit names the caller. An access token is an actor of its own. The zero
+// Caller is ActorNobody.
 func (c Caller) Actor() Actor {
 	switch {
 	case c.operator:
@@ -64,7 +98,7 @@ func (c Caller) Actor() Actor {
 }
 
 // Visible is a set of projects: all, or those granted to a user. The zero Visible is
-// empty. A store turns it into a condition of its look-up, so that 'not granted' and
+// empty. A store makes it a condition of its look-up, so that 'not granted' and
 // 'does not exist' are one outcome.
 type Visible struct {
 	all  bool
@@ -74,8 +108,8 @@ type Visible struct {
 // GrantedTo is the set of the projects that are granted to user.
 func GrantedTo(user UserID) Visible { return Visible{user: user} }
 
-// All says whether every project is in the set.
+// All reports whether every project is in the set.
 func (v Visible) All() bool { return v.all }
 
-// User is whose grants make the set, when it is not all.
+// User is the user whose grants make the set, unless it is all.
 func (v Visible) User() UserID { return v.user }

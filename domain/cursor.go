@@ -6,14 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// Cursor is a place in a list that is ordered by the bytes of the name, then the id:
-// a page holds what comes after it. The zero Cursor is before everything.
+// Cursor is a place in a list that is ordered by the bytes of the name, then the id. A page has
+// what comes after its cursor. The zero Cursor is before everything.
 type Cursor struct {
 	Name string
 	ID   string
 }
 
-// CursorList says which list a cursor's text belongs to.
+// CursorList is the list that a cursor belongs to.
 type CursorList string
 
 // The lists that have cursors.
@@ -27,14 +27,14 @@ const (
 	AuditList   CursorList = "a" // by AuditPlace
 )
 
-// Text writes the cursor for list, in URL-safe characters. It is readable by anyone
-// and proves nothing: what it says is a place, never a right.
+// Text writes the cursor for list, in URL-safe characters. Everybody can read and make such a
+// text. It says a place and gives no right.
 func (c Cursor) Text(list CursorList) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(string(list) + c.ID + c.Name))
 }
 
-// ParseCursor reads what Text wrote for the same list and is Invalid for any other
-// text. The empty text is the zero Cursor.
+// ParseCursor reads what Text wrote for the same list. The empty text is the zero Cursor. Returns
+// Invalid for any other text.
 func ParseCursor(list CursorList, text string) (Cursor, error) {
 	if text == "" {
 		return Cursor{}, nil
@@ -47,7 +47,7 @@ func ParseCursor(list CursorList, text string) (Cursor, error) {
 		return Cursor{}, invalid("cursor is not one of ours")
 	}
 	c := Cursor{ID: rest[:idLength], Name: rest[idLength:]}
-	if c.Text(list) != text { // the decoder passes over line breaks
+	if c.Text(list) != text { // the decoder skips line breaks
 		return Cursor{}, invalid("cursor is not one of ours")
 	}
 	return c, nil

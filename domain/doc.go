@@ -1,8 +1,10 @@
-// Package domain holds what Flowlatch is about: assistants (projects), users,
-// grants, sessions and secrets, and the rules of authorization and encryption
-// over them. It imports the standard library only, does no I/O, reads no clock
-// and knows neither JSON nor SQL: times and randomness are handed in.
+// Package domain has the rules of Flowlatch: projects and their keys, users, grants, sessions,
+// access tokens and secrets, and who may do what with them. A rule computes a change as a value,
+// and a store loads, calls the rule and stores.
 //
-// Its types are values. Unless a comment says otherwise they may be copied and
-// read by several goroutines at once, and no function here has side effects.
+// The package imports the standard library only. It does no I/O, reads no clock, and knows no
+// JSON, SQL or HTTP. Times and randomness are arguments.
+//
+// Its types are values. Unless a comment says otherwise, they may be copied, and several
+// goroutines may read them at once. No function here has side effects.
 package domain

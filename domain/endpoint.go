@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Service is one of Voiceflow's services, each of which has a host of its own.
+// Service is one of Voiceflow's services. Each has a host of its own.
 type Service string
 
 // The services that calls are forwarded to (Voiceflow's API reference).
@@ -24,37 +24,38 @@ func Services() []Service {
 	return []Service{ServiceAPI, ServiceRuntime, ServiceAnalytics, ServiceRealtime}
 }
 
-// Endpoint is one call of Voiceflow's that is forwarded: a row of the allow-list.
+// Endpoint is a call of Voiceflow's that is forwarded: a row of the allow-list.
 type Endpoint struct {
 	Service Service
 	Method  string
-	// Path is Voiceflow's own, with names in braces for what differs from call to call.
-	// {projectID}, {versionID} and {environmentAlias} must be those of the project that is
-	// set, {userID} is bound to the caller, and everything else is an id or a word.
+	// Path is the path at Voiceflow, with names in braces for the parts that vary.
+	// {projectID}, {versionID} and {environmentAlias} must be those of the project.
+	// {userID} is bound to the caller. Any other part is an id or a word.
 	Path  string
 	Scope Scope
 	// Does says in a few words what the call does.
 	Does string
-	// Query are the parameters of the query that pass as they are.
+	// Query are the parameters of the query that pass unchanged.
 	Query []string
-	// Ours are the parameters of the query that say what the project is: they are put in
-	// whatever the caller sent, but a projectID of another project is refused.
+	// Ours are the parameters of the query that name the project. They replace what the
+	// caller sent. A projectID of another project is refused.
 	Ours []Field
-	// Body is what becomes of the body, and Members what is looked after in it.
+	// Body says what becomes of the body. Members are the members of a JSON body that are
+	// checked, set or bound.
 	Body    Body
 	Members []Member
-	// Writes says that the call changes or deletes something beyond the turn of a
-	// conversation: it leaves a row in the audit.
+	// Writes tells that the call changes or deletes more than the turn of a conversation
+	// does. Such a call leaves a row in the audit.
 	Writes bool
-	// Starts says that the call opens a v4 session, and BySession that it is one of those
-	// that take such a session's key and no other.
+	// Starts tells that the call opens a v4 session. BySession tells that the call needs the
+	// key of such a session.
 	Starts, BySession bool
-	// ByAlias is the path to call instead for a project that was added by an alias, and
-	// ByVersion for one that was added by a version id.
+	// ByAlias replaces Path for a project that was added by an alias. ByVersion replaces
+	// Path for a project that was added by a version id.
 	ByAlias, ByVersion string
-	// Unconfirmed says that no source tells for sure that a project key opens this.
+	// Unconfirmed tells that no source confirms that a project's key opens this.
 	Unconfirmed bool
-	// Retired says that Voiceflow was seen to answer this with 503 for good.
+	// Retired tells that Voiceflow has stopped serving this: it answers 503.
 	Retired bool
 }
 
@@ -63,45 +64,43 @@ type Body int
 
 // What becomes of a body.
 const (
-	NoBody   Body = iota // none is sent, whatever the caller sent
-	AnyBody              // it passes as it is, part by part
-	JSONBody             // it must be a JSON object, and its Members are looked after
+	NoBody   Body = iota // no body is sent
+	AnyBody              // the body passes unchanged, part by part
+	JSONBody             // the body must be a JSON object; its Members are checked, set or bound
 )
 
-// Field is something that says of a call whose it is.
+// Field is a field of a call that says which project or user the call is for.
 type Field string
 
-// The fields, by the names that Voiceflow has for them.
+// The fields, with Voiceflow's names.
 const (
 	FieldProject     Field = "projectID"
 	FieldUser        Field = "userID"
-	FieldSession     Field = "sessionID" // groups the turns of a user; chosen by the caller, as a user id is
+	FieldSession     Field = "sessionID" // groups the turns of a user; the caller chooses it, like a user id
 	FieldVersion     Field = "versionID"
 	FieldEnvironment Field = "environment"
 	FieldAlias       Field = "environmentAlias"
 	FieldStage       Field = "version" // draft or published
 )
 
-// Member is a member of a JSON body that says whose the call is: its project is put in or
-// checked, its version and environment are put in, and its user and session are bound to
-// the caller.
+// Member is a member of a JSON body that says which project or user the call is for. A project
+// is set or checked. A version or environment is set. A user or session is bound to the caller.
 type Member struct {
-	// At are the names that lead to it; [] stands for each element of an array.
+	// At are the names that lead to the member. [] is each element of an array.
 	At []string
 	Is Field
-	// Must says that a body without it, or without what leads to it, is refused where it
-	// can't be put in.
+	// Must tells that a body is refused if the member is missing and can't be set.
 	Must bool
-	// IfThere says that it is looked after where it is there, and never put in.
+	// IfThere tells that the member is checked or bound if it is there, and never added.
 	IfThere bool
 }
 
-// besides are members that are looked after in every JSON body where they are there and
-// the Endpoint does not name them: nothing documents that Voiceflow reads them there.
+// Implicit members are handled in every JSON body that has them, even if the Endpoint does not
+// name them. No document says that Voiceflow reads them there.
 var (
-	besides     = []Member{{At: []string{"projectID"}, Is: FieldProject, IfThere: true}}
-	besidesTalk = []Member{
-		besides[0],
+	implicitMembers             = []Member{{At: []string{"projectID"}, Is: FieldProject, IfThere: true}}
+	implicitConversationMembers = []Member{
+		implicitMembers[0],
 		{At: []string{"userID"}, Is: FieldUser, IfThere: true},
 		{At: []string{"sessionID"}, Is: FieldSession, IfThere: true},
 		{At: []string{"versionID"}, Is: FieldVersion, IfThere: true},
@@ -110,12 +109,12 @@ var (
 	}
 )
 
-// LookedAfter is all that is looked after in a JSON body of the Endpoint: its Members, and
-// what might say whose the call is besides.
+// LookedAfter are all members that are handled in a JSON body of the Endpoint: its Members and the
+// implicit ones.
 func (e *Endpoint) LookedAfter() []Member {
-	more := besides
+	more := implicitMembers
 	if e.Scope == ScopeConverse || e.Scope == ScopeKnowledge {
-		more = besidesTalk
+		more = implicitConversationMembers
 	}
 	all := append(make([]Member, 0, len(e.Members)+len(more)), e.Members...)
 	for _, m := range more {
@@ -126,8 +125,8 @@ func (e *Endpoint) LookedAfter() []Member {
 	return all
 }
 
-// Value is what field is for the project, "" for what is not the project's to say. It is
-// never empty for a version or an environment: Voiceflow takes none for development.
+// Value is the project's value of field, "" for a field that is not about the project. A version
+// or environment is never empty, since Voiceflow would use development for an empty one.
 func (p Project) Value(field Field) string {
 	switch field {
 	case FieldProject:
@@ -143,21 +142,20 @@ func (p Project) Value(field Field) string {
 	return ""
 }
 
-// ByAlias says whether the project was added by an environment alias and not by a
-// version id.
+// ByAlias reports whether the project was added by an environment alias and not by a version id.
 func (p Project) ByAlias() bool { return VersionRef{Version: p.Version}.Alias() }
 
-// Route is an Endpoint with what a call has in the places of its path.
+// Route is an Endpoint with the values that a call has in its path.
 type Route struct {
 	Endpoint *Endpoint
 	values   map[string]string
 }
 
-// MatchEndpoint finds the endpoint that a call is for: by the service, the method, and
-// the path behind the service as it was sent, with its percent-encoding. It is NotFound
-// for everything that is not in the allow-list, and for a path that can be read in more
-// than one way: with an empty segment, with . or .., and with a slash, a backslash, a
-// control character or a percent-encoding that is itself encoded.
+// MatchEndpoint finds the Endpoint of a call by the service, the method, and the path after the
+// service as it was sent, with its percent-encoding. Returns NotFound for a call that is not in
+// the allow-list. Returns NotFound for a path that can be read in several ways: one with an empty
+// segment, with . or .., or with an encoded slash, backslash, control character or
+// percent-encoding.
 func MatchEndpoint(service, method, escapedPath string) (Route, error) {
 	nothing := &Error{Kind: NotFound, Public: "Flowlatch forwards no such call"}
 	rest, absolute := strings.CutPrefix(escapedPath, "/")
@@ -184,8 +182,8 @@ func MatchEndpoint(service, method, escapedPath string) (Route, error) {
 	return Route{}, nothing
 }
 
-// plainSegment says whether a decoded segment of a path means the same to whoever
-// cleans or decodes it once more.
+// plainSegment reports whether a decoded segment of a path stays the same if somebody cleans or
+// decodes it once more.
 func plainSegment(s string) bool {
 	if s == "" || s == "." || s == ".." || len(s) > 1024 || !utf8.ValidString(s) ||
 		strings.ContainsAny(s, `/\`) || strings.ContainsFunc(s, unicode.IsControl) {
@@ -215,7 +213,7 @@ var templates = func() [][]string {
 	return all
 }()
 
-// match says whether segments fit template, and what stands in its places.
+// match reports whether segments fit template, and returns the values of its places.
 func match(template, segments []string) (map[string]string, bool) {
 	if len(template) != len(segments) {
 		return nil, false
@@ -244,7 +242,7 @@ func match(template, segments []string) (map[string]string, bool) {
 	return values, true
 }
 
-// idCharacters are those of Voiceflow's ids, aliases and words.
+// idCharacters are the characters of Voiceflow's ids, aliases and words.
 const idCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
 // place is the name of a place in a template.
@@ -255,9 +253,9 @@ func place(part string) (name string, is bool) {
 	return name, is
 }
 
-// Target is the path at Voiceflow for p, with its percent-encoding; bind makes the
-// caller's user id Voiceflow's. It is NotFound when the call names another project, or
-// another version or environment than p's, and fails as bind does.
+// Target is the path at Voiceflow for p, with its percent-encoding. bind turns the caller's user
+// id into Voiceflow's. Returns NotFound if the call names another project, version or environment
+// than p's. Returns the error of bind.
 func (r Route) Target(p Project, bind func(own string) (string, error)) (string, error) {
 	for _, field := range []Field{FieldProject, FieldVersion, FieldAlias} {
 		if value, there := r.values[string(field)]; there && !p.Is(field, value) {
@@ -292,7 +290,7 @@ func (r Route) Target(p Project, bind func(own string) (string, error)) (string,
 	return b.String(), nil
 }
 
-// instead is the path that is called for p in the place of e's own, "" for that.
+// instead is the path that replaces e's own for p, "" if none does.
 func (e *Endpoint) instead(p Project) string {
 	if p.ByAlias() {
 		return e.ByAlias
@@ -300,9 +298,9 @@ func (e *Endpoint) instead(p Project) string {
 	return e.ByVersion
 }
 
-// TellsOfKey says whether a refusal of the call is one of the project's key. Elsewhere
-// Voiceflow may refuse what the caller asks for in the same words: an id that is another
-// project's, a part of the usage, or a call that no project key opens.
+// TellsOfKey reports whether a refusal of the call means that Voiceflow rejected the project's
+// key. For other calls Voiceflow may use the same words for other refusals: an id of another
+// project, a part of the usage, or a call that no project key opens.
 func (r Route) TellsOfKey() bool {
 	if r.Endpoint.Unconfirmed || r.Endpoint.BySession || r.Endpoint.Scope == ScopeAnalytics {
 		return false
@@ -317,14 +315,14 @@ func (r Route) TellsOfKey() bool {
 	return true
 }
 
-// Is says whether value names the same as the project's own field.
+// Is reports whether value means the same as the project's own value of field.
 func (p Project) Is(field Field, value string) bool {
 	own := p.Value(field)
 	return value == own || isObjectID(own) && strings.EqualFold(value, own)
 }
 
-// Object is what the call is done to, as the audit names it: the project, the endpoint,
-// and the ids in its path but those of users, which are their own affair.
+// Object is the call as the object of a Record: the project, the endpoint, and the ids in its
+// path. It has no ids of users, which are private.
 func (r Route) Object(p ProjectID) string {
 	path := r.Endpoint.Path
 	for name, value := range r.values {

@@ -1,16 +1,16 @@
 package domain
 
 // endpoints is the allow-list: every call that is forwarded to Voiceflow, by scope and
-// generation. What is not here is not forwarded. Calls that cost money outside a
-// conversation are left out: outbound calls, and running evaluations. So are those that
-// act on a conversation without saying whose it is, those that build the assistant, and
-// the parameter unredacted, which undoes the redaction of transcripts.
+// generation. No other call is forwarded. Outbound calls and running evaluations are left out,
+// since they cost money outside a conversation. Calls that act on a conversation without naming its
+// user are left out, and so are calls that build the assistant. The parameter unredacted is left
+// out, since it undoes the redaction of transcripts.
 //
 // Sources: Voiceflow's API reference (docs.voiceflow.com/api-reference, 2026), its older
 // OpenAPI files (github.com/voiceflow/voiceflow-docs, March 2026), and the specification
 // in its command line (github.com/voiceflow/cli, .speakeasy/out.openapi.yaml, August
-// 2026). Of /v1/stable these document a personal access token; a project key was seen to
-// open transcript/search. What no source says of a project key is marked Unconfirmed.
+// 2026). For /v1/stable they document a personal access token; a project key was seen to open
+// transcript/search. A call is Unconfirmed if no source says that a project key opens it.
 var endpoints = []Endpoint{
 	// converse, legacy: https://docs.voiceflow.com/reference/stateinteract-1
 	{Service: ServiceRuntime, Method: "POST", Path: "/state/user/{userID}/interact", Scope: ScopeConverse,

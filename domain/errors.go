@@ -5,32 +5,31 @@ import (
 	"time"
 )
 
-// Kind is the class of a failure: the only thing that a caller may branch on,
-// with errors.Is(err, domain.NotFound). Its text is the stable word that the HTTP
-// contract calls code.
+// Kind is the class of a failure. It is the only part of an error to branch on, as in
+// errors.Is(err, domain.NotFound). Its text is stable: the HTTP contract calls it code.
 type Kind string
 
 // The kinds of failure. Every error that crosses a port is an *Error of one of them.
 const (
-	Invalid              Kind = "invalid_request"                // what the caller gave breaks a rule
-	NotAuthenticated     Kind = "not_authenticated"              // nobody is logged in, or what says so is not good
-	NotAllowed           Kind = "not_allowed"                    // the caller is known and may not do this
-	NotFound             Kind = "not_found"                      // absent, over, or not the caller's to see
-	AlreadyAdded         Kind = "already_added"                  // the pair of Voiceflow project and version is there
-	AmbiguousName        Kind = "ambiguous_name"                 // several projects answer to the name
+	Invalid              Kind = "invalid_request"                // a parameter breaks a rule
+	NotAuthenticated     Kind = "not_authenticated"              // there is no caller, or the credential is invalid or expired
+	NotAllowed           Kind = "not_allowed"                    // the caller may not do this
+	NotFound             Kind = "not_found"                      // it does not exist, is over, or is not shown to the caller
+	AlreadyAdded         Kind = "already_added"                  // the pair of Voiceflow project and version exists
+	AmbiguousName        Kind = "ambiguous_name"                 // several projects match the name
 	NameTooLong          Kind = "name_too_long"                  // the assistant's name has more than MaxProjectName bytes
-	Conflict             Kind = "conflict"                       // the state as it is does not admit the change
-	VoiceflowRejected    Kind = "voiceflow_rejected"             // Voiceflow refused the key or does not know the version
-	VoiceflowUnavailable Kind = "voiceflow_unavailable"          // no answer of Voiceflow's that can be used
-	TooManyRequests      Kind = "too_many_requests"              // too many attempts; RetryAfter says when again
-	Corrupt              Kind = "corrupt"                        // sealed bytes do not open
-	Unavailable          Kind = "unavailable"                    // a store could not answer; trying again may help
+	Conflict             Kind = "conflict"                       // the present state does not allow the change
+	VoiceflowRejected    Kind = "voiceflow_rejected"             // Voiceflow rejected the key or does not know the version
+	VoiceflowUnavailable Kind = "voiceflow_unavailable"          // Voiceflow gave no usable answer
+	TooManyRequests      Kind = "too_many_requests"              // too many attempts; RetryAfter says when to retry
+	Corrupt              Kind = "corrupt"                        // sealed bytes can't be opened
+	Unavailable          Kind = "unavailable"                    // a store could not answer; a retry may help
 	NoAssistant          Kind = "no_assistant"                   // the caller has set no assistant
-	CredentialsRejected  Kind = "assistant_credentials_rejected" // Voiceflow refused the key that is kept
-	NeedsReentry         Kind = "needs_reentry"                  // the key that is kept does not open; an admin has to set it again
+	CredentialsRejected  Kind = "assistant_credentials_rejected" // Voiceflow rejected the stored key
+	NeedsReentry         Kind = "needs_reentry"                  // the stored key can't be opened; an admin has to set it again
 )
 
-// Kinds lists every Kind, so that a test can prove a mapping of them total.
+// Kinds lists every Kind, so that a test can check that a mapping covers all.
 func Kinds() []Kind {
 	return []Kind{
 		Invalid, NotAuthenticated, NotAllowed, NotFound, AlreadyAdded, AmbiguousName, NameTooLong,
@@ -42,19 +41,19 @@ func Kinds() []Kind {
 // Error makes a Kind usable as the target of errors.Is.
 func (k Kind) Error() string { return string(k) }
 
-// Error is the one error type of this project.
+// Error is the only error type of this project.
 type Error struct {
 	Kind Kind
 	// Public is a sentence that may be shown to the caller. It never holds a secret.
 	Public string
 	// Cause is for the log only. It may be nil, and it never holds a secret.
 	Cause error
-	// Projects are what AlreadyAdded found there (one) and what AmbiguousName
-	// could mean (the first ten by Id). It is empty for every other kind.
+	// Projects are the project that exists, for AlreadyAdded, and the first ten that match,
+	// for AmbiguousName. It is empty for every other kind.
 	Projects []Project
-	// RetryAfter is how long the caller should wait before trying again; zero says nothing.
+	// RetryAfter is how long the caller should wait before a retry; zero if that is unknown.
 	RetryAfter time.Duration
-	// Rate is what TooManyRequests says of the caller's rate; zero says nothing.
+	// Rate is the caller's rate, for TooManyRequests; zero if that is unknown.
 	Rate Rate
 }
 
@@ -70,7 +69,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap gives the Kind and the Cause to errors.Is and errors.As.
+// Unwrap returns the Kind and the Cause, for errors.Is and errors.As.
 func (e *Error) Unwrap() []error {
 	if e.Cause == nil {
 		return []error{e.Kind}
@@ -78,12 +77,24 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Cause}
 }
 
-// KindOf returns the Kind of err, and "" for nil and for an error that is none of ours.
+// KindOf returns the Kind of err. It is "" for nil and for an error that is not an Error.
 func KindOf(err error) Kind {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
 	}
 	return ""
+}
+
+// NotLoggedIn is the one answer for whatever is wrong with a login: NotAuthenticated. cause
+// is for the log and may be nil.
+func NotLoggedIn(cause error) error {
+	return &Error{Kind: NotAuthenticated, Public: "you are not logged in", Cause: cause}
+}
+
+// InvalidAccessToken is the one answer for whatever is wrong with an access token:
+// NotAuthenticated. cause is for the log and may be nil.
+func InvalidAccessToken(cause error) error {
+	return &Error{Kind: NotAuthenticated, Public: "the access token in Authorization is invalid or expired", Cause: cause}
 }
 
 func invalid(public string) error { return &Error{Kind: Invalid, Public: public} }

@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// ProjectID is this service's own id of a project: a UUIDv7 in its usual lower-case
-// text of 36 characters.
+// ProjectID is this service's own id of a project: a UUIDv7 as a lower-case text of 36
+// characters.
 type ProjectID string
 
-// SessionID names a session: a UUIDv7 as text. Knowing one gives nothing, since the
-// cookie that carries it is sealed.
+// SessionID is the id of a session: a UUIDv7 as text. It is not a secret, since the cookie that
+// carries it is sealed.
 type SessionID string
 
-// UserID names a user. Ours are UUIDv7 as text; a host program's are any text that
-// ParseUserID takes.
+// UserID is the id of a user. The ids of this service are UUIDv7 as text. Those of a host program
+// are any text that ParseUserID reads.
 type UserID string
 
 // NewProjectID makes an id from the time now and 10 bytes of random.
@@ -39,12 +39,12 @@ func NewUserID(now time.Time, random io.Reader) (UserID, error) {
 	return UserID(id), err
 }
 
-// NewRequestID makes the id by which an answer, a log line and an audit row of one
-// request are found, from the time now and 10 bytes of random.
+// NewRequestID makes an id from the time now and 10 bytes of random. The answer, the log lines
+// and the audit row of a request have the same id.
 func NewRequestID(now time.Time, random io.Reader) (string, error) { return newUUID(now, random) }
 
-// ParseUserID takes 1 to 128 bytes of UTF-8 without control characters and is
-// Invalid otherwise.
+// ParseUserID reads 1 to 128 bytes of UTF-8 without control characters. Returns Invalid for any
+// other text.
 func ParseUserID(text string) (UserID, error) {
 	text, err := parseText("user_id", text, 128)
 	if err != nil {
@@ -53,8 +53,8 @@ func ParseUserID(text string) (UserID, error) {
 	return UserID(text), nil
 }
 
-// newUUID writes a version 7 UUID: 48 bits of Unix milliseconds, then 74 random bits
-// (RFC 9562, section 5.7).
+// newUUID makes a version 7 UUID: 48 bits of Unix milliseconds, then 74 random bits (RFC 9562,
+// section 5.7).
 func newUUID(now time.Time, random io.Reader) (string, error) {
 	var b [16]byte
 	if _, err := io.ReadFull(random, b[6:]); err != nil {
@@ -69,7 +69,7 @@ func newUUID(now time.Time, random io.Reader) (string, error) {
 	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-"), nil
 }
 
-// isUUID says whether text has the form of a lower-case UUID of any version.
+// isUUID reports whether text has the form of a lower-case UUID of any version.
 func isUUID(text string) bool {
 	if len(text) != 36 {
 		return false

@@ -2,9 +2,9 @@ package domain
 
 import "net/netip"
 
-// NetworkOf is what counts as one address where something is bounded by address: an IPv4
-// address, or the /64 that a subscriber of IPv6 has for themselves alone (RFC 6177), by
-// its first address. It is zero for what is no IP address.
+// NetworkOf is what counts as one client where a limit is by address. That is an IPv4 address, or
+// the first address of an IPv6 /64, which a subscriber has alone (RFC 6177). It is zero for a
+// text that is not an IP address.
 func NetworkOf(address string) netip.Addr {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

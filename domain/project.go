@@ -6,70 +6,25 @@ import (
 	"time"
 )
 
-// MaxProjectName is the longest name of a project, in bytes: a B-tree index of
-// Postgres takes at most 2,704.
+// MaxProjectName is the longest name of a project, in bytes. The name is indexed, and a B-tree
+// index of Postgres takes at most 2,704 bytes.
 const MaxProjectName = 512
 
-// Project is a Voiceflow assistant that was added here. Its key is not in it: keys
-// are kept sealed, beside it.
+// Project is a Voiceflow assistant that was added here, with its sealed Voiceflow keys.
 type Project struct {
 	ID               ProjectID
 	Name             string      // as the export said, trimmed; 1 to MaxProjectName bytes
 	Voiceflow        VoiceflowID // the export's project id
 	Version          string      // as given when it was added: version id or alias
-	Platform         string      // as the export said, "" where it did not
+	Platform         string      // as the export said, "" if it did not
 	Created          time.Time   // when it was added here
-	VoiceflowCreated time.Time   // when Voiceflow says it was made
-	KeyStatus        KeyStatus   // what is known of the key in the primary slot
-	SecondaryStatus  KeyStatus   // what is known of the key in the secondary slot
-	KeyChecked       time.Time   // when Voiceflow was last asked and what it thinks of one of the keys was noted; zero when it never was
-	KeySet           time.Time   // when one of the keys was last put there; zero where that is not known
-	Credits          Credits     // what the last use showed of its credits
+	VoiceflowCreated time.Time   // when it was created at Voiceflow
+	Primary          Key         // the key in the primary slot
+	Secondary        Key         // the key in the secondary slot
+	Credits          Credits     // what the last call showed about its credits
 }
 
-// KeyStatus is what is known of a key.
-type KeyStatus string
-
-// What is known of a key.
-const (
-	KeyOK           KeyStatus = "ok"
-	KeyRejected     KeyStatus = "rejected"      // Voiceflow refused it
-	KeyNeedsReentry KeyStatus = "needs_reentry" // what is stored does not open; an admin has to set it again
-	KeyUnchecked    KeyStatus = "unchecked"     // Voiceflow was not asked since it was stored
-	KeyNone         KeyStatus = "none"          // there is none in the slot
-)
-
-// Fails says whether a key of which this is known is expected not to work.
-func (s KeyStatus) Fails() bool { return s == KeyRejected || s == KeyNeedsReentry }
-
-// Status is what is known of the key in the slot.
-func (p Project) Status(slot Slot) KeyStatus {
-	if slot == SlotSecondary {
-		return p.SecondaryStatus
-	}
-	return p.KeyStatus
-}
-
-// MayBeSet is NeedsReentry where it is known that none of the project's keys opens.
-func (p Project) MayBeSet() error {
-	closed := p.KeyStatus == KeyNeedsReentry && (p.SecondaryStatus == KeyNone || p.SecondaryStatus == KeyNeedsReentry)
-	if !closed {
-		return nil
-	}
-	return &Error{Kind: NeedsReentry, Public: "the key of " + p.Name + " does not open; an admin has to set it again"}
-}
-
-// Marked is p with what is known of the key in the slot.
-func (p Project) Marked(slot Slot, status KeyStatus) Project {
-	if slot == SlotSecondary {
-		p.SecondaryStatus = status
-	} else {
-		p.KeyStatus = status
-	}
-	return p
-}
-
-// Ref is how Voiceflow is asked for the version that p is.
+// Ref is how Voiceflow is asked for the version of p.
 func (p Project) Ref() VersionRef {
 	v := VersionRef{Version: p.Version}
 	if v.Alias() {
@@ -78,15 +33,15 @@ func (p Project) Ref() VersionRef {
 	return v
 }
 
-// Description is what a project is called at Voiceflow, where that may change.
+// Description is what may change about a project at Voiceflow.
 type Description struct {
 	Name     string // as in Project
 	Platform string // as in Project
 }
 
-// DescribedBy is what e, a later export of the project, says of it. A name of more than
-// MaxProjectName bytes is none that can be kept, so the one that p has stays: that an
-// assistant was renamed must not be in the way of another key for it.
+// DescribedBy is what e, a later export of the project, says about it. A name of more than
+// MaxProjectName bytes can't be kept, so the present name stays: a new name at Voiceflow must
+// not keep an admin from setting a new key.
 func (p Project) DescribedBy(e Export) Description {
 	d := e.description()
 	if len(d.Name) > MaxProjectName {
@@ -95,7 +50,22 @@ func (p Project) DescribedBy(e Export) Description {
 	return d
 }
 
-// description is what e says of its project, with a name that may be too long.
+// Describe takes the description over. It reports whether that changed anything.
+func (p *Project) Describe(as Description) (news bool) {
+	was := Description{p.Name, p.Platform}
+	p.Name, p.Platform = as.Name, as.Platform
+	return as != was
+}
+
+// MarkCredits notes what a call at Voiceflow showed of the project's credits. It reports
+// whether that is news.
+func (p *Project) MarkCredits(credits Credits) (news bool) {
+	news = p.Credits != credits
+	p.Credits = credits
+	return news
+}
+
+// description is what e says about its project. The name may be too long.
 func (e Export) description() Description {
 	d := Description{Name: foreignText(e.Name), Platform: clip(e.Platform, 64)}
 	if d.Name == "" {
@@ -104,19 +74,20 @@ func (e Export) description() Description {
 	return d
 }
 
-// Credits is what is known of a project's credits at Voiceflow.
+// Credits is what is known about a project's credits at Voiceflow.
 type Credits string
 
-// What is known of credits.
+// What is known about credits.
 const (
 	CreditsOK     Credits = "ok"
 	CreditsUsedUp Credits = "used_up"
 )
 
-// NewProject makes the project that e, the export of v, describes. A name that is
-// empty gives way to the Voiceflow project id; where the export tells no creation
-// time, the one in that id stands in. It is NameTooLong for a name of more than
-// MaxProjectName bytes, and Invalid when v names another Voiceflow project.
+// NewProject makes the project that e, the export of v, describes. Its slots are empty: the
+// key is sealed for the project's ID and put there with PutKey. The Voiceflow project id
+// stands in for an empty name, and the time in that id for a missing creation time.
+// Returns NameTooLong if the name has more than MaxProjectName bytes. Returns Invalid if v
+// names another Voiceflow project.
 func NewProject(id ProjectID, v VersionRef, e Export, now time.Time) (Project, error) {
 	if v.Project != "" && v.Project != e.Project {
 		return Project{}, invalid("voiceflow_project_id is not the project that Voiceflow answered for")
@@ -125,7 +96,7 @@ func NewProject(id ProjectID, v VersionRef, e Export, now time.Time) (Project, e
 	p := Project{
 		ID: id, Name: as.Name, Voiceflow: e.Project, Version: v.Version,
 		Platform: as.Platform, Created: Instant(now), VoiceflowCreated: Instant(e.Created),
-		KeyStatus: KeyOK, SecondaryStatus: KeyNone, KeyChecked: Instant(now), KeySet: Instant(now), Credits: CreditsOK,
+		Primary: Key{Status: KeyNone}, Secondary: Key{Status: KeyNone}, Credits: CreditsOK,
 	}
 	if len(p.Name) > MaxProjectName {
 		return Project{}, &Error{Kind: NameTooLong, Public: "the assistant's name is longer than " + strconv.Itoa(MaxProjectName) + " bytes"}
@@ -136,16 +107,16 @@ func NewProject(id ProjectID, v VersionRef, e Export, now time.Time) (Project, e
 	return p, nil
 }
 
-// ProjectRef names projects: every field that is not empty must match. The zero
-// ProjectRef names none.
+// ProjectRef names projects. Every field that is not empty must match. The zero ProjectRef
+// names none.
 type ProjectRef struct {
 	ID        ProjectID
 	Voiceflow VoiceflowID
 	Name      string // exact, to the byte
 }
 
-// ParseProjectRef reads the parameter project_id: our Id, or a Voiceflow project id.
-// What can be neither is Invalid.
+// ParseProjectRef reads the parameter project_id: our Id, or a Voiceflow project id. Returns
+// Invalid for any other text.
 func ParseProjectRef(text string) (ProjectRef, error) {
 	text = strings.ToLower(strings.TrimSpace(text))
 	switch {
@@ -159,8 +130,8 @@ func ParseProjectRef(text string) (ProjectRef, error) {
 	return ProjectRef{}, invalid("project_id is neither an Id nor a Voiceflow project id")
 }
 
-// Named narrows the ref to projects whose name is name, trimmed. It is Invalid for
-// what can't be a project's name.
+// Named narrows the ref to projects whose name is name, trimmed. Returns Invalid if name can't
+// be the name of a project.
 func (r ProjectRef) Named(name string) (ProjectRef, error) {
 	name = strings.TrimSpace(name)
 	if name == "" || len(name) > MaxProjectName || foreignText(name) != name {
@@ -170,13 +141,13 @@ func (r ProjectRef) Named(name string) (ProjectRef, error) {
 	return r, nil
 }
 
-// MaxMatches is how many projects a ref is looked up to: ten to show and one to know
-// that there are more.
+// MaxMatches is how many projects a look-up of a ref returns at most: ten to show, and one to
+// know that there are more.
 const MaxMatches = 11
 
-// One picks the only project of found, which is what a look-up of a ref gave. It is
-// NotFound for none and AmbiguousName, with the first ten, for several.
-func One(found []Project) (Project, error) {
+// ExactlyOne returns the only project of found, the result of a look-up. Returns NotFound for
+// none, and AmbiguousName with the first ten for several.
+func ExactlyOne(found []Project) (Project, error) {
 	switch len(found) {
 	case 0:
 		return Project{}, &Error{Kind: NotFound, Public: "there is no such assistant"}

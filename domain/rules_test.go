@@ -40,8 +40,11 @@ func TestNewProject(t *testing.T) {
 			if err == nil && (p.ID != uuid || p.Voiceflow != hex24 || p.Version != tc.ref.Version || p.Created != start) {
 				t.Errorf("got %+v", p)
 			}
-			if err == nil && (p.KeyStatus != domain.KeyOK || p.Credits != domain.CreditsOK) {
-				t.Errorf("got key %q and credits %q, want both to be ok at first", p.KeyStatus, p.Credits)
+			if err == nil && (!p.Primary.Empty() || !p.Secondary.Empty() || p.Credits != domain.CreditsOK) {
+				t.Errorf("got keys %q and %q and credits %q, want empty slots and credits that are ok at first", p.Primary.Status, p.Secondary.Status, p.Credits)
+			}
+			if p.PutKey(domain.SlotPrimary, sealed("key"), start); p.Primary.Status != domain.KeyOK {
+				t.Errorf("got the key %q once it is put there, want it to be ok at first", p.Primary.Status)
 			}
 		})
 	}
@@ -51,17 +54,17 @@ func TestNewProject(t *testing.T) {
 	}
 }
 
-func TestOne(t *testing.T) {
+func TestExactlyOne(t *testing.T) {
 	found := make([]domain.Project, domain.MaxMatches)
 	for i := range found {
 		found[i].Version = strings.Repeat("v", i+1)
 	}
-	_, err := domain.One(nil)
+	_, err := domain.ExactlyOne(nil)
 	wantKind(t, err, domain.NotFound)
-	if p, err := domain.One(found[:1]); err != nil || p != found[0] {
+	if p, err := domain.ExactlyOne(found[:1]); err != nil || !p.Equal(found[0]) {
 		t.Errorf("the only one is not taken: %v", err)
 	}
-	_, err = domain.One(found)
+	_, err = domain.ExactlyOne(found)
 	if e, ok := errors.AsType[*domain.Error](err); !ok || e.Kind != domain.AmbiguousName || len(e.Projects) != 10 {
 		t.Errorf("got %v, want AmbiguousName with the first ten", err)
 	}

@@ -2,24 +2,23 @@ package domain
 
 import "strings"
 
-// Scope is a part of what an assistant can do, which a grant or an access token opens.
+// Scope is a part of what an assistant can do. Grants and access tokens have scopes.
 type Scope string
 
-// The scopes. Every endpoint that is forwarded belongs to one of them but ScopeManage.
+// The scopes. Every forwarded Endpoint belongs to one of them, except ScopeManage.
 const (
 	ScopeConverse          Scope = "converse"           // talk to the assistant, and the state of one's own conversations
-	ScopeTranscripts       Scope = "transcripts"        // read, tag and annotate everybody's transcripts
-	ScopeTranscriptsDelete Scope = "transcripts:delete" // delete transcripts and what hangs on them
+	ScopeTranscripts       Scope = "transcripts"        // read, tag and annotate transcripts of all users
+	ScopeTranscriptsDelete Scope = "transcripts:delete" // delete transcripts and what belongs to them
 	ScopeAnalytics         Scope = "analytics"          // read usage and evaluations
 	ScopeKnowledge         Scope = "knowledge"          // ask the knowledge base, list and read its documents
 	ScopeKnowledgeWrite    Scope = "knowledge:write"    // add, change and delete documents and tags
 	ScopeExport            Scope = "export"             // the export of the assistant, which may hold credentials of others
-	// ScopeManage is of access tokens only: with it one opens the routes of admins, and no
-	// assistant.
+	// ScopeManage is for access tokens only. It opens the routes of admins, and no assistant.
 	ScopeManage Scope = "manage"
 )
 
-// allScopes are in the order in which they are listed; the place of one is its bit.
+// allScopes are in the order in which they are listed. The place of a scope is its bit.
 var allScopes = [...]Scope{
 	ScopeConverse, ScopeTranscripts, ScopeTranscriptsDelete, ScopeAnalytics,
 	ScopeKnowledge, ScopeKnowledgeWrite, ScopeExport, ScopeManage,
@@ -28,14 +27,13 @@ var allScopes = [...]Scope{
 // Scopes is a set of scopes. The zero Scopes is empty. Sets may be compared with ==.
 type Scopes uint16
 
-// AllScopes are the scopes that an assistant has, which is all but ScopeManage: what an
-// admin may do with every assistant.
+// AllScopes are what an admin may do with every assistant: all scopes except ScopeManage.
 func AllScopes() Scopes { return 1<<(len(allScopes)-1) - 1 }
 
-// DefaultScopes are those of a grant and of an access token that names none.
+// DefaultScopes are the scopes of a grant or an access token that names none.
 func DefaultScopes() Scopes { return ScopesOf(ScopeConverse) }
 
-// ScopesOf is the set of the scopes. What is no scope is left out.
+// ScopesOf is the set of the scopes. Unknown scopes are left out.
 func ScopesOf(list ...Scope) Scopes {
 	var s Scopes
 	for _, scope := range list {
@@ -48,16 +46,16 @@ func ScopesOf(list ...Scope) Scopes {
 	return s
 }
 
-// Has says whether scope is in the set.
+// Has reports whether scope is in the set.
 func (s Scopes) Has(scope Scope) bool {
 	bit := ScopesOf(scope)
 	return bit != 0 && s&bit != 0
 }
 
-// And is the set of what is in both.
+// And is the set of the scopes that are in both sets.
 func (s Scopes) And(other Scopes) Scopes { return s & other }
 
-// List is the set in its one order, the empty list for the empty set.
+// List lists the scopes of the set, always in the same order.
 func (s Scopes) List() []Scope {
 	list := make([]Scope, 0, len(allScopes))
 	for bit, scope := range allScopes {
@@ -68,7 +66,7 @@ func (s Scopes) List() []Scope {
 	return list
 }
 
-// Text is the set as it is stored: the list with blanks between, "" for the empty set.
+// Text is the set as it is stored: the List with spaces between.
 func (s Scopes) Text() string {
 	list := s.List()
 	texts := make([]string, len(list))
@@ -78,8 +76,8 @@ func (s Scopes) Text() string {
 	return strings.Join(texts, " ")
 }
 
-// ScopesFromText reads what Text wrote. Words that are no scope, as a newer program may
-// have stored, are left out, so that they open nothing.
+// ScopesFromText reads what Text wrote. Unknown scopes, which a newer program may have stored,
+// are left out, so that they open nothing.
 func ScopesFromText(text string) Scopes {
 	var s Scopes
 	for word := range strings.FieldsSeq(text) {
@@ -88,8 +86,8 @@ func ScopesFromText(text string) Scopes {
 	return s
 }
 
-// ParseScopes reads the parameter scopes, in any order. It is Invalid for an empty list,
-// for what is no scope, and for one that comes twice.
+// ParseScopes reads the parameter scopes, in any order. Returns Invalid for an empty list, for
+// an unknown scope, and for a scope that comes twice.
 func ParseScopes(list []string) (Scopes, error) {
 	if len(list) == 0 {
 		return 0, invalid("scopes must name at least one scope")
@@ -108,7 +106,7 @@ func ParseScopes(list []string) (Scopes, error) {
 	return s, nil
 }
 
-// ParseGrantScopes is ParseScopes for a grant, which can't have ScopeManage: Invalid.
+// ParseGrantScopes is ParseScopes for a grant. Returns Invalid for ScopeManage too.
 func ParseGrantScopes(list []string) (Scopes, error) {
 	s, err := ParseScopes(list)
 	if err == nil && s.Has(ScopeManage) {

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// SealedKind says what it is that is stored sealed.
+// SealedKind says what is stored sealed.
 type SealedKind string
 
-// All that is stored sealed. By the order of these words conversations come before
-// projects' keys, as they do where rows are locked.
+// All kinds. In the order of these words, conversations come before projects' keys. Rows are
+// locked in the same order.
 const (
 	SealedAuditHead    SealedKind = "audit_head"    // the signed end of the audit's chain
 	SealedConversation SealedKind = "conversation"  // Voiceflow's session key of a conversation
-	SealedKnownValue   SealedKind = "known_value"   // by which the keyset is recognised
+	SealedKnownValue   SealedKind = "known_value"   // by which the keyset is recognized
 	SealedProjectKey   SealedKind = "project_key"   // a Voiceflow key of a project
 	SealedPseudonymKey SealedKind = "pseudonym_key" // the key of the pseudonyms
 )
@@ -22,12 +22,11 @@ const (
 // and comes before all others.
 type SealedRef struct {
 	Kind SealedKind
-	ID   string // of the project or of the conversation; "" for what there is one of
+	ID   string // of the project or of the conversation; "" for the other kinds
 	Slot Slot   // of a project's key
 }
 
-// BeforeProjectKeys is the place before those of all projects' keys: a page behind it begins
-// with them.
+// BeforeProjectKeys is the place before all projects' keys. A page after it begins with them.
 var BeforeProjectKeys = SealedRef{Kind: SealedProjectKey}
 
 // Compare orders places by the bytes of kind, id and slot.
@@ -36,8 +35,8 @@ func (r SealedRef) Compare(other SealedRef) int {
 		strings.Compare(string(r.Slot), string(other.Slot)))
 }
 
-// Binding is what the sealed bytes in this place are bound to, in an installation whose
-// keys are for the Voiceflow at at. It is the zero Binding for the zero SealedRef.
+// Binding is what the sealed bytes in this place are bound to, in an installation that belongs
+// to the Voiceflow at at. It is zero for the zero SealedRef.
 func (r SealedRef) Binding(at Origin) Binding {
 	switch r.Kind {
 	case SealedAuditHead:
@@ -58,19 +57,20 @@ func (r SealedRef) Binding(at Origin) Binding {
 type SealedRow struct {
 	Ref    SealedRef
 	Sealed Sealed
-	Name   string    // of the project whose key it is
-	Status KeyStatus // what is known of the project's key
+	Name   string    // of the project, for a project's key
+	Status KeyStatus // of a project's key
 }
 
-// Resealed is what is stored in a place, and the same sealed anew.
+// Resealed is what is stored in a place, and what replaces it: the same secret, re-encrypted. A
+// zero To forgets the row, which must be a conversation.
 type Resealed struct {
 	Ref      SealedRef
 	From, To Sealed
 }
 
-// KeyUse is how much there is that a key of the keyset has sealed.
+// KeyUse is how much a keyset key has sealed.
 type KeyUse struct {
-	Rows    int // that are stored
-	Logins  int // live sessions, of both kinds, whose cookie it is
-	Handles int // of conversations that can be used
+	Rows    int // stored rows
+	Logins  int // cookies of live sessions, of both kinds
+	Handles int // handles of conversations that can be used
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// SessionKind tells the two kinds of session apart. It is part of what a cookie is
-// sealed to, so that one kind can't stand in for the other.
+// SessionKind tells the two kinds of session apart. A cookie is bound to its kind, so the
+// cookie of one kind is not accepted as the other.
 type SessionKind string
 
 // The kinds of session.
@@ -15,7 +15,7 @@ const (
 	AssistantSession SessionKind = "assistant" // an assistant is set
 )
 
-// ParseSessionID takes a UUID in its usual text and is Invalid otherwise.
+// ParseSessionID reads a UUID in its usual text. Returns Invalid for any other text.
 func ParseSessionID(text string) (SessionID, error) {
 	text = strings.ToLower(strings.TrimSpace(text))
 	if !isUUID(text) {
@@ -27,27 +27,27 @@ func ParseSessionID(text string) (SessionID, error) {
 // Lifetimes are the limits of sessions.
 type Lifetimes struct {
 	Idle     time.Duration // how long a session lasts without use
-	Absolute time.Duration // how long it lasts at most
-	Remember time.Duration // how long a remembered one lasts, used or not
+	Absolute time.Duration // how long a session lasts at most
+	Remember time.Duration // how long a remembered session lasts, used or not
 }
 
-// Session is a login, or the assistant that is set under one. It gives no rights: it
-// says who and which project, and rights are looked up.
+// Session is a login, or an assistant session. It says which user and which project. It gives
+// no rights: rights are looked up.
 type Session struct {
 	ID       SessionID
 	Kind     SessionKind
 	User     UserID
-	Login    SessionID // of an assistant session: the login it is under; "" under a host's authentication
+	Login    SessionID // of an assistant session: its login; "" for a host program's user
 	Project  ProjectID // of an assistant session
-	ByRole   bool      // of an assistant session: the role of an admin let the user in, not a grant
+	ByRole   bool      // of an assistant session: the role of an admin allowed it, not a grant
 	Remember bool      // has no idle limit; its cookie outlives the browser
 	Created  time.Time
-	LastUsed time.Time // as of the last time that it was written
-	Idle     time.Time // exclusive; when it ends unless it is used; equal to Expires where there is no idle limit
+	LastUsed time.Time // the last use that was stored
+	Idle     time.Time // exclusive; when it ends unless it is used; equal to Expires without an idle limit
 	Expires  time.Time // exclusive; when it ends in any case
 	Address  string    // of the client that opened it
 	Agent    string    // User-Agent of the client that opened it, at most 256 bytes
-	SealedBy KeyID     // the key that sealed its cookie, as far as that was seen; "" where it is not known
+	SealedBy KeyID     // the keyset key that sealed the cookie last seen; "" if that is unknown
 }
 
 // NewLogin starts the login of user at now.
@@ -62,8 +62,8 @@ func NewLogin(id SessionID, user UserID, remember bool, now time.Time, l Lifetim
 	return s.started(now, l)
 }
 
-// NewAssistantSession starts the session in which c uses project, at now. It is
-// remembered when the login is, and never outlives it.
+// NewAssistantSession starts the session in which c uses project, at now. It is remembered
+// if the login is, and never outlives the login.
 func NewAssistantSession(id SessionID, c Caller, project ProjectID, now time.Time, l Lifetimes, address, agent string) Session {
 	s := Session{
 		ID: id, Kind: AssistantSession, User: c.ID, Login: c.Login.ID, Project: project, ByRole: c.Admin,
@@ -90,20 +90,20 @@ func (s Session) idleEnd(now time.Time, l Lifetimes) time.Time {
 	return end
 }
 
-// Live says whether the session can be used at now: both ends are exclusive.
+// Live reports whether the session can be used at now. Both ends are exclusive.
 func (s Session) Live(now time.Time) bool { return now.Before(s.Idle) && now.Before(s.Expires) }
 
-// Used tells where a use at now moves the idle end, and whether the use is to be
-// written: at most once a minute, or once in a quarter of the idle time if that is
-// shorter, so that a read stays a read. The end never moves past Expires; a use is
-// written also where it stays, since it is shown when a session was last used.
+// Used tells to where a use at now moves the idle end, and whether to write the use. A use is
+// written at most once a minute, or once in a quarter of the idle time if that is shorter, so
+// that a read stays a read. The idle end never moves past Expires. A use is written even if
+// the idle end stays, since lists show when a session was last used.
 func (s Session) Used(now time.Time, l Lifetimes) (idle time.Time, write bool) {
 	idle = s.idleEnd(now, l)
 	return idle, now.Sub(s.LastUsed) >= min(time.Minute, l.Idle/4)
 }
 
-// Visible is what the session's user must still see for the session to be good: what
-// let them in, the role or the grant.
+// Visible is the set that the project must still be in: what the role or the grant that
+// allowed the session makes visible.
 func (s Session) Visible() Visible {
 	if s.ByRole {
 		return Visible{all: true}
@@ -111,8 +111,84 @@ func (s Session) Visible() Visible {
 	return GrantedTo(s.User)
 }
 
-// Claims are what a session's cookie says. The stored session is the truth: claims
-// that do not equal it are worth nothing.
+// SessionUse is what is recorded of the use of a session.
+type SessionUse struct {
+	At       time.Time // when it was used; zero records no time
+	Idle     time.Time // where that moves the idle end
+	SealedBy KeyID     // the keyset key that sealed the cookie that came with the use; "" records no key
+}
+
+// UsedBy is s after the use. Times move forward only, so that the later of two uses counts
+// in whatever order they arrive.
+func (s Session) UsedBy(use SessionUse) Session {
+	if !use.At.IsZero() {
+		s.LastUsed, s.Idle = later(s.LastUsed, Instant(use.At)), later(s.Idle, Instant(use.Idle))
+	}
+	if use.SealedBy != "" {
+		s.SealedBy = use.SealedBy
+	}
+	return s
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// SessionsToEnd names sessions that end together. The zero SessionsToEnd names none.
+type SessionsToEnd struct {
+	id       SessionID
+	user     UserID
+	bySealed bool
+	sealedBy KeyID
+	handles  bool
+}
+
+// OneSession names the session of that id, if the caller may end it (Caller.MayEnd).
+func OneSession(id SessionID) SessionsToEnd { return SessionsToEnd{id: id} }
+
+// SessionsOf names all sessions of the user, of both kinds.
+func SessionsOf(user UserID) SessionsToEnd { return SessionsToEnd{user: user} }
+
+// SessionsSealedBy names the sessions whose cookie the keyset key sealed, and with handles
+// the conversations whose handle it sealed. The key "" stands for those whose key is
+// unknown.
+func SessionsSealedBy(key KeyID, handles bool) SessionsToEnd {
+	return SessionsToEnd{bySealed: true, sealedBy: key, handles: handles}
+}
+
+// ID is the one session that is named, "" if it is not one.
+func (e SessionsToEnd) ID() SessionID { return e.id }
+
+// User is the user whose sessions are named, "" if it is not by user.
+func (e SessionsToEnd) User() UserID { return e.user }
+
+// SealedBy is the keyset key that sealed what is named. ok is false if it is not by key.
+func (e SessionsToEnd) SealedBy() (key KeyID, handles, ok bool) {
+	return e.sealedBy, e.handles, e.bySealed
+}
+
+// Names reports whether the session is named and the caller may end it.
+func (e SessionsToEnd) Names(s Session, by Caller) bool {
+	named := e.id != "" && e.id == s.ID || e.user != "" && e.user == s.User || e.bySealed && e.sealedBy == s.SealedBy
+	return named && by.MayEnd(s.User)
+}
+
+// NamesHandle reports whether the conversation is named by the key that sealed its handle.
+func (e SessionsToEnd) NamesHandle(c Conversation) bool {
+	return e.handles && e.sealedBy == c.HandleSealedBy
+}
+
+// SessionsEnded says what ended.
+type SessionsEnded struct {
+	Sessions int // of those that were named; what is under them is not counted
+	Handles  int // conversations
+}
+
+// Claims are what the cookie of a session says. The stored session is the truth: claims that
+// differ from it are worth nothing.
 type Claims struct {
 	Kind    SessionKind
 	Session SessionID
@@ -122,13 +198,13 @@ type Claims struct {
 	Expires time.Time // the absolute end
 }
 
-// Claims are what a cookie of s must say. version is that of the project that is
-// set, "" for a login.
+// Claims are what a cookie of s must say. version is the version of the session's project, ""
+// for a login.
 func (s Session) Claims(version string) Claims {
 	return Claims{Kind: s.Kind, Session: s.ID, User: s.User, Project: s.Project, Version: version, Expires: s.Expires}
 }
 
-// Equal compares claims, times as instants.
+// Equal reports whether the claims are the same, times as instants.
 func (c Claims) Equal(other Claims) bool {
 	sameEnd := c.Expires.Equal(other.Expires)
 	c.Expires, other.Expires = time.Time{}, time.Time{}

@@ -8,12 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// Instant is t as this project keeps times: UTC, truncated to microseconds, so that
-// every answer and both databases show the same one.
+// Instant is t as this project stores times: in UTC, truncated to microseconds. Every answer and
+// both databases show the same time.
 func Instant(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// parseText trims text and refuses it when it is empty, longer than max bytes, not
-// UTF-8 or holds a control character. name is the parameter in the error.
+// parseText trims text. Returns Invalid if the result is empty, longer than max bytes, not UTF-8,
+// or has a control character. name is the parameter in the error.
 func parseText(name, text string, max int) (string, error) {
 	text = strings.TrimSpace(text)
 	switch {
@@ -29,15 +29,15 @@ func parseText(name, text string, max int) (string, error) {
 	return text, nil
 }
 
-// foreignText makes text that Voiceflow wrote fit to be stored: NUL and invalid
-// UTF-8 become U+FFFD, and surrounding white space goes.
+// foreignText makes a text from Voiceflow fit to be stored. It replaces NUL and invalid UTF-8 with
+// U+FFFD and trims the text.
 func foreignText(text string) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	return strings.TrimSpace(strings.ReplaceAll(text, "\x00", "\uFFFD"))
 }
 
-// clip shortens text of no consequence, such as a User-Agent, to at most max bytes of
-// valid UTF-8 without NUL.
+// clip shortens a text that is only shown, such as a User-Agent, to at most max bytes of valid
+// UTF-8 without NUL.
 func clip(text string, max int) string {
 	text = foreignText(text)
 	if len(text) <= max {

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Day is a day in UTC, as 2026-11-25.
+// Day is a day in UTC, such as 2026-11-25.
 type Day string
 
-// DayOf is the day at t.
+// DayOf is the day of t.
 func DayOf(t time.Time) Day { return Day(t.UTC().Format(time.DateOnly)) }
 
-// ParseDay takes a day as 2026-11-25 and is Invalid otherwise. name is the parameter in
-// the error.
+// ParseDay reads a day such as 2026-11-25. Returns Invalid for any other text. name is the
+// parameter in the error.
 func ParseDay(name, text string) (Day, error) {
 	text = strings.TrimSpace(text)
 	at, err := time.Parse(time.DateOnly, text)
@@ -24,16 +24,16 @@ func ParseDay(name, text string) (Day, error) {
 	return Day(text), nil
 }
 
-// UsageKey is what uses are counted by. In a report, what is not grouped by is empty.
+// UsageKey is what calls are counted by. In a report, fields that are not grouped by are empty.
 type UsageKey struct {
 	Day     Day
 	Project ProjectID
 	User    UserID
-	Token   TokenID // "" for a use by cookie
+	Token   TokenID // "" for a call with a login
 	Scope   Scope
 }
 
-// By is k with the fields that are grouped by, and without the others.
+// By is k with only the given fields.
 func (k UsageKey) By(fields []UsageField) UsageKey {
 	var by UsageKey
 	for _, field := range fields {
@@ -53,8 +53,8 @@ func (k UsageKey) By(fields []UsageField) UsageKey {
 	return by
 }
 
-// Compare orders keys by the bytes of their fields, of which the first that differs
-// decides: it is negative when k comes before other, and 0 when they are equal.
+// Compare orders keys by the bytes of their fields. The first field that differs decides. The
+// result is negative if k comes before other, and 0 if they are equal.
 func (k UsageKey) Compare(other UsageKey) int {
 	return cmp.Or(cmp.Compare(k.Day, other.Day), cmp.Compare(k.Project, other.Project), cmp.Compare(k.User, other.User),
 		cmp.Compare(k.Token, other.Token), cmp.Compare(k.Scope, other.Scope))
@@ -64,12 +64,12 @@ func (k UsageKey) Compare(other UsageKey) int {
 type Usage struct {
 	UsageKey
 
-	Calls        int64 // that were sent to Voiceflow
-	Errors       int64 // of these, that brought no answer, one of 400 and more, or used-up credits
-	Milliseconds int64 // that they took in all, streams included
+	Calls        int64 // calls that were sent to Voiceflow
+	Errors       int64 // calls among them without an answer, with a status of at least 400, or with used-up credits
+	Milliseconds int64 // how long all calls took, streams included
 }
 
-// Plus is the sum of both, under the key of u.
+// Plus is the sum of both, with the key of u.
 func (u Usage) Plus(more Usage) Usage {
 	u.Calls += more.Calls
 	u.Errors += more.Errors
@@ -100,9 +100,9 @@ type UsageQuery struct {
 	GroupBy  []UsageField // in the order of UsageFields, at least one
 }
 
-// NewUsageQuery reads the parameters from, to and group_by, a list with commas between
-// in any order; what is empty is today, the 30 days that end with to, and all fields. It is
-// Invalid otherwise, and when from is behind to.
+// NewUsageQuery reads the parameters from, to and group_by. group_by is a list with commas, in
+// any order. An empty to is today, an empty from makes 30 days that end with to, and an empty
+// group_by is all fields. Returns Invalid for other texts, and if from is later than to.
 func NewUsageQuery(from, to, groupBy string, now time.Time) (UsageQuery, error) {
 	now = now.UTC() // days of other zones may have 23 or 25 hours
 	q := UsageQuery{To: DayOf(now), GroupBy: UsageFields()}
@@ -137,14 +137,14 @@ func NewUsageQuery(from, to, groupBy string, now time.Time) (UsageQuery, error) 
 	return q, nil
 }
 
-// Rate is how many calls somebody may make.
+// Rate is how many calls a caller may make.
 type Rate struct {
-	Limit     int           // a minute; 0 is without limit
-	Remaining int           // that may be made at once
-	Reset     time.Duration // until all of Limit may be made again
+	Limit     int           // calls a minute; 0 is without limit
+	Remaining int           // calls that may be made at once
+	Reset     time.Duration // until Limit calls may be made at once again
 }
 
-// noID stands in a cursor for the id that usage does not have.
+// noID is the id in the cursor of a list whose entries have no id.
 const noID = "00000000-0000-0000-0000-000000000000"
 
 // Cursor is the place of k in a report.
@@ -152,8 +152,8 @@ func (k UsageKey) Cursor() Cursor {
 	return Cursor{ID: noID, Name: strings.Join([]string{string(k.Day), string(k.Project), string(k.User), string(k.Token), string(k.Scope)}, "\n")}
 }
 
-// UsageKeyAt is the place that Cursor wrote; nil, which is before everything, for the
-// zero Cursor and for one that is of no report.
+// UsageKeyAt is the place that Cursor wrote. It is nil, which is before everything, for the zero
+// Cursor and for a cursor that is not of a report.
 func UsageKeyAt(c Cursor) *UsageKey {
 	parts := strings.Split(c.Name, "\n")
 	if len(parts) != len(UsageFields()) {

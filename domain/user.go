@@ -10,14 +10,14 @@ import (
 // Role says what a user may do: RoleAdmin or RoleMember.
 type Role string
 
-// The roles. An admin may add, delete, grant and use every project; a member may use
-// what is granted.
+// The roles. An admin may add, delete, grant and use every project. A member may use the
+// projects that are granted.
 const (
 	RoleAdmin  Role = "admin"
 	RoleMember Role = "member"
 )
 
-// ParseRole takes admin and member and is Invalid otherwise.
+// ParseRole reads admin or member. Returns Invalid for any other text.
 func ParseRole(text string) (Role, error) {
 	switch r := Role(strings.TrimSpace(text)); r {
 	case RoleAdmin, RoleMember:
@@ -26,11 +26,11 @@ func ParseRole(text string) (Role, error) {
 	return "", invalid("role must be admin or member")
 }
 
-// Username is a user's name as it is kept: 1 to 64 of a-z 0-9 . _ @ + -.
+// Username is a user's name as it is stored: 1 to 64 of a-z 0-9 . _ @ + -.
 type Username string
 
-// ParseUsername trims and lower-cases text, so that one name has one form
-// everywhere, and is Invalid for what is no user name.
+// ParseUsername trims and lower-cases text, so that a name has one form everywhere. Returns
+// Invalid if the result is not a Username.
 func ParseUsername(text string) (Username, error) {
 	text, err := parseText("username", strings.ToLower(text), 64)
 	if err != nil {
@@ -42,9 +42,9 @@ func ParseUsername(text string) (Username, error) {
 	return Username(text), nil
 }
 
-// CheckPassword is Invalid unless password has 8 to 128 code points of UTF-8 without
-// NUL. There are no rules of composition (OWASP ASVS 5.0, 6.2.5), and the password is
-// taken as it is. That it is none of the common ones is for the password hasher to say.
+// CheckPassword returns Invalid unless password has 8 to 128 code points of UTF-8 without NUL.
+// There are no rules of composition (OWASP ASVS 5.0, 6.2.5), and the password is not
+// normalized. The password hasher refuses common passwords.
 func CheckPassword(password Secret) error {
 	text := password.Reveal()
 	switch n := utf8.RuneCountInString(text); {
@@ -67,22 +67,22 @@ type User struct {
 	Role         Role
 	Disabled     bool
 	PasswordHash Secret
-	Assistants   []ProjectID // what is granted, in the order of the ids; an admin needs none
+	Assistants   []ProjectID // the projects that are granted, in the order of their ids; an admin needs none
 	Created      time.Time
 }
 
-// NewUser makes a user that is enabled. assistants may repeat and come in any order.
+// NewUser makes a user who is enabled. assistants may repeat and come in any order.
 func NewUser(id UserID, name Username, role Role, hash Secret, assistants []ProjectID, now time.Time) User {
 	u := User{ID: id, Name: name, Role: role, PasswordHash: hash, Created: Instant(now)}
 	u.SetAssistants(assistants)
 	return u
 }
 
-// CountsAsAdmin says whether the user is an admin who can log in.
+// CountsAsAdmin reports whether the user is an admin who can log in.
 func (u *User) CountsAsAdmin() bool { return u.Role == RoleAdmin && !u.Disabled }
 
-// SetRole changes the role. otherAdmin says whether there is another user who counts
-// as admin; the last one can't be demoted: Conflict.
+// SetRole changes the role. otherAdmin tells whether another user counts as admin. Returns
+// Conflict if the last admin would be demoted.
 func (u *User) SetRole(role Role, otherAdmin bool) error {
 	if u.CountsAsAdmin() && role != RoleAdmin && !otherAdmin {
 		return lastAdmin("demoted")
@@ -91,7 +91,8 @@ func (u *User) SetRole(role Role, otherAdmin bool) error {
 	return nil
 }
 
-// SetDisabled disables or enables the user. The last admin can't be disabled: Conflict.
+// SetDisabled disables or enables the user. Returns Conflict if the last admin would be
+// disabled.
 func (u *User) SetDisabled(disabled, otherAdmin bool) error {
 	if u.CountsAsAdmin() && disabled && !otherAdmin {
 		return lastAdmin("disabled")
@@ -100,12 +101,14 @@ func (u *User) SetDisabled(disabled, otherAdmin bool) error {
 	return nil
 }
 
-// SetAssistants replaces what is granted. assistants may repeat and come in any order.
+// SetAssistants replaces the projects that are granted. assistants may repeat and come in any
+// order.
 func (u *User) SetAssistants(assistants []ProjectID) {
 	u.Assistants = slices.Compact(slices.Sorted(slices.Values(assistants)))
 }
 
-// MayBeDeleted is a Conflict for the last admin and when by, who asks, is the user.
+// MayBeDeleted returns Conflict if the user is the last admin, and if by, who asks, is the
+// user.
 func (u *User) MayBeDeleted(by UserID, otherAdmin bool) error {
 	if u.ID == by {
 		return &Error{Kind: Conflict, Public: "nobody can delete themselves"}
@@ -114,6 +117,90 @@ func (u *User) MayBeDeleted(by UserID, otherAdmin bool) error {
 		return lastAdmin("deleted")
 	}
 	return nil
+}
+
+// Equal reports whether u and other are the same in all that may change: role, disabled,
+// password hash and assistants. Both have their assistants in order.
+func (u User) Equal(other User) bool {
+	return u.Role == other.Role && u.Disabled == other.Disabled && u.PasswordHash.Equal(other.PasswordHash) &&
+		slices.Equal(u.Assistants, other.Assistants)
+}
+
+// Changed is u as a change leaves it: with role, disabled, password hash and assistants of
+// to. What else to has is lost.
+func (u User) Changed(to User) User {
+	u.Role, u.Disabled, u.PasswordHash = to.Role, to.Disabled, to.PasswordHash
+	u.SetAssistants(to.Assistants)
+	return u
+}
+
+// Regranted tells by which grants u differs from was: those that are gone and those that are
+// new. Both users have their assistants in order.
+func (u User) Regranted(was User) (gone, added []ProjectID) {
+	return without(was.Assistants, u.Assistants), without(u.Assistants, was.Assistants)
+}
+
+// without are the elements of all that are not in some, both sorted.
+func without(all, some []ProjectID) []ProjectID {
+	return slices.DeleteFunc(slices.Clone(all), func(id ProjectID) bool {
+		_, found := slices.BinarySearch(some, id)
+		return found
+	})
+}
+
+// SessionsLost says which sessions of a user end when the user changes.
+type SessionsLost struct {
+	// All ends every session but Keep and the assistant session of that login.
+	All  bool
+	Keep SessionID
+	// ByRole ends the assistant sessions that the role of an admin allowed.
+	ByRole bool
+	// ByGrant ends the assistant sessions that a grant on one of these projects allowed.
+	ByGrant []ProjectID
+}
+
+// SessionsLostBy says which sessions end when was becomes is:
+//
+//   - Disabling the user ends all of them.
+//   - Another password hash ends all but keep and its assistant session.
+//   - Demoting an admin ends the assistant sessions that the role allowed.
+//   - Removing a grant ends the assistant sessions that it allowed.
+func SessionsLostBy(was, is User, keep SessionID) SessionsLost {
+	gone, _ := is.Regranted(was)
+	lost := SessionsLost{ByRole: was.Role == RoleAdmin && is.Role != RoleAdmin, ByGrant: gone}
+	switch {
+	case is.Disabled:
+		lost.All = true
+	case !is.PasswordHash.Equal(was.PasswordHash):
+		lost.All, lost.Keep = true, keep
+	}
+	return lost
+}
+
+// SessionsLostByRevoking says which sessions of a user end when the grant on the project is
+// taken back.
+func SessionsLostByRevoking(project ProjectID) SessionsLost {
+	return SessionsLost{ByGrant: []ProjectID{project}}
+}
+
+// Ends reports whether the session, which is the user's, is lost.
+func (l SessionsLost) Ends(s Session) bool {
+	kept := l.Keep != "" && (s.ID == l.Keep || s.Login == l.Keep)
+	switch {
+	case l.All && !kept:
+		return true
+	case s.Kind != AssistantSession:
+		return false
+	case s.ByRole:
+		return l.ByRole
+	}
+	return slices.Contains(l.ByGrant, s.Project)
+}
+
+// UserRef names a user by one of its fields. The zero UserRef names none.
+type UserRef struct {
+	ID   UserID
+	Name Username
 }
 
 func lastAdmin(what string) error {

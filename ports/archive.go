@@ -24,5 +24,5 @@ type Archive interface {
 	// this program knows. Rows that can't be are Corrupt: of no table, with values of
 	// other types, out of order, there twice, or about something that is not there. An
 	// error among rows ends it and is returned as it is.
-	Restore(ctx context.Context, rows iter.Seq2[domain.ArchiveRow, error], rec domain.Record) error
+	Restore(ctx context.Context, rows iter.Seq2[domain.ArchiveRow, error], act domain.Act) error
 }

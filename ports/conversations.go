@@ -6,18 +6,15 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// Conversations keeps the v4 sessions that are open at Voiceflow. It is a view on the
-// database that ProjectRepository is one of: a conversation goes with its project.
+// Conversations keeps the v4 sessions that are open at Voiceflow. A conversation goes with
+// its project and with the access token that opened it.
 type Conversations interface {
-	// Open stores the conversation in the place of the one that its project had with the
-	// same user id. A project that is not there is NotFound.
+	// Open stores the conversation and replaces the one that its project had with the same
+	// user id. Returns NotFound if the project or the access token does not exist.
 	Open(ctx context.Context, c domain.Conversation) error
 
-	// Renew puts the session key to in the place of from, and returns the one that is
-	// stored then: another one than to when from was not there any more, since somebody
-	// else was faster. An unknown id is NotFound.
+	// Renew replaces the session key from with to and returns the key that is stored then.
+	// That is another one than to if somebody else was faster and from was no longer there.
+	// Returns NotFound for an unknown id.
 	Renew(ctx context.Context, id domain.ConversationID, from, to domain.Sealed) (domain.Sealed, error)
-
-	// Sweep forgets at most limit conversations that are over and returns how many.
-	Sweep(ctx context.Context, limit int) (int, error)
 }

@@ -1,17 +1,21 @@
-// Package ports declares what the application needs from the outside: interfaces
-// only, one file each. A port here is an interface, never an HTTP handler.
+// Package ports declares what the application needs from outside: interfaces only, one file
+// each. A port here is an interface, never an HTTP handler.
 //
-// What holds for every port: its methods are safe for concurrent use, return
-// promptly once ctx is done, keep no reference to their arguments and modify none of
-// them. Times are UTC and compared at microsecond resolution. A method fails only
-// with the kinds of domain.Error that it names, or with domain.Unavailable when it
-// could not answer; an outage is never reported as domain.NotFound. A method that
-// writes is one atomic change and takes its audit record along: when it fails,
-// neither the change nor the record is there; when it succeeds without having
-// changed anything, the record is not there either.
+// These rules hold for every port. Its methods are safe for concurrent use, return promptly
+// once ctx is done, keep no reference to their arguments, and modify none of them. Times are
+// UTC and compared at microsecond resolution. A method fails only with the kinds of
+// domain.Error that it names, or with domain.Unavailable if it could not answer. An outage is
+// never reported as domain.NotFound.
 //
-// ProjectRepository, UserRepository, SessionStore, Callers, Access, AccessTokens,
-// Conversations, Usage, AuditLog, Installation, Sealings and Archive are views on one
-// database: what one of them writes the others see at once, on every instance. portstest
-// has a suite for each port.
+// A method that writes is one atomic change together with its audit record. If it fails,
+// neither the change nor the record is stored. If it succeeds without changing anything, the
+// record is not stored either.
+//
+// A method that takes a domain.Act carries out somebody's wish. Before it does anything else
+// it looks up and locks the right that the Act stands on and calls Act.Allow, in the
+// transaction of the change, and returns Allow's error with nothing changed. A change and a
+// removal of the right that race come one after the other, and whichever commits first
+// counts. A method that takes a domain.Record instead notes something on nobody's right.
+//
+// Store holds all views of one database. portstest has a suite for each port.
 package ports

@@ -2,20 +2,22 @@ package ports
 
 import (
 	"context"
+	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// Usage counts how often assistants are used. What was counted stays when a project, a
-// user or a token goes.
+// Usage counts how often assistants are used, and keeps when access tokens were last used.
+// Counts stay when a project, a user or a token goes.
 type Usage interface {
-	// Add adds the counts to those that are stored under the same keys, all of them or
-	// none. A key may come several times.
-	Add(ctx context.Context, counts []domain.Usage) error
+	// Add adds the counts to those that are stored under the same keys, and moves the last
+	// use of tokens forward, all or nothing. A key may come several times. Tokens that do
+	// not exist are passed over. It keeps no record.
+	Add(ctx context.Context, counts []domain.Usage, lastUsed map[domain.TokenID]time.Time) error
 
-	// Report returns at most limit sums of what was counted from q.From to q.To, grouped as
-	// q.GroupBy says, that come after the key, or from the beginning where it is nil, in
-	// the order of the bytes of the fields of the key. Fields that are not grouped by are
-	// empty. None is no error.
+	// Report returns at most limit sums of what was counted from q.From to q.To, grouped by
+	// q.GroupBy, that come after the key, or from the beginning if it is nil, in the order
+	// of the bytes of the fields of the key. Fields that are not grouped by are empty. No
+	// match is no error.
 	Report(ctx context.Context, q domain.UsageQuery, after *domain.UsageKey, limit int) ([]domain.Usage, error)
 }

@@ -3,6 +3,7 @@ package bunstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -14,13 +15,10 @@ var _ ports.Access = (*Access)(nil)
 // Access is a ports.Access on a Store.
 type Access struct{ store *Store }
 
-// NewAccess returns the Access of s.
-func NewAccess(s *Store) *Access { return &Access{s} }
-
-// useRow is a use with all that it stands on. What a statement does not select, and what
-// it did not find, is zero.
+// useRow is a use with all that it stands on. A part that a statement does not select or
+// does not find is zero.
 type useRow struct {
-	Role         domain.Role     // that the user has now
+	Role         domain.Role     // the user has it now
 	Login        sessionRow      `bun:"embed:l_"`
 	Session      sessionRow      `bun:"embed:a_"`
 	Token        tokenRow        `bun:"embed:t_"`
@@ -28,10 +26,10 @@ type useRow struct {
 	Project      projectRow      `bun:"embed:p_"`
 	Primary      sealedRow       `bun:"embed:k_"`
 	Secondary    sealedRow       `bun:"embed:s_"`
-	Granted      string          // the scopes
+	Granted      string          // the scopes of the grant
 }
 
-// sealedRow is what is sealed in a row.
+// sealedRow is the sealed part of a row.
 type sealedRow struct {
 	KeyID  domain.KeyID
 	Sealed []byte
@@ -39,40 +37,31 @@ type sealedRow struct {
 
 func (r sealedRow) sealed() domain.Sealed { return domain.Sealed{Key: r.KeyID, Bytes: r.Sealed} }
 
-// access is the use of who shows c.
-func (r *useRow) access(c domain.Credential) domain.Access {
-	a := domain.Access{Key: r.Primary.sealed(), Secondary: r.Secondary.sealed(), Granted: domain.ScopesFromText(r.Granted)}
+// access is the use. host is the caller if no part of the row names one.
+func (r *useRow) access(host domain.Caller) domain.Access {
+	a := domain.Access{Caller: host, Granted: domain.ScopesFromText(r.Granted)}
 	if r.Session.ID != "" {
 		a.Session = r.Session.session()
-	}
-	if r.Token.ID != "" {
-		a.Token = r.Token.token()
 	}
 	if r.Conversation.ID != "" {
 		a.Conversation = r.Conversation.conversation()
 	}
 	if r.Project.ID != "" {
 		a.Project = r.Project.project()
+		a.Project.Primary.Sealed, a.Project.Secondary.Sealed = r.Primary.sealed(), r.Secondary.sealed()
 	}
-	admin := r.Role == domain.RoleAdmin
 	switch {
 	case r.Token.ID != "":
-		a.Caller = tokenCaller(a.Token, admin)
+		a.Token = r.Token.token()
+		a.Caller = domain.CallerByToken(a.Token, r.Role)
 	case r.Login.ID != "":
-		a.Caller = domain.Caller{ID: r.Login.UserID, Admin: admin, Login: r.Login.session()}
-	default:
-		a.Caller = domain.Caller{ID: c.User, Admin: c.Admin}
+		a.Caller = domain.CallerByLogin(r.Login.session(), r.Role)
 	}
 	return a
 }
 
-// tokenCaller is who calls with the token. admin is the role of who made it.
-func tokenCaller(t domain.AccessToken, admin bool) domain.Caller {
-	return domain.Caller{ID: t.User, Admin: admin, Token: t.ID, Only: t.Project, Scopes: t.Scopes}
-}
-
-// named gives columns, which stand behind their table's alias, names by which several
-// tables can stand in one row: s.id is l_id for the alias l.
+// named gives the columns of one table names of their own, so that several tables fit into
+// one row. For the alias l, it makes l.id AS l_id of s.id.
 func named(columns, alias string) string {
 	var all []string
 	for column := range strings.SplitSeq(columns, ",") {
@@ -82,8 +71,8 @@ func named(columns, alias string) string {
 	return strings.Join(all, ", ")
 }
 
-// forUse selects the columns with the project, its keys, and the scopes of the grant on
-// it. id and user are of the project and of who uses it.
+// forUse selects the columns, the project with its keys, and the scopes of the grant on it.
+// id and user are expressions for the ids of the project and of the user.
 func forUse(columns, from, id, user, where string) string {
 	return `SELECT ` + columns + `, ` + named(projectColumns, "p") + `,
 	` + named("k.key_id, k.sealed", "k") + `, ` + named("s.key_id, s.sealed", "s") + `, g.scopes AS granted
@@ -95,8 +84,8 @@ LEFT JOIN grants g ON g.user_id = ` + user + ` AND g.project_id = ` + id + `
 WHERE ` + where
 }
 
-// $2 is the time in each of them. Appending nothing to the kind keeps the planners from
-// taking it for a way to the session: there is its id.
+// In each of them, $2 is the time. The planners must find a session by its id. Appending
+// nothing to the kind keeps them from using an index on the kind.
 const (
 	assistantLives = ` AND a.kind || '' = 'assistant' AND a.idle > $2 AND a.expires > $2`
 	loginLives     = ` AND l.kind || '' = 'login' AND l.idle > $2 AND l.expires > $2`
@@ -107,6 +96,10 @@ var (
 	loginColumns     = named(sessionColumns, "l")
 	assistantColumns = named(sessionColumns, "a")
 	useTokenColumns  = named(tokenColumns, "t")
+
+	// Most requests use no assistant. They look up the login alone.
+	selectCaller = `SELECT u.role, ` + loginColumns + ` FROM sessions l JOIN users u ON u.id = l.user_id
+WHERE l.id = $1 AND NOT u.disabled` + loginLives
 
 	useByLogin = forUse(`u.role, `+loginColumns+`, `+assistantColumns,
 		`sessions l JOIN users u ON u.id = l.user_id
@@ -119,8 +112,8 @@ LEFT JOIN sessions a ON a.id = $3 AND a.login_id = l.id AND a.user_id = l.user_i
 	useByToken = forUse(`u.role, `+useTokenColumns, `access_tokens t JOIN users u ON u.id = t.user_id`,
 		`t.project_id`, `t.user_id`, `t.hash = $1 AND NOT u.disabled`+tokenLives)
 
-	// What made the conversation is an access token, a session under a login, or a session
-	// of a host's user, who is $3.
+	// A conversation was opened by an access token, by the assistant session of a login, or
+	// by the assistant session of a host's user. $3 is the host's user who calls.
 	useByConversation = forUse(`u.role, `+named(conversationColumns, "c")+`, `+loginColumns+`, `+assistantColumns+`, `+useTokenColumns,
 		`conversations c
 LEFT JOIN access_tokens t ON t.id = c.token_id`+tokenLives+`
@@ -130,56 +123,71 @@ LEFT JOIN users u ON u.id = COALESCE(t.user_id, l.user_id)`,
 		`c.project_id`, `COALESCE(t.user_id, a.user_id)`,
 		`c.id = $1 AND c.expires > $2 AND (NOT u.disabled OR a.login_id IS NULL AND a.user_id = $3)`)
 
-	// $1 is a JSON object whose keys are the ids: its keys are what both dialects read in
-	// the same words. The joins are outer ones so that the planners begin with the ids and
-	// never go through all sessions; COALESCE keeps them from seeing that what is not found
-	// is left out. Who has no login here is a host's user, of whom nothing is known here.
-	standingSessions = `SELECT u.role, ` + assistantColumns + `, g.scopes AS granted FROM json_each($1) i
+	// $1 is a JSON object whose keys are the ids. Both dialects read the keys of an object in
+	// the same words. The outer joins make the planners begin with the ids. COALESCE hides
+	// from them that the joins could be inner ones. A session without a login is that of a
+	// host's user, and nothing is stored about such a user.
+	openSessions = `SELECT u.role, ` + assistantColumns + `, g.scopes AS granted FROM json_each($1) i
 LEFT JOIN sessions a ON a.id = i.key` + assistantLives + `
 LEFT JOIN users u ON u.id = a.user_id AND NOT u.disabled
 LEFT JOIN grants g ON g.user_id = a.user_id AND g.project_id = a.project_id
 WHERE COALESCE(a.id, '') <> '' AND (a.login_id IS NULL OR COALESCE(u.role, '') <> '')`
 
-	standingTokens = `SELECT u.role, ` + useTokenColumns + `, g.scopes AS granted FROM json_each($1) i
+	openTokens = `SELECT u.role, ` + useTokenColumns + `, g.scopes AS granted FROM json_each($1) i
 LEFT JOIN access_tokens t ON t.id = i.key` + tokenLives + `
 LEFT JOIN users u ON u.id = t.user_id AND NOT u.disabled
 LEFT JOIN grants g ON g.user_id = t.user_id AND g.project_id = t.project_id
 WHERE COALESCE(u.role, '') <> ''`
 )
 
-// ForUse implements ports.Access.
-func (a *Access) ForUse(ctx context.Context, c domain.Credential) (domain.Access, error) {
-	s := a.store
-	now := micros(s.options.Now())
-	statement, args := useByLogin, []any{string(c.Login), now, string(c.Assistant)}
-	host := false
-	switch {
-	case c.Token != domain.TokenHash{}:
-		statement, args = useByToken, []any{c.Token[:], now}
-	case c.Conversation != "":
-		statement, args = useByConversation, []any{string(c.Conversation), now, string(c.User)}
-	case c.Login == "" && c.User != "":
-		host = true
-		statement, args = useOfHost, []any{string(c.Assistant), now, string(c.User)}
+// ByLogin implements ports.Access.
+func (a *Access) ByLogin(ctx context.Context, login, assistant domain.SessionID) (domain.Access, error) {
+	now := micros(a.store.options.Now())
+	if assistant == "" {
+		return a.only(ctx, noSession(), domain.Caller{}, selectCaller, string(login), now)
 	}
+	return a.only(ctx, noSession(), domain.Caller{}, useByLogin, string(login), now, string(assistant))
+}
+
+// ByHostUser implements ports.Access.
+func (a *Access) ByHostUser(ctx context.Context, caller domain.Caller, assistant domain.SessionID) (domain.Access, error) {
+	none := noSession()
+	access, err := a.only(ctx, none, caller, useOfHost, string(assistant), micros(a.store.options.Now()), string(caller.ID))
+	if errors.Is(err, none) {
+		return domain.Access{Caller: caller}, nil
+	}
+	return access, err
+}
+
+// ByToken implements ports.Access.
+func (a *Access) ByToken(ctx context.Context, hash domain.TokenHash) (domain.Access, error) {
+	return a.only(ctx, noToken(), domain.Caller{}, useByToken, hash[:], micros(a.store.options.Now()))
+}
+
+// ByConversation implements ports.Access.
+func (a *Access) ByConversation(ctx context.Context, id domain.ConversationID, caller domain.Caller) (domain.Access, error) {
+	return a.only(ctx, noConversation(), caller, useByConversation, string(id), micros(a.store.options.Now()), string(caller.ID))
+}
+
+// only is the use that the statement finds. Returns none if it finds nothing.
+func (a *Access) only(ctx context.Context, none error, host domain.Caller, statement string, args ...any) (domain.Access, error) {
+	s := a.store
 	var rows []useRow
 	err := s.read(ctx, "find what may be used", func(ctx context.Context) error {
 		return s.lookUp(ctx, &rows, statement, args...)
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return domain.Access{}, err
-	case len(rows) == 1:
-		return rows[0].access(c), nil
-	case host: // known to the host, and without an assistant
-		return (&useRow{}).access(c), nil
 	}
-	return domain.Access{}, &domain.Error{Kind: domain.NotFound, Public: "there is nothing that may be used"}
+	if len(rows) == 0 {
+		return domain.Access{}, none
+	}
+	return rows[0].access(host), nil
 }
 
-// Standing implements ports.Access. Whether the login that a session is under is over is
-// not looked at: a session that is not over itself stands.
-func (a *Access) Standing(ctx context.Context, uses []domain.OpenUse) ([]domain.Access, error) {
+// StillAllowed implements ports.Access. It does not look at the login of an assistant
+// session, because the session ends no later than its login.
+func (a *Access) StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]domain.Access, error) {
 	sessions, tokens := map[domain.SessionID]bool{}, map[domain.TokenID]bool{}
 	for _, use := range uses {
 		if err := storable(string(use.Session), string(use.Token)); err != nil {
@@ -192,39 +200,33 @@ func (a *Access) Standing(ctx context.Context, uses []domain.OpenUse) ([]domain.
 			tokens[use.Token] = true
 		}
 	}
-	var standing []domain.Access
+	var allowed []domain.Access
 	if len(sessions) > 0 {
-		rows, err := a.standing(ctx, standingSessions, sessions)
+		rows, err := a.stillThere(ctx, openSessions, sessions)
 		if err != nil {
 			return nil, err
 		}
 		for i := range rows {
-			session := rows[i].Session.session()
-			admin := rows[i].Role == domain.RoleAdmin
-			if session.Login == "" {
-				admin = session.ByRole
-			}
-			standing = append(standing, domain.Access{
-				Caller:  domain.Caller{ID: session.User, Admin: admin},
-				Session: session, Granted: domain.ScopesFromText(rows[i].Granted),
-			})
+			access := rows[i].access(domain.Caller{})
+			access.Caller = domain.CallerBySession(access.Session, rows[i].Role)
+			allowed = append(allowed, access)
 		}
 	}
 	if len(tokens) > 0 {
-		rows, err := a.standing(ctx, standingTokens, tokens)
+		rows, err := a.stillThere(ctx, openTokens, tokens)
 		if err != nil {
 			return nil, err
 		}
 		for i := range rows {
-			standing = append(standing, rows[i].access(domain.Credential{}))
+			allowed = append(allowed, rows[i].access(domain.Caller{}))
 		}
 	}
-	return standing, nil
+	return allowed, nil
 }
 
-// standing are the uses that stand on one of the ids, the keys of a map, found by one of
-// the statements for that.
-func (a *Access) standing(ctx context.Context, statement string, ids any) ([]useRow, error) {
+// stillThere are the uses that stand on one of the ids. ids is a map whose keys are the ids,
+// and statement is openSessions or openTokens.
+func (a *Access) stillThere(ctx context.Context, statement string, ids any) ([]useRow, error) {
 	s := a.store
 	list, err := json.Marshal(ids)
 	if err != nil {

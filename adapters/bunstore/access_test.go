@@ -10,6 +10,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 var someHash = domain.TokenHash{1, 2, 3}
@@ -29,15 +30,40 @@ func someConversation(id domain.ConversationID, until int64) domain.Conversation
 	}
 }
 
+// credential looks up what may be used with it.
+type credential func(ctx context.Context, in ports.Access) (domain.Access, error)
+
+func byLogin(login, assistant domain.SessionID) credential {
+	return func(ctx context.Context, in ports.Access) (domain.Access, error) {
+		return in.ByLogin(ctx, login, assistant)
+	}
+}
+
+func byHostUser(user domain.UserID, assistant domain.SessionID) credential {
+	return func(ctx context.Context, in ports.Access) (domain.Access, error) {
+		return in.ByHostUser(ctx, domain.Caller{ID: user}, assistant)
+	}
+}
+
+func byToken(hash domain.TokenHash) credential {
+	return func(ctx context.Context, in ports.Access) (domain.Access, error) { return in.ByToken(ctx, hash) }
+}
+
+func byConversation(id domain.ConversationID, user domain.UserID) credential {
+	return func(ctx context.Context, in ports.Access) (domain.Access, error) {
+		return in.ByConversation(ctx, id, domain.Caller{ID: user})
+	}
+}
+
 // uses are credentials of all kinds, by name.
-var uses = map[string]domain.Credential{
-	"a login":                      {Login: "l", Assistant: "a"},
-	"an admin's login":             {Login: "admin's", Assistant: "by role"},
-	"a host's user":                {User: "hosted", Assistant: "h"},
-	"an access token":              {Token: someHash},
-	"a login's conversation":       {Conversation: "by login"},
-	"an access token's":            {Conversation: "by token"},
-	"a host's user's conversation": {Conversation: "by host", User: "hosted"},
+var uses = map[string]credential{
+	"a login":                      byLogin("l", "a"),
+	"an admin's login":             byLogin("admin's", "by role"),
+	"a host's user":                byHostUser("hosted", "h"),
+	"an access token":              byToken(someHash),
+	"a login's conversation":       byConversation("by login", ""),
+	"an access token's":            byConversation("by token", ""),
+	"a host's user's conversation": byConversation("by host", "hosted"),
 }
 
 // used is furnished with what uses stand on. Sessions last until 2000, the conversations
@@ -49,23 +75,30 @@ func used(t *testing.T, address string) *bunstore.Store {
 	admin := domain.NewUser("admin", "admin", domain.RoleAdmin, domain.NewSecret("hash"), nil, time.Unix(1, 0))
 	byRole := assistant("by role", 1)
 	byRole.User, byRole.Login, byRole.ByRole = "admin", "admin's", true
-	byLogin, byToken, byHost := someConversation("by login", 1900), someConversation("by token", 1400), someConversation("by host", 1900)
-	byLogin.Session, byToken.Token, byHost.Session = "a", "token", "h"
+	ofLogin, ofToken, ofHost := conversations()
 	for _, err := range []error{
-		s.Users().Create(ctx, admin, record("create")),
-		s.Sessions().OpenLogin(ctx, login("admin's", "admin"), admin.PasswordHash, record("login")),
-		second(s.Sessions().OpenAssistant(ctx, byRole, record("set"))),
-		second(s.Sessions().OpenAssistant(ctx, assistant("a", 1), record("set"))),
-		s.Projects().Grant(ctx, "hosted", "project-1", 0, time.Unix(1, 0), record("grant")),
-		second(s.Sessions().OpenAssistant(ctx, hostedAssistant("h"), record("set"))),
-		s.AccessTokens().Create(ctx, someToken("u"), someHash, record("create")),
-		s.Conversations().Open(ctx, byLogin), s.Conversations().Open(ctx, byToken), s.Conversations().Open(ctx, byHost),
+		s.Ports().Users.Create(ctx, act("create"), admin),
+		s.Ports().Sessions.OpenLogin(ctx, login("admin's", "admin"), admin.PasswordHash, record("login")),
+		second(s.Ports().Sessions.OpenAssistant(ctx, act("set"), byRole)),
+		second(s.Ports().Sessions.OpenAssistant(ctx, act("set"), assistant("a", 1))),
+		s.Ports().Grants.Put(ctx, act("grant"), "hosted", "project-1", 0, time.Unix(1, 0)),
+		second(s.Ports().Sessions.OpenAssistant(ctx, act("set"), hostedAssistant("h"))),
+		s.Ports().Tokens.Create(ctx, act("create"), someToken("u"), someHash),
+		s.Ports().Conversations.Open(ctx, ofLogin), s.Ports().Conversations.Open(ctx, ofToken), s.Ports().Conversations.Open(ctx, ofHost),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	return s
+}
+
+// conversations are those of the login's and the host's assistant session, and of the access
+// token.
+func conversations() (ofLogin, ofToken, ofHost domain.Conversation) {
+	ofLogin, ofToken, ofHost = someConversation("by login", 1900), someConversation("by token", 1400), someConversation("by host", 1900)
+	ofLogin.Session, ofToken.Token, ofHost.Session = "a", "token", "h"
+	return ofLogin, ofToken, ofHost
 }
 
 // hostedAssistant is a session of a host's user in project 1.
@@ -98,8 +131,7 @@ func TestAUseIsAllThatItStandsOn(t *testing.T) {
 		byRole.User, byRole.Login, byRole.ByRole = "admin", "admin's", true
 		token := someToken("u")
 		program := domain.Caller{ID: "u", Token: "token", Only: "project-1", Scopes: token.Scopes}
-		byLogin, byToken, byHost := someConversation("by login", 1900), someConversation("by token", 1400), someConversation("by host", 1900)
-		byLogin.Session, byToken.Token, byHost.Session = "a", "token", "h"
+		ofLogin, ofToken, ofHost := conversations()
 		for name, want := range map[string]domain.Access{
 			"a login": {Caller: member, Session: session(assistant("a", 1)), Granted: converse},
 			"an admin's login": {
@@ -107,12 +139,12 @@ func TestAUseIsAllThatItStandsOn(t *testing.T) {
 			},
 			"a host's user":                {Caller: domain.Caller{ID: "hosted"}, Session: session(hostedAssistant("h")), Granted: converse},
 			"an access token":              {Caller: program, Token: token, Granted: converse},
-			"a login's conversation":       {Caller: member, Session: session(assistant("a", 1)), Conversation: byLogin, Granted: converse},
-			"an access token's":            {Caller: program, Token: token, Conversation: byToken, Granted: converse},
-			"a host's user's conversation": {Caller: domain.Caller{ID: "hosted"}, Session: session(hostedAssistant("h")), Conversation: byHost, Granted: converse},
+			"a login's conversation":       {Caller: member, Session: session(assistant("a", 1)), Conversation: ofLogin, Granted: converse},
+			"an access token's":            {Caller: program, Token: token, Conversation: ofToken, Granted: converse},
+			"a host's user's conversation": {Caller: domain.Caller{ID: "hosted"}, Session: session(hostedAssistant("h")), Conversation: ofHost, Granted: converse},
 		} {
-			want.Project, want.Key = p, someKey
-			got, err := s.Access().ForUse(t.Context(), uses[name])
+			want.Project = p
+			got, err := uses[name](t.Context(), s.Ports().Access)
 			if d := cmp.Diff(want, got, cmp.AllowUnexported(domain.Caller{})); d != "" || err != nil {
 				t.Errorf("%s: error %v, -want +got\n%s", name, err, d)
 			}
@@ -128,10 +160,10 @@ func TestAUseEndsWithWhatItStandsOn(t *testing.T) {
 	ofUser := []string{"a login", "an access token", "a login's conversation", "an access token's"}
 	update := func(id domain.UserID, change func(*domain.User)) func(context.Context, *bunstore.Store) error {
 		return func(ctx context.Context, s *bunstore.Store) error {
-			_, err := s.Users().Update(ctx, id, func(u *domain.User, _ bool) error {
+			_, err := s.Ports().Users.Update(ctx, act("update"), id, func(u *domain.User, _ bool) error {
 				change(u)
 				return nil
-			}, "", record("update"))
+			}, "")
 			return err
 		}
 	}
@@ -148,35 +180,35 @@ func TestAUseEndsWithWhatItStandsOn(t *testing.T) {
 		{
 			name: "the grant is revoked",
 			take: func(ctx context.Context, s *bunstore.Store) error {
-				return s.Projects().Revoke(ctx, "u", "project-1", record("revoke"))
+				return s.Ports().Grants.Remove(ctx, act("revoke"), "u", "project-1")
 			},
 			bare: []string{"a login"}, lost: []string{"a login's conversation"}, ungranted: []string{"an access token", "an access token's"},
 		},
 		{
 			name: "the grant of the host's user is revoked",
 			take: func(ctx context.Context, s *bunstore.Store) error {
-				return s.Projects().Revoke(ctx, "hosted", "project-1", record("revoke"))
+				return s.Ports().Grants.Remove(ctx, act("revoke"), "hosted", "project-1")
 			},
 			bare: []string{"a host's user"}, lost: []string{"a host's user's conversation"},
 		},
 		{
 			name: "the login is ended",
 			take: func(ctx context.Context, s *bunstore.Store) error {
-				return s.Sessions().End(ctx, "l", "", record("end"))
+				return second(s.Ports().Sessions.End(ctx, act("end"), domain.OneSession("l")))
 			},
 			lost: []string{"a login", "a login's conversation"},
 		},
 		{
 			name: "the assistant session is ended",
 			take: func(ctx context.Context, s *bunstore.Store) error {
-				return s.Sessions().End(ctx, "a", "", record("end"))
+				return second(s.Ports().Sessions.End(ctx, act("end"), domain.OneSession("a")))
 			},
 			bare: []string{"a login"}, lost: []string{"a login's conversation"},
 		},
 		{
 			name: "another assistant session takes its place",
 			take: func(ctx context.Context, s *bunstore.Store) error {
-				return second(s.Sessions().OpenAssistant(ctx, assistant("another", 1), record("set")))
+				return second(s.Ports().Sessions.OpenAssistant(ctx, act("set"), assistant("another", 1)))
 			},
 			bare: []string{"a login"}, lost: []string{"a login's conversation"},
 		},
@@ -184,7 +216,7 @@ func TestAUseEndsWithWhatItStandsOn(t *testing.T) {
 		{
 			name: "the user is removed",
 			take: func(ctx context.Context, s *bunstore.Store) error {
-				return s.Users().Remove(ctx, "u", leave, record("remove"))
+				return s.Ports().Users.Remove(ctx, act("remove"), "u", leave)
 			},
 			lost: ofUser,
 		},
@@ -192,14 +224,14 @@ func TestAUseEndsWithWhatItStandsOn(t *testing.T) {
 		{
 			name: "the access token is removed",
 			take: func(ctx context.Context, s *bunstore.Store) error {
-				return s.AccessTokens().Remove(ctx, "token", "u", record("remove"))
+				return s.Ports().Tokens.Remove(ctx, act("remove"), "token")
 			},
 			lost: []string{"an access token", "an access token's"},
 		},
 		{
 			name: "the project is removed",
 			take: func(ctx context.Context, s *bunstore.Store) error {
-				return s.Projects().Remove(ctx, "project-1", record("remove"))
+				return s.Ports().Projects.Remove(ctx, act("remove"), "project-1")
 			},
 			bare: []string{"a login", "an admin's login", "a host's user"},
 			lost: []string{"an access token", "a login's conversation", "an access token's", "a host's user's conversation"},
@@ -209,7 +241,7 @@ func TestAUseEndsWithWhatItStandsOn(t *testing.T) {
 			take: func(ctx context.Context, s *bunstore.Store) error {
 				c := someConversation("by login", 1900)
 				c.ID, c.Session = "another", "a"
-				return s.Conversations().Open(ctx, c)
+				return s.Ports().Conversations.Open(ctx, c)
 			},
 			lost: []string{"a login's conversation"},
 		},
@@ -241,7 +273,7 @@ func TestAUseEndsWithWhatItStandsOn(t *testing.T) {
 				}
 				stands := map[domain.OpenUse]bool{}
 				for _, name := range all {
-					got, err := s.Access().ForUse(t.Context(), uses[name])
+					got, err := uses[name](t.Context(), s.Ports().Access)
 					if slices.Contains(c.lost, name) {
 						wantKind(t, name, err, domain.NotFound)
 						continue
@@ -251,8 +283,8 @@ func TestAUseEndsWithWhatItStandsOn(t *testing.T) {
 						continue
 					}
 					bare := slices.Contains(c.bare, name)
-					none := got.Session.ID == "" && got.Token.ID == "" && got.Project == (domain.Project{}) && got.Key.IsZero()
-					if bare && !none || !bare && (got.Project.ID == "" || got.Key.IsZero() || got.OpenUse() == (domain.OpenUse{})) {
+					none := got.Session.ID == "" && got.Token.ID == "" && got.Project.Equal(domain.Project{})
+					if bare && !none || !bare && (got.Project.ID == "" || got.Project.Primary.Sealed.IsZero() || got.OpenUse() == (domain.OpenUse{})) {
 						t.Errorf("%s: got %+v, without an assistant: want %v", name, got, bare)
 					}
 					granted := !bare && !slices.Contains(c.ungranted, name) && !got.Caller.Admin && got.Caller.ID != "admin"
@@ -265,16 +297,16 @@ func TestAUseEndsWithWhatItStandsOn(t *testing.T) {
 				}
 				// What open calls stand on, stands as long as new ones may be made on it.
 				asked := []domain.OpenUse{{Session: "a"}, {Session: "by role"}, {Session: "h"}, {Token: "token"}, {Session: "l"}, {Session: "unknown"}, {Token: "unknown"}}
-				standing, err := s.Access().Standing(t.Context(), append(asked, asked...))
+				allowed, err := s.Ports().Access.StillAllowed(t.Context(), append(asked, asked...))
 				if err != nil {
 					t.Fatal(err)
 				}
 				got := map[domain.OpenUse]bool{}
-				for _, a := range standing {
+				for _, a := range allowed {
 					got[a.OpenUse()] = true
 				}
-				if d := cmp.Diff(stands, got); d != "" || len(standing) != len(got) {
-					t.Errorf("Standing: got %d of them, -ForUse +Standing\n%s", len(standing), d)
+				if d := cmp.Diff(stands, got); d != "" || len(allowed) != len(got) {
+					t.Errorf("StillAllowed: got %d of them, -look-ups +StillAllowed\n%s", len(allowed), d)
 				}
 			})
 		}
@@ -284,31 +316,32 @@ func TestAUseEndsWithWhatItStandsOn(t *testing.T) {
 func TestCredentialsThatDoNotBelongTogether(t *testing.T) {
 	eachDialect(t, func(t *testing.T, database newDatabase) {
 		s := used(t, database(t))
-		if err := s.Sessions().OpenLogin(t.Context(), login("another", "u"), domain.NewSecret("hash"), record("login")); err != nil {
+		if err := s.Ports().Sessions.OpenLogin(t.Context(), login("another", "u"), domain.NewSecret("hash"), record("login")); err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range []struct {
 			name  string
-			shown domain.Credential
+			shown credential
 			lost  bool // not found; otherwise there is no assistant
 		}{
-			{"nothing", domain.Credential{}, true},
-			{"an unknown login", domain.Credential{Login: "unknown", Assistant: "a"}, true},
-			{"an assistant session as a login", domain.Credential{Login: "a", Assistant: "a"}, true},
-			{"an unknown access token", domain.Credential{Token: domain.TokenHash{9}}, true},
-			{"an unknown conversation", domain.Credential{Conversation: "unknown"}, true},
-			{"a login without an assistant session", domain.Credential{Login: "l"}, false},
-			{"a login with the assistant session of the user's other login", domain.Credential{Login: "another", Assistant: "a"}, false},
-			{"a login with another's assistant session", domain.Credential{Login: "l", Assistant: "by role"}, false},
-			{"a login with a host's user's assistant session", domain.Credential{Login: "l", Assistant: "h"}, false},
-			{"a login as its own assistant session", domain.Credential{Login: "l", Assistant: "l"}, false},
-			{"a host's user without an assistant session", domain.Credential{User: "hosted"}, false},
-			{"a host's user with another's assistant session", domain.Credential{User: "another", Assistant: "h"}, false},
-			{"a host's user with an assistant session under a login", domain.Credential{User: "u", Assistant: "a"}, false},
-			{"a host's conversation with nobody", domain.Credential{Conversation: "by host"}, true},
-			{"a host's conversation with another user", domain.Credential{Conversation: "by host", User: "u"}, true},
+			{"nothing", byLogin("", ""), true},
+			{"an assistant session without a login", byLogin("", "a"), true},
+			{"an unknown login", byLogin("unknown", "a"), true},
+			{"an assistant session as a login", byLogin("a", "a"), true},
+			{"an unknown access token", byToken(domain.TokenHash{9}), true},
+			{"an unknown conversation", byConversation("unknown", ""), true},
+			{"a login without an assistant session", byLogin("l", ""), false},
+			{"a login with the assistant session of the user's other login", byLogin("another", "a"), false},
+			{"a login with another's assistant session", byLogin("l", "by role"), false},
+			{"a login with a host's user's assistant session", byLogin("l", "h"), false},
+			{"a login as its own assistant session", byLogin("l", "l"), false},
+			{"a host's user without an assistant session", byHostUser("hosted", ""), false},
+			{"a host's user with another's assistant session", byHostUser("another", "h"), false},
+			{"a host's user with an assistant session under a login", byHostUser("u", "a"), false},
+			{"a host's conversation with nobody", byConversation("by host", ""), true},
+			{"a host's conversation with another user", byConversation("by host", "u"), true},
 		} {
-			got, err := s.Access().ForUse(t.Context(), c.shown)
+			got, err := c.shown(t.Context(), s.Ports().Access)
 			if c.lost {
 				wantKind(t, c.name, err, domain.NotFound)
 				continue
@@ -321,19 +354,19 @@ func TestCredentialsThatDoNotBelongTogether(t *testing.T) {
 	})
 }
 
-func TestStandingSaysTheRightsOfNow(t *testing.T) {
+func TestStillAllowedSaysTheRightsOfNow(t *testing.T) {
 	eachDialect(t, func(t *testing.T, database newDatabase) {
 		s := used(t, database(t))
 		wider := domain.ScopesOf(domain.ScopeConverse, domain.ScopeKnowledge)
-		if err := s.Projects().Grant(t.Context(), "u", "project-1", wider, time.Unix(1, 0), record("grant")); err != nil {
+		if err := s.Ports().Grants.Put(t.Context(), act("grant"), "u", "project-1", wider, time.Unix(1, 0)); err != nil {
 			t.Fatal(err)
 		}
 		ofHostByRole := hostedAssistant("by the host's role")
 		ofHostByRole.ByRole = true
-		if _, err := s.Sessions().OpenAssistant(t.Context(), ofHostByRole, record("set")); err != nil {
+		if _, err := s.Ports().Sessions.OpenAssistant(t.Context(), act("set"), ofHostByRole); err != nil {
 			t.Fatal(err)
 		}
-		standing, err := s.Access().Standing(t.Context(), []domain.OpenUse{
+		allowed, err := s.Ports().Access.StillAllowed(t.Context(), []domain.OpenUse{
 			{Session: "a"}, {Session: "by role"}, {Session: "h"}, {Session: ofHostByRole.ID}, {Token: "token"},
 		})
 		if err != nil {
@@ -345,7 +378,7 @@ func TestStandingSaysTheRightsOfNow(t *testing.T) {
 			Granted domain.Scopes
 		}
 		got := map[domain.OpenUse]rights{}
-		for _, a := range standing {
+		for _, a := range allowed {
 			got[a.OpenUse()] = rights{a.Caller.ID, a.Caller.Admin, a.Granted}
 		}
 		want := map[domain.OpenUse]rights{
@@ -356,7 +389,7 @@ func TestStandingSaysTheRightsOfNow(t *testing.T) {
 			{Token: "token"}:           {"u", false, wider},
 		}
 		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("Standing: -want +got\n%s", d)
+			t.Errorf("StillAllowed: -want +got\n%s", d)
 		}
 	})
 }

@@ -2,9 +2,6 @@ package bunstore
 
 import (
 	"context"
-	"maps"
-	"slices"
-	"time"
 
 	"github.com/uptrace/bun"
 
@@ -17,10 +14,7 @@ var _ ports.AccessTokens = (*AccessTokens)(nil)
 // AccessTokens is a ports.AccessTokens on a Store.
 type AccessTokens struct{ store *Store }
 
-// NewAccessTokens returns the AccessTokens of s.
-func NewAccessTokens(s *Store) *AccessTokens { return &AccessTokens{s} }
-
-// tokenRow is all of a token but its hash, which nothing reads.
+// tokenRow is an access token without its hash, which nothing reads.
 type tokenRow struct {
 	bun.BaseModel `bun:"table:access_tokens"`
 
@@ -33,7 +27,7 @@ type tokenRow struct {
 	OwnUsers  bool
 	Created   int64
 	Expires   int64
-	LastUsed  int64 // 0 when it never was
+	LastUsed  int64 // 0 if it was never used
 }
 
 func (r *tokenRow) token() domain.AccessToken {
@@ -53,6 +47,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 
 	pageOfTokensOfUser = `SELECT ` + tokenColumns + ` FROM access_tokens t WHERE t.user_id = $3 AND t.id > $1 ORDER BY t.id LIMIT $2`
 
+	countTokens = `SELECT count(*) AS n FROM access_tokens WHERE user_id = $1`
+
+	ownerOfToken = `SELECT user_id FROM access_tokens WHERE id = $1`
+	removeToken  = `DELETE FROM access_tokens WHERE id = $1`
+
 	tokenUsed = `UPDATE access_tokens SET last_used = $2 WHERE id = $1 AND last_used < $2`
 )
 
@@ -60,32 +59,49 @@ func noToken() error {
 	return &domain.Error{Kind: domain.NotFound, Public: "there is no such access token"}
 }
 
-// Create implements ports.AccessTokens.
-func (a *AccessTokens) Create(ctx context.Context, t domain.AccessToken, hash domain.TokenHash, rec domain.Record) error {
+// Create implements ports.AccessTokens. Calls for the same user take turns, so that the
+// number of the user's tokens is still right when the token is stored.
+func (a *AccessTokens) Create(ctx context.Context, act domain.Act, t domain.AccessToken, hash domain.TokenHash) error {
 	s := a.store
 	return s.change(ctx, "create an access token", func(ctx context.Context, tx bun.Tx) error {
-		if err := storable(t.User); err != nil {
-			return err
-		}
-		var users []userRow
-		if err := s.lock(tx.NewSelect().Model(&users).Column("id").Where("id = ?", t.User), "KEY SHARE").Scan(ctx); err != nil {
-			return err
-		}
-		if len(users) == 0 {
-			return noUser()
-		}
-		if t.Project != "" {
-			if _, err := s.lockProject(ctx, tx, t.Project, "KEY SHARE"); err != nil {
-				return err
+		return s.carryOut(ctx, tx, act, alone, func(ctx context.Context, tx bun.Tx) (bool, error) {
+			if err := storable(t.User); err != nil {
+				return false, err
 			}
-		}
-		_, err := s.exec(ctx, tx.Tx, insertToken, string(t.ID), hash[:], t.Name, t.Prefix, string(t.User), nullable(string(t.Project)),
-			t.Scopes.Text(), t.OwnUsers, micros(t.Created), micros(t.Expires), microsOrNever(t.LastUsed))
-		if err != nil {
-			return err
-		}
-		return s.audit(ctx, tx.Tx, rec)
+			if act.StandsAlone() { // then the check of the right locked no user
+				if err := s.lockUser(ctx, tx, t.User); err != nil {
+					return false, err
+				}
+			}
+			if t.Project != "" {
+				if _, err := s.lockProject(ctx, tx, t.Project, "KEY SHARE"); err != nil {
+					return false, err
+				}
+			}
+			var has []struct{ N int }
+			if err := s.query(ctx, tx.Tx, &has, countTokens, string(t.User)); err != nil {
+				return false, err
+			}
+			if err := domain.MayAddToken(has[0].N); err != nil {
+				return false, err
+			}
+			_, err := s.exec(ctx, tx.Tx, insertToken, string(t.ID), hash[:], t.Name, t.Prefix, string(t.User), nullable(string(t.Project)),
+				t.Scopes.Text(), t.OwnUsers, micros(t.Created), micros(t.Expires), microsOrNever(t.LastUsed))
+			return err == nil, err
+		})
 	})
+}
+
+// lockUser makes other changes by the user wait. Returns NotFound if there is no such user.
+func (s *Store) lockUser(ctx context.Context, tx bun.Tx, id domain.UserID) error {
+	var users []userRow
+	if err := s.lock(tx.NewSelect().Model(&users).Column("id").Where("id = ?", id), "NO KEY UPDATE").Scan(ctx); err != nil {
+		return err
+	}
+	if len(users) == 0 {
+		return noUser()
+	}
+	return nil
 }
 
 // Page implements ports.AccessTokens.
@@ -109,41 +125,28 @@ func (a *AccessTokens) Page(ctx context.Context, of domain.UserID, after domain.
 	return tokens, nil
 }
 
-// Remove implements ports.AccessTokens.
-func (a *AccessTokens) Remove(ctx context.Context, id domain.TokenID, of domain.UserID, rec domain.Record) error {
+// Remove implements ports.AccessTokens. The foreign key removes the conversations.
+func (a *AccessTokens) Remove(ctx context.Context, act domain.Act, id domain.TokenID) error {
 	s := a.store
 	return s.change(ctx, "remove an access token", func(ctx context.Context, tx bun.Tx) error {
-		if err := storable(string(id), string(of)); err != nil {
+		caller, err := s.allowed(ctx, tx, act, shared)
+		if err != nil {
 			return err
 		}
-		remove := tx.NewDelete().Model((*tokenRow)(nil)).Where("id = ?", id) // conversations go by the foreign key
-		if of != "" {
-			remove.Where("user_id = ?", of)
+		var owners []ownerRow // an owner never changes
+		if err := s.query(ctx, tx.Tx, &owners, ownerOfToken, string(id)); err != nil {
+			return err
 		}
-		removed, err := changed(remove.Exec(ctx))
+		if len(owners) == 0 || owners[0].UserID != caller.ID && caller.MayManage() != nil {
+			return noToken()
+		}
+		removed, err := s.exec(ctx, tx.Tx, removeToken, string(id))
 		if err != nil {
 			return err
 		}
 		if removed == 0 {
 			return noToken()
 		}
-		return s.audit(ctx, tx.Tx, rec)
-	})
-}
-
-// Used implements ports.AccessTokens.
-func (a *AccessTokens) Used(ctx context.Context, last map[domain.TokenID]time.Time) error {
-	if len(last) == 0 {
-		return nil
-	}
-	s := a.store
-	return s.change(ctx, "record the use of access tokens", func(ctx context.Context, tx bun.Tx) error {
-		// In one order, so that two instances do not block each other.
-		for _, id := range slices.Sorted(maps.Keys(last)) {
-			if _, err := s.exec(ctx, tx.Tx, tokenUsed, string(id), micros(last[id])); err != nil {
-				return err
-			}
-		}
-		return nil
+		return s.audit(ctx, tx.Tx, act.Record)
 	})
 }

@@ -23,16 +23,13 @@ var _ ports.Archive = (*Archive)(nil)
 // Archive is a ports.Archive on a Store.
 type Archive struct{ store *Store }
 
-// NewArchive returns the Archive of s.
-func NewArchive(s *Store) *Archive { return &Archive{s} }
-
-// notArchived are the tables that are in no backup. Restore locks and empties them with the
-// others, so that nobody goes on in what is restored with what was there before. Those that
-// refer to others come first. schema_versions is the schema's own, and stays.
+// notArchived are the tables that are in no backup. Restore locks and empties them too, so
+// that no session of before works in the restored database. A table that refers to another
+// comes first. schema_versions belongs to the schema and stays.
 var notArchived = []string{"conversations", "sessions"}
 
-// Snapshot implements ports.Archive. On SQLite the file's log grows with what is written
-// meanwhile.
+// Snapshot implements ports.Archive. On SQLite, the write-ahead log grows with what others
+// write meanwhile.
 func (a *Archive) Snapshot(ctx context.Context, each func(domain.ArchiveRow) error) error {
 	return failure("read a snapshot", a.store.snapshot(ctx, each))
 }
@@ -42,7 +39,7 @@ func (s *Store) snapshot(ctx context.Context, each func(domain.ArchiveRow) error
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // there is nothing to keep
+	defer func() { _ = tx.Rollback() }() // it wrote nothing
 	if s.postgres {
 		if _, err := tx.ExecContext(ctx, unlimited); err != nil {
 			return err
@@ -56,7 +53,7 @@ func (s *Store) snapshot(ctx context.Context, each func(domain.ArchiveRow) error
 	return nil
 }
 
-// selectArchived reads all rows of a table in the order of its key, which has an index.
+// selectArchived reads all rows of a table in the order of its key. The key has an index.
 func selectArchived(table domain.ArchiveTable) string {
 	names := columnNames(table)
 	return `SELECT ` + strings.Join(names, ", ") + ` FROM ` + table.Name + ` ORDER BY ` + strings.Join(names[:table.Key], ", ")
@@ -92,7 +89,7 @@ func (s *Store) eachRow(ctx context.Context, tx *sql.Tx, table domain.ArchiveTab
 		for i, cell := range cells {
 			row.Values[i] = cell.(interface{ value() any }).value()
 			if row.Values[i] == nil && !table.Columns[i].Optional {
-				row.Values[i] = []byte{} // SQLite's driver has nil for no bytes
+				row.Values[i] = []byte{} // SQLite's driver returns nil for an empty blob
 			}
 		}
 		if err := each(row); err != nil {
@@ -102,7 +99,7 @@ func (s *Store) eachRow(ctx context.Context, tx *sql.Tx, table domain.ArchiveTab
 	return rows.Err()
 }
 
-// cell is what a value is scanned into, which becomes one of an archive by as.
+// cell scans a value. as makes it a value of an archive.
 type cell[T any] struct {
 	sql.Null[T]
 	as func(T) any
@@ -132,12 +129,14 @@ func cellOf(c domain.ArchiveColumn) any {
 	}
 }
 
-// Restore implements ports.Archive. While it is under way nobody else writes to the
-// database.
-func (a *Archive) Restore(ctx context.Context, rows iter.Seq2[domain.ArchiveRow, error], rec domain.Record) error {
+// Restore implements ports.Archive. Nobody else writes to the database meanwhile.
+func (a *Archive) Restore(ctx context.Context, rows iter.Seq2[domain.ArchiveRow, error], act domain.Act) error {
 	s := a.store
 	return failure("restore", s.alone(ctx, func(ctx context.Context, tx bun.Tx) error {
 		if err := s.upgrade(ctx, tx); err != nil {
+			return err
+		}
+		if _, err := s.allowed(ctx, tx, act, shared); err != nil {
 			return err
 		}
 		if err := s.makeWay(ctx, tx.Tx); err != nil {
@@ -146,18 +145,18 @@ func (a *Archive) Restore(ctx context.Context, rows iter.Seq2[domain.ArchiveRow,
 		if err := s.insertArchived(ctx, tx.Tx, rows); err != nil {
 			return contradiction(err)
 		}
-		return s.auditBehind(ctx, tx.Tx, rec)
+		return s.auditBehind(ctx, tx.Tx, act.Record)
 	}))
 }
 
-// makeWay empties a database that has no user and no project.
+// makeWay empties the database. Returns Conflict if it has a user or a project.
 func (s *Store) makeWay(ctx context.Context, tx *sql.Tx) error {
 	var tables []string
 	for _, table := range domain.ArchiveTables() {
 		tables = append(tables, table.Name)
 	}
 	if s.postgres {
-		// Whoever writes meanwhile waits, so that nothing comes between the look and the end.
+		// Others who write wait until the end, so that the look at the tables stays true.
 		if _, err := tx.ExecContext(ctx, `LOCK TABLE `+strings.Join(append(tables, notArchived...), ", ")+` IN EXCLUSIVE MODE`); err != nil {
 			return err
 		}
@@ -179,11 +178,11 @@ func (s *Store) makeWay(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// maxRestored is how many rows one statement inserts: enough that a distant Postgres is
-// not asked for each, and so few that SQLite does not look long for its parameters.
+// maxRestored is how many rows one statement inserts at most. More rows mean fewer round
+// trips to Postgres. Fewer rows mean less time in which SQLite looks for its parameters.
 const maxRestored = 50
 
-// insertArchived inserts rows, a number of one table at a time.
+// insertArchived inserts the rows, several rows of one table in each statement.
 func (s *Store) insertArchived(ctx context.Context, tx *sql.Tx, rows iter.Seq2[domain.ArchiveRow, error]) error {
 	var table domain.ArchiveTable
 	var before domain.ArchiveRow
@@ -217,7 +216,7 @@ func (s *Store) insertArchived(ctx context.Context, tx *sql.Tx, rows iter.Seq2[d
 	return insert()
 }
 
-// insertInto inserts so many rows of bound values.
+// insertInto is the statement that inserts that many rows of bound values.
 func (s *Store) insertInto(table domain.ArchiveTable, rows int) string {
 	var b strings.Builder
 	b.WriteString(`INSERT INTO ` + table.Name + ` (` + strings.Join(columnNames(table), ", ") + `)` + s.overriding(table.Name) + ` VALUES `)
@@ -234,7 +233,7 @@ func (s *Store) insertInto(table domain.ArchiveTable, rows int) string {
 	return b.String() + ")"
 }
 
-// overriding makes Postgres take an id that it would give itself.
+// overriding makes Postgres take ids that it would generate otherwise.
 func (s *Store) overriding(table string) string {
 	if s.postgres && table == "audit" {
 		return ` OVERRIDING SYSTEM VALUE`
@@ -242,7 +241,7 @@ func (s *Store) overriding(table string) string {
 	return ""
 }
 
-// bindable is a value as the drivers know it.
+// bindable is the value in a type that the drivers know.
 func bindable(value any) any {
 	switch v := value.(type) {
 	case domain.KeyID:
@@ -253,8 +252,8 @@ func bindable(value any) any {
 	return value
 }
 
-// auditBehind stores a record behind all that the audit and its chain know of, also of
-// rows that are gone, and lets those that come later stand behind it.
+// auditBehind stores the record with an id above all ids that the audit and its chain know,
+// those of rows that are gone included. Later rows get higher ids.
 func (s *Store) auditBehind(ctx context.Context, tx *sql.Tx, rec domain.Record) error {
 	const last = `SELECT COALESCE(MAX(id), 0) FROM (SELECT MAX(id) AS id FROM audit
 UNION ALL SELECT MAX(audit_id) FROM audit_chain UNION ALL SELECT MAX(settled) FROM audit_head) AS known`
@@ -269,13 +268,14 @@ UNION ALL SELECT MAX(audit_id) FROM audit_chain UNION ALL SELECT MAX(settled) FR
 		return err
 	}
 	if !s.postgres {
-		return nil // it goes on from the last id by itself
+		return nil // SQLite continues from the last id
 	}
 	_, err := s.exec(ctx, tx, `SELECT setval(pg_get_serial_sequence('audit', 'id'), $1)`, id)
 	return err
 }
 
-// contradiction makes a Corrupt of rows that the database itself refuses beside the others.
+// contradiction turns the error of the database about rows that contradict each other into
+// Corrupt.
 func contradiction(err error) error {
 	fromPostgres, _ := errors.AsType[*pgconn.PgError](err)
 	fromSQLite, _ := errors.AsType[*sqlite.Error](err)

@@ -71,7 +71,7 @@ func manyRows(projects int) iter.Seq2[domain.ArchiveRow, error] {
 		known := []any{int64(1), domain.KeyID("1"), []byte("known"), string(origin), nil, nil}
 		_ = yield(domain.ArchiveRow{Table: "installation", Values: known}, nil) &&
 			all("projects", func(n int) []any {
-				return []any{id(n), "name " + id(n), id(n), "v", "webchat", int64(n), int64(n), "ok", "ok", "ok", int64(n), int64(n)}
+				return []any{id(n), "name " + id(n), id(n), "v", "webchat", int64(n), int64(n), "ok", "ok", "ok", int64(n), int64(n), int64(n), int64(n)}
 			}) && all("project_keys", func(n int) []any { return []any{id(n), "primary", domain.KeyID("1"), []byte(id(n))} }) &&
 			yield(domain.ArchiveRow{Table: "users", Values: []any{"u", "ada", "admin", false, domain.NewSecret("hash"), int64(1)}}, nil) &&
 			all("grants", func(n int) []any { return []any{"u", id(n), "name " + id(n), int64(n), "converse"} }) &&
@@ -109,7 +109,7 @@ func listed(rows []domain.ArchiveRow) iter.Seq2[domain.ArchiveRow, error] {
 func TestAnArchiveGoesFromEachDatabaseToTheOther(t *testing.T) {
 	t.Parallel()
 	postgres := migrated(t, postgrestest.DSN(t), bunstore.Options{})
-	if err := postgres.Archive().Restore(t.Context(), manyRows(2_000), record("first")); err != nil {
+	if err := postgres.Archive().Restore(t.Context(), manyRows(2_000), act("first")); err != nil {
 		t.Fatal(err)
 	}
 	before := snapshot(t, postgres)
@@ -118,12 +118,12 @@ func TestAnArchiveGoesFromEachDatabaseToTheOther(t *testing.T) {
 	}
 	for i, address := range []string{"sqlite://" + filepath.Join(t.TempDir(), "flowlatch.db"), postgrestest.DSN(t)} {
 		s := open(t, address, bunstore.Options{})
-		rec := record(fmt.Sprint("restore ", i))
-		if err := s.Archive().Restore(t.Context(), listed(before), rec); err != nil {
+		restore := act(fmt.Sprint("restore ", i))
+		if err := s.Archive().Restore(t.Context(), listed(before), restore); err != nil {
 			t.Fatal(err)
 		}
 		after := snapshot(t, s)
-		added := slices.IndexFunc(after, func(row domain.ArchiveRow) bool { return row.Value("request_id") == rec.RequestID })
+		added := slices.IndexFunc(after, func(row domain.ArchiveRow) bool { return row.Value("request_id") == restore.Record.RequestID })
 		if added < 0 {
 			t.Fatal("there is no record of the restore")
 		}
@@ -152,10 +152,10 @@ func TestTheAuditGoesOnBehindAllThatItsChainKnows(t *testing.T) {
 		} {
 			address := database(t)
 			s := migrated(t, address, bunstore.Options{})
-			if err := s.Archive().Restore(t.Context(), listed(rows), record("restore")); err != nil {
+			if err := s.Archive().Restore(t.Context(), listed(rows), act("restore")); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.AuditLog().Append(t.Context(), record("later")); err != nil {
+			if err := s.Ports().Audit.Append(t.Context(), record("later")); err != nil {
 				t.Fatal(err)
 			}
 			db := beside(t, address)
@@ -184,7 +184,7 @@ WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = cu
 				if n++; n == 250 {
 					go func() {
 						u := domain.NewUser("x", "ada", domain.RoleAdmin, domain.NewSecret("h"), nil, time.Unix(1, 0))
-						created <- other.Users().Create(t.Context(), u, record("create"))
+						created <- other.Ports().Users.Create(t.Context(), act("create"), u)
 					}()
 					// SQLite has one writer at a time, and does not show who waits.
 					for strings.HasPrefix(address, "postgres") && len(created) == 0 &&
@@ -195,12 +195,12 @@ WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = cu
 					return
 				}
 			}
-		}, record("restore"))
+		}, act("restore"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		wantKind(t, "Create during a restore", <-created, domain.Conflict)
-		users, err := s.Users().Page(t.Context(), domain.Cursor{}, 10)
+		users, err := s.Ports().Users.Page(t.Context(), domain.Cursor{}, 10)
 		if err != nil || len(users) != 1 || users[0].ID != "u" {
 			t.Errorf("got the users %v, %v", users, err)
 		}
@@ -211,7 +211,7 @@ WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = cu
 func TestASnapshotTakesItsTime(t *testing.T) {
 	t.Parallel()
 	address := postgrestest.DSN(t)
-	if err := migrated(t, address, bunstore.Options{}).Archive().Restore(t.Context(), manyRows(1_000), record("restore")); err != nil {
+	if err := migrated(t, address, bunstore.Options{}).Archive().Restore(t.Context(), manyRows(1_000), act("restore")); err != nil {
 		t.Fatal(err)
 	}
 	s := open(t, address+"&idle_in_transaction_session_timeout=300", bunstore.Options{})
@@ -236,7 +236,7 @@ func TestErrorsOfARestoreShowNoValues(t *testing.T) {
 		err := s.Archive().Restore(t.Context(), listed([]domain.ArchiveRow{
 			{Table: "users", Values: []any{"1", value, "admin", false, domain.NewSecret(value), int64(1)}},
 			{Table: "users", Values: []any{"2", value, "admin", false, domain.NewSecret(value), int64(1)}},
-		}), record("restore"))
+		}), act("restore"))
 		wantKind(t, "Restore", err, domain.Corrupt)
 		for ; err != nil; err = unwrapped(err) {
 			if text := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(text, value) {

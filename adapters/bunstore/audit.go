@@ -14,9 +14,6 @@ var _ ports.AuditLog = (*AuditLog)(nil)
 // AuditLog is a ports.AuditLog on a Store.
 type AuditLog struct{ store *Store }
 
-// NewAuditLog returns the AuditLog of s.
-func NewAuditLog(s *Store) *AuditLog { return &AuditLog{s} }
-
 // Append implements ports.AuditLog.
 func (a *AuditLog) Append(ctx context.Context, recs ...domain.Record) error {
 	s := a.store
@@ -33,10 +30,10 @@ func (a *AuditLog) Append(ctx context.Context, recs ...domain.Record) error {
 	})
 }
 
-// Page implements ports.AuditLog. A filter other than by time goes through all rows of
-// that time until there are enough.
+// Page implements ports.AuditLog. A filter by anything but time reads the rows of that time
+// until it has found enough.
 func (a *AuditLog) Page(ctx context.Context, f domain.AuditFilter, before *domain.AuditPlace, limit int) ([]domain.AuditRow, error) {
-	if limit <= 0 { // bun takes such a limit for none
+	if limit <= 0 { // bun takes such a limit for no limit
 		return nil, nil
 	}
 	texts := []struct{ column, value string }{
@@ -55,7 +52,7 @@ func (a *AuditLog) Page(ctx context.Context, f domain.AuditFilter, before *domai
 		for _, t := range texts {
 			switch {
 			case t.value == "":
-			case t.column == "object": // or words of it
+			case t.column == "object": // all of it, or some of its words in a row
 				page.Where("replace(' ' || object || ' ', ' ' || ? || ' ', '') <> ' ' || object || ' '", t.value)
 			default:
 				page.Where("? = ?", bun.Ident(t.column), t.value)
@@ -78,20 +75,20 @@ func (a *AuditLog) Page(ctx context.Context, f domain.AuditFilter, before *domai
 const (
 	insertAudit = `INSERT INTO audit (at, actor, action, object, outcome, request_id, address, count) `
 
-	// Of many rows Postgres gets all at once, since it may be far away; their ids are in
-	// their order.
+	// On Postgres, one statement inserts many rows, since each round trip may take long. The
+	// ids are in the order of the rows.
 	insertAudits = insertAudit + `SELECT at, actor, action, object, outcome, request_id, address, count
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[]) WITH ORDINALITY
 	r (at, actor, action, object, outcome, request_id, address, count, n) ORDER BY n`
 )
 
-// audit stores the record of the change that the transaction tx is about.
+// audit stores the record of the change in the transaction tx.
 func (s *Store) audit(ctx context.Context, tx handle, rec domain.Record) error {
 	_, err := s.exec(ctx, tx, insertAudit+`VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, recordValues(rec)...)
 	return err
 }
 
-// auditAll stores records by one statement, on Postgres.
+// auditAll stores the records with one statement, on Postgres.
 func (s *Store) auditAll(ctx context.Context, on handle, recs []domain.Record) error {
 	n := len(recs)
 	ats, counts := make([]int64, n), make([]int64, n)
@@ -111,7 +108,7 @@ func (s *Store) auditAll(ctx context.Context, on handle, recs []domain.Record) e
 	return err
 }
 
-// recordValues are the values of an audit row, in the order of insertAudit.
+// recordValues are the values of an audit row in the order of insertAudit.
 func recordValues(r domain.Record) []any {
 	return []any{micros(r.At), string(r.Actor), string(r.Action), r.Object, r.Outcome, r.RequestID, r.Address, r.Count}
 }

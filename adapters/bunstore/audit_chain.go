@@ -14,33 +14,38 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// chaining is what this instance remembers of the rows of the audit that it has chained.
+var _ ports.AuditChain = (*AuditChain)(nil)
+
+// AuditChain is a ports.AuditChain on a Store.
+type AuditChain struct{ store *Store }
+
+// chaining is what this instance remembers about the rows that it has put into the chain.
 //
-// On Postgres rows do not come into sight in the order of their ids: a transaction takes
-// an id when it writes its row, and others with higher ids may be committed before it. So
-// what is not in the chain is looked for among the ids above some bound. Every time, that
-// is what was the highest id a second ago, so that few rows are looked at again; now and
-// then it is the settled one, below which no row comes any more.
+// On Postgres, rows do not become visible in the order of their ids. A transaction takes an id
+// when it writes its row, and others with higher ids may commit before it. So Extend looks
+// for rows outside the chain above a bound. Usually the bound is the highest id of a second
+// ago, so that few rows are read again. Now and then it is the settled id, below which no new
+// row can become visible.
 type chaining struct {
 	mu      sync.Mutex
 	marks   []mark    // the oldest first
-	settled time.Time // when it was last looked at all that is not settled
+	settled time.Time // when all rows above the settled id were last looked at
 }
 
-// mark says that the highest id in the chain was top at that time. A row with a lower one
-// had its id by then.
+// mark says that the highest id in the chain was top at that time. A row with a lower id had
+// its id by then.
 type mark struct {
 	at  time.Time
 	top int64
 }
 
 const (
-	// lately is how long a row may take to be committed after it has its id and still be
-	// found at once.
+	// lately is how long a transaction may take from the id of its row to the commit, so that
+	// the next call finds the row.
 	lately = time.Second
-	// seldom is how often it is looked at all that is not settled.
+	// seldom is how often all rows above the settled id are looked at.
 	seldom = 5 * time.Second
-	// chainLock is the advisory lock of who chains.
+	// chainLock is the advisory lock of the call that extends the chain.
 	chainLock = 3
 )
 
@@ -110,7 +115,8 @@ type pointRow struct {
 	Hash []byte
 }
 
-// point reverses a stored hash. One that somebody made longer or shorter fits nowhere.
+// point is the point as a value. If somebody changed the length of the hash, it becomes zero
+// and matches no link.
 func (r *pointRow) point() domain.ChainPoint {
 	p := domain.ChainPoint{Seq: r.Seq}
 	if len(r.Hash) == len(p.Hash) {
@@ -119,7 +125,7 @@ func (r *pointRow) point() domain.ChainPoint {
 	return p
 }
 
-// headRow is the head.
+// headRow is the head of the chain.
 type headRow struct {
 	Seq     int64
 	Hash    []byte
@@ -147,10 +153,10 @@ func (r *chainedRow) chained() domain.ChainedRow {
 	return domain.ChainedRow{Link: domain.ChainLink{ChainPoint: at.point(), Row: r.AuditID}, Row: r.row(), Gone: r.Gone}
 }
 
-// Chain implements ports.AuditLog. It is one transaction, on Postgres under a lock that is
-// tried for and not waited for; both go with the connection, so that nobody has to wait
-// for an instance that is gone.
-func (a *AuditLog) Chain(ctx context.Context, limit int, extend ports.Extend) (bool, error) {
+// Extend implements ports.AuditChain. It is one transaction. On Postgres it tries to get a lock
+// and does not wait for it. Transaction and lock end with the connection, so nobody waits
+// for an instance that is dead.
+func (a *AuditChain) Extend(ctx context.Context, limit int, extend ports.Extend) (bool, error) {
 	s := a.store
 	c := &s.chaining
 	if !c.mu.TryLock() {
@@ -205,9 +211,9 @@ func (a *AuditLog) Chain(ctx context.Context, limit int, extend ports.Extend) (b
 	return done, nil
 }
 
-// tryChainLock says whether this transaction is the one that chains.
+// tryChainLock reports whether this transaction may extend the chain.
 func (s *Store) tryChainLock(ctx context.Context, tx handle) (bool, error) {
-	if !s.postgres { // it has the whole database to itself
+	if !s.postgres { // this transaction has the whole database to itself
 		return true, nil
 	}
 	var rows []struct{ Got bool }
@@ -234,7 +240,7 @@ func (s *Store) chainEnd(ctx context.Context, tx handle) (domain.ChainPoint, dom
 	return last, head, err
 }
 
-// chainTop is the highest id in the chain, once rows are.
+// chainTop is the highest id in the chain, once it has the rows.
 func (s *Store) chainTop(ctx context.Context, tx handle, rows []domain.AuditRow) (int64, error) {
 	var tops []struct{ Top int64 }
 	if err := s.query(ctx, tx, &tops, topLink); err != nil {
@@ -247,17 +253,16 @@ func (s *Store) chainTop(ctx context.Context, tx handle, rows []domain.AuditRow)
 	return top, nil
 }
 
-// rewind forgets the marks once the highest id in the chain is lower than they say: then
-// the database is one from before, after a failover or a restore, which gives the same ids
-// again.
+// rewind forgets the marks if the highest id in the chain is lower than they say. Then the
+// database went back, by a failover or a restore, and gives the same ids again.
 func (c *chaining) rewind(top int64) {
 	if n := len(c.marks); n > 0 && top < c.marks[n-1].top {
 		c.marks = nil
 	}
 }
 
-// from is the id above which is looked for rows, and whether these are all that are not
-// settled.
+// from is the id above which Extend looks for rows. all reports whether these are all rows that
+// are not settled.
 func (c *chaining) from(now time.Time, settled int64) (from int64, all bool) {
 	if c.settled.IsZero() || now.Sub(c.settled) >= seldom {
 		return settled, true
@@ -270,10 +275,10 @@ func (c *chaining) from(now time.Time, settled int64) (from int64, all bool) {
 	return settled, true
 }
 
-// note remembers that the highest id in the chain is top, and forgets what is so old that
-// a newer one says more.
+// note remembers that the highest id in the chain is top. It forgets a mark if the next one is
+// older than long.
 func (c *chaining) note(now time.Time, top int64, long time.Duration) {
-	const often = 100 * time.Millisecond // more marks would tell nothing more
+	const often = 100 * time.Millisecond // more marks would not help
 	if n := len(c.marks); n == 0 || now.Sub(c.marks[n-1].at) >= often {
 		c.marks = append(c.marks, mark{now, top})
 	}
@@ -282,14 +287,14 @@ func (c *chaining) note(now time.Time, top int64, long time.Duration) {
 	}
 }
 
-// settles is how long it takes until a row that has its id is in sight or never will be. It
-// is not under a minute, since other instances may give their calls more time.
+// settles is the time after which a row with an id is visible or never will be. It is at least
+// a minute, since other instances may have a longer Timeout.
 func (s *Store) settles() time.Duration { return max(3*s.options.Timeout, time.Minute) }
 
-// settle is the id up to which all rows are in the chain once rows are, and none come any
-// more: no call takes longer than its Timeout, nor does the server let a transaction go on
-// for longer than that without hearing of it. On SQLite, where one writes at a time, ids
-// are in the order of the commits.
+// settle is the id up to which all rows are in the chain, once it has the rows, and no new row
+// can become visible. No call takes longer than its Timeout, and the server ends a transaction
+// that is idle for longer. SQLite has one writer at a time, so ids are in the order of the
+// commits.
 func (s *Store) settle(now time.Time, rows []domain.AuditRow, full bool, top int64) int64 {
 	settled := top
 	if s.postgres {
@@ -300,13 +305,13 @@ func (s *Store) settle(now time.Time, rows []domain.AuditRow, full bool, top int
 			}
 		}
 	}
-	if full && len(rows) > 0 { // there may be others behind these
+	if full && len(rows) > 0 { // there may be more
 		settled = min(settled, rows[len(rows)-1].ID)
 	}
 	return settled
 }
 
-// putChain stores what extend makes of the rows.
+// putChain stores the links and the head that extend makes.
 func (s *Store) putChain(ctx context.Context, tx handle, extend ports.Extend, last domain.ChainPoint, head domain.AuditHead,
 	rows []domain.AuditRow, settled int64,
 ) error {
@@ -326,7 +331,7 @@ func headValues(h domain.AuditHead) []any {
 	return []any{h.Seq, h.Hash[:], h.Settled, string(h.Sealed.Key), h.Sealed.Bytes}
 }
 
-// putLinks stores links in one statement.
+// putLinks stores the links with one statement.
 func (s *Store) putLinks(ctx context.Context, tx handle, links []domain.ChainLink) error {
 	if len(links) == 0 {
 		return nil
@@ -351,8 +356,8 @@ func (s *Store) putLinks(ctx context.Context, tx handle, links []domain.ChainLin
 	return err
 }
 
-// Chained implements ports.AuditLog.
-func (a *AuditLog) Chained(ctx context.Context, after int64, limit int) ([]domain.ChainedRow, error) {
+// Links implements ports.AuditChain.
+func (a *AuditChain) Links(ctx context.Context, after int64, limit int) ([]domain.ChainedRow, error) {
 	s := a.store
 	var rows []chainedRow
 	err := s.read(ctx, "read the chain of the audit", func(ctx context.Context) error {
@@ -369,8 +374,8 @@ func (a *AuditLog) Chained(ctx context.Context, after int64, limit int) ([]domai
 	return out, nil
 }
 
-// Head implements ports.AuditLog.
-func (a *AuditLog) Head(ctx context.Context) (domain.AuditHead, error) {
+// Head implements ports.AuditChain.
+func (a *AuditChain) Head(ctx context.Context) (domain.AuditHead, error) {
 	s := a.store
 	var rows []headRow
 	err := s.read(ctx, "read the head of the audit's chain", func(ctx context.Context) error {
@@ -383,8 +388,8 @@ func (a *AuditLog) Head(ctx context.Context) (domain.AuditHead, error) {
 	return rows[0].head(), nil
 }
 
-// Strays implements ports.AuditLog.
-func (a *AuditLog) Strays(ctx context.Context, limit int) ([]domain.AuditRow, error) {
+// Strays implements ports.AuditChain.
+func (a *AuditChain) Strays(ctx context.Context, limit int) ([]domain.AuditRow, error) {
 	s := a.store
 	var rows []auditRow
 	err := s.read(ctx, "look for rows of the audit that are in no chain", func(ctx context.Context) error {

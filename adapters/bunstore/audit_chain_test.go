@@ -23,9 +23,9 @@ func extend(last domain.ChainPoint, _ domain.AuditHead, rows []domain.AuditRow, 
 }
 
 // rowsOfChain are the ids of the rows in the chain, which must be whole.
-func rowsOfChain(t *testing.T, a ports.AuditLog) []int64 {
+func rowsOfChain(t *testing.T, a ports.AuditChain) []int64 {
 	t.Helper()
-	rows, err := a.Chained(t.Context(), 0, 10_000)
+	rows, err := a.Links(t.Context(), 0, 10_000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,16 +68,16 @@ func TestRowsThatComeLateAreChained(t *testing.T) {
 			now := time.Unix(1000, 0)
 			s := migrated(t, address, bunstore.Options{Now: func() time.Time { return now }, Timeout: timeout})
 			db := beside(t, address)
-			a := s.AuditLog()
+			a := s.Ports().Chain
 			chain := func() {
 				t.Helper()
-				if done, err := a.Chain(t.Context(), 100, extend); !done || err != nil {
-					t.Fatalf("Chain: got %v and error %v", done, err)
+				if done, err := a.Extend(t.Context(), 100, extend); !done || err != nil {
+					t.Fatalf("Extend: got %v and error %v", done, err)
 				}
 			}
 			write := func() {
 				t.Helper()
-				if err := a.Append(t.Context(), record("x")); err != nil {
+				if err := s.Ports().Audit.Append(t.Context(), record("x")); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -122,19 +122,19 @@ func TestADatabaseThatGoesBackIsChainedFromThere(t *testing.T) {
 	now := time.Unix(1000, 0)
 	s := migrated(t, address, bunstore.Options{Now: func() time.Time { return now }})
 	db := beside(t, address)
-	a := s.AuditLog()
+	a := s.Ports().Chain
 	write := func(n int) {
 		t.Helper()
 		for range n {
-			if err := a.Append(t.Context(), record("x")); err != nil {
+			if err := s.Ports().Audit.Append(t.Context(), record("x")); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	chain := func() {
 		t.Helper()
-		if done, err := a.Chain(t.Context(), 1000, extend); !done || err != nil {
-			t.Fatalf("Chain: got %v and error %v", done, err)
+		if done, err := a.Extend(t.Context(), 1000, extend); !done || err != nil {
+			t.Fatalf("Extend: got %v and error %v", done, err)
 		}
 	}
 	write(5)
@@ -179,15 +179,15 @@ func TestStrays(t *testing.T) {
 		now := time.Unix(1000, 0)
 		s := migrated(t, address, bunstore.Options{Now: func() time.Time { return now }})
 		db := beside(t, address)
-		a := s.AuditLog()
+		a := s.Ports().Chain
 		for range 5 {
-			if err := a.Append(t.Context(), record("x")); err != nil {
+			if err := s.Ports().Audit.Append(t.Context(), record("x")); err != nil {
 				t.Fatal(err)
 			}
 		}
 		run(t, db, `DELETE FROM audit WHERE id = 3`) // leaves a gap, as a transaction that is rolled back does
 		for range 2 {
-			if _, err := a.Chain(t.Context(), 100, extend); err != nil {
+			if _, err := a.Extend(t.Context(), 100, extend); err != nil {
 				t.Fatal(err)
 			}
 			now = now.Add(time.Minute)
@@ -201,9 +201,9 @@ func TestStrays(t *testing.T) {
 		run(t, db, `INSERT INTO audit (id, at, actor, action, object, outcome, request_id, address, count)`+over+
 			` VALUES (3, 1, 'operator', 'x', '', 'ok', '', '', 1)`)
 		run(t, db, `DELETE FROM audit_chain WHERE seq = 1`)
-		done, err := a.Chain(t.Context(), 100, extend)
+		done, err := a.Extend(t.Context(), 100, extend)
 		if err != nil || !done {
-			t.Fatalf("Chain: got %v and error %v", done, err)
+			t.Fatalf("Extend: got %v and error %v", done, err)
 		}
 		got, err := a.Strays(t.Context(), 10)
 		if err != nil || len(got) != 2 || got[0].ID != 1 || got[1].ID != 3 {
@@ -220,17 +220,17 @@ func TestARowThatIsGoneIsSeenInTheChain(t *testing.T) {
 	eachDialect(t, func(t *testing.T, database newDatabase) {
 		address := database(t)
 		s := migrated(t, address, bunstore.Options{})
-		a := s.AuditLog()
+		a := s.Ports().Chain
 		for range 3 {
-			if err := a.Append(t.Context(), record("x")); err != nil {
+			if err := s.Ports().Audit.Append(t.Context(), record("x")); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := a.Chain(t.Context(), 100, extend); err != nil {
+		if _, err := a.Extend(t.Context(), 100, extend); err != nil {
 			t.Fatal(err)
 		}
 		run(t, beside(t, address), `DELETE FROM audit WHERE id = 2`)
-		rows, err := a.Chained(t.Context(), 0, 10)
+		rows, err := a.Links(t.Context(), 0, 10)
 		if err != nil || len(rows) != 3 || rows[0].Gone || !rows[1].Gone || rows[1].Link.Row != 2 || rows[2].Gone {
 			t.Errorf("got %+v and error %v, want row 2 gone", rows, err)
 		}
@@ -244,27 +244,27 @@ func TestAChainerThatDiesLeavesNothing(t *testing.T) {
 	one := migrated(t, address, bunstore.Options{Timeout: time.Minute})
 	other := open(t, address, bunstore.Options{Timeout: time.Minute})
 	for range 3 {
-		if err := one.AuditLog().Append(t.Context(), record("x")); err != nil {
+		if err := one.Ports().Audit.Append(t.Context(), record("x")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	db := beside(t, address)
-	_, err := one.AuditLog().Chain(t.Context(), 2, func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
-		if done, err := other.AuditLog().Chain(t.Context(), 100, extend); done || err != nil {
+	_, err := one.Ports().Chain.Extend(t.Context(), 2, func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
+		if done, err := other.Ports().Chain.Extend(t.Context(), 100, extend); done || err != nil {
 			t.Errorf("a second one beside: got %v and error %v, want not done and none", done, err)
 		}
-		if done, err := one.AuditLog().Chain(t.Context(), 100, extend); done || err != nil {
+		if done, err := one.Ports().Chain.Extend(t.Context(), 100, extend); done || err != nil {
 			t.Errorf("a second one on the same instance: got %v and error %v, want not done and none", done, err)
 		}
 		terminate(t, db)
 		return extend(last, head, rows, settled)
 	})
-	wantKind(t, "Chain whose connection is gone", err, domain.Unavailable)
-	wantIDs(t, "after it", rowsOfChain(t, other.AuditLog()))
-	if done, err := other.AuditLog().Chain(t.Context(), 100, extend); !done || err != nil {
+	wantKind(t, "Extend whose connection is gone", err, domain.Unavailable)
+	wantIDs(t, "after it", rowsOfChain(t, other.Ports().Chain))
+	if done, err := other.Ports().Chain.Extend(t.Context(), 100, extend); !done || err != nil {
 		t.Errorf("another one after it: got %v and error %v", done, err)
 	}
-	wantIDs(t, "after another one", rowsOfChain(t, other.AuditLog()), 1, 2, 3)
+	wantIDs(t, "after another one", rowsOfChain(t, other.Ports().Chain), 1, 2, 3)
 }
 
 // terminate ends whoever holds an advisory lock, from the server's side.

@@ -1,7 +1,6 @@
 package bunstore_test
 
 import (
-	"context"
 	"database/sql"
 	"net/url"
 	"path/filepath"
@@ -19,63 +18,62 @@ import (
 )
 
 func TestProjects(t *testing.T)      { eachSuite(t, portstest.ProjectRepository, migrated) }
+func TestGrants(t *testing.T)        { eachSuite(t, portstest.Grants, migrated) }
 func TestUsers(t *testing.T)         { eachSuite(t, portstest.UserRepository, migrated) }
 func TestSessions(t *testing.T)      { eachSuite(t, portstest.SessionStore, migrated) }
-func TestCallers(t *testing.T)       { eachSuite(t, portstest.Callers, migrated) }
 func TestAccess(t *testing.T)        { eachSuite(t, portstest.Access, migrated) }
 func TestAccessTokens(t *testing.T)  { eachSuite(t, portstest.AccessTokens, migrated) }
 func TestConversations(t *testing.T) { eachSuite(t, portstest.Conversations, migrated) }
 func TestUsage(t *testing.T)         { eachSuite(t, portstest.Usage, migrated) }
 func TestAuditLog(t *testing.T)      { eachSuite(t, portstest.AuditLog, migrated) }
+func TestAuditChain(t *testing.T)    { eachSuite(t, portstest.AuditChain, migrated) }
+func TestSealings(t *testing.T)      { eachSuite(t, portstest.Sealings, migrated) }
+func TestSweeper(t *testing.T)       { eachSuite(t, portstest.Sweeper, migrated) }
+func TestActs(t *testing.T)          { eachSuite(t, portstest.Acts, migrated) }
 func TestArchive(t *testing.T)       { eachSuite(t, portstest.Archive, migrated) }
-
-func TestSealings(t *testing.T) { eachSuite(t, portstest.Sealings, migrated) }
-
-func TestInstallation(t *testing.T) { eachSuite(t, portstest.Installation, open) }
+func TestInstallation(t *testing.T)  { eachSuite(t, portstest.Installation, open) }
 
 func TestALimitBelowZeroIsNone(t *testing.T) {
 	eachDialect(t, func(t *testing.T, database newDatabase) {
 		s := furnished(t, database(t), bunstore.Options{})
-		ps, err := s.Projects().Page(t.Context(), domain.Operator().Sees(), domain.Cursor{}, -1)
+		ps, err := s.Ports().Projects.Page(t.Context(), domain.Operator().Sees(), domain.Cursor{}, -1)
 		if err != nil || len(ps) != 0 {
 			t.Errorf("projects: got %v and error %v, want none", ps, err)
 		}
-		us, err := s.Users().Page(t.Context(), domain.Cursor{}, -1)
+		us, err := s.Ports().Users.Page(t.Context(), domain.Cursor{}, -1)
 		if err != nil || len(us) != 0 {
 			t.Errorf("users: got %v and error %v, want none", us, err)
 		}
-		gs, err := s.Projects().Grants(t.Context(), domain.GrantFilter{}, domain.Cursor{}, -1)
+		gs, err := s.Ports().Grants.Page(t.Context(), domain.GrantFilter{}, domain.Cursor{}, -1)
 		if err != nil || len(gs) != 0 {
 			t.Errorf("grants: got %v and error %v, want none", gs, err)
 		}
-		if err := s.AccessTokens().Create(t.Context(), someToken("u"), someHash, record("create")); err != nil {
+		if err := s.Ports().Tokens.Create(t.Context(), act("create"), someToken("u"), someHash); err != nil {
 			t.Fatal(err)
 		}
-		ts, err := s.AccessTokens().Page(t.Context(), "", domain.Cursor{}, -1)
+		ts, err := s.Ports().Tokens.Page(t.Context(), "", domain.Cursor{}, -1)
 		if err != nil || len(ts) != 0 {
 			t.Errorf("access tokens: got %v and error %v, want none", ts, err)
 		}
 		counted := domain.Usage{UsageKey: domain.UsageKey{Day: "2026-11-25"}, Calls: 1}
-		if err := s.Usage().Add(t.Context(), []domain.Usage{counted}); err != nil {
+		if err := s.Ports().Usage.Add(t.Context(), []domain.Usage{counted}, nil); err != nil {
 			t.Fatal(err)
 		}
 		q := domain.UsageQuery{From: counted.Day, To: counted.Day, GroupBy: domain.UsageFields()}
-		sums, err := s.Usage().Report(t.Context(), q, nil, -1)
+		sums, err := s.Ports().Usage.Report(t.Context(), q, nil, -1)
 		if err != nil || len(sums) != 0 {
 			t.Errorf("usage: got %v and error %v, want none", sums, err)
 		}
-		rows, err := s.Sealings().Page(t.Context(), "", domain.SealedRef{}, -1)
+		rows, err := s.Ports().Sealings.Page(t.Context(), "", domain.SealedRef{}, -1)
 		if err != nil || len(rows) != 0 {
 			t.Errorf("what is sealed: got %v and error %v, want none", rows, err)
 		}
-		if err := s.Conversations().Open(t.Context(), someConversation("over", 999)); err != nil {
+		if err := s.Ports().Conversations.Open(t.Context(), someConversation("over", 999)); err != nil {
 			t.Fatal(err)
 		}
-		for what, sweep := range map[string]func(context.Context, int) (int, error){"sessions": s.Sessions().Sweep, "conversations": s.Conversations().Sweep} {
-			n, err := sweep(t.Context(), -1)
-			if err != nil || n != 0 {
-				t.Errorf("Sweep of %s: got %d and error %v, want none", what, n, err)
-			}
+		n, err := s.Ports().Sweeper.Sweep(t.Context(), -1)
+		if err != nil || n != 0 {
+			t.Errorf("Sweep: got %d and error %v, want none", n, err)
 		}
 	})
 }
@@ -160,12 +158,7 @@ func eachSuite(t *testing.T, suite func(*testing.T, portstest.OpenStore), opened
 }
 
 func views(s *bunstore.Store) portstest.Store {
-	return portstest.Store{
-		Projects: s.Projects(), Users: s.Users(), Sessions: s.Sessions(), Callers: s.Callers(), Installation: s.Installation(),
-		Access: s.Access(), AccessTokens: s.AccessTokens(), Conversations: s.Conversations(), Usage: s.Usage(), AuditLog: s.AuditLog(),
-		Sealings: s.Sealings(),
-		Archive:  s.Archive(),
-	}
+	return portstest.Store{Ports: s.Ports(), Archive: s.Archive()}
 }
 
 // records reads the audit.

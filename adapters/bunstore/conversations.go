@@ -15,15 +15,12 @@ var _ ports.Conversations = (*Conversations)(nil)
 // Conversations is a ports.Conversations on a Store.
 type Conversations struct{ store *Store }
 
-// NewConversations returns the Conversations of s.
-func NewConversations(s *Store) *Conversations { return &Conversations{s} }
-
 type conversationRow struct {
 	bun.BaseModel `bun:"table:conversations"`
 
 	ID        domain.ConversationID `bun:",pk"`
 	ProjectID domain.ProjectID
-	UserID    string // Voiceflow's
+	UserID    string // the user id at Voiceflow
 	SessionID domain.SessionID
 	TokenID   domain.TokenID
 	KeyID     domain.KeyID
@@ -56,8 +53,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (project_id, user_i
 	selectConversationKey = `SELECT c.key_id, c.sealed FROM conversations c WHERE c.id = $1 AND c.expires > $2`
 )
 
-// Open implements ports.Conversations. It is NotFound also when the access token that
-// made the conversation is not there any more.
+func noConversation() error {
+	return &domain.Error{Kind: domain.NotFound, Public: "there is no such conversation"}
+}
+
+// Open implements ports.Conversations.
 func (c *Conversations) Open(ctx context.Context, conversation domain.Conversation) error {
 	s := c.store
 	return s.change(ctx, "open a conversation", func(ctx context.Context, tx bun.Tx) error {
@@ -65,7 +65,7 @@ func (c *Conversations) Open(ctx context.Context, conversation domain.Conversati
 			return err
 		}
 		if conversation.Token != "" {
-			if err := s.lockToken(ctx, tx, conversation.Token); err != nil {
+			if err := s.keepToken(ctx, tx, conversation.Token); err != nil {
 				return err
 			}
 		}
@@ -76,9 +76,9 @@ func (c *Conversations) Open(ctx context.Context, conversation domain.Conversati
 	})
 }
 
-// lockToken keeps the token there until the end of the transaction. It is NotFound when
+// keepToken keeps the access token until the end of the transaction. Returns NotFound if
 // there is none.
-func (s *Store) lockToken(ctx context.Context, tx bun.Tx, id domain.TokenID) error {
+func (s *Store) keepToken(ctx context.Context, tx bun.Tx, id domain.TokenID) error {
 	if err := storable(id); err != nil {
 		return err
 	}
@@ -92,8 +92,7 @@ func (s *Store) lockToken(ctx context.Context, tx bun.Tx, id domain.TokenID) err
 	return nil
 }
 
-// Renew implements ports.Conversations. A conversation that is over is as one that never
-// was.
+// Renew implements ports.Conversations. Returns NotFound for a conversation that is over.
 func (c *Conversations) Renew(ctx context.Context, id domain.ConversationID, from, to domain.Sealed) (domain.Sealed, error) {
 	s := c.store
 	var stored domain.Sealed
@@ -104,7 +103,7 @@ func (c *Conversations) Renew(ctx context.Context, id domain.ConversationID, fro
 			return err
 		}
 		if renewed == 1 {
-			stored = domain.Sealed{Key: to.Key, Bytes: bytes.Clone(to.Bytes)} // to is the caller's
+			stored = domain.Sealed{Key: to.Key, Bytes: bytes.Clone(to.Bytes)} // the caller keeps to
 			return nil
 		}
 		var rows []conversationRow
@@ -112,7 +111,7 @@ func (c *Conversations) Renew(ctx context.Context, id domain.ConversationID, fro
 			return err
 		}
 		if len(rows) == 0 {
-			return &domain.Error{Kind: domain.NotFound, Public: "there is no such conversation"}
+			return noConversation()
 		}
 		stored = domain.Sealed{Key: rows[0].KeyID, Bytes: rows[0].Sealed}
 		return nil
@@ -121,25 +120,4 @@ func (c *Conversations) Renew(ctx context.Context, id domain.ConversationID, fro
 		return domain.Sealed{}, err
 	}
 	return stored, nil
-}
-
-// Sweep implements ports.Conversations.
-func (c *Conversations) Sweep(ctx context.Context, limit int) (int, error) {
-	if limit <= 0 { // bun takes it for none
-		return 0, nil
-	}
-	s := c.store
-	now := micros(s.options.Now())
-	var swept int64
-	err := s.change(ctx, "sweep conversations", func(ctx context.Context, tx bun.Tx) (err error) {
-		// One that somebody else has locked is being replaced or swept already.
-		over := s.lock(tx.NewSelect().TableExpr("conversations c").Column("c.id").Where("c.expires <= ?", now).
-			Order("c.expires").Limit(int64(limit)), "UPDATE OF c SKIP LOCKED")
-		swept, err = changed(tx.NewDelete().Model((*conversationRow)(nil)).Where("id IN (?)", over).Exec(ctx))
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return int(swept), nil
 }

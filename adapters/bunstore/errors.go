@@ -18,16 +18,15 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// verdict carries the error of a caller's own function out of a transaction, past the
-// translation.
+// verdict carries the error of a caller's function out of a transaction. failure returns that
+// error as it is.
 type verdict struct{ error }
 
-// errAgain is for a transaction that another one got in the way of, and that should be
-// done again.
+// errAgain asks for the transaction to run again, because another one got in its way.
 var errAgain = errors.New("bunstore: another transaction got in the way")
 
-// failure translates every error of this package's methods. Errors of the domain stay
-// as they are; all others are Unavailable. what is what could not be done.
+// failure translates every error of this package's methods. Errors of the domain stay as they
+// are. All others become Unavailable. what names the work that failed.
 func failure(what string, err error) error {
 	if err == nil {
 		return nil
@@ -44,9 +43,8 @@ func failure(what string, err error) error {
 	}
 }
 
-// harmless is err for the log: what can be said of it without the values of the
-// statement, which the texts of database errors hold now and then. It wraps nothing
-// that holds them either.
+// harmless is err for the log, without the values of the statement. The texts of database
+// errors contain such values at times. What harmless returns does not wrap them either.
 func harmless(err error) error {
 	for _, known := range []error{
 		context.Canceled, context.DeadlineExceeded, driver.ErrBadConn, sql.ErrConnDone, sql.ErrTxDone, errAgain,
@@ -56,7 +54,7 @@ func harmless(err error) error {
 		}
 	}
 	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		return errors.New(strings.Join(strings.Fields(e.Error()), " ")) // its own text takes several lines
+		return errors.New(strings.Join(strings.Fields(e.Error()), " ")) // its text has several lines
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		if e.ConstraintName != "" {
@@ -79,15 +77,15 @@ func harmless(err error) error {
 	return fmt.Errorf("a %T", err)
 }
 
-// lost says whether a connection broke that had worked: the database may be there
-// again already.
+// lost reports whether a connection broke that had worked. The database may be there again
+// already.
 func lost(err error) bool {
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return false
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		// 57P01 to 57P03 are a server that shuts down or starts, 08 is trouble with the
-		// connection (PostgreSQL documentation, appendix A).
+		// 57P01 to 57P03 mean that the server shuts down or starts. Codes that begin with 08
+		// are about the connection (PostgreSQL documentation, appendix A).
 		return strings.HasPrefix(e.Code, "57P0") || strings.HasPrefix(e.Code, "08")
 	}
 	if e, ok := errors.AsType[net.Error](err); ok {
@@ -97,8 +95,8 @@ func lost(err error) bool {
 		errors.Is(err, net.ErrClosed) || errors.Is(err, pgconn.ErrConnClosed)
 }
 
-// collided says whether a transaction was rolled back because of another one: a
-// deadlock or a failed serialization, which Postgres reports to one of the two.
+// collided reports whether a transaction was rolled back because of another one. Postgres
+// reports a deadlock or a failed serialization to one of the two.
 func collided(err error) bool {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return e.Code == "40P01" || e.Code == "40001"
@@ -106,7 +104,7 @@ func collided(err error) bool {
 	return errors.Is(err, errAgain)
 }
 
-// busy says whether another process has the SQLite file.
+// busy reports whether another process has locked the SQLite file.
 func busy(err error) bool {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	return ok && e.Code()&0xff == sqlite3.SQLITE_BUSY

@@ -18,7 +18,7 @@ func TestGrantsBehindEveryPlace(t *testing.T) {
 		names := []string{"", "a", "b", "B", "user", "ü", "zz"}
 		var all []domain.Grant
 		for n := range 4 {
-			if err := s.Projects().Add(t.Context(), project(n), someKey, record("add")); err != nil {
+			if err := s.Ports().Projects.Add(t.Context(), act("add"), project(n)); err != nil {
 				t.Fatal(err)
 			}
 			for i, user := range names[1:] {
@@ -26,7 +26,7 @@ func TestGrantsBehindEveryPlace(t *testing.T) {
 					continue
 				}
 				g := domain.Grant{User: domain.UserID(user), Project: project(n).ID, Scopes: domain.ScopesOf(domain.AllScopes().List()[i]), Created: time.Unix(int64(i), 0).UTC()}
-				if err := s.Projects().Grant(t.Context(), g.User, g.Project, g.Scopes, g.Created, record("grant")); err != nil {
+				if err := s.Ports().Grants.Put(t.Context(), act("grant"), g.User, g.Project, g.Scopes, g.Created); err != nil {
 					t.Fatal(err)
 				}
 				all = append(all, g)
@@ -50,7 +50,7 @@ func TestGrantsBehindEveryPlace(t *testing.T) {
 								want = append(want, g)
 							}
 						}
-						got, err := s.Projects().Grants(t.Context(), filter, after, 5)
+						got, err := s.Ports().Grants.Page(t.Context(), filter, after, 5)
 						if err != nil || !slices.Equal(got, want) {
 							t.Fatalf("Grants of %+v behind %+v: got %+v and error %v, want %+v", filter, after, got, err, want)
 						}

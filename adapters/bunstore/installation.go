@@ -1,7 +1,6 @@
 package bunstore
 
 import (
-	"bytes"
 	"context"
 
 	"github.com/uptrace/bun"
@@ -15,10 +14,7 @@ var _ ports.Installation = (*Installation)(nil)
 // Installation is a ports.Installation on a Store.
 type Installation struct{ store *Store }
 
-// NewInstallation returns the Installation of s.
-func NewInstallation(s *Store) *Installation { return &Installation{s} }
-
-// installationRow is what the database knows of the installation.
+// installationRow is what the database knows about the installation.
 type installationRow struct {
 	KeyID           domain.KeyID
 	Known           []byte
@@ -35,7 +31,7 @@ func (r *installationRow) installation() domain.Installation {
 	}
 }
 
-// schemaRow is the last step of the schema that was applied.
+// schemaRow is the version of the schema.
 type schemaRow struct{ Schema int }
 
 const (
@@ -52,9 +48,13 @@ WHERE id = 1 AND key_id = $6 AND known = $7 AND origin = $8 AND pseudonyms_key_i
 	AND pseudonyms IS NOT DISTINCT FROM $10`
 )
 
-// Prepare implements ports.Installation. Schema and what is stored are one change: where
-// check fails, the schema is as it was too. It goes on until ctx ends, whatever the
-// Timeout of the Store is; check must not use the Store.
+func notPrepared() error {
+	return &domain.Error{Kind: domain.Unavailable, Public: "the database is not prepared yet"}
+}
+
+// Prepare implements ports.Installation. The schema and the stored values change together. If
+// check fails, the schema stays as it was. Prepare goes on until ctx ends, whatever the
+// Timeout of the Store is. check must not use the Store.
 func (i *Installation) Prepare(ctx context.Context, check func(domain.Installation) (domain.Installation, error)) error {
 	s := i.store
 	return failure("prepare the database", s.alone(ctx, func(ctx context.Context, tx bun.Tx) error {
@@ -85,7 +85,7 @@ func (i *Installation) Prepare(ctx context.Context, check func(domain.Installati
 				return err
 			}
 		}
-		if len(rows) == 1 && is.Origin == was.Origin && sameSealed(is.Known, was.Known) && sameSealed(is.Pseudonyms, was.Pseudonyms) {
+		if len(rows) == 1 && is.Origin == was.Origin && is.Known.Equal(was.Known) && is.Pseudonyms.Equal(was.Pseudonyms) {
 			return nil
 		}
 		_, err = s.exec(ctx, tx.Tx, putInstallation, installationValues(is)...)
@@ -93,36 +93,44 @@ func (i *Installation) Prepare(ctx context.Context, check func(domain.Installati
 	}))
 }
 
-// Reseal implements ports.Installation. It takes turns with Prepare.
-func (i *Installation) Reseal(ctx context.Context, from, to domain.Installation, rec domain.Record) error {
+// Reseal implements ports.Installation. Reseal and Prepare take turns.
+func (i *Installation) Reseal(ctx context.Context, act domain.Act, from, to domain.Installation) error {
 	s := i.store
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
 	return failure("reseal the installation", s.alone(ctx, func(ctx context.Context, tx bun.Tx) error {
+		if _, err := s.allowed(ctx, tx, act, shared); err != nil {
+			return err
+		}
 		n, err := s.exec(ctx, tx.Tx, resealInstallation, append(installationValues(to), installationValues(from)...)...)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			return &domain.Error{Kind: domain.Conflict, Public: "what is known of the installation has changed meanwhile"}
+			var rows []installationRow
+			if err := s.query(ctx, tx.Tx, &rows, selectInstallation); err != nil {
+				return err
+			}
+			if len(rows) == 0 {
+				return notPrepared()
+			}
+			return &domain.Error{Kind: domain.Conflict, Public: "the installation changed meanwhile; try again"}
 		}
-		return s.audit(ctx, tx.Tx, rec)
+		return s.audit(ctx, tx.Tx, act.Record)
 	}))
 }
 
 // installationValues are the values of the row, in the order of its columns.
 func installationValues(is domain.Installation) []any {
-	var pseudonyms any // NULL until there are any
+	var pseudonyms any // NULL if there are none
 	if !is.Pseudonyms.IsZero() {
 		pseudonyms = is.Pseudonyms.Bytes
 	}
 	return []any{string(is.Known.Key), is.Known.Bytes, string(is.Origin), nullable(string(is.Pseudonyms.Key)), pseudonyms}
 }
 
-func sameSealed(a, b domain.Sealed) bool { return a.Key == b.Key && bytes.Equal(a.Bytes, b.Bytes) }
-
-// Known implements ports.Installation.
-func (i *Installation) Known(ctx context.Context) (domain.Installation, error) {
+// Get implements ports.Installation.
+func (i *Installation) Get(ctx context.Context) (domain.Installation, error) {
 	s := i.store
 	all, _, err := s.known()
 	if err != nil {
@@ -131,7 +139,7 @@ func (i *Installation) Known(ctx context.Context) (domain.Installation, error) {
 	var schema []schemaRow
 	var rows []installationRow
 	err = s.read(ctx, "read what is known of the installation", func(ctx context.Context) error {
-		// The schema comes first: an older one has not all that is read then.
+		// The schema comes first: an older one lacks columns that are read then.
 		if err := s.lookUp(ctx, &schema, selectSchema); err != nil || schema[0].Schema < len(all) {
 			return err
 		}
@@ -143,7 +151,7 @@ func (i *Installation) Known(ctx context.Context) (domain.Installation, error) {
 	case schema[0].Schema < len(all):
 		return domain.Installation{}, &domain.Error{Kind: domain.Unavailable, Public: "the schema of the database is older than this program needs"}
 	case len(rows) == 0:
-		return domain.Installation{}, &domain.Error{Kind: domain.Unavailable, Public: "the database is not prepared yet"}
+		return domain.Installation{}, notPrepared()
 	}
 	return rows[0].installation(), nil
 }

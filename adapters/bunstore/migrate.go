@@ -19,8 +19,8 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// The files of a folder are applied in the order of their names, each once. They are
-// never changed afterwards: what is to be otherwise is a further file.
+// The files of a folder are applied in the order of their names, each once. A file never
+// changes: a change of the schema is another file.
 //
 //go:embed migrations
 var migrations embed.FS
@@ -29,10 +29,10 @@ var migrations embed.FS
 type Migration struct {
 	Version int       // 1 for the first
 	Name    string    // of its file, such as 0001_initial
-	Applied time.Time // the zero time when it has yet to be applied
+	Applied time.Time // zero if it is not applied yet
 }
 
-// versionRow is a step that was applied.
+// versionRow is a step that is applied.
 type versionRow struct {
 	bun.BaseModel `bun:"table:schema_versions"`
 
@@ -41,12 +41,12 @@ type versionRow struct {
 	Applied int64
 }
 
-// Both dialects take this text.
+// Both dialects accept this text.
 const createVersions = `CREATE TABLE schema_versions (version integer PRIMARY KEY, name text NOT NULL, applied bigint NOT NULL)`
 
-// Migrations lists the steps of the schema in their order: those that this program
-// knows, and behind them those that a newer one has applied. It changes nothing, and
-// is Unavailable when the database does not answer.
+// Migrations lists the steps of the schema in their order. The steps that this program knows
+// come first, and those that a newer program has applied follow. Migrations changes nothing.
+// Returns Unavailable if the database does not answer.
 func (s *Store) Migrations(ctx context.Context) ([]Migration, error) {
 	all, _, err := s.known()
 	if err != nil {
@@ -70,15 +70,15 @@ func (s *Store) Migrations(ctx context.Context) ([]Migration, error) {
 	return all, nil
 }
 
-// Migrate brings the schema up to date, all steps or none, and changes nothing where it
-// is. Only one process at a time does so; others wait until their ctx ends, and a
-// process that is killed locks nobody out. It is Conflict when the schema is newer than
-// this program knows, and when a step can't be applied to what is in the database.
+// Migrate brings the schema up to date. It applies all missing steps or none. Only one process
+// at a time does so, and the others wait until their ctx ends. A process that is killed
+// locks nobody out. Returns Conflict if the schema is newer than this program knows, or if a
+// step can't be applied to what is in the database.
 func (s *Store) Migrate(ctx context.Context) error {
 	return failure("migrate the database", s.alone(ctx, s.upgrade))
 }
 
-// known are the steps of this program and the texts of their files. Versions count up
+// known are the steps that this program knows, and the texts of their files. Versions count
 // from 1 without a gap.
 func (s *Store) known() ([]Migration, []string, error) {
 	folder := "migrations/sqlite"
@@ -101,7 +101,7 @@ func (s *Store) known() ([]Migration, []string, error) {
 	return all, texts, nil
 }
 
-// applied are the steps that were applied, none in a new database.
+// applied are the steps that are applied. A new database has none.
 func (s *Store) applied(ctx context.Context, on bun.IDB) ([]versionRow, error) {
 	exists := `SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'schema_versions'`
 	if s.postgres {
@@ -147,8 +147,8 @@ func (s *Store) upgrade(ctx context.Context, tx bun.Tx) error {
 	return nil
 }
 
-// refused makes a Conflict of a step that the database itself refuses, for instance
-// because a foreign table has the name of one of ours: trying again would not help.
+// refused turns the error of a step into Conflict if the database itself rejects the step.
+// That is so if a table of somebody else has one of our names. A retry would not help.
 func refused(name string, err error) error {
 	_, fromPostgres := errors.AsType[*pgconn.PgError](err)
 	_, fromSQLite := errors.AsType[*sqlite.Error](err)
@@ -159,9 +159,9 @@ func refused(name string, err error) error {
 		Cause: fmt.Errorf("bunstore: migrate: %w", harmless(err))}
 }
 
-// alone runs do in the one transaction that may look after the schema and the
-// installation at a time, on any number of instances. The lock is the transaction's: it
-// goes with the connection of a process that is killed.
+// alone runs do in a transaction that works on the schema and the installation. There is only
+// one such transaction at a time, on any number of instances. Its lock ends with the
+// connection of a process that is killed.
 func (s *Store) alone(ctx context.Context, do func(ctx context.Context, tx bun.Tx) error) error {
 	tx, err := s.begin(ctx)
 	if err != nil {
@@ -179,8 +179,7 @@ func (s *Store) alone(ctx context.Context, do func(ctx context.Context, tx bun.T
 	return tx.Commit()
 }
 
-// The advisory locks of a Postgres database are two numbers each. They last until the
-// end of the transaction.
+// Each advisory lock on Postgres has two numbers. It lasts until the end of the transaction.
 const (
 	lockClass        = 0x666c6f77 // "flow"
 	installationLock = 1
@@ -189,11 +188,11 @@ const (
 	takeLock = `SELECT pg_advisory_xact_lock($1, $2)`
 )
 
-// unlimited lets a transaction take its time.
+// unlimited removes the limits of time from a transaction.
 const unlimited = `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0`
 
-// lockInstallation waits for the lock. While it has it there are no limits of time: a
-// step may take its time, and whoever holds the lock may look at files meanwhile.
+// lockInstallation waits for the lock and removes the limits of time from the transaction. A
+// migration may take long, and the holder of the lock may read files meanwhile.
 func (s *Store) lockInstallation(ctx context.Context, tx *sql.Tx) error {
 	if _, err := tx.ExecContext(ctx, unlimited); err != nil {
 		return err

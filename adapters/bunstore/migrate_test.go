@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +27,7 @@ import (
 const origin = domain.Origin("https://voiceflow.example.com")
 
 // steps are the names of the migrations.
-var steps = []string{"0001_initial", "0002_forwarding", "0003_turnover"}
+var steps = []string{"0001_initial", "0002_forwarding", "0003_turnover", "0004_keys"}
 
 // stepsAt are the migrations as they are listed after they were applied at that time; the
 // zero time for those that were not.
@@ -72,9 +73,9 @@ func TestMigrationsAreListedBeforeAndAfter(t *testing.T) {
 		if got := strings.Count(log.String(), "migration applied"); got != len(steps) {
 			t.Errorf("got %d lines in the log, want %d:\n%s", got, len(steps), &log)
 		}
-		run(t, beside(t, address), `INSERT INTO schema_versions (version, name, applied) VALUES (4, '0004_later', 1), (7, '0007_much_later', 1)`)
+		run(t, beside(t, address), `INSERT INTO schema_versions (version, name, applied) VALUES (5, '0005_later', 1), (7, '0007_much_later', 1)`)
 		list("of a newer program", append(stepsAt(at),
-			bunstore.Migration{Version: 4, Name: "0004_later", Applied: time.UnixMicro(1).UTC()},
+			bunstore.Migration{Version: 5, Name: "0005_later", Applied: time.UnixMicro(1).UTC()},
 			bunstore.Migration{Version: 7, Name: "0007_much_later", Applied: time.UnixMicro(1).UTC()}))
 	})
 }
@@ -115,19 +116,12 @@ FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c WHERE m.type = 'table' OR
 func TestRowsOfTheFirstSchemaAreThereInTheNewest(t *testing.T) {
 	eachDialect(t, func(t *testing.T, database newDatabase) {
 		address := database(t)
-		folder, blob, yes, no := "sqlite", `CAST('%s' AS blob)`, "1", "0"
+		blob, yes, no := `CAST('%s' AS blob)`, "1", "0"
 		if strings.HasPrefix(address, "postgres") {
-			folder, blob, yes, no = "postgres", `CAST('%s' AS bytea)`, "true", "false"
+			blob, yes, no = `CAST('%s' AS bytea)`, "true", "false"
 		}
-		first, err := os.ReadFile(filepath.Join("migrations", folder, steps[0]+".sql"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		db := beside(t, address)
+		db := ofVersion(t, address, 1)
 		for _, statement := range []string{
-			`CREATE TABLE schema_versions (version integer PRIMARY KEY, name text NOT NULL, applied bigint NOT NULL)`,
-			string(first),
-			`INSERT INTO schema_versions (version, name, applied) VALUES (1, '0001_initial', 7)`,
 			`INSERT INTO projects (id, name, voiceflow_id, version, platform, created, voiceflow_created)
 				VALUES ('project-1', 'name 1', 'voiceflow-1', 'v', 'webchat', 1000000, 2000000)`,
 			`INSERT INTO project_keys (project_id, slot, key_id, sealed) VALUES ('project-1', 'primary', '1', ` + fmt.Sprintf(blob, "sealed") + `)`,
@@ -143,13 +137,13 @@ func TestRowsOfTheFirstSchemaAreThereInTheNewest(t *testing.T) {
 			run(t, db, statement)
 		}
 		s := open(t, address, bunstore.Options{Now: clockAt(1000)})
-		_, err = s.Installation().Known(t.Context())
-		wantKind(t, "Known before", err, domain.Unavailable)
+		_, err := s.Ports().Installation.Get(t.Context())
+		wantKind(t, "Get before", err, domain.Unavailable)
 		if e, ok := errors.AsType[*domain.Error](err); !ok || !strings.Contains(e.Public, "older") {
-			t.Errorf("Known before: got error %v, want one that says that the schema is older", err)
+			t.Errorf("Get before: got error %v, want one that says that the schema is older", err)
 		}
 		installation := domain.Installation{Known: domain.Sealed{Key: "1", Bytes: []byte("value")}, Origin: origin}
-		err = s.Installation().Prepare(t.Context(), func(was domain.Installation) (domain.Installation, error) {
+		err = s.Ports().Installation.Prepare(t.Context(), func(was domain.Installation) (domain.Installation, error) {
 			if d := cmp.Diff(installation, was); d != "" {
 				t.Errorf("what Prepare found: -want +got\n%s", d)
 			}
@@ -160,9 +154,9 @@ func TestRowsOfTheFirstSchemaAreThereInTheNewest(t *testing.T) {
 			t.Fatal(err)
 		}
 		installation.Pseudonyms = domain.Sealed{Key: "2", Bytes: []byte("pseudonyms")}
-		known, err := s.Installation().Known(t.Context())
+		known, err := s.Ports().Installation.Get(t.Context())
 		if d := cmp.Diff(installation, known); d != "" || err != nil {
-			t.Errorf("Known: error %v, -want +got\n%s", err, d)
+			t.Errorf("Get: error %v, -want +got\n%s", err, d)
 		}
 		at := func(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }
 		l := domain.Session{
@@ -172,21 +166,22 @@ func TestRowsOfTheFirstSchemaAreThereInTheNewest(t *testing.T) {
 		a := l
 		a.ID, a.Kind, a.Login, a.Project = "a", domain.AssistantSession, "l", "project-1"
 		want := domain.Access{
-			Caller: domain.Caller{ID: "u", Login: l}, Session: a, Key: someKey, Granted: domain.ScopesOf(domain.ScopeConverse),
+			Caller: domain.Caller{ID: "u", Login: l}, Session: a, Granted: domain.ScopesOf(domain.ScopeConverse),
 			Project: domain.Project{
 				ID: "project-1", Name: "name 1", Voiceflow: "voiceflow-1", Version: "v", Platform: "webchat", Created: at(1), VoiceflowCreated: at(2),
-				KeyStatus: domain.KeyOK, SecondaryStatus: domain.KeyNone, KeyChecked: at(1), KeySet: at(1), Credits: domain.CreditsOK,
+				Primary:   domain.Key{Sealed: someKey, Status: domain.KeyOK, Set: at(1), Checked: at(1)},
+				Secondary: domain.Key{Status: domain.KeyNone}, Credits: domain.CreditsOK,
 			},
 		}
-		access, err := s.Access().ForUse(t.Context(), domain.Credential{Login: "l", Assistant: "a"})
+		access, err := s.Ports().Access.ByLogin(t.Context(), "l", "a")
 		if d := cmp.Diff(want, access, cmp.AllowUnexported(domain.Caller{})); d != "" || err != nil {
-			t.Errorf("ForUse: error %v, -want +got\n%s", err, d)
+			t.Errorf("ByLogin: error %v, -want +got\n%s", err, d)
 		}
-		grants, err := s.Projects().Grants(t.Context(), domain.GrantFilter{}, domain.Cursor{}, 10)
+		grants, err := s.Ports().Grants.Page(t.Context(), domain.GrantFilter{}, domain.Cursor{}, 10)
 		if d := cmp.Diff([]domain.Grant{{User: "u", Project: "project-1", Scopes: domain.ScopesOf(domain.ScopeConverse), Created: at(4)}}, grants); d != "" || err != nil {
-			t.Errorf("Grants: error %v, -want +got\n%s", err, d)
+			t.Errorf("Grants.Page: error %v, -want +got\n%s", err, d)
 		}
-		user, err := s.Users().Find(t.Context(), "u")
+		user, err := s.Ports().Users.Find(t.Context(), domain.UserRef{ID: "u"})
 		if d := cmp.Diff(domain.NewUser("u", "u", domain.RoleMember, domain.NewSecret("hash"), []domain.ProjectID{"project-1"}, at(3)), user,
 			cmp.Comparer(domain.Secret.Equal)); d != "" || err != nil {
 			t.Errorf("Users.Find: error %v, -want +got\n%s", err, d)
@@ -197,19 +192,120 @@ func TestRowsOfTheFirstSchemaAreThereInTheNewest(t *testing.T) {
 	})
 }
 
+// ofVersion makes a database with the schema of that version and opens it by its driver.
+func ofVersion(t *testing.T, address string, version int) *sql.DB {
+	t.Helper()
+	folder := "sqlite"
+	if strings.HasPrefix(address, "postgres") {
+		folder = "postgres"
+	}
+	db := beside(t, address)
+	run(t, db, `CREATE TABLE schema_versions (version integer PRIMARY KEY, name text NOT NULL, applied bigint NOT NULL)`)
+	for i, name := range steps[:version] {
+		text, err := os.ReadFile(filepath.Join("migrations", folder, name+".sql"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, db, string(text))
+		run(t, db, fmt.Sprintf(`INSERT INTO schema_versions (version, name, applied) VALUES (%d, '%s', 7)`, i+1, name))
+	}
+	return db
+}
+
+// The statements with which a program of version 3 adds a project and puts keys into it.
+const (
+	insertProjectV3 = `INSERT INTO projects (id, name, voiceflow_id, version, platform, created, voiceflow_created, key_status, secondary_status, key_checked, key_set, credits)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`
+	replaceKeyV3 = `INSERT INTO project_keys (project_id, slot, key_id, sealed) VALUES ($1, $2, $3, $4)
+ON CONFLICT (project_id, slot) DO UPDATE SET key_id = EXCLUDED.key_id, sealed = EXCLUDED.sealed`
+	updateProjectV3 = `UPDATE projects AS project_row SET name = $2, platform = $3, key_status = $4, secondary_status = $5, key_checked = $6, key_set = $7 WHERE id = $1`
+	selectProjectV3 = `SELECT id, name, voiceflow_id, version, platform, created, voiceflow_created, key_status, secondary_status, key_checked, key_set, credits
+FROM projects WHERE id = $1`
+)
+
+// addV3 adds a project as a program of version 3 did, with a key in each slot whose status is
+// not none. Both have been set at 3 s and checked at 4 s.
+func addV3(t *testing.T, db *sql.DB, id, primary, secondary string) {
+	t.Helper()
+	exec := func(statement string, args ...any) {
+		t.Helper()
+		if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(insertProjectV3, id, id, id, "v", "", 1_000_000, 2_000_000, primary, "none", 1_000_000, 1_000_000, "ok")
+	exec(replaceKeyV3, id, "primary", "1", []byte("primary of "+id))
+	if secondary != "none" {
+		exec(replaceKeyV3, id, "secondary", "2", []byte("secondary of "+id))
+	}
+	exec(updateProjectV3, id, id, "", primary, secondary, 4_000_000, 3_000_000)
+	var text string
+	var number int64
+	row := db.QueryRowContext(t.Context(), selectProjectV3, id)
+	if err := row.Scan(&text, &text, &text, &text, &text, &number, &number, &text, &text, &number, &number, &text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTheKeyInTheSecondarySlotGetsTimesOfItsOwn migrates projects of version 3, and has a
+// program of that version add some afterwards.
+func TestTheKeyInTheSecondarySlotGetsTimesOfItsOwn(t *testing.T) {
+	at := func(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }
+	eachDialect(t, func(t *testing.T, database newDatabase) {
+		address := database(t)
+		db := ofVersion(t, address, 3)
+		s := open(t, address, bunstore.Options{Now: clockAt(1000)})
+		statuses := [][2]string{{"ok", "none"}, {"rejected", "ok"}, {"needs_reentry", "needs_reentry"}, {"ok", "unchecked"}}
+		for i, status := range statuses {
+			addV3(t, db, fmt.Sprint("before ", i), status[0], status[1])
+		}
+		if err := s.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for i, status := range statuses {
+			addV3(t, db, fmt.Sprint("after ", i), status[0], status[1])
+		}
+		for i, status := range statuses {
+			for _, when := range []string{"before ", "after "} {
+				id := when + fmt.Sprint(i)
+				key := func(slot domain.Slot, status, by string) domain.Key {
+					return domain.Key{
+						Sealed: domain.Sealed{Key: domain.KeyID(by), Bytes: []byte(string(slot) + " of " + id)}, Status: domain.KeyStatus(status),
+						Set: at(3), Checked: at(4),
+					}
+				}
+				want := domain.Project{
+					ID: domain.ProjectID(id), Name: id, Voiceflow: domain.VoiceflowID(id), Version: "v", Created: at(1), VoiceflowCreated: at(2),
+					Primary: key(domain.SlotPrimary, status[0], "1"), Secondary: key(domain.SlotSecondary, status[1], "2"), Credits: domain.CreditsOK,
+				}
+				switch {
+				case status[1] == "none":
+					want.Secondary = domain.Key{Status: domain.KeyNone}
+				case when == "after ": // such a program does not know these times
+					want.Secondary.Set, want.Secondary.Checked = time.Time{}, time.Time{}
+				}
+				got, err := s.Ports().Projects.Find(t.Context(), domain.Operator().Sees(), domain.ProjectRef{ID: want.ID})
+				if d := cmp.Diff([]domain.Project{want}, got); d != "" || err != nil {
+					t.Errorf("%s: error %v, -want +got\n%s", id, err, d)
+				}
+			}
+		}
+	})
+}
+
 func TestANewerSchemaIsRefusedAtTheStartOnly(t *testing.T) {
 	eachDialect(t, func(t *testing.T, database newDatabase) {
 		address := database(t)
 		s := open(t, address, bunstore.Options{})
 		var saw string
-		if err := s.Installation().Prepare(t.Context(), known("value", &saw)); err != nil {
+		if err := s.Ports().Installation.Prepare(t.Context(), known("value", &saw)); err != nil {
 			t.Fatal(err)
 		}
 		outgrow(t, s, beside(t, address))
 		wantKind(t, "Migrate", s.Migrate(t.Context()), domain.Conflict)
-		wantKind(t, "Prepare", s.Installation().Prepare(t.Context(), known("other", &saw)), domain.Conflict)
-		if _, err := s.Installation().Known(t.Context()); err != nil {
-			t.Errorf("Known, of a program that runs while a newer one starts: %v", err)
+		wantKind(t, "Prepare", s.Ports().Installation.Prepare(t.Context(), known("other", &saw)), domain.Conflict)
+		if _, err := s.Ports().Installation.Get(t.Context()); err != nil {
+			t.Errorf("Get, of a program that runs while a newer one starts: %v", err)
 		}
 	})
 }
@@ -219,12 +315,12 @@ func TestAnOlderSchemaIsNotReady(t *testing.T) {
 		address := database(t)
 		s := open(t, address, bunstore.Options{})
 		var saw string
-		if err := s.Installation().Prepare(t.Context(), known("value", &saw)); err != nil {
+		if err := s.Ports().Installation.Prepare(t.Context(), known("value", &saw)); err != nil {
 			t.Fatal(err)
 		}
 		run(t, beside(t, address), `DELETE FROM schema_versions`)
-		_, err := s.Installation().Known(t.Context())
-		wantKind(t, "Known", err, domain.Unavailable)
+		_, err := s.Ports().Installation.Get(t.Context())
+		wantKind(t, "Get", err, domain.Unavailable)
 	})
 }
 
@@ -251,7 +347,7 @@ func TestAFailedCheckLeavesTheSchemaAsItWas(t *testing.T) {
 	eachDialect(t, func(t *testing.T, database newDatabase) {
 		s := open(t, database(t), bunstore.Options{})
 		refused := errors.New("not this database")
-		err := s.Installation().Prepare(t.Context(), func(domain.Installation) (domain.Installation, error) {
+		err := s.Ports().Installation.Prepare(t.Context(), func(domain.Installation) (domain.Installation, error) {
 			return domain.Installation{}, refused
 		})
 		if err != refused { //nolint:errorlint // it must not even be wrapped
@@ -274,7 +370,7 @@ func TestManyFirstStartsInOneProcess(t *testing.T) {
 			all.Go(func() {
 				s, err := bunstore.Open(t.Context(), domain.NewSecret(address), bunstore.Options{MaxConns: 2})
 				if err == nil {
-					err = errors.Join(s.Installation().Prepare(t.Context(), known(fmt.Sprint("of start ", i), &saw[i])), s.Close())
+					err = errors.Join(s.Ports().Installation.Prepare(t.Context(), known(fmt.Sprint("of start ", i), &saw[i])), s.Close())
 				}
 				errs[i] = err
 			})
@@ -335,7 +431,7 @@ func TestAProcessKilledWhileItMigratesLocksNobodyOut(t *testing.T) {
 		}
 		_ = killed.Wait()
 		var saw string
-		if err := s.Installation().Prepare(t.Context(), known("ours", &saw)); err != nil || saw != "ours" {
+		if err := s.Ports().Installation.Prepare(t.Context(), known("ours", &saw)); err != nil || saw != "ours" {
 			t.Errorf("Prepare after the other was killed: got the known value %q and error %v, want ours", saw, err)
 		}
 	})
@@ -407,7 +503,7 @@ func TestChild(t *testing.T) {
 		}
 	}
 	s := open(t, os.Getenv(databaseVariable), bunstore.Options{})
-	if err := s.Installation().Prepare(t.Context(), check); err != nil {
+	if err := s.Ports().Installation.Prepare(t.Context(), check); err != nil {
 		t.Fatal(err)
 	}
 	fmt.Fprintln(os.Stdout, "saw "+saw)

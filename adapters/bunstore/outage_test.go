@@ -23,10 +23,24 @@ func record(request string) domain.Record {
 	return domain.Record{At: time.Unix(1, 0), Actor: domain.ActorOperator, Action: domain.ActionLogin, Object: "-", Outcome: domain.OutcomeOK, RequestID: request}
 }
 
+// act is what the operator does, with that audit row.
+func act(request string) domain.Act {
+	return domain.Act{By: domain.Operator(), Needs: domain.NeedsAdmin(), Record: record(request)}
+}
+
+// setting is what the user of the assistant session does to open it, with that audit row.
+func setting(s domain.Session, request string) domain.Act {
+	by := domain.Caller{ID: s.User, Admin: s.ByRole}
+	if s.Login != "" {
+		by.Login = login(s.Login, s.User)
+	}
+	return domain.Act{By: by, Needs: domain.NeedsUse(s.Project, 0), Record: record(request)}
+}
+
 func project(n int) domain.Project {
 	return domain.Project{
 		ID: domain.ProjectID(fmt.Sprintf("project-%d", n)), Name: fmt.Sprintf("name %d", n), Voiceflow: domain.VoiceflowID(fmt.Sprintf("voiceflow-%d", n)), Version: "v",
-		KeyStatus: domain.KeyOK, Credits: domain.CreditsOK,
+		Primary: domain.Key{Sealed: someKey, Status: domain.KeyOK}, Secondary: domain.Key{Status: domain.KeyNone}, Credits: domain.CreditsOK,
 	}
 }
 
@@ -39,9 +53,9 @@ func furnished(t testing.TB, address string, o bunstore.Options) *bunstore.Store
 	s := migrated(t, address, o)
 	u := domain.NewUser("u", "u", domain.RoleMember, domain.NewSecret("hash"), []domain.ProjectID{"project-1"}, time.Unix(1, 0))
 	for _, err := range []error{
-		s.Projects().Add(t.Context(), project(1), someKey, record("add")),
-		s.Users().Create(t.Context(), u, record("create")),
-		s.Sessions().OpenLogin(t.Context(), login("l", "u"), u.PasswordHash, record("login")),
+		s.Ports().Projects.Add(t.Context(), act("add"), project(1)),
+		s.Ports().Users.Create(t.Context(), act("create"), u),
+		s.Ports().Sessions.OpenLogin(t.Context(), login("l", "u"), u.PasswordHash, record("login")),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -66,51 +80,57 @@ func assistant(id domain.SessionID, n int) domain.Session {
 // requests are calls as requests make them, the first ones without writing.
 func requests(s *bunstore.Store) []func(ctx context.Context, n int) error {
 	return []func(context.Context, int) error{
-		func(ctx context.Context, _ int) error { _, err := s.Callers().BySession(ctx, "l"); return err },
+		func(ctx context.Context, _ int) error { _, err := s.Ports().Access.ByLogin(ctx, "l", ""); return err },
 		func(ctx context.Context, _ int) error {
-			_, err := s.Projects().Page(ctx, domain.GrantedTo("u"), domain.Cursor{}, 10)
-			return err
-		},
-		func(ctx context.Context, _ int) error { _, err := s.Users().Find(ctx, "u"); return err },
-		func(ctx context.Context, _ int) error { _, err := s.Sessions().Find(ctx, "l"); return err },
-		func(ctx context.Context, _ int) error {
-			_, err := s.Sessions().Page(ctx, "u", domain.Cursor{}, 10)
+			_, err := s.Ports().Projects.Page(ctx, domain.GrantedTo("u"), domain.Cursor{}, 10)
 			return err
 		},
 		func(ctx context.Context, _ int) error {
-			_, err := s.Access().ForUse(ctx, domain.Credential{Login: "l"})
+			_, err := s.Ports().Users.Find(ctx, domain.UserRef{ID: "u"})
 			return err
 		},
 		func(ctx context.Context, _ int) error {
-			_, err := s.Access().Standing(ctx, []domain.OpenUse{{Session: "a"}, {Token: "token"}})
+			_, err := s.Ports().Sessions.Page(ctx, "u", domain.Cursor{}, 10)
 			return err
 		},
 		func(ctx context.Context, _ int) error {
-			_, err := s.Projects().Grants(ctx, domain.GrantFilter{}, domain.Cursor{}, 10)
+			_, err := s.Ports().Access.ByLogin(ctx, "l", "a")
 			return err
 		},
 		func(ctx context.Context, _ int) error {
-			_, err := s.AccessTokens().Page(ctx, "", domain.Cursor{}, 10)
+			_, err := s.Ports().Access.StillAllowed(ctx, []domain.OpenUse{{Session: "a"}, {Token: "token"}})
 			return err
 		},
 		func(ctx context.Context, _ int) error {
-			_, err := s.Usage().Report(ctx, domain.UsageQuery{GroupBy: domain.UsageFields()}, nil, 10)
+			_, err := s.Ports().Grants.Page(ctx, domain.GrantFilter{}, domain.Cursor{}, 10)
 			return err
+		},
+		func(ctx context.Context, _ int) error {
+			_, err := s.Ports().Tokens.Page(ctx, "", domain.Cursor{}, 10)
+			return err
+		},
+		func(ctx context.Context, _ int) error {
+			_, err := s.Ports().Usage.Report(ctx, domain.UsageQuery{GroupBy: domain.UsageFields()}, nil, 10)
+			return err
+		},
+		func(ctx context.Context, _ int) error {
+			onLogin := domain.Act{By: domain.CallerByLogin(login("l", "u"), domain.RoleMember)}
+			return second(s.Ports().Sessions.End(ctx, onLogin, domain.OneSession("unknown")))
 		},
 		func(ctx context.Context, n int) error {
 			c := someConversation(domain.ConversationID(fmt.Sprint(n)), 1900)
-			return s.Conversations().Open(ctx, c)
+			return s.Ports().Conversations.Open(ctx, c)
 		},
 		func(ctx context.Context, n int) error {
 			token := someToken("u")
 			token.ID = domain.TokenID(fmt.Sprint("token of ", n))
-			return s.AccessTokens().Create(ctx, token, domain.TokenHash{byte(n)}, record("create"))
+			return s.Ports().Tokens.Create(ctx, act("create"), token, domain.TokenHash{byte(n)})
 		},
 		func(ctx context.Context, n int) error {
-			return s.Projects().Add(ctx, project(n), someKey, record("add"))
+			return s.Ports().Projects.Add(ctx, act("add"), project(n))
 		},
 		func(ctx context.Context, _ int) error {
-			_, err := s.Sessions().OpenAssistant(ctx, assistant("a", 1), record("set"))
+			_, err := s.Ports().Sessions.OpenAssistant(ctx, act("set"), assistant("a", 1))
 			return err
 		},
 	}
@@ -150,8 +170,8 @@ func TestADatabaseThatGoesAwayAndComesBack(t *testing.T) {
 				}
 			}
 			all.Wait()
-			_, err := s.Installation().Known(t.Context())
-			wantKind(t, "Known during the outage", err, domain.Unavailable)
+			_, err := s.Ports().Installation.Get(t.Context())
+			wantKind(t, "Get during the outage", err, domain.Unavailable)
 
 			proxy.Restore()
 			deadline, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -199,25 +219,26 @@ func TestErrorsShowNoValues(t *testing.T) {
 		token.Name = value
 		conversation := someConversation(value, 1900)
 		conversation.Key = sealed
-		_, openErr := s.Sessions().OpenAssistant(t.Context(), assistant(value, 1), record(value))
+		_, openErr := s.Ports().Sessions.OpenAssistant(t.Context(), act(value), assistant(value, 1))
 		for what, err := range map[string]error{
-			"Add":           s.Projects().Add(t.Context(), domain.Project{ID: value, Name: value, Voiceflow: value, Version: value}, sealed, record(value)),
-			"OpenLogin":     s.Sessions().OpenLogin(t.Context(), login(value, "u"), domain.NewSecret("hash"), record(value)),
+			"Add": s.Ports().Projects.Add(t.Context(), act(value), domain.Project{ID: value, Name: value, Voiceflow: value, Version: value,
+				Primary: domain.Key{Sealed: sealed, Status: domain.KeyOK}}),
+			"OpenLogin":     s.Ports().Sessions.OpenLogin(t.Context(), login(value, "u"), domain.NewSecret("hash"), record(value)),
 			"OpenAssistant": openErr,
-			"Grant":         s.Projects().Grant(t.Context(), value, "project-1", domain.DefaultScopes(), time.Unix(1000, 0), record(value)),
-			"token":         s.AccessTokens().Create(t.Context(), token, hash, record(value)),
-			"conversation":  s.Conversations().Open(t.Context(), conversation),
-			"Renew":         second(s.Conversations().Renew(t.Context(), value, sealed, sealed)),
-			"Replace": second(s.Sealings().Replace(t.Context(), []domain.Resealed{
+			"Grant":         s.Ports().Grants.Put(t.Context(), act(value), value, "project-1", domain.DefaultScopes(), time.Unix(1000, 0)),
+			"token":         s.Ports().Tokens.Create(t.Context(), act(value), token, hash),
+			"conversation":  s.Ports().Conversations.Open(t.Context(), conversation),
+			"Renew":         second(s.Ports().Conversations.Renew(t.Context(), value, sealed, sealed)),
+			"Replace": second(s.Ports().Sealings.Replace(t.Context(), []domain.Resealed{
 				{Ref: domain.SealedRef{Kind: domain.SealedConversation, ID: value}, From: sealed, To: sealed},
 			})),
-			"Forget": second(s.Sealings().Forget(t.Context(), []domain.SealedRow{
-				{Ref: domain.SealedRef{Kind: domain.SealedConversation, ID: value}, Sealed: sealed},
+			"Replace with nothing": second(s.Ports().Sealings.Replace(t.Context(), []domain.Resealed{
+				{Ref: domain.SealedRef{Kind: domain.SealedConversation, ID: value}, From: sealed},
 			})),
-			"usage":  s.Usage().Add(t.Context(), []domain.Usage{{UsageKey: domain.UsageKey{User: value}}}),
-			"Append": s.AuditLog().Append(t.Context(), record(value)),
-			"Create": s.Users().Create(t.Context(), domain.NewUser(value, value, domain.RoleMember, domain.NewSecret(value),
-				[]domain.ProjectID{"project-1"}, time.Unix(1, 0)), record(value)),
+			"usage":  s.Ports().Usage.Add(t.Context(), []domain.Usage{{UsageKey: domain.UsageKey{User: value}}}, nil),
+			"Append": s.Ports().Audit.Append(t.Context(), record(value)),
+			"Create": s.Ports().Users.Create(t.Context(), act(value), domain.NewUser(value, value, domain.RoleMember, domain.NewSecret(value),
+				[]domain.ProjectID{"project-1"}, time.Unix(1, 0))),
 		} {
 			wantKind(t, what, err, domain.Unavailable)
 			for ; err != nil; err = unwrapped(err) {

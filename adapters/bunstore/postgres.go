@@ -11,10 +11,9 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
-// planner are the settings of each connection that fix how statements are planned.
-// All of ours look rows up by an index, in the order of that index. These settings
-// leave the planner no other plan, whatever it takes the tables to hold, and let it
-// keep the plan of a bound statement for all values.
+// planner are settings of each connection. All statements here find rows by an index, in the
+// order of that index. These settings leave the planner no other plan, whatever its
+// statistics say, and let it keep the plan of a bound statement for all values.
 var planner = map[string]string{
 	"plan_cache_mode":   "force_generic_plan",
 	"enable_seqscan":    "off",
@@ -26,8 +25,7 @@ var planner = map[string]string{
 	"jit":               "off",
 }
 
-// openPostgres opens the pool and asks for one connection. What the URL sets itself
-// stays as it is there.
+// openPostgres opens the pool and makes one connection. Settings in the URL win.
 func (s *Store) openPostgres(ctx context.Context, config *pgx.ConnConfig) error {
 	set := func(name, value string) {
 		if _, there := config.RuntimeParams[name]; !there {
@@ -35,15 +33,15 @@ func (s *Store) openPostgres(ctx context.Context, config *pgx.ConnConfig) error 
 		}
 	}
 	set("application_name", "flowlatch")
-	// bun escapes text by these rules.
+	// bun escapes text by this rule.
 	config.RuntimeParams["standard_conforming_strings"] = "on"
-	// Later statements of a transaction must see what others have committed meanwhile.
+	// A later statement of a transaction must see what others committed meanwhile.
 	config.RuntimeParams["default_transaction_isolation"] = "read committed"
 	config.RuntimeParams["client_encoding"] = "UTF8"
 	for name, value := range planner {
 		set(name, value)
 	}
-	// The server gives up when we do, and frees what a process that is gone had locked.
+	// The server gives up when this program does, and drops the locks of a dead process.
 	limit := strconv.FormatInt(max(s.options.Timeout.Milliseconds(), 1), 10)
 	for _, name := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
 		set(name, limit)
@@ -51,8 +49,8 @@ func (s *Store) openPostgres(ctx context.Context, config *pgx.ConnConfig) error 
 	if config.ConnectTimeout == 0 || config.ConnectTimeout > s.options.Timeout {
 		config.ConnectTimeout = s.options.Timeout
 	}
-	// bun's statements have no arguments and differ in their text: a cache of prepared
-	// statements would only thrash. Bound ones ask for it by themselves.
+	// bun's statements have no arguments and their texts differ, so a cache of prepared
+	// statements would thrash. Bound statements ask for the cache themselves (bind).
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 
 	pool := stdlib.OpenDB(*config)

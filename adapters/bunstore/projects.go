@@ -2,7 +2,7 @@ package bunstore
 
 import (
 	"context"
-	"time"
+	"slices"
 
 	"github.com/uptrace/bun"
 
@@ -14,9 +14,6 @@ var _ ports.ProjectRepository = (*Projects)(nil)
 
 // Projects is a ports.ProjectRepository on a Store.
 type Projects struct{ store *Store }
-
-// NewProjects returns the Projects of s.
-func NewProjects(s *Store) *Projects { return &Projects{s} }
 
 type projectRow struct {
 	bun.BaseModel `bun:"table:projects"`
@@ -32,115 +29,154 @@ type projectRow struct {
 	SecondaryStatus  domain.KeyStatus
 	KeyChecked       int64
 	KeySet           int64
+	SecondaryChecked int64
+	SecondarySet     int64
 	Credits          domain.Credits
 }
 
+// project is the project without its sealed keys.
 func (r *projectRow) project() domain.Project {
 	return domain.Project{
 		ID: r.ID, Name: r.Name, Voiceflow: r.VoiceflowID, Version: r.Version, Platform: r.Platform,
-		Created: instant(r.Created), VoiceflowCreated: instant(r.VoiceflowCreated), KeyStatus: r.KeyStatus, SecondaryStatus: r.SecondaryStatus,
-		KeyChecked: instantOrNever(r.KeyChecked), KeySet: instantOrNever(r.KeySet), Credits: r.Credits,
+		Created: instant(r.Created), VoiceflowCreated: instant(r.VoiceflowCreated), Credits: r.Credits,
+		Primary:   domain.Key{Status: r.KeyStatus, Set: instantOrNever(r.KeySet), Checked: instantOrNever(r.KeyChecked)},
+		Secondary: domain.Key{Status: r.SecondaryStatus, Set: instantOrNever(r.SecondarySet), Checked: instantOrNever(r.SecondaryChecked)},
 	}
 }
 
-type keyRow struct {
-	Slot domain.Slot
-	sealedRow
+// rowOfProject is how p is stored, without its sealed keys.
+func rowOfProject(p domain.Project) projectRow {
+	return projectRow{
+		ID: p.ID, Name: p.Name, VoiceflowID: p.Voiceflow, Version: p.Version, Platform: p.Platform,
+		Created: micros(p.Created), VoiceflowCreated: micros(p.VoiceflowCreated), Credits: p.Credits,
+		KeyStatus: p.Primary.Status, KeySet: microsOrNever(p.Primary.Set), KeyChecked: microsOrNever(p.Primary.Checked),
+		SecondaryStatus: p.Secondary.Status, SecondarySet: microsOrNever(p.Secondary.Set), SecondaryChecked: microsOrNever(p.Secondary.Checked),
+	}
 }
 
-type grantRow struct {
-	bun.BaseModel `bun:"table:grants"`
+// wholeProjectRow is a project with its sealed keys.
+type wholeProjectRow struct {
+	projectRow
 
-	UserID    domain.UserID    `bun:",pk"`
-	ProjectID domain.ProjectID `bun:",pk"`
-	Name      string
-	Created   int64
-	Scopes    string
+	Primary   sealedRow `bun:"embed:k_"`
+	Secondary sealedRow `bun:"embed:s_"`
 }
 
-func (r *grantRow) grant() domain.Grant {
-	return domain.Grant{User: r.UserID, Project: r.ProjectID, Scopes: domain.ScopesFromText(r.Scopes), Created: instant(r.Created)}
+func (r *wholeProjectRow) project() domain.Project {
+	p := r.projectRow.project()
+	p.Primary.Sealed, p.Secondary.Sealed = r.Primary.sealed(), r.Secondary.sealed()
+	return p
 }
 
-const projectColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.secondary_status, p.key_checked, p.key_set, p.credits`
+const projectColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.secondary_status, p.key_checked, p.key_set, p.secondary_checked, p.secondary_set, p.credits`
+
+var (
+	wholeProject = `SELECT ` + projectColumns + `, ` + named("k.key_id, k.sealed", "k") + `, ` + named("s.key_id, s.sealed", "s") + ` FROM `
+	itsKeys      = `
+LEFT JOIN project_keys k ON k.project_id = p.id AND k.slot = 'primary'
+LEFT JOIN project_keys s ON s.project_id = p.id AND s.slot = 'secondary'`
+
+	selectWhole  = wholeProject + `projects p` + itsKeys + ` WHERE p.id = $1`
+	lockToUpdate = lockWhole("UPDATE")
+	lockToNote   = lockWhole("NO KEY UPDATE")
+
+	// An empty parameter of a look-up by id or name matches every project.
+	findByID = wholeProject + `projects p` + itsKeys + `
+WHERE p.id = $1 AND ($2 = '' OR p.name = $2) AND ($3 = '' OR p.voiceflow_id = $3) ORDER BY p.id LIMIT $4`
+
+	findByName = wholeProject + `projects p` + itsKeys + `
+WHERE p.name = $1 AND ($2 = '' OR p.voiceflow_id = $2) ORDER BY p.id LIMIT $3`
+
+	findByVoiceflow = wholeProject + `projects p` + itsKeys + `
+WHERE p.voiceflow_id = $1 ORDER BY p.id LIMIT $2`
+
+	findGrantedByID = wholeProject + `grants g JOIN projects p ON ` + itsProject + itsKeys + `
+WHERE g.project_id = $1 AND ($2 = '' OR p.name = $2) AND ($3 = '' OR p.voiceflow_id = $3) AND g.user_id = $5 ORDER BY g.project_id LIMIT $4`
+
+	findGrantedByName = wholeProject + `grants g JOIN projects p ON p.id = g.project_id` + itsKeys + `
+WHERE g.name = $1 AND ($2 = '' OR p.voiceflow_id = $2) AND g.user_id = $4 ORDER BY g.project_id LIMIT $3`
+
+	// A Voiceflow project has few versions, and a user may have many grants.
+	findGrantedByVoiceflow = wholeProject + `projects p` + itsKeys + `
+WHERE p.voiceflow_id = $1 AND (SELECT count(*) FROM grants g WHERE g.project_id = p.id AND g.user_id = $3) = 1 ORDER BY p.id LIMIT $2`
+)
 
 const (
 	pageOfAll = `SELECT ` + projectColumns + ` FROM projects p
 WHERE (p.name, p.id) > ($1, $2) ORDER BY p.name, p.id LIMIT $3`
 
-	// The grants of the page are found first, by their copy of the name.
+	// The grants of the page come first. They have a copy of the project's name.
 	pageOfGranted = `SELECT ` + projectColumns + ` FROM (
 	SELECT g.name, g.project_id FROM grants g
 	WHERE g.user_id = $1 AND (g.name, g.project_id) > ($2, $3) ORDER BY g.name, g.project_id LIMIT $4
 ) g JOIN projects p ON p.id = g.project_id ORDER BY g.name, g.project_id`
 
-	// What a look-up by id or name leaves empty holds for every project.
-	findByID = `SELECT ` + projectColumns + ` FROM projects p
-WHERE p.id = $1 AND ($2 = '' OR p.name = $2) AND ($3 = '' OR p.voiceflow_id = $3) ORDER BY p.id LIMIT $4`
-
-	findByName = `SELECT ` + projectColumns + ` FROM projects p
-WHERE p.name = $1 AND ($2 = '' OR p.voiceflow_id = $2) ORDER BY p.id LIMIT $3`
-
-	findByVoiceflow = `SELECT ` + projectColumns + ` FROM projects p
-WHERE p.voiceflow_id = $1 ORDER BY p.id LIMIT $2`
-
-	// Appending nothing keeps the planners from looking at the project before the grant:
-	// what is not granted takes as long as what does not exist.
+	// Appending nothing makes the planners look at the grant before the project. So the
+	// look-up of a project without a grant takes as long as that of an unknown project.
 	itsProject = `p.id = g.project_id || ''`
 
-	findGrantedByID = `SELECT ` + projectColumns + ` FROM grants g JOIN projects p ON ` + itsProject + `
-WHERE g.project_id = $1 AND ($2 = '' OR p.name = $2) AND ($3 = '' OR p.voiceflow_id = $3) AND g.user_id = $5 ORDER BY g.project_id LIMIT $4`
-
-	findGrantedByName = `SELECT ` + projectColumns + ` FROM grants g JOIN projects p ON p.id = g.project_id
-WHERE g.name = $1 AND ($2 = '' OR p.voiceflow_id = $2) AND g.user_id = $4 ORDER BY g.project_id LIMIT $3`
-
-	// There are few versions of a Voiceflow project, and there may be many grants.
-	findGrantedByVoiceflow = `SELECT ` + projectColumns + ` FROM projects p
-WHERE p.voiceflow_id = $1 AND (SELECT count(*) FROM grants g WHERE g.project_id = p.id AND g.user_id = $3) = 1 ORDER BY p.id LIMIT $2`
-
-	insertProject = `INSERT INTO projects (id, name, voiceflow_id, version, platform, created, voiceflow_created, key_status, secondary_status, key_checked, key_set, credits)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`
+	insertProject = `INSERT INTO projects (id, name, voiceflow_id, version, platform, created, voiceflow_created, key_status, secondary_status,
+	key_checked, key_set, secondary_checked, secondary_set, credits)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`
 
 	selectPair = `SELECT ` + projectColumns + ` FROM projects p WHERE p.voiceflow_id = $1 AND p.version = $2`
 
-	insertKey = `INSERT INTO project_keys (project_id, slot, key_id, sealed) VALUES ($1, $2, $3, $4)`
-
-	replaceKey = insertKey + ` ON CONFLICT (project_id, slot) DO UPDATE SET key_id = EXCLUDED.key_id, sealed = EXCLUDED.sealed`
-
-	selectKeys = `SELECT slot, key_id, sealed FROM project_keys WHERE project_id = $1`
+	replaceKey = `INSERT INTO project_keys (project_id, slot, key_id, sealed) VALUES ($1, $2, $3, $4) ON CONFLICT (project_id, slot) DO UPDATE SET key_id = EXCLUDED.key_id, sealed = EXCLUDED.sealed`
 )
+
+// lockWhole is selectWhole for Postgres. It locks the project with that strength, and then its
+// keys, since a row that is locked is read as it is then.
+func lockWhole(strength string) string {
+	key := func(slot domain.Slot) string {
+		return `SELECT key_id, sealed FROM project_keys WHERE project_id = p.id AND slot = '` + string(slot) + `' FOR NO KEY UPDATE`
+	}
+	return wholeProject + `(SELECT * FROM projects WHERE id = $1 FOR ` + strength + `) p
+LEFT JOIN LATERAL (` + key(domain.SlotPrimary) + `) k ON true
+LEFT JOIN LATERAL (` + key(domain.SlotSecondary) + `) s ON true`
+}
 
 func noProject() error {
 	return &domain.Error{Kind: domain.NotFound, Public: "there is no such assistant"}
 }
 
 // Add implements ports.ProjectRepository.
-func (p *Projects) Add(ctx context.Context, project domain.Project, key domain.Sealed, rec domain.Record) error {
+func (p *Projects) Add(ctx context.Context, act domain.Act, project domain.Project) error {
 	s := p.store
-	return s.change(ctx, "add a project", func(ctx context.Context, tx bun.Tx) error {
-		added, err := s.exec(ctx, tx.Tx, insertProject, string(project.ID), project.Name, string(project.Voiceflow), project.Version,
-			project.Platform, micros(project.Created), micros(project.VoiceflowCreated), string(project.KeyStatus), string(project.SecondaryStatus),
-			microsOrNever(project.KeyChecked), microsOrNever(project.KeySet), string(project.Credits))
+	return s.act(ctx, "add a project", act, func(ctx context.Context, tx bun.Tx) (bool, error) {
+		r := rowOfProject(project)
+		added, err := s.exec(ctx, tx.Tx, insertProject, string(r.ID), r.Name, string(r.VoiceflowID), r.Version, r.Platform, r.Created, r.VoiceflowCreated,
+			string(r.KeyStatus), string(r.SecondaryStatus), r.KeyChecked, r.KeySet, r.SecondaryChecked, r.SecondarySet, string(r.Credits))
 		if err != nil {
-			return err
+			return false, err
 		}
 		if added == 0 {
-			return s.alreadyAdded(ctx, tx, project)
+			return false, s.alreadyAdded(ctx, tx, project)
 		}
-		if _, err := s.exec(ctx, tx.Tx, insertKey, string(project.ID), string(domain.SlotPrimary), string(key.Key), key.Bytes); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx.Tx, rec)
+		return true, s.putKeys(ctx, tx, domain.Project{}, project)
 	})
 }
 
-// alreadyAdded finds what was in the way of project.
+// putKeys stores the sealed keys in which is differs from was.
+func (s *Store) putKeys(ctx context.Context, tx bun.Tx, was, is domain.Project) error {
+	for _, slot := range domain.Slots() {
+		key := is.Key(slot)
+		if key.Empty() || key.Sealed.Equal(was.Key(slot).Sealed) {
+			continue
+		}
+		if _, err := s.exec(ctx, tx.Tx, replaceKey, string(is.ID), string(slot), string(key.Sealed.Key), key.Sealed.Bytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alreadyAdded is the error that names the project with the same pair.
 func (s *Store) alreadyAdded(ctx context.Context, tx bun.Tx, project domain.Project) error {
 	var rows []projectRow
 	if err := s.query(ctx, tx.Tx, &rows, selectPair, string(project.Voiceflow), project.Version); err != nil {
 		return err
 	}
-	if len(rows) == 0 { // it has gone in the meantime
+	if len(rows) == 0 { // somebody removed it meanwhile
 		return errAgain
 	}
 	return &domain.Error{
@@ -150,28 +186,26 @@ func (s *Store) alreadyAdded(ctx context.Context, tx bun.Tx, project domain.Proj
 }
 
 // Remove implements ports.ProjectRepository.
-func (p *Projects) Remove(ctx context.Context, id domain.ProjectID, rec domain.Record) error {
+func (p *Projects) Remove(ctx context.Context, act domain.Act, id domain.ProjectID) error {
 	s := p.store
-	return s.change(ctx, "remove a project", func(ctx context.Context, tx bun.Tx) error {
+	return s.act(ctx, "remove a project", act, func(ctx context.Context, tx bun.Tx) (bool, error) {
 		if _, err := s.lockProject(ctx, tx, id, "UPDATE"); err != nil {
-			return err
+			return false, err
 		}
-		// All of it would go with the project, by the foreign keys; but what others lock
-		// before the sessions has to go before them here too.
+		// The foreign keys would remove all of it. But others lock these rows before the
+		// sessions, so they are removed before the sessions here too.
 		for _, first := range []any{(*tokenRow)(nil), (*conversationRow)(nil), (*grantRow)(nil)} {
 			if _, err := tx.NewDelete().Model(first).Where("project_id = ?", id).Exec(ctx); err != nil {
-				return err
+				return false, err
 			}
 		}
-		if _, err := tx.NewDelete().Model((*projectRow)(nil)).Where("id = ?", id).Exec(ctx); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx.Tx, rec)
+		_, err := tx.NewDelete().Model((*projectRow)(nil)).Where("id = ?", id).Exec(ctx)
+		return err == nil, err
 	})
 }
 
-// lockProject finds the project for a transaction that relies on it. It is NotFound when
-// there is none.
+// lockProject finds the project and locks it for the transaction. Returns NotFound if there
+// is none.
 func (s *Store) lockProject(ctx context.Context, tx bun.Tx, id domain.ProjectID, strength string) (projectRow, error) {
 	if err := storable(id); err != nil {
 		return projectRow{}, err
@@ -201,24 +235,26 @@ func (p *Projects) Find(ctx context.Context, in domain.Visible, ref domain.Proje
 		return nil, nil
 	}
 	if in.All() {
-		return p.list(ctx, inAll, args...)
+		return projects[wholeProjectRow](ctx, p.store, inAll, args...)
 	}
-	return p.list(ctx, inGranted, append(args, string(in.User()))...)
+	return projects[wholeProjectRow](ctx, p.store, inGranted, append(args, string(in.User()))...)
 }
 
 // Page implements ports.ProjectRepository.
 func (p *Projects) Page(ctx context.Context, in domain.Visible, after domain.Cursor, limit int) ([]domain.Project, error) {
-	limit = max(limit, 0) // SQLite takes a negative one for none
+	limit = max(limit, 0) // SQLite takes a negative limit for no limit
 	if in.All() {
-		return p.list(ctx, pageOfAll, after.Name, after.ID, limit)
+		return projects[projectRow](ctx, p.store, pageOfAll, after.Name, after.ID, limit)
 	}
-	return p.list(ctx, pageOfGranted, string(in.User()), after.Name, after.ID, limit)
+	return projects[projectRow](ctx, p.store, pageOfGranted, string(in.User()), after.Name, after.ID, limit)
 }
 
-// list runs a statement whose rows are projects.
-func (p *Projects) list(ctx context.Context, statement string, args ...any) ([]domain.Project, error) {
-	s := p.store
-	var rows []projectRow
+// projects returns the projects that the statement finds.
+func projects[Row any, Pointer interface {
+	*Row
+	project() domain.Project
+}](ctx context.Context, s *Store, statement string, args ...any) ([]domain.Project, error) {
+	var rows []Row
 	err := s.read(ctx, "find projects", func(ctx context.Context) error {
 		return s.lookUp(ctx, &rows, statement, args...)
 	})
@@ -227,226 +263,99 @@ func (p *Projects) list(ctx context.Context, statement string, args ...any) ([]d
 	}
 	found := make([]domain.Project, len(rows))
 	for i := range rows {
-		found[i] = rows[i].project()
+		found[i] = Pointer(&rows[i]).project()
 	}
 	return found, nil
 }
 
-// Keys implements ports.ProjectRepository.
-func (p *Projects) Keys(ctx context.Context, id domain.ProjectID) (map[domain.Slot]domain.Sealed, error) {
+// Update implements ports.ProjectRepository.
+func (p *Projects) Update(ctx context.Context, act domain.Act, id domain.ProjectID, change func(p *domain.Project) error) (domain.Project, error) {
+	var stored domain.Project
 	s := p.store
-	var rows []keyRow
-	err := s.read(ctx, "read the keys of a project", func(ctx context.Context) error {
-		return s.lookUp(ctx, &rows, selectKeys, string(id))
+	err := s.act(ctx, "update a project", act, func(ctx context.Context, tx bun.Tx) (bool, error) {
+		// A new name changes the grants too.
+		was, err := s.lockWithKeys(ctx, tx, id, lockToUpdate)
+		if err != nil {
+			return false, err
+		}
+		is := was
+		if err := change(&is); err != nil {
+			return false, verdict{err}
+		}
+		stored, err = s.storeProject(ctx, tx, was, is)
+		return !stored.Equal(was), err
 	})
 	if err != nil {
-		return nil, err
+		return domain.Project{}, err
 	}
-	if len(rows) == 0 { // a project has a key from the beginning
-		return nil, noProject()
-	}
-	keys := make(map[domain.Slot]domain.Sealed, len(rows))
-	for _, row := range rows {
-		keys[row.Slot] = row.sealed()
-	}
-	return keys, nil
+	return stored, nil
 }
 
-// Grant implements ports.ProjectRepository.
-func (p *Projects) Grant(ctx context.Context, user domain.UserID, id domain.ProjectID, scopes domain.Scopes, at time.Time, rec domain.Record) error {
+// Note implements ports.ProjectRepository.
+func (p *Projects) Note(ctx context.Context, id domain.ProjectID, change func(p *domain.Project) (news bool), rec domain.Record) error {
 	s := p.store
-	return s.change(ctx, "grant a project", func(ctx context.Context, tx bun.Tx) error {
-		project, err := s.lockProject(ctx, tx, id, "KEY SHARE")
+	return s.change(ctx, "note something of a project", func(ctx context.Context, tx bun.Tx) error {
+		// Grants and sessions refer to the project's id and name. They need not wait for
+		// other changes.
+		was, err := s.lockWithKeys(ctx, tx, id, lockToNote)
 		if err != nil {
 			return err
 		}
-		if err := storable(user); err != nil {
-			return err
-		}
-		row := grantRow{UserID: user, ProjectID: id, Name: project.Name, Created: micros(at), Scopes: scopes.Text()}
-		insert := tx.NewInsert().Model(&row)
-		if scopes == 0 {
-			row.Scopes = domain.DefaultScopes().Text()
-			insert.On("CONFLICT DO NOTHING")
-		} else {
-			insert.On("CONFLICT (user_id, project_id) DO UPDATE").Set("scopes = EXCLUDED.scopes").Where("grant_row.scopes <> EXCLUDED.scopes")
-		}
-		granted, err := changed(insert.Exec(ctx))
-		if granted == 0 || err != nil {
+		is := was
+		news := change(&is)
+		if _, err := s.storeProject(ctx, tx, was, is); err != nil || !news {
 			return err
 		}
 		return s.audit(ctx, tx.Tx, rec)
 	})
 }
 
-// Grants implements ports.ProjectRepository.
-func (p *Projects) Grants(ctx context.Context, filter domain.GrantFilter, after domain.Cursor, limit int) ([]domain.Grant, error) {
-	if err := storable(string(filter.User), string(filter.Project), after.Name, after.ID); err != nil {
-		return nil, err
+// lockWithKeys is lockProject with the sealed keys. lock is the statement on Postgres. If it
+// waits for the project, it does not see a key that came into an empty slot meanwhile, so it
+// runs again.
+func (s *Store) lockWithKeys(ctx context.Context, tx bun.Tx, id domain.ProjectID, lock string) (domain.Project, error) {
+	if !s.postgres {
+		lock = selectWhole
 	}
-	if limit <= 0 { // bun takes it for none
-		return nil, nil
+	var p domain.Project
+	for range 2 {
+		var rows []wholeProjectRow
+		if err := s.query(ctx, tx.Tx, &rows, lock, string(id)); err != nil {
+			return domain.Project{}, err
+		}
+		if len(rows) == 0 {
+			return domain.Project{}, noProject()
+		}
+		p = rows[0].project()
+		if !slices.ContainsFunc(domain.Slots(), func(slot domain.Slot) bool {
+			k := p.Key(slot)
+			return !k.Empty() && k.Sealed.IsZero()
+		}) {
+			break
+		}
 	}
-	s := p.store
-	var rows []grantRow
-	err := s.read(ctx, "find grants", func(ctx context.Context) error {
-		rows = nil
-		page := s.reads.NewSelect().Model(&rows).Order("user_id", "project_id").Limit(int64(limit))
-		// What limits the page is a range of an index, wherever the cursor is.
-		switch {
-		case filter.Project != "" && string(filter.Project) > after.ID:
-			page.Where("project_id = ? AND user_id >= ?", filter.Project, after.Name)
-		case filter.Project != "":
-			page.Where("project_id = ? AND user_id > ?", filter.Project, after.Name)
-		case string(filter.User) > after.Name:
-			page.Where("user_id >= ?", filter.User)
-		default:
-			page.Where("(user_id, project_id) > (?, ?)", after.Name, after.ID)
-		}
-		switch {
-		case filter.User != "" && filter.Project != "":
-			page.Where("user_id = ?", filter.User)
-		case filter.User != "":
-			page.Where("user_id <= ?", filter.User)
-		}
-		return page.Scan(ctx)
-	})
-	if err != nil {
-		return nil, err
+	return p, nil
+}
+
+// storeProject stores those fields of is that ports.ProjectRepository.Update keeps, and
+// returns the project as stored. was is the stored project, which is locked.
+func (s *Store) storeProject(ctx context.Context, tx bun.Tx, was, is domain.Project) (domain.Project, error) {
+	stored := was
+	stored.Name, stored.Platform, stored.Credits, stored.Primary, stored.Secondary = is.Name, is.Platform, is.Credits, is.Primary, is.Secondary
+	if stored.Equal(was) {
+		return was, nil
 	}
-	found := make([]domain.Grant, len(rows))
-	for i := range rows {
-		found[i] = rows[i].grant()
+	row := rowOfProject(stored)
+	if err := storable(row.Name, row.Platform, string(row.Credits), string(row.KeyStatus), string(row.SecondaryStatus)); err != nil {
+		return domain.Project{}, err
 	}
-	return found, nil
-}
-
-// Revoke implements ports.ProjectRepository.
-func (p *Projects) Revoke(ctx context.Context, user domain.UserID, id domain.ProjectID, rec domain.Record) error {
-	s := p.store
-	return s.change(ctx, "revoke a project", func(ctx context.Context, tx bun.Tx) error {
-		if err := storable(string(user), string(id)); err != nil {
-			return err
-		}
-		revoked, err := changed(tx.NewDelete().Model((*grantRow)(nil)).Where("user_id = ? AND project_id = ?", user, id).Exec(ctx))
-		if revoked == 0 || err != nil {
-			return err
-		}
-		if err := endGranted(ctx, tx, user, []domain.ProjectID{id}); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx.Tx, rec)
-	})
-}
-
-// PutKey implements ports.ProjectRepository.
-func (p *Projects) PutKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, key domain.Sealed, as domain.Description,
-	at time.Time, rec domain.Record,
-) (domain.Project, error) {
-	var put domain.Project
-	s := p.store
-	err := s.change(ctx, "put a key", func(ctx context.Context, tx bun.Tx) error {
-		if err := storable(as.Name, as.Platform); err != nil {
-			return err
-		}
-		row, err := s.lockProject(ctx, tx, id, "UPDATE") // another name changes the grants, too
-		if err != nil {
-			return err
-		}
-		row.mark(slot, domain.KeyOK)
-		row.Name, row.Platform = as.Name, as.Platform
-		row.KeyChecked, row.KeySet = micros(at), micros(at)
-		put = row.project()
-		if _, err := s.exec(ctx, tx.Tx, replaceKey, string(id), string(slot), string(key.Key), key.Bytes); err != nil {
-			return err
-		}
-		return s.update(ctx, tx, row, rec, "name", "platform", "key_status", "secondary_status", "key_checked", "key_set")
-	})
-	return put, err
-}
-
-// Refresh implements ports.ProjectRepository.
-func (p *Projects) Refresh(ctx context.Context, id domain.ProjectID, as domain.Description, rec domain.Record) error {
-	s := p.store
-	return s.change(ctx, "refresh a project", func(ctx context.Context, tx bun.Tx) error {
-		if err := storable(as.Name, as.Platform); err != nil {
-			return err
-		}
-		row, err := s.lockProject(ctx, tx, id, "UPDATE") // another name changes the grants, too
-		if err != nil || row.Name == as.Name && row.Platform == as.Platform {
-			return err
-		}
-		row.Name, row.Platform = as.Name, as.Platform
-		return s.update(ctx, tx, row, rec, "name", "platform")
-	})
-}
-
-// MarkKey implements ports.ProjectRepository.
-func (p *Projects) MarkKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, status domain.KeyStatus,
-	at time.Time, rec domain.Record,
-) error {
-	s := p.store
-	return s.change(ctx, "mark a key", func(ctx context.Context, tx bun.Tx) error {
-		if err := storable(status); err != nil {
-			return err
-		}
-		row, err := s.lockMarked(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		was, asked := row.project().Status(slot), microsOrNever(at)
-		switch {
-		case was == domain.KeyNone:
-			return &domain.Error{Kind: domain.NotFound, Public: "there is no key in this slot"}
-		case asked != 0 && asked < row.KeySet, was == status && asked <= row.KeyChecked:
-			return nil
-		}
-		row.mark(slot, status)
-		row.KeyChecked = max(row.KeyChecked, asked)
-		if was == status {
-			return s.setColumns(ctx, tx, row, "key_checked")
-		}
-		return s.update(ctx, tx, row, rec, "key_status", "secondary_status", "key_checked")
-	})
-}
-
-// MarkCredits implements ports.ProjectRepository.
-func (p *Projects) MarkCredits(ctx context.Context, id domain.ProjectID, credits domain.Credits, rec domain.Record) error {
-	s := p.store
-	return s.change(ctx, "mark a project", func(ctx context.Context, tx bun.Tx) error {
-		if err := storable(credits); err != nil {
-			return err
-		}
-		row, err := s.lockMarked(ctx, tx, id)
-		if err != nil || row.Credits == credits {
-			return err
-		}
-		row.Credits = credits
-		return s.update(ctx, tx, row, rec, "credits")
-	})
-}
-
-// lockMarked is lockProject for a change of what is known of the project: nothing refers
-// to that, so grants and sessions need not wait.
-func (s *Store) lockMarked(ctx context.Context, tx bun.Tx, id domain.ProjectID) (projectRow, error) {
-	return s.lockProject(ctx, tx, id, "NO KEY UPDATE")
-}
-
-// mark notes what is known of the key in the slot.
-func (r *projectRow) mark(slot domain.Slot, status domain.KeyStatus) {
-	p := r.project().Marked(slot, status)
-	r.KeyStatus, r.SecondaryStatus = p.KeyStatus, p.SecondaryStatus
-}
-
-// update stores the columns of a project that is locked, and the record of that.
-func (s *Store) update(ctx context.Context, tx bun.Tx, row projectRow, rec domain.Record, columns ...string) error {
-	if err := s.setColumns(ctx, tx, row, columns...); err != nil {
-		return err
+	if err := s.putKeys(ctx, tx, was, stored); err != nil {
+		return domain.Project{}, err
 	}
-	return s.audit(ctx, tx.Tx, rec)
-}
-
-func (s *Store) setColumns(ctx context.Context, tx bun.Tx, row projectRow, columns ...string) error {
+	columns := []string{"platform", "credits", "key_status", "key_set", "key_checked", "secondary_status", "secondary_set", "secondary_checked"}
+	if row.Name != was.Name {
+		columns = append(columns, "name")
+	}
 	_, err := tx.NewUpdate().Model(&row).Column(columns...).WherePK().Exec(ctx)
-	return err
+	return stored, err
 }

@@ -1,9 +1,12 @@
 package bunstore_test
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,18 +15,21 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/postgrestest"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 // crossfire is many callers at once on a few users and projects, by way of two
-// instances.
+// instances. Half of what they do stands on a login or an access token of one of the users,
+// who lose their rights meanwhile.
 type crossfire struct {
-	stores [2]*bunstore.Store
+	stores [2]ports.Store
 	number atomic.Int64
 
 	mu     sync.Mutex
 	logins []domain.Session
 	tokens []domain.AccessToken
 	rows   map[string]int // how many audit rows there must be of a request
+	kinds  map[domain.Kind]int
 }
 
 func TestNothingOutlivesWhatLetItInUnderCrossfire(t *testing.T) {
@@ -32,46 +38,46 @@ func TestNothingOutlivesWhatLetItInUnderCrossfire(t *testing.T) {
 		address := database(t)
 		options := bunstore.Options{Now: clockAt(1000), MaxConns: callers, Timeout: time.Minute}
 		c := crossfire{
-			stores: [2]*bunstore.Store{migrated(t, address, options), open(t, address, options)},
-			rows:   map[string]int{},
+			stores: [2]ports.Store{migrated(t, address, options).Ports(), open(t, address, options).Ports()},
+			rows:   map[string]int{}, kinds: map[domain.Kind]int{},
 		}
 		var all sync.WaitGroup
 		for n := range callers {
 			all.Go(func() {
 				random := rand.New(rand.NewPCG(uint64(n), 7))
 				for range calls {
-					if name, err := c.call(t.Context(), random); err != nil {
-						switch domain.KindOf(err) {
-						case domain.NotAllowed, domain.NotFound, domain.AlreadyAdded, domain.Conflict:
-						default:
-							t.Errorf("%s: %v", name, err)
-						}
+					name, err := c.call(t.Context(), random)
+					switch kind := domain.KindOf(err); {
+					case err == nil:
+					case slices.Contains([]domain.Kind{domain.NotAuthenticated, domain.NotAllowed, domain.NotFound, domain.AlreadyAdded, domain.Conflict, domain.NeedsReentry}, kind):
+						c.mu.Lock()
+						c.kinds[kind]++
+						c.mu.Unlock()
+					default:
+						t.Errorf("%s: %v", name, err)
 					}
 				}
 			})
 		}
 		all.Wait()
+		if c.kinds[domain.NotAuthenticated] == 0 || c.kinds[domain.NotAllowed] == 0 {
+			t.Errorf("got the errors %v, want some of callers whose right was gone", c.kinds)
+		}
 
 		db := beside(t, address)
 		for what, statement := range map[string]string{
-			"let in by a grant that is not there": `SELECT count(*) FROM sessions s WHERE s.kind = 'assistant' AND NOT s.by_role
+			"sessions let in by a grant that is not there": `SELECT count(*) FROM sessions s WHERE s.kind = 'assistant' AND NOT s.by_role
 				AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.user_id = s.user_id AND g.project_id = s.project_id)`,
-			"let in by the role of one who is no admin": `SELECT count(*) FROM sessions s WHERE s.by_role
+			"sessions let in by the role of one who is no admin": `SELECT count(*) FROM sessions s WHERE s.by_role
 				AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = s.user_id AND u.role = 'admin')`,
-			"of users who are gone or disabled": `SELECT count(*) FROM sessions s WHERE
+			"sessions of users who are gone or disabled": `SELECT count(*) FROM sessions s WHERE
 				NOT EXISTS (SELECT 1 FROM users u WHERE u.id = s.user_id AND NOT u.disabled)`,
 			// The agent of a login tells the password that it was opened with.
-			"opened with another password": `SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id
+			"sessions opened with another password": `SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id
 				WHERE s.kind = 'login' AND s.agent <> u.password_hash`,
-		} {
-			if n := count(t, db, statement); n != 0 {
-				t.Errorf("got %d sessions %s, want none", n, what)
-			}
-		}
-		for what, statement := range map[string]string{
 			"access tokens of a user who is gone": `SELECT count(*) FROM access_tokens t WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = t.user_id)`,
 			"access tokens for a project that is gone": `SELECT count(*) FROM access_tokens t
-				WHERE NOT EXISTS (SELECT 1 FROM projects p WHERE p.id = t.project_id)`,
+				WHERE t.project_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.id = t.project_id)`,
 			"conversations of an access token that is gone": `SELECT count(*) FROM conversations c
 				WHERE NOT EXISTS (SELECT 1 FROM access_tokens t WHERE t.id = c.token_id)`,
 		} {
@@ -102,141 +108,194 @@ func (c *crossfire) call(ctx context.Context, random *rand.Rand) (name string, e
 	p2 := project(random.IntN(3))
 	number := c.number.Add(1)
 	id := domain.SessionID(fmt.Sprintf("session-%d", number))
-	rec := record(fmt.Sprintf("request-%d", number))
+	act := c.act(random, record(fmt.Sprintf("request-%d", number)))
 	switch random.IntN(23) {
 	case 0:
-		name, err = "Add", s.Projects().Add(ctx, p, someKey, rec)
+		return c.written("Projects.Add", act, true, s.Projects.Add(ctx, act, p))
 	case 1:
-		name, err = "Remove", s.Projects().Remove(ctx, p.ID, rec)
+		return c.written("Projects.Remove", act, true, s.Projects.Remove(ctx, act, p.ID))
 	case 2:
-		return "Grant", s.Projects().Grant(ctx, user, p2.ID, 0, time.Unix(1, 0), rec)
+		return c.perhaps("Grants.Put", act, s.Grants.Put(ctx, act, user, p2.ID, 0, time.Unix(1, 0)))
 	case 3:
-		return "Revoke", s.Projects().Revoke(ctx, user, p2.ID, rec)
+		return c.perhaps("Grants.Remove", act, s.Grants.Remove(ctx, act, user, p2.ID))
 	case 4:
 		u := domain.NewUser(user, domain.Username(user), domain.RoleAdmin, domain.NewSecret("hash"), []domain.ProjectID{p2.ID}, time.Unix(1, 0))
-		name, err = "Create", s.Users().Create(ctx, u, rec)
+		return c.written("Users.Create", act, true, s.Users.Create(ctx, act, u))
 	case 5:
-		name, err = "Users.Remove", s.Users().Remove(ctx, user, func(u *domain.User, otherAdmin bool) error {
+		return c.written("Users.Remove", act, true, s.Users.Remove(ctx, act, user, func(u *domain.User, otherAdmin bool) error {
 			return u.MayBeDeleted("nobody", otherAdmin)
-		}, rec)
+		}))
 	case 6, 7:
-		what := random.IntN(4)
-		_, err := s.Users().Update(ctx, user, func(u *domain.User, otherAdmin bool) error {
-			switch what {
-			case 0:
-				return u.SetDisabled(!u.Disabled, otherAdmin)
-			case 1:
-				if u.Role == domain.RoleAdmin {
-					return u.SetRole(domain.RoleMember, otherAdmin)
-				}
-				return u.SetRole(domain.RoleAdmin, otherAdmin)
-			case 2:
-				u.PasswordHash = domain.NewSecret(fmt.Sprintf("hash %d", number%2))
-			case 3:
-				u.SetAssistants([]domain.ProjectID{p2.ID})
-			}
-			return nil
-		}, "", rec)
-		return "Update", err
+		return c.update(ctx, s, random, act, user, p2.ID)
 	case 8, 9:
-		u, err := s.Users().Find(ctx, user)
+		u, err := s.Users.Find(ctx, domain.UserRef{ID: user})
 		if err != nil {
 			return "Users.Find", err
 		}
 		l := login(id, user)
 		l.Agent = u.PasswordHash.Reveal()
-		name, err = "OpenLogin", s.Sessions().OpenLogin(ctx, l, u.PasswordHash, rec)
-		if err == nil {
-			c.remember(l)
+		if err = s.Sessions.OpenLogin(ctx, l, u.PasswordHash, act.Record); err == nil {
+			c.mu.Lock()
+			c.logins = append(c.logins, l)
+			c.mu.Unlock()
 		}
-		return c.written(name, err, rec)
+		return c.written("OpenLogin", act, true, err)
 	case 10, 11, 12:
 		l := c.recall(random)
 		a := assistant(id, 0)
 		a.User, a.Login, a.Project, a.ByRole = l.User, l.ID, p2.ID, random.IntN(2) == 0
-		_, err = s.Sessions().OpenAssistant(ctx, a, rec)
-		name = "OpenAssistant"
+		_, err = s.Sessions.OpenAssistant(ctx, setting(a, act.Record.RequestID), a)
+		return c.written("OpenAssistant", act, true, err)
 	case 13:
 		switch random.IntN(8) {
 		case 0, 1, 2:
-			name, err = "End", s.Sessions().End(ctx, c.recall(random).ID, "", rec)
-			return c.written(name, err, rec)
+			return c.end(ctx, s, act, domain.OneSession(c.recall(random).ID))
 		case 3:
-			return "EndAll", s.Sessions().EndAll(ctx, user, rec)
+			return c.end(ctx, s, act, domain.SessionsOf(user))
 		case 4:
-			return "MarkSealed", s.Sessions().MarkSealed(ctx, c.recall(random).ID, "key")
+			return "Touch", s.Sessions.Touch(ctx, c.recall(random).ID, domain.SessionUse{SealedBy: "key"})
 		}
-		return "Touch", s.Sessions().Touch(ctx, c.recall(random).ID, time.Unix(1500, 0), time.Unix(2500, 0))
+		return "Touch", s.Sessions.Touch(ctx, c.recall(random).ID, domain.SessionUse{At: time.Unix(1500, 0), Idle: time.Unix(2500, 0)})
 	case 14, 15:
-		token := someToken(user)
-		token.ID, token.Project = domain.TokenID(fmt.Sprintf("token-%d", number)), p2.ID
-		var hash domain.TokenHash
-		copy(hash[:], token.ID)
-		name, err = "AccessTokens.Create", s.AccessTokens().Create(ctx, token, hash, rec)
-		if err == nil {
-			c.mu.Lock()
-			c.tokens = append(c.tokens, token)
-			c.mu.Unlock()
-		}
+		return c.createToken(ctx, s, random, act, user, p2.ID)
 	case 16:
-		name, err = "AccessTokens.Remove", s.AccessTokens().Remove(ctx, c.token(random).ID, "", rec)
+		return c.written("Tokens.Remove", act, true, s.Tokens.Remove(ctx, act, c.token(random).ID))
 	case 17, 18:
 		token := c.token(random)
 		talk := someConversation(domain.ConversationID(fmt.Sprintf("conversation-%d", number)), 1900)
-		talk.Project, talk.UserID, talk.Token = token.Project, fmt.Sprint("pseudonym ", random.IntN(3)), token.ID
-		return "Conversations.Open", s.Conversations().Open(ctx, talk)
+		talk.Project, talk.UserID, talk.Token = cmp.Or(token.Project, p.ID), fmt.Sprint("pseudonym ", random.IntN(3)), token.ID
+		return "Conversations.Open", s.Conversations.Open(ctx, talk)
 	case 19:
 		if random.IntN(2) == 0 {
-			return "Used", s.AccessTokens().Used(ctx, map[domain.TokenID]time.Time{c.token(random).ID: time.Unix(number, 0), c.token(random).ID: time.Unix(number, 0)})
+			return "Usage.Add", s.Usage.Add(ctx, nil, map[domain.TokenID]time.Time{c.token(random).ID: time.Unix(number, 0), c.token(random).ID: time.Unix(number, 0)})
 		}
-		return "MarkKey", s.Projects().MarkKey(ctx, p.ID, domain.SlotPrimary, []domain.KeyStatus{domain.KeyOK, domain.KeyRejected}[random.IntN(2)], time.Time{}, rec)
+		status := []domain.KeyStatus{domain.KeyOK, domain.KeyRejected}[random.IntN(2)]
+		return c.note(ctx, s, act, p.ID, func(p *domain.Project) bool { return p.Mark(p.Primary.Sealed, status, time.Unix(number, 0)) })
 	case 20:
-		as := domain.Description{Name: fmt.Sprint("name ", random.IntN(3))}
-		name = "PutKey"
-		_, err = s.Projects().PutKey(ctx, p.ID, domain.Slots()[random.IntN(2)], someKey, as, time.Unix(number, 0), rec)
-	case 21, 22:
-		return rewrap(ctx, s, random, rec)
+		slot, as := domain.Slots()[random.IntN(2)], domain.Description{Name: fmt.Sprint("name ", random.IntN(3))}
+		_, err = s.Projects.Update(ctx, act, p.ID, func(p *domain.Project) error {
+			p.PutKey(slot, someKey, time.Unix(number, 0))
+			p.Describe(as)
+			return nil
+		})
+		return c.written("Projects.Update", act, true, err)
 	}
-	return c.written(name, err, rec)
+	return c.rewrap(ctx, s, random, act)
+}
+
+// act is what the operator does, or somebody with one of the last logins or access tokens,
+// who may have lost them.
+func (c *crossfire) act(random *rand.Rand, rec domain.Record) domain.Act {
+	needs := []domain.Need{domain.NeedsCaller(), domain.NeedsAdmin(), domain.NeedsAdmin(), domain.NeedsUse(project(random.IntN(3)).ID, domain.DefaultScopes())}
+	a := domain.Act{By: domain.Operator(), Needs: needs[random.IntN(len(needs))], Record: rec}
+	switch random.IntN(4) {
+	case 0:
+		a.By = domain.CallerByLogin(c.recall(random), domain.RoleAdmin)
+	case 1:
+		a.By = domain.CallerByToken(c.token(random), domain.RoleAdmin)
+	}
+	return a
+}
+
+// update changes something of a user.
+func (c *crossfire) update(ctx context.Context, s ports.Store, random *rand.Rand, act domain.Act, user domain.UserID, id domain.ProjectID) (string, error) {
+	what, hash, changed := random.IntN(4), fmt.Sprint("hash ", random.IntN(2)), false
+	_, err := s.Users.Update(ctx, act, user, func(u *domain.User, otherAdmin bool) (err error) {
+		was := *u
+		switch what {
+		case 0:
+			err = u.SetDisabled(!u.Disabled, otherAdmin)
+		case 1:
+			role := domain.RoleAdmin
+			if u.Role == role {
+				role = domain.RoleMember
+			}
+			err = u.SetRole(role, otherAdmin)
+		case 2:
+			u.PasswordHash = domain.NewSecret(hash)
+		case 3:
+			u.SetAssistants([]domain.ProjectID{id})
+		}
+		changed = !was.Changed(*u).Equal(was)
+		return err
+	}, "")
+	return c.written("Users.Update", act, changed, err)
+}
+
+// end ends sessions.
+func (c *crossfire) end(ctx context.Context, s ports.Store, act domain.Act, which domain.SessionsToEnd) (string, error) {
+	ended, err := s.Sessions.End(ctx, act, which)
+	return c.written("Sessions.End", act, ended != domain.SessionsEnded{}, err)
+}
+
+// createToken makes an access token for the project or with ScopeManage.
+func (c *crossfire) createToken(ctx context.Context, s ports.Store, random *rand.Rand, act domain.Act, user domain.UserID, id domain.ProjectID) (string, error) {
+	token := someToken(user)
+	token.ID, token.Project = domain.TokenID("token of "+act.Record.RequestID), id
+	if random.IntN(2) == 0 {
+		token.Project, token.Scopes = "", domain.ScopesOf(domain.ScopeManage)
+	}
+	if act.By.ID != "" {
+		token.User, act.Needs = act.By.ID, token.Needs()
+	}
+	err := s.Tokens.Create(ctx, act, token, sha256.Sum256([]byte(token.ID)))
+	if err == nil {
+		c.mu.Lock()
+		c.tokens = append(c.tokens, token)
+		c.mu.Unlock()
+	}
+	return c.written("Tokens.Create", act, true, err)
+}
+
+// note changes something of a project on nobody's right.
+func (c *crossfire) note(ctx context.Context, s ports.Store, act domain.Act, id domain.ProjectID, change func(*domain.Project) bool) (string, error) {
+	var news bool
+	err := s.Projects.Note(ctx, id, func(p *domain.Project) bool {
+		news = change(p)
+		return news
+	}, act.Record)
+	return c.written("Projects.Note", act, news, err)
 }
 
 // rewrap replaces everything that is sealed, or now and then ends all sessions of a key.
-func rewrap(ctx context.Context, s *bunstore.Store, random *rand.Rand, rec domain.Record) (string, error) {
+func (c *crossfire) rewrap(ctx context.Context, s ports.Store, random *rand.Rand, act domain.Act) (string, error) {
 	if random.IntN(8) == 0 {
-		_, err := s.Sealings().EndSealedBy(ctx, "", true, rec)
-		return "EndSealedBy", err
+		return c.end(ctx, s, act, domain.SessionsSealedBy("", true))
 	}
-	rows, err := s.Sealings().Page(ctx, "", domain.SealedRef{}, 100)
+	rows, err := s.Sealings.Page(ctx, "", domain.SealedRef{}, 100)
 	if err != nil || len(rows) == 0 {
 		return "Sealings.Page", err
 	}
-	if row := rows[random.IntN(len(rows))]; random.IntN(4) == 0 {
-		return "Mark", s.Sealings().Mark(ctx, row, random.IntN(2) == 0, rec)
+	row, opens := rows[random.IntN(len(rows))], random.IntN(2) == 0
+	if row.Ref.Kind == domain.SealedProjectKey && random.IntN(4) == 0 {
+		return c.note(ctx, s, act, domain.ProjectID(row.Ref.ID), func(p *domain.Project) bool { return p.MarkOpens(row.Sealed, opens) })
 	}
 	again := make([]domain.Resealed, len(rows))
 	for i, r := range rows {
 		again[i] = domain.Resealed{Ref: r.Ref, From: r.Sealed, To: domain.Sealed{Key: r.Sealed.Key, Bytes: append([]byte("x"), r.Sealed.Bytes...)}}
 	}
 	random.Shuffle(len(again), func(i, j int) { again[i], again[j] = again[j], again[i] })
-	_, err = s.Sealings().Replace(ctx, again)
+	_, err = s.Sealings.Replace(ctx, again)
 	return "Replace", err
 }
 
-// written notes how many audit rows a call has that succeeds by changing something only.
-func (c *crossfire) written(name string, err error, rec domain.Record) (string, error) {
+// written notes how many audit rows a call has: one if it succeeds and changes something.
+func (c *crossfire) written(name string, act domain.Act, changed bool, err error) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.rows[rec.RequestID] = 0
-	if err == nil {
-		c.rows[rec.RequestID] = 1
+	c.rows[act.Record.RequestID] = 0
+	if err == nil && changed {
+		c.rows[act.Record.RequestID] = 1
 	}
 	return name, err
 }
 
-func (c *crossfire) remember(login domain.Session) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.logins = append(c.logins, login)
+// perhaps is written for a call that does not tell whether it changes something.
+func (c *crossfire) perhaps(name string, act domain.Act, err error) (string, error) {
+	if err != nil {
+		return c.written(name, act, false, err)
+	}
+	return name, nil
 }
 
 // recall is one of the last logins.
@@ -274,7 +333,7 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	removed := make(chan error, 1)
-	go func() { removed <- s.Projects().Remove(t.Context(), "project-1", record("remove")) }()
+	go func() { removed <- s.Ports().Projects.Remove(t.Context(), act("remove"), "project-1") }()
 	for count(t, db, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
 	}
 	// Whoever has waited longer is the one whose statement fails: we, unless this machine
@@ -287,5 +346,51 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 	}
 	if err := <-removed; err != nil {
 		t.Errorf("Remove in a deadlock: %v", err)
+	}
+}
+
+// TestAChangeThatWaitedSeesTheKeyThatCameMeanwhile has a key come into the empty slot while a
+// change waits for the project.
+func TestAChangeThatWaitedSeesTheKeyThatCameMeanwhile(t *testing.T) {
+	t.Parallel()
+	address := postgrestest.DSN(t)
+	s := furnished(t, address, bunstore.Options{Timeout: time.Minute}).Ports()
+	db := beside(t, address)
+	other, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Rollback() }()
+	for _, statement := range []string{
+		`UPDATE projects SET secondary_status = 'ok'`,
+		`UPDATE project_keys SET sealed = CAST('replaced' AS bytea)`,
+		`INSERT INTO project_keys (project_id, slot, key_id, sealed) SELECT id, 'secondary', '2', CAST('new' AS bytea) FROM projects`,
+	} {
+		if _, err := other.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	type result struct {
+		project domain.Project
+		err     error
+	}
+	updated := make(chan result, 1)
+	go func() {
+		p, err := s.Projects.Update(t.Context(), act("update"), "project-1", func(p *domain.Project) error {
+			p.MarkCredits(domain.CreditsUsedUp)
+			return nil
+		})
+		updated <- result{p, err}
+	}()
+	for count(t, db, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
+	}
+	if err := other.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	got := <-updated
+	replaced, came := domain.Sealed{Key: "1", Bytes: []byte("replaced")}, domain.Sealed{Key: "2", Bytes: []byte("new")}
+	if got.err != nil || !got.project.Primary.Sealed.Equal(replaced) || !got.project.Secondary.Sealed.Equal(came) ||
+		got.project.Credits != domain.CreditsUsedUp {
+		t.Errorf("got %+v and error %v, want both keys of the other transaction", got.project, got.err)
 	}
 }

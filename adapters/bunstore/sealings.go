@@ -1,7 +1,6 @@
 package bunstore
 
 import (
-	"bytes"
 	"context"
 	"slices"
 
@@ -16,10 +15,7 @@ var _ ports.Sealings = (*Sealings)(nil)
 // Sealings is a ports.Sealings on a Store.
 type Sealings struct{ store *Store }
 
-// NewSealings returns the Sealings of s.
-func NewSealings(s *Store) *Sealings { return &Sealings{s} }
-
-// resealableRow is a row of any table that holds something sealed.
+// resealableRow is a row of any table with something sealed.
 type resealableRow struct {
 	ID     string
 	Slot   domain.Slot
@@ -29,7 +25,7 @@ type resealableRow struct {
 	Status domain.KeyStatus
 }
 
-// keyUseRow is how many of what a key has sealed.
+// keyUseRow counts what a keyset key has sealed.
 type keyUseRow struct {
 	What  string
 	KeyID domain.KeyID
@@ -45,7 +41,7 @@ WHERE c.id > $1 AND c.key_id <> $2 AND c.expires > $3 ORDER BY c.id LIMIT $4`
 FROM project_keys k JOIN projects p ON p.id = k.project_id
 WHERE (k.project_id, k.slot) > ($1, $2) AND k.key_id <> $3 ORDER BY k.project_id, k.slot LIMIT $4`
 
-	// What there is one of.
+	// There is one row of each of these.
 	selectAuditHead    = `SELECT key_id, sealed FROM audit_head WHERE id = 1 AND key_id <> $1`
 	selectKnownValue   = `SELECT key_id, known AS sealed FROM installation WHERE id = 1 AND key_id <> $1`
 	selectPseudonymKey = `SELECT pseudonyms_key_id AS key_id, pseudonyms AS sealed FROM installation WHERE id = 1 AND pseudonyms_key_id <> $1`
@@ -55,7 +51,8 @@ WHERE (k.project_id, k.slot) > ($1, $2) AND k.key_id <> $3 ORDER BY k.project_id
 	resealPseudonymKey = `UPDATE installation SET pseudonyms_key_id = $3, pseudonyms = $4
 WHERE id = 1 AND pseudonyms_key_id = $1 AND pseudonyms = $2`
 
-	// Of what there is much of, Postgres gets all rows at once, since it may be far away.
+	// There are many rows of these. On Postgres, one statement takes all of them, since each
+	// round trip may take long.
 	resealConversation = `UPDATE conversations SET key_id = $5, sealed = $6
 WHERE id = $1 AND $2 = '' AND key_id = $3 AND sealed = $4`
 	resealConversations = `UPDATE conversations c SET key_id = n.key_id, sealed = n.sealed ` + newSealings + `
@@ -77,7 +74,7 @@ WHERE c.id = n.id AND c.key_id = n.key_id AND c.sealed = n.sealed`
 	CASE secondary_status WHEN 'needs_reentry' THEN 1 ELSE 0 END), 0) AS bigint) AS n
 FROM projects WHERE key_status = 'needs_reentry' OR secondary_status = 'needs_reentry'`
 
-	// countUses goes through all that is stored: for that no index is worth its writes.
+	// countUses reads all rows. An index for it would not be worth its writes.
 	countUses = `SELECT 'row' AS what, key_id, count(*) AS n FROM project_keys GROUP BY key_id
 UNION ALL SELECT 'row', key_id, count(*) FROM conversations WHERE expires > $1 GROUP BY key_id
 UNION ALL SELECT 'row', key_id, 1 FROM installation
@@ -87,25 +84,20 @@ UNION ALL SELECT 'login', sealed_by, count(*) FROM sessions WHERE idle > $1 AND 
 UNION ALL SELECT 'handle', c.handle_sealed_by, count(*) FROM conversations c
 	LEFT JOIN sessions s ON s.id = c.session_id AND s.idle > $1 AND s.expires > $1
 	WHERE c.expires > $1 AND (c.token_id IS NOT NULL OR s.id IS NOT NULL) GROUP BY c.handle_sealed_by`
-
-	forgetHandles = `DELETE FROM conversations WHERE handle_sealed_by = $1 AND expires > $2`
-	endSealedBy   = `DELETE FROM sessions WHERE kind = $3 AND sealed_by = $1 AND ends > $2`
-	countSealedBy = `SELECT sealed_by AS key_id, count(*) AS n FROM sessions
-WHERE kind = $3 AND sealed_by = $1 AND ends > $2 GROUP BY sealed_by`
 )
 
-// sealedOnce is something sealed of which there is one.
+// sealedOnce has the statements for a kind with one row.
 type sealedOnce struct{ find, replace string }
 
-// sealedMany is something sealed of which there is much.
+// sealedMany has the statements for a kind with many rows.
 type sealedMany struct {
 	page string
-	// one and all replace one row, and all at once on Postgres. Their parameters are place
-	// (id and slot), what was there (key and bytes) and what is to be there.
+	// one replaces one row, and all replaces all rows at once on Postgres. Their parameters
+	// are the place (id and slot), what is there (key and bytes), and what replaces it.
 	one, all string
 }
 
-// All that is sealed, as it is stored.
+// All kinds of what is stored sealed.
 var (
 	sealedKinds = []domain.SealedKind{
 		domain.SealedAuditHead, domain.SealedConversation, domain.SealedKnownValue, domain.SealedProjectKey, domain.SealedPseudonymKey,
@@ -174,8 +166,8 @@ func (v *Sealings) Replace(ctx context.Context, rows []domain.Resealed) (int, er
 			return 0, err
 		}
 	}
-	// Kinds come in the order in which they are locked, and rows of a kind in one that two
-	// Replaces share, as far as Postgres keeps to it in a statement: a deadlock is tried again.
+	// Kinds come in the order of locks. Rows of a kind come in one order for all calls. Postgres
+	// may still lock rows of one statement in another order, and change retries a deadlock.
 	rows = slices.SortedFunc(slices.Values(rows), func(a, b domain.Resealed) int { return a.Ref.Compare(b.Ref) })
 	s := v.store
 	var replaced int64
@@ -186,7 +178,7 @@ func (v *Sealings) Replace(ctx context.Context, rows []domain.Resealed) (int, er
 			if len(of) == 0 {
 				continue
 			}
-			n, err := s.replace(ctx, tx, kind, of)
+			n, err := s.replaceOrForget(ctx, tx, kind, of)
 			if err != nil {
 				return err
 			}
@@ -198,6 +190,30 @@ func (v *Sealings) Replace(ctx context.Context, rows []domain.Resealed) (int, er
 		return 0, err
 	}
 	return int(replaced), nil
+}
+
+// replaceOrForget replaces rows of one kind. It forgets conversations without a To.
+func (s *Store) replaceOrForget(ctx context.Context, tx bun.Tx, kind domain.SealedKind, rows []domain.Resealed) (int64, error) {
+	var gone, stay []domain.Resealed
+	for _, r := range rows {
+		switch {
+		case !r.To.IsZero():
+			stay = append(stay, r)
+		case kind == domain.SealedConversation:
+			gone = append(gone, r)
+		}
+	}
+	var forgotten, replaced int64
+	var err error
+	if len(gone) > 0 {
+		if forgotten, err = s.forget(ctx, tx, gone); err != nil {
+			return 0, err
+		}
+	}
+	if len(stay) > 0 {
+		replaced, err = s.replace(ctx, tx, kind, stay)
+	}
+	return forgotten + replaced, err
 }
 
 // replace replaces rows of one kind.
@@ -231,7 +247,7 @@ func (s *Store) replace(ctx context.Context, tx bun.Tx, kind domain.SealedKind, 
 	return replaced, nil
 }
 
-// replaceAll replaces rows by one statement.
+// replaceAll replaces rows with one statement.
 func (s *Store) replaceAll(ctx context.Context, tx bun.Tx, statement string, rows []domain.Resealed) (int64, error) {
 	ids, slots := make([]string, len(rows)), make([]string, len(rows))
 	wereKeys, keys := make([]string, len(rows)), make([]string, len(rows))
@@ -244,73 +260,24 @@ func (s *Store) replaceAll(ctx context.Context, tx bun.Tx, statement string, row
 	return s.exec(ctx, tx.Tx, statement, ids, slots, wereKeys, were, keys, are)
 }
 
-// Forget implements ports.Sealings.
-func (v *Sealings) Forget(ctx context.Context, rows []domain.SealedRow) (int, error) {
-	var ids, keys []string
-	var sealed [][]byte
-	for _, r := range rows {
-		if r.Ref.Kind != domain.SealedConversation {
-			continue
-		}
-		if err := storable(r.Ref.ID, string(r.Sealed.Key)); err != nil {
-			return 0, err
-		}
-		ids, keys, sealed = append(ids, r.Ref.ID), append(keys, string(r.Sealed.Key)), append(sealed, r.Sealed.Bytes)
-	}
-	s := v.store
-	var forgotten int64
-	err := s.write(ctx, "forget conversations", func(ctx context.Context, on handle) (err error) {
-		forgotten = 0
-		if s.postgres {
-			forgotten, err = s.exec(ctx, on, forgetConversations, ids, keys, sealed)
-			return err
-		}
-		for i := range ids {
-			n, err := s.exec(ctx, on, forgetConversation, ids[i], keys[i], sealed[i])
+// forget removes the conversations whose session key is still that of the row.
+func (s *Store) forget(ctx context.Context, tx bun.Tx, rows []domain.Resealed) (int64, error) {
+	if !s.postgres {
+		var forgotten int64
+		for _, r := range rows {
+			n, err := s.exec(ctx, tx.Tx, forgetConversation, r.Ref.ID, string(r.From.Key), r.From.Bytes)
 			if err != nil {
-				return err
+				return 0, err
 			}
 			forgotten += n
 		}
-		return nil
-	})
-	if err != nil {
-		return 0, err
+		return forgotten, nil
 	}
-	return int(forgotten), nil
-}
-
-// Mark implements ports.Sealings.
-func (v *Sealings) Mark(ctx context.Context, row domain.SealedRow, opens bool, rec domain.Record) error {
-	s := v.store
-	return s.change(ctx, "mark whether a key opens", func(ctx context.Context, tx bun.Tx) error {
-		if row.Ref.Kind != domain.SealedProjectKey {
-			return nil
-		}
-		id := domain.ProjectID(row.Ref.ID)
-		// Whoever puts another key there locks the project first.
-		p, err := s.lockMarked(ctx, tx, id)
-		if domain.KindOf(err) == domain.NotFound {
-			return nil
-		}
-		if err != nil || opens != (p.project().Status(row.Ref.Slot) == domain.KeyNeedsReentry) {
-			return err
-		}
-		var keys []keyRow
-		if err := s.query(ctx, tx.Tx, &keys, selectKeys, string(id)); err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(keys, func(k keyRow) bool {
-			return k.Slot == row.Ref.Slot && k.KeyID == row.Sealed.Key && bytes.Equal(k.Sealed, row.Sealed.Bytes)
-		}) {
-			return nil
-		}
-		p.mark(row.Ref.Slot, domain.KeyNeedsReentry)
-		if opens {
-			p.mark(row.Ref.Slot, domain.KeyUnchecked)
-		}
-		return s.update(ctx, tx, p, rec, "key_status", "secondary_status")
-	})
+	ids, keys, sealed := make([]string, len(rows)), make([]string, len(rows)), make([][]byte, len(rows))
+	for i, r := range rows {
+		ids[i], keys[i], sealed[i] = r.Ref.ID, string(r.From.Key), r.From.Bytes
+	}
+	return s.exec(ctx, tx.Tx, forgetConversations, ids, keys, sealed)
 }
 
 // ToReenter implements ports.Sealings.
@@ -350,49 +317,4 @@ func (v *Sealings) Uses(ctx context.Context) (map[domain.KeyID]domain.KeyUse, er
 		uses[r.KeyID] = use
 	}
 	return uses, nil
-}
-
-// EndSealedBy implements ports.Sealings.
-func (v *Sealings) EndSealedBy(ctx context.Context, key domain.KeyID, handles bool, rec domain.Record) (domain.KeyUse, error) {
-	s := v.store
-	now := micros(s.options.Now())
-	var ended domain.KeyUse
-	err := s.change(ctx, "end the sessions of a key", func(ctx context.Context, tx bun.Tx) error {
-		ended = domain.KeyUse{}
-		if handles {
-			n, err := s.exec(ctx, tx.Tx, forgetHandles, string(key), now)
-			if err != nil {
-				return err
-			}
-			ended.Handles = int(n)
-		}
-		// They are counted before, since a login takes those under it along.
-		kinds := []domain.SessionKind{domain.LoginSession, domain.AssistantSession}
-		for _, kind := range kinds {
-			var rows []keyUseRow
-			if err := s.query(ctx, tx.Tx, &rows, countSealedBy, string(key), now, string(kind)); err != nil {
-				return err
-			}
-			for _, r := range rows {
-				ended.Logins += r.N
-			}
-		}
-		gone := 0
-		for _, kind := range kinds {
-			n, err := s.exec(ctx, tx.Tx, endSealedBy, string(key), now, string(kind))
-			if err != nil {
-				return err
-			}
-			gone += int(n)
-		}
-		ended.Logins = max(ended.Logins, gone) // some may have come meanwhile
-		if ended == (domain.KeyUse{}) {
-			return nil
-		}
-		return s.audit(ctx, tx.Tx, rec)
-	})
-	if err != nil {
-		return domain.KeyUse{}, err
-	}
-	return ended, nil
 }

@@ -2,7 +2,6 @@ package bunstore
 
 import (
 	"context"
-	"time"
 
 	"github.com/uptrace/bun"
 
@@ -14,9 +13,6 @@ var _ ports.SessionStore = (*Sessions)(nil)
 
 // Sessions is a ports.SessionStore on a Store.
 type Sessions struct{ store *Store }
-
-// NewSessions returns the Sessions of s.
-func NewSessions(s *Store) *Sessions { return &Sessions{s} }
 
 type sessionRow struct {
 	bun.BaseModel `bun:"table:sessions"`
@@ -48,64 +44,70 @@ func (r *sessionRow) session() domain.Session {
 const sessionColumns = `s.id, s.kind, s.user_id, s.login_id, s.project_id, s.by_role, s.remember,
 	s.created, s.last_used, s.idle, s.expires, s.address, s.agent, s.sealed_by`
 
-// A session is over at the earlier of its ends. Only what goes through all sessions asks
-// for that as ends, which has an index: a planner might otherwise take it for a way to a
-// live session.
+// A session is over at the earlier of its two ends. The column ends is that instant and has
+// an index. Only statements about all sessions use it, so that the planners do not take it
+// for a way to one session.
 const (
-	selectSession = `SELECT ` + sessionColumns + ` FROM sessions s WHERE s.id = $1 AND s.idle > $2 AND s.expires > $2`
-
+	// touchSession does what domain.Session.UsedBy says.
 	touchSession = `UPDATE sessions SET last_used = CASE WHEN last_used < $2 THEN $2 ELSE last_used END,
-	idle = CASE WHEN idle < $3 THEN $3 ELSE idle END WHERE id = $1 AND idle > $4 AND expires > $4`
+	idle = CASE WHEN idle < $3 THEN $3 ELSE idle END, sealed_by = CASE WHEN $5 = '' THEN sealed_by ELSE $5 END
+WHERE id = $1 AND idle > $4 AND expires > $4`
 
 	pageOfSessions = `SELECT ` + sessionColumns + ` FROM sessions s
 WHERE s.user_id = $3 AND s.id > $1 AND s.idle > $4 AND s.expires > $4 ORDER BY s.id LIMIT $2`
 
-	markSealed = `UPDATE sessions SET sealed_by = $2 WHERE id = $1 AND sealed_by <> $2 AND idle > $3 AND expires > $3`
+	selectOwner = `SELECT s.user_id FROM sessions s WHERE s.id = $1 AND s.idle > $2 AND s.expires > $2`
+	endSession  = `DELETE FROM sessions WHERE id = $1 AND user_id = $3 AND idle > $2 AND expires > $2`
 
-	endSession       = `DELETE FROM sessions WHERE id = $1 AND idle > $2 AND expires > $2`
-	endSessionOfUser = endSession + ` AND user_id = $3`
-
-	// The logins go first, and by the foreign key what is under them: one who opens an
-	// assistant session locks the login before the session.
+	// Logins are ended first, and the foreign key ends their assistant sessions. Whoever opens
+	// an assistant session locks the login first too.
 	endLogins   = `DELETE FROM sessions WHERE user_id = $1 AND id <> $2 AND kind = 'login'`
 	endSessions = `DELETE FROM sessions WHERE user_id = $1 AND id <> $2 AND (login_id IS NULL OR login_id <> $2)`
 
-	// The same of those that are not over.
-	endLiveLogins   = `DELETE FROM sessions WHERE user_id = $1 AND idle > $2 AND expires > $2 AND kind = 'login'`
+	// These are for sessions that are not over. They are counted and locked first, since the
+	// end of a login ends its assistant session too. Appending nothing to the kind keeps the
+	// planner from using an index on the kind.
+	liveSessions    = `SELECT s.id FROM sessions s WHERE s.user_id = $1 AND s.idle > $2 AND s.expires > $2`
+	lockSessions    = liveSessions + ` ORDER BY s.kind || '' DESC, s.id FOR UPDATE`
 	endLiveSessions = `DELETE FROM sessions WHERE user_id = $1 AND idle > $2 AND expires > $2`
+
+	forgetHandles = `DELETE FROM conversations WHERE handle_sealed_by = $1 AND expires > $2`
+	endSealedBy   = `DELETE FROM sessions WHERE kind = $3 AND sealed_by = $1 AND ends > $2`
+	countSealedBy = `SELECT sealed_by AS key_id, count(*) AS n FROM sessions
+WHERE kind = $3 AND sealed_by = $1 AND ends > $2 GROUP BY sealed_by`
 )
 
-// The values of a session are $1 to $14, those of its audit row $15 to $22. $23 is what
-// else decides.
+// The values of a session are $1 to $14, and those of its audit row $15 to $22. $23 is another
+// value that decides.
 const (
 	insertSession = `INSERT INTO sessions (id, kind, user_id, login_id, project_id, by_role, remember,
 	created, last_used, idle, expires, address, agent, sealed_by) `
 	sessionValues = `$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14`
 	recordOpened  = insertAudit + `SELECT $15, $16, $17, $18, $19, $20, $21, $22`
 
-	// replacing puts the session in the place of the one that its login had.
+	// replacing replaces the assistant session that the login has.
 	replacing = ` ON CONFLICT (login_id) WHERE login_id IS NOT NULL DO UPDATE SET
 	id = excluded.id, user_id = excluded.user_id, project_id = excluded.project_id, by_role = excluded.by_role, remember = excluded.remember,
 	created = excluded.created, last_used = excluded.last_used, idle = excluded.idle, expires = excluded.expires,
 	address = excluded.address, agent = excluded.agent, sealed_by = excluded.sealed_by`
 )
 
-// admission is one way in which a session can be let in. Where nothing lets it in its
+// admission is one way in which a session can be allowed. If nothing allows the session, its
 // statements find no row.
 type admission struct {
-	find string // reads what lets the session in
-	open string // for Postgres: locks that, and stores the session and its record
-	// insert stores the session that find has let in, where nothing has to be locked.
+	find string // reads what allows the session
+	open string // on Postgres, locks that and stores the session with its record
+	// insert stores a session that find has allowed, on SQLite, where nothing has to be locked.
 	insert string
 }
 
-// newAdmission makes the way in that reads the columns from; locks is what Postgres
-// locks of it, only what has to be so of what was read for the session to be stored, and
-// onConflict what becomes of a session that is there.
+// newAdmission makes an admission that reads the columns with the clause from. locks is the
+// locking clause on Postgres. only is the condition on the columns under which the session is
+// stored. onConflict says what becomes of a session that is there.
 //
-// To lock and to store in one statement is safe although its snapshot is taken before
-// it gets the locks: a row that changed meanwhile is looked at again as it is now, and
-// left out when it is gone (PostgreSQL documentation, 13.2.1).
+// The statement takes its snapshot before it gets the locks. That is safe: Postgres reads a
+// row again that changed meanwhile, and leaves it out if it no longer matches (PostgreSQL
+// documentation, 13.2.1).
 func newAdmission(columns, from, locks, only, onConflict string) admission {
 	find := `SELECT ` + columns + from
 	return admission{
@@ -122,11 +124,9 @@ const (
 	liveLogin = ` AND l.id = $4 AND l.kind = 'login' AND l.user_id = $3 AND l.idle > $23 AND l.expires > $23`
 	isAdmin   = ` u.id = $3 AND u.role = 'admin' AND NOT u.disabled`
 	isGranted = ` g.user_id = $3 AND g.project_id = $5 AND ` + itsProject
-	// maybeOpens is domain.Project.MayBeSet.
-	maybeOpens = `(key_status <> 'needs_reentry' OR secondary_status NOT IN ('none', 'needs_reentry'))`
+	// maybeOpens is true if domain.Project.MayBeSet returns no error.
+	maybeOpens = `(key_status NOT IN ('', 'none', 'needs_reentry') OR secondary_status NOT IN ('', 'none', 'needs_reentry'))`
 	mayLogIn   = ` FROM users u WHERE u.id = $3 AND NOT u.disabled AND u.password_hash = $23`
-	roleStands = `SELECT u.id FROM users u, sessions l WHERE u.id = $1 AND u.role = 'admin' AND NOT u.disabled
-	AND l.id = $2 AND l.kind = 'login' AND l.user_id = $1 AND l.idle > $3 AND l.expires > $3`
 )
 
 var (
@@ -137,7 +137,7 @@ var (
 	assistantByGrant = newAdmission(projectColumns, ` FROM projects p, grants g, sessions l WHERE`+isGranted+liveLogin,
 		` FOR KEY SHARE OF p, g, l`, maybeOpens, replacing)
 
-	// Without a login, as under a host's own authentication.
+	// A host program's user has no login.
 	assistantOfHostByRole = newAdmission(projectColumns, ` FROM projects p WHERE p.id = $5`,
 		` FOR KEY SHARE`, maybeOpens, ``)
 	assistantOfHostByGrant = newAdmission(projectColumns, ` FROM projects p, grants g WHERE`+isGranted,
@@ -157,8 +157,9 @@ func (s *Sessions) OpenLogin(ctx context.Context, session domain.Session, hash d
 	return err
 }
 
-// OpenAssistant implements ports.SessionStore.
-func (s *Sessions) OpenAssistant(ctx context.Context, session domain.Session, rec domain.Record) (domain.Project, error) {
+// OpenAssistant implements ports.SessionStore. The right is checked and locked in the one
+// statement that stores the session.
+func (s *Sessions) OpenAssistant(ctx context.Context, act domain.Act, session domain.Session) (domain.Project, error) {
 	now := micros(s.store.options.Now())
 	way, decides := assistantByGrant, []any{now}
 	switch {
@@ -169,19 +170,19 @@ func (s *Sessions) OpenAssistant(ctx context.Context, session domain.Session, re
 	case session.Login == "":
 		way, decides = assistantOfHostByGrant, nil
 	}
-	allowed, err := open(ctx, s.store, "open an assistant session", way, session, rec,
+	allowed, err := open(ctx, s.store, "open an assistant session", way, session, act.Record,
 		func(p *projectRow) error { return p.project().MayBeSet() }, decides...)
 	if err != nil {
 		return domain.Project{}, err
 	}
 	if len(allowed) == 0 {
-		return domain.Project{}, s.refusal(ctx, session, now)
+		return domain.Project{}, s.refusal(ctx, act, session)
 	}
 	return allowed[0].project(), nil
 }
 
-// open stores the session and its record if way lets it in, and only agrees, and returns
-// what let it in. The error of only, which says what the way's own does, is returned as it is.
+// open stores the session and its record if way allows the session, and returns what allowed
+// it. only decides the same as the condition of way, and its error is returned as it is.
 func open[T any](ctx context.Context, s *Store, what string, way admission, session domain.Session, rec domain.Record,
 	only func(*T) error, decides ...any) ([]T, error) {
 	args := []any{
@@ -212,38 +213,25 @@ func open[T any](ctx context.Context, s *Store, what string, way admission, sess
 	return allowed, err
 }
 
-// refusal is why nothing let the session in.
-func (s *Sessions) refusal(ctx context.Context, session domain.Session, now int64) error {
-	stands := session.ByRole
-	if stands && session.Login != "" {
-		var admins []userRow
-		err := s.store.read(ctx, "look at a role", func(ctx context.Context) error {
-			return s.store.lookUp(ctx, &admins, roleStands, string(session.User), string(session.Login), now)
-		})
-		if err != nil {
-			return err
-		}
-		stands = len(admins) == 1
+// refusal is why nothing allowed the session.
+func (s *Sessions) refusal(ctx context.Context, act domain.Act, session domain.Session) error {
+	if session.Login == "" && session.ByRole {
+		return noProject() // the host decided the role
 	}
-	if stands {
+	act.Needs = domain.NeedsUse(session.Project, 0)
+	var caller domain.Caller
+	err := s.store.change(ctx, "look at a right", func(ctx context.Context, tx bun.Tx) (err error) {
+		caller, err = s.store.allowed(ctx, tx, act, shared)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case session.ByRole && caller.Admin:
 		return noProject()
 	}
+	// The user has another right than the session says, or is a host's user without a grant.
 	return &domain.Error{Kind: domain.NotAllowed, Public: "you are not allowed to use this assistant"}
-}
-
-// Find implements ports.SessionStore.
-func (s *Sessions) Find(ctx context.Context, id domain.SessionID) (domain.Session, error) {
-	var rows []sessionRow
-	err := s.store.read(ctx, "find a session", func(ctx context.Context) error {
-		return s.store.lookUp(ctx, &rows, selectSession, string(id), micros(s.store.options.Now()))
-	})
-	if err != nil {
-		return domain.Session{}, err
-	}
-	if len(rows) == 0 {
-		return domain.Session{}, noSession()
-	}
-	return rows[0].session(), nil
 }
 
 // Page implements ports.SessionStore.
@@ -263,9 +251,10 @@ func (s *Sessions) Page(ctx context.Context, of domain.UserID, after domain.Curs
 }
 
 // Touch implements ports.SessionStore.
-func (s *Sessions) Touch(ctx context.Context, id domain.SessionID, used, idle time.Time) error {
+func (s *Sessions) Touch(ctx context.Context, id domain.SessionID, use domain.SessionUse) error {
 	return s.store.write(ctx, "touch a session", func(ctx context.Context, on handle) error {
-		n, err := s.store.exec(ctx, on, touchSession, string(id), micros(used), micros(idle), micros(s.store.options.Now()))
+		n, err := s.store.exec(ctx, on, touchSession, string(id), microsOrNever(use.At), microsOrNever(use.Idle),
+			micros(s.store.options.Now()), string(use.SealedBy))
 		if err == nil && n == 0 {
 			return noSession()
 		}
@@ -273,85 +262,114 @@ func (s *Sessions) Touch(ctx context.Context, id domain.SessionID, used, idle ti
 	})
 }
 
-// MarkSealed implements ports.SessionStore.
-func (s *Sessions) MarkSealed(ctx context.Context, id domain.SessionID, by domain.KeyID) error {
-	return s.store.write(ctx, "mark the key of a cookie", func(ctx context.Context, on handle) error {
-		_, err := s.store.exec(ctx, on, markSealed, string(id), string(by), micros(s.store.options.Now()))
-		return err
-	})
-}
-
 // End implements ports.SessionStore.
-func (s *Sessions) End(ctx context.Context, id domain.SessionID, of domain.UserID, rec domain.Record) error {
-	statement, args := endSession, []any{string(id), micros(s.store.options.Now())}
-	if of != "" {
-		statement, args = endSessionOfUser, append(args, string(of))
-	}
-	return s.store.change(ctx, "end a session", func(ctx context.Context, tx bun.Tx) error {
-		// What is under it goes by the foreign key.
-		n, err := s.store.exec(ctx, tx.Tx, statement, args...)
+func (s *Sessions) End(ctx context.Context, act domain.Act, which domain.SessionsToEnd) (domain.SessionsEnded, error) {
+	var ended domain.SessionsEnded
+	err := s.store.change(ctx, "end sessions", func(ctx context.Context, tx bun.Tx) error {
+		caller, err := s.store.allowed(ctx, tx, act, shared)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
-			return noSession()
+		key, handles, byKey := which.SealedBy()
+		switch {
+		case which.ID() != "":
+			ended, err = s.store.endOne(ctx, tx, caller, which.ID())
+		case which.User() != "":
+			ended, err = s.store.endAllLive(ctx, tx, caller, which.User())
+		case byKey:
+			ended, err = s.store.endSealedBy(ctx, tx, caller, key, handles)
 		}
-		return s.store.audit(ctx, tx.Tx, rec)
-	})
-}
-
-// EndAll implements ports.SessionStore.
-func (s *Sessions) EndAll(ctx context.Context, of domain.UserID, rec domain.Record) error {
-	return s.store.change(ctx, "end the sessions of a user", func(ctx context.Context, tx bun.Tx) error {
-		ended := int64(0)
-		for _, statement := range []string{endLiveLogins, endLiveSessions} {
-			n, err := s.store.exec(ctx, tx.Tx, statement, string(of), micros(s.store.options.Now()))
-			if err != nil {
-				return err
-			}
-			ended += n
+		if err != nil || ended == (domain.SessionsEnded{}) {
+			return err
 		}
-		if ended == 0 {
-			return nil
-		}
-		return s.store.audit(ctx, tx.Tx, rec)
-	})
-}
-
-// Sweep implements ports.SessionStore. A login stays while something is under it that
-// is not over.
-func (s *Sessions) Sweep(ctx context.Context, limit int) (int, error) {
-	now := micros(s.store.options.Now())
-	swept := 0
-	err := s.store.change(ctx, "sweep sessions", func(ctx context.Context, tx bun.Tx) error {
-		swept = 0
-		for _, pass := range []string{
-			`s.kind = 'assistant'`,
-			`s.kind = 'login' AND NOT EXISTS (SELECT 1 FROM sessions a WHERE a.login_id = s.id)`,
-		} {
-			if swept >= limit {
-				return nil
-			}
-			// One that somebody else has locked is in use or being swept already.
-			over := s.store.lock(tx.NewSelect().TableExpr("sessions s").Column("s.id").Where("s.ends <= ?", now).Where(pass).
-				Order("s.ends").Limit(int64(limit-swept)), "UPDATE OF s SKIP LOCKED")
-			n, err := changed(tx.NewDelete().Model((*sessionRow)(nil)).Where("id IN (?)", over).Exec(ctx))
-			if err != nil {
-				return err
-			}
-			swept += int(n)
-		}
-		return nil
+		return s.store.audit(ctx, tx.Tx, act.Record)
 	})
 	if err != nil {
-		return 0, err
+		return domain.SessionsEnded{}, err
 	}
-	return swept, nil
+	return ended, nil
 }
 
-// endGranted ends the assistant sessions that grants of the projects let the user in to.
-func endGranted(ctx context.Context, tx bun.Tx, user domain.UserID, projects []domain.ProjectID) error {
-	_, err := tx.NewDelete().Model((*sessionRow)(nil)).
-		Where("user_id = ? AND project_id IN (?) AND NOT by_role", user, bun.List(projects)).Exec(ctx)
-	return err
+// ownerRow is the user who owns a session or an access token.
+type ownerRow struct{ UserID domain.UserID }
+
+// endOne ends the session if the caller may. The foreign key ends the assistant session of a
+// login.
+func (s *Store) endOne(ctx context.Context, tx bun.Tx, caller domain.Caller, id domain.SessionID) (domain.SessionsEnded, error) {
+	now := micros(s.options.Now())
+	var owners []ownerRow
+	if err := s.query(ctx, tx.Tx, &owners, selectOwner, string(id), now); err != nil {
+		return domain.SessionsEnded{}, err
+	}
+	if len(owners) == 0 || !caller.MayEnd(owners[0].UserID) {
+		return domain.SessionsEnded{}, nil
+	}
+	n, err := s.exec(ctx, tx.Tx, endSession, string(id), now, string(owners[0].UserID))
+	return domain.SessionsEnded{Sessions: int(n)}, err
+}
+
+// endAllLive ends the sessions of the user that are not over, if the caller may.
+func (s *Store) endAllLive(ctx context.Context, tx bun.Tx, caller domain.Caller, user domain.UserID) (domain.SessionsEnded, error) {
+	if !caller.MayEnd(user) {
+		return domain.SessionsEnded{}, nil
+	}
+	statement := liveSessions
+	if s.postgres {
+		statement = lockSessions
+	}
+	now := micros(s.options.Now())
+	var live []struct{ ID domain.SessionID }
+	if err := s.query(ctx, tx.Tx, &live, statement, string(user), now); err != nil {
+		return domain.SessionsEnded{}, err
+	}
+	gone, err := s.exec(ctx, tx.Tx, endLiveSessions, string(user), now)
+	return domain.SessionsEnded{Sessions: max(len(live), int(gone))}, err // somebody may have opened one meanwhile
+}
+
+// endSealedBy ends the live sessions whose cookie the key sealed, and with handles forgets the
+// conversations whose handle it sealed, if the caller may manage.
+func (s *Store) endSealedBy(ctx context.Context, tx bun.Tx, caller domain.Caller, key domain.KeyID, handles bool) (domain.SessionsEnded, error) {
+	if caller.MayManage() != nil {
+		return domain.SessionsEnded{}, nil
+	}
+	now := micros(s.options.Now())
+	var ended domain.SessionsEnded
+	if handles {
+		n, err := s.exec(ctx, tx.Tx, forgetHandles, string(key), now)
+		if err != nil {
+			return domain.SessionsEnded{}, err
+		}
+		ended.Handles = int(n)
+	}
+	// They are counted first, since the end of a login ends its assistant session too.
+	kinds := []domain.SessionKind{domain.LoginSession, domain.AssistantSession}
+	for _, kind := range kinds {
+		var rows []keyUseRow
+		if err := s.query(ctx, tx.Tx, &rows, countSealedBy, string(key), now, string(kind)); err != nil {
+			return domain.SessionsEnded{}, err
+		}
+		for _, r := range rows {
+			ended.Sessions += r.N
+		}
+	}
+	gone := 0
+	for _, kind := range kinds {
+		n, err := s.exec(ctx, tx.Tx, endSealedBy, string(key), now, string(kind))
+		if err != nil {
+			return domain.SessionsEnded{}, err
+		}
+		gone += int(n)
+	}
+	ended.Sessions = max(ended.Sessions, gone) // somebody may have opened one meanwhile
+	return ended, nil
+}
+
+// endAll ends all sessions of the user except keep and its assistant session.
+func (s *Store) endAll(ctx context.Context, tx bun.Tx, user domain.UserID, keep domain.SessionID) error {
+	for _, statement := range []string{endLogins, endSessions} {
+		if _, err := s.exec(ctx, tx.Tx, statement, string(user), string(keep)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

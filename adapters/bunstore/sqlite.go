@@ -18,21 +18,21 @@ import (
 )
 
 const (
-	// Both ends: temporary tables in memory, and reading by way of mapped memory, which
-	// keeps look-ups as fast in a large file as in a small one.
+	// All connections keep temporary tables in memory. They read through mapped memory, which
+	// makes look-ups in a large file as fast as in a small one.
 	sqliteBoth = "&_pragma=temp_store(MEMORY)&_pragma=mmap_size(268435456)"
 
-	// A transaction that writes takes the lock at its beginning, or two of them could
-	// block each other for ever. synchronous(FULL) is what makes a commit survive the
-	// power. The wait is short because SQLite does not look at contexts meanwhile: begin
-	// goes on waiting.
+	// A transaction that writes takes the lock when it begins. Otherwise two of them could
+	// block each other forever. With synchronous(FULL), a commit survives a power failure.
+	// SQLite does not look at contexts while it waits, so the wait is short, and begin goes on
+	// waiting.
 	sqliteWriter = "_busy_timeout=100&_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)" + sqliteBoth
 
 	sqliteReader = "_busy_timeout=5000&_pragma=query_only(ON)" + sqliteBoth
 )
 
-// openSQLite makes the file if it has to and opens its two ends: one connection that
-// writes, since SQLite has one writer at a time, and a few that read.
+// openSQLite opens the file and makes it if it is not there. One connection writes, since
+// SQLite has one writer at a time, and a few connections read.
 func (s *Store) openSQLite(ctx context.Context, file string) error {
 	if err := makeFile(file); err != nil {
 		return &domain.Error{Kind: domain.Invalid, Public: "the SQLite file " + file + " is not there and can't be made", Cause: err}
@@ -64,8 +64,8 @@ func (s *Store) openSQLite(ctx context.Context, file string) error {
 	return nil
 }
 
-// pingSQLite opens a first connection. That fails at times while other processes open
-// the same new file, however long they are told to wait for each other.
+// pingSQLite makes the first connection. This fails at times while other processes open the
+// same new file, whatever busy timeout is set.
 func pingSQLite(ctx context.Context, pool *sql.DB) error {
 	for {
 		err := pool.PingContext(ctx)
@@ -75,12 +75,12 @@ func pingSQLite(ctx context.Context, pool *sql.DB) error {
 	}
 }
 
-// making keeps a file that is being made from being opened by SQLite in this process.
+// making keeps SQLite in this process from opening a file that is not made yet.
 var making sync.Mutex
 
-// makeFile makes an empty file that only its owner may read, unless it is there. A file
-// that SQLite may have open must not be closed by anybody else in the process, since
-// that would take SQLite's locks away (sqlite.org, howtocorrupt.html, 2.2).
+// makeFile makes an empty file that only its owner may read, unless the file is there. Nobody
+// else in the process may close a file that SQLite has open, since that would drop SQLite's
+// locks (sqlite.org, howtocorrupt.html, 2.2).
 func makeFile(file string) error {
 	making.Lock()
 	defer making.Unlock()

@@ -72,10 +72,10 @@ func TestWritersWaitForAnotherProcessWithinTheirTime(t *testing.T) {
 	}
 	defer func() { _ = other.Rollback() }()
 	write := func(ctx context.Context, n int) error {
-		return s.Projects().Add(ctx, project(n), someKey, record("add"))
+		return s.Ports().Projects.Add(ctx, act("add"), project(n))
 	}
 	wantKind(t, "Add beside another writer", write(t.Context(), 2), domain.Unavailable)
-	if _, err := s.Projects().Page(t.Context(), domain.Operator().Sees(), domain.Cursor{}, 10); err != nil {
+	if _, err := s.Ports().Projects.Page(t.Context(), domain.Operator().Sees(), domain.Cursor{}, 10); err != nil {
 		t.Errorf("Page beside another writer: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

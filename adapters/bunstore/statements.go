@@ -13,14 +13,14 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// handle is what bound statements run on: the pool itself or a transaction, below bun.
+// handle runs bound statements. It is the pool or a transaction, below bun.
 type handle interface {
 	QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error)
 	ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error)
 }
 
-// query runs a statement with bound values and lets bun scan its rows into dest, a
-// pointer to a slice.
+// query runs a statement with bound values, and bun scans its rows into dest, a pointer to a
+// slice.
 func (s *Store) query(ctx context.Context, on handle, dest any, statement string, args ...any) error {
 	args, err := s.bind(args)
 	if err != nil {
@@ -33,8 +33,8 @@ func (s *Store) query(ctx context.Context, on handle, dest any, statement string
 	return s.reads.ScanRows(ctx, rows, dest)
 }
 
-// lookUp is query outside of a transaction. SQLite takes longer to prepare such a
-// statement than to run it, so it is kept prepared; on Postgres pgx does that.
+// lookUp is query outside a transaction. It keeps the statement prepared, since SQLite takes
+// longer to prepare such a statement than to run it. On Postgres, pgx does the same.
 func (s *Store) lookUp(ctx context.Context, dest any, statement string, args ...any) error {
 	if s.postgres {
 		return s.query(ctx, s.reads.DB, dest, statement, args...)
@@ -54,8 +54,8 @@ func (s *Store) lookUp(ctx context.Context, dest any, statement string, args ...
 	return s.reads.ScanRows(ctx, rows, dest)
 }
 
-// prepare returns the statement that it prepared when it was first asked for it. There
-// are as many as there are texts in this package.
+// prepare returns the prepared statement, and prepares it the first time. The texts are those
+// in this package, so there are not many.
 func (s *Store) prepare(ctx context.Context, statement string) (*sql.Stmt, error) {
 	if prepared, there := s.prepared.Load(statement); there {
 		return prepared.(*sql.Stmt), nil
@@ -88,8 +88,8 @@ func changed(r sql.Result, err error) (int64, error) {
 	return r.RowsAffected()
 }
 
-// bind is what goes with a statement to its driver; pgx is told to prepare it once for
-// each connection. It is Invalid for text that can't be kept.
+// bind makes the arguments for the driver. They tell pgx to prepare the statement once for
+// each connection. Returns Invalid for text that can't be stored.
 func (s *Store) bind(values []any) ([]any, error) {
 	for _, value := range values {
 		if text, ok := value.(string); ok {
@@ -105,17 +105,17 @@ func (s *Store) bind(values []any) ([]any, error) {
 	return append(append(args, pgx.QueryExecModeCacheStatement), values...), nil
 }
 
-// maxTries is how often a call is tried where trying again is safe.
+// maxTries is how often a call is tried at most, if it is safe to retry.
 const maxTries = 3
 
-// read carries out a look-up, again if the connection turned out to be lost: look
-// changes nothing, and what it fills in is filled in anew.
+// read runs a look-up, and runs it again if the connection was lost. look changes nothing in
+// the database, and replaces what an earlier run filled in.
 func (s *Store) read(ctx context.Context, what string, look func(ctx context.Context) error) error {
 	return s.try(ctx, what, look, func(err error) bool { return lost(err) || busy(err) })
 }
 
-// write carries out one statement that changes something, with its audit row: on
-// SQLite in a transaction, since only those wait for their turn.
+// write runs one statement that changes something, with its audit row. On SQLite it runs in a
+// transaction, since only transactions wait for their turn.
 func (s *Store) write(ctx context.Context, what string, do func(ctx context.Context, on handle) error) error {
 	if !s.postgres {
 		return s.change(ctx, what, func(ctx context.Context, tx bun.Tx) error { return do(ctx, tx.Tx) })
@@ -123,7 +123,7 @@ func (s *Store) write(ctx context.Context, what string, do func(ctx context.Cont
 	return s.try(ctx, what, func(ctx context.Context) error { return do(ctx, s.writes.DB) }, collided)
 }
 
-// change carries out a transaction. do may run more than once.
+// change runs do in a transaction. do may run more than once.
 func (s *Store) change(ctx context.Context, what string, do func(ctx context.Context, tx bun.Tx) error) error {
 	return s.try(ctx, what, func(ctx context.Context) error {
 		tx, err := s.begin(ctx)
@@ -138,8 +138,8 @@ func (s *Store) change(ctx context.Context, what string, do func(ctx context.Con
 	}, collided)
 }
 
-// try does do within the time that a call has, a few times while again tells from the
-// error that this helps, and translates the error.
+// try runs do within the time that a call has. It runs do again, a few times, while again
+// reports for the error that this helps. It translates the error.
 func (s *Store) try(ctx context.Context, what string, do func(ctx context.Context) error, again func(error) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
@@ -150,7 +150,7 @@ func (s *Store) try(ctx context.Context, what string, do func(ctx context.Contex
 	return failure(what, err)
 }
 
-// begin begins a transaction, on SQLite as the only one that writes.
+// begin begins a transaction. On SQLite it is the only one that writes.
 func (s *Store) begin(ctx context.Context) (bun.Tx, error) {
 	for tries := 1; ; tries++ {
 		tx, err := s.writes.BeginTx(ctx, nil)
@@ -161,8 +161,8 @@ func (s *Store) begin(ctx context.Context) (bun.Tx, error) {
 	}
 }
 
-// lock locks the rows that q finds, on Postgres. On SQLite a transaction has the whole
-// database to itself.
+// lock locks the rows that q finds, on Postgres. On SQLite, a transaction that writes has the
+// whole database to itself.
 func (s *Store) lock(q *bun.SelectQuery, strength string) *bun.SelectQuery {
 	if s.postgres {
 		return q.For(strength)
@@ -170,7 +170,7 @@ func (s *Store) lock(q *bun.SelectQuery, strength string) *bun.SelectQuery {
 	return q
 }
 
-// pause waits for d and says whether ctx let it.
+// pause waits for d. It returns false if ctx ends before.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -182,8 +182,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// storable is Invalid for text that Postgres does not keep and SQLite must not. The
-// domain refuses it already; this is for a host program that passes it by.
+// storable returns Invalid for text that Postgres can't store and SQLite must not. The domain
+// refuses such text. A host program can bypass the domain.
 func storable[T ~string](texts ...T) error {
 	for _, text := range texts {
 		if strings.IndexByte(string(text), 0) >= 0 || !utf8.ValidString(string(text)) {
@@ -193,7 +193,7 @@ func storable[T ~string](texts ...T) error {
 	return nil
 }
 
-// nullable is how an optional text is bound.
+// nullable is how an optional text is bound: NULL for "".
 func nullable(text string) any {
 	if text == "" {
 		return nil
@@ -201,13 +201,13 @@ func nullable(text string) any {
 	return text
 }
 
-// micros is how a time is kept.
+// micros is how a time is stored.
 func micros(t time.Time) int64 { return t.UnixMicro() }
 
 // instant reverses micros.
 func instant(us int64) time.Time { return time.UnixMicro(us).UTC() }
 
-// microsOrNever is micros of a time that may be zero, for what never happened.
+// microsOrNever is micros of a time that may be zero, which is stored as 0.
 func microsOrNever(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

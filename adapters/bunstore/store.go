@@ -1,23 +1,31 @@
 // Package bunstore keeps projects, users, grants, sessions, access tokens, conversations,
-// usage and the audit in a SQL database: one set of repositories on bun, for PostgreSQL
-// and for SQLite. It is the only place that knows SQL.
+// usage and the audit in PostgreSQL or SQLite. It is one set of repositories on bun, and the
+// only package that knows SQL.
 //
-// bun writes values into the text of a statement, so that each one is parsed and
-// planned anew. Statements that requests run all the time, and those that carry a
-// secret, a hash or a session, are therefore constant texts with bound values ($1),
-// whose rows bun scans. All other statements are bun's.
+// bun writes values into the text of a statement, so the database parses and plans each
+// statement again. Statements that requests run all the time, and those with a secret, a hash
+// or a session, are therefore constant texts with bound values ($1). bun scans their rows.
+// bun builds all other statements.
 //
-// Each writing method of a port is one transaction with its audit row, or one
-// statement. Locks are taken in one order, on Postgres where it matters: first an advisory
-// one, of whoever looks after the schema and the installation, changes a user, or chains
-// the audit, which go with their transaction; then rows: the user, the project, the access
-// token, the head of the audit, the conversation, the installation, the keys of projects,
-// the grant, the login, the assistant session. Where rows of a kind are changed one after
-// the other, that is in the order of their keys. A statement that changes many takes them
-// in an order that is Postgres's own, and a deadlock that comes of it is tried again.
-// Whoever takes a right away removes the sessions in a later statement than the right, so
-// that it sees a session that was let in meanwhile. A restore locks whole tables, when
-// there is hardly anything in them.
+// Each writing method of a port is one transaction with its audit record, or one statement.
+// A method that takes a domain.Act checks the right in that transaction (rights.go).
+//
+// Transactions take locks in one order, which matters on Postgres. Advisory locks come first:
+// there is one for the schema and the installation, one for changes of users, and one for the
+// chain of the audit. Each ends with the transaction. Rows come next, in this order: the user
+// who acts, with their login or access token; the user, the project, the access token, the
+// head of the audit, the conversation, the installation, the keys of projects, the grant, the
+// login, the assistant session. Rows of one kind are changed in the order of their keys.
+//
+// A user's row changes only under the advisory lock, and the row of the user who acts is
+// locked after that lock. So nobody who has locked such a row waits for the advisory lock.
+// Two admins who end each other's sessions at the same instant can still wait for each other.
+// So can statements that change many rows, since Postgres locks them in an order of its own.
+// Postgres ends such a deadlock after a second, and the transaction runs again.
+//
+// A method that takes a right away removes the sessions in a later statement than the right,
+// so that it sees a session that was opened meanwhile. A restore locks whole tables while
+// they are nearly empty.
 package bunstore
 
 import (
@@ -35,15 +43,15 @@ import (
 
 // Options are the settings of a Store. The zero value works.
 type Options struct {
-	// Now is the clock by which sessions end; time.Now when nil.
+	// Now is the clock by which sessions end. nil is time.Now.
 	Now ports.Clock
-	// MaxConns is how many connections to Postgres are open at most, 20 when zero.
-	// SQLite has one that writes and at most four that read.
+	// MaxConns is how many connections to Postgres are open at most. Zero is 20. SQLite has
+	// one connection that writes and at most four that read.
 	MaxConns int
-	// Timeout bounds every call but Prepare, Migrate, Snapshot and Restore, whatever its
-	// context says, so that nothing hangs when the database is gone; 5 s when zero.
+	// Timeout bounds every call except Prepare, Migrate, Snapshot and Restore, whatever its
+	// context says, so that nothing hangs if the database is gone. Zero is 5 s.
 	Timeout time.Duration
-	// Log gets a line for each migration that is applied; nil logs nothing.
+	// Log gets a line for each migration that is applied. nil logs nothing.
 	Log *slog.Logger
 }
 
@@ -63,32 +71,34 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Store is an open database. It is safe for concurrent use, and any number of them may
-// be open on one database, in any number of processes.
+// Store is an open database. It is safe for concurrent use. Any number of Stores may be open
+// on one database, in any number of processes.
 type Store struct {
 	reads  *bun.DB
 	writes *bun.DB // the same as reads on Postgres
-	// postgres says which of the two dialects it is.
+	// postgres tells the two dialects apart.
 	postgres bool
 	where    string
 	options  Options
-	prepared sync.Map // *sql.Stmt by its text, of SQLite's reads
+	prepared sync.Map // *sql.Stmt by its text, for reads on SQLite
 	chaining chaining
 }
 
-// Open opens the database at url and looks whether it answers:
+// Open opens the database at url and checks that it answers:
 //
-//   - postgres:// or postgresql://, as libpq and pgx read it; what the URL leaves out
-//     comes from the PG… variables. A pooler in between must pool sessions, since
-//     settings are made for each connection.
-//   - sqlite:///absolute/path of a file, which is made, with mode 0600, where there is
-//     none. Its folder must be there.
+//   - postgres:// or postgresql://, as libpq and pgx read it. The PG… variables give what
+//     the URL leaves out. A pooler in between must pool sessions, since each connection has
+//     settings of its own.
+//   - sqlite:///absolute/path of a file. If there is no such file, Open makes it with mode
+//     0600. Its folder must be there.
 //
-// In both, special characters are percent-encoded. Another URL is Invalid, as is a
-// SQLite file that can't be made or is none; a database that does not answer is Unavailable, and
-// opening it again later may help. No error holds a password. The schema is not looked
-// at: Installation.Prepare or Migrate must have brought it up to date before any other
-// method works.
+// In both, special characters are percent-encoded. Returns Invalid for another URL, for a
+// SQLite file that can't be made, and for a file that is not a SQLite database. Returns
+// Unavailable if the database does not answer; opening it again later may help. No error
+// contains a password.
+//
+// Open does not look at the schema. Installation.Prepare or Migrate must bring it up to date
+// before any other method works.
 func Open(ctx context.Context, url domain.Secret, o Options) (*Store, error) {
 	at, err := parseURL(url)
 	if err != nil {
@@ -109,11 +119,11 @@ func Open(ctx context.Context, url domain.Secret, o Options) (*Store, error) {
 	return s, nil
 }
 
-// Close closes the connections. What is under way fails with Unavailable.
+// Close closes the connections. Calls that are under way fail with Unavailable.
 func (s *Store) Close() error { return failure("close the database", s.close()) }
 
 func (s *Store) close() error {
-	// The writing end goes last, because it tidies a SQLite file up.
+	// The connection that writes is the last, because it tidies a SQLite file up.
 	var all []error
 	for _, db := range []*bun.DB{s.reads, s.writes} {
 		if db != nil {
@@ -123,42 +133,18 @@ func (s *Store) close() error {
 	return errors.Join(all...)
 }
 
-// Describe says for a human which database it is: "PostgreSQL at host:port, database
-// name" or "SQLite file /path". There is no password in it.
+// Describe names the database for people: "PostgreSQL at host:port, database name" or "SQLite
+// file /path". It contains no password.
 func (s *Store) Describe() string { return s.where }
 
-// Projects is the Store's ports.ProjectRepository.
-func (s *Store) Projects() *Projects { return NewProjects(s) }
+// Ports returns all views of the database. They are safe for concurrent use.
+func (s *Store) Ports() ports.Store {
+	return ports.Store{
+		Projects: &Projects{s}, Grants: &Grants{s}, Users: &Users{s}, Sessions: &Sessions{s}, Access: &Access{s},
+		Tokens: &AccessTokens{s}, Conversations: &Conversations{s}, Usage: &Usage{s}, Audit: &AuditLog{s}, Chain: &AuditChain{s},
+		Sealings: &Sealings{s}, Installation: &Installation{s}, Sweeper: &Sweeper{s},
+	}
+}
 
-// Users is the Store's ports.UserRepository.
-func (s *Store) Users() *Users { return NewUsers(s) }
-
-// Sessions is the Store's ports.SessionStore.
-func (s *Store) Sessions() *Sessions { return NewSessions(s) }
-
-// Callers is the Store's ports.Callers.
-func (s *Store) Callers() *Callers { return NewCallers(s) }
-
-// Access is the Store's ports.Access.
-func (s *Store) Access() *Access { return NewAccess(s) }
-
-// AccessTokens is the Store's ports.AccessTokens.
-func (s *Store) AccessTokens() *AccessTokens { return NewAccessTokens(s) }
-
-// Conversations is the Store's ports.Conversations.
-func (s *Store) Conversations() *Conversations { return NewConversations(s) }
-
-// Usage is the Store's ports.Usage.
-func (s *Store) Usage() *Usage { return NewUsage(s) }
-
-// AuditLog is the Store's ports.AuditLog.
-func (s *Store) AuditLog() *AuditLog { return NewAuditLog(s) }
-
-// Installation is the Store's ports.Installation.
-func (s *Store) Installation() *Installation { return NewInstallation(s) }
-
-// Sealings is the Store's ports.Sealings.
-func (s *Store) Sealings() *Sealings { return NewSealings(s) }
-
-// Archive is the Store's ports.Archive.
-func (s *Store) Archive() *Archive { return NewArchive(s) }
+// Archive returns the view that reads the whole database for a backup, and restores one.
+func (s *Store) Archive() *Archive { return &Archive{s} }

@@ -14,10 +14,10 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// address is what a database URL says: one of the two is set.
+// address is what a database URL says. Either postgres or file is set.
 type address struct {
 	postgres *pgx.ConnConfig
-	file     string // of SQLite, an absolute path
+	file     string // the absolute path of a SQLite file
 }
 
 // String is the address without its password.
@@ -27,20 +27,20 @@ func (a address) String() string {
 	}
 	database := a.postgres.Database
 	if database == "" {
-		database = a.postgres.User // as the server does
+		database = a.postgres.User // the default of the server
 	}
 	return "PostgreSQL at " + net.JoinHostPort(a.postgres.Host, strconv.Itoa(int(a.postgres.Port))) + ", database " + database
 }
 
-// parseURL reads a database URL and is Invalid for what is none. Neither its error nor
-// the String of what it returns shows any part of a password, not even where one that
-// should have been percent-encoded runs into the next part of the URL.
+// parseURL reads a database URL. Returns Invalid for any other text. Neither its error nor the
+// String of its result shows any part of a password. That is also so if a password that is
+// not percent-encoded runs into the next part of the URL.
 func parseURL(secret domain.Secret) (address, error) {
 	text := secret.Reveal()
 	switch scheme, rest, _ := strings.Cut(text, "://"); scheme {
 	case "postgres", "postgresql":
-		// pgx takes the first @ for the end of the password, unless a / comes before it.
-		// Any other @ is then part of a password, in the place of the host or the database.
+		// pgx takes the first @ for the end of the password, unless a / comes before it. So
+		// any other @ belongs to a password that pgx would take for the host or the database.
 		at, slash := strings.Index(rest, "@"), strings.Index(rest, "/")
 		if strings.Count(rest, "@") > 1 || slash >= 0 && slash < at {
 			return address{}, invalidURL(nil)
@@ -61,8 +61,8 @@ func parseURL(secret domain.Secret) (address, error) {
 	return address{}, invalidURL(nil)
 }
 
-// invalidURL tells how a URL must look. Of cause it keeps only which file could not be
-// read, since the text of the others may hold the URL.
+// invalidURL says how a URL must look. It keeps the cause only if a file could not be read,
+// since the texts of other causes may contain the URL.
 func invalidURL(cause error) error {
 	e := &domain.Error{Kind: domain.Invalid, Public: "the database URL can't be used; it must be like " +
 		"postgres://user:password@host:5432/database or sqlite:///absolute/path, with special characters percent-encoded"}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -16,9 +17,6 @@ var _ ports.Usage = (*Usage)(nil)
 
 // Usage is a ports.Usage on a Store.
 type Usage struct{ store *Store }
-
-// NewUsage returns the Usage of s.
-func NewUsage(s *Store) *Usage { return &Usage{s} }
 
 type usageRow struct {
 	bun.BaseModel `bun:"table:usage"`
@@ -41,9 +39,9 @@ func (r *usageRow) usage() domain.Usage {
 }
 
 // Add implements ports.Usage.
-func (u *Usage) Add(ctx context.Context, counts []domain.Usage) error {
-	if len(counts) == 0 {
-		return nil
+func (u *Usage) Add(ctx context.Context, counts []domain.Usage, lastUsed map[domain.TokenID]time.Time) error {
+	if len(counts) == 0 && len(lastUsed) == 0 {
+		return failure("add usage", ctx.Err())
 	}
 	rows, err := sums(counts)
 	if err != nil {
@@ -51,6 +49,12 @@ func (u *Usage) Add(ctx context.Context, counts []domain.Usage) error {
 	}
 	s := u.store
 	return s.change(ctx, "add usage", func(ctx context.Context, tx bun.Tx) error {
+		// Tokens come first and in one order, so that two instances do not block each other.
+		for _, id := range slices.Sorted(maps.Keys(lastUsed)) {
+			if _, err := s.exec(ctx, tx.Tx, tokenUsed, string(id), micros(lastUsed[id])); err != nil {
+				return err
+			}
+		}
 		for chunk := range slices.Chunk(rows, maxList) {
 			_, err := tx.NewInsert().Model(&chunk).On("CONFLICT (day, project_id, user_id, token_id, scope) DO UPDATE").
 				Set("calls = usage_row.calls + EXCLUDED.calls").Set("errors = usage_row.errors + EXCLUDED.errors").
@@ -63,9 +67,8 @@ func (u *Usage) Add(ctx context.Context, counts []domain.Usage) error {
 	})
 }
 
-// sums are the rows to be added, one for each key: a statement can't change a row twice.
-// They are in one order, in which they are locked, so that two instances do not block
-// each other.
+// sums are the rows to add, one for each key, since a statement can't change a row twice. They
+// are in the order in which they are locked, so that two instances do not block each other.
 func sums(counts []domain.Usage) ([]usageRow, error) {
 	byKey := make(map[domain.UsageKey]domain.Usage, len(counts))
 	for _, c := range counts {
@@ -107,7 +110,7 @@ func (u *Usage) Report(ctx context.Context, q domain.UsageQuery, after *domain.U
 			columns, place = append(columns, "scope"), append(place, string(after.Scope))
 		}
 	}
-	if len(columns) == 0 || limit <= 0 { // bun takes such a limit for none
+	if len(columns) == 0 || limit <= 0 { // bun takes such a limit for no limit
 		return nil, nil
 	}
 	if err := storable(string(q.From), string(q.To), string(after.Day), string(after.Project), string(after.User), string(after.Token), string(after.Scope)); err != nil {

@@ -31,7 +31,7 @@ func TestCountsOfManyInstancesAddUp(t *testing.T) {
 			}
 			all.Go(func() {
 				for range rounds {
-					if err := s.Usage().Add(t.Context(), counts); err != nil {
+					if err := s.Ports().Usage.Add(t.Context(), counts, nil); err != nil {
 						t.Errorf("Add: %v", err)
 					}
 				}
@@ -57,7 +57,7 @@ func TestInstancesThatCountDoNotBlockEachOther(t *testing.T) {
 	user := func(n int) domain.Usage {
 		return domain.Usage{UsageKey: domain.UsageKey{Day: "2026-11-25", User: domain.UserID(fmt.Sprint(n))}, Calls: 1}
 	}
-	if err := s.Usage().Add(t.Context(), []domain.Usage{user(1), user(2)}); err != nil {
+	if err := s.Ports().Usage.Add(t.Context(), []domain.Usage{user(1), user(2)}, nil); err != nil {
 		t.Fatal(err)
 	}
 	// Somebody has locked the first row and not the second. One who adds to both has to
@@ -71,7 +71,7 @@ func TestInstancesThatCountDoNotBlockEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	added := make(chan error, 1)
-	go func() { added <- s.Usage().Add(t.Context(), []domain.Usage{user(2), user(1)}) }()
+	go func() { added <- s.Ports().Usage.Add(t.Context(), []domain.Usage{user(2), user(1)}, nil) }()
 	for count(t, db, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
 	}
 	if _, err := other.ExecContext(t.Context(), `SELECT FROM usage WHERE user_id = '2' FOR UPDATE NOWAIT`); err != nil {

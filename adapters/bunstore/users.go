@@ -16,9 +16,6 @@ var _ ports.UserRepository = (*Users)(nil)
 // Users is a ports.UserRepository on a Store.
 type Users struct{ store *Store }
 
-// NewUsers returns the Users of s.
-func NewUsers(s *Store) *Users { return &Users{s} }
-
 type userRow struct {
 	bun.BaseModel `bun:"table:users"`
 
@@ -28,7 +25,7 @@ type userRow struct {
 	Disabled     bool
 	PasswordHash string
 	Created      int64
-	Assistants   string `bun:",scanonly"` // ids behind commas
+	Assistants   string `bun:",scanonly"` // ids with commas between
 }
 
 func (r *userRow) user() domain.User {
@@ -43,16 +40,17 @@ func (r *userRow) user() domain.User {
 	return u
 }
 
-// One statement reads users and their grants, so that the two belong together.
+// One statement reads users and their grants, so that they are of one moment.
 const (
 	selectUsers = `SELECT u.id, u.name, u.role, u.disabled, u.password_hash, u.created,
 	(SELECT string_agg(g.project_id, ',' ORDER BY g.project_id) FROM grants g WHERE g.user_id = u.id) AS assistants FROM users u `
 
 	userByID    = selectUsers + `WHERE u.id = $1`
 	userByName  = selectUsers + `WHERE u.name = $1`
+	userByBoth  = selectUsers + `WHERE u.id = $1 AND u.name = $2`
 	pageOfUsers = selectUsers + `WHERE (u.name, u.id) > ($1, $2) ORDER BY u.name, u.id LIMIT $3`
 
-	// Conflicts are names that are taken: ids never are.
+	// A conflict is a name that is taken. Ids are unique.
 	insertUser = `INSERT INTO users (id, name, role, disabled, password_hash, created) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`
 
 	updateUser = `UPDATE users SET role = $2, disabled = $3, password_hash = $4 WHERE id = $1`
@@ -63,37 +61,32 @@ func noUser() error {
 }
 
 // Create implements ports.UserRepository.
-func (u *Users) Create(ctx context.Context, user domain.User, rec domain.Record) error {
+func (u *Users) Create(ctx context.Context, act domain.Act, user domain.User) error {
 	s := u.store
 	user.SetAssistants(user.Assistants)
-	return s.change(ctx, "create a user", func(ctx context.Context, tx bun.Tx) error {
+	return s.act(ctx, "create a user", act, func(ctx context.Context, tx bun.Tx) (bool, error) {
 		created, err := s.exec(ctx, tx.Tx, insertUser, string(user.ID), string(user.Name), string(user.Role), user.Disabled,
 			user.PasswordHash.Reveal(), micros(user.Created))
 		if err != nil {
-			return err
+			return false, err
 		}
 		if created == 0 {
-			return &domain.Error{Kind: domain.Conflict, Public: "that user name is taken"}
+			return false, &domain.Error{Kind: domain.Conflict, Public: "that user name is taken"}
 		}
-		if err := s.grantAll(ctx, tx, user.ID, user.Assistants); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx.Tx, rec)
+		return true, s.grantAll(ctx, tx, user.ID, user.Assistants)
 	})
 }
 
 // Find implements ports.UserRepository.
-func (u *Users) Find(ctx context.Context, id domain.UserID) (domain.User, error) {
-	return u.one(ctx, userByID, string(id))
-}
-
-// FindByName implements ports.UserRepository.
-func (u *Users) FindByName(ctx context.Context, name domain.Username) (domain.User, error) {
-	return u.one(ctx, userByName, string(name))
-}
-
-func (u *Users) one(ctx context.Context, statement, key string) (domain.User, error) {
-	users, err := u.list(ctx, statement, key)
+func (u *Users) Find(ctx context.Context, ref domain.UserRef) (domain.User, error) {
+	statement, args := userByID, []any{string(ref.ID)}
+	switch {
+	case ref.ID != "" && ref.Name != "":
+		statement, args = userByBoth, []any{string(ref.ID), string(ref.Name)}
+	case ref.ID == "":
+		statement, args = userByName, []any{string(ref.Name)}
+	}
+	users, err := u.list(ctx, statement, args...)
 	if err != nil {
 		return domain.User{}, err
 	}
@@ -108,7 +101,7 @@ func (u *Users) Page(ctx context.Context, after domain.Cursor, limit int) ([]dom
 	return u.list(ctx, pageOfUsers, after.Name, after.ID, max(limit, 0))
 }
 
-// list runs a statement whose rows are users.
+// list returns the users that the statement finds.
 func (u *Users) list(ctx context.Context, statement string, args ...any) ([]domain.User, error) {
 	s := u.store
 	var rows []userRow
@@ -126,28 +119,25 @@ func (u *Users) list(ctx context.Context, statement string, args ...any) ([]doma
 }
 
 // Update implements ports.UserRepository.
-func (u *Users) Update(ctx context.Context, id domain.UserID, change func(u *domain.User, otherAdmin bool) error,
-	keep domain.SessionID, rec domain.Record) (domain.User, error) {
+func (u *Users) Update(ctx context.Context, act domain.Act, id domain.UserID, change func(u *domain.User, otherAdmin bool) error,
+	keep domain.SessionID) (domain.User, error) {
 	s := u.store
 	var stored domain.User
-	err := s.change(ctx, "update a user", func(ctx context.Context, tx bun.Tx) error {
-		was, otherAdmin, err := s.lockUser(ctx, tx, id)
+	err := s.actOnUsers(ctx, "update a user", act, func(ctx context.Context, tx bun.Tx) (bool, error) {
+		was, otherAdmin, err := s.findWithAdmins(ctx, tx, id)
 		if err != nil {
-			return err
+			return false, err
 		}
 		is := was
 		is.Assistants = slices.Clone(was.Assistants)
 		if err := change(&is, otherAdmin); err != nil {
-			return verdict{err}
+			return false, verdict{err}
 		}
-		is.ID, is.Name, is.Created = was.ID, was.Name, was.Created
-		is.SetAssistants(is.Assistants)
-		stored = is
-		changed, err := s.storeChanges(ctx, tx, was, is, keep)
-		if !changed || err != nil {
-			return err
+		stored = was.Changed(is)
+		if stored.Equal(was) {
+			return false, nil
 		}
-		return s.audit(ctx, tx.Tx, rec)
+		return true, s.storeUser(ctx, tx, was, stored, keep)
 	})
 	if err != nil {
 		return domain.User{}, err
@@ -155,83 +145,89 @@ func (u *Users) Update(ctx context.Context, id domain.UserID, change func(u *dom
 	return stored, nil
 }
 
-// storeChanges makes the user was the user is, ends the sessions that lose by it, and
-// says whether there was anything to change.
-func (s *Store) storeChanges(ctx context.Context, tx bun.Tx, was, is domain.User, keep domain.SessionID) (bool, error) {
-	otherHash := !is.PasswordHash.Equal(was.PasswordHash)
-	otherRow := is.Role != was.Role || is.Disabled != was.Disabled || otherHash
-	if otherRow {
+// storeUser stores the changes from was to is and ends the sessions that are lost by them.
+func (s *Store) storeUser(ctx context.Context, tx bun.Tx, was, is domain.User, keep domain.SessionID) error {
+	if is.Role != was.Role || is.Disabled != was.Disabled || !is.PasswordHash.Equal(was.PasswordHash) {
 		if _, err := s.exec(ctx, tx.Tx, updateUser, string(is.ID), string(is.Role), is.Disabled, is.PasswordHash.Reveal()); err != nil {
-			return false, err
+			return err
 		}
 	}
-	gone, added := without(was.Assistants, is.Assistants), without(is.Assistants, was.Assistants)
+	gone, added := is.Regranted(was)
 	if err := s.grantAll(ctx, tx, is.ID, added); err != nil {
-		return false, err
+		return err
 	}
 	for chunk := range slices.Chunk(gone, maxList) {
 		if _, err := tx.NewDelete().Model((*grantRow)(nil)).Where("user_id = ? AND project_id IN (?)", is.ID, bun.List(chunk)).Exec(ctx); err != nil {
-			return false, err
+			return err
 		}
 	}
-	// Sessions last: one that was let in before the locks above were got is seen now.
-	// Logins come before assistant sessions, as one who opens such a session locks them.
-	if is.Disabled {
-		keep = ""
-	}
-	if is.Disabled || otherHash {
-		if err := s.endAll(ctx, tx, is.ID, keep); err != nil {
-			return false, err
-		}
-	}
-	for chunk := range slices.Chunk(gone, maxList) {
-		if err := endGranted(ctx, tx, is.ID, chunk); err != nil {
-			return false, err
-		}
-	}
-	if was.Role == domain.RoleAdmin && is.Role != domain.RoleAdmin {
-		if _, err := tx.NewDelete().Model((*sessionRow)(nil)).Where("user_id = ? AND by_role", is.ID).Exec(ctx); err != nil {
-			return false, err
-		}
-	}
-	return otherRow || len(gone)+len(added) > 0, nil
+	return s.endLost(ctx, tx, is.ID, domain.SessionsLostBy(was, is, keep))
 }
 
-// Remove implements ports.UserRepository.
-func (u *Users) Remove(ctx context.Context, id domain.UserID, allow func(u *domain.User, otherAdmin bool) error, rec domain.Record) error {
-	s := u.store
-	return s.change(ctx, "remove a user", func(ctx context.Context, tx bun.Tx) error {
-		user, otherAdmin, err := s.lockUser(ctx, tx, id)
+// endLost ends the sessions of the user that are lost. It runs after the right is taken away,
+// so that it sees a session that was opened before the locks were taken. It ends logins
+// before assistant sessions, which is the order in which opening a session locks them.
+func (s *Store) endLost(ctx context.Context, tx bun.Tx, user domain.UserID, lost domain.SessionsLost) error {
+	if lost.All {
+		if err := s.endAll(ctx, tx, user, lost.Keep); err != nil {
+			return err
+		}
+	}
+	for chunk := range slices.Chunk(lost.ByGrant, maxList) {
+		_, err := tx.NewDelete().Model((*sessionRow)(nil)).
+			Where("user_id = ? AND project_id IN (?) AND NOT by_role", user, bun.List(chunk)).Exec(ctx)
 		if err != nil {
 			return err
 		}
-		if err := allow(&user, otherAdmin); err != nil {
-			return verdict{err}
+	}
+	if lost.ByRole {
+		_, err := tx.NewDelete().Model((*sessionRow)(nil)).Where("user_id = ? AND by_role", user).Exec(ctx)
+		return err
+	}
+	return nil
+}
+
+// Remove implements ports.UserRepository.
+func (u *Users) Remove(ctx context.Context, act domain.Act, id domain.UserID, allow func(u *domain.User, otherAdmin bool) error) error {
+	s := u.store
+	return s.actOnUsers(ctx, "remove a user", act, func(ctx context.Context, tx bun.Tx) (bool, error) {
+		user, otherAdmin, err := s.findWithAdmins(ctx, tx, id)
+		if err != nil {
+			return false, err
 		}
-		// Access tokens and their conversations go by the foreign keys.
+		if err := allow(&user, otherAdmin); err != nil {
+			return false, verdict{err}
+		}
+		// The foreign keys remove the access tokens and their conversations.
 		if _, err := tx.NewDelete().Model((*userRow)(nil)).Where("id = ?", id).Exec(ctx); err != nil {
-			return err
+			return false, err
 		}
 		if _, err := tx.NewDelete().Model((*grantRow)(nil)).Where("user_id = ?", id).Exec(ctx); err != nil {
-			return err
+			return false, err
 		}
-		if err := s.endAll(ctx, tx, id, ""); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx.Tx, rec)
+		return true, s.endAll(ctx, tx, id, "")
 	})
 }
 
-// lockUser finds the user for a transaction that changes it, and whether another one
-// counts as admin, which stays so until the end of the transaction. It is NotFound when
-// there is no such user.
-func (s *Store) lockUser(ctx context.Context, tx bun.Tx, id domain.UserID) (user domain.User, otherAdmin bool, err error) {
-	if s.postgres {
-		// Two admins who take each other's role away would change different rows.
-		if _, err := s.exec(ctx, tx.Tx, takeLock, lockClass, adminsLock); err != nil {
-			return domain.User{}, false, err
+// actOnUsers is act for a change of users. On Postgres an advisory lock makes such changes take
+// turns, since two admins who demote each other change different rows. The advisory lock comes
+// before the row of the user who acts. Otherwise two changes by one user of themselves would
+// wait for each other.
+func (s *Store) actOnUsers(ctx context.Context, what string, act domain.Act, do func(ctx context.Context, tx bun.Tx) (changed bool, err error)) error {
+	return s.change(ctx, what, func(ctx context.Context, tx bun.Tx) error {
+		if s.postgres {
+			if _, err := s.exec(ctx, tx.Tx, takeLock, lockClass, adminsLock); err != nil {
+				return err
+			}
 		}
-	}
+		return s.carryOut(ctx, tx, act, shared, do)
+	})
+}
+
+// findWithAdmins finds the user for a transaction that changes users. otherAdmin tells whether
+// another user counts as admin, which stays so until the end of the transaction. Returns
+// NotFound if there is no such user.
+func (s *Store) findWithAdmins(ctx context.Context, tx bun.Tx, id domain.UserID) (user domain.User, otherAdmin bool, err error) {
 	var rows []userRow
 	if err := s.query(ctx, tx.Tx, &rows, userByID, string(id)); err != nil {
 		return domain.User{}, false, err
@@ -243,11 +239,11 @@ func (s *Store) lockUser(ctx context.Context, tx bun.Tx, id domain.UserID) (user
 	return rows[0].user(), otherAdmin, err
 }
 
-// maxList is how many ids a statement lists at most.
+// maxList is how many ids or rows a statement lists at most.
 const maxList = 500
 
-// grantAll grants the projects, none of which is granted yet, to the user, within the
-// default scopes. It is NotFound when one is not there.
+// grantAll grants the projects to the user, who has none of them yet. Returns NotFound if a
+// project does not exist.
 func (s *Store) grantAll(ctx context.Context, tx bun.Tx, user domain.UserID, projects []domain.ProjectID) error {
 	if err := storable(projects...); err != nil {
 		return err
@@ -263,29 +259,11 @@ func (s *Store) grantAll(ctx context.Context, tx bun.Tx, user domain.UserID, pro
 		}
 		grants := make([]grantRow, len(there))
 		for i, p := range there {
-			grants[i] = grantRow{UserID: user, ProjectID: p.ID, Name: p.Name, Created: micros(s.options.Now()), Scopes: domain.DefaultScopes().Text()}
+			grants[i] = rowOfGrant(domain.NewGrant(user, p.ID, 0, s.options.Now()), p.Name)
 		}
 		if _, err := tx.NewInsert().Model(&grants).On("CONFLICT DO NOTHING").Exec(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// endAll ends all sessions of the user but keep and what is under it.
-func (s *Store) endAll(ctx context.Context, tx bun.Tx, user domain.UserID, keep domain.SessionID) error {
-	for _, statement := range []string{endLogins, endSessions} {
-		if _, err := s.exec(ctx, tx.Tx, statement, string(user), string(keep)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// without are the elements of all that are not in some, both sorted.
-func without(all, some []domain.ProjectID) []domain.ProjectID {
-	return slices.DeleteFunc(slices.Clone(all), func(id domain.ProjectID) bool {
-		_, found := slices.BinarySearch(some, id)
-		return found
-	})
 }

@@ -43,16 +43,19 @@ func (b answer) assistantOfAdmin(p domain.Project) answer {
 	b = b.assistant(p)
 	b = b[:len(b)-1]
 	b = b.keys(p)
-	b = append(b, `,"key_set":`...).instant(p.KeySet)
 	b = append(b, `,"credits":`...).text(string(p.Credits))
 	return append(b, '}')
 }
 
-// keys appends members with what is known of a project's keys.
+// keys appends members with what is known of a project's keys. The primary key's have no
+// prefix in their names, since they are older.
 func (b answer) keys(p domain.Project) answer {
-	b = b.member("key_status").text(string(p.KeyStatus))
-	b = b.member("secondary_status").text(string(p.SecondaryStatus))
-	return b.member("key_checked").instant(p.KeyChecked)
+	b = b.member("key_status").text(string(p.Primary.Status))
+	b = b.member("secondary_status").text(string(p.Secondary.Status))
+	b = b.member("key_set").instant(p.Primary.Set)
+	b = b.member("secondary_set").instant(p.Secondary.Set)
+	b = b.member("key_checked").instant(p.Primary.Checked)
+	return b.member("secondary_checked").instant(p.Secondary.Checked)
 }
 
 // scopes appends a list of scopes.

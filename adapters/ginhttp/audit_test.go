@@ -131,7 +131,7 @@ func TestManyAuditEvents(t *testing.T) {
 	for range 1100 {
 		recs = append(recs, domain.Record{At: domain.Instant(w.clock.Now()), Actor: domain.ActorOperator, Action: "x", Outcome: "ok", Count: 1})
 	}
-	if err := w.ports.AuditLog.Append(t.Context(), recs...); err != nil {
+	if err := w.ports.Store.Audit.Append(t.Context(), recs...); err != nil {
 		t.Fatal(err)
 	}
 	got := w.asked(t, "")
@@ -165,7 +165,7 @@ func TestAuditEventsRefuseWhatIsBad(t *testing.T) {
 // Each sort of refusal leaves a row, and what is no refusal leaves none.
 func TestRefusalsLeaveRows(t *testing.T) {
 	bounded := &bounded{}
-	w := newWorld(t, func(w *world) { w.ports.Attempts = bounded })
+	w := newWorld(t, func(w *world) { w.ports.Logins.Attempts = bounded })
 	p := w.addProject(t, "Support bot")
 	token := w.token(t, w.member, `{"name":"x","project_id":"`+string(w.granted(t, "member", "Sales bot").ID)+`"}`)
 	member := "user:" + w.userID(t, "member")
@@ -270,7 +270,7 @@ func (auditDown) Append(context.Context, ...domain.Record) error {
 
 // A refusal that can't be put into the audit is the same refusal.
 func TestARefusalNeedsNoAudit(t *testing.T) {
-	w := newWorld(t, func(w *world) { w.ports.AuditLog = auditDown{w.ports.AuditLog} })
+	w := newWorld(t, func(w *world) { w.ports.Store.Audit = auditDown{w.ports.Store.Audit} })
 	w.log.reset()
 	w.nobody.do(t, "GET", "/get_projects", "").want(t, 401, "not_authenticated")
 	w.nobody.do(t, "GET", "/get_projects", "").want(t, 401, "not_authenticated")

@@ -22,9 +22,7 @@ import (
 func ExampleMount() {
 	store, cipher := memory.New(time.Now), memory.NewCipher()
 	service, err := app.Open(context.Background(), app.Ports{
-		Projects: store.Projects(), Sessions: store.Sessions(), Access: store.Access(), Conversations: store.Conversations(),
-		Usage: store.Usage(), AuditLog: store.AuditLog(), Sealings: store.Sealings(), Installation: store.Installation(), Pseudonyms: memory.NewPseudonyms(),
-		Cipher: cipher, Keyring: cipher, Voiceflow: oneAssistant{},
+		Store: store.Ports(), Cipher: cipher, Keyring: cipher, Pseudonyms: memory.NewPseudonyms(), Voiceflow: oneAssistant{},
 	}, app.Options{})
 	if err != nil {
 		panic(err)
@@ -59,10 +57,8 @@ func ExampleMount() {
 func ExampleNew() {
 	store, cipher := memory.New(time.Now), memory.NewCipher()
 	service, err := app.Open(context.Background(), app.Ports{
-		Projects: store.Projects(), Sessions: store.Sessions(), Access: store.Access(), Conversations: store.Conversations(),
-		Usage: store.Usage(), AuditLog: store.AuditLog(), Sealings: store.Sealings(), Installation: store.Installation(), Pseudonyms: memory.NewPseudonyms(),
-		Users: store.Users(), Callers: store.Callers(), AccessTokens: store.AccessTokens(), Passwords: memory.PasswordHasher{}, Attempts: unbounded{},
-		Cipher: cipher, Keyring: cipher, Voiceflow: oneAssistant{},
+		Store: store.Ports(), Cipher: cipher, Keyring: cipher, Pseudonyms: memory.NewPseudonyms(), Voiceflow: oneAssistant{},
+		Logins: &app.Logins{Passwords: memory.PasswordHasher{}, Attempts: unbounded{}},
 	}, app.Options{})
 	if err != nil {
 		panic(err)

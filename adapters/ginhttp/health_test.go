@@ -30,7 +30,7 @@ func TestReadyzTellsAnAdminHowManyKeysHaveToBeEnteredAgain(t *testing.T) {
 	}
 	wantTold(0.0)
 	ref := domain.SealedRef{Kind: domain.SealedProjectKey, ID: string(bad.ID), Slot: domain.SlotPrimary}
-	rows, err := w.ports.Sealings.Page(t.Context(), "", domain.BeforeProjectKeys, 100)
+	rows, err := w.ports.Store.Sealings.Page(t.Context(), "", domain.BeforeProjectKeys, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestReadyzTellsAnAdminHowManyKeysHaveToBeEnteredAgain(t *testing.T) {
 			continue
 		}
 		broken := domain.Resealed{Ref: ref, From: r.Sealed, To: domain.Sealed{Key: "gone", Bytes: []byte("garbage")}}
-		if n, err := w.ports.Sealings.Replace(t.Context(), []domain.Resealed{broken}); n != 1 || err != nil {
+		if n, err := w.ports.Store.Sealings.Replace(t.Context(), []domain.Resealed{broken}); n != 1 || err != nil {
 			t.Fatalf("got %d and error %v", n, err)
 		}
 	}
@@ -56,7 +56,7 @@ func TestReadyzTellsAnAdminHowManyKeysHaveToBeEnteredAgain(t *testing.T) {
 	w.admin.do(t, "HEAD", "/readyz", "").want(t, 200, "")
 
 	// What can't be counted is no failure of the probe.
-	sick := newWorld(t, bare, func(s *world) { s.ports = w.ports; s.ports.Sealings = countless{w.ports.Sealings} })
+	sick := newWorld(t, bare, func(s *world) { s.ports = w.ports; s.ports.Store.Sealings = countless{w.ports.Store.Sealings} })
 	got := sick.login(t, "admin").do(t, "GET", "/readyz", "").want(t, 200, "")
 	if _, told := got.body["needs_reentry"]; told {
 		t.Errorf("got %s", got.raw)

@@ -132,11 +132,11 @@ func once(r *http.Request, names ...string) ([]string, error) {
 	return values, nil
 }
 
-// answer sends one page when limit asks for one, and otherwise everything from the
-// cursor on. What fits into one page is one plain answer. What does not is written page
-// by page: the store is asked for the next page only when the client has taken the last
-// one, so memory stays flat and no connection waits for a slow reader. A failure after
-// the first page cuts the answer.
+// answer sends one page if limit asks for one, and otherwise everything from the cursor on.
+// A list that fits into one page is one plain answer. A longer one is written page by page:
+// the store is asked for the next page only when the client has taken the last one, so
+// memory stays flat and no connection waits for a slow reader. The caller is looked up again
+// before each page but the first. A failure after the first page cuts the answer.
 func (l list[T]) answer(s *app.Service, x *exchange) error {
 	after, limit, err := pageAsked(x.c.Request, l.of)
 	if err != nil {
@@ -167,7 +167,10 @@ func (l list[T]) answer(s *app.Service, x *exchange) error {
 			x.cut = true
 			return nil
 		}
-		if page, err = l.page(s, x.ctx(), x.call, *page.Next, limit); err != nil {
+		if err = s.SameRights(x.ctx(), x.call.Caller); err == nil {
+			page, err = l.page(s, x.ctx(), x.call, *page.Next, limit)
+		}
+		if err != nil {
 			x.giveUp(err)
 			return nil
 		}

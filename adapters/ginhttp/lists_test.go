@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,7 +137,7 @@ func (e *endless) read() int {
 func TestAWholeListComesPageByPage(t *testing.T) {
 	for _, n := range []int{499, 500, 501, 1000, 1499, 20_000} {
 		store := &endless{n: n}
-		w := newWorld(t, func(w *world) { store.ProjectRepository = w.ports.Projects; w.ports.Projects = store })
+		w := newWorld(t, func(w *world) { store.ProjectRepository = w.ports.Store.Projects; w.ports.Store.Projects = store })
 		got := w.admin.do(t, "GET", "/get_projects", "").want(t, 200, "")
 		names := got.names(t)
 		if len(names) != n || !slices.IsSorted(names) || len(slices.Compact(names)) != n {
@@ -162,7 +163,9 @@ func (v vanishing) Page(ctx context.Context, in domain.Visible, after domain.Cur
 }
 
 func TestAListThatShrinksWhileItIsWrittenStaysWhole(t *testing.T) {
-	w := newWorld(t, func(w *world) { w.ports.Projects = vanishing{&endless{ProjectRepository: w.ports.Projects, n: 1000}} })
+	w := newWorld(t, func(w *world) {
+		w.ports.Store.Projects = vanishing{&endless{ProjectRepository: w.ports.Store.Projects, n: 1000}}
+	})
 	if got := w.admin.do(t, "GET", "/get_projects", "").want(t, 200, "").names(t); len(got) != 500 {
 		t.Errorf("got %d names, want 500", len(got))
 	}
@@ -170,14 +173,14 @@ func TestAListThatShrinksWhileItIsWrittenStaysWhole(t *testing.T) {
 
 func TestAFailureOnTheFirstPageIsAnAnswer(t *testing.T) {
 	w := newWorld(t, func(w *world) {
-		w.ports.Projects = &endless{ProjectRepository: w.ports.Projects, n: 1000, fails: 1, failed: errDown}
+		w.ports.Store.Projects = &endless{ProjectRepository: w.ports.Store.Projects, n: 1000, fails: 1, failed: errDown}
 	})
 	w.admin.do(t, "GET", "/get_projects", "").want(t, 400, "unavailable")
 }
 
 func TestAFailureAfterTheFirstPageCutsTheAnswer(t *testing.T) {
 	w := newWorld(t, func(w *world) {
-		w.ports.Projects = &endless{ProjectRepository: w.ports.Projects, n: 2000, fails: 3, failed: errDown}
+		w.ports.Store.Projects = &endless{ProjectRepository: w.ports.Store.Projects, n: 2000, fails: 3, failed: errDown}
 	})
 	wantCut(t, w.admin, w.server.URL)
 	w.server.Close()
@@ -210,7 +213,7 @@ func wantCut(t *testing.T, b *browser, url string) {
 // ends cleanly.
 func TestAHostsRecoveryDoesNotMendACutAnswer(t *testing.T) {
 	w := newWorld(t, func(w *world) {
-		w.ports.Projects = &endless{ProjectRepository: w.ports.Projects, n: 2000, fails: 2, failed: errors.New("page two")}
+		w.ports.Store.Projects = &endless{ProjectRepository: w.ports.Store.Projects, n: 2000, fails: 2, failed: errors.New("page two")}
 	})
 	host := gin.New()
 	host.Use(func(c *gin.Context) {
@@ -232,8 +235,8 @@ func TestASlowReaderIsLeft(t *testing.T) {
 	store := &endless{n: 1_000_000}
 	ended := make(chan struct{})
 	w := newWorld(t, func(w *world) {
-		store.ProjectRepository = w.ports.Projects
-		w.ports.Projects = store
+		store.ProjectRepository = w.ports.Store.Projects
+		w.ports.Store.Projects = store
 		w.configure = func(s *httptest.Server) {
 			s.Config.WriteTimeout = 50 * time.Millisecond
 			inner := s.Config.Handler
@@ -272,7 +275,7 @@ func (d *deadlines) SetWriteDeadline(t time.Time) error {
 }
 
 func TestEachPageHasTheServersWriteTimeout(t *testing.T) {
-	w := newWorld(t, func(w *world) { w.ports.Projects = &endless{ProjectRepository: w.ports.Projects, n: 1500} })
+	w := newWorld(t, func(w *world) { w.ports.Store.Projects = &endless{ProjectRepository: w.ports.Store.Projects, n: 1500} })
 	for timeout, want := range map[time.Duration]int{0: 0, time.Hour: 3} {
 		out := &deadlines{ResponseRecorder: httptest.NewRecorder()}
 		r := w.admin.request(t, "GET", "/get_projects", "")
@@ -287,5 +290,86 @@ func TestEachPageHasTheServersWriteTimeout(t *testing.T) {
 				t.Errorf("got the deadline %v, want one after %v", at, before.Add(timeout))
 			}
 		}
+	}
+}
+
+// endlessUsers is a store with n users more than it has, made up as they are read.
+type endlessUsers struct {
+	ports.UserRepository
+	n     int
+	pages atomic.Int64
+}
+
+func (e *endlessUsers) Page(_ context.Context, after domain.Cursor, limit int) ([]domain.User, error) {
+	e.pages.Add(1)
+	first := 0
+	if after.Name != "" {
+		if _, err := fmt.Sscanf(after.Name, "user-%07d", &first); err != nil {
+			return nil, &domain.Error{Kind: domain.Unavailable, Cause: err}
+		}
+		first++
+	}
+	var found []domain.User
+	for i := first; i < e.n && len(found) < limit; i++ {
+		found = append(found, domain.User{
+			ID: domain.UserID(fmt.Sprintf("01900000-0000-7000-8000-%012x", i)), Name: domain.Username(fmt.Sprintf("user-%07d", i)), Role: domain.RoleMember,
+		})
+	}
+	return found, nil
+}
+
+// Whoever reads a long list slowly gets no more of it once they have lost the right to it.
+func TestAListIsCutWhenItsReaderLosesTheRight(t *testing.T) {
+	const n = 100_000 // about 15 MB, far more than what waits between the store and the reader
+	for _, tc := range []struct {
+		by   callerKind
+		loss string
+		code string // in the log
+	}{
+		{asAdmin, "nothing is lost", ""},
+		{asAdmin, "the user is deleted", "not_authenticated"},
+		{asAdmin, "the user is disabled", "not_authenticated"},
+		{asAdmin, "the login is ended", "not_authenticated"},
+		{asAdmin, "the admin is demoted", "not_allowed"},
+		{asManager, "nothing is lost", ""},
+		{asManager, "the user is deleted", "not_authenticated"},
+		{asManager, "the user is disabled", "not_authenticated"},
+		{asManager, "the access token is deleted", "not_authenticated"},
+		{asManager, "the admin is demoted", "not_allowed"},
+	} {
+		t.Run(string(tc.by)+"/"+tc.loss, func(t *testing.T) {
+			s := setTheStage(t, tc.by)
+			users := &endlessUsers{UserRepository: s.ports.Store.Users, n: n}
+			long := newWorld(t, bare, func(w *world) {
+				w.ports = s.ports
+				w.ports.Store.Users = users
+			})
+			r := s.eve.request(t, "GET", "/get_all_users", "")
+			r.URL.Host = long.server.Listener.Addr().String()
+			response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if _, err := io.ReadFull(response.Body, make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range losses {
+				if l.name == tc.loss {
+					l.lose(t, s)
+				}
+			}
+			read, err := io.Copy(io.Discard, response.Body)
+			long.server.Close() // waits for the last lines of the log
+			if cut := err != nil; cut != (tc.code != "") {
+				t.Errorf("the client read %d bytes more and got the error %v", read, err)
+			}
+			if pages := users.pages.Load(); (pages < n/500) != (tc.code != "") {
+				t.Errorf("%d pages were read", pages)
+			}
+			if log := long.log.String(); tc.code != "" && (!strings.Contains(log, `"cut":true`) || !strings.Contains(log, `"code":"`+tc.code+`"`)) {
+				t.Errorf("the log lacks the code %s: %s", tc.code, log)
+			}
+		})
 	}
 }

@@ -102,7 +102,7 @@ func TestOneLinePerRequest(t *testing.T) {
 }
 
 func TestOutagesAreLoggedWithTheirCause(t *testing.T) {
-	w := newWorld(t, func(w *world) { w.ports.Projects = down{w.ports.Projects} })
+	w := newWorld(t, func(w *world) { w.ports.Store.Projects = down{w.ports.Store.Projects} })
 	_, lines := w.logged(t, w.member.request(t, "GET", "/get_projects", ""))
 	if len(lines) != 1 || lines[0]["level"] != "ERROR" || lines[0]["code"] != "unavailable" || !strings.Contains(lines[0]["err"].(string), "connection refused") {
 		t.Errorf("got %v", lines)
@@ -198,8 +198,8 @@ func TestHealth(t *testing.T) {
 		w.nobody.do(t, "GET", path, "").want(t, 200, "")
 		w.nobody.do(t, "HEAD", path, "").want(t, 200, "")
 	}
-	known := w.ports.Installation
-	sick := newWorld(t, bare, func(s *world) { s.ports = w.ports; s.ports.Installation = &installation{known} })
+	known := w.ports.Store.Installation
+	sick := newWorld(t, bare, func(s *world) { s.ports = w.ports; s.ports.Store.Installation = &installation{known} })
 	sick.nobody.do(t, "GET", "/healthz", "").want(t, 200, "")
 	got := sick.nobody.do(t, "GET", "/readyz", "").want(t, 503, "unavailable")
 	if got.body["message"] != "not ready" || got.header.Get("Retry-After") == "" {

@@ -19,7 +19,7 @@ import (
 // installation is one that answers at the start and never after.
 type installation struct{ ports.Installation }
 
-func (*installation) Known(context.Context) (domain.Installation, error) {
+func (*installation) Get(context.Context) (domain.Installation, error) {
 	return domain.Installation{}, errDown
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
@@ -18,56 +19,54 @@ var errDown = &domain.Error{Kind: domain.Unavailable, Cause: errors.New("connect
 // down is a store of projects that can't be reached.
 type down struct{ ports.ProjectRepository }
 
-func (down) Add(context.Context, domain.Project, domain.Sealed, domain.Record) error { return errDown }
+func (down) Add(context.Context, domain.Act, domain.Project) error { return errDown }
 
 func (down) Page(context.Context, domain.Visible, domain.Cursor, int) ([]domain.Project, error) {
 	return nil, errDown
 }
 
-func (down) Grants(context.Context, domain.GrantFilter, domain.Cursor, int) ([]domain.Grant, error) {
+// grantsDown is a store of grants that can't be reached.
+type grantsDown struct{ ports.Grants }
+
+func (grantsDown) Page(context.Context, domain.GrantFilter, domain.Cursor, int) ([]domain.Grant, error) {
 	return nil, errDown
 }
 
-func (down) Revoke(context.Context, domain.UserID, domain.ProjectID, domain.Record) error {
+func (grantsDown) Put(context.Context, domain.Act, domain.UserID, domain.ProjectID, domain.Scopes, time.Time) error {
 	return errDown
 }
 
-// callersDown can't say who calls.
-type callersDown struct{}
-
-func (callersDown) BySession(context.Context, domain.SessionID) (domain.Caller, error) {
-	return domain.Caller{}, errDown
+func (grantsDown) Remove(context.Context, domain.Act, domain.UserID, domain.ProjectID) error {
+	return errDown
 }
 
-func (callersDown) ByToken(context.Context, domain.TokenHash) (domain.Caller, error) {
-	return domain.Caller{}, errDown
-}
-
-// accessDown can't say what may be used.
+// accessDown can't say who calls and what they may use.
 type accessDown struct{ ports.Access }
 
-func (accessDown) ForUse(context.Context, domain.Credential) (domain.Access, error) {
+func (accessDown) ByLogin(context.Context, domain.SessionID, domain.SessionID) (domain.Access, error) {
+	return domain.Access{}, errDown
+}
+
+func (accessDown) ByToken(context.Context, domain.TokenHash) (domain.Access, error) {
 	return domain.Access{}, errDown
 }
 
 // usersDown is a store of users that can't be reached.
 type usersDown struct{ ports.UserRepository }
 
-func (usersDown) Find(context.Context, domain.UserID) (domain.User, error) {
+func (usersDown) Find(context.Context, domain.UserRef) (domain.User, error) {
 	return domain.User{}, errDown
 }
 
 // sessionsStay is a store of sessions that can't end them.
 type sessionsStay struct{ ports.SessionStore }
 
-func (sessionsStay) End(context.Context, domain.SessionID, domain.UserID, domain.Record) error {
-	return errDown
+func (sessionsStay) End(context.Context, domain.Act, domain.SessionsToEnd) (domain.SessionsEnded, error) {
+	return domain.SessionsEnded{}, errDown
 }
 
-func (sessionsStay) EndAll(context.Context, domain.UserID, domain.Record) error { return errDown }
-
 func TestAnOutageIsNoLogout(t *testing.T) {
-	w := newWorld(t, func(w *world) { w.ports.Projects = down{w.ports.Projects} })
+	w := newWorld(t, func(w *world) { w.ports.Store.Projects = down{w.ports.Store.Projects} })
 	got := w.member.do(t, "GET", "/get_projects", "").want(t, 400, "unavailable")
 	if got.header.Get("Retry-After") != "1" {
 		t.Errorf("got Retry-After %q, want 1", got.header.Get("Retry-After"))
@@ -78,7 +77,7 @@ func TestAnOutageOfTheLookUpOfWhoCallsIsNoLogout(t *testing.T) {
 	w := newWorld(t)
 	out := newWorld(t, bare, func(o *world) {
 		o.ports = w.ports
-		o.ports.Callers = callersDown{}
+		o.ports.Store.Access = accessDown{w.ports.Store.Access}
 	})
 	b := &browser{w: out, cookies: w.member.cookies}
 	b.do(t, "GET", "/get_projects", "").want(t, 400, "unavailable")
@@ -91,7 +90,7 @@ func TestAnOutageOfTheLookUpOfWhatMayBeUsedIsNoLogout(t *testing.T) {
 	w, p := talking(t)
 	out := newWorld(t, bare, func(o *world) {
 		o.ports = w.ports
-		o.ports.Access = accessDown{}
+		o.ports.Store.Access = accessDown{w.ports.Store.Access}
 	})
 	(&browser{w: out, cookies: w.member.cookies}).do(t, "POST", turn, `{}`).want(t, 503, "unavailable")
 	token := w.token(t, w.member, `{"name":"x","project_id":"`+string(p.ID)+`"}`)
@@ -100,7 +99,7 @@ func TestAnOutageOfTheLookUpOfWhatMayBeUsedIsNoLogout(t *testing.T) {
 
 // What could not be ended keeps its cookie, so that it can be tried again.
 func TestAnOutageEndsNoSession(t *testing.T) {
-	w := newWorld(t, func(w *world) { w.ports.Sessions = sessionsStay{w.ports.Sessions} })
+	w := newWorld(t, func(w *world) { w.ports.Store.Sessions = sessionsStay{w.ports.Store.Sessions} })
 	p := w.addProject(t, "Support bot")
 	w.admin.do(t, "POST", "/set_project", `{"project_id":"`+string(p.ID)+`"}`).want(t, 200, "")
 	for path, body := range map[string]string{
@@ -122,7 +121,7 @@ func TestOutagesOfOtherStores(t *testing.T) {
 	id := w.userID(t, "member")
 	out := newWorld(t, bare, func(o *world) {
 		o.ports = w.ports
-		o.ports.Users, o.ports.Projects = usersDown{w.ports.Users}, down{w.ports.Projects}
+		o.ports.Store.Users, o.ports.Store.Grants = usersDown{w.ports.Store.Users}, grantsDown{w.ports.Store.Grants}
 	})
 	b := &browser{w: out, cookies: w.admin.cookies}
 	b.do(t, "GET", "/check_session", "").want(t, 503, "unavailable")
@@ -168,7 +167,7 @@ func (l lateSurprise) Page(ctx context.Context, in domain.Visible, after domain.
 
 func TestAPanicAfterTheAnswerHasBegunCutsIt(t *testing.T) {
 	w := newWorld(t, func(w *world) {
-		w.ports.Projects = lateSurprise{&endless{ProjectRepository: w.ports.Projects, n: 1000}}
+		w.ports.Store.Projects = lateSurprise{&endless{ProjectRepository: w.ports.Store.Projects, n: 1000}}
 	})
 	wantCut(t, w.admin, w.server.URL)
 

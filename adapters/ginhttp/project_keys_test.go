@@ -19,21 +19,22 @@ func TestSetToken(t *testing.T) {
 	p := w.addProject(t, "Support bot")
 	w.clock.move(10 * time.Minute)
 	w.voiceflow.change(func(v *voiceflow) { v.exports[p.Version] = domain.Export{Project: p.Voiceflow, Name: "Renamed bot"} })
-	const now = "2026-11-22T06:10:00.123456Z"
+	const added, now = "2026-11-22T06:00:00.123456Z", "2026-11-22T06:10:00.123456Z"
 	for _, tc := range []struct {
 		name, body string
 		want       map[string]any
 	}{
 		{"the secondary", `{"project_id":"` + string(p.ID) + `","token":" ` + secondCanary + `\n","slot":" secondary "}`,
-			map[string]any{"key_status": "ok", "secondary_status": "ok"}},
+			map[string]any{"key_set": added, "key_checked": added}},
 		{"the primary, where no slot is named, by the Voiceflow id", `{"project_id":"` + string(p.Voiceflow) + `","token":"` + secondCanary + `"}`,
-			map[string]any{"key_status": "ok", "secondary_status": "ok"}},
+			map[string]any{"key_set": now, "key_checked": now}},
 		{"the primary by name", `{"project_id":"` + string(p.ID) + `","token":"` + canary + `","slot":"primary"}`,
-			map[string]any{"key_status": "ok", "secondary_status": "ok"}},
+			map[string]any{"key_set": now, "key_checked": now}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := w.admin.do(t, "POST", "/set_token", tc.body).want(t, 200, "").assistant(t)
-			tc.want["Id"], tc.want["Name"], tc.want["key_checked"], tc.want["key_set"] = string(p.ID), "Renamed bot", now, now
+			tc.want["Id"], tc.want["Name"], tc.want["key_status"], tc.want["secondary_status"] = string(p.ID), "Renamed bot", "ok", "ok"
+			tc.want["secondary_set"], tc.want["secondary_checked"] = now, now
 			for name, want := range tc.want {
 				if got[name] != want {
 					t.Errorf("got %s %v, want %v", name, got[name], want)
@@ -121,7 +122,9 @@ func TestCheckProject(t *testing.T) {
 	} {
 		w.voiceflow.change(tc.change)
 		got := check()
-		for name, want := range map[string]string{"key_status": tc.primary, "secondary_status": tc.secondary, "key_checked": tc.checked} {
+		for name, want := range map[string]string{
+			"key_status": tc.primary, "secondary_status": tc.secondary, "key_checked": tc.checked, "secondary_checked": tc.checked,
+		} {
 			if got.body[name] != want || got.assistant(t)[name] != want {
 				t.Errorf("%s: got %s, want %s to be %s", tc.name, got.raw, name, want)
 			}
@@ -129,8 +132,10 @@ func TestCheckProject(t *testing.T) {
 		if message := got.body["message"].(string); !strings.Contains(message, tc.says) {
 			t.Errorf("%s: it says %q, want %q", tc.name, message, tc.says)
 		}
-		if set := got.assistant(t)["key_set"]; set != "2026-11-22T06:00:00.123456Z" {
-			t.Errorf("%s: got key_set %v", tc.name, set)
+		for _, name := range []string{"key_set", "secondary_set"} {
+			if set := got.assistant(t)[name]; set != "2026-11-22T06:00:00.123456Z" {
+				t.Errorf("%s: got %s %v", tc.name, name, set)
+			}
 		}
 	}
 	if got := w.admin.do(t, "GET", "/get_projects", ""); got.names(t)[0] != "Renamed bot" {

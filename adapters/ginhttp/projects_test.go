@@ -35,11 +35,15 @@ func TestAddProject(t *testing.T) {
 	checked := w.admin.do(t, "GET", "/check_session", "").want(t, 200, "")
 	listed := w.admin.do(t, "GET", "/get_projects", "").want(t, 200, "")
 	first := listed.body["assistants"].([]any)[0].(map[string]any)
-	for name, want := range map[string]string{
+	for name, want := range map[string]any{
+		"secondary_set": nil, "secondary_checked": nil,
 		"key_status": "ok", "secondary_status": "none", "key_checked": "2026-11-22T06:00:00.123456Z", "key_set": "2026-11-22T06:00:00.123456Z", "credits": "ok",
 	} {
 		if first[name] != want {
-			t.Errorf("an admin is shown %s %v, want %s", name, first[name], want)
+			t.Errorf("an admin is shown %s %v, want %v", name, first[name], want)
+		}
+		if _, shown := first[name]; !shown {
+			t.Errorf("an admin is not shown %s", name)
 		}
 		delete(first, name)
 	}
@@ -102,7 +106,7 @@ func TestAddProjectTellsWhatWentWrongBehindIt(t *testing.T) {
 		{"the assistant's name is too long", addA, func(w *world) { w.voiceflow.exports[versionA] = long }, "name_too_long", ""},
 		{"the version is another project's", `{"version_id":"` + versionA + `","voiceflow_project_id":"` + projectB + `","token":"` + canary + `"}`,
 			nil, "invalid_request", ""},
-		{"the database is down", addA, func(w *world) { w.ports.Projects = down{w.ports.Projects} }, "unavailable", "1"},
+		{"the database is down", addA, func(w *world) { w.ports.Store.Projects = down{w.ports.Store.Projects} }, "unavailable", "1"},
 		{"sealed bytes do not open", addA, func(w *world) {
 			w.voiceflow.err = &domain.Error{Kind: domain.Corrupt, Public: "which keyset it was"}
 		}, "internal", ""},

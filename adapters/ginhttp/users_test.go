@@ -54,7 +54,7 @@ func TestLogin(t *testing.T) {
 }
 
 func TestTooManyLogins(t *testing.T) {
-	w := newWorld(t, func(w *world) { w.ports.Attempts = exhausted{} }, bare)
+	w := newWorld(t, func(w *world) { w.ports.Logins.Attempts = exhausted{} }, bare)
 	got := w.nobody.do(t, "POST", "/login", `{"username":"admin","password":"`+password+`"}`).want(t, 429, "too_many_requests")
 	if retry := got.header.Get("Retry-After"); retry != "42" {
 		t.Errorf("got Retry-After %q, want 42", retry)

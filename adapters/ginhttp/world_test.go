@@ -112,7 +112,7 @@ func bare(w *world) { w.bare = true }
 func hosted(identify ginhttp.Identify) func(*world) {
 	return func(w *world) {
 		w.options.Identify = identify
-		w.ports.Users, w.ports.Callers, w.ports.AccessTokens, w.ports.Passwords, w.ports.Attempts = nil, nil, nil, nil, nil
+		w.ports.Logins = nil
 	}
 }
 
@@ -386,6 +386,7 @@ type voiceflow struct {
 	asked   int
 	panics  bool
 	refused []string // keys that open nothing
+	during  func()   // what happens while it holds an answer to Export
 	forward func(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error)
 }
 
@@ -440,6 +441,12 @@ func starts(f domain.Forward, userID, text string) ports.Answer {
 func (v *voiceflow) Origin() domain.Origin { return "https://api.voiceflow.example" }
 
 func (v *voiceflow) Export(_ context.Context, ref domain.VersionRef, key domain.Secret) (domain.Export, error) {
+	v.mu.Lock()
+	during := v.during
+	v.mu.Unlock()
+	if during != nil {
+		during()
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.asked++
@@ -510,11 +517,8 @@ func (l *logBuffer) String() string {
 func inMemory(now ports.Clock) app.Ports {
 	store, cipher := memory.New(now), memory.NewCipher()
 	return app.Ports{
-		Projects: store.Projects(), Sessions: store.Sessions(), Installation: store.Installation(),
-		Access: store.Access(), AccessTokens: store.AccessTokens(), Conversations: store.Conversations(),
-		Usage: store.Usage(), AuditLog: store.AuditLog(), Sealings: store.Sealings(), Pseudonyms: memory.NewPseudonyms(),
-		Users: store.Users(), Callers: store.Callers(), Passwords: memory.PasswordHasher{}, Attempts: unbounded{},
-		Cipher: cipher, Keyring: cipher, Clock: now,
+		Store: store.Ports(), Cipher: cipher, Keyring: cipher, Pseudonyms: memory.NewPseudonyms(),
+		Logins: &app.Logins{Passwords: memory.PasswordHasher{}, Attempts: unbounded{}}, Clock: now,
 	}
 }
 

@@ -4,49 +4,103 @@ import (
 	"context"
 
 	"github.com/flowlatch/flowlatch/domain"
-	"github.com/flowlatch/flowlatch/ports"
 )
 
-var _ ports.Access = (*Access)(nil)
+// access is a ports.Access.
+type access struct{ store *Store }
 
-// Access is a ports.Access, a view on a Store.
-type Access struct{ store *Store }
-
-// ForUse returns all that is known about the use that the credential stands for. It is
-// NotFound where that gives nothing to use.
-func (v *Access) ForUse(ctx context.Context, c domain.Credential) (domain.Access, error) {
+// ByLogin returns who calls with the login, and what they may use with the assistant
+// session. Returns NotFound if the login is over or its user may not use it.
+func (v access) ByLogin(ctx context.Context, login, assistant domain.SessionID) (domain.Access, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return domain.Access{}, err
 	}
 	defer s.leave()
-	switch {
-	case c.Token != domain.TokenHash{}:
-		return s.useByToken(s.hashed(c.Token))
-	case c.Conversation != "":
-		return s.useByConversation(c)
-	case c.Login == "" && c.User != "":
-		return s.useBySession(domain.Caller{ID: c.User, Admin: c.Admin}, c.Assistant), nil
-	}
-	caller, err := s.byLogin(c.Login)
-	if err != nil {
-		return domain.Access{}, err
-	}
-	return s.useBySession(caller, c.Assistant), nil
+	return s.byLogin(login, assistant)
 }
 
-// useByToken is what may be used with the token.
-func (s *Store) useByToken(t domain.AccessToken) (domain.Access, error) {
-	caller, err := s.byToken(t)
-	if err != nil {
+// ByHostUser returns what the caller may use with the assistant session.
+func (v access) ByHostUser(ctx context.Context, caller domain.Caller, assistant domain.SessionID) (domain.Access, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
 		return domain.Access{}, err
 	}
-	return s.using(domain.Access{Caller: caller, Token: t}, t.Project), nil
+	defer s.leave()
+	return s.inSession(caller, assistant), nil
 }
 
-// useBySession is what the caller may use in the assistant session, without one if it is
-// not good for them.
-func (s *Store) useBySession(c domain.Caller, id domain.SessionID) domain.Access {
+// ByToken returns who calls with the access token and what they may use. Returns NotFound if
+// the token is over or its user may not use it.
+func (v access) ByToken(ctx context.Context, hash domain.TokenHash) (domain.Access, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return domain.Access{}, err
+	}
+	defer s.leave()
+	for _, t := range s.tokens {
+		if t.hash == hash {
+			return s.byToken(t.AccessToken)
+		}
+	}
+	return domain.Access{}, notFound("access token")
+}
+
+// ByConversation returns a conversation with the Access of what opened it. Returns NotFound
+// if either is over or gone.
+func (v access) ByConversation(ctx context.Context, id domain.ConversationID, caller domain.Caller) (domain.Access, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return domain.Access{}, err
+	}
+	defer s.leave()
+	none := notFound("conversation")
+	c, found := s.conversations[id]
+	if !found || !s.goesOn(c) {
+		return domain.Access{}, none
+	}
+	a, err := s.byOpener(c, caller)
+	if err != nil || a.OpenUse() == (domain.OpenUse{}) {
+		return domain.Access{}, none
+	}
+	a.Conversation = c
+	a.Conversation.Key = clone(c.Key)
+	return a, nil
+}
+
+// byOpener is what may be used by the session or token that opened the conversation.
+func (s *Store) byOpener(c domain.Conversation, caller domain.Caller) (domain.Access, error) {
+	if c.Token != "" {
+		return s.byToken(s.tokens[c.Token].AccessToken)
+	}
+	if session, live := s.live(c.Session); live && session.Login != "" {
+		return s.byLogin(session.Login, c.Session)
+	}
+	return s.inSession(caller, c.Session), nil
+}
+
+// byLogin is who calls with the login, and what they may use with the assistant session.
+func (s *Store) byLogin(id, assistant domain.SessionID) (domain.Access, error) {
+	login, live := s.live(id)
+	u, enabled := s.enabled(login.User)
+	if !live || login.Kind != domain.LoginSession || !enabled {
+		return domain.Access{}, notFound("login")
+	}
+	return s.inSession(domain.CallerByLogin(login, u.Role), assistant), nil
+}
+
+// byToken is who calls with the token and what they may use.
+func (s *Store) byToken(t domain.AccessToken) (domain.Access, error) {
+	u, enabled := s.enabled(t.User)
+	if !enabled || !t.Live(domain.Instant(s.now())) {
+		return domain.Access{}, notFound("access token")
+	}
+	return s.using(domain.Access{Caller: domain.CallerByToken(t, u.Role), Token: t}, t.Project), nil
+}
+
+// inSession is what the caller may use with the assistant session. It is only the caller if
+// the session is over or not theirs.
+func (s *Store) inSession(c domain.Caller, id domain.SessionID) domain.Access {
 	a := domain.Access{Caller: c}
 	session, live := s.live(id)
 	if !live || session.Kind != domain.AssistantSession || session.Login != c.Login.ID || session.User != c.ID {
@@ -56,70 +110,48 @@ func (s *Store) useBySession(c domain.Caller, id domain.SessionID) domain.Access
 	return s.using(a, session.Project)
 }
 
-// useByConversation is what may be used in the conversation that c names, by what made it.
-func (s *Store) useByConversation(c domain.Credential) (domain.Access, error) {
-	none := notFound("conversation")
-	conversation, found := s.conversations[c.Conversation]
-	if !found || !domain.Instant(s.now()).Before(conversation.Expires) {
-		return domain.Access{}, none
-	}
-	var a domain.Access
-	if conversation.Token != "" {
-		var err error
-		if a, err = s.useByToken(s.tokens[conversation.Token].AccessToken); err != nil {
-			return domain.Access{}, none
-		}
-	} else {
-		caller := domain.Caller{ID: c.User, Admin: c.Admin}
-		if session, live := s.live(conversation.Session); live && session.Login != "" {
-			var err error
-			if caller, err = s.byLogin(session.Login); err != nil {
-				return domain.Access{}, none
-			}
-		}
-		if a = s.useBySession(caller, conversation.Session); a.Session.ID == "" {
-			return domain.Access{}, none
-		}
-	}
-	a.Conversation = conversation
-	a.Conversation.Key = clone(conversation.Key)
-	return a, nil
-}
-
-// using is a with the project, its key and the caller's grant on it.
+// using is a with the project and the caller's grant on it.
 func (s *Store) using(a domain.Access, id domain.ProjectID) domain.Access {
 	if p, found := s.projects[id]; found {
-		a.Project, a.Key, a.Secondary = p.Project, clone(p.keys[domain.SlotPrimary]), clone(p.keys[domain.SlotSecondary])
-		a.Granted = s.grants[grant{a.Caller.ID, id}].Scopes
+		a.Project, a.Granted = cloneProject(p), s.granted(a.Caller, id)
 	}
 	return a
 }
 
-// Standing returns what is still there of the open uses. Whether the login that a session
-// is under is over is not looked at: a session that is not over itself stands.
-func (v *Access) Standing(ctx context.Context, uses []domain.OpenUse) ([]domain.Access, error) {
+// granted are the scopes of the caller's grant on the project.
+func (s *Store) granted(c domain.Caller, id domain.ProjectID) domain.Scopes {
+	return s.grants[grant{c.ID, id}].Scopes
+}
+
+// enabled returns a user who is not disabled.
+func (s *Store) enabled(id domain.UserID) (domain.User, bool) {
+	u, found := s.users[id]
+	return u, found && !u.Disabled
+}
+
+// StillAllowed returns the open uses whose session or token is not over and whose user is
+// not gone or disabled. It does not look at the login of a session.
+func (v access) StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]domain.Access, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer s.leave()
-	var standing []domain.Access
+	var allowed []domain.Access
 	for _, use := range uses {
 		if session, live := s.live(use.Session); live && session.Kind == domain.AssistantSession {
 			u, enabled := s.enabled(session.User)
-			caller := domain.Caller{ID: session.User, Admin: u.CountsAsAdmin()}
-			if session.Login == "" { // of a host's user, of whom nothing is known here
-				enabled, caller.Admin = true, session.ByRole
-			}
-			if enabled {
-				standing = append(standing, s.using(domain.Access{Caller: caller, Session: session}, session.Project))
+			caller := domain.CallerBySession(session, u.Role)
+			if enabled || session.Login == "" { // a host program's user is not known here
+				allowed = append(allowed, domain.Access{Caller: caller, Session: session, Granted: s.granted(caller, session.Project)})
 			}
 		}
 		if t, found := s.tokens[use.Token]; found {
-			if a, err := s.useByToken(t.AccessToken); err == nil {
-				standing = append(standing, a)
+			if a, err := s.byToken(t.AccessToken); err == nil {
+				a.Project = domain.Project{}
+				allowed = append(allowed, a)
 			}
 		}
 	}
-	return standing, nil
+	return allowed, nil
 }

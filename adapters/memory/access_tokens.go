@@ -4,22 +4,18 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
-	"github.com/flowlatch/flowlatch/ports"
 )
 
-var _ ports.AccessTokens = (*AccessTokens)(nil)
+// accessTokens is a ports.AccessTokens.
+type accessTokens struct{ store *Store }
 
-// AccessTokens is a ports.AccessTokens, a view on a Store.
-type AccessTokens struct{ store *Store }
-
-// Create stores a token under its hash. It is NotFound when its user or its project is not
-// there.
-func (v *AccessTokens) Create(ctx context.Context, t domain.AccessToken, hash domain.TokenHash, rec domain.Record) error {
+// Create stores a token under its hash. Returns NotFound if its user or project does not
+// exist, and the error of domain.MayAddToken.
+func (v accessTokens) Create(ctx context.Context, act domain.Act, t domain.AccessToken, hash domain.TokenHash) error {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if _, err := s.begin(ctx, act); err != nil {
 		return err
 	}
 	defer s.leave()
@@ -29,14 +25,23 @@ func (v *AccessTokens) Create(ctx context.Context, t domain.AccessToken, hash do
 	if _, found := s.projects[t.Project]; !found && t.Project != "" {
 		return notFound("assistant")
 	}
+	has := 0
+	for _, other := range s.tokens {
+		if other.User == t.User {
+			has++
+		}
+	}
+	if err := domain.MayAddToken(has); err != nil {
+		return err
+	}
 	s.tokens[t.ID] = token{t, hash}
-	s.records = append(s.records, rec)
+	s.record(act.Record)
 	return nil
 }
 
-// Page returns at most limit tokens, of the user or of everybody, that come after the
+// Page returns at most limit tokens, of the user or of all users, that come after the
 // cursor.
-func (v *AccessTokens) Page(ctx context.Context, of domain.UserID, after domain.Cursor, limit int) ([]domain.AccessToken, error) {
+func (v accessTokens) Page(ctx context.Context, of domain.UserID, after domain.Cursor, limit int) ([]domain.AccessToken, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return nil, err
@@ -52,35 +57,19 @@ func (v *AccessTokens) Page(ctx context.Context, of domain.UserID, after domain.
 	return atMost(limit, found), nil
 }
 
-// Remove forgets a token and the conversations that it made. It is NotFound for an unknown
-// id, and with a user for a token of somebody else.
-func (v *AccessTokens) Remove(ctx context.Context, id domain.TokenID, of domain.UserID, rec domain.Record) error {
+// Remove forgets a token and the conversations that it opened. Returns NotFound for an
+// unknown id, and for another user's token unless the caller may manage.
+func (v accessTokens) Remove(ctx context.Context, act domain.Act, id domain.TokenID) error {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	caller, err := s.begin(ctx, act)
+	if err != nil {
 		return err
 	}
 	defer s.leave()
-	t, found := s.tokens[id]
-	if !found || of != "" && of != t.User {
+	if t, found := s.tokens[id]; !found || t.User != caller.ID && caller.MayManage() != nil {
 		return notFound("access token")
 	}
 	s.removeTokens(func(t token) bool { return t.ID == id })
-	s.records = append(s.records, rec)
-	return nil
-}
-
-// Used records when tokens were last used, forward only.
-func (v *AccessTokens) Used(ctx context.Context, last map[domain.TokenID]time.Time) error {
-	s := v.store
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.leave()
-	for id, at := range last {
-		if t, found := s.tokens[id]; found {
-			t.LastUsed = later(t.LastUsed, domain.Instant(at))
-			s.tokens[id] = t
-		}
-	}
+	s.record(act.Record)
 	return nil
 }

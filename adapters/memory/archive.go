@@ -8,16 +8,13 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
-	"github.com/flowlatch/flowlatch/ports"
 )
 
-var _ ports.Archive = (*Archive)(nil)
+// archive is a ports.Archive.
+type archive struct{ store *Store }
 
-// Archive is a ports.Archive, a view on a Store.
-type Archive struct{ store *Store }
-
-// Snapshot calls each for a copy of everything.
-func (v *Archive) Snapshot(ctx context.Context, each func(domain.ArchiveRow) error) error {
+// Snapshot calls each for a copy of every row.
+func (v archive) Snapshot(ctx context.Context, each func(domain.ArchiveRow) error) error {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return err
@@ -35,13 +32,13 @@ func (v *Archive) Snapshot(ctx context.Context, each func(domain.ArchiveRow) err
 	return nil
 }
 
-// archived is everything, in order.
+// archived is every row, in order.
 func (s *Store) archived() []domain.ArchiveRow {
 	var rows []domain.ArchiveRow
 	add := func(table string, values ...any) {
 		rows = append(rows, domain.ArchiveRow{Table: table, Values: values})
 	}
-	if i := s.known; !i.Known.IsZero() {
+	if i := s.installation; !i.Known.IsZero() {
 		var key, pseudonyms any
 		if !i.Pseudonyms.IsZero() {
 			key, pseudonyms = i.Pseudonyms.Key, bytes.Clone(i.Pseudonyms.Bytes)
@@ -50,9 +47,12 @@ func (s *Store) archived() []domain.ArchiveRow {
 	}
 	for _, p := range s.projects {
 		add("projects", string(p.ID), p.Name, string(p.Voiceflow), p.Version, p.Platform, micros(p.Created), micros(p.VoiceflowCreated),
-			string(p.KeyStatus), string(p.Credits), string(p.SecondaryStatus), micros(p.KeyChecked), micros(p.KeySet))
-		for slot, key := range p.keys {
-			add("project_keys", string(p.ID), string(slot), key.Key, bytes.Clone(key.Bytes))
+			string(p.Primary.Status), string(p.Credits), string(p.Secondary.Status), micros(p.Primary.Checked), micros(p.Primary.Set),
+			micros(p.Secondary.Checked), micros(p.Secondary.Set))
+		for _, slot := range domain.Slots() {
+			if k := p.Key(slot); !k.Empty() {
+				add("project_keys", string(p.ID), string(slot), k.Sealed.Key, bytes.Clone(k.Sealed.Bytes))
+			}
 		}
 	}
 	for _, u := range s.users {
@@ -90,10 +90,11 @@ func (s *Store) archived() []domain.ArchiveRow {
 	return rows
 }
 
-// Restore fills the store with rows, of whose audit it keeps the order and not the ids.
-func (v *Archive) Restore(ctx context.Context, rows iter.Seq2[domain.ArchiveRow, error], rec domain.Record) error {
+// Restore fills the store with rows. It keeps the order of the audit's rows and not their
+// ids.
+func (v archive) Restore(ctx context.Context, rows iter.Seq2[domain.ArchiveRow, error], act domain.Act) error {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if _, err := s.begin(ctx, act); err != nil {
 		return err
 	}
 	defer s.leave()
@@ -112,15 +113,15 @@ func (v *Archive) Restore(ctx context.Context, rows iter.Seq2[domain.ArchiveRow,
 		if err := row.CheckBehind(before); err != nil {
 			return err
 		}
-		if !filled.put(row) {
+		if !filled.restoreRow(row) {
 			return &domain.Error{Kind: domain.Corrupt, Public: "its rows contradict each other"}
 		}
 		before = row
 	}
-	filled.records = append(filled.records, rec)
+	filled.record(act.Record)
 	s.projects, s.grants, s.users, s.sessions = filled.projects, filled.grants, filled.users, filled.sessions
 	s.tokens, s.conversations, s.usage = filled.tokens, filled.conversations, filled.usage
-	s.records, s.chain, s.known = filled.records, filled.chain, filled.known
+	s.records, s.chain, s.installation = filled.records, filled.chain, filled.installation
 	return nil
 }
 
@@ -144,26 +145,27 @@ func (c *cells) sealed() domain.Sealed {
 	return domain.Sealed{Key: key, Bytes: c.bytes()}
 }
 
-// put stores a row that has passed its check. It is false for one that contradicts others.
-func (s *Store) put(row domain.ArchiveRow) bool {
+// restoreRow stores a row that has passed its check. It returns false if the row contradicts
+// others.
+func (s *Store) restoreRow(row domain.ArchiveRow) bool {
 	c := cells(slices.Clone(row.Values))
 	switch row.Table {
 	case "installation":
 		c.number()
-		s.known.Known = c.sealed()
-		s.known.Origin = domain.Origin(c.text())
-		s.known.Pseudonyms = c.sealed()
+		s.installation.Known = c.sealed()
+		s.installation.Origin = domain.Origin(c.text())
+		s.installation.Pseudonyms = c.sealed()
 	case "projects":
-		return s.putProject(&c)
+		return s.restoreProject(&c)
 	case "project_keys":
-		p, there := s.projects[domain.ProjectID(c.text())]
-		if there {
-			slot := domain.Slot(c.text())
-			p.keys[slot] = c.sealed()
+		p, found := s.projects[domain.ProjectID(c.text())]
+		if found {
+			keyIn(&p, domain.Slot(c.text())).Sealed = c.sealed()
+			s.projects[p.ID] = p
 		}
-		return there
+		return found
 	case "users":
-		return s.putUser(&c)
+		return s.restoreUser(&c)
 	case "grants":
 		g := domain.Grant{User: domain.UserID(c.text()), Project: domain.ProjectID(c.text())}
 		p, there := s.projects[g.Project]
@@ -172,7 +174,7 @@ func (s *Store) put(row domain.ArchiveRow) bool {
 		s.grants[grant{g.User, g.Project}] = g
 		return there
 	case "access_tokens":
-		return s.putToken(&c)
+		return s.restoreToken(&c)
 	case "usage":
 		key := domain.UsageKey{
 			Day: domain.Day(c.text()), Project: domain.ProjectID(c.text()), User: domain.UserID(c.text()), Token: domain.TokenID(c.text()),
@@ -203,22 +205,24 @@ func (s *Store) put(row domain.ArchiveRow) bool {
 	return true
 }
 
-func (s *Store) putProject(c *cells) bool {
+func (s *Store) restoreProject(c *cells) bool {
 	p := domain.Project{
 		ID: domain.ProjectID(c.text()), Name: c.text(), Voiceflow: domain.VoiceflowID(c.text()), Version: c.text(), Platform: c.text(),
-		Created: c.instant(), VoiceflowCreated: c.instant(), KeyStatus: domain.KeyStatus(c.text()), Credits: domain.Credits(c.text()),
-		SecondaryStatus: domain.KeyStatus(c.text()), KeyChecked: c.instant(), KeySet: c.instant(),
+		Created: c.instant(), VoiceflowCreated: c.instant(),
 	}
-	for _, there := range s.projects {
-		if there.Voiceflow == p.Voiceflow && there.Version == p.Version {
+	p.Primary.Status, p.Credits, p.Secondary.Status = domain.KeyStatus(c.text()), domain.Credits(c.text()), domain.KeyStatus(c.text())
+	p.Primary.Checked, p.Primary.Set = c.instant(), c.instant()
+	p.Secondary.Checked, p.Secondary.Set = c.instant(), c.instant()
+	for _, other := range s.projects {
+		if other.Voiceflow == p.Voiceflow && other.Version == p.Version {
 			return false
 		}
 	}
-	s.projects[p.ID] = project{p, map[domain.Slot]domain.Sealed{}}
+	s.projects[p.ID] = p
 	return true
 }
 
-func (s *Store) putUser(c *cells) bool {
+func (s *Store) restoreUser(c *cells) bool {
 	u := domain.User{
 		ID: domain.UserID(c.text()), Name: domain.Username(c.text()), Role: domain.Role(c.text()), Disabled: c.flag(),
 		PasswordHash: take[domain.Secret](c), Created: c.instant(),
@@ -232,7 +236,7 @@ func (s *Store) putUser(c *cells) bool {
 	return true
 }
 
-func (s *Store) putToken(c *cells) bool {
+func (s *Store) restoreToken(c *cells) bool {
 	var t token
 	t.ID = domain.TokenID(c.text())
 	hash := c.bytes()

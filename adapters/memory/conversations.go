@@ -1,22 +1,18 @@
 package memory
 
 import (
-	"bytes"
 	"context"
 	"maps"
 
 	"github.com/flowlatch/flowlatch/domain"
-	"github.com/flowlatch/flowlatch/ports"
 )
 
-var _ ports.Conversations = (*Conversations)(nil)
+// conversations is a ports.Conversations.
+type conversations struct{ store *Store }
 
-// Conversations is a ports.Conversations, a view on a Store.
-type Conversations struct{ store *Store }
-
-// Open stores a conversation in the place of the one that its project had with the same
-// user id. It is NotFound when its project, or the access token that made it, is not there.
-func (v *Conversations) Open(ctx context.Context, c domain.Conversation) error {
+// Open stores a conversation and replaces the one that its project had with the same user
+// id. Returns NotFound if its project, or the access token that opened it, does not exist.
+func (v conversations) Open(ctx context.Context, c domain.Conversation) error {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return err
@@ -36,38 +32,24 @@ func (v *Conversations) Open(ctx context.Context, c domain.Conversation) error {
 	return nil
 }
 
-// Renew puts the session key to in the place of from and returns the one that is stored
-// then. It is NotFound for a conversation that never was or is over.
-func (v *Conversations) Renew(ctx context.Context, id domain.ConversationID, from, to domain.Sealed) (domain.Sealed, error) {
+// goesOn reports whether a conversation is not over.
+func (s *Store) goesOn(c domain.Conversation) bool { return domain.Instant(s.now()).Before(c.Expires) }
+
+// Renew replaces the session key from with to and returns the one that is stored then.
+// Returns NotFound for a conversation that never was or is over.
+func (v conversations) Renew(ctx context.Context, id domain.ConversationID, from, to domain.Sealed) (domain.Sealed, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return domain.Sealed{}, err
 	}
 	defer s.leave()
 	c, found := s.conversations[id]
-	if !found || !domain.Instant(s.now()).Before(c.Expires) {
+	if !found || !s.goesOn(c) {
 		return domain.Sealed{}, notFound("conversation")
 	}
-	if c.Key.Key == from.Key && bytes.Equal(c.Key.Bytes, from.Bytes) {
+	if c.Key.Equal(from) {
 		c.Key = clone(to)
 		s.conversations[id] = c
 	}
 	return clone(c.Key), nil
-}
-
-// Sweep forgets at most limit conversations that are over and returns how many.
-func (v *Conversations) Sweep(ctx context.Context, limit int) (int, error) {
-	s := v.store
-	if err := s.enter(ctx); err != nil {
-		return 0, err
-	}
-	defer s.leave()
-	now, n := domain.Instant(s.now()), 0
-	for id, c := range s.conversations {
-		if n < limit && !now.Before(c.Expires) {
-			delete(s.conversations, id)
-			n++
-		}
-	}
-	return n, nil
 }

@@ -1,12 +1,14 @@
-// Package memory keeps everything in the memory of one process: a store for tests, for
-// trying things out, and as the shortest example of what the ports ask for. What it
-// holds is gone when the process ends.
+// Package memory keeps everything in the memory of one process. It is a store for tests and
+// for trying things out, and the shortest example of what the ports ask for. Its data is
+// gone when the process ends.
 package memory
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
@@ -16,12 +18,12 @@ import (
 // its views are safe for concurrent use.
 type Store struct {
 	now ports.Clock
-	// turn is a lock that can be waited for with a context: it holds one token, and who
-	// has taken it out may read and write what follows.
+	// turn is a lock that can be waited for with a context. It holds one token. Whoever has
+	// taken the token out may read and write the fields below.
 	turn chan struct{}
 
 	broken        bool
-	projects      map[domain.ProjectID]project
+	projects      map[domain.ProjectID]domain.Project
 	grants        map[grant]domain.Grant
 	users         map[domain.UserID]domain.User // without their assistants, which are grants
 	sessions      map[domain.SessionID]domain.Session
@@ -30,12 +32,7 @@ type Store struct {
 	usage         map[domain.UsageKey]domain.Usage
 	records       []domain.Record
 	chain         chain
-	known         domain.Installation
-}
-
-type project struct {
-	domain.Project
-	keys map[domain.Slot]domain.Sealed
+	installation  domain.Installation // without the head, which is the chain's
 }
 
 type grant struct {
@@ -52,7 +49,7 @@ type token struct {
 func New(now ports.Clock) *Store {
 	s := &Store{
 		now: now, turn: make(chan struct{}, 1),
-		projects: map[domain.ProjectID]project{}, grants: map[grant]domain.Grant{},
+		projects: map[domain.ProjectID]domain.Project{}, grants: map[grant]domain.Grant{},
 		users: map[domain.UserID]domain.User{}, sessions: map[domain.SessionID]domain.Session{},
 		tokens: map[domain.TokenID]token{}, conversations: map[domain.ConversationID]domain.Conversation{},
 		usage: map[domain.UsageKey]domain.Usage{},
@@ -61,51 +58,27 @@ func New(now ports.Clock) *Store {
 	return s
 }
 
-// Projects is the view of the store that keeps projects.
-func (s *Store) Projects() *Projects { return &Projects{s} }
+// Ports returns all views of the store.
+func (s *Store) Ports() ports.Store {
+	return ports.Store{
+		Projects: projects{s}, Grants: grants{s}, Users: users{s}, Sessions: sessions{s}, Access: access{s},
+		Tokens: accessTokens{s}, Conversations: conversations{s}, Usage: usage{s}, Audit: auditLog{s}, Chain: auditChain{s},
+		Sealings: sealings{s}, Installation: installation{s}, Sweeper: sweeper{s},
+	}
+}
 
-// Users is the view of the store that keeps users.
-func (s *Store) Users() *Users { return &Users{s} }
+// Archive returns the view that reads the whole store and fills an empty one.
+func (s *Store) Archive() ports.Archive { return archive{s} }
 
-// Sessions is the view of the store that keeps sessions.
-func (s *Store) Sessions() *Sessions { return &Sessions{s} }
-
-// Callers is the view of the store that says who calls.
-func (s *Store) Callers() *Callers { return &Callers{s} }
-
-// Access is the view of the store that tells what a call may use.
-func (s *Store) Access() *Access { return &Access{s} }
-
-// AccessTokens is the view of the store that keeps access tokens.
-func (s *Store) AccessTokens() *AccessTokens { return &AccessTokens{s} }
-
-// Conversations is the view of the store that keeps conversations.
-func (s *Store) Conversations() *Conversations { return &Conversations{s} }
-
-// Usage is the view of the store that counts how often assistants are used.
-func (s *Store) Usage() *Usage { return &Usage{s} }
-
-// AuditLog is the view of the store that keeps the audit and its chain.
-func (s *Store) AuditLog() *AuditLog { return &AuditLog{s} }
-
-// Installation is the view of the store that keeps what it knows about the installation.
-func (s *Store) Installation() *Installation { return &Installation{s} }
-
-// Sealings is the view of the store that looks at everything that is sealed.
-func (s *Store) Sealings() *Sealings { return &Sealings{s} }
-
-// Archive is the view of the store that hands out all of it, and fills an empty one.
-func (s *Store) Archive() *Archive { return &Archive{s} }
-
-// Records returns the audit rows, in the order in which they were written.
+// Records returns the audit records in the order in which they were written.
 func (s *Store) Records() []domain.Record {
 	<-s.turn
 	defer s.leave()
 	return slices.Clone(s.records)
 }
 
-// Break makes every method of every view Unavailable, as a database that is out of reach
-// would be, until Mend.
+// Break makes every method of every view return Unavailable until Mend, as if the database
+// were out of reach.
 func (s *Store) Break() { s.setBroken(true) }
 
 // Mend ends what Break began. Everything is as it was before.
@@ -117,8 +90,8 @@ func (s *Store) setBroken(broken bool) {
 	s.broken = broken
 }
 
-// enter takes the lock. It is Unavailable when ctx ends before its turn comes and while
-// the store is broken; otherwise the caller must leave.
+// enter takes the lock. Returns Unavailable if ctx ends before its turn comes and while the
+// store is broken. If it succeeds, the caller must leave.
 func (s *Store) enter(ctx context.Context) error {
 	if ctx.Err() != nil { // a select may take either of two that are ready
 		return unavailable(context.Cause(ctx))
@@ -137,7 +110,32 @@ func (s *Store) enter(ctx context.Context) error {
 
 func (s *Store) leave() { s.turn <- struct{}{} }
 
-// sees says whether a project that is there is within in.
+// begin takes the lock for a change and returns who acts, with the rights that they have
+// now. Returns the error of enter or of Act.Allow. If it succeeds, the caller must leave.
+func (s *Store) begin(ctx context.Context, act domain.Act) (domain.Caller, error) {
+	if err := s.enter(ctx); err != nil {
+		return domain.Caller{}, err
+	}
+	caller, err := s.allowed(act)
+	if err != nil {
+		s.leave()
+	}
+	return caller, err
+}
+
+// allowed lets the act decide on the right that is stored now.
+func (s *Store) allowed(act domain.Act) (domain.Caller, error) {
+	right := domain.Right{
+		User: s.users[act.By.ID], Login: s.sessions[act.By.Login.ID], Token: s.tokens[act.By.Token].AccessToken,
+		Granted: s.grants[grant{act.By.ID, act.Needs.Project()}].Scopes,
+	}
+	return act.Allow(right, domain.Instant(s.now()))
+}
+
+// record keeps the audit record of a change.
+func (s *Store) record(rec domain.Record) { s.records = append(s.records, rec) }
+
+// sees reports whether a project that exists is within in.
 func (s *Store) sees(in domain.Visible, id domain.ProjectID) bool {
 	_, granted := s.grants[grant{in.User(), id}]
 	return in.All() || granted
@@ -149,13 +147,18 @@ func (s *Store) live(id domain.SessionID) (domain.Session, bool) {
 	return session, found && session.Live(domain.Instant(s.now()))
 }
 
-// endSessions forgets the sessions that over is true of.
+// endSessions forgets the sessions for which over is true.
 func (s *Store) endSessions(over func(domain.Session) bool) {
 	maps.DeleteFunc(s.sessions, func(_ domain.SessionID, session domain.Session) bool { return over(session) })
 }
 
-// removeTokens forgets the tokens that gone is true of, and the conversations that they
-// made.
+// endLost forgets the sessions of the user that are lost.
+func (s *Store) endLost(user domain.UserID, lost domain.SessionsLost) {
+	s.endSessions(func(session domain.Session) bool { return session.User == user && lost.Ends(session) })
+}
+
+// removeTokens forgets the tokens for which gone is true, and the conversations that they
+// opened.
 func (s *Store) removeTokens(gone func(token) bool) {
 	for id, t := range s.tokens {
 		if gone(t) {
@@ -165,14 +168,37 @@ func (s *Store) removeTokens(gone func(token) bool) {
 	}
 }
 
-// letIn says whether a grant let the session in.
-func letIn(session domain.Session, g grant) bool {
-	return session.User == g.user && session.Project == g.project && !session.ByRole
-}
-
 func clone(sealed domain.Sealed) domain.Sealed {
 	sealed.Bytes = slices.Clone(sealed.Bytes)
 	return sealed
+}
+
+// cloneProject copies the project's sealed keys too.
+func cloneProject(p domain.Project) domain.Project {
+	p.Primary.Sealed, p.Secondary.Sealed = clone(p.Primary.Sealed), clone(p.Secondary.Sealed)
+	return p
+}
+
+// withoutKeys is the project as lists show it: without the sealed bytes of its keys.
+func withoutKeys(p domain.Project) domain.Project {
+	p.Primary.Sealed, p.Secondary.Sealed = domain.Sealed{}, domain.Sealed{}
+	return p
+}
+
+// keyIn is the key in the slot, to be changed.
+func keyIn(p *domain.Project, slot domain.Slot) *domain.Key {
+	if slot == domain.SlotSecondary {
+		return &p.Secondary
+	}
+	return &p.Primary
+}
+
+// atMost is the beginning of a list.
+func atMost[T any](limit int, list []T) []T { return list[:min(len(list), max(limit, 0))] }
+
+// compare orders a list by name, then by id.
+func compare(name, id, otherName, otherID string) int {
+	return cmp.Or(strings.Compare(name, otherName), strings.Compare(id, otherID))
 }
 
 func unavailable(cause error) error {

@@ -11,53 +11,19 @@ import (
 	"github.com/flowlatch/flowlatch/ports/portstest"
 )
 
-// open hands out the same store as another instance too: two that share one memory.
-func open(t *testing.T, now ports.Clock) portstest.Store {
+// open returns the same store as another instance too: two instances share one memory.
+func open(_ *testing.T, now ports.Clock) portstest.Store {
 	s := memory.New(now)
-	views := func(*testing.T) portstest.Store {
-		return portstest.Store{
-			Projects: s.Projects(), Users: s.Users(), Sessions: s.Sessions(), Callers: s.Callers(), Access: s.Access(),
-			AccessTokens: s.AccessTokens(), Conversations: s.Conversations(), Usage: s.Usage(), AuditLog: s.AuditLog(),
-			Installation: s.Installation(), Sealings: s.Sealings(), Archive: s.Archive(),
-		}
-	}
-	store := views(t)
+	store := portstest.Store{Ports: s.Ports(), Archive: s.Archive()}
+	store.Another = func(*testing.T) portstest.Store { return portstest.Store{Ports: s.Ports(), Archive: s.Archive()} }
 	store.Records = func(*testing.T) []domain.Record { return s.Records() }
-	store.Another = views
 	store.Break = func(*testing.T) { s.Break() }
 	return store
 }
 
-func TestProjectRepository(t *testing.T) { portstest.ProjectRepository(t, open) }
+func TestAll(t *testing.T) { portstest.All(t, open) }
 
-// A program may bring a ProjectRepository alone, without users and sessions beside it.
-func TestProjectRepositoryAlone(t *testing.T) {
-	portstest.ProjectRepository(t, func(t *testing.T, now ports.Clock) portstest.Store {
-		s := memory.New(now)
-		return portstest.Store{Projects: s.Projects(), Records: func(*testing.T) []domain.Record { return s.Records() }}
-	})
-}
-
-func TestUserRepository(t *testing.T) { portstest.UserRepository(t, open) }
-
-func TestSessionStore(t *testing.T) { portstest.SessionStore(t, open) }
-
-func TestCallers(t *testing.T) { portstest.Callers(t, open) }
-
-func TestAccess(t *testing.T) { portstest.Access(t, open) }
-
-func TestAccessTokens(t *testing.T) { portstest.AccessTokens(t, open) }
-
-func TestConversations(t *testing.T) { portstest.Conversations(t, open) }
-
-func TestUsage(t *testing.T) { portstest.Usage(t, open) }
-
-func TestAuditLog(t *testing.T) { portstest.AuditLog(t, open) }
-
-func TestSealings(t *testing.T) { portstest.Sealings(t, open) }
-func TestArchive(t *testing.T)  { portstest.Archive(t, open) }
-
-func TestInstallation(t *testing.T) { portstest.Installation(t, open) }
+func TestArchive(t *testing.T) { portstest.Archive(t, open) }
 
 func TestCipher(t *testing.T) {
 	portstest.Cipher(t, func(t *testing.T) ports.Cipher {
@@ -90,16 +56,70 @@ func TestPasswordHasher(t *testing.T) {
 func TestMendedStoreIsAsItWas(t *testing.T) {
 	s := memory.New(time.Now)
 	want := domain.Project{ID: "01890000-0000-7000-8000-000000000001", Name: "Tico"}
-	if err := s.Projects().Add(t.Context(), want, domain.Sealed{}, domain.Record{}); err != nil {
+	if err := s.Ports().Projects.Add(t.Context(), domain.Act{By: domain.Operator()}, want); err != nil {
 		t.Fatal(err)
 	}
 	s.Break()
-	if _, err := s.Projects().Find(t.Context(), domain.Operator().Sees(), domain.ProjectRef{ID: want.ID}); !errors.Is(err, domain.Unavailable) {
+	if _, err := find(t, s, want.ID); !errors.Is(err, domain.Unavailable) {
 		t.Fatalf("Find in a broken store: got %v, want %v", err, domain.Unavailable)
 	}
 	s.Mend()
-	got, err := s.Projects().Find(t.Context(), domain.Operator().Sees(), domain.ProjectRef{ID: want.ID})
-	if err != nil || len(got) != 1 || got[0] != want {
+	if got, err := find(t, s, want.ID); err != nil || len(got) != 1 || !got[0].Equal(want) {
 		t.Fatalf("Find in a mended store: got %v, %v, want %v", got, err, want)
 	}
+}
+
+func find(t *testing.T, s *memory.Store, id domain.ProjectID) ([]domain.Project, error) {
+	t.Helper()
+	return s.Ports().Projects.Find(t.Context(), domain.Operator().Sees(), domain.ProjectRef{ID: id})
+}
+
+// Whoever holds sealed bytes that went into the store or came out of it can't change what is
+// stored.
+func TestSealedBytesAreTheStoresOwn(t *testing.T) {
+	s := memory.New(time.Now)
+	p := domain.Project{ID: "01890000-0000-7000-8000-000000000001", Name: "Tico"}
+	p.PutKey(domain.SlotPrimary, domain.Sealed{Key: "k", Bytes: []byte("sealed")}, time.Now())
+	spoil := func(bytes []byte) { bytes[0] = 'X' }
+	want := func(what string) {
+		t.Helper()
+		got, err := find(t, s, p.ID)
+		if err != nil || len(got) != 1 || string(got[0].Primary.Sealed.Bytes) != "sealed" {
+			t.Fatalf("after %s: got %v and error %v, want the sealed bytes unchanged", what, got, err)
+		}
+		spoil(got[0].Primary.Sealed.Bytes)
+	}
+	operator := domain.Act{By: domain.Operator()}
+	if err := s.Ports().Projects.Add(t.Context(), operator, p); err != nil {
+		t.Fatal(err)
+	}
+	spoil(p.Primary.Sealed.Bytes)
+	want("Add")
+	want("Find")
+	refused := errors.New("refused")
+	if _, err := s.Ports().Projects.Update(t.Context(), operator, p.ID, func(p *domain.Project) error {
+		spoil(p.Primary.Sealed.Bytes)
+		return refused
+	}); !errors.Is(err, refused) {
+		t.Fatalf("Update: got error %v, want %v", err, refused)
+	}
+	want("an Update that is refused")
+	next := []byte("sealed")
+	stored, err := s.Ports().Projects.Update(t.Context(), operator, p.ID, func(p *domain.Project) error {
+		p.PutKey(domain.SlotPrimary, domain.Sealed{Key: "l", Bytes: next}, time.Now())
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoil(next)
+	want("Update")
+	spoil(stored.Primary.Sealed.Bytes)
+	want("what Update returns")
+	rows, err := s.Ports().Sealings.Page(t.Context(), "", domain.SealedRef{}, 10)
+	if err != nil || len(rows) != 1 {
+		t.Fatalf("Page of what is sealed: got %v and error %v, want one row", rows, err)
+	}
+	spoil(rows[0].Sealed.Bytes)
+	want("a page of what is sealed")
 }

@@ -13,14 +13,14 @@ import (
 
 var _ ports.PasswordHasher = PasswordHasher{}
 
-// PasswordHasher is a ports.PasswordHasher for tests only: one round of salted SHA-256,
-// so that a test that logs in a hundred times is done at once, and so is whoever guesses.
-// It refuses two common passwords, password and 12345678. The zero value is ready, and
-// safe for concurrent use.
+// PasswordHasher is a ports.PasswordHasher for tests only. It does one round of salted SHA-256,
+// so that a test can log in a hundred times at once. An attacker can guess as fast. It refuses
+// two common passwords, password and 12345678. The zero value is ready, and safe for concurrent
+// use.
 type PasswordHasher struct{}
 
-// Hash returns a salted hash. It is Invalid for a common password and Unavailable under
-// a context that has ended.
+// Hash returns a salted hash. Returns Invalid for a common password. Returns Unavailable if ctx
+// has ended.
 func (PasswordHasher) Hash(ctx context.Context, password domain.Secret) (domain.Secret, error) {
 	if ctx.Err() != nil {
 		return domain.Secret{}, unavailable(context.Cause(ctx))
@@ -31,8 +31,7 @@ func (PasswordHasher) Hash(ctx context.Context, password domain.Secret) (domain.
 	return hash(rand.Text(), password), nil
 }
 
-// Verify says whether hash is of password. It is Unavailable under a context that has
-// ended.
+// Verify reports whether of is a hash of password. Returns Unavailable if ctx has ended.
 func (PasswordHasher) Verify(ctx context.Context, password, of domain.Secret) (bool, error) {
 	if ctx.Err() != nil {
 		return false, unavailable(context.Cause(ctx))

@@ -1,23 +1,18 @@
 package memory
 
 import (
-	"bytes"
 	"context"
-	"maps"
 	"slices"
 
 	"github.com/flowlatch/flowlatch/domain"
-	"github.com/flowlatch/flowlatch/ports"
 )
 
-var _ ports.Sealings = (*Sealings)(nil)
+// sealings is a ports.Sealings.
+type sealings struct{ store *Store }
 
-// Sealings is a ports.Sealings, a view on a Store.
-type Sealings struct{ store *Store }
-
-// Page returns at most limit rows that another key than except has sealed and that come
-// after the place.
-func (v *Sealings) Page(ctx context.Context, except domain.KeyID, after domain.SealedRef, limit int) ([]domain.SealedRow, error) {
+// Page returns at most limit rows that another key than except sealed and that come after
+// the place.
+func (v sealings) Page(ctx context.Context, except domain.KeyID, after domain.SealedRef, limit int) ([]domain.SealedRow, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return nil, err
@@ -33,12 +28,10 @@ func (v *Sealings) Page(ctx context.Context, except domain.KeyID, after domain.S
 // sealed is everything that is stored sealed, in any order.
 func (s *Store) sealed() []domain.SealedRow {
 	var rows []domain.SealedRow
-	for kind, sealed := range map[domain.SealedKind]domain.Sealed{
-		domain.SealedKnownValue: s.known.Known, domain.SealedPseudonymKey: s.known.Pseudonyms,
-		domain.SealedAuditHead: s.chain.head.Sealed,
-	} {
-		if !sealed.IsZero() {
-			rows = append(rows, domain.SealedRow{Ref: domain.SealedRef{Kind: kind}, Sealed: clone(sealed)})
+	for _, kind := range []domain.SealedKind{domain.SealedKnownValue, domain.SealedPseudonymKey, domain.SealedAuditHead} {
+		ref := domain.SealedRef{Kind: kind}
+		if sealed := s.sealedAt(ref); !sealed.IsZero() {
+			rows = append(rows, domain.SealedRow{Ref: ref, Sealed: clone(sealed)})
 		}
 	}
 	for id, c := range s.conversations {
@@ -47,45 +40,36 @@ func (s *Store) sealed() []domain.SealedRow {
 		}
 	}
 	for id, p := range s.projects {
-		for slot, key := range p.keys {
-			ref := domain.SealedRef{Kind: domain.SealedProjectKey, ID: string(id), Slot: slot}
-			rows = append(rows, domain.SealedRow{Ref: ref, Sealed: clone(key), Name: p.Name, Status: *p.status(slot)})
+		for _, slot := range domain.Slots() {
+			if k := p.Key(slot); !k.Empty() {
+				ref := domain.SealedRef{Kind: domain.SealedProjectKey, ID: string(id), Slot: slot}
+				rows = append(rows, domain.SealedRow{Ref: ref, Sealed: clone(k.Sealed), Name: p.Name, Status: k.Status})
+			}
 		}
 	}
 	return rows
 }
 
-// goesOn says whether a conversation is not over.
-func (s *Store) goesOn(c domain.Conversation) bool { return domain.Instant(s.now()).Before(c.Expires) }
-
-// status is where it is kept what is known of the key in the slot.
-func (p *project) status(slot domain.Slot) *domain.KeyStatus {
-	if slot == domain.SlotSecondary {
-		return &p.SecondaryStatus
-	}
-	return &p.KeyStatus
-}
-
-// holds says whether sealed is what is stored in the place.
-func (s *Store) holds(ref domain.SealedRef, sealed domain.Sealed) bool {
-	var stored domain.Sealed
+// sealedAt is what is stored in the place; zero if that is nothing.
+func (s *Store) sealedAt(ref domain.SealedRef) domain.Sealed {
 	switch ref.Kind {
 	case domain.SealedConversation:
-		stored = s.conversations[domain.ConversationID(ref.ID)].Key
+		return s.conversations[domain.ConversationID(ref.ID)].Key
 	case domain.SealedProjectKey:
-		stored = s.projects[domain.ProjectID(ref.ID)].keys[ref.Slot]
+		return s.projects[domain.ProjectID(ref.ID)].Key(ref.Slot).Sealed
 	case domain.SealedKnownValue:
-		stored = s.known.Known
+		return s.installation.Known
 	case domain.SealedPseudonymKey:
-		stored = s.known.Pseudonyms
+		return s.installation.Pseudonyms
 	case domain.SealedAuditHead:
-		stored = s.chain.head.Sealed
+		return s.chain.head.Sealed
 	}
-	return !stored.IsZero() && stored.Key == sealed.Key && bytes.Equal(stored.Bytes, sealed.Bytes)
+	return domain.Sealed{}
 }
 
-// Replace puts To in the place of From and returns in how many rows.
-func (v *Sealings) Replace(ctx context.Context, rows []domain.Resealed) (int, error) {
+// Replace stores To in place of From, or forgets a conversation if To is zero, and returns
+// for how many rows.
+func (v sealings) Replace(ctx context.Context, rows []domain.Resealed) (int, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return 0, err
@@ -93,73 +77,43 @@ func (v *Sealings) Replace(ctx context.Context, rows []domain.Resealed) (int, er
 	defer s.leave()
 	n := 0
 	for _, row := range rows {
-		if !s.holds(row.Ref, row.From) {
+		forget := row.To.IsZero()
+		stored := s.sealedAt(row.Ref)
+		if stored.IsZero() || !stored.Equal(row.From) || forget && row.Ref.Kind != domain.SealedConversation {
 			continue
 		}
 		n++
-		to := clone(row.To)
-		switch row.Ref.Kind {
-		case domain.SealedConversation:
-			c := s.conversations[domain.ConversationID(row.Ref.ID)]
-			c.Key = to
-			s.conversations[c.ID] = c
-		case domain.SealedProjectKey:
-			s.projects[domain.ProjectID(row.Ref.ID)].keys[row.Ref.Slot] = to
-		case domain.SealedKnownValue:
-			s.known.Known = to
-		case domain.SealedPseudonymKey:
-			s.known.Pseudonyms = to
-		case domain.SealedAuditHead:
-			s.chain.head.Sealed = to
-		}
-	}
-	return n, nil
-}
-
-// Forget forgets the conversations whose session key is still the one that is given, and
-// returns how many.
-func (v *Sealings) Forget(ctx context.Context, rows []domain.SealedRow) (int, error) {
-	s := v.store
-	if err := s.enter(ctx); err != nil {
-		return 0, err
-	}
-	defer s.leave()
-	n := 0
-	for _, row := range rows {
-		if row.Ref.Kind == domain.SealedConversation && s.holds(row.Ref, row.Sealed) {
+		if forget {
 			delete(s.conversations, domain.ConversationID(row.Ref.ID))
-			n++
+		} else {
+			s.replaceSealed(row.Ref, clone(row.To))
 		}
 	}
 	return n, nil
 }
 
-// Mark records whether the key of a project opens.
-func (v *Sealings) Mark(ctx context.Context, row domain.SealedRow, opens bool, rec domain.Record) error {
-	s := v.store
-	if err := s.enter(ctx); err != nil {
-		return err
+// replaceSealed stores to in a place that exists.
+func (s *Store) replaceSealed(ref domain.SealedRef, to domain.Sealed) {
+	switch ref.Kind {
+	case domain.SealedConversation:
+		c := s.conversations[domain.ConversationID(ref.ID)]
+		c.Key = to
+		s.conversations[c.ID] = c
+	case domain.SealedProjectKey:
+		p := s.projects[domain.ProjectID(ref.ID)]
+		keyIn(&p, ref.Slot).Sealed = to
+		s.projects[p.ID] = p
+	case domain.SealedKnownValue:
+		s.installation.Known = to
+	case domain.SealedPseudonymKey:
+		s.installation.Pseudonyms = to
+	case domain.SealedAuditHead:
+		s.chain.head.Sealed = to
 	}
-	defer s.leave()
-	if row.Ref.Kind != domain.SealedProjectKey || !s.holds(row.Ref, row.Sealed) {
-		return nil
-	}
-	p := s.projects[domain.ProjectID(row.Ref.ID)]
-	status := p.status(row.Ref.Slot)
-	if opens != (*status == domain.KeyNeedsReentry) {
-		return nil
-	}
-	*status = domain.KeyNeedsReentry
-	if opens {
-		*status = domain.KeyUnchecked
-	}
-	s.projects[p.ID] = p
-	s.records = append(s.records, rec)
-	return nil
 }
 
-// ToReenter returns how many slots are marked as domain.KeyNeedsReentry.
-func (v *Sealings) ToReenter(ctx context.Context) (int, error) {
+// ToReenter returns how many keys of projects have the status KeyNeedsReentry.
+func (v sealings) ToReenter(ctx context.Context) (int, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return 0, err
@@ -167,8 +121,8 @@ func (v *Sealings) ToReenter(ctx context.Context) (int, error) {
 	defer s.leave()
 	n := 0
 	for _, p := range s.projects {
-		for _, status := range []domain.KeyStatus{p.KeyStatus, p.SecondaryStatus} {
-			if status == domain.KeyNeedsReentry {
+		for _, slot := range domain.Slots() {
+			if p.Key(slot).Status == domain.KeyNeedsReentry {
 				n++
 			}
 		}
@@ -176,8 +130,8 @@ func (v *Sealings) ToReenter(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// Uses returns how much each key has sealed.
-func (v *Sealings) Uses(ctx context.Context) (map[domain.KeyID]domain.KeyUse, error) {
+// Uses returns how much each key of the keyset has sealed.
+func (v sealings) Uses(ctx context.Context) (map[domain.KeyID]domain.KeyUse, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return nil, err
@@ -203,31 +157,4 @@ func (v *Sealings) Uses(ctx context.Context) (map[domain.KeyID]domain.KeyUse, er
 		}
 	}
 	return uses, nil
-}
-
-// EndSealedBy ends the sessions whose cookie the key sealed, and what is under them, and if
-// handles forgets the conversations whose handle it sealed.
-func (v *Sealings) EndSealedBy(ctx context.Context, key domain.KeyID, handles bool, rec domain.Record) (domain.KeyUse, error) {
-	s := v.store
-	if err := s.enter(ctx); err != nil {
-		return domain.KeyUse{}, err
-	}
-	defer s.leave()
-	ended := map[domain.SessionID]bool{}
-	for id, session := range s.sessions {
-		if _, live := s.live(id); live && session.SealedBy == key {
-			ended[id] = true
-		}
-	}
-	use := domain.KeyUse{Logins: len(ended), Handles: len(s.conversations)}
-	maps.DeleteFunc(s.conversations, func(_ domain.ConversationID, c domain.Conversation) bool {
-		return handles && c.HandleSealedBy == key && s.goesOn(c)
-	})
-	use.Handles -= len(s.conversations)
-	if use == (domain.KeyUse{}) {
-		return use, nil
-	}
-	s.endSessions(func(session domain.Session) bool { return ended[session.ID] || ended[session.Login] })
-	s.records = append(s.records, rec)
-	return use, nil
 }

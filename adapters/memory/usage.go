@@ -3,18 +3,17 @@ package memory
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
-	"github.com/flowlatch/flowlatch/ports"
 )
 
-var _ ports.Usage = (*Usage)(nil)
+// usage is a ports.Usage.
+type usage struct{ store *Store }
 
-// Usage is a ports.Usage, a view on a Store.
-type Usage struct{ store *Store }
-
-// Add adds the counts to those that are stored under the same keys.
-func (v *Usage) Add(ctx context.Context, counts []domain.Usage) error {
+// Add adds the counts to those that are stored under the same keys, and moves the last use
+// of tokens forward.
+func (v usage) Add(ctx context.Context, counts []domain.Usage, lastUsed map[domain.TokenID]time.Time) error {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return err
@@ -23,12 +22,18 @@ func (v *Usage) Add(ctx context.Context, counts []domain.Usage) error {
 	for _, u := range counts {
 		s.usage[u.UsageKey] = u.Plus(s.usage[u.UsageKey])
 	}
+	for id, at := range lastUsed {
+		if t, found := s.tokens[id]; found {
+			t.AccessToken = t.UsedAt(at)
+			s.tokens[id] = t
+		}
+	}
 	return nil
 }
 
-// Report returns at most limit sums of what was counted, grouped, that come after the key,
-// or from the beginning.
-func (v *Usage) Report(ctx context.Context, q domain.UsageQuery, after *domain.UsageKey, limit int) ([]domain.Usage, error) {
+// Report returns at most limit sums of the counts, grouped, that come after the key, or from
+// the beginning.
+func (v usage) Report(ctx context.Context, q domain.UsageQuery, after *domain.UsageKey, limit int) ([]domain.Usage, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return nil, err

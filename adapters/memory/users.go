@@ -6,108 +6,105 @@ import (
 	"slices"
 
 	"github.com/flowlatch/flowlatch/domain"
-	"github.com/flowlatch/flowlatch/ports"
 )
 
-var _ ports.UserRepository = (*Users)(nil)
+// users is a ports.UserRepository.
+type users struct{ store *Store }
 
-// Users is a ports.UserRepository, a view on a Store.
-type Users struct{ store *Store }
-
-// Create stores a user with their grants. A name that is taken is Conflict; an assistant
-// that is not there is NotFound.
-func (v *Users) Create(ctx context.Context, u domain.User, rec domain.Record) error {
+// Create stores a user with their grants. Returns Conflict if the name is taken. Returns
+// NotFound if an assistant does not exist.
+func (v users) Create(ctx context.Context, act domain.Act, u domain.User) error {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if _, err := s.begin(ctx, act); err != nil {
 		return err
 	}
 	defer s.leave()
-	for _, there := range s.users {
-		if there.Name == u.Name {
-			return &domain.Error{Kind: domain.Conflict, Public: "the user name is taken"}
-		}
+	if _, taken := s.find(domain.UserRef{Name: u.Name}); taken {
+		return &domain.Error{Kind: domain.Conflict, Public: "the user name is taken"}
 	}
-	if err := s.grantAll(u.ID, u.Assistants); err != nil {
+	if err := s.regrant(domain.User{ID: u.ID}, u); err != nil {
 		return err
 	}
-	u.Assistants = nil
-	s.users[u.ID] = u
-	s.records = append(s.records, rec)
+	s.putUser(u)
+	s.record(act.Record)
 	return nil
 }
 
-// grantAll replaces what is granted to the user: what stays keeps its scopes. It is
-// NotFound, and changes nothing, when one of the projects is not there.
-func (s *Store) grantAll(user domain.UserID, assistants []domain.ProjectID) error {
-	for _, id := range assistants {
+// regrant changes the grants of the user from those of was to those of is. Returns NotFound,
+// and changes nothing, if a new one is for an unknown project.
+func (s *Store) regrant(was, is domain.User) error {
+	gone, added := is.Regranted(was)
+	for _, id := range added {
 		if _, found := s.projects[id]; !found {
 			return notFound("assistant")
 		}
 	}
-	maps.DeleteFunc(s.grants, func(g grant, _ domain.Grant) bool {
-		return g.user == user && !slices.Contains(assistants, g.project)
-	})
-	for _, id := range assistants {
-		g := grant{user, id}
-		if _, granted := s.grants[g]; !granted {
-			s.grants[g] = domain.Grant{User: user, Project: id, Scopes: domain.DefaultScopes(), Created: domain.Instant(s.now())}
-		}
+	for _, id := range gone {
+		delete(s.grants, grant{is.ID, id})
+	}
+	for _, id := range added {
+		s.grants[grant{is.ID, id}] = domain.NewGrant(is.ID, id, 0, s.now())
 	}
 	return nil
 }
 
-// whole is the user with what is granted to them.
-func (s *Store) whole(u domain.User) domain.User {
+// putUser stores the user without the assistants, which are grants.
+func (s *Store) putUser(u domain.User) {
+	u.Assistants = nil
+	s.users[u.ID] = u
+}
+
+// user returns the user of that id with their assistants.
+func (s *Store) user(id domain.UserID) (u domain.User, found bool) {
+	if u, found = s.users[id]; !found {
+		return u, false
+	}
 	var assistants []domain.ProjectID
 	for g := range s.grants {
-		if g.user == u.ID {
+		if g.user == id {
 			assistants = append(assistants, g.project)
 		}
 	}
 	u.SetAssistants(assistants)
-	return u
+	return u, true
 }
 
-// Find returns a user. An unknown id is NotFound.
-func (v *Users) Find(ctx context.Context, id domain.UserID) (domain.User, error) {
+// find returns the user that ref names, with their assistants.
+func (s *Store) find(ref domain.UserRef) (domain.User, bool) {
+	for id, u := range s.users {
+		if ref != (domain.UserRef{}) && (ref.ID == "" || ref.ID == id) && (ref.Name == "" || ref.Name == u.Name) {
+			return s.user(id)
+		}
+	}
+	return domain.User{}, false
+}
+
+// Find returns the user that ref names. Returns NotFound if there is none.
+func (v users) Find(ctx context.Context, ref domain.UserRef) (domain.User, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return domain.User{}, err
 	}
 	defer s.leave()
-	u, found := s.users[id]
+	u, found := s.find(ref)
 	if !found {
 		return domain.User{}, notFound("user")
 	}
-	return s.whole(u), nil
-}
-
-// FindByName returns the user with exactly that name. An unknown one is NotFound.
-func (v *Users) FindByName(ctx context.Context, name domain.Username) (domain.User, error) {
-	s := v.store
-	if err := s.enter(ctx); err != nil {
-		return domain.User{}, err
-	}
-	defer s.leave()
-	for _, u := range s.users {
-		if u.Name == name {
-			return s.whole(u), nil
-		}
-	}
-	return domain.User{}, notFound("user")
+	return u, nil
 }
 
 // Page returns at most limit users that come after the cursor.
-func (v *Users) Page(ctx context.Context, after domain.Cursor, limit int) ([]domain.User, error) {
+func (v users) Page(ctx context.Context, after domain.Cursor, limit int) ([]domain.User, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer s.leave()
 	var found []domain.User
-	for _, u := range s.users {
-		if compare(string(u.Name), string(u.ID), after.Name, after.ID) > 0 {
-			found = append(found, s.whole(u))
+	for id, u := range s.users {
+		if compare(string(u.Name), string(id), after.Name, after.ID) > 0 {
+			u, _ = s.user(id)
+			found = append(found, u)
 		}
 	}
 	slices.SortFunc(found, func(a, b domain.User) int {
@@ -116,7 +113,7 @@ func (v *Users) Page(ctx context.Context, after domain.Cursor, limit int) ([]dom
 	return atMost(limit, found), nil
 }
 
-// otherAdmin says whether another user counts as admin.
+// otherAdmin reports whether another user counts as admin.
 func (s *Store) otherAdmin(than domain.UserID) bool {
 	for id, u := range s.users {
 		if id != than && u.CountsAsAdmin() {
@@ -126,74 +123,51 @@ func (s *Store) otherAdmin(than domain.UserID) bool {
 	return false
 }
 
-// Update lets change alter a user and stores what it left, ending the sessions that have
-// lost what let them in. Nothing else happens in the store while change runs.
-func (v *Users) Update(ctx context.Context, id domain.UserID, change func(u *domain.User, otherAdmin bool) error,
-	keep domain.SessionID, rec domain.Record) (domain.User, error) {
+// Update lets change alter a user, stores the result and ends the sessions that are lost by
+// it. Nothing else happens in the store while change runs. Returns NotFound for an unknown
+// id or assistant.
+func (v users) Update(ctx context.Context, act domain.Act, id domain.UserID, change func(u *domain.User, otherAdmin bool) error,
+	keep domain.SessionID) (domain.User, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if _, err := s.begin(ctx, act); err != nil {
 		return domain.User{}, err
 	}
 	defer s.leave()
-	stored, found := s.users[id]
+	was, found := s.user(id)
 	if !found {
 		return domain.User{}, notFound("user")
 	}
-	before, changed := s.whole(stored), s.whole(stored)
-	if err := change(&changed, s.otherAdmin(id)); err != nil {
+	to := was
+	to.Assistants = slices.Clone(was.Assistants)
+	if err := change(&to, s.otherAdmin(id)); err != nil {
 		return domain.User{}, err
 	}
-	after := before
-	after.Role, after.Disabled, after.PasswordHash = changed.Role, changed.Disabled, changed.PasswordHash
-	after.SetAssistants(changed.Assistants)
-	if same(before, after) {
-		return after, nil
+	is := was.Changed(to)
+	if is.Equal(was) {
+		return is, nil
 	}
-	if err := s.grantAll(id, after.Assistants); err != nil {
+	if err := s.regrant(was, is); err != nil {
 		return domain.User{}, err
 	}
-	s.endSessions(func(session domain.Session) bool { return session.User == id && lost(session, before, after, keep) })
-	stored = after
-	stored.Assistants = nil
-	s.users[id] = stored
-	s.records = append(s.records, rec)
-	return after, nil
-}
-
-func same(a, b domain.User) bool {
-	return a.Role == b.Role && a.Disabled == b.Disabled && a.PasswordHash.Equal(b.PasswordHash) &&
-		slices.Equal(a.Assistants, b.Assistants)
-}
-
-// lost says whether a session of a user ends when they change from before to after.
-func lost(session domain.Session, before, after domain.User, keep domain.SessionID) bool {
-	kept := keep != "" && (session.ID == keep || session.Login == keep)
-	switch {
-	case after.Disabled:
-		return true
-	case !after.PasswordHash.Equal(before.PasswordHash) && !kept:
-		return true
-	case session.Kind == domain.LoginSession:
-		return false
-	case session.ByRole:
-		return before.Role == domain.RoleAdmin && after.Role != domain.RoleAdmin
-	}
-	return !slices.Contains(after.Assistants, session.Project)
+	s.endLost(id, domain.SessionsLostBy(was, is, keep))
+	s.putUser(is)
+	s.record(act.Record)
+	return is, nil
 }
 
 // Remove forgets a user, their grants, their sessions and their access tokens, if allow
-// agrees. Nothing else happens in the store while allow runs.
-func (v *Users) Remove(ctx context.Context, id domain.UserID, allow func(u *domain.User, otherAdmin bool) error, rec domain.Record) error {
+// agrees. Nothing else happens in the store while allow runs. Returns NotFound for an
+// unknown id.
+func (v users) Remove(ctx context.Context, act domain.Act, id domain.UserID, allow func(u *domain.User, otherAdmin bool) error) error {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if _, err := s.begin(ctx, act); err != nil {
 		return err
 	}
 	defer s.leave()
-	stored, found := s.users[id]
+	u, found := s.user(id)
 	if !found {
 		return notFound("user")
 	}
-	u := s.whole(stored)
 	if err := allow(&u, s.otherAdmin(id)); err != nil {
 		return err
 	}
@@ -201,6 +175,6 @@ func (v *Users) Remove(ctx context.Context, id domain.UserID, allow func(u *doma
 	maps.DeleteFunc(s.grants, func(g grant, _ domain.Grant) bool { return g.user == id })
 	s.removeTokens(func(t token) bool { return t.User == id })
 	s.endSessions(func(session domain.Session) bool { return session.User == id })
-	s.records = append(s.records, rec)
+	s.record(act.Record)
 	return nil
 }

@@ -371,8 +371,8 @@ func (m *model) compareList(s *app.Service, u *modelUser) {
 	var got []string
 	for _, p := range page.Items {
 		got = append(got, p.Name+" "+string(p.ID))
-		if p.KeyStatus != domain.KeyOK {
-			m.t.Errorf("the key of %s is %s", p.Name, p.KeyStatus)
+		if p.Primary.Status != domain.KeyOK {
+			m.t.Errorf("the key of %s is %s", p.Name, p.Primary.Status)
 		}
 	}
 	if !slices.Equal(got, want) {

@@ -73,12 +73,12 @@ func (c *projectChecks) check(ctx context.Context, p domain.Project) error {
 		return err
 	}
 	p = checked.Project
-	line := fmt.Sprintf("%s %s: primary %s, secondary %s", p.ID, terminal.Visible(p.Name), p.KeyStatus, p.SecondaryStatus)
+	line := fmt.Sprintf("%s %s: primary %s, secondary %s", p.ID, terminal.Visible(p.Name), p.Primary.Status, p.Secondary.Status)
 	if len(checked.Unanswered) > 0 {
 		c.unanswered++
 		line += "; Voiceflow gave no usable answer"
 	}
-	if p.KeyStatus.Fails() || p.SecondaryStatus.Fails() {
+	if p.Primary.Status.Fails() || p.Secondary.Status.Fails() {
 		c.failed++
 	}
 	sayOnStdout(line)

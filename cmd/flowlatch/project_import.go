@@ -249,7 +249,7 @@ func add(ctx context.Context, service *app.Service, call app.Call, entry importl
 	} else if err != nil {
 		return err
 	}
-	if entry.Secondary.IsZero() || p.SecondaryStatus != domain.KeyNone {
+	if entry.Secondary.IsZero() || !p.Secondary.Empty() {
 		return err
 	}
 	_, failed := service.SetToken(ctx, call, app.SetToken{Project: string(p.ID), Key: entry.Secondary, Slot: string(domain.SlotSecondary)})

@@ -9,7 +9,6 @@ import (
 	"github.com/google/wire"
 
 	"github.com/flowlatch/flowlatch/adapters/argon2"
-	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/adapters/throttle"
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/adapters/voiceflow"
@@ -24,23 +23,13 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 	wire.Build(
 		newClock, newRandom,
 		openStore,
-		bunstore.NewProjects, wire.Bind(new(ports.ProjectRepository), new(*bunstore.Projects)),
-		bunstore.NewUsers, wire.Bind(new(ports.UserRepository), new(*bunstore.Users)),
-		bunstore.NewSessions, wire.Bind(new(ports.SessionStore), new(*bunstore.Sessions)),
-		bunstore.NewCallers, wire.Bind(new(ports.Callers), new(*bunstore.Callers)),
-		bunstore.NewAccess, wire.Bind(new(ports.Access), new(*bunstore.Access)),
-		bunstore.NewAccessTokens, wire.Bind(new(ports.AccessTokens), new(*bunstore.AccessTokens)),
-		bunstore.NewConversations, wire.Bind(new(ports.Conversations), new(*bunstore.Conversations)),
-		bunstore.NewUsage, wire.Bind(new(ports.Usage), new(*bunstore.Usage)),
-		bunstore.NewAuditLog, wire.Bind(new(ports.AuditLog), new(*bunstore.AuditLog)),
-		bunstore.NewArchive, wire.Bind(new(ports.Archive), new(*bunstore.Archive)),
-		bunstore.NewInstallation, wire.Bind(new(ports.Installation), new(*bunstore.Installation)),
-		bunstore.NewSealings, wire.Bind(new(ports.Sealings), new(*bunstore.Sealings)),
+		storePorts, newArchive,
 		newCipher, wire.Bind(new(ports.Cipher), new(*tinkcipher.Cipher)), wire.Bind(new(ports.Keyring), new(*tinkcipher.Cipher)),
 		tinkcipher.NewPseudonyms, wire.Bind(new(ports.Pseudonyms), new(*tinkcipher.Pseudonyms)),
 		newVoiceflow, wire.Bind(new(ports.Voiceflow), new(*voiceflow.Client)),
 		newPasswords, wire.Bind(new(ports.PasswordHasher), new(*argon2.Hasher)),
 		newAttempts, wire.Bind(new(ports.Attempts), new(*throttle.Attempts)),
+		wire.Struct(new(app.Logins), "*"),
 		newRates, wire.Bind(new(ports.CallRates), new(*throttle.Calls)),
 		wire.Struct(new(app.Ports), "*"), newOptions, app.Open,
 		newEngine, wire.Struct(new(Site), "*"),

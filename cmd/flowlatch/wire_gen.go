@@ -8,7 +8,6 @@ package main
 
 import (
 	"context"
-	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/internal/config"
@@ -29,14 +28,7 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 	if err != nil {
 		return Site{}, nil, err
 	}
-	bunstoreProjects := bunstore.NewProjects(store)
-	sessions := bunstore.NewSessions(store)
-	access := bunstore.NewAccess(store)
-	conversations := bunstore.NewConversations(store)
-	bunstoreUsage := bunstore.NewUsage(store)
-	auditLog := bunstore.NewAuditLog(store)
-	installation := bunstore.NewInstallation(store)
-	sealings := bunstore.NewSealings(store)
+	portsStore := storePorts(store)
 	cipher, err := newCipher(cfg, clock)
 	if err != nil {
 		cleanup()
@@ -48,36 +40,26 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 		cleanup()
 		return Site{}, nil, err
 	}
-	bunstoreUsers := bunstore.NewUsers(store)
-	callers := bunstore.NewCallers(store)
-	accessTokens := bunstore.NewAccessTokens(store)
 	hasher := newPasswords()
 	attempts := newAttempts(cfg, clock)
+	logins := &app.Logins{
+		Passwords: hasher,
+		Attempts:  attempts,
+	}
 	calls := newRates(cfg, clock)
-	archive := bunstore.NewArchive(store)
+	archive := newArchive(store)
 	reader := newRandom()
 	ports := app.Ports{
-		Projects:      bunstoreProjects,
-		Sessions:      sessions,
-		Access:        access,
-		Conversations: conversations,
-		Usage:         bunstoreUsage,
-		AuditLog:      auditLog,
-		Installation:  installation,
-		Sealings:      sealings,
-		Cipher:        cipher,
-		Keyring:       cipher,
-		Pseudonyms:    pseudonyms,
-		Voiceflow:     client,
-		Users:         bunstoreUsers,
-		Callers:       callers,
-		AccessTokens:  accessTokens,
-		Passwords:     hasher,
-		Attempts:      attempts,
-		Rates:         calls,
-		Archive:       archive,
-		Clock:         clock,
-		Random:        reader,
+		Store:      portsStore,
+		Cipher:     cipher,
+		Keyring:    cipher,
+		Pseudonyms: pseudonyms,
+		Voiceflow:  client,
+		Logins:     logins,
+		Rates:      calls,
+		Archive:    archive,
+		Clock:      clock,
+		Random:     reader,
 	}
 	options := newOptions(cfg)
 	service, err := app.Open(ctx, ports, options)

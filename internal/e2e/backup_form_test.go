@@ -1,14 +1,13 @@
 package e2e
 
 import (
-	"flag"
+	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
-
-var update = flag.Bool("update", false, "write the backup and the keyset in testdata")
 
 // A backup in the first format, and the keyset that opens it. Nobody uses that keyset.
 const (
@@ -16,23 +15,11 @@ const (
 	firstKeyset = "testdata/backup_v1_keyset.json"
 )
 
-// TestABackupOfTheFirstFormIsStillRestored restores the files in testdata. Files of a
-// released format must never be written again. Before the release, -update writes them.
+// TestABackupOfTheFirstFormIsStillRestored restores the files in testdata. They are never
+// written again: this program writes another format.
 func TestABackupOfTheFirstFormIsStillRestored(t *testing.T) {
 	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_VOICEFLOW_API_URL", "")
-	if *update {
-		makeFirstBackup(t, m)
-	}
-	keyset, err := os.ReadFile(firstKeyset)
-	if err == nil {
-		err = os.Mkdir(m.data(), 0o700)
-	}
-	if err == nil {
-		err = os.WriteFile(filepath.Join(m.data(), "keyset.json"), keyset, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	m.keepKeyset(t, firstKeyset)
 	file, err := filepath.Abs(firstBackup)
 	if err != nil {
 		t.Fatal(err)
@@ -47,22 +34,50 @@ func TestABackupOfTheFirstFormIsStillRestored(t *testing.T) {
 	}
 }
 
-// makeFirstBackup makes the files on another machine.
-func makeFirstBackup(t *testing.T, m *machine) {
+// TestTheTimesOfBothKeysAreRestoredFromTheFirstForm restores a backup that a program of
+// schema version 3 made. Assistant 2 and Assistant 3 have two keys in it. A project had one
+// pair of times for both keys then.
+func TestTheTimesOfBothKeysAreRestoredFromTheFirstForm(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_VOICEFLOW_API_URL", "")
+	m.keepKeyset(t, "testdata/backup_v1_two_keys_keyset.json")
+	file, err := filepath.Abs("testdata/backup_v1_two_keys.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := m.must("", "restore", file); !strings.Contains(said, "assistants 3, keys 5, users 2, grants 1, access tokens 0, ") {
+		t.Errorf("restore says %q", said)
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(m.data(), "flowlatch.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	const checked, set = 1700000000000001, 1600000000000002
+	const keys = `SELECT key_status || ' ' || key_checked || ' ' || key_set || ' ' || secondary_status || ' ' || secondary_checked || ' ' || secondary_set
+		FROM projects WHERE name = ?`
+	for name, want := range map[string]string{
+		"Assistant 1": fmt.Sprintf("ok %d %d none 0 0", checked, set),
+		"Assistant 2": fmt.Sprintf("ok %d %d ok %d %d", checked, set, checked, set),
+		"Assistant 3": fmt.Sprintf("needs_reentry %d %d rejected %d %d", checked, set, checked, set),
+	} {
+		var got string
+		if err := db.QueryRowContext(t.Context(), keys, name).Scan(&got); err != nil || got != want {
+			t.Errorf("%s has the keys %q and error %v, want %q", name, got, err, want)
+		}
+	}
+}
+
+// keepKeyset makes the data folder, with a copy of the keyset in file.
+func (m *machine) keepKeyset(t *testing.T, file string) {
 	t.Helper()
-	other := *m
-	other.folder = t.TempDir()
-	other.must(adminPassword, "user", "create", "--admin", "ada")
-	other.must(memberPassword, "user", "create", "ben")
-	withMany(t, filepath.Join(other.data(), "flowlatch.db"), 3)
-	other.must("", "user", "grant", "ben", "01890000-0000-7000-8000-000000000002")
-	for from, to := range map[string]string{other.backup("kept.jsonl"): firstBackup, filepath.Join(other.data(), "keyset.json"): firstKeyset} {
-		text, err := os.ReadFile(from)
-		if err == nil {
-			err = os.WriteFile(to, text, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	keyset, err := os.ReadFile(file)
+	if err == nil {
+		err = os.Mkdir(m.data(), 0o700)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(m.data(), "keyset.json"), keyset, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -93,11 +93,11 @@ func everyKeyOpens(t *testing.T, m *machine, answered map[string]voiceflowtest.A
 		t.Fatal(err)
 	}
 	for id, a := range answered {
-		keys, err := store.Projects().Keys(ctx, domain.ProjectID(id))
-		if err != nil {
+		found, err := store.Ports().Projects.Find(ctx, domain.Operator().Sees(), domain.ProjectRef{ID: domain.ProjectID(id)})
+		if err != nil || len(found) != 1 {
 			t.Fatalf("%s was answered and is not there: %v", a.Name, err)
 		}
-		key, err := cipher.Open(keys[domain.SlotPrimary], domain.BindKey(domain.ProjectID(id), domain.SlotPrimary, origin))
+		key, err := cipher.Open(found[0].Primary.Sealed, domain.BindKey(domain.ProjectID(id), domain.SlotPrimary, origin))
 		if err != nil || key.Reveal() != a.Key {
 			t.Fatalf("the key of %s does not open: %v", a.Name, err)
 		}

@@ -53,13 +53,14 @@ func (m *machine) inside() (*bunstore.Store, *tinkcipher.Cipher, domain.Origin) 
 func (m *machine) spoilKey(id string) {
 	m.t.Helper()
 	store, _, _ := m.inside()
-	keys, err := store.Projects().Keys(context.Background(), domain.ProjectID(id))
-	if err != nil {
-		m.t.Fatal(err)
+	found, err := store.Ports().Projects.Find(context.Background(), domain.Operator().Sees(), domain.ProjectRef{ID: domain.ProjectID(id)})
+	if err != nil || len(found) != 1 {
+		m.t.Fatalf("got %v and error %v", found, err)
 	}
-	n, err := store.Sealings().Replace(context.Background(), []domain.Resealed{{
+	was := found[0].Primary.Sealed
+	n, err := store.Ports().Sealings.Replace(context.Background(), []domain.Resealed{{
 		Ref:  domain.SealedRef{Kind: domain.SealedProjectKey, ID: id, Slot: domain.SlotPrimary},
-		From: keys[domain.SlotPrimary], To: domain.Sealed{Key: keys[domain.SlotPrimary].Key, Bytes: []byte("spoilt")},
+		From: was, To: domain.Sealed{Key: was.Key, Bytes: []byte("spoilt")},
 	}})
 	if err != nil || n != 1 {
 		m.t.Fatalf("got %d and error %v", n, err)

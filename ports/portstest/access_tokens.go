@@ -12,41 +12,37 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// AccessTokens checks every sentence in the comments of ports.AccessTokens. It needs
-// AccessTokens and Records of the Store, and, since a token needs somebody who made it,
-// says nothing without Projects and Users.
+// AccessTokens checks every sentence in the comments of ports.AccessTokens.
 func AccessTokens(t *testing.T, open OpenStore) {
-	check(t, open, accessTokens, []sentence{
-		{"Create stores the token and the record together", projects | users, tokenStores},
-		{"Create stores the token under its hash", projects | users | callers, tokenHashed},
-		{"Create is NotFound when its user or its project is not there, and keeps no record", projects | users, tokenNotFound},
-		{"Page returns at most limit tokens, of the user or of everybody, over or not, and none is no error", projects | users, tokensPage},
-		{"Page is in the order of the ids, and goes on behind the cursor", projects | users, tokensOrder},
-		{"Page holds no connection once it has returned", projects | users, tokensConnections},
-		{"Remove forgets the token, together with the record", projects | users, tokenRemoved},
-		{"Remove forgets the conversations that the token made, and no other", projects | users | sessions | conversations, tokenConversations},
-		{"Remove is NotFound for an unknown id, and with a user for a token of somebody else", projects | users, tokenForeign},
-		{"of several Removes at the same instant exactly one succeeds", projects | users, tokenRemovedAtOnce},
-		{"a token goes with its user and with its project", projects | users, tokenGoes},
-		{"no token outlives a Remove of its user or its project at the same instant", projects | users, tokenRace},
-		{"Used records the last use, forward only, and keeps no record", projects | users, tokenUsed},
-		{"Used passes over tokens that are not there", projects | users, tokenUsedUnknown},
-		{"Used reads its times in any zone and keeps microseconds", projects | users, tokenUsedTimes},
-		{"several Useds of the same tokens at the same instant all succeed, and the latest counts", projects | users, tokenUsedAtOnce},
-		{"what one instance writes another sees at once", projects | users, tokensElsewhere},
-		{"arguments are neither kept nor modified, and results are the caller's own", projects | users, tokensArguments},
-		{"an outage and an ended context are Unavailable, never NotFound, and change nothing", projects | users, tokensUnavailable},
-		{"all methods are safe for concurrent use", projects | users, tokensConcurrent},
-	})
+	check(t, open, append([]sentence{
+		{"Create stores the token and the record together", tokenStores},
+		{"Create stores the token under its hash", tokenHashed},
+		{"Create is NotFound if its user or its project is not there, and keeps no record", tokenNotFound},
+		{"Create is Conflict for a user who has as many tokens as a user can have, expired ones included", tokensBound},
+		{"of Creates at the same instant no more succeed than the user may have", tokensBoundAtOnce},
+		{"Page returns at most limit tokens, of the user or of everybody, over or not, and none is no error", tokensPage},
+		{"Page is in the order of the ids, and goes on after the cursor", tokensOrder},
+		{"Page holds no connection once it has returned", tokensConnections},
+		{"Remove forgets the token, together with the record", tokenRemoved},
+		{"Remove forgets the conversations that the token made, and no other", tokenConversations},
+		{"Remove is NotFound for an unknown id, and for another user's token unless the caller may manage", tokenForeign},
+		{"of several Removes at the same instant exactly one succeeds", tokenRemovedAtOnce},
+		{"a token goes with its user and with its project", tokenGoes},
+		{"no token outlives a Remove of its user or its project at the same instant", tokenRace},
+		{"Add of the last use records the last use, forward only, and keeps no record", tokenUsed},
+		{"Add of the last use passes over tokens that are not there", tokenUsedUnknown},
+		{"Add of the last use reads its times in any zone and keeps microseconds", tokenUsedTimes},
+		{"several Adds of last uses of the same tokens at the same instant all succeed, and the latest counts", tokenUsedAtOnce},
+	}, promises("Tokens")...))
 }
 
 // wantTokens fails the test unless the tokens of the user, or with "" of everybody, are
 // these.
 func (f *fixture) wantTokens(t *testing.T, what string, of domain.UserID, want ...domain.AccessToken) {
 	t.Helper()
-	got, err := f.AccessTokens.Page(t.Context(), of, domain.Cursor{}, 1000)
-	wantNil(t, what+": AccessTokens.Page", err)
-	wantSame(t, what+": AccessTokens.Page", got, want)
+	got, err := f.Ports.Tokens.Page(t.Context(), of, domain.Cursor{}, 1000)
+	wantNil(t, what+": Tokens.Page", err)
+	wantSame(t, what+": Tokens.Page", got, want)
 }
 
 func behindToken(t domain.AccessToken) domain.Cursor { return domain.Cursor{ID: string(t.ID)} }
@@ -72,7 +68,7 @@ func tokenStores(t *testing.T, f *fixture) {
 	var all []domain.AccessToken
 	for _, token := range []domain.AccessToken{plain, wide, own, manage, odd, long, same, used} {
 		rec := f.record(domain.ActionCreateAccessToken, domain.OnToken(token.ID))
-		wantNil(t, "Create", f.AccessTokens.Create(t.Context(), token, tokenHash(token), rec))
+		wantNil(t, "Create", f.Ports.Tokens.Create(t.Context(), makingAct(token, rec), token, tokenHash(token)))
 		f.log = append(f.log, rec)
 		all = append(all, token)
 		f.wantTokens(t, "after Create", "", all...)
@@ -109,7 +105,7 @@ func tokenNotFound(t *testing.T, f *fixture) {
 		"for a project that was removed":      f.token(u.ID, gone.ID, domain.DefaultScopes()),
 		"of nobody for a project that is not": f.token(userID(404), projectID(404), domain.DefaultScopes()),
 	} {
-		err := f.AccessTokens.Create(t.Context(), token, tokenHash(token), f.record(domain.ActionCreateAccessToken, domain.OnToken(token.ID)))
+		err := f.Ports.Tokens.Create(t.Context(), makingAct(token, f.record(domain.ActionCreateAccessToken, domain.OnToken(token.ID))), token, tokenHash(token))
 		wantKind(t, "Create "+name, err, domain.NotFound)
 		f.wantTokens(t, "after Create "+name, "")
 	}
@@ -118,6 +114,75 @@ func tokenNotFound(t *testing.T, f *fixture) {
 	f.create(t, removed)
 	f.add(t, gone)
 	f.wantTokens(t, "after the ids came to be there", "")
+}
+
+// tokensUpTo stores as many tokens for the user as are missing to have n.
+func (f *fixture) tokensUpTo(t *testing.T, n int, user domain.UserID, id domain.ProjectID) {
+	t.Helper()
+	there, err := f.Ports.Tokens.Page(t.Context(), user, domain.Cursor{}, 10*n)
+	wantNil(t, "Page", err)
+	for range n - len(there) {
+		f.issue(t, f.token(user, id, domain.DefaultScopes()))
+	}
+}
+
+// tokensBound has tokens of another user beside, which do not count.
+func tokensBound(t *testing.T, f *fixture) {
+	p := f.addNamed(t, "p")
+	u, other := f.member(t, "ana", p.ID), f.member(t, "bob", p.ID)
+	first := f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes()))
+	f.tokensUpTo(t, domain.MaxTokens, u.ID, p.ID)
+	refused := func(what string) {
+		t.Helper()
+		token := f.token(u.ID, p.ID, domain.DefaultScopes())
+		err := f.Ports.Tokens.Create(t.Context(), makingAct(token, f.record(domain.ActionCreateAccessToken, "t")), token, tokenHash(token))
+		wantKind(t, "Create "+what, err, domain.Conflict)
+		f.wantNoTokenCaller(t, "by the token that was not made", tokenHash(token))
+	}
+	refused("of one more than a user can have")
+	f.wantRecords(t, "after a Create of one too many")
+	f.issue(t, f.token(other.ID, p.ID, domain.DefaultScopes()))
+	f.withdraw(t, first.ID)
+	f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes()))
+	refused("of one too many again")
+	f.clock.advance(1000 * time.Hour)
+	refused("while all others are expired")
+	f.wantRecords(t, "after Creates of one too many")
+}
+
+// tokensBoundAtOnce fails for an adapter that counts first and stores the token then.
+func tokensBoundAtOnce(t *testing.T, f *fixture) {
+	at := f.instances(t)
+	p := f.addNamed(t, "p")
+	u := f.member(t, "ana", p.ID)
+	const n = 24
+	for range 2 {
+		f.tokensUpTo(t, domain.MaxTokens-2, u.ID, p.ID)
+		tokens, recs, errs := make([]domain.AccessToken, n), make([]domain.Record, n), make([]error, n)
+		for i := range n {
+			tokens[i] = f.token(u.ID, p.ID, domain.DefaultScopes())
+			recs[i] = f.record(domain.ActionCreateAccessToken, domain.OnToken(tokens[i].ID))
+		}
+		atOnce(n, func(i int) {
+			errs[i] = at[i%len(at)].Ports.Tokens.Create(t.Context(), makingAct(tokens[i], recs[i]), tokens[i], tokenHash(tokens[i]))
+		})
+		var written []domain.Record
+		for i, err := range errs {
+			if err == nil {
+				written = append(written, recs[i])
+				continue
+			}
+			wantKind(t, fmt.Sprintf("one of %d Creates at the same instant", n), err, domain.Conflict)
+		}
+		wantSame(t, fmt.Sprintf("how many of %d Creates at the same instant succeeded where two may", n), len(written), 2)
+		f.wantRecordsInAnyOrder(t, "after Creates at the same instant", written)
+		got, err := f.Ports.Tokens.Page(t.Context(), u.ID, domain.Cursor{}, 10*domain.MaxTokens)
+		wantNil(t, "Page", err)
+		wantSame(t, "how many tokens the user has then", len(got), domain.MaxTokens)
+		for _, token := range got[:2] {
+			f.withdraw(t, token.ID)
+		}
+	}
 }
 
 // tokensPage has tokens that are over among the others.
@@ -137,20 +202,20 @@ func tokensPage(t *testing.T, f *fixture) {
 	f.clock.set(all[1].Expires.Add(time.Minute))
 	for limit := 1; limit <= 6; limit++ {
 		for of, want := range map[domain.UserID][]domain.AccessToken{"": all, u.ID: ofUser} {
-			got, err := f.AccessTokens.Page(t.Context(), of, domain.Cursor{}, limit)
+			got, err := f.Ports.Tokens.Page(t.Context(), of, domain.Cursor{}, limit)
 			wantNil(t, "Page", err)
 			wantSame(t, fmt.Sprintf("Page of %d tokens with the limit %d", len(want), limit), got, want[:min(limit, len(want))])
 		}
 	}
 	for what, page := range map[string]func() ([]domain.AccessToken, error){
 		"behind the last token": func() ([]domain.AccessToken, error) {
-			return f.AccessTokens.Page(t.Context(), "", behindToken(all[4]), 10)
+			return f.Ports.Tokens.Page(t.Context(), "", behindToken(all[4]), 10)
 		},
 		"of somebody without one": func() ([]domain.AccessToken, error) {
-			return f.AccessTokens.Page(t.Context(), userID(404), domain.Cursor{}, 10)
+			return f.Ports.Tokens.Page(t.Context(), userID(404), domain.Cursor{}, 10)
 		},
 		"of a wildcard": func() ([]domain.AccessToken, error) {
-			return f.AccessTokens.Page(t.Context(), "%", domain.Cursor{}, 10)
+			return f.Ports.Tokens.Page(t.Context(), "%", domain.Cursor{}, 10)
 		},
 	} {
 		got, err := page()
@@ -179,7 +244,7 @@ func tokensOrder(t *testing.T, f *fixture) {
 		for limit := 1; limit <= len(want)+1; limit++ {
 			var got []domain.AccessToken
 			for at := (domain.Cursor{}); len(got) <= len(want); {
-				page, err := f.AccessTokens.Page(t.Context(), of, at, limit)
+				page, err := f.Ports.Tokens.Page(t.Context(), of, at, limit)
 				wantNil(t, "Page", err)
 				if len(page) > limit {
 					t.Fatalf("Page with the limit %d: got %d tokens", limit, len(page))
@@ -195,7 +260,7 @@ func tokensOrder(t *testing.T, f *fixture) {
 	}
 	gone := all[""][3]
 	f.withdraw(t, gone.ID)
-	got, err := f.AccessTokens.Page(t.Context(), "", behindToken(gone), 1)
+	got, err := f.Ports.Tokens.Page(t.Context(), "", behindToken(gone), 1)
 	wantNil(t, "Page behind a token that is gone", err)
 	wantSame(t, "Page behind a token that is gone", got, all[""][4:5])
 }
@@ -210,11 +275,11 @@ func tokensConnections(t *testing.T, f *fixture) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for n := range 200 {
-		_, err := f.AccessTokens.Page(ctx, "", domain.Cursor{}, 1)
+		_, err := f.Ports.Tokens.Page(ctx, "", domain.Cursor{}, 1)
 		wantNil(t, fmt.Sprintf("Page, the %dth time", n+1), err)
 	}
 	token := f.token(u.ID, p.ID, domain.DefaultScopes())
-	wantNil(t, "Create after 200 pages", f.AccessTokens.Create(ctx, token, tokenHash(token), f.record(domain.ActionCreateAccessToken, "after")))
+	wantNil(t, "Create after 200 pages", f.Ports.Tokens.Create(ctx, makingAct(token, f.record(domain.ActionCreateAccessToken, "after")), token, tokenHash(token)))
 }
 
 // tokenRemoved makes a token anew under the id and the hash that are free then.
@@ -225,7 +290,7 @@ func tokenRemoved(t *testing.T, f *fixture) {
 	f.withdraw(t, second.ID)
 	f.wantTokens(t, "after Remove", "", first, third)
 	rec := f.record(domain.ActionDeleteAccessToken, domain.OnToken(first.ID))
-	wantNil(t, "Remove with the user whose it is", f.AccessTokens.Remove(t.Context(), first.ID, u.ID, rec))
+	wantNil(t, "Remove with the user whose it is", f.Ports.Tokens.Remove(t.Context(), actOf(u.ID, rec), first.ID))
 	f.log = append(f.log, rec)
 	f.wantTokens(t, "after Remove with the user whose it is", u.ID, third)
 	f.wantRecords(t, "after each Remove")
@@ -273,7 +338,7 @@ func tokenForeign(t *testing.T, f *fixture) {
 		{"a token of somebody else, by an admin who is named", token.ID, admin.ID},
 		{"a token, with a user who is not there", token.ID, userID(404)},
 	} {
-		err := f.AccessTokens.Remove(t.Context(), tc.id, tc.of, f.record(domain.ActionDeleteAccessToken, domain.OnToken(tc.id)))
+		err := f.Ports.Tokens.Remove(t.Context(), actOf(tc.of, f.record(domain.ActionDeleteAccessToken, domain.OnToken(tc.id))), tc.id)
 		wantKind(t, "Remove of "+tc.name, err, domain.NotFound)
 		f.wantTokens(t, "after Remove of "+tc.name, "", token)
 	}
@@ -290,7 +355,7 @@ func tokenRemovedAtOnce(t *testing.T, f *fixture) {
 		recs[i] = f.record(domain.ActionDeleteAccessToken, domain.OnToken(token.ID))
 	}
 	atOnce(crowd, func(i int) {
-		errs[i] = at[i%len(at)].AccessTokens.Remove(t.Context(), token.ID, []domain.UserID{"", u.ID}[i%2], recs[i])
+		errs[i] = at[i%len(at)].Ports.Tokens.Remove(t.Context(), actOf([]domain.UserID{"", u.ID}[i%2], recs[i]), token.ID)
 	})
 	one := onlySuccess(t, "Remove", errs)
 	for i, err := range errs {
@@ -345,11 +410,11 @@ func tokenRace(t *testing.T, f *fixture) {
 		atOnce(creates+1, func(i int) {
 			switch {
 			case i < creates:
-				errs[i] = at[i%len(at)].AccessTokens.Create(t.Context(), tokens[i], tokenHash(tokens[i]), recs[i])
+				errs[i] = at[i%len(at)].Ports.Tokens.Create(t.Context(), makingAct(tokens[i], recs[i]), tokens[i], tokenHash(tokens[i]))
 			case round%2 == 0:
-				errs[i] = f.Projects.Remove(t.Context(), p.ID, recs[i])
+				errs[i] = f.Ports.Projects.Remove(t.Context(), byOperator(recs[i]), p.ID)
 			default:
-				errs[i] = f.Users.Remove(t.Context(), u.ID, agree, recs[i])
+				errs[i] = f.Ports.Users.Remove(t.Context(), byOperator(recs[i]), u.ID, agree)
 			}
 		})
 		wantNil(t, "Remove of a user or a project during Creates", errs[creates])
@@ -369,7 +434,7 @@ func tokenRace(t *testing.T, f *fixture) {
 // usedTokens records uses, which must succeed.
 func (f *fixture) usedTokens(t *testing.T, last map[domain.TokenID]time.Time) {
 	t.Helper()
-	wantNil(t, "Used", f.AccessTokens.Used(t.Context(), last))
+	wantNil(t, "Add of the last use", f.Ports.Usage.Add(t.Context(), nil, last))
 }
 
 func tokenUsed(t *testing.T, f *fixture) {
@@ -398,14 +463,14 @@ func tokenUsed(t *testing.T, f *fixture) {
 		if step.other > 0 {
 			other.LastUsed = began.Add(step.other)
 		}
-		f.wantTokens(t, "after Used with "+step.name, "", one, other, never)
+		f.wantTokens(t, "after Add of the last use with "+step.name, "", one, other, never)
 	}
 	f.usedTokens(t, nil)
 	f.clock.set(one.Expires)
 	f.usedTokens(t, map[domain.TokenID]time.Time{never.ID: began.Add(time.Hour)}) // its last use may be told late
 	never.LastUsed = began.Add(time.Hour)
-	f.wantTokens(t, "after Used of one that is over", "", one, other, never)
-	f.wantRecords(t, "after Useds, which keep none")
+	f.wantTokens(t, "after Add of the last use of one that is over", "", one, other, never)
+	f.wantRecords(t, "after Adds of last uses, which keep none")
 }
 
 func tokenUsedUnknown(t *testing.T, f *fixture) {
@@ -415,9 +480,9 @@ func tokenUsedUnknown(t *testing.T, f *fixture) {
 	f.withdraw(t, removed.ID)
 	token.LastUsed = token.Created.Add(time.Minute)
 	f.usedTokens(t, map[domain.TokenID]time.Time{removed.ID: token.LastUsed, tokenID(404): token.LastUsed, token.ID: token.LastUsed})
-	f.wantTokens(t, "after Used of tokens of which one is there", "", token)
+	f.wantTokens(t, "after Add of the last use of tokens of which one is there", "", token)
 	f.usedTokens(t, map[domain.TokenID]time.Time{removed.ID: token.LastUsed})
-	f.wantTokens(t, "after Used of one that is not there", "", token)
+	f.wantTokens(t, "after Add of the last use of one that is not there", "", token)
 }
 
 // tokenUsedTimes hands in what time.Now returns: nanoseconds, in a zone.
@@ -426,7 +491,7 @@ func tokenUsedTimes(t *testing.T, f *fixture) {
 	token := f.issue(t, f.token(f.member(t, "ana").ID, p.ID, domain.DefaultScopes()))
 	token.LastUsed = token.Created.Add(time.Minute)
 	f.usedTokens(t, map[domain.TokenID]time.Time{token.ID: token.LastUsed.Add(999).In(time.FixedZone("far", -9*60*60))})
-	f.wantTokens(t, "after Used with nanoseconds and in another zone", "", token)
+	f.wantTokens(t, "after Add of the last use with nanoseconds and in another zone", "", token)
 }
 
 // tokenUsedAtOnce names the tokens in maps, so in any order: an adapter that locks them in
@@ -445,136 +510,13 @@ func tokenUsedAtOnce(t *testing.T, f *fixture) {
 		for _, token := range all {
 			last[token.ID] = token.Created.Add(time.Duration((i*29)%crowd+1) * time.Second) // every number of seconds once, mixed
 		}
-		errs[i] = at[i%len(at)].AccessTokens.Used(t.Context(), last)
+		errs[i] = at[i%len(at)].Ports.Usage.Add(t.Context(), nil, last)
 	})
 	for _, err := range errs {
-		wantNil(t, fmt.Sprintf("one of %d Useds at the same instant", crowd), err)
+		wantNil(t, fmt.Sprintf("one of %d Adds of last uses at the same instant", crowd), err)
 	}
 	for i := range all {
 		all[i].LastUsed = all[i].Created.Add(crowd * time.Second)
 	}
-	f.wantTokens(t, "after many Useds at the same instant, the latest of which counts", "", all...)
-}
-
-// tokensElsewhere goes to and fro between two instances, so that a cache in one of them
-// would show.
-func tokensElsewhere(t *testing.T, f *fixture) {
-	at := f.instances(t)
-	there := at[len(at)-1].AccessTokens
-	p := f.addNamed(t, "p")
-	u := f.member(t, "ana")
-	for range 3 {
-		token := f.token(u.ID, p.ID, domain.DefaultScopes())
-		rec := f.record(domain.ActionCreateAccessToken, domain.OnToken(token.ID))
-		wantNil(t, "Create on the other instance", there.Create(t.Context(), token, tokenHash(token), rec))
-		f.log = append(f.log, rec)
-		f.wantTokens(t, "after Create on the other instance", "", token)
-		token.LastUsed = token.Created.Add(time.Minute)
-		wantNil(t, "Used on the other instance", there.Used(t.Context(), map[domain.TokenID]time.Time{token.ID: token.LastUsed}))
-		f.wantTokens(t, "after Used on the other instance", "", token)
-		f.withdraw(t, token.ID)
-		got, err := there.Page(t.Context(), "", domain.Cursor{}, 10)
-		wantNil(t, "Page on the other instance", err)
-		wantSame(t, "Page on the other instance after Remove", got, []domain.AccessToken{})
-	}
-	f.wantRecords(t, "of both instances")
-}
-
-// tokensArguments alters what it handed in and what it was given.
-func tokensArguments(t *testing.T, f *fixture) {
-	p := f.addNamed(t, "p")
-	token := f.issue(t, f.token(f.member(t, "ana").ID, p.ID, domain.DefaultScopes()))
-	at := token.Created.Add(time.Minute + 999)
-	last := map[domain.TokenID]time.Time{token.ID: at, tokenID(404): at}
-	f.usedTokens(t, last)
-	if len(last) != 2 || !last[token.ID].Equal(at) || !last[tokenID(404)].Equal(at) {
-		t.Fatalf("the uses that were handed to Used, afterwards: got %v, want them as they were", last)
-	}
-	clear(last)
-	token.LastUsed = token.Created.Add(time.Minute)
-	for range 2 {
-		got, err := f.AccessTokens.Page(t.Context(), "", domain.Cursor{}, 10)
-		wantNil(t, "Page", err)
-		wantSame(t, "Page after the caller changed an earlier one", got, []domain.AccessToken{token})
-		got[0].Name = "changed by the caller"
-	}
-}
-
-func tokensUnavailable(t *testing.T, f *fixture) {
-	p := f.addNamed(t, "p")
-	u := f.member(t, "ana")
-	token, created := f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes())), f.token(u.ID, p.ID, domain.DefaultScopes())
-	unknown := f.token(userID(404), projectID(404), domain.DefaultScopes())
-	f.wantUnavailable(t, func(t *testing.T) {
-		f.wantTokens(t, "after calls under ended contexts", "", token)
-		f.wantRecords(t, "after calls under ended contexts")
-	},
-		call{"Create", func(ctx context.Context) error {
-			return f.AccessTokens.Create(ctx, created, tokenHash(created), f.record(domain.ActionCreateAccessToken, "created"))
-		}},
-		call{"Create of an unknown user", func(ctx context.Context) error {
-			return f.AccessTokens.Create(ctx, unknown, tokenHash(unknown), f.record(domain.ActionCreateAccessToken, "unknown"))
-		}},
-		call{"Page", func(ctx context.Context) error {
-			_, err := f.AccessTokens.Page(ctx, "", domain.Cursor{}, 10)
-			return err
-		}},
-		call{"Page of a user", func(ctx context.Context) error {
-			_, err := f.AccessTokens.Page(ctx, u.ID, domain.Cursor{}, 10)
-			return err
-		}},
-		call{"Remove", func(ctx context.Context) error {
-			return f.AccessTokens.Remove(ctx, token.ID, "", f.record(domain.ActionDeleteAccessToken, "token"))
-		}},
-		call{"Remove of an unknown id", func(ctx context.Context) error {
-			return f.AccessTokens.Remove(ctx, tokenID(404), u.ID, f.record(domain.ActionDeleteAccessToken, "unknown"))
-		}},
-		call{"Used", func(ctx context.Context) error {
-			return f.AccessTokens.Used(ctx, map[domain.TokenID]time.Time{token.ID: f.clock.now()})
-		}},
-		call{"Used of an unknown id", func(ctx context.Context) error {
-			return f.AccessTokens.Used(ctx, map[domain.TokenID]time.Time{tokenID(404): f.clock.now()})
-		}},
-	)
-}
-
-// tokensConcurrent lets every caller find exactly what they left, whatever others do.
-func tokensConcurrent(t *testing.T, f *fixture) {
-	at := f.instances(t)
-	p := f.addNamed(t, "p")
-	users, problems := make([]domain.User, 16), make([]error, 16)
-	for i := range users {
-		users[i] = f.member(t, domain.Username(fmt.Sprintf("user%d", i)))
-	}
-	atOnce(len(users), func(i int) {
-		view, u := at[i%len(at)].AccessTokens, users[i]
-		for range 4 {
-			token := f.token(u.ID, p.ID, domain.DefaultScopes())
-			used := token
-			used.LastUsed = token.Created.Add(time.Minute)
-			for _, step := range []call{
-				{"Create", func(ctx context.Context) error {
-					return view.Create(ctx, token, tokenHash(token), f.record(domain.ActionCreateAccessToken, "token"))
-				}},
-				{"Used", func(ctx context.Context) error {
-					return view.Used(ctx, map[domain.TokenID]time.Time{token.ID: used.LastUsed})
-				}},
-				{"Page", func(ctx context.Context) error {
-					got, err := view.Page(ctx, u.ID, domain.Cursor{}, 10)
-					return cmp.Or(err, mismatch(got, []domain.AccessToken{used}))
-				}},
-				{"Remove", func(ctx context.Context) error {
-					return view.Remove(ctx, token.ID, u.ID, f.record(domain.ActionDeleteAccessToken, "token"))
-				}},
-			} {
-				if err := step.do(t.Context()); err != nil && problems[i] == nil {
-					problems[i] = fmt.Errorf("%s: %w", step.name, err)
-				}
-			}
-		}
-	})
-	for _, err := range problems {
-		wantNil(t, "a caller beside others", err)
-	}
-	f.wantTokens(t, "after all callers have cleaned up", "")
+	f.wantTokens(t, "after many Adds of last uses at the same instant, the latest of which counts", "", all...)
 }

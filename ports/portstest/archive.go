@@ -12,32 +12,30 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// Archive checks every sentence in the comments of ports.Archive. It needs Archive and
-// Records of the Store.
+// Archive checks every sentence in the comments of ports.Archive.
 func Archive(t *testing.T, open OpenStore) {
-	all := projects | users | accessTokens | usage | auditLog | installation
 	another := func(t *testing.T, f *fixture) *fixture {
 		return &fixture{Store: open(t, f.clock.now), clock: f.clock}
 	}
-	check(t, open, archive, []sentence{
-		{"Snapshot gives every row that Restore was given, and the record behind them", 0, archiveRoundTrip},
-		{"what the other ports have written is in it, and what they read is the same in another database", all,
+	check(t, open, []sentence{
+		{"Snapshot gives every row that Restore was given, and the record behind them", archiveRoundTrip},
+		{"what the other ports have written is in it, and what they read is the same in another database",
 			func(t *testing.T, f *fixture) { archiveViews(t, f, another(t, f)) }},
-		{"sessions and conversations are not in it", all | sessions | conversations,
+		{"sessions and conversations are not in it",
 			func(t *testing.T, f *fixture) { archiveSessions(t, f, another(t, f)) }},
-		{"all rows are of one moment, and nobody who writes waits", projects, archiveMoment},
-		{"an error of each ends Snapshot and is returned as it is", projects, archiveEachFails},
-		{"Restore takes the place of what is there before there is any user or project", installation | usage | auditLog, archiveMakesWay},
-		{"Restore is Conflict where there is a user or a project, and changes nothing", projects | users, archiveInUse},
-		{"Restore of rows that can't be is Corrupt, and changes nothing", 0, archiveCorrupt},
-		{"an error among the rows ends Restore and is returned as it is, and nothing is changed", 0, archiveRowsFail},
-		{"Restore into a schema that is newer than known is Conflict", 0, archiveNewer},
-		{"of many Restores at the same time one succeeds, and the others are Conflict", 0, archiveAtOnce},
-		{"a Prepare that begins during Restore sees what it has restored", installation, archiveBesidePrepare},
-		{"what is written after Restore stands behind it", auditLog, archiveGoesOn},
-		{"arguments are neither kept nor modified, and what each gets is its own", 0, archiveArguments},
-		{"an outage and an ended context are Unavailable, and change nothing", 0, archiveUnavailable},
-		{"a Restore that is broken off changes nothing and locks nobody out", 0, archiveBroken},
+		{"all rows are of one moment, and nobody who writes waits", archiveMoment},
+		{"an error of each ends Snapshot and is returned as it is", archiveEachFails},
+		{"Restore replaces what a database has before there is any user or project", archiveMakesWay},
+		{"Restore is Conflict if there is a user or a project, and changes nothing", archiveInUse},
+		{"Restore of rows that can't be is Corrupt, and changes nothing", archiveCorrupt},
+		{"an error among the rows ends Restore and is returned as it is, and nothing is changed", archiveRowsFail},
+		{"Restore into a schema that is newer than known is Conflict", archiveNewer},
+		{"of many Restores at the same time one succeeds, and the others are Conflict", archiveAtOnce},
+		{"a Prepare that begins during Restore sees what it has restored", archiveBesidePrepare},
+		{"what is written after Restore comes after its record", archiveGoesOn},
+		{"arguments are neither kept nor modified, and what each gets is its own", archiveArguments},
+		{"an outage and an ended context are Unavailable, and change nothing", archiveUnavailable},
+		{"a Restore that is broken off changes nothing and locks nobody out", archiveBroken},
 	})
 }
 
@@ -53,11 +51,14 @@ func archivedRows() []domain.ArchiveRow {
 	return []domain.ArchiveRow{
 		row("installation", int64(1), domain.KeyID("17"), blob, string(origin), domain.KeyID("18"), []byte("pseudonyms")),
 		row("projects", one, odd, "6371c9b4e1a5b2c3d4e5f607", "production", "", int64(1_700_000_000_000_001), int64(-5),
-			"rejected", "used_up", "none", int64(0), int64(0)),
+			"rejected", "used_up", "none", int64(0), int64(0), int64(0), int64(0)),
 		row("projects", two, "B", "6371c9b4e1a5b2c3d4e5f607", "main", "webchat", int64(7), int64(8),
-			"ok", "ok", "needs_reentry", int64(9), int64(10)),
-		row("projects", three, "B", "6371c9b4e1a5b2c3d4e5f608", "main", "webchat", int64(7), int64(8), "ok", "ok", "ok", int64(9), int64(10)),
+			"ok", "ok", "needs_reentry", int64(9), int64(10), int64(18), int64(0)),
+		row("projects", three, "B", "6371c9b4e1a5b2c3d4e5f608", "main", "webchat", int64(7), int64(8),
+			"ok", "ok", "ok", int64(9), int64(10), int64(19), int64(20)),
 		row("project_keys", one, "primary", domain.KeyID("17"), blob),
+		row("project_keys", two, "primary", domain.KeyID("17"), []byte{1}),
+		row("project_keys", two, "secondary", domain.KeyID("17"), []byte{2}),
 		row("project_keys", three, "primary", domain.KeyID("17"), []byte{0}),
 		row("project_keys", three, "secondary", domain.KeyID("18"), []byte("another")),
 		row("users", ada, "ada", "admin", false, domain.NewSecret("$argon2id$"+odd), int64(11)),
@@ -154,7 +155,7 @@ func (f *fixture) restoring() domain.Record {
 func archiveRoundTrip(t *testing.T, f *fixture) {
 	wantRows(t, "an empty database", f.snapshot(t, "an empty database"), nil)
 	rows, rec := archivedRows(), f.restoring()
-	wantNil(t, "Restore", f.Archive.Restore(t.Context(), listed(rows), rec))
+	wantNil(t, "Restore", f.Archive.Restore(t.Context(), listed(rows), byOperator(rec)))
 	want := behindAudit(rows, archivedRecord(4, rec))
 	for i, instance := range f.instances(t) {
 		one := &fixture{Store: instance, clock: f.clock}
@@ -179,57 +180,55 @@ func archiveViews(t *testing.T, f, other *fixture) {
 	counted := domain.Usage{
 		UsageKey: domain.UsageKey{Day: "2026-11-25", Project: a.ID, User: ben.ID, Scope: domain.ScopeConverse}, Calls: 2, Errors: 1, Milliseconds: 3,
 	}
-	wantNil(t, "preparing: Usage.Add", f.Usage.Add(t.Context(), []domain.Usage{counted}))
-	chainAll(t, f.AuditLog)
-	head, err := f.AuditLog.Head(t.Context())
-	wantNil(t, "preparing: AuditLog.Head", err)
+	wantNil(t, "preparing: Usage.Add", f.Ports.Usage.Add(t.Context(), []domain.Usage{counted}, nil))
+	chainAll(t, f.Ports.Chain)
+	head, err := f.Ports.Chain.Head(t.Context())
+	wantNil(t, "preparing: Chain.Head", err)
 	rows := f.snapshot(t, "what the ports have written")
 
 	rec := f.restoring()
-	wantNil(t, "Restore", other.Archive.Restore(t.Context(), listed(rows), rec))
+	wantNil(t, "Restore", other.Archive.Restore(t.Context(), listed(rows), byOperator(rec)))
 	other.log = append(slices.Clone(f.log), rec)
 	other.wantRecords(t, "after Restore")
-	restored, err := other.AuditLog.Head(t.Context())
-	wantNil(t, "AuditLog.Head after Restore", err)
+	restored, err := other.Ports.Chain.Head(t.Context())
+	wantNil(t, "Chain.Head after Restore", err)
 	wantSame(t, "the head of the chain after Restore", restored, head)
 	other.append(t, 2)
-	chainAll(t, other.AuditLog)
+	chainAll(t, other.Ports.Chain)
 	other.wantChained(t, "after Restore and Chain", true)
 	other.wantKnown(t, "after Restore", is)
 	other.wantSeen(t, "after Restore", everything, b.ID, a.ID)
 	for _, p := range []domain.Project{a, b} {
-		found, err := other.Projects.Find(t.Context(), everything, domain.ProjectRef{ID: p.ID})
+		found, err := other.Ports.Projects.Find(t.Context(), everything, domain.ProjectRef{ID: p.ID})
 		wantNil(t, "Projects.Find after Restore", err)
 		wantSame(t, "Projects.Find after Restore", found, []domain.Project{p})
 	}
 	other.wantKeys(t, "after Restore", a, map[domain.Slot]domain.Sealed{domain.SlotPrimary: keyOf(a), domain.SlotSecondary: otherKey(a)})
 	other.wantKey(t, "after Restore", b, keyOf(b))
 	for _, u := range []domain.User{ada, ben} {
-		found, err := other.Users.Find(t.Context(), u.ID)
+		found, err := other.Ports.Users.Find(t.Context(), domain.UserRef{ID: u.ID})
 		wantNil(t, "Users.Find after Restore", err)
 		wantSame(t, "Users.Find after Restore", found, u)
 	}
 	for _, in := range []*fixture{f, other} {
-		grants, err := in.Projects.Grants(t.Context(), domain.GrantFilter{}, domain.Cursor{}, 10)
-		wantNil(t, "Projects.Grants", err)
+		grants, err := in.Ports.Grants.Page(t.Context(), domain.GrantFilter{}, domain.Cursor{}, 10)
+		wantNil(t, "Grants.Page", err)
 		if len(grants) != 2 || grants[0].Scopes != domain.DefaultScopes() || grants[1].Scopes != domain.AllScopes() {
 			t.Fatalf("got the grants %+v", grants)
 		}
-		tokens, err := in.AccessTokens.Page(t.Context(), "", domain.Cursor{}, 10)
-		wantNil(t, "AccessTokens.Page", err)
+		tokens, err := in.Ports.Tokens.Page(t.Context(), "", domain.Cursor{}, 10)
+		wantNil(t, "Tokens.Page", err)
 		if len(tokens) != 2 {
 			t.Fatalf("got %d access tokens, want 2", len(tokens))
 		}
 		wantSame(t, "a token", tokens[0], managing)
-		sums, err := in.Usage.Report(t.Context(), domain.UsageQuery{From: counted.Day, To: counted.Day, GroupBy: domain.UsageFields()}, nil, 10)
+		sums, err := in.Ports.Usage.Report(t.Context(), domain.UsageQuery{From: counted.Day, To: counted.Day, GroupBy: domain.UsageFields()}, nil, 10)
 		wantNil(t, "Usage.Report", err)
 		wantSame(t, "the usage", sums, []domain.Usage{counted})
 	}
-	if other.Callers != nil {
-		caller, err := other.Callers.ByToken(t.Context(), tokenHash(managing))
-		wantNil(t, "Callers.ByToken after Restore", err)
-		wantSame(t, "whose token it is", caller.ID, ada.ID)
-	}
+	caller, err := byToken(t.Context(), other.Ports.Access, tokenHash(managing))
+	wantNil(t, "Access.ByToken after Restore", err)
+	wantSame(t, "whose token it is", caller.ID, ada.ID)
 }
 
 func archiveSessions(t *testing.T, f, other *fixture) {
@@ -238,9 +237,9 @@ func archiveSessions(t *testing.T, f, other *fixture) {
 	set := f.set(t, f.byRole(login, p.ID))
 	conversation := f.converse(t, f.conversation(set, domain.AccessToken{}))
 	rows := f.snapshot(t, "with sessions")
-	wantNil(t, "Restore", other.Archive.Restore(t.Context(), listed(rows), f.restoring()))
+	wantNil(t, "Restore", other.Archive.Restore(t.Context(), listed(rows), byOperator(f.restoring())))
 	other.wantOver(t, "after Restore", login, set)
-	_, err := other.Conversations.Renew(t.Context(), conversation.ID, conversation.Key, conversation.Key)
+	_, err := other.Ports.Conversations.Renew(t.Context(), conversation.ID, conversation.Key, conversation.Key)
 	wantKind(t, "a conversation after Restore", err, domain.NotFound)
 	f.wantLive(t, "where the snapshot was taken", login, set)
 }
@@ -285,10 +284,10 @@ func archiveEachFails(t *testing.T, f *fixture) {
 
 func archiveMakesWay(t *testing.T, f *fixture) {
 	f.prepare(t, "a first start", domain.Installation{}, installationOf(9))
-	wantNil(t, "AuditLog.Append", f.AuditLog.Append(t.Context(), f.record(domain.ActionLogin, "-")))
-	wantNil(t, "Usage.Add", f.Usage.Add(t.Context(), []domain.Usage{{UsageKey: domain.UsageKey{Day: "2026-11-25"}, Calls: 1}}))
+	wantNil(t, "Audit.Append", f.Ports.Audit.Append(t.Context(), f.record(domain.ActionLogin, "-")))
+	wantNil(t, "Usage.Add", f.Ports.Usage.Add(t.Context(), []domain.Usage{{UsageKey: domain.UsageKey{Day: "2026-11-25"}, Calls: 1}}, nil))
 	rows, rec := archivedRows(), f.restoring()
-	wantNil(t, "Restore", f.Archive.Restore(t.Context(), listed(rows), rec))
+	wantNil(t, "Restore", f.Archive.Restore(t.Context(), listed(rows), byOperator(rec)))
 	wantRows(t, "after Restore", f.snapshot(t, "after Restore"), behindAudit(rows, archivedRecord(4, rec)))
 }
 
@@ -302,7 +301,7 @@ func archiveInUse(t *testing.T, f *fixture) {
 			f.removeUser(t, u.ID)
 		}
 		before := f.snapshot(t, "with "+what)
-		err := f.Archive.Restore(t.Context(), listed(archivedRows()), f.restoring())
+		err := f.Archive.Restore(t.Context(), listed(archivedRows()), byOperator(f.restoring()))
 		wantKind(t, "Restore with "+what, err, domain.Conflict)
 		wantRows(t, "after a Restore with "+what, f.snapshot(t, "with "+what), before)
 	}
@@ -357,7 +356,7 @@ func archiveCorrupt(t *testing.T, f *fixture) {
 		{"a token of no user", with("access_tokens", 4, "none")},
 	} {
 		rows := tc.harm(archivedRows())
-		wantKind(t, "Restore of "+tc.name, f.Archive.Restore(t.Context(), listed(rows), f.restoring()), domain.Corrupt)
+		wantKind(t, "Restore of "+tc.name, f.Archive.Restore(t.Context(), listed(rows), byOperator(f.restoring())), domain.Corrupt)
 		wantRows(t, "after a Restore of "+tc.name, f.snapshot(t, tc.name), nil)
 	}
 }
@@ -375,7 +374,7 @@ func archiveRowsFail(t *testing.T, f *fixture) {
 				if yield(domain.ArchiveRow{}, refusal) {
 					t.Error("Restore goes on after an error")
 				}
-			}, f.restoring())
+			}, byOperator(f.restoring()))
 			if err != refusal { //nolint:errorlint // the very error
 				t.Fatalf("got error %v behind %d rows, want %v", err, n, refusal)
 			}
@@ -389,7 +388,7 @@ func archiveNewer(t *testing.T, f *fixture) {
 		return
 	}
 	f.Outgrow(t)
-	wantKind(t, "Restore", f.Archive.Restore(t.Context(), listed(archivedRows()), f.restoring()), domain.Conflict)
+	wantKind(t, "Restore", f.Archive.Restore(t.Context(), listed(archivedRows()), byOperator(f.restoring())), domain.Conflict)
 }
 
 func archiveAtOnce(t *testing.T, f *fixture) {
@@ -400,7 +399,7 @@ func archiveAtOnce(t *testing.T, f *fixture) {
 		recs[i] = f.restoring()
 	}
 	atOnce(many, func(i int) {
-		errs[i] = at[i%len(at)].Archive.Restore(t.Context(), listed(archivedRows()), recs[i])
+		errs[i] = at[i%len(at)].Archive.Restore(t.Context(), listed(archivedRows()), byOperator(recs[i]))
 	})
 	won := slices.Index(errs, nil)
 	for i, err := range errs {
@@ -417,7 +416,7 @@ func archiveAtOnce(t *testing.T, f *fixture) {
 // archiveBesidePrepare has a Prepare wait whose time ends meanwhile, and one that goes on.
 func archiveBesidePrepare(t *testing.T, f *fixture) {
 	at := f.instances(t)
-	last := at[len(at)-1].Installation
+	last := at[len(at)-1].Ports.Installation
 	saw, prepared := domain.Installation{}, make(chan error, 1)
 	wantNil(t, "Restore", f.Archive.Restore(t.Context(), func(yield func(domain.ArchiveRow, error) bool) {
 		ctx, cancel := context.WithTimeout(t.Context(), shortly)
@@ -441,7 +440,7 @@ func archiveBesidePrepare(t *testing.T, f *fixture) {
 				return
 			}
 		}
-	}, f.restoring()))
+	}, byOperator(f.restoring())))
 	wantNil(t, "Prepare", <-prepared)
 	if saw.Known.Key != "17" || saw.Origin != origin || saw.Pseudonyms.Key != "18" {
 		t.Fatalf("Prepare saw %+v", saw)
@@ -450,11 +449,11 @@ func archiveBesidePrepare(t *testing.T, f *fixture) {
 
 func archiveGoesOn(t *testing.T, f *fixture) {
 	rows, rec := archivedRows(), f.restoring()
-	wantNil(t, "Restore", f.Archive.Restore(t.Context(), listed(rows), rec))
+	wantNil(t, "Restore", f.Archive.Restore(t.Context(), listed(rows), byOperator(rec)))
 	want := behindAudit(rows, archivedRecord(4, rec))
 	for n := range 3 {
 		next := f.record(domain.ActionForward, "p")
-		wantNil(t, "AuditLog.Append", f.AuditLog.Append(t.Context(), next))
+		wantNil(t, "Audit.Append", f.Ports.Audit.Append(t.Context(), next))
 		want = behindAudit(want, archivedRecord(5+n, next))
 	}
 	wantRows(t, "afterwards", f.snapshot(t, "afterwards"), want)
@@ -462,7 +461,7 @@ func archiveGoesOn(t *testing.T, f *fixture) {
 
 func archiveArguments(t *testing.T, f *fixture) {
 	rows, rec := archivedRows(), f.restoring()
-	wantNil(t, "Restore", f.Archive.Restore(t.Context(), listed(rows), rec))
+	wantNil(t, "Restore", f.Archive.Restore(t.Context(), listed(rows), byOperator(rec)))
 	wantRows(t, "the rows that were given", rows, archivedRows())
 	scribble := func(rows []domain.ArchiveRow) {
 		for _, row := range rows {
@@ -484,11 +483,11 @@ func archiveArguments(t *testing.T, f *fixture) {
 
 func archiveUnavailable(t *testing.T, f *fixture) {
 	f.wantUnavailable(t, func(t *testing.T) { wantRows(t, "afterwards", f.snapshot(t, "afterwards"), nil) },
-		call{"Snapshot", func(ctx context.Context) error {
+		step{"Snapshot", func(ctx context.Context) error {
 			return f.Archive.Snapshot(ctx, func(domain.ArchiveRow) error { return nil })
 		}},
-		call{"Restore", func(ctx context.Context) error {
-			return f.Archive.Restore(ctx, listed(archivedRows()), f.restoring())
+		step{"Restore", func(ctx context.Context) error {
+			return f.Archive.Restore(ctx, listed(archivedRows()), byOperator(f.restoring()))
 		}},
 	)
 }
@@ -508,12 +507,12 @@ func archiveBroken(t *testing.T, f *fixture) {
 					return
 				}
 			}
-		}, f.restoring())
+		}, byOperator(f.restoring()))
 	}()
 	wantReturn(t, "Restore", returned)
 	wantKind(t, "a Restore that is broken off", err, domain.Unavailable)
 	wantRows(t, "afterwards", f.snapshot(t, "afterwards"), nil)
 	later, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
-	wantNil(t, "Restore afterwards", f.Archive.Restore(later, listed(archivedRows()), f.restoring()))
+	wantNil(t, "Restore afterwards", f.Archive.Restore(later, listed(archivedRows()), byOperator(f.restoring())))
 }

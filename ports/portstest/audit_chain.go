@@ -1,7 +1,6 @@
 package portstest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,18 +13,18 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// auditChainSentences are those on reading the audit and on its chain.
-var auditChainSentences = []sentence{
-	{"Page returns at most limit rows behind the place, newest first, and of one time the higher id first", 0, auditPage},
-	{"Page returns what each part of the filter picks", 0, auditFiltered},
-	{"Chain puts at most limit rows into the chain, in the order of their ids, and is done when there are no others", projects, chainRows},
-	{"Chain calls extend with the end of the chain and the head as they are stored", 0, chainEnds},
-	{"Chain changes nothing when extend fails, whose error it returns as it is", 0, chainFails},
-	{"Chain does not call extend when nothing has changed", 0, chainNothing},
-	{"Chain calls extend also without rows where the end is not where the head says", 0, chainMismatch},
-	{"Chain by many at once, beside writers on several instances, makes one chain", 0, chainConcurrent},
-	{"Chained returns at most limit links with their rows, in the order of Seq", 0, chainPages},
-	{"Strays are none of this program's rows", 0, noStrays},
+// AuditChain checks every sentence in the comments of ports.AuditChain.
+func AuditChain(t *testing.T, open OpenStore) {
+	check(t, open, append([]sentence{
+		{"Extend puts at most limit rows into the chain, in the order of their ids, and is done when there are no others", chainRows},
+		{"Extend calls extend with the end of the chain and the head as they are stored", chainEnds},
+		{"Extend changes nothing when extend fails, whose error it returns as it is", chainFails},
+		{"Extend does not call extend when nothing has changed", chainNothing},
+		{"Extend calls extend also without rows where the end is not where the head says", chainMismatch},
+		{"Extend by many at once, beside writers on several instances, makes one chain", chainConcurrent},
+		{"Links returns at most limit links with their rows, in the order of Seq", chainPages},
+		{"Strays returns no row of this program", noStrays},
+	}, promises("Chain")...))
 }
 
 // extending is an Extend that makes the hashes as they are, and a head that names its
@@ -46,16 +45,16 @@ func (f *fixture) append(t *testing.T, n int) {
 	for range n {
 		f.clock.advance(time.Second)
 		rec := f.record(domain.ActionForward, domain.OnProject(projectID(404)))
-		wantNil(t, "preparing: Append", f.AuditLog.Append(t.Context(), rec))
+		wantNil(t, "preparing: Append", f.Ports.Audit.Append(t.Context(), rec))
 		f.log = append(f.log, rec)
 	}
 }
 
 // chainAll chains what there is, which must come to an end.
-func chainAll(t *testing.T, a ports.AuditLog) {
+func chainAll(t *testing.T, a ports.AuditChain) {
 	t.Helper()
 	for range 1000 {
-		done, err := a.Chain(t.Context(), 100, extending)
+		done, err := a.Extend(t.Context(), 100, extending)
 		wantNil(t, "Chain", err)
 		if done {
 			return
@@ -68,8 +67,8 @@ func chainAll(t *testing.T, a ports.AuditLog) {
 // records of f.log, in that order where it is inOrder.
 func (f *fixture) wantChained(t *testing.T, what string, inOrder bool) []domain.ChainedRow {
 	t.Helper()
-	rows, err := f.AuditLog.Chained(t.Context(), 0, 10_000)
-	wantNil(t, what+": Chained", err)
+	rows, err := f.Ports.Chain.Links(t.Context(), 0, 10_000)
+	wantNil(t, what+": Links", err)
 	var p domain.ChainPoint
 	got := make([]domain.Record, len(rows))
 	for i, row := range rows {
@@ -77,10 +76,10 @@ func (f *fixture) wantChained(t *testing.T, what string, inOrder bool) []domain.
 		wantNil(t, fmt.Sprintf("%s: Check of row %d of the chain", what, i+1), err)
 		got[i] = row.Row.Record
 	}
-	head, err := f.AuditLog.Head(t.Context())
+	head, err := f.Ports.Chain.Head(t.Context())
 	wantNil(t, what+": Head", err)
 	wantSame(t, what+": the end of the chain, as the head has it", head.ChainPoint, p)
-	strays, err := f.AuditLog.Strays(t.Context(), 10)
+	strays, err := f.Ports.Chain.Strays(t.Context(), 10)
 	wantNil(t, what+": Strays", err)
 	wantSame(t, what+": Strays", len(strays), 0)
 	want := slices.Clone(f.log)
@@ -107,19 +106,19 @@ func auditPage(t *testing.T, f *fixture) {
 	// Four of one time, and one that is older than those before it.
 	for range 4 {
 		rec := f.record(domain.ActionForward, "p")
-		wantNil(t, "Append", f.AuditLog.Append(t.Context(), rec))
+		wantNil(t, "Append", f.Ports.Audit.Append(t.Context(), rec))
 		f.log = append(f.log, rec)
 	}
 	late := f.record(domain.ActionForward, "p")
 	late.At = late.At.Add(-time.Second)
-	wantNil(t, "Append", f.AuditLog.Append(t.Context(), late))
+	wantNil(t, "Append", f.Ports.Audit.Append(t.Context(), late))
 
 	want := []domain.Record{f.log[6], f.log[5], f.log[4], f.log[3], f.log[2], late, f.log[1], f.log[0]}
 	for limit := 1; limit <= len(want)+1; limit++ {
 		var got []domain.AuditRow
 		var place *domain.AuditPlace
 		for range len(want) + 1 {
-			page, err := f.AuditLog.Page(t.Context(), domain.AuditFilter{}, place, limit)
+			page, err := f.Ports.Audit.Page(t.Context(), domain.AuditFilter{}, place, limit)
 			wantNil(t, "Page", err)
 			if len(page) > limit {
 				t.Fatalf("Page with limit %d: got %d rows", limit, len(page))
@@ -133,11 +132,11 @@ func auditPage(t *testing.T, f *fixture) {
 		}
 		wantSame(t, fmt.Sprintf("the pages of %d", limit), recordsOf(got), want)
 	}
-	none, err := f.AuditLog.Page(t.Context(), domain.AuditFilter{}, &domain.AuditPlace{}, 10)
+	none, err := f.Ports.Audit.Page(t.Context(), domain.AuditFilter{}, &domain.AuditPlace{}, 10)
 	wantNil(t, "Page behind the oldest", err)
 	wantSame(t, "Page behind the oldest", len(none), 0)
 	for _, limit := range []int{0, -1} {
-		none, err := f.AuditLog.Page(t.Context(), domain.AuditFilter{}, nil, limit)
+		none, err := f.Ports.Audit.Page(t.Context(), domain.AuditFilter{}, nil, limit)
 		wantNil(t, "Page of none", err)
 		wantSame(t, "Page of none", len(none), 0)
 	}
@@ -148,7 +147,7 @@ func auditFiltered(t *testing.T, f *fixture) {
 	odd := f.record(domain.ActionLogin, `it's "an" object?`)
 	odd.Actor, odd.Outcome, odd.RequestID, odd.Address, odd.Count = domain.ActorNobody, "not_authenticated", "odd", "", 17
 	odd.At = odd.At.Add(5 * time.Microsecond)
-	wantNil(t, "Append", f.AuditLog.Append(t.Context(), odd))
+	wantNil(t, "Append", f.Ports.Audit.Append(t.Context(), odd))
 	for what, filter := range map[string]domain.AuditFilter{
 		"actor":            {Actor: odd.Actor},
 		"action":           {Action: odd.Action},
@@ -162,12 +161,12 @@ func auditFiltered(t *testing.T, f *fixture) {
 		"since, inclusive": {Since: odd.At},
 		"all of them":      {Actor: odd.Actor, Action: odd.Action, Object: odd.Object, Outcome: odd.Outcome, RequestID: odd.RequestID, Since: odd.At, Until: odd.At.Add(time.Microsecond)},
 	} {
-		got, err := f.AuditLog.Page(t.Context(), filter, nil, 10)
+		got, err := f.Ports.Audit.Page(t.Context(), filter, nil, 10)
 		wantNil(t, "Page by "+what, err)
 		wantSame(t, "Page by "+what, recordsOf(got), []domain.Record{odd})
 	}
 	others := []domain.Record{f.log[1], f.log[0]}
-	got, err := f.AuditLog.Page(t.Context(), domain.AuditFilter{Until: odd.At}, nil, 10)
+	got, err := f.Ports.Audit.Page(t.Context(), domain.AuditFilter{Until: odd.At}, nil, 10)
 	wantNil(t, "Page by until, exclusive", err)
 	wantSame(t, "Page by until, exclusive", recordsOf(got), others)
 	for what, filter := range map[string]domain.AuditFilter{
@@ -178,7 +177,7 @@ func auditFiltered(t *testing.T, f *fixture) {
 		"until as since":   {Since: odd.At, Until: odd.At},
 		"a request of no":  {RequestID: "none"},
 	} {
-		got, err := f.AuditLog.Page(t.Context(), filter, nil, 10)
+		got, err := f.Ports.Audit.Page(t.Context(), filter, nil, 10)
 		wantNil(t, "Page by "+what, err)
 		wantSame(t, "Page by "+what, len(got), 0)
 	}
@@ -188,16 +187,16 @@ func chainRows(t *testing.T, f *fixture) {
 	f.addNamed(t, "p")
 	f.append(t, 6)
 	for i, want := range []bool{false, false, true} {
-		done, err := f.AuditLog.Chain(t.Context(), 3, extending)
+		done, err := f.Ports.Chain.Extend(t.Context(), 3, extending)
 		wantNil(t, "Chain", err)
-		rows, err := f.AuditLog.Chained(t.Context(), 0, 100)
-		wantNil(t, "Chained", err)
+		rows, err := f.Ports.Chain.Links(t.Context(), 0, 100)
+		wantNil(t, "Links", err)
 		wantSame(t, "the rows in the chain", len(rows), min(3*(i+1), 7))
 		wantSame(t, fmt.Sprintf("done after call %d", i+1), done, want)
 	}
 	f.wantChained(t, "after all calls", true)
 	f.append(t, 1)
-	chainAll(t, f.AuditLog)
+	chainAll(t, f.Ports.Chain)
 	f.wantChained(t, "after another row", true)
 }
 
@@ -212,9 +211,9 @@ func chainEnds(t *testing.T, f *fixture) {
 		}
 	}
 	for range 2 {
-		head, err := f.AuditLog.Head(t.Context())
+		head, err := f.Ports.Chain.Head(t.Context())
 		wantNil(t, "Head", err)
-		_, err = f.AuditLog.Chain(t.Context(), 100, ends(head.ChainPoint, head, f.log[head.Seq:]))
+		_, err = f.Ports.Chain.Extend(t.Context(), 100, ends(head.ChainPoint, head, f.log[head.Seq:]))
 		wantNil(t, "Chain", err)
 		f.wantChained(t, "after Chain", true)
 		f.append(t, 2)
@@ -223,26 +222,26 @@ func chainEnds(t *testing.T, f *fixture) {
 
 func chainFails(t *testing.T, f *fixture) {
 	f.append(t, 2)
-	chainAll(t, f.AuditLog)
+	chainAll(t, f.Ports.Chain)
 	f.append(t, 2)
-	before, err := f.AuditLog.Head(t.Context())
+	before, err := f.Ports.Chain.Head(t.Context())
 	wantNil(t, "Head", err)
 	own := errors.New("a reason of the caller's")
 	for _, want := range []error{own, &domain.Error{Kind: domain.Corrupt, Public: "x"}} {
-		done, err := f.AuditLog.Chain(t.Context(), 100, func(domain.ChainPoint, domain.AuditHead, []domain.AuditRow, int64) ([]domain.ChainLink, domain.AuditHead, error) {
+		done, err := f.Ports.Chain.Extend(t.Context(), 100, func(domain.ChainPoint, domain.AuditHead, []domain.AuditRow, int64) ([]domain.ChainLink, domain.AuditHead, error) {
 			return nil, domain.AuditHead{}, want
 		})
 		if err != want || done { //nolint:errorlint // as it is
 			t.Fatalf("Chain whose extend fails: got %v and error %v, want false and %v", done, err, want)
 		}
 	}
-	after, err := f.AuditLog.Head(t.Context())
+	after, err := f.Ports.Chain.Head(t.Context())
 	wantNil(t, "Head", err)
 	wantSame(t, "the head after a Chain that failed", after, before)
-	rows, err := f.AuditLog.Chained(t.Context(), 0, 100)
-	wantNil(t, "Chained", err)
+	rows, err := f.Ports.Chain.Links(t.Context(), 0, 100)
+	wantNil(t, "Links", err)
 	wantSame(t, "the rows in the chain after a Chain that failed", len(rows), 2)
-	chainAll(t, f.AuditLog)
+	chainAll(t, f.Ports.Chain)
 	f.wantChained(t, "after a Chain that does not fail", true)
 }
 
@@ -251,28 +250,28 @@ func chainNothing(t *testing.T, f *fixture) {
 		t.Error("extend was called")
 		return nil, domain.AuditHead{}, errors.New("called")
 	}
-	head, err := f.AuditLog.Head(t.Context())
+	head, err := f.Ports.Chain.Head(t.Context())
 	wantNil(t, "Head before the first Chain", err)
 	wantSame(t, "Head before the first Chain", head, domain.AuditHead{})
 	for range 2 {
-		done, err := f.AuditLog.Chain(t.Context(), 100, never)
+		done, err := f.Ports.Chain.Extend(t.Context(), 100, never)
 		wantNil(t, "Chain of nothing", err)
 		wantSame(t, "done", done, true)
 		f.append(t, 2)
-		chainAll(t, f.AuditLog)
+		chainAll(t, f.Ports.Chain)
 	}
 }
 
 func chainMismatch(t *testing.T, f *fixture) {
 	f.append(t, 2)
-	_, err := f.AuditLog.Chain(t.Context(), 100, func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
+	_, err := f.Ports.Chain.Extend(t.Context(), 100, func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
 		links, head, err := extending(last, head, rows, settled)
 		head.Seq++
 		return links, head, err
 	})
 	wantNil(t, "Chain", err)
 	own := errors.New("a reason of the caller's")
-	_, err = f.AuditLog.Chain(t.Context(), 100, func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, _ int64) ([]domain.ChainLink, domain.AuditHead, error) {
+	_, err = f.Ports.Chain.Extend(t.Context(), 100, func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, _ int64) ([]domain.ChainLink, domain.AuditHead, error) {
 		wantSame(t, "Seq of the last link and of the head, and how many rows", []int{int(last.Seq), int(head.Seq), len(rows)}, []int{2, 3, 0})
 		return nil, domain.AuditHead{}, own
 	})
@@ -295,12 +294,12 @@ func chainConcurrent(t *testing.T, f *fixture) {
 	atOnce(writers+chainers, func(i int) {
 		if i >= writers {
 			for wrote.Load() < writers && failed[i-writers] == nil {
-				_, failed[i-writers] = at[i%len(at)].AuditLog.Chain(t.Context(), 7, extending)
+				_, failed[i-writers] = at[i%len(at)].Ports.Chain.Extend(t.Context(), 7, extending)
 			}
 			return
 		}
 		for n := i * each; n < (i+1)*each; n++ {
-			errs[n] = at[i%len(at)].AuditLog.Append(t.Context(), recs[n])
+			errs[n] = at[i%len(at)].Ports.Audit.Append(t.Context(), recs[n])
 		}
 		wrote.Add(1)
 	})
@@ -309,13 +308,13 @@ func chainConcurrent(t *testing.T, f *fixture) {
 	}
 	f.log = append(f.log, recs...)
 	for _, instance := range at {
-		chainAll(t, instance.AuditLog)
+		chainAll(t, instance.Ports.Chain)
 	}
 	f.wantChained(t, "after all have written", false)
 	for range 4 {
 		f.clock.advance(time.Hour)
 		for _, instance := range at {
-			chainAll(t, instance.AuditLog)
+			chainAll(t, instance.Ports.Chain)
 		}
 		f.wantChained(t, "hours later", false)
 	}
@@ -323,13 +322,13 @@ func chainConcurrent(t *testing.T, f *fixture) {
 
 func chainPages(t *testing.T, f *fixture) {
 	f.append(t, 7)
-	chainAll(t, f.AuditLog)
+	chainAll(t, f.Ports.Chain)
 	all := f.wantChained(t, "after Chain", true)
 	for limit := 1; limit <= 8; limit++ {
 		var got []domain.ChainedRow
 		for after := int64(0); ; after = got[len(got)-1].Link.Seq {
-			page, err := f.AuditLog.Chained(t.Context(), after, limit)
-			wantNil(t, "Chained", err)
+			page, err := f.Ports.Chain.Links(t.Context(), after, limit)
+			wantNil(t, "Links", err)
 			if len(page) == 0 {
 				break
 			}
@@ -338,9 +337,9 @@ func chainPages(t *testing.T, f *fixture) {
 		}
 		wantSame(t, "the pages of the chain", got, all)
 	}
-	none, err := f.AuditLog.Chained(t.Context(), 0, -1)
-	wantNil(t, "Chained of none", err)
-	wantSame(t, "Chained of none", len(none), 0)
+	none, err := f.Ports.Chain.Links(t.Context(), 0, -1)
+	wantNil(t, "Links of none", err)
+	wantSame(t, "Links of none", len(none), 0)
 }
 
 // noStrays lets hours go by between the calls, so that rows settle.
@@ -348,38 +347,9 @@ func noStrays(t *testing.T, f *fixture) {
 	for _, at := range f.instances(t) {
 		for range 3 {
 			f.append(t, 2)
-			chainAll(t, at.AuditLog)
+			chainAll(t, at.Ports.Chain)
 			f.clock.advance(time.Hour)
 			f.wantChained(t, "after Chain", true)
 		}
-	}
-}
-
-// auditCalls are the calls that must be Unavailable in an outage.
-func (f *fixture) auditCalls() []call {
-	return []call{
-		{"Append", func(ctx context.Context) error {
-			return f.AuditLog.Append(ctx, f.record(domain.ActionForward, "p"))
-		}},
-		{"Page", func(ctx context.Context) error {
-			_, err := f.AuditLog.Page(ctx, domain.AuditFilter{}, nil, 10)
-			return err
-		}},
-		{"Chain", func(ctx context.Context) error {
-			_, err := f.AuditLog.Chain(ctx, 10, extending)
-			return err
-		}},
-		{"Chained", func(ctx context.Context) error {
-			_, err := f.AuditLog.Chained(ctx, 0, 10)
-			return err
-		}},
-		{"Head", func(ctx context.Context) error {
-			_, err := f.AuditLog.Head(ctx)
-			return err
-		}},
-		{"Strays", func(ctx context.Context) error {
-			_, err := f.AuditLog.Strays(ctx, 10)
-			return err
-		}},
 	}
 }

@@ -9,16 +9,16 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// AuditLog checks every sentence in the comment of ports.AuditLog. It needs AuditLog and
-// Records of the Store.
+// AuditLog checks every sentence in the comments of ports.AuditLog.
 func AuditLog(t *testing.T, open OpenStore) {
-	check(t, open, auditLog, append([]sentence{
-		{"Append stores the record", 0, appendStores},
-		{"Append stores several in their order, all of them or none", 0, appendSeveral},
-		{"Append stands behind what was written before, by any view and on any instance", projects, appendOrder},
-		{"an outage and an ended context are Unavailable, and nothing is stored", 0, appendUnavailable},
-		{"all methods are safe for concurrent use, and nothing is lost", 0, appendConcurrent},
-	}, auditChainSentences...))
+	check(t, open, append([]sentence{
+		{"Append stores the record", appendStores},
+		{"Append stores several in their order, all of them or none", appendSeveral},
+		{"Append comes after what was written before, by any view and on any instance", appendOrder},
+		{"of very many Appends at the same instant nothing is lost", appendConcurrent},
+		{"Page returns at most limit rows that come after the place, newest first, and of one time the higher id first", auditPage},
+		{"Page returns what each part of the filter picks", auditFiltered},
+	}, promises("Audit")...))
 }
 
 // appendStores has an actor and an outcome of each sort, and the same record twice.
@@ -39,7 +39,7 @@ func appendStores(t *testing.T, f *fixture) {
 		rec := f.record(domain.ActionForward, domain.OnProject(projectID(404)))
 		change(&rec)
 		for range 2 {
-			wantNil(t, "Append", f.AuditLog.Append(t.Context(), rec))
+			wantNil(t, "Append", f.Ports.Audit.Append(t.Context(), rec))
 			f.log = append(f.log, rec)
 			f.wantRecords(t, "after Append")
 		}
@@ -51,13 +51,13 @@ func appendSeveral(t *testing.T, f *fixture) {
 	for range 300 {
 		recs = append(recs, f.record(domain.ActionForward, "p"))
 	}
-	wantNil(t, "Append of none", f.AuditLog.Append(t.Context()))
-	wantNil(t, "Append of several", f.AuditLog.Append(t.Context(), recs...))
+	wantNil(t, "Append of none", f.Ports.Audit.Append(t.Context()))
+	wantNil(t, "Append of several", f.Ports.Audit.Append(t.Context(), recs...))
 	f.log = recs
 	f.wantRecords(t, "after Append of several")
 	bad := slices.Clone(recs[:3])
 	bad[2].Object = "NUL \x00"
-	if err := f.AuditLog.Append(t.Context(), bad...); err == nil {
+	if err := f.Ports.Audit.Append(t.Context(), bad...); err == nil {
 		f.log = append(f.log, bad...) // an adapter may keep any text
 	}
 	f.wantRecords(t, "after Append of several of which one may be refused")
@@ -67,21 +67,11 @@ func appendOrder(t *testing.T, f *fixture) {
 	for _, instance := range append(f.instances(t), f.Store) {
 		p := f.addNamed(t, "p")
 		rec := f.record(domain.ActionForward, domain.OnProject(p.ID))
-		wantNil(t, "Append", instance.AuditLog.Append(t.Context(), rec))
+		wantNil(t, "Append", instance.Ports.Audit.Append(t.Context(), rec))
 		f.log = append(f.log, rec)
 		f.remove(t, p.ID)
 		f.wantRecords(t, "after Append between changes")
 	}
-}
-
-func appendUnavailable(t *testing.T, f *fixture) {
-	f.append(t, 1)
-	f.wantUnavailable(t, func(t *testing.T) {
-		f.wantRecords(t, "after calls under ended contexts")
-		head, err := f.AuditLog.Head(t.Context())
-		wantNil(t, "Head", err)
-		wantSame(t, "the head after calls under ended contexts", head, domain.AuditHead{})
-	}, f.auditCalls()...)
 }
 
 func appendConcurrent(t *testing.T, f *fixture) {
@@ -93,7 +83,7 @@ func appendConcurrent(t *testing.T, f *fixture) {
 	}
 	atOnce(crowd, func(i int) {
 		for n := i * each; n < (i+1)*each; n++ {
-			errs[n] = at[i%len(at)].AuditLog.Append(t.Context(), recs[n])
+			errs[n] = at[i%len(at)].Ports.Audit.Append(t.Context(), recs[n])
 		}
 	})
 	for _, err := range errs {

@@ -1,42 +1,29 @@
 package portstest
 
 import (
-	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
-	"github.com/flowlatch/flowlatch/ports"
 )
 
-// Conversations checks every sentence in the comments of ports.Conversations. It needs
-// Conversations and Records of the Store, and, since a conversation is in a project and
-// made by something, says nothing without Projects and Sessions. That what is stored is
-// all of the conversation is checked where it has Access.
+// Conversations checks every sentence in the comments of ports.Conversations.
 func Conversations(t *testing.T, open OpenStore) {
-	check(t, open, conversations, []sentence{
-		{"Open stores the conversation", projects | sessions | access, conversationStores},
-		{"Open puts the conversation in the place of the one that its project had with the same user id, and of no other", projects | sessions, conversationReplaces},
-		{"of several Opens with one user id at the same instant one conversation is left", projects | sessions, conversationAtOnce},
-		{"Open of a project that is not there is NotFound", projects | sessions, conversationNotFound},
-		{"a conversation goes with its project", projects | sessions, conversationGoes},
-		{"no conversation outlives a Remove of its project at the same instant", projects | sessions, conversationRace},
-		{"Renew puts the session key to in the place of from, and returns it", projects | sessions, renewReplaces},
-		{"Renew changes nothing when from is not there any more, and returns what is", projects | sessions, renewLate},
-		{"Renew of an unknown id is NotFound", projects | sessions, renewUnknown},
-		{"of several Renews at the same instant one wins, and all return its key", projects | sessions, renewAtOnce},
-		{"Sweep forgets at most limit conversations that are over, and returns how many", projects | sessions, conversationsSwept},
-		{"several Sweeps at the same instant count each conversation once and take none that goes on", projects | sessions, conversationsSweptAtOnce},
-		{"no method keeps a record", projects | sessions, conversationRecords},
-		{"what one instance writes another sees at once", projects | sessions, conversationsElsewhere},
-		{"arguments are neither kept nor modified, and results are the caller's own", projects | sessions, conversationsArguments},
-		{"an outage and an ended context are Unavailable, never NotFound, and change nothing", projects | sessions, conversationsUnavailable},
-		{"all methods are safe for concurrent use", projects | sessions, conversationsConcurrent},
-	})
+	check(t, open, append([]sentence{
+		{"Open stores the conversation", conversationStores},
+		{"Open puts the conversation in place of the one that its project had with the same user id, and of no other", conversationReplaces},
+		{"of several Opens with one user id at the same instant one conversation is left", conversationAtOnce},
+		{"Open of a project that is not there is NotFound", conversationNotFound},
+		{"a conversation goes with its project", conversationGoes},
+		{"no conversation outlives a Remove of its project at the same instant", conversationRace},
+		{"Renew puts the session key to in place of from, and returns it", renewReplaces},
+		{"Renew changes nothing when from is gone, and returns what is", renewLate},
+		{"Renew of an unknown id is NotFound", renewUnknown},
+		{"of several Renews at the same instant one wins, and all return its key", renewAtOnce},
+		{"no method keeps a record", conversationRecords},
+	}, promises("Conversations")...))
 }
 
 // none is no session key of any conversation: a Renew from it changes nothing.
@@ -46,7 +33,7 @@ var none = domain.Sealed{Key: "none", Bytes: []byte("none")}
 func (f *fixture) wantConversation(t *testing.T, what string, all ...domain.Conversation) {
 	t.Helper()
 	for _, c := range all {
-		got, err := f.Conversations.Renew(t.Context(), c.ID, none, none)
+		got, err := f.Ports.Conversations.Renew(t.Context(), c.ID, none, none)
 		wantNil(t, what+": Renew of a conversation that is there", err)
 		wantSame(t, what+": its session key", got, c.Key)
 	}
@@ -56,7 +43,7 @@ func (f *fixture) wantConversation(t *testing.T, what string, all ...domain.Conv
 func (f *fixture) wantNoConversation(t *testing.T, what string, all ...domain.Conversation) {
 	t.Helper()
 	for _, c := range all {
-		got, err := f.Conversations.Renew(t.Context(), c.ID, none, none)
+		got, err := f.Ports.Conversations.Renew(t.Context(), c.ID, none, none)
 		wantKind(t, what+": Renew of a conversation that is not there", err, domain.NotFound)
 		wantSame(t, what+": the key that came with the error", got, domain.Sealed{})
 	}
@@ -80,9 +67,9 @@ func conversationStores(t *testing.T, f *fixture) {
 	for _, user := range []string{"u", "Pseudonym_-09", "ana@example.com", `'; -- "\ %`, "句 🙂", "A", "a"} {
 		c := f.conversing(s)
 		c.UserID, c.Expires = user, c.Created.Add(time.Hour+time.Microsecond)
-		wantNil(t, "Open", f.Conversations.Open(t.Context(), c))
-		got, err := f.Access.ForUse(t.Context(), domain.Credential{Conversation: c.ID, User: s.User, Admin: true})
-		wantNil(t, "ForUse of a conversation that was opened", err)
+		wantNil(t, "Open", f.Ports.Conversations.Open(t.Context(), c))
+		got, err := useOf(t.Context(), f.Ports.Access, shown{Conversation: c.ID, User: s.User, Admin: true})
+		wantNil(t, "the look-up of a conversation that was opened", err)
 		wantSame(t, fmt.Sprintf("the conversation with the user id %q", user), got.Conversation, c)
 	}
 }
@@ -119,13 +106,13 @@ func conversationAtOnce(t *testing.T, f *fixture) {
 			all[i] = f.conversing(s)
 			all[i].UserID = "ana"
 		}
-		atOnce(n, func(i int) { errs[i] = at[i%len(at)].Conversations.Open(t.Context(), all[i]) })
+		atOnce(n, func(i int) { errs[i] = at[i%len(at)].Ports.Conversations.Open(t.Context(), all[i]) })
 		for _, err := range errs {
 			wantNil(t, fmt.Sprintf("one of %d Opens with one user id at the same instant", n), err)
 		}
 		left := 0
 		for _, c := range all {
-			got, err := f.Conversations.Renew(t.Context(), c.ID, none, none)
+			got, err := f.Ports.Conversations.Renew(t.Context(), c.ID, none, none)
 			if err != nil {
 				wantKind(t, "Renew of one of the conversations", err, domain.NotFound)
 				continue
@@ -146,7 +133,7 @@ func conversationNotFound(t *testing.T, f *fixture) {
 	for what, id := range map[string]domain.ProjectID{"never was": projectID(404), "was removed": gone.ID, "has no id": ""} {
 		c := f.conversing(s)
 		c.Project = id
-		wantKind(t, "Open in a project that "+what, f.Conversations.Open(t.Context(), c), domain.NotFound)
+		wantKind(t, "Open in a project that "+what, f.Ports.Conversations.Open(t.Context(), c), domain.NotFound)
 		f.wantNoConversation(t, "in a project that "+what, c)
 	}
 }
@@ -179,10 +166,10 @@ func conversationRace(t *testing.T, f *fixture) {
 		rec := f.record(domain.ActionDeleteProject, domain.OnProject(p.ID))
 		atOnce(opens+1, func(i int) {
 			if i == opens {
-				errs[i] = f.Projects.Remove(t.Context(), p.ID, rec)
+				errs[i] = f.Ports.Projects.Remove(t.Context(), byOperator(rec), p.ID)
 				return
 			}
-			errs[i] = at[i%len(at)].Conversations.Open(t.Context(), all[i])
+			errs[i] = at[i%len(at)].Ports.Conversations.Open(t.Context(), all[i])
 		})
 		wantNil(t, "Remove of a project during Opens", errs[opens])
 		f.log = append(f.log, rec)
@@ -201,7 +188,7 @@ func conversationRace(t *testing.T, f *fixture) {
 // renewed renews a key, which must succeed, and returns what is stored then.
 func (f *fixture) renewed(t *testing.T, what string, c domain.Conversation, from, to domain.Sealed) domain.Sealed {
 	t.Helper()
-	got, err := f.Conversations.Renew(t.Context(), c.ID, from, to)
+	got, err := f.Ports.Conversations.Renew(t.Context(), c.ID, from, to)
 	wantNil(t, "Renew "+what, err)
 	return got
 }
@@ -254,13 +241,13 @@ func renewUnknown(t *testing.T, f *fixture) {
 		f.converse(t, c)
 	}
 	for name, c := range map[string]domain.Conversation{"an id that never was": f.conversing(s), "one in whose place another came": replaced, "no id": {Key: next.Key}} {
-		_, err := f.Conversations.Renew(t.Context(), c.ID, c.Key, sessionKey(f.next()))
+		_, err := f.Ports.Conversations.Renew(t.Context(), c.ID, c.Key, sessionKey(f.next()))
 		wantKind(t, "Renew of "+name, err, domain.NotFound)
 		f.wantNoConversation(t, "after Renew of "+name, c)
 	}
 	f.wantConversation(t, "that is there", next)
 	f.remove(t, p.ID)
-	_, err := f.Conversations.Renew(t.Context(), gone.ID, gone.Key, sessionKey(f.next()))
+	_, err := f.Ports.Conversations.Renew(t.Context(), gone.ID, gone.Key, sessionKey(f.next()))
 	wantKind(t, "Renew of one whose project was removed", err, domain.NotFound)
 }
 
@@ -274,7 +261,9 @@ func renewAtOnce(t *testing.T, f *fixture) {
 		for i := range keys {
 			keys[i] = sessionKey(f.next())
 		}
-		atOnce(n, func(i int) { got[i], errs[i] = at[i%len(at)].Conversations.Renew(t.Context(), c.ID, c.Key, keys[i]) })
+		atOnce(n, func(i int) {
+			got[i], errs[i] = at[i%len(at)].Ports.Conversations.Renew(t.Context(), c.ID, c.Key, keys[i])
+		})
 		for i, err := range errs {
 			wantNil(t, fmt.Sprintf("one of %d Renews at the same instant", n), err)
 			wantSame(t, fmt.Sprintf("what each of %d Renews at the same instant returned", n), got[i], got[0])
@@ -287,186 +276,11 @@ func renewAtOnce(t *testing.T, f *fixture) {
 	}
 }
 
-func (f *fixture) sweepConversations(t *testing.T, limit int) int {
-	t.Helper()
-	n, err := f.Conversations.Sweep(t.Context(), limit)
-	wantNil(t, "Sweep", err)
-	return n
-}
-
-// sweptFrom is conversations in a session, of which half are over an hour from now.
-func (f *fixture) sweptFrom(t *testing.T, n int) (over, live []domain.Conversation) {
-	t.Helper()
-	s := f.session(t, f.addNamed(t, "p").ID)
-	for range n {
-		short, long := f.conversing(s), f.conversing(s)
-		short.Expires = short.Created.Add(time.Hour)
-		over, live = append(over, f.converse(t, short)), append(live, f.converse(t, long))
-	}
-	return over, live
-}
-
-// conversationsSwept looks a nanosecond before the end and at the end itself.
-func conversationsSwept(t *testing.T, f *fixture) {
-	wantSame(t, "Sweep of an empty store", f.sweepConversations(t, 10), 0)
-	over, live := f.sweptFrom(t, 6)
-	f.clock.set(over[0].Expires.Add(-1))
-	wantSame(t, "Sweep a nanosecond before any is over", f.sweepConversations(t, 100), 0)
-	f.wantConversation(t, "after a Sweep before any was over", append(slices.Clone(over), live...)...)
-	f.clock.set(over[0].Expires)
-	for _, step := range []struct{ limit, want int }{{1, 1}, {3, 3}, {3, 2}, {3, 0}} {
-		wantSame(t, fmt.Sprintf("Sweep of at most %d", step.limit), f.sweepConversations(t, step.limit), step.want)
-		f.wantConversation(t, "not over", live...)
-	}
-	f.wantNoConversation(t, "swept", over...)
-	f.clock.set(live[0].Expires)
-	wantSame(t, "Sweep of as many as are over", f.sweepConversations(t, 6), 6)
-	wantSame(t, "Sweep after all that are over", f.sweepConversations(t, 6), 0)
-	f.wantNoConversation(t, "swept", live...)
-}
-
-// conversationsSweptAtOnce would show an adapter that counts what it chose and not what it
-// forgot.
-func conversationsSweptAtOnce(t *testing.T, f *fixture) {
-	at := f.instances(t)
-	over, live := f.sweptFrom(t, 40)
-	f.clock.set(over[len(over)-1].Expires)
-	wantSweptAtOnce(t, len(over), func(i int) sweeper { return at[i%len(at)].Conversations })
-	f.wantNoConversation(t, "swept", over...)
-	f.wantConversation(t, "not over", live...)
-}
-
 func conversationRecords(t *testing.T, f *fixture) {
 	p := f.addNamed(t, "p")
 	c := f.converse(t, f.conversing(f.session(t, p.ID)))
 	f.renewed(t, "from what is there", c, c.Key, sessionKey(f.next()))
 	f.clock.set(c.Expires)
-	wantSame(t, "Sweep", f.sweepConversations(t, 10), 1)
+	wantSame(t, "Sweep of the conversation and its session", f.sweep(t, 10), 2)
 	f.wantRecords(t, "after Open, Renew and Sweep")
-}
-
-// conversationsElsewhere goes to and fro between two instances, so that a cache in one of
-// them would show.
-func conversationsElsewhere(t *testing.T, f *fixture) {
-	at := f.instances(t)
-	there := at[len(at)-1].Conversations
-	p := f.addNamed(t, "p")
-	c := f.conversing(f.session(t, p.ID))
-	wantNil(t, "Open on the other instance", there.Open(t.Context(), c))
-	f.wantConversation(t, "opened on the other instance", c)
-	for n := range 4 {
-		to := sessionKey(f.next())
-		view := []ports.Conversations{there, f.Conversations}[n%2]
-		got, err := view.Renew(t.Context(), c.ID, c.Key, to)
-		wantNil(t, "Renew on one instance after the other", err)
-		wantSame(t, "what Renew on one instance after the other returned", got, to)
-		c.Key = to
-	}
-	f.wantConversation(t, "renewed on both instances", c)
-	f.clock.set(c.Expires)
-	n, err := there.Sweep(t.Context(), 10)
-	wantNil(t, "Sweep on the other instance", err)
-	wantSame(t, "Sweep on the other instance", n, 1)
-	wantSame(t, "Sweep after one on the other instance", f.sweepConversations(t, 10), 0)
-}
-
-// conversationsArguments alters what it handed in and what it was given.
-func conversationsArguments(t *testing.T, f *fixture) {
-	p := f.addNamed(t, "p")
-	c := f.conversing(f.session(t, p.ID))
-	handed := c
-	handed.Key.Bytes = slices.Clone(c.Key.Bytes)
-	f.converse(t, handed)
-	wantSame(t, "the conversation that was handed to Open, afterwards", handed, c)
-	clear(handed.Key.Bytes)
-	f.wantConversation(t, "after the caller cleared the bytes that it had handed to Open", c)
-
-	from := domain.Sealed{Key: c.Key.Key, Bytes: slices.Clone(c.Key.Bytes)}
-	to := sessionKey(f.next())
-	mine := domain.Sealed{Key: to.Key, Bytes: slices.Clone(to.Bytes)}
-	got := f.renewed(t, "from what is there", c, from, mine)
-	wantSame(t, "the key that was handed to Renew as to, afterwards", mine, to)
-	wantSame(t, "the key that was handed to Renew as from, afterwards", from, c.Key)
-	clear(mine.Bytes)
-	wantSame(t, "what Renew returned, after the caller cleared what it had handed in", got, to)
-	c.Key = to
-	f.wantConversation(t, "after the caller cleared the bytes that it had handed to Renew", c)
-	clear(got.Bytes)
-	f.wantConversation(t, "after the caller cleared the bytes that Renew had returned", c)
-	late := f.renewed(t, "from what is not there", c, none, none)
-	clear(late.Bytes)
-	f.wantConversation(t, "after the caller cleared the bytes that a late Renew had returned", c)
-}
-
-func conversationsUnavailable(t *testing.T, f *fixture) {
-	p := f.addNamed(t, "p")
-	s := f.session(t, p.ID)
-	c, over, opened := f.converse(t, f.conversing(s)), f.conversing(s), f.conversing(s)
-	over.Expires = over.Created.Add(time.Hour)
-	f.converse(t, over)
-	f.clock.set(over.Expires)
-	unknown := f.conversing(s)
-	unknown.Project = projectID(404)
-	f.wantUnavailable(t, func(t *testing.T) {
-		f.wantConversation(t, "after calls under ended contexts", c)
-		f.wantNoConversation(t, "after calls under ended contexts", opened)
-		f.wantRecords(t, "after calls under ended contexts")
-		wantSame(t, "Sweep after calls under ended contexts", f.sweepConversations(t, 10), 1)
-	},
-		call{"Open", func(ctx context.Context) error { return f.Conversations.Open(ctx, opened) }},
-		call{"Open in an unknown project", func(ctx context.Context) error { return f.Conversations.Open(ctx, unknown) }},
-		call{"Renew", func(ctx context.Context) error {
-			_, err := f.Conversations.Renew(ctx, c.ID, c.Key, none)
-			return err
-		}},
-		call{"Renew of an unknown id", func(ctx context.Context) error {
-			_, err := f.Conversations.Renew(ctx, conversationID(404), c.Key, none)
-			return err
-		}},
-		call{"Sweep", func(ctx context.Context) error {
-			_, err := f.Conversations.Sweep(ctx, 10)
-			return err
-		}},
-	)
-}
-
-// conversationsConcurrent lets every caller find exactly what they left, whatever others
-// do.
-func conversationsConcurrent(t *testing.T, f *fixture) {
-	at := f.instances(t)
-	p := f.addNamed(t, "p")
-	s := f.session(t, p.ID)
-	problems := make([]error, 16)
-	atOnce(len(problems), func(i int) {
-		view := at[i%len(at)].Conversations
-		for range 5 {
-			c, next := f.conversing(s), f.conversing(s)
-			next.UserID = c.UserID
-			for _, step := range []call{
-				{"Open", func(ctx context.Context) error { return view.Open(ctx, c) }},
-				{"Renew", func(ctx context.Context) error {
-					got, err := view.Renew(ctx, c.ID, c.Key, next.Key)
-					return cmp.Or(err, mismatch(got, next.Key))
-				}},
-				{"Open in its place", func(ctx context.Context) error { return view.Open(ctx, next) }},
-				{"Renew of what another came in the place of", func(ctx context.Context) error {
-					if _, err := view.Renew(ctx, c.ID, none, none); domain.KindOf(err) != domain.NotFound {
-						return fmt.Errorf("got error %w, want %w", cmp.Or(err, errors.New("none")), domain.NotFound)
-					}
-					return nil
-				}},
-				{"Sweep", func(ctx context.Context) error {
-					n, err := view.Sweep(ctx, 10)
-					return cmp.Or(err, mismatch(n, 0))
-				}},
-			} {
-				if err := step.do(t.Context()); err != nil && problems[i] == nil {
-					problems[i] = fmt.Errorf("%s: %w", step.name, err)
-				}
-			}
-		}
-	})
-	for _, err := range problems {
-		wantNil(t, "a caller beside others", err)
-	}
 }

@@ -1,13 +1,19 @@
-// Package portstest holds the suites of the ports: one exported function per port,
-// one subtest per sentence of the port's comment. An adapter that passes its suite
-// may stand in for any other.
+// Package portstest holds the suites of the ports: one exported function for each port, and
+// one subtest for each sentence of the port's comment. An adapter that passes its suite may
+// stand in for any other.
 //
-// A test of an adapter hands its suite a function that opens an empty instance. The
-// suite calls it at least once for each subtest, never skips, never sleeps and brings
-// its own clock. What it opens is closed by the function's own t.Cleanup.
+// A test of an adapter hands its suite a function that opens an empty instance. All runs the
+// suites of every view of a database. A suite calls the function at least once for each
+// subtest, never skips, never sleeps, and brings its own clock. The function closes what it
+// opens in t.Cleanup.
 //
-// Some sentences can't be seen from outside of an adapter, and are for the adapter's
-// own tests: which rows a page reads, how much memory the attempts and the rates of calls
-// take, that looking at a hash of nobody costs the usual time, and that a killed process
-// locks nobody out.
+// What holds for every method is checked for each call of one table: an outage is
+// Unavailable, arguments are neither kept nor modified, other instances see a change at once,
+// and calls at the same instant do what they do alone. Acts checks for each method that takes
+// a domain.Act that it is refused once the right is gone.
+//
+// Some sentences can't be seen from outside. They are for the adapter's own tests: which rows
+// a page reads, how much memory attempts and rates of calls take, that a look at a password
+// of nobody takes the usual time, that a killed process locks nobody out, and what becomes of
+// text that can't be stored.
 package portstest

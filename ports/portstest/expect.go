@@ -112,6 +112,8 @@ func show(v any) string {
 		return fmt.Sprintf("%q", v)
 	case k == reflect.Slice && reflect.TypeOf(v).Elem().Kind() == reflect.String:
 		return fmt.Sprintf("%d of them, %q", reflect.ValueOf(v).Len(), v)
+	case k == reflect.Slice && reflect.TypeOf(v).Elem().Kind() == reflect.Uint8:
+		return fmt.Sprintf("%q", v)
 	}
 	return fmt.Sprintf("%+v", v)
 }
@@ -158,8 +160,8 @@ func ids(ps []domain.Project) []domain.ProjectID {
 	return all
 }
 
-// call is one call of a port's method with its own arguments.
-type call struct {
+// step is one call with its own arguments.
+type step struct {
 	name string
 	do   func(ctx context.Context) error
 }
@@ -167,13 +169,13 @@ type call struct {
 // wantUnavailable makes every call under contexts that have ended, and, where the
 // database can be broken, once it is. All must be Unavailable, and same is to see that
 // nothing has changed by those under an ended context.
-func (f *fixture) wantUnavailable(t *testing.T, same func(t *testing.T), calls ...call) {
+func (f *fixture) wantUnavailable(t *testing.T, same func(t *testing.T), steps ...step) {
 	t.Helper()
 	cancelled, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("the caller left"))
 	late, cancelLate := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer cancelLate()
-	for _, c := range calls {
+	for _, c := range steps {
 		wantKind(t, c.name+" under a cancelled context", c.do(cancelled), domain.Unavailable)
 		wantKind(t, c.name+" under a context past its deadline", c.do(late), domain.Unavailable)
 	}
@@ -182,7 +184,7 @@ func (f *fixture) wantUnavailable(t *testing.T, same func(t *testing.T), calls .
 		return
 	}
 	f.Break(t)
-	for _, c := range calls {
+	for _, c := range steps {
 		wantKind(t, c.name+" while the database is out of reach", c.do(t.Context()), domain.Unavailable)
 	}
 }

@@ -51,20 +51,58 @@ func (f *fixture) record(action domain.Action, object string) domain.Record {
 	}
 }
 
+// act is what the operator does, with an audit row of its own.
+func (f *fixture) act(action domain.Action, object string) domain.Act {
+	return byOperator(f.record(action, object))
+}
+
+// byOperator is what the operator does.
+func byOperator(rec domain.Record) domain.Act {
+	return domain.Act{By: domain.Operator(), Needs: domain.NeedsAdmin(), Record: rec}
+}
+
+// actOf is what a member whom a host program identified does, or with "" the operator.
+func actOf(user domain.UserID, rec domain.Record) domain.Act {
+	if user == "" {
+		return byOperator(rec)
+	}
+	return domain.Act{By: domain.Caller{ID: user}, Needs: domain.NeedsCaller(), Record: rec}
+}
+
+// settingAct is what the user of the assistant session does to open it: under its login, or
+// as a user whom a host program identified.
+func settingAct(s domain.Session, rec domain.Record) domain.Act {
+	by := domain.Caller{ID: s.User, Admin: s.ByRole}
+	if s.Login != "" {
+		by.Login = domain.Session{ID: s.Login, Kind: domain.LoginSession, User: s.User}
+	}
+	return domain.Act{By: by, Needs: domain.NeedsUse(s.Project, 0), Record: rec}
+}
+
+// makingAct is what the user of the token does to make it, as an admin whom a host program
+// identified.
+func makingAct(token domain.AccessToken, rec domain.Record) domain.Act {
+	return domain.Act{By: domain.Caller{ID: token.User, Admin: true}, Needs: token.Needs(), Record: rec}
+}
+
 // project is a project of its own, not stored.
 func (f *fixture) project(name string) domain.Project {
 	n := f.next()
 	return domain.Project{
 		ID: projectID(n), Name: name, Voiceflow: voiceflowID(n), Version: fmt.Sprintf("66c6%020x", n),
 		Platform: "webchat", Created: domain.Instant(f.clock.now()), VoiceflowCreated: voiceflowID(n).Created(),
-		KeyStatus: domain.KeyOK, SecondaryStatus: domain.KeyNone, KeyChecked: domain.Instant(f.clock.now()),
-		KeySet: domain.Instant(f.clock.now()), Credits: domain.CreditsOK,
+		Primary: domain.Key{
+			Sealed: keyFor(projectID(n)), Status: domain.KeyOK, Set: domain.Instant(f.clock.now()), Checked: domain.Instant(f.clock.now()),
+		},
+		Secondary: domain.Key{Status: domain.KeyNone}, Credits: domain.CreditsOK,
 	}
 }
 
-// keyOf is what the suite stores as the sealed key of p.
-func keyOf(p domain.Project) domain.Sealed {
-	return domain.Sealed{Key: "1886453126", Bytes: []byte("\x00\x01\xff\xfe'\"\\\n sealed for " + p.ID)}
+// keyOf is what the suite stores as the sealed primary key of p.
+func keyOf(p domain.Project) domain.Sealed { return keyFor(p.ID) }
+
+func keyFor(id domain.ProjectID) domain.Sealed {
+	return domain.Sealed{Key: "1886453126", Bytes: []byte("\x00\x01\xff\xfe'\"\\\n sealed for " + id)}
 }
 
 // add stores p.
@@ -77,7 +115,7 @@ func (f *fixture) add(t *testing.T, p domain.Project) domain.Project {
 func (f *fixture) wantAdded(t *testing.T, what string, p domain.Project) domain.Project {
 	t.Helper()
 	rec := f.record(domain.ActionAddProject, domain.OnProject(p.ID))
-	wantNil(t, what, f.Projects.Add(t.Context(), p, keyOf(p), rec))
+	wantNil(t, what, f.Ports.Projects.Add(t.Context(), byOperator(rec), p))
 	f.log = append(f.log, rec)
 	return p
 }
@@ -91,7 +129,7 @@ func (f *fixture) addNamed(t *testing.T, name string) domain.Project {
 func (f *fixture) remove(t *testing.T, id domain.ProjectID) {
 	t.Helper()
 	rec := f.record(domain.ActionDeleteProject, domain.OnProject(id))
-	wantNil(t, "preparing: Projects.Remove", f.Projects.Remove(t.Context(), id, rec))
+	wantNil(t, "preparing: Projects.Remove", f.Ports.Projects.Remove(t.Context(), byOperator(rec), id))
 	f.log = append(f.log, rec)
 }
 
@@ -105,7 +143,7 @@ func (f *fixture) grant(t *testing.T, user domain.UserID, id domain.ProjectID) {
 func (f *fixture) grantScopes(t *testing.T, user domain.UserID, id domain.ProjectID, scopes domain.Scopes) {
 	t.Helper()
 	rec := f.record(domain.ActionGrantProject, domain.OnGrant(user, id))
-	wantNil(t, "preparing: Projects.Grant", f.Projects.Grant(t.Context(), user, id, scopes, f.clock.now(), rec))
+	wantNil(t, "preparing: Grants.Put", f.Ports.Grants.Put(t.Context(), byOperator(rec), user, id, scopes, f.clock.now()))
 	f.log = append(f.log, rec)
 }
 
@@ -113,14 +151,14 @@ func (f *fixture) grantScopes(t *testing.T, user domain.UserID, id domain.Projec
 func (f *fixture) revoke(t *testing.T, user domain.UserID, id domain.ProjectID) {
 	t.Helper()
 	rec := f.record(domain.ActionRevokeProject, domain.OnGrant(user, id))
-	wantNil(t, "preparing: Projects.Revoke", f.Projects.Revoke(t.Context(), user, id, rec))
+	wantNil(t, "preparing: Grants.Remove", f.Ports.Grants.Remove(t.Context(), byOperator(rec), user, id))
 	f.log = append(f.log, rec)
 }
 
 // wantSeen fails the test unless in holds exactly these projects.
 func (f *fixture) wantSeen(t *testing.T, what string, in domain.Visible, want ...domain.ProjectID) {
 	t.Helper()
-	got, err := f.Projects.Page(t.Context(), in, domain.Cursor{}, 1000)
+	got, err := f.Ports.Projects.Page(t.Context(), in, domain.Cursor{}, 1000)
 	wantNil(t, what+": Projects.Page", err)
 	wantSame(t, what+": the projects in sight", ids(got), want)
 }
@@ -135,7 +173,7 @@ func (f *fixture) user(name domain.Username, role domain.Role, assistants ...dom
 func (f *fixture) create(t *testing.T, u domain.User) domain.User {
 	t.Helper()
 	rec := f.record(domain.ActionCreateUser, domain.OnUser(u.ID))
-	wantNil(t, "preparing: Users.Create", f.Users.Create(t.Context(), u, rec))
+	wantNil(t, "preparing: Users.Create", f.Ports.Users.Create(t.Context(), byOperator(rec), u))
 	f.log = append(f.log, rec)
 	return u
 }
@@ -162,7 +200,7 @@ func (f *fixture) update(t *testing.T, id domain.UserID, change func(u *domain.U
 func (f *fixture) updateKeeping(t *testing.T, id domain.UserID, keep domain.SessionID, change func(u *domain.User)) domain.User {
 	t.Helper()
 	rec := f.record(domain.ActionUpdateUser, domain.OnUser(id))
-	stored, err := f.Users.Update(t.Context(), id, changing(change), keep, rec)
+	stored, err := f.Ports.Users.Update(t.Context(), byOperator(rec), id, changing(change), keep)
 	wantNil(t, "preparing: Users.Update", err)
 	f.log = append(f.log, rec)
 	return stored
@@ -189,7 +227,7 @@ func (f *fixture) login(t *testing.T, u domain.User) domain.Session {
 	t.Helper()
 	s := f.newLogin(u.ID)
 	rec := f.record(domain.ActionLogin, domain.OnSession(s.ID))
-	wantNil(t, "preparing: Sessions.OpenLogin", f.Sessions.OpenLogin(t.Context(), s, u.PasswordHash, rec))
+	wantNil(t, "preparing: Sessions.OpenLogin", f.Ports.Sessions.OpenLogin(t.Context(), s, u.PasswordHash, rec))
 	f.log = append(f.log, rec)
 	return s
 }
@@ -226,7 +264,7 @@ func (f *fixture) assistant(c domain.Caller, id domain.ProjectID) domain.Session
 func (f *fixture) set(t *testing.T, s domain.Session) domain.Session {
 	t.Helper()
 	rec := f.record(domain.ActionSetProject, domain.OnProject(s.Project))
-	_, err := f.Sessions.OpenAssistant(t.Context(), s, rec)
+	_, err := f.Ports.Sessions.OpenAssistant(t.Context(), settingAct(s, rec), s)
 	wantNil(t, "preparing: Sessions.OpenAssistant", err)
 	f.log = append(f.log, rec)
 	return s
@@ -236,7 +274,7 @@ func (f *fixture) set(t *testing.T, s domain.Session) domain.Session {
 func (f *fixture) end(t *testing.T, id domain.SessionID) {
 	t.Helper()
 	rec := f.record(domain.ActionLogout, domain.OnSession(id))
-	wantNil(t, "preparing: Sessions.End", f.Sessions.End(t.Context(), id, "", rec))
+	wantNil(t, "preparing: Sessions.End", endSessions(t.Context(), f.Ports.Sessions, byOperator(rec), domain.OneSession(id)))
 	f.log = append(f.log, rec)
 }
 
@@ -244,7 +282,7 @@ func (f *fixture) end(t *testing.T, id domain.SessionID) {
 func (f *fixture) wantLive(t *testing.T, what string, all ...domain.Session) {
 	t.Helper()
 	for _, s := range all {
-		got, err := f.Sessions.Find(t.Context(), s.ID)
+		got, err := findSession(t.Context(), f.Ports.Sessions, s)
 		wantNil(t, what+": Sessions.Find of a session that goes on", err)
 		wantSame(t, what+": Sessions.Find of a session that goes on", got, s)
 	}
@@ -254,7 +292,7 @@ func (f *fixture) wantLive(t *testing.T, what string, all ...domain.Session) {
 func (f *fixture) wantOver(t *testing.T, what string, all ...domain.Session) {
 	t.Helper()
 	for _, s := range all {
-		_, err := f.Sessions.Find(t.Context(), s.ID)
+		_, err := findSession(t.Context(), f.Ports.Sessions, s)
 		wantKind(t, what+": Sessions.Find of a session that is over", err, domain.NotFound)
 	}
 }
@@ -263,7 +301,7 @@ func (f *fixture) wantOver(t *testing.T, what string, all ...domain.Session) {
 func (f *fixture) removeUser(t *testing.T, id domain.UserID) {
 	t.Helper()
 	rec := f.record(domain.ActionDeleteUser, domain.OnUser(id))
-	wantNil(t, "preparing: Users.Remove", f.Users.Remove(t.Context(), id, agree, rec))
+	wantNil(t, "preparing: Users.Remove", f.Ports.Users.Remove(t.Context(), byOperator(rec), id, agree))
 	f.log = append(f.log, rec)
 }
 
@@ -283,7 +321,7 @@ func tokenHash(t domain.AccessToken) domain.TokenHash { return sha256.Sum256([]b
 func (f *fixture) issue(t *testing.T, token domain.AccessToken) domain.AccessToken {
 	t.Helper()
 	rec := f.record(domain.ActionCreateAccessToken, domain.OnToken(token.ID))
-	wantNil(t, "preparing: AccessTokens.Create", f.AccessTokens.Create(t.Context(), token, tokenHash(token), rec))
+	wantNil(t, "preparing: Tokens.Create", f.Ports.Tokens.Create(t.Context(), makingAct(token, rec), token, tokenHash(token)))
 	f.log = append(f.log, rec)
 	return token
 }
@@ -292,7 +330,7 @@ func (f *fixture) issue(t *testing.T, token domain.AccessToken) domain.AccessTok
 func (f *fixture) withdraw(t *testing.T, id domain.TokenID) {
 	t.Helper()
 	rec := f.record(domain.ActionDeleteAccessToken, domain.OnToken(id))
-	wantNil(t, "preparing: AccessTokens.Remove", f.AccessTokens.Remove(t.Context(), id, "", rec))
+	wantNil(t, "preparing: Tokens.Remove", f.Ports.Tokens.Remove(t.Context(), byOperator(rec), id))
 	f.log = append(f.log, rec)
 }
 
@@ -316,6 +354,6 @@ func sessionKey(n int) domain.Sealed {
 // converse stores a conversation.
 func (f *fixture) converse(t *testing.T, c domain.Conversation) domain.Conversation {
 	t.Helper()
-	wantNil(t, "preparing: Conversations.Open", f.Conversations.Open(t.Context(), c))
+	wantNil(t, "preparing: Conversations.Open", f.Ports.Conversations.Open(t.Context(), c))
 	return c
 }

@@ -12,31 +12,28 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// Installation checks every sentence in the comments of ports.Installation but that a
-// killed process locks nobody out, which needs one to kill. Unlike for the other suites
-// open returns a Store that is not prepared: a database without a schema. It needs
-// Installation of the Store alone.
+// Installation checks every sentence in the comments of ports.Installation but that a killed
+// process locks nobody out, which needs one to kill. Unlike for the other suites, open may
+// return a Store that is not prepared: a database without a schema.
 func Installation(t *testing.T, open OpenStore) {
-	check(t, open, installation, []sentence{
-		{"Prepare hands zeros to check on a database that has nothing yet, and stores what check returns", 0, prepareFirst},
-		{"Prepare hands what is stored to check, and replaces it by what check returns", 0, prepareAgain},
-		{"Pseudonyms alone is zero on a database that was last prepared before there were any", 0, preparePseudonyms},
-		{"a Head is stored where there is none only, is shown to check, and not by Known", auditLog, prepareHead},
-		{"the error of check is returned as it is, and nothing is stored", 0, prepareError},
-		{"only one Prepare runs at a time, and of many on an empty database all see one value", 0, prepareAtOnce},
-		{"a Prepare that waits for another returns promptly once its context is done", 0, prepareWaits},
-		{"a Prepare that is broken off locks nobody out and stores nothing", 0, prepareBroken},
-		{"Prepare of a schema that is newer than known is Conflict", 0, prepareNewer},
-		{"Reseal stores to in the place of from, with its record", 0, resealStores},
-		{"Reseal is Conflict unless from is what is stored, and then nothing is changed", 0, resealConflict},
-		{"of many Reseals from one value one succeeds", 0, resealAtOnce},
-		{"Reseal waits for a Prepare that is under way", 0, resealWaits},
-		{"Known and Reseal are Unavailable before Prepare", 0, knownBefore},
-		{"the other ports can be used after Prepare", projects, prepareReady},
-		{"what one instance writes another sees at once", 0, installationElsewhere},
-		{"arguments are neither kept nor modified, and results are the caller's own", 0, installationArguments},
-		{"an outage and an ended context are Unavailable, and change nothing", 0, installationUnavailable},
-	})
+	check(t, open, append([]sentence{
+		{"Prepare hands zeros to check on a database that has nothing yet, and stores what check returns", prepareFirst},
+		{"Prepare hands what is stored to check, and replaces it by what check returns", prepareAgain},
+		{"Pseudonyms alone is zero on a database that was last prepared before there were any", preparePseudonyms},
+		{"a Head is stored only if none is stored, and is shown to check and not by Get", prepareHead},
+		{"the error of check is returned as it is, and nothing is stored", prepareError},
+		{"only one Prepare runs at a time, and of many on an empty database all see one value", prepareAtOnce},
+		{"a Prepare that waits for another returns promptly once its context is done", prepareWaits},
+		{"a Prepare that is broken off locks nobody out and stores nothing", prepareBroken},
+		{"Prepare of a schema that is newer than known is Conflict", prepareNewer},
+		{"Reseal stores to in place of from, with its record", resealStores},
+		{"Reseal is Conflict unless from is what is stored, and then nothing is changed", resealConflict},
+		{"of many Reseals from one value one succeeds", resealAtOnce},
+		{"Reseal waits for a Prepare that is under way", resealWaits},
+		{"Get and Reseal are Unavailable before Prepare", knownBefore},
+		{"the other ports can be used after Prepare", prepareReady},
+		{"arguments are neither kept nor modified, and results are the caller's own", installationArguments},
+	}, promises("Installation")...))
 }
 
 // installationOf is an installation of its own, at origin.
@@ -71,7 +68,7 @@ func put(value domain.Installation) checkFunc {
 func (f *fixture) prepare(t *testing.T, what string, before, value domain.Installation) {
 	t.Helper()
 	called := 0
-	err := f.Installation.Prepare(t.Context(), func(known domain.Installation) (domain.Installation, error) {
+	err := f.Ports.Installation.Prepare(t.Context(), func(known domain.Installation) (domain.Installation, error) {
 		called++
 		if d := difference(known, before); d != "" {
 			t.Errorf("%s: what check was handed: %s", what, d)
@@ -87,17 +84,17 @@ func (f *fixture) prepare(t *testing.T, what string, before, value domain.Instal
 
 func (f *fixture) wantKnown(t *testing.T, what string, value domain.Installation) {
 	t.Helper()
-	got, err := f.Installation.Known(t.Context())
-	wantNil(t, what+": Known", err)
-	wantSame(t, what+": what Known returned", got, value)
+	got, err := f.Ports.Installation.Get(t.Context())
+	wantNil(t, what+": Get", err)
+	wantSame(t, what+": what Get returned", got, value)
 }
 
-// wantNothingKnown fails the test unless Known is as before any Prepare.
+// wantNothingKnown fails the test unless Get is as before any Prepare.
 func (f *fixture) wantNothingKnown(t *testing.T, what string) {
 	t.Helper()
-	got, err := f.Installation.Known(t.Context())
-	wantKind(t, what+": Known", err, domain.Unavailable)
-	wantSame(t, what+": what Known returned beside the error", got, domain.Installation{})
+	got, err := f.Ports.Installation.Get(t.Context())
+	wantKind(t, what+": Get", err, domain.Unavailable)
+	wantSame(t, what+": what Get returned beside the error", got, domain.Installation{})
 }
 
 func prepareFirst(t *testing.T, f *fixture) {
@@ -146,7 +143,7 @@ func prepareHead(t *testing.T, f *fixture) {
 	}
 	var want domain.AuditHead
 	for n := range byte(3) {
-		err := f.Installation.Prepare(t.Context(), func(is domain.Installation) (domain.Installation, error) {
+		err := f.Ports.Installation.Prepare(t.Context(), func(is domain.Installation) (domain.Installation, error) {
 			wantSame(t, "the Head that check is shown", is.Head, want)
 			if want = is.Head; n > 0 {
 				is = installationOf(int(n))
@@ -160,12 +157,12 @@ func prepareHead(t *testing.T, f *fixture) {
 		if n == 1 {
 			want = headOf(1)
 		}
-		head, err := f.AuditLog.Head(t.Context())
+		head, err := f.Ports.Chain.Head(t.Context())
 		wantNil(t, "Head", err)
 		wantSame(t, "the Head of the audit", head, want)
-		known, err := f.Installation.Known(t.Context())
-		wantNil(t, "Known", err)
-		wantSame(t, "Known", known, installationOf(int(n)))
+		known, err := f.Ports.Installation.Get(t.Context())
+		wantNil(t, "Get", err)
+		wantSame(t, "Get", known, installationOf(int(n)))
 	}
 }
 
@@ -174,7 +171,7 @@ func prepareError(t *testing.T, f *fixture) {
 	refuse := func(what string) {
 		t.Helper()
 		for _, refusal := range []error{errRefused, ours} {
-			err := f.Installation.Prepare(t.Context(), func(domain.Installation) (domain.Installation, error) {
+			err := f.Ports.Installation.Prepare(t.Context(), func(domain.Installation) (domain.Installation, error) {
 				return installationOf(9), refusal
 			})
 			if err != refusal { //nolint:errorlint // the very error is what is promised
@@ -199,7 +196,7 @@ func prepareAtOnce(t *testing.T, f *fixture) {
 	errs, seen := make([]error, n), make([]domain.Installation, n)
 	together := make([]bool, n)
 	atOnce(n, func(i int) {
-		errs[i] = at[i%len(at)].Installation.Prepare(t.Context(), func(known domain.Installation) (domain.Installation, error) {
+		errs[i] = at[i%len(at)].Ports.Installation.Prepare(t.Context(), func(known domain.Installation) (domain.Installation, error) {
 			together[i] = inside.Add(1) > 1
 			defer inside.Add(-1)
 			linger()
@@ -237,7 +234,7 @@ func prepareWaits(t *testing.T, f *fixture) {
 	defer release()
 	first := make(chan error, 1)
 	go func() {
-		first <- f.Installation.Prepare(t.Context(), func(domain.Installation) (domain.Installation, error) {
+		first <- f.Ports.Installation.Prepare(t.Context(), func(domain.Installation) (domain.Installation, error) {
 			close(inside)
 			<-leave
 			return installationOf(2), nil
@@ -253,7 +250,7 @@ func prepareWaits(t *testing.T, f *fixture) {
 		var entered atomic.Bool
 		go func() {
 			defer close(returned)
-			err = instance.Installation.Prepare(ctx, func(known domain.Installation) (domain.Installation, error) {
+			err = instance.Ports.Installation.Prepare(ctx, func(known domain.Installation) (domain.Installation, error) {
 				entered.Store(true)
 				return known, nil
 			})
@@ -272,7 +269,7 @@ func prepareWaits(t *testing.T, f *fixture) {
 func prepareBroken(t *testing.T, f *fixture) {
 	at := f.instances(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	err := f.Installation.Prepare(ctx, func(domain.Installation) (domain.Installation, error) {
+	err := f.Ports.Installation.Prepare(ctx, func(domain.Installation) (domain.Installation, error) {
 		cancel()
 		return installationOf(1), nil
 	})
@@ -284,12 +281,12 @@ func prepareBroken(t *testing.T, f *fixture) {
 		f.wantNothingKnown(t, "after Prepare whose context ended in the middle")
 	}
 	for _, instance := range at {
-		wantNil(t, "Prepare after one that was broken off", instance.Installation.Prepare(t.Context(), keep(installationOf(1))))
+		wantNil(t, "Prepare after one that was broken off", instance.Ports.Installation.Prepare(t.Context(), keep(installationOf(1))))
 	}
 	f.wantKnown(t, "after all", installationOf(1))
 }
 
-// prepareNewer goes on with Known: an older program that runs already is not stopped.
+// prepareNewer goes on with Get: an older program that runs already is not stopped.
 func prepareNewer(t *testing.T, f *fixture) {
 	if f.Outgrow == nil {
 		t.Log("not checked: there is no schema that could be newer")
@@ -298,7 +295,7 @@ func prepareNewer(t *testing.T, f *fixture) {
 	f.prepare(t, "the first time", domain.Installation{}, installationOf(1))
 	f.Outgrow(t)
 	for range 2 {
-		err := f.Installation.Prepare(t.Context(), put(installationOf(2)))
+		err := f.Ports.Installation.Prepare(t.Context(), put(installationOf(2)))
 		wantKind(t, "Prepare of a schema that is newer", err, domain.Conflict)
 		if e, _ := errors.AsType[*domain.Error](err); e.Public == "" {
 			t.Fatalf("Prepare of a schema that is newer: got an error without a sentence (%q), want one", err)
@@ -310,50 +307,35 @@ func prepareNewer(t *testing.T, f *fixture) {
 func knownBefore(t *testing.T, f *fixture) {
 	for range 2 {
 		f.wantNothingKnown(t, "before Prepare")
-		err := f.Installation.Reseal(t.Context(), domain.Installation{}, installationOf(1), f.record(domain.ActionRotateKeys, "key:1"))
+		err := f.Ports.Installation.Reseal(t.Context(), f.act(domain.ActionRotateKeys, "key:1"), domain.Installation{}, installationOf(1))
 		wantKind(t, "Reseal before Prepare", err, domain.Unavailable)
 	}
 }
 
 func prepareReady(t *testing.T, f *fixture) {
 	for n := range 3 {
-		wantNil(t, "Prepare", f.Installation.Prepare(t.Context(), keep(installationOf(1))))
+		wantNil(t, "Prepare", f.Ports.Installation.Prepare(t.Context(), keep(installationOf(1))))
 		f.addNamed(t, fmt.Sprintf("added after %d Prepares", n+1))
 	}
-	got, err := f.Projects.Page(t.Context(), everything, domain.Cursor{}, 10)
+	got, err := f.Ports.Projects.Page(t.Context(), everything, domain.Cursor{}, 10)
 	wantNil(t, "Page", err)
 	wantSame(t, "how many projects are there after Prepare between Adds", len(got), 3)
-}
-
-func installationElsewhere(t *testing.T, f *fixture) {
-	at := f.instances(t)
-	there := at[len(at)-1].Installation
-	f.prepare(t, "here", domain.Installation{}, installationOf(1))
-	for n := 2; n < 5; n++ {
-		wantNil(t, "Prepare on the other instance", there.Prepare(t.Context(), func(known domain.Installation) (domain.Installation, error) {
-			if d := difference(known, installationOf(n-1)); d != "" {
-				t.Errorf("what check was handed on the other instance: %s", d)
-			}
-			return installationOf(n), nil
-		}))
-		f.wantKnown(t, "after Prepare on the other instance", installationOf(n))
-	}
 }
 
 // installationArguments alters what it handed in and what it was given.
 func installationArguments(t *testing.T, f *fixture) {
 	value := installationOf(1)
-	wantNil(t, "Prepare", f.Installation.Prepare(t.Context(), put(value)))
+	wantNil(t, "Prepare", f.Ports.Installation.Prepare(t.Context(), put(value)))
 	wantSame(t, "what check returned, afterwards", value, installationOf(1))
 	clear(value.Known.Bytes)
 	clear(value.Pseudonyms.Bytes)
 	f.wantKnown(t, "after the caller cleared the bytes that check had returned", installationOf(1))
-	got, err := f.Installation.Known(t.Context())
-	wantNil(t, "Known", err)
+	got, err := f.Ports.Installation.Get(t.Context())
+	wantNil(t, "Get", err)
 	clear(got.Known.Bytes)
 	clear(got.Pseudonyms.Bytes)
-	f.wantKnown(t, "after the caller cleared the bytes that Known had returned", installationOf(1))
-	err = f.Installation.Prepare(t.Context(), func(known domain.Installation) (domain.Installation, error) {
+	f.wantKnown(t, "after the caller cleared the bytes that Get had returned", installationOf(1))
+	err = f.Ports.Installation.Prepare(t.Context(), func(known domain.Installation) (domain.Installation, error) {
 		clear(known.Known.Bytes)
 		clear(known.Pseudonyms.Bytes)
 		return domain.Installation{}, errRefused
@@ -363,7 +345,7 @@ func installationArguments(t *testing.T, f *fixture) {
 	}
 	f.wantKnown(t, "after check cleared the bytes that it was handed", installationOf(1))
 	from, to := installationOf(1), installationOf(2)
-	wantNil(t, "Reseal", f.Installation.Reseal(t.Context(), from, to, f.record(domain.ActionRotateKeys, "key:2")))
+	wantNil(t, "Reseal", f.Ports.Installation.Reseal(t.Context(), f.act(domain.ActionRotateKeys, "key:2"), from, to))
 	wantSame(t, "what Reseal was given, afterwards", []domain.Installation{from, to}, []domain.Installation{installationOf(1), installationOf(2)})
 	clear(to.Known.Bytes)
 	clear(to.Pseudonyms.Bytes)
@@ -374,7 +356,7 @@ func installationArguments(t *testing.T, f *fixture) {
 func (f *fixture) reseal(t *testing.T, what string, from, to domain.Installation) {
 	t.Helper()
 	rec := f.record(domain.ActionRotateKeys, domain.OnKey(to.Known.Key))
-	wantNil(t, what+": Reseal", f.Installation.Reseal(t.Context(), from, to, rec))
+	wantNil(t, what+": Reseal", f.Ports.Installation.Reseal(t.Context(), byOperator(rec), from, to))
 	f.log = append(f.log, rec)
 	f.wantKnown(t, what, to)
 	f.wantRecords(t, what)
@@ -399,7 +381,7 @@ func resealStores(t *testing.T, f *fixture) {
 func resealConflict(t *testing.T, f *fixture) {
 	refused := func(what string, from domain.Installation) {
 		t.Helper()
-		err := f.Installation.Reseal(t.Context(), from, installationOf(9), f.record(domain.ActionRotateKeys, "key:9"))
+		err := f.Ports.Installation.Reseal(t.Context(), f.act(domain.ActionRotateKeys, "key:9"), from, installationOf(9))
 		wantKind(t, "Reseal from "+what, err, domain.Conflict)
 	}
 	f.prepare(t, "the first time", domain.Installation{}, installationOf(1))
@@ -429,7 +411,7 @@ func resealAtOnce(t *testing.T, f *fixture) {
 		records[i] = f.record(domain.ActionRotateKeys, fmt.Sprintf("key:%d", i))
 	}
 	atOnce(n, func(i int) {
-		errs[i] = at[i%len(at)].Installation.Reseal(t.Context(), installationOf(1), installationOf(2+i), records[i])
+		errs[i] = at[i%len(at)].Ports.Installation.Reseal(t.Context(), byOperator(records[i]), installationOf(1), installationOf(2+i))
 	})
 	won := 0
 	for i, err := range errs {
@@ -449,17 +431,17 @@ func resealAtOnce(t *testing.T, f *fixture) {
 // the Prepare, until its time is over, and what it stores.
 func resealWaits(t *testing.T, f *fixture) {
 	at := f.instances(t)
-	last := at[len(at)-1].Installation
+	last := at[len(at)-1].Ports.Installation
 	f.prepare(t, "the first time", domain.Installation{}, installationOf(1))
 	rec := f.record(domain.ActionRotateKeys, "key:3")
 	done := make(chan error, 1)
-	wantNil(t, "Prepare", at[0].Installation.Prepare(t.Context(), func(domain.Installation) (domain.Installation, error) {
+	wantNil(t, "Prepare", at[0].Ports.Installation.Prepare(t.Context(), func(domain.Installation) (domain.Installation, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), shortly)
 		defer cancel()
-		if problem := otherThan(last.Reseal(ctx, installationOf(1), installationOf(9), rec), domain.Unavailable); problem != "" {
+		if problem := otherThan(last.Reseal(ctx, byOperator(rec), installationOf(1), installationOf(9)), domain.Unavailable); problem != "" {
 			t.Errorf("Reseal whose context ended while it waited for a Prepare: %s", problem)
 		}
-		go func() { done <- last.Reseal(t.Context(), installationOf(2), installationOf(3), rec) }()
+		go func() { done <- last.Reseal(t.Context(), byOperator(rec), installationOf(2), installationOf(3)) }()
 		linger()
 		return installationOf(2), nil
 	}))
@@ -467,20 +449,4 @@ func resealWaits(t *testing.T, f *fixture) {
 	f.log = append(f.log, rec)
 	f.wantKnown(t, "after Reseal", installationOf(3))
 	f.wantRecords(t, "after Reseal")
-}
-
-func installationUnavailable(t *testing.T, f *fixture) {
-	f.prepare(t, "the first time", domain.Installation{}, installationOf(1))
-	f.wantUnavailable(t, func(t *testing.T) { f.wantKnown(t, "after calls under ended contexts", installationOf(1)) },
-		call{"Prepare", func(ctx context.Context) error {
-			return f.Installation.Prepare(ctx, put(installationOf(2)))
-		}},
-		call{"Reseal", func(ctx context.Context) error {
-			return f.Installation.Reseal(ctx, installationOf(1), installationOf(2), f.record(domain.ActionRotateKeys, "key:2"))
-		}},
-		call{"Known", func(ctx context.Context) error {
-			_, err := f.Installation.Known(ctx)
-			return err
-		}},
-	)
 }

@@ -23,12 +23,11 @@ func (f *fixture) put(t *testing.T, p domain.Project, slot domain.Slot, key doma
 	t.Helper()
 	at := f.clock.now()
 	rec := f.record(domain.ActionSetToken, domain.OnSlot(p.ID, slot))
-	stored, err := f.Projects.PutKey(t.Context(), p.ID, slot, key, described(p), at, rec)
-	wantNil(t, "PutKey", err)
+	stored, err := putKey(t.Context(), f.Ports.Projects, byOperator(rec), p.ID, slot, key, described(p), at)
+	wantNil(t, "Update that puts a key", err)
 	f.log = append(f.log, rec)
-	p = p.Marked(slot, domain.KeyOK)
-	p.KeyChecked, p.KeySet = domain.Instant(at), domain.Instant(at)
-	wantSame(t, "what PutKey returned", stored, p)
+	p.PutKey(slot, key, at)
+	wantSame(t, "what Update that puts a key returned", stored, p)
 	return p
 }
 
@@ -36,10 +35,18 @@ func (f *fixture) put(t *testing.T, p domain.Project, slot domain.Slot, key doma
 func (f *fixture) wantProject(t *testing.T, what string, p domain.Project) {
 	t.Helper()
 	for _, ref := range []domain.ProjectRef{{ID: p.ID}, {Voiceflow: p.Voiceflow}, {Name: p.Name}} {
-		got, err := f.Projects.Find(t.Context(), everything, ref)
+		got, err := f.Ports.Projects.Find(t.Context(), everything, ref)
 		wantNil(t, what+": Find", err)
 		wantSame(t, fmt.Sprintf("%s: Find of %+v", what, ref), got, []domain.Project{p})
 	}
+}
+
+// wantProjectByID fails the test unless p is found by its id as it is.
+func (f *fixture) wantProjectByID(t *testing.T, what string, p domain.Project) {
+	t.Helper()
+	got, err := f.Ports.Projects.Find(t.Context(), everything, domain.ProjectRef{ID: p.ID})
+	wantNil(t, what+": Find", err)
+	wantSame(t, what+": Find", got, []domain.Project{p})
 }
 
 func putKeyStores(t *testing.T, f *fixture) {
@@ -76,38 +83,35 @@ func putKeyRenames(t *testing.T, f *fixture) {
 	f.grant(t, user, q.ID)
 	p = f.put(t, p, domain.SlotSecondary, otherKey(p))
 	for _, slot := range domain.Slots() {
-		rec := f.record(domain.ActionMarkKey, domain.OnSlot(p.ID, slot))
-		wantNil(t, "MarkKey", f.Projects.MarkKey(t.Context(), p.ID, slot, domain.KeyRejected, f.clock.now(), rec))
-		f.log = append(f.log, rec)
-		p = p.Marked(slot, domain.KeyRejected)
+		p = f.markSlot(t, p, slot, domain.KeyRejected, f.clock.now(), true)
 	}
 	f.clock.advance(time.Hour)
 	for _, slot := range []domain.Slot{domain.SlotSecondary, domain.SlotPrimary} {
 		p.Name, p.Platform = "z'\"\\ ü in the "+string(slot), "platform of "+string(slot)
 		p = f.put(t, p, slot, keyOf(p))
-		f.wantProject(t, "after PutKey", p)
+		f.wantProject(t, "after Update", p)
 		f.wantSeen(t, "after another name", everything, q.ID, p.ID)
 		f.wantSeen(t, "the user after another name", domain.GrantedTo(user), q.ID, p.ID)
-		got, err := f.Projects.Find(t.Context(), domain.GrantedTo(user), domain.ProjectRef{Name: p.Name})
+		got, err := f.Ports.Projects.Find(t.Context(), domain.GrantedTo(user), domain.ProjectRef{Name: p.Name})
 		wantNil(t, "Find by the new name within what is granted", err)
 		wantSame(t, "Find by the new name within what is granted", got, []domain.Project{p})
 	}
 	f.wantGrants(t, "after another name", domain.GrantFilter{User: user, Project: p.ID},
 		domain.Grant{User: user, Project: p.ID, Scopes: someScopes, Created: q.Created})
-	f.wantRecords(t, "after PutKey")
+	f.wantRecords(t, "after Update")
 }
 
 func putKeyUnknown(t *testing.T, f *fixture) {
 	gone := f.addNamed(t, "gone")
 	f.remove(t, gone.ID)
 	for what, p := range map[string]domain.Project{"an id that never was": f.project("never"), "an id that was removed": gone} {
-		_, err := f.Projects.PutKey(t.Context(), p.ID, domain.SlotPrimary, keyOf(p), described(p), f.clock.now(), f.record(domain.ActionSetToken, domain.OnProject(p.ID)))
-		wantKind(t, "PutKey of "+what, err, domain.NotFound)
-		_, err = f.Projects.Keys(t.Context(), p.ID)
-		wantKind(t, "Keys after PutKey of "+what, err, domain.NotFound)
+		_, err := putKey(t.Context(), f.Ports.Projects, f.act(domain.ActionSetToken, domain.OnProject(p.ID)), p.ID, domain.SlotPrimary, keyOf(p), described(p), f.clock.now())
+		wantKind(t, "Update of "+what, err, domain.NotFound)
+		_, err = keysIn(t.Context(), f.Ports.Projects, p.ID)
+		wantKind(t, "the keys after Update of "+what, err, domain.NotFound)
 	}
-	f.wantSeen(t, "after PutKey of unknown ids", everything)
-	f.wantRecords(t, "after PutKey of unknown ids")
+	f.wantSeen(t, "after Update of unknown ids", everything)
+	f.wantRecords(t, "after Update of unknown ids")
 }
 
 func putKeyAtOnce(t *testing.T, f *fixture) {
@@ -122,30 +126,30 @@ func putKeyAtOnce(t *testing.T, f *fixture) {
 	now := f.clock.now()
 	atOnce(crowd, func(i int) {
 		as := domain.Description{Name: fmt.Sprint("name ", i), Platform: fmt.Sprint("platform ", i)}
-		stored[i], errs[i] = at[i%len(at)].Projects.PutKey(t.Context(), p.ID, domain.SlotPrimary, key(i), as, now.Add(time.Duration(i)*time.Second), recs[i])
+		stored[i], errs[i] = putKey(t.Context(), at[i%len(at)].Ports.Projects, byOperator(recs[i]), p.ID, domain.SlotPrimary, key(i), as, now.Add(time.Duration(i)*time.Second))
 	})
 	for _, err := range errs {
-		wantNil(t, "one of several PutKeys at the same instant", err)
+		wantNil(t, "one of several Updates at the same instant", err)
 	}
-	f.wantRecordsInAnyOrder(t, "after PutKeys at the same instant", recs)
-	got, err := f.Projects.Find(t.Context(), everything, domain.ProjectRef{ID: p.ID})
-	wantNil(t, "Find after PutKeys at the same instant", err)
+	f.wantRecordsInAnyOrder(t, "after Updates at the same instant", recs)
+	got, err := f.Ports.Projects.Find(t.Context(), everything, domain.ProjectRef{ID: p.ID})
+	wantNil(t, "Find after Updates at the same instant", err)
 	for i := range stored {
-		if len(got) == 1 && got[0] == stored[i] {
-			f.wantProject(t, "after PutKeys at the same instant", stored[i])
-			f.wantKey(t, "after PutKeys at the same instant", p, key(i))
+		if len(got) == 1 && got[0].Equal(stored[i]) {
+			f.wantProject(t, "after Updates at the same instant", stored[i])
+			f.wantKey(t, "after Updates at the same instant", p, key(i))
 			return
 		}
 	}
-	t.Fatalf("after PutKeys at the same instant: got %+v, want what one of them stored", got)
+	t.Fatalf("after Updates at the same instant: got %+v, want what one of them stored", got)
 }
 
 func removeForgetsKeys(t *testing.T, f *fixture) {
 	p := f.addNamed(t, "p")
 	f.put(t, p, domain.SlotSecondary, otherKey(p))
 	f.remove(t, p.ID)
-	_, err := f.Projects.Keys(t.Context(), p.ID)
-	wantKind(t, "Keys after Remove", err, domain.NotFound)
+	_, err := keysIn(t.Context(), f.Ports.Projects, p.ID)
+	wantKind(t, "the keys after Remove", err, domain.NotFound)
 	f.add(t, p)
 	f.wantKey(t, "of a project that was removed and added again", p, keyOf(p))
 }
@@ -160,105 +164,115 @@ func refreshStores(t *testing.T, f *fixture) {
 	for _, as := range []domain.Description{{Name: "z", Platform: "webchat"}, {Name: "z", Platform: "alexa"}, {Name: "zz"}} {
 		p.Name, p.Platform = as.Name, as.Platform
 		rec := f.record(domain.ActionRefreshProject, domain.OnProject(p.ID))
-		wantNil(t, "Refresh", f.Projects.Refresh(t.Context(), p.ID, as, rec))
+		wantNil(t, "Update", refresh(t.Context(), f.Ports.Projects, byOperator(rec), p.ID, as))
 		f.log = append(f.log, rec)
-		f.wantProject(t, "after Refresh", p)
-		f.wantSeen(t, "after Refresh", everything, q.ID, p.ID)
-		f.wantSeen(t, "the user after Refresh", domain.GrantedTo(user), q.ID, p.ID)
-		f.wantRecords(t, "after Refresh")
+		f.wantProject(t, "after Update", p)
+		f.wantSeen(t, "after Update", everything, q.ID, p.ID)
+		f.wantSeen(t, "the user after Update", domain.GrantedTo(user), q.ID, p.ID)
+		f.wantRecords(t, "after Update")
 	}
-	f.wantKeys(t, "after Refresh", p, map[domain.Slot]domain.Sealed{domain.SlotPrimary: keyOf(p), domain.SlotSecondary: otherKey(p)})
+	f.wantKeys(t, "after Update", p, map[domain.Slot]domain.Sealed{domain.SlotPrimary: keyOf(p), domain.SlotSecondary: otherKey(p)})
 }
 
 func refreshNothing(t *testing.T, f *fixture) {
 	p := f.addNamed(t, "p")
-	wantNil(t, "Refresh", f.Projects.Refresh(t.Context(), p.ID, described(p), f.record(domain.ActionRefreshProject, domain.OnProject(p.ID))))
-	err := f.Projects.Refresh(t.Context(), projectID(404), described(p), f.record(domain.ActionRefreshProject, domain.OnProject(projectID(404))))
-	wantKind(t, "Refresh of an unknown id", err, domain.NotFound)
-	f.wantProject(t, "after Refresh", p)
-	f.wantRecords(t, "after Refresh")
-}
-
-// markSlot marks a key as of at; news says whether the status is another one.
-func (f *fixture) markSlot(t *testing.T, p domain.Project, slot domain.Slot, status domain.KeyStatus, at time.Time, news bool) {
-	t.Helper()
-	rec := f.record(domain.ActionMarkKey, domain.OnSlot(p.ID, slot))
-	wantNil(t, "MarkKey", f.Projects.MarkKey(t.Context(), p.ID, slot, status, at, rec))
-	if news {
-		f.log = append(f.log, rec)
-	}
-}
-
-func marksSlots(t *testing.T, f *fixture) {
-	p := f.addNamed(t, "p")
-	p = f.put(t, p, domain.SlotSecondary, otherKey(p))
-	for _, status := range []domain.KeyStatus{domain.KeyRejected, domain.KeyNeedsReentry, domain.KeyUnchecked, domain.KeyOK} {
-		for _, slot := range []domain.Slot{domain.SlotSecondary, domain.SlotPrimary} {
-			f.clock.advance(time.Second)
-			f.markSlot(t, p, slot, status, f.clock.now(), true)
-			p = p.Marked(slot, status)
-			p.KeyChecked = domain.Instant(f.clock.now())
-			f.wantProject(t, fmt.Sprintf("after MarkKey of %s as %s", slot, status), p)
-			f.wantRecords(t, fmt.Sprintf("after MarkKey of %s as %s", slot, status))
-		}
-	}
-	f.wantKeys(t, "after MarkKey", p, map[domain.Slot]domain.Sealed{domain.SlotPrimary: keyOf(p), domain.SlotSecondary: otherKey(p)})
-}
-
-func marksChecked(t *testing.T, f *fixture) {
-	p := f.addNamed(t, "p")
-	f.clock.advance(time.Hour)
-	checked := f.clock.now()
-	for _, step := range []struct {
-		what    string
-		status  domain.KeyStatus
-		at      time.Time
-		checked time.Time
-		news    bool
-	}{
-		{"what is known, asked later", domain.KeyOK, checked, checked, false},
-		{"what is known, asked earlier", domain.KeyOK, checked.Add(-time.Minute), checked, false},
-		{"news, asked earlier", domain.KeyRejected, checked.Add(-time.Minute), checked, true},
-		{"news, not asked", domain.KeyNeedsReentry, time.Time{}, checked, true},
-		{"what is known, not asked", domain.KeyNeedsReentry, time.Time{}, checked, false},
-		{"news, asked a microsecond later", domain.KeyOK, checked.Add(time.Microsecond), checked.Add(time.Microsecond), true},
+	nothing := func(*domain.Project) error { return nil }
+	for what, change := range map[string]func(*domain.Project) error{
+		"the description that it has": func(p *domain.Project) error {
+			p.Describe(described(*p))
+			return nil
+		},
+		"nothing": nothing,
+		"what changed and was changed back": func(p *domain.Project) error {
+			p.Name, p.Primary.Status = "other", domain.KeyRejected
+			p.Name, p.Primary.Status = "p", domain.KeyOK
+			return nil
+		},
 	} {
-		f.markSlot(t, p, domain.SlotPrimary, step.status, step.at, step.news)
-		p.KeyStatus, p.KeyChecked = step.status, domain.Instant(step.checked)
-		f.wantProject(t, "after MarkKey of "+step.what, p)
-		f.wantRecords(t, "after MarkKey of "+step.what)
+		stored, err := f.Ports.Projects.Update(t.Context(), f.act(domain.ActionRefreshProject, domain.OnProject(p.ID)), p.ID, change)
+		wantNil(t, "Update with "+what, err)
+		wantSame(t, "what Update with "+what+" returned", stored, p)
 	}
-	never := f.project("never checked")
-	never.KeyStatus, never.KeyChecked, never.KeySet = domain.KeyUnchecked, time.Time{}, time.Time{}
-	f.add(t, never)
-	f.wantProject(t, "never checked", never)
-	f.markSlot(t, never, domain.SlotPrimary, domain.KeyNeedsReentry, time.Time{}, true)
-	never.KeyStatus = domain.KeyNeedsReentry
-	f.wantProject(t, "never checked, after MarkKey", never)
-	f.wantRecords(t, "after MarkKey of a project that was never checked")
+	_, err := f.Ports.Projects.Update(t.Context(), f.act(domain.ActionRefreshProject, domain.OnProject(projectID(404))), projectID(404), nothing)
+	wantKind(t, "Update of an unknown id", err, domain.NotFound)
+	f.wantProject(t, "after Updates that alter nothing", p)
+	f.wantRecords(t, "after Updates that alter nothing")
 }
 
-func marksBeforeSet(t *testing.T, f *fixture) {
-	p := f.addNamed(t, "p")
+// updateOthers alters all that Update does not store, beside what it does.
+func updateOthers(t *testing.T, f *fixture) {
+	p, beside := f.addNamed(t, "p"), f.addNamed(t, "beside")
+	act := f.act(domain.ActionSetToken, domain.OnProject(p.ID))
 	f.clock.advance(time.Hour)
-	before := f.clock.now()
-	f.clock.advance(time.Microsecond)
-	p = f.put(t, p, domain.SlotPrimary, otherKey(p))
-	f.markSlot(t, p, domain.SlotPrimary, domain.KeyRejected, before, false)
-	f.wantProject(t, "after MarkKey of what was asked before", p)
-	f.wantRecords(t, "after MarkKey of what was asked before")
-	f.markSlot(t, p, domain.SlotPrimary, domain.KeyRejected, f.clock.now(), true)
-	p.KeyStatus = domain.KeyRejected
-	f.wantProject(t, "after MarkKey of what was asked at that instant", p)
-	f.wantRecords(t, "after MarkKey of what was asked at that instant")
+	stored, err := f.Ports.Projects.Update(t.Context(), act, p.ID, func(p *domain.Project) error {
+		p.ID, p.Voiceflow, p.Version = beside.ID, beside.Voiceflow, beside.Version
+		p.Created, p.VoiceflowCreated = f.clock.now(), f.clock.now()
+		p.Credits = domain.CreditsUsedUp
+		return nil
+	})
+	wantNil(t, "Update of everything", err)
+	f.log = append(f.log, act.Record)
+	p.Credits = domain.CreditsUsedUp
+	wantSame(t, "what Update of everything returned", stored, p)
+	f.wantProject(t, "after Update of everything", p)
+	f.wantProject(t, "the project beside", beside)
+	f.wantRecords(t, "after Update of everything")
 }
 
-func marksEmptySlot(t *testing.T, f *fixture) {
+// updateFails refuses after it has altered the project, with errors of every sort.
+func updateFails(t *testing.T, f *fixture) {
 	p := f.addNamed(t, "p")
-	for _, status := range []domain.KeyStatus{domain.KeyOK, domain.KeyNone} {
-		err := f.Projects.MarkKey(t.Context(), p.ID, domain.SlotSecondary, status, f.clock.now(), f.record(domain.ActionMarkKey, domain.OnSlot(p.ID, domain.SlotSecondary)))
-		wantKind(t, "MarkKey of an empty slot", err, domain.NotFound)
+	for _, refusal := range []error{errRefused, &domain.Error{Kind: domain.Conflict, Public: "no"}, &domain.Error{Kind: domain.NotFound, Public: "no"}} {
+		var seen domain.Project
+		_, err := f.Ports.Projects.Update(t.Context(), f.act(domain.ActionSetToken, "p"), p.ID, func(p *domain.Project) error {
+			seen = *p
+			p.PutKey(domain.SlotSecondary, otherKey(*p), f.clock.now())
+			p.Name = "other"
+			return refusal
+		})
+		if err != refusal { //nolint:errorlint // the very error
+			t.Fatalf("Update whose change fails: got error %v, want %v", err, refusal)
+		}
+		wantSame(t, "the project that change is given", seen, p)
 	}
-	f.wantProject(t, "after MarkKey of an empty slot", p)
-	f.wantRecords(t, "after MarkKey of an empty slot")
+	f.wantProject(t, "after Updates whose change failed", p)
+	f.wantRecords(t, "after Updates whose change failed")
+}
+
+// updatesAddUp alters parts of one project at the same instant: an adapter that reads before
+// it locks loses some.
+func updatesAddUp(t *testing.T, f *fixture) {
+	at := f.instances(t)
+	for range rounds {
+		p := f.addNamed(t, "p")
+		later := domain.Instant(f.clock.now().Add(time.Minute))
+		acts := []domain.Act{f.act(domain.ActionSetToken, "key"), f.act(domain.ActionRefreshProject, "name")}
+		notes := []domain.Record{f.record(domain.ActionMarkKey, "primary"), f.record(domain.ActionMarkCredits, "credits")}
+		errs := make([]error, 4)
+		atOnce(len(errs), func(i int) {
+			view := at[i%len(at)].Ports.Projects
+			switch i {
+			case 0:
+				_, errs[i] = view.Update(t.Context(), acts[0], p.ID, func(p *domain.Project) error {
+					linger()
+					p.PutKey(domain.SlotSecondary, otherKey(*p), later)
+					return nil
+				})
+			case 1:
+				errs[i] = refresh(t.Context(), view, acts[1], p.ID, domain.Description{Name: "renamed", Platform: "alexa"})
+			case 2:
+				errs[i] = markKey(t.Context(), view, p.ID, keyOf(p), domain.KeyRejected, later, notes[0])
+			default:
+				errs[i] = markCredits(t.Context(), view, p.ID, domain.CreditsUsedUp, notes[1])
+			}
+		})
+		for _, err := range errs {
+			wantNil(t, "one of several changes of parts of a project at the same instant", err)
+		}
+		p.PutKey(domain.SlotSecondary, otherKey(p), later)
+		p.Primary.Status, p.Primary.Checked = domain.KeyRejected, later
+		p.Name, p.Platform, p.Credits = "renamed", "alexa", domain.CreditsUsedUp
+		f.wantRecordsInAnyOrder(t, "after changes at the same instant", []domain.Record{acts[0].Record, acts[1].Record, notes[0], notes[1]})
+		f.wantProjectByID(t, "after changes of parts of it at the same instant", p)
+	}
 }

@@ -48,11 +48,11 @@ func (f *fixture) openDuring(t *testing.T, what string, u domain.User, tries []d
 			errs[i] = take(recs[i])
 			return
 		}
-		view := at[i%len(at)].Sessions
+		view := at[i%len(at)].Ports.Sessions
 		if tries[i].Kind == domain.LoginSession {
 			errs[i] = view.OpenLogin(t.Context(), tries[i], u.PasswordHash, recs[i])
 		} else {
-			_, errs[i] = view.OpenAssistant(t.Context(), tries[i], recs[i])
+			_, errs[i] = view.OpenAssistant(t.Context(), settingAct(tries[i], recs[i]), tries[i])
 		}
 	})
 	wantNil(t, what+" while sessions are opened", errs[last])
@@ -116,34 +116,4 @@ func (f *fixture) whileInUse(t *testing.T, what string, use func(ctx context.Con
 			t.Fatalf("a use during or after %s: %s", what, problem)
 		}
 	}
-}
-
-// sweeper is what forgets what is over.
-type sweeper interface {
-	Sweep(ctx context.Context, limit int) (int, error)
-}
-
-// wantSweptAtOnce fails the test unless 8 Sweeps at the same instant, and then others until
-// nothing is over, forget as many as are over together. The i-th is at(i)'s.
-func wantSweptAtOnce(t *testing.T, over int, at func(i int) sweeper) {
-	t.Helper()
-	counts, errs := make([]int, 8), make([]error, 8)
-	atOnce(8, func(i int) { counts[i], errs[i] = at(i).Sweep(t.Context(), 4) })
-	total := 0
-	for i, err := range errs {
-		wantNil(t, "one of 8 Sweeps at the same instant", err)
-		if counts[i] < 0 || counts[i] > 4 {
-			t.Fatalf("one of 8 Sweeps of at most 4 at the same instant: got %d", counts[i])
-		}
-		total += counts[i]
-	}
-	for {
-		n, err := at(0).Sweep(t.Context(), 7)
-		wantNil(t, "Sweep of what they left", err)
-		if n <= 0 {
-			break
-		}
-		total += n
-	}
-	wantSame(t, fmt.Sprintf("how many were swept of %d that are over", over), total, over)
 }

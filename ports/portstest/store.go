@@ -7,43 +7,49 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// Store is an empty, prepared database of one test's own, and the views on it.
-//
-// A program that brings only some of the ports leaves the other views nil. The
-// sentences that need one of those are then not checked, and the suite logs which;
-// an adapter that has them all is checked in full.
+// Store is an empty, prepared database of one test's own.
 type Store struct {
-	Projects      ports.ProjectRepository
-	Users         ports.UserRepository
-	Sessions      ports.SessionStore
-	Callers       ports.Callers
-	Access        ports.Access
-	AccessTokens  ports.AccessTokens
-	Conversations ports.Conversations
-	Usage         ports.Usage
-	AuditLog      ports.AuditLog
-	Installation  ports.Installation
-	Sealings      ports.Sealings
-	Archive       ports.Archive
+	// Ports are the views on the database. All of them must be there.
+	Ports ports.Store
 
-	// Records reads the audit rows, in the order in which they were written. It is
-	// needed by every suite but that of Installation.
+	// Archive is the view on the database that the suite Archive checks. No other suite
+	// needs it.
+	Archive ports.Archive
+
+	// Records reads the audit rows, in the order in which they were written.
 	Records func(t *testing.T) []domain.Record
 
 	// Another opens the same database again, as another instance would, with the same
-	// clock. Of what it returns only the views are used. It is nil where the adapter
+	// clock. Of what it returns, only Ports and Archive are used. It is nil if the adapter
 	// lives in the memory of one process only.
 	Another func(t *testing.T) Store
 
-	// Break makes the database unreachable from then on, for the views of this Store. It
-	// is nil where that can't happen.
+	// Break makes the database unreachable for the views of this Store. It is nil if that
+	// can't happen.
 	Break func(t *testing.T)
 
-	// Outgrow makes the schema one that is newer than the adapter knows. It is nil where
-	// there is no schema.
+	// Outgrow makes the schema one that is newer than the adapter knows. It is nil if there
+	// is no schema.
 	Outgrow func(t *testing.T)
 }
 
 // OpenStore returns a Store that reads the time from now, which is safe for
 // concurrent use. Each call returns another, empty database.
 type OpenStore func(t *testing.T, now ports.Clock) Store
+
+// All runs the suites of all views of a ports.Store, each as a subtest of its own. The suite
+// Installation runs on prepared databases too. An adapter that needs an unprepared one for it,
+// or that has an Archive, runs Installation and Archive besides.
+func All(t *testing.T, open OpenStore) {
+	for _, suite := range []struct {
+		name string
+		run  func(t *testing.T, open OpenStore)
+	}{
+		{"ProjectRepository", ProjectRepository}, {"Grants", Grants}, {"UserRepository", UserRepository},
+		{"SessionStore", SessionStore}, {"Access", Access}, {"AccessTokens", AccessTokens},
+		{"Conversations", Conversations}, {"Usage", Usage}, {"AuditLog", AuditLog}, {"AuditChain", AuditChain},
+		{"Sealings", Sealings}, {"Installation", Installation}, {"Sweeper", Sweeper}, {"Acts", Acts},
+	} {
+		t.Run(suite.name, func(t *testing.T) { suite.run(t, open) })
+	}
+}

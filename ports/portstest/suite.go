@@ -3,7 +3,6 @@ package portstest
 import (
 	"math/rand/v2"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,76 +13,22 @@ import (
 
 // sentence is one subtest on a Store: what is promised, and what shows it.
 type sentence struct {
-	name  string
-	needs views // besides the view that the suite is about
-	run   func(t *testing.T, f *fixture)
+	name string
+	run  func(t *testing.T, f *fixture)
 }
 
-// views is a set of the views that a Store may have.
-type views uint16
-
-const (
-	projects views = 1 << iota
-	users
-	sessions
-	callers
-	installation
-	access
-	accessTokens
-	conversations
-	usage
-	auditLog
-	sealings
-	archive
-)
-
-func (v views) String() string {
-	var names []string
-	for i, name := range []string{
-		"Projects", "Users", "Sessions", "Callers", "Installation", "Access", "AccessTokens", "Conversations", "Usage", "AuditLog",
-		"Sealings", "Archive",
-	} {
-		if v&(1<<i) != 0 {
-			names = append(names, name)
-		}
-	}
-	return strings.Join(names, " and ")
-}
-
-func (s Store) views() (has views) {
-	for view, there := range map[views]bool{
-		projects: s.Projects != nil, users: s.Users != nil, sessions: s.Sessions != nil, callers: s.Callers != nil,
-		installation: s.Installation != nil, access: s.Access != nil, accessTokens: s.AccessTokens != nil,
-		conversations: s.Conversations != nil, usage: s.Usage != nil, auditLog: s.AuditLog != nil,
-		sealings: s.Sealings != nil, archive: s.Archive != nil,
-	} {
-		if there {
-			has |= view
-		}
-	}
-	return has
-}
-
-// check runs the sentences of the port that the view port is of, each on a Store of
-// its own.
-func check(t *testing.T, open OpenStore, port views, sentences []sentence) {
+// check runs the sentences, each on a Store of its own.
+func check(t *testing.T, open OpenStore, sentences []sentence) {
 	t.Helper()
-	first := open(t, newClock().now)
-	has := first.views()
-	if has&port == 0 {
-		t.Fatalf("the Store has no %v, which this suite is about", port)
-	}
-	if first.Records == nil && port != installation {
-		t.Fatal("the Store has no Records, so nothing can be said about audit records")
-	}
 	for _, s := range sentences {
-		if lacks := s.needs &^ has; lacks != 0 {
-			t.Logf("not checked, since the Store has no %v: %s", lacks, s.name)
-			continue
-		}
 		t.Run(s.name, func(t *testing.T) {
 			c := newClock()
-			s.run(t, &fixture{Store: open(t, c.now), clock: c})
+			f := &fixture{Store: open(t, c.now), clock: c}
+			wantNil(t, "the Store that the suite is run on", f.Ports.Check())
+			if f.Records == nil {
+				t.Fatal("the Store has no Records, so nothing can be said about audit records")
+			}
+			s.run(t, f)
 		})
 	}
 }
@@ -131,9 +76,7 @@ func (f *fixture) instances(t *testing.T) []Store {
 	f.opened = []Store{f.Store}
 	if f.Another != nil {
 		other := f.Another(t)
-		if lacks := f.views() &^ other.views(); lacks != 0 {
-			t.Fatalf("what Another opened has no %v", lacks)
-		}
+		wantNil(t, "what Another opened", other.Ports.Check())
 		f.opened = append(f.opened, other)
 	}
 	return f.opened

@@ -1,7 +1,6 @@
 package portstest
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,30 +12,24 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// Usage checks every sentence in the comments of ports.Usage. It needs Usage and Records
-// of the Store; that counts stay when what they are of goes is checked where it has
-// Projects, Users and AccessTokens.
+// Usage checks every sentence in the comments of ports.Usage.
 func Usage(t *testing.T, open OpenStore) {
-	check(t, open, usage, []sentence{
-		{"Add stores counts under their keys, and Report returns them", 0, usageStores},
-		{"Add adds to what is stored under the same key", 0, usageAdds},
-		{"a key may come several times in one Add", 0, usageRepeats},
-		{"several Adds at the same instant, of keys in any order, all add up", 0, usageAtOnce},
-		{"what was counted stays when a project, a user or a token goes", projects | users | accessTokens, usageStays},
-		{"Report counts from the first day to the last, both included", 0, usageDays},
-		{"Report groups by every set of fields, and leaves the others empty", 0, usageGroups},
-		{"Report is in the order of the bytes of the fields", 0, usageOrder},
-		{"Report returns at most limit sums, and goes on behind the key", 0, usagePages},
-		{"Report of nothing is no error", 0, usageNothing},
-		{"Report gives the sums of any counts, paged by any limit", 0, usageModel},
-		{"Report of many counts, of which keys come several times, is the whole in pages", 0, usageMany},
-		{"Report holds no connection once it has returned", 0, usageConnections},
-		{"what one instance writes another sees at once", 0, usageElsewhere},
-		{"no method keeps a record", 0, usageRecords},
-		{"arguments are neither kept nor modified, and results are the caller's own", 0, usageArguments},
-		{"an outage and an ended context are Unavailable, and add nothing", 0, usageUnavailable},
-		{"all methods are safe for concurrent use", 0, usageConcurrent},
-	})
+	check(t, open, append([]sentence{
+		{"Add stores counts under their keys, and Report returns them", usageStores},
+		{"Add adds to what is stored under the same key", usageAdds},
+		{"a key may come several times in one Add", usageRepeats},
+		{"several Adds at the same instant, of keys in any order, all add up", usageAtOnce},
+		{"what was counted stays when a project, a user or a token goes", usageStays},
+		{"Report counts from the first day to the last, both included", usageDays},
+		{"Report groups by every set of fields, and leaves the others empty", usageGroups},
+		{"Report is in the order of the bytes of the fields", usageOrder},
+		{"Report returns at most limit sums, and goes on after the key", usagePages},
+		{"Report of nothing is no error", usageNothing},
+		{"Report gives the sums of any counts, paged by any limit", usageModel},
+		{"Report of many counts, of which keys come several times, is the whole in pages", usageMany},
+		{"Report holds no connection once it has returned", usageConnections},
+		{"no method keeps a record", usageRecords},
+	}, promises("Usage")...))
 }
 
 // everyDay are all uses, each by itself.
@@ -54,14 +47,14 @@ func (f *fixture) count(day domain.Day, project domain.ProjectID, user domain.Us
 // added stores counts.
 func (f *fixture) added(t *testing.T, counts ...domain.Usage) []domain.Usage {
 	t.Helper()
-	wantNil(t, "Add", f.Usage.Add(t.Context(), counts))
+	wantNil(t, "Add", f.Ports.Usage.Add(t.Context(), counts, nil))
 	return counts
 }
 
 // report returns all sums of q.
 func (f *fixture) report(t *testing.T, what string, q domain.UsageQuery) []domain.Usage {
 	t.Helper()
-	got, err := f.Usage.Report(t.Context(), q, nil, 1000)
+	got, err := f.Ports.Usage.Report(t.Context(), q, nil, 1000)
 	wantNil(t, what+": Report", err)
 	return got
 }
@@ -176,7 +169,7 @@ func usageAtOnce(t *testing.T, f *fixture) {
 		}
 		all = append(all, batches[i]...)
 	}
-	atOnce(crowd, func(i int) { errs[i] = at[i%len(at)].Usage.Add(t.Context(), batches[i]) })
+	atOnce(crowd, func(i int) { errs[i] = at[i%len(at)].Ports.Usage.Add(t.Context(), batches[i], nil) })
 	for _, err := range errs {
 		wantNil(t, fmt.Sprintf("one of %d Adds at the same instant", crowd), err)
 	}
@@ -283,7 +276,7 @@ func usagePages(t *testing.T, f *fixture) {
 		for limit := 1; limit <= len(want)+1; limit++ {
 			what := fmt.Sprintf("Report by %q, paged by %d", by, limit)
 			got, err := walkUsage(func(after *domain.UsageKey) ([]domain.Usage, error) {
-				return f.Usage.Report(t.Context(), q, after, limit)
+				return f.Ports.Usage.Report(t.Context(), q, after, limit)
 			}, limit)
 			wantNil(t, what, err)
 			wantSame(t, what, got, want)
@@ -305,7 +298,7 @@ func usagePages(t *testing.T, f *fixture) {
 				want = append(want, u)
 			}
 		}
-		got, err := f.Usage.Report(t.Context(), everyDay, &at, 1000)
+		got, err := f.Ports.Usage.Report(t.Context(), everyDay, &at, 1000)
 		wantNil(t, "Report behind "+what, err)
 		wantSame(t, "Report behind "+what, got, want)
 	}
@@ -345,7 +338,7 @@ func usageModel(t *testing.T, f *fixture) {
 		limit := 1 + random.IntN(50)
 		what := fmt.Sprintf("Report of %+v, paged by %d", q, limit)
 		got, err := walkUsage(func(after *domain.UsageKey) ([]domain.Usage, error) {
-			return f.Usage.Report(t.Context(), q, after, limit)
+			return f.Ports.Usage.Report(t.Context(), q, after, limit)
 		}, limit)
 		wantNil(t, what, err)
 		wantSame(t, what, got, totals(q, all))
@@ -375,7 +368,7 @@ func usageMany(t *testing.T, f *fixture) {
 		q := domain.UsageQuery{From: "2026-11-02", To: "2026-11-03", GroupBy: by}
 		what := fmt.Sprintf("Report by %q, paged by %d", by, limit)
 		got, err := walkUsage(func(after *domain.UsageKey) ([]domain.Usage, error) {
-			return f.Usage.Report(t.Context(), q, after, limit)
+			return f.Ports.Usage.Report(t.Context(), q, after, limit)
 		}, limit)
 		wantNil(t, what, err)
 		wantSame(t, what, got, totals(q, all))
@@ -388,101 +381,14 @@ func usageConnections(t *testing.T, f *fixture) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for n := range 200 {
-		_, err := f.Usage.Report(ctx, everyDay, nil, 1)
+		_, err := f.Ports.Usage.Report(ctx, everyDay, nil, 1)
 		wantNil(t, fmt.Sprintf("Report, the %dth time", n+1), err)
 	}
-	wantNil(t, "Add after 200 reports", f.Usage.Add(ctx, all))
-}
-
-// usageElsewhere goes to and fro between two instances, so that a cache in one of them
-// would show.
-func usageElsewhere(t *testing.T, f *fixture) {
-	at := f.instances(t)
-	there := at[len(at)-1].Usage
-	var all []domain.Usage
-	for range 3 {
-		all = append(all, f.added(t, f.count("2026-11-25", projectID(1), userID(1), "", domain.ScopeConverse))...)
-		more := []domain.Usage{f.count("2026-11-25", projectID(1), userID(1), "", domain.ScopeConverse)}
-		wantNil(t, "Add on the other instance", there.Add(t.Context(), more))
-		all = append(all, more...)
-		f.wantUsage(t, "after Add on the other instance", all...)
-		got, err := there.Report(t.Context(), everyDay, nil, 10)
-		wantNil(t, "Report on the other instance", err)
-		wantSame(t, "Report on the other instance", got, totals(everyDay, all))
-	}
+	wantNil(t, "Add after 200 reports", f.Ports.Usage.Add(ctx, all, nil))
 }
 
 func usageRecords(t *testing.T, f *fixture) {
 	all := f.added(t, f.aFewCounts()...)
 	f.wantUsage(t, "after Add", all...)
 	f.wantRecords(t, "after Add and Report")
-}
-
-// usageArguments alters what it handed in and what it was given.
-func usageArguments(t *testing.T, f *fixture) {
-	all := f.aFewCounts()
-	slices.Reverse(all)
-	handed := slices.Clone(all)
-	f.added(t, handed...)
-	wantSame(t, "the counts that were handed to Add, afterwards", handed, all)
-	clear(handed)
-	f.wantUsage(t, "after the caller cleared the counts that it had handed to Add", all...)
-	q := domain.UsageQuery{From: everyDay.From, To: everyDay.To, GroupBy: domain.UsageFields()}
-	got := f.report(t, "of everything", q)
-	wantSame(t, "the fields that were handed to Report, afterwards", q.GroupBy, domain.UsageFields())
-	clear(got)
-	f.wantUsage(t, "after the caller cleared what Report had returned", all...)
-}
-
-func usageUnavailable(t *testing.T, f *fixture) {
-	all := f.added(t, f.aFewCounts()...)
-	f.wantUnavailable(t, func(t *testing.T) {
-		f.wantUsage(t, "after calls under ended contexts", all...)
-		f.wantRecords(t, "after calls under ended contexts")
-	},
-		call{"Add", func(ctx context.Context) error { return f.Usage.Add(ctx, all) }},
-		call{"Add of a new key", func(ctx context.Context) error {
-			return f.Usage.Add(ctx, []domain.Usage{f.count("2026-12-01", projectID(1), userID(1), "", domain.ScopeConverse)})
-		}},
-		call{"Report", func(ctx context.Context) error {
-			_, err := f.Usage.Report(ctx, everyDay, nil, 10)
-			return err
-		}},
-		call{"Report of nothing", func(ctx context.Context) error {
-			q := domain.UsageQuery{From: "2027-01-01", To: "2027-01-02", GroupBy: domain.UsageFields()}
-			_, err := f.Usage.Report(ctx, q, nil, 10)
-			return err
-		}},
-	)
-}
-
-// usageConcurrent lets every caller find exactly what they left, whatever others do.
-func usageConcurrent(t *testing.T, f *fixture) {
-	at := f.instances(t)
-	const callers = 16
-	all, problems := make([][]domain.Usage, callers), make([]error, callers)
-	atOnce(callers, func(i int) {
-		view, day := at[i%len(at)].Usage, domain.Day(fmt.Sprintf("2026-11-%02d", i+1))
-		q := domain.UsageQuery{From: day, To: day, GroupBy: domain.UsageFields()}
-		for range 5 {
-			counts := []domain.Usage{
-				f.count(day, projectID(1), userID(1), "", domain.ScopeConverse), f.count(day, projectID(2), userID(1), "", domain.ScopeConverse),
-				f.count("2026-12-01", projectID(1), userID(1), "", domain.ScopeConverse), // which all add to
-			}
-			err := view.Add(t.Context(), counts)
-			all[i] = append(all[i], counts...)
-			if err == nil {
-				var got []domain.Usage
-				got, err = view.Report(t.Context(), q, nil, 10)
-				err = cmp.Or(err, mismatch(got, totals(q, all[i])))
-			}
-			if err != nil && problems[i] == nil {
-				problems[i] = err
-			}
-		}
-	})
-	for _, err := range problems {
-		wantNil(t, "a caller beside others", err)
-	}
-	f.wantUsage(t, "after all callers", slices.Concat(all...)...)
 }

@@ -26,9 +26,7 @@ func main() {
 	check(err)
 	cipher := tinkcipher.NewFile(folder+"/keyset.json", tinkcipher.FileOptions{})
 	service, err := app.Open(ctx, app.Ports{
-		Projects: store.Projects(), Sessions: store.Sessions(), Access: store.Access(), Conversations: store.Conversations(),
-		Usage: store.Usage(), AuditLog: store.AuditLog(), Sealings: store.Sealings(), Installation: store.Installation(),
-		Cipher: cipher, Keyring: cipher, Pseudonyms: tinkcipher.NewPseudonyms(), Voiceflow: client,
+		Store: store.Ports(), Cipher: cipher, Keyring: cipher, Pseudonyms: tinkcipher.NewPseudonyms(), Voiceflow: client,
 	}, app.Options{})
 	check(err)
 	go service.Run(ctx, func(what string, err error) { log.Println(what, err) })

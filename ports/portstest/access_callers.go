@@ -9,37 +9,13 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// Callers checks every sentence in the comments of ports.Callers. It needs Callers,
-// Users, Sessions and Records of the Store; that an assistant session is no login is
-// checked where it has Projects, and what is about access tokens where it has
-// AccessTokens and Projects.
-func Callers(t *testing.T, open OpenStore) {
-	check(t, open, callers, []sentence{
-		{"BySession returns the user whose login it is, and the login as stored", users | sessions, callerReturns},
-		{"BySession returns the rights that the user has now", users | sessions, callerNow},
-		{"BySession of no login is NotFound", 0, callerUnknown},
-		{"BySession of an assistant session is NotFound", projects | users | sessions, callerAssistant},
-		{"BySession of a login that is over is NotFound", users | sessions, callerOver},
-		{"BySession is NotFound when the user is gone or disabled", users | sessions, callerGone},
-		{"ByToken returns the user who made the token, and the token's id, project and scopes", projects | users | accessTokens, tokenCallerReturns},
-		{"ByToken returns the rights that the user has now", projects | users | accessTokens, tokenCallerNow},
-		{"ByToken of no token is NotFound", 0, tokenCallerUnknown},
-		{"ByToken of a token that is over or gone is NotFound", projects | users | accessTokens, tokenCallerOver},
-		{"ByToken is NotFound when the user is gone or disabled", projects | users | accessTokens, tokenCallerGone},
-		{"the first ByToken after a Remove has returned is NotFound, on every instance", projects | users | accessTokens, tokenCallerRemoved},
-		{"what one instance writes another sees at once", users | sessions, callerElsewhere},
-		{"an outage and an ended context are Unavailable, never NotFound", users | sessions, callerUnavailable},
-		{"all methods are safe for concurrent use", users | sessions, callerConcurrent},
-	})
-}
-
 // wantCaller fails the test unless login's caller is that user with those rights.
 func (f *fixture) wantCaller(t *testing.T, what string, login domain.Session, admin bool) {
 	t.Helper()
-	got, err := f.Callers.BySession(t.Context(), login.ID)
-	wantNil(t, what+": BySession", err)
+	got, err := byLogin(t.Context(), f.Ports.Access, login.ID)
+	wantNil(t, what+": ByLogin", err)
 	if d := otherCaller(got, login, admin); d != nil {
-		t.Fatalf("%s: BySession: %v", what, d)
+		t.Fatalf("%s: ByLogin: %v", what, d)
 	}
 }
 
@@ -59,10 +35,10 @@ func otherCaller(got domain.Caller, login domain.Session, admin bool) error {
 
 func (f *fixture) wantNoCaller(t *testing.T, what string, id domain.SessionID) {
 	t.Helper()
-	got, err := f.Callers.BySession(t.Context(), id)
-	wantKind(t, what+": BySession", err, domain.NotFound)
+	got, err := byLogin(t.Context(), f.Ports.Access, id)
+	wantKind(t, what+": ByLogin", err, domain.NotFound)
 	if got != (domain.Caller{}) {
-		t.Fatalf("%s: BySession: got a caller with the error, want the zero Caller", what)
+		t.Fatalf("%s: ByLogin: got a caller with the error, want the zero Caller", what)
 	}
 }
 
@@ -76,13 +52,13 @@ func callerReturns(t *testing.T, f *fixture) {
 
 	remembered := domain.NewLogin(sessionID(f.next()), member.ID, true, f.clock.now(), lives, "2001:db8::1", "agent ' \" \\ 句")
 	rec := f.record(domain.ActionLogin, domain.OnSession(remembered.ID))
-	wantNil(t, "OpenLogin", f.Sessions.OpenLogin(t.Context(), remembered, member.PasswordHash, rec))
+	wantNil(t, "OpenLogin", f.Ports.Sessions.OpenLogin(t.Context(), remembered, member.PasswordHash, rec))
 	f.wantCaller(t, "of a remembered login", remembered, false)
 
 	f.clock.advance(10 * time.Minute)
 	touched := logins[0]
 	touched.LastUsed, touched.Idle = domain.Instant(f.clock.now()), touched.Idle.Add(10*time.Minute)
-	wantNil(t, "Touch", f.Sessions.Touch(t.Context(), touched.ID, touched.LastUsed, touched.Idle))
+	wantNil(t, "Touch", f.Ports.Sessions.Touch(t.Context(), touched.ID, domain.SessionUse{At: touched.LastUsed, Idle: touched.Idle}))
 	f.wantCaller(t, "of a login that was touched", touched, false)
 	f.wantCaller(t, "of a login that was not", logins[1], false)
 }
@@ -130,8 +106,8 @@ func callerOver(t *testing.T, f *fixture) {
 
 	old := f.used(t, f.login(t, u))
 	f.clock.set(old.Expires.Add(-1))
-	_, err := f.Callers.BySession(t.Context(), old.ID)
-	wantNil(t, "BySession, a nanosecond before the absolute end", err)
+	_, err := byLogin(t.Context(), f.Ports.Access, old.ID)
+	wantNil(t, "ByLogin, a nanosecond before the absolute end", err)
 	f.clock.set(old.Expires)
 	f.wantNoCaller(t, "at the absolute end", old.ID)
 
@@ -147,7 +123,7 @@ func callerOver(t *testing.T, f *fixture) {
 func callerGone(t *testing.T, f *fixture) {
 	u, gone := f.admin(t, "ana"), f.admin(t, "bob")
 	login, goneLogin := f.login(t, u), f.login(t, gone)
-	wantNil(t, "Remove", f.Users.Remove(t.Context(), gone.ID, agree, f.record(domain.ActionDeleteUser, domain.OnUser(gone.ID))))
+	wantNil(t, "Remove", f.Ports.Users.Remove(t.Context(), f.act(domain.ActionDeleteUser, domain.OnUser(gone.ID)), gone.ID, agree))
 	f.wantNoCaller(t, "of a user who is gone", goneLogin.ID)
 	f.wantCaller(t, "of another user", login, true)
 
@@ -162,7 +138,7 @@ func callerGone(t *testing.T, f *fixture) {
 // rights.
 func (f *fixture) wantTokenCaller(t *testing.T, what string, token domain.AccessToken, admin bool) {
 	t.Helper()
-	got, err := f.Callers.ByToken(t.Context(), tokenHash(token))
+	got, err := byToken(t.Context(), f.Ports.Access, tokenHash(token))
 	wantNil(t, what+": ByToken", err)
 	if d := otherTokenCaller(got, token, admin); d != nil {
 		t.Fatalf("%s: ByToken: %v", what, d)
@@ -183,7 +159,7 @@ func otherTokenCaller(got domain.Caller, token domain.AccessToken, admin bool) e
 
 func (f *fixture) wantNoTokenCaller(t *testing.T, what string, hash domain.TokenHash) {
 	t.Helper()
-	got, err := f.Callers.ByToken(t.Context(), hash)
+	got, err := byToken(t.Context(), f.Ports.Access, hash)
 	wantKind(t, what+": ByToken", err, domain.NotFound)
 	if got != (domain.Caller{}) {
 		t.Fatalf("%s: ByToken: got a caller with the error, want the zero Caller", what)
@@ -276,71 +252,12 @@ func tokenCallerRemoved(t *testing.T, f *fixture) {
 	u := f.member(t, "ana", p.ID)
 	for _, at := range f.instances(t) {
 		token := f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes()))
-		f.whileInUse(t, "AccessTokens.Remove", func(ctx context.Context, at Store) error {
-			_, err := at.Callers.ByToken(ctx, tokenHash(token))
+		f.whileInUse(t, "Tokens.Remove", func(ctx context.Context, at Store) error {
+			_, err := byToken(ctx, at.Ports.Access, tokenHash(token))
 			return err
 		}, func() error {
 			rec := f.record(domain.ActionDeleteAccessToken, domain.OnToken(token.ID))
-			return at.AccessTokens.Remove(t.Context(), token.ID, "", rec)
+			return at.Ports.Tokens.Remove(t.Context(), byOperator(rec), token.ID)
 		})
-	}
-}
-
-func callerElsewhere(t *testing.T, f *fixture) {
-	at := f.instances(t)
-	there := at[len(at)-1]
-	u := f.member(t, "ana")
-	login := f.login(t, u)
-	for _, role := range []domain.Role{domain.RoleAdmin, domain.RoleMember, domain.RoleAdmin} {
-		f.update(t, u.ID, func(u *domain.User) { u.Role = role })
-		got, err := there.Callers.BySession(t.Context(), login.ID)
-		wantNil(t, "BySession on the other instance", err)
-		if d := otherCaller(got, login, role == domain.RoleAdmin); d != nil {
-			t.Fatalf("BySession on the other instance: %v", d)
-		}
-	}
-	rec := f.record(domain.ActionLogout, domain.OnSession(login.ID))
-	wantNil(t, "End on the other instance", there.Sessions.End(t.Context(), login.ID, "", rec))
-	f.wantNoCaller(t, "of a login that has ended on the other instance", login.ID)
-}
-
-func callerUnavailable(t *testing.T, f *fixture) {
-	login := f.login(t, f.member(t, "ana"))
-	f.wantUnavailable(t, func(t *testing.T) { f.wantCaller(t, "after calls under ended contexts", login, false) },
-		call{"BySession", func(ctx context.Context) error {
-			_, err := f.Callers.BySession(ctx, login.ID)
-			return err
-		}},
-		call{"BySession of no login", func(ctx context.Context) error {
-			_, err := f.Callers.BySession(ctx, sessionID(404))
-			return err
-		}},
-		call{"ByToken of no token", func(ctx context.Context) error {
-			_, err := f.Callers.ByToken(ctx, domain.TokenHash{4, 0, 4})
-			return err
-		}},
-	)
-}
-
-func callerConcurrent(t *testing.T, f *fixture) {
-	at := f.instances(t)
-	logins, problems := make([]domain.Session, 16), make([]error, 16)
-	for i := range logins {
-		logins[i] = f.login(t, f.create(t, f.user(domain.Username(fmt.Sprintf("user%d", i)), []domain.Role{domain.RoleMember, domain.RoleAdmin}[i%2])))
-	}
-	atOnce(len(logins), func(i int) {
-		for range 16 {
-			got, err := at[i%len(at)].Callers.BySession(t.Context(), logins[i].ID)
-			if err == nil {
-				err = otherCaller(got, logins[i], i%2 == 1)
-			}
-			if err != nil {
-				problems[i] = err
-				return
-			}
-		}
-	})
-	for _, err := range problems {
-		wantNil(t, "BySession beside others", err)
 	}
 }

@@ -1,0 +1,122 @@
+package bunstore
+
+import (
+	"context"
+
+	"github.com/uptrace/bun"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// rightRow is the user who acts, with the login or access token that the right stands on.
+type rightRow struct {
+	User  userRow    `bun:"embed:u_"`
+	Login sessionRow `bun:"embed:l_"`
+	Token tokenRow   `bun:"embed:t_"`
+}
+
+func (r *rightRow) right() domain.Right {
+	right := domain.Right{User: r.User.user()}
+	if r.Login.ID != "" {
+		right.Login = r.Login.session()
+	}
+	if r.Token.ID != "" {
+		right.Token = r.Token.token()
+	}
+	return right
+}
+
+// userLock says how the row of the user who acts is locked.
+type userLock int
+
+const (
+	// shared keeps the user as they are until the end of the change.
+	shared userLock = iota
+	// alone also makes other acts of the same user wait.
+	alone
+)
+
+// The user is locked before the login or access token, as in every method that takes a right
+// away. KEY SHARE makes whoever deletes the login or token wait. Uses, which update it, go on.
+var (
+	rightByLogin = `SELECT u.id AS u_id, u.role AS u_role, u.disabled AS u_disabled, ` + named(sessionColumns, "l") + `
+FROM sessions l JOIN users u ON u.id = l.user_id WHERE l.id = $1`
+	rightByToken = `SELECT u.id AS u_id, u.role AS u_role, u.disabled AS u_disabled, ` + named(tokenColumns, "t") + `
+FROM access_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = $1`
+
+	lockLogin = map[userLock]string{
+		shared: rightByLogin + ` FOR SHARE OF u FOR KEY SHARE OF l`,
+		alone:  rightByLogin + ` FOR NO KEY UPDATE OF u FOR KEY SHARE OF l`,
+	}
+	lockToken = map[userLock]string{
+		shared: rightByToken + ` FOR SHARE OF u FOR KEY SHARE OF t`,
+		alone:  rightByToken + ` FOR NO KEY UPDATE OF u FOR KEY SHARE OF t`,
+	}
+)
+
+const (
+	selectRightToUse = `SELECT g.scopes FROM projects p, grants g WHERE g.user_id = $1 AND g.project_id = $2 AND p.id = g.project_id`
+	lockRightToUse   = selectRightToUse + ` FOR KEY SHARE OF p FOR SHARE OF g`
+)
+
+// allowed finds the right of the act and locks it for the transaction. act.Allow decides, and
+// allowed returns the caller with the rights that they have now. Only an advisory lock may
+// come before it in a transaction. It takes one statement, and another one if a member needs
+// the use of a project.
+func (s *Store) allowed(ctx context.Context, tx bun.Tx, act domain.Act, lock userLock) (domain.Caller, error) {
+	now := domain.Instant(s.options.Now())
+	if act.StandsAlone() {
+		return act.Allow(domain.Right{}, now)
+	}
+	statement, id := rightByLogin, string(act.By.Login.ID)
+	if s.postgres {
+		statement = lockLogin[lock]
+	}
+	if act.By.Token != "" {
+		statement, id = rightByToken, string(act.By.Token)
+		if s.postgres {
+			statement = lockToken[lock]
+		}
+	}
+	var rows []rightRow
+	if err := s.query(ctx, tx.Tx, &rows, statement, id); err != nil {
+		return domain.Caller{}, err
+	}
+	var right domain.Right
+	if len(rows) == 1 {
+		right = rows[0].right()
+	}
+	if project := act.Needs.Project(); project != "" && right.User.Role != domain.RoleAdmin {
+		statement := selectRightToUse
+		if s.postgres {
+			statement = lockRightToUse
+		}
+		var grants []grantRow
+		if err := s.query(ctx, tx.Tx, &grants, statement, string(act.By.ID), string(project)); err != nil {
+			return domain.Caller{}, err
+		}
+		if len(grants) == 1 {
+			right.Granted = domain.ScopesFromText(grants[0].Scopes)
+		}
+	}
+	return act.Allow(right, now)
+}
+
+// act runs do in a transaction if the act is allowed. It stores the act's record if do reports
+// that something changed. do may run more than once.
+func (s *Store) act(ctx context.Context, what string, act domain.Act, do func(ctx context.Context, tx bun.Tx) (changed bool, err error)) error {
+	return s.change(ctx, what, func(ctx context.Context, tx bun.Tx) error { return s.carryOut(ctx, tx, act, shared, do) })
+}
+
+// carryOut is act inside a transaction.
+func (s *Store) carryOut(ctx context.Context, tx bun.Tx, act domain.Act, lock userLock,
+	do func(ctx context.Context, tx bun.Tx) (changed bool, err error)) error {
+	if _, err := s.allowed(ctx, tx, act, lock); err != nil {
+		return err
+	}
+	changed, err := do(ctx, tx)
+	if err != nil || !changed {
+		return err
+	}
+	return s.audit(ctx, tx.Tx, act.Record)
+}

@@ -1,0 +1,111 @@
+package memory
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+// auditChain is a ports.AuditChain.
+type auditChain struct{ store *Store }
+
+// chain is the chain over the records. A record is stored as soon as it has its number, so
+// every record is settled once it is in the chain.
+type chain struct {
+	links []domain.ChainLink
+	head  domain.AuditHead
+}
+
+// Tamper lets change alter records, links and head, as somebody with access to a database
+// could.
+func (s *Store) Tamper(change func(records *[]domain.Record, links *[]domain.ChainLink, head *domain.AuditHead)) {
+	<-s.turn
+	defer s.leave()
+	change(&s.records, &s.chain.links, &s.chain.head)
+}
+
+// row is the record of that id, if there is one.
+func (s *Store) row(id int64) (domain.AuditRow, bool) {
+	if id < 1 || id > int64(len(s.records)) {
+		return domain.AuditRow{ID: id}, false
+	}
+	return domain.AuditRow{ID: id, Record: s.records[id-1]}, true
+}
+
+// Extend puts at most limit rows into the chain. It runs in one turn, so no other call can
+// extend the chain at the same time.
+func (v auditChain) Extend(ctx context.Context, limit int, extend ports.Extend) (bool, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return false, err
+	}
+	defer s.leave()
+	var rows []domain.AuditRow
+	settled := s.chain.head.Settled
+	for ; settled < int64(len(s.records)) && len(rows) < limit; settled++ {
+		row, _ := s.row(settled + 1)
+		rows = append(rows, row)
+	}
+	done := settled >= int64(len(s.records))
+	var last domain.ChainPoint
+	if n := len(s.chain.links); n > 0 {
+		last = s.chain.links[n-1].ChainPoint
+	}
+	if len(rows) == 0 && last == s.chain.head.ChainPoint {
+		return done, nil
+	}
+	links, head, err := extend(last, cloneHead(s.chain.head), rows, settled)
+	if err != nil {
+		return false, err
+	}
+	s.chain.links, s.chain.head = append(s.chain.links, links...), cloneHead(head)
+	return done, nil
+}
+
+// Links returns at most limit links with their rows that come after the link after.
+func (v auditChain) Links(ctx context.Context, after int64, limit int) ([]domain.ChainedRow, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	var found []domain.ChainedRow
+	for _, link := range s.chain.links {
+		if link.Seq > after {
+			row, there := s.row(link.Row)
+			found = append(found, domain.ChainedRow{Link: link, Row: row, Gone: !there})
+		}
+	}
+	return atMost(limit, found), nil
+}
+
+// Head returns the head that the last Extend stored.
+func (v auditChain) Head(ctx context.Context) (domain.AuditHead, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return domain.AuditHead{}, err
+	}
+	defer s.leave()
+	return cloneHead(s.chain.head), nil
+}
+
+// Strays returns at most limit settled rows that are not in the chain.
+func (v auditChain) Strays(ctx context.Context, limit int) ([]domain.AuditRow, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	linked := map[int64]bool{}
+	for _, link := range s.chain.links {
+		linked[link.Row] = true
+	}
+	var found []domain.AuditRow
+	for id := int64(1); id <= s.chain.head.Settled; id++ {
+		if row, there := s.row(id); there && !linked[id] {
+			found = append(found, row)
+		}
+	}
+	return atMost(limit, found), nil
+}

@@ -1,0 +1,39 @@
+package memory
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// sweeper is a ports.Sweeper.
+type sweeper struct{ store *Store }
+
+// Sweep forgets at most limit sessions and conversations that are over and returns how many.
+func (v sweeper) Sweep(ctx context.Context, limit int) (int, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer s.leave()
+	needed := map[domain.SessionID]bool{} // logins whose assistant session is not over
+	for id := range s.sessions {
+		if session, live := s.live(id); live {
+			needed[session.Login] = true
+		}
+	}
+	n := 0
+	for id := range s.sessions {
+		if _, live := s.live(id); n < limit && !live && !needed[id] {
+			delete(s.sessions, id)
+			n++
+		}
+	}
+	for id, c := range s.conversations {
+		if n < limit && !s.goesOn(c) {
+			delete(s.conversations, id)
+			n++
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,111 @@
+package app_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+func TestSameRights(t *testing.T) {
+	member, yes := "member", true
+	for _, tc := range []struct {
+		name         string
+		lose         func(w *world, of app.Call) error
+		login, token domain.Kind // what the user's login and access token are told
+	}{
+		{"nothing has changed", func(*world, app.Call) error { return nil }, "", ""},
+		{"the user is deleted", func(w *world, of app.Call) error {
+			return w.DeleteUser(t.Context(), w.admin, string(of.Caller.ID))
+		}, domain.NotAuthenticated, domain.NotAuthenticated},
+		{"the user is disabled", func(w *world, of app.Call) error {
+			_, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(of.Caller.ID), Disabled: &yes})
+			return err
+		}, domain.NotAuthenticated, domain.NotAuthenticated},
+		{"the admin is demoted", func(w *world, of app.Call) error {
+			_, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(of.Caller.ID), Role: &member})
+			return err
+		}, domain.NotAllowed, domain.NotAllowed},
+		{"the user logs out", func(w *world, of app.Call) error { return w.Logout(t.Context(), of) }, domain.NotAuthenticated, ""},
+		{"the database is down", func(w *world, _ app.Call) error { w.store.Break(); return nil }, domain.Unavailable, domain.Unavailable},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.user(t, w.admin, "ben", "admin")
+			ben, _ := w.login(t, "ben", false)
+			made, err := w.CreateAccessToken(t.Context(), ben, app.CreateAccessToken{Name: "x", Scopes: []string{"manage"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			program, err := w.IdentifyToken(t.Context(), made.Text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantKind(t, tc.lose(w, ben), "")
+			wantKind(t, w.SameRights(t.Context(), ben.Caller), tc.login)
+			wantKind(t, w.SameRights(t.Context(), program), tc.token)
+			// The host knows the rights of its users, and the operator has all.
+			wantKind(t, w.SameRights(t.Context(), domain.Caller{ID: "host|user", Admin: true}), "")
+			wantKind(t, w.SameRights(t.Context(), domain.Operator()), "")
+		})
+	}
+}
+
+// slowVoiceflow calls during, once, while it holds the first answer to Export.
+type slowVoiceflow struct {
+	*voiceflow
+	during func()
+}
+
+func (v *slowVoiceflow) Export(ctx context.Context, ref domain.VersionRef, key domain.Secret) (domain.Export, error) {
+	e, err := v.voiceflow.Export(ctx, ref, key)
+	v.during()
+	return e, err
+}
+
+// What Voiceflow said counts by the instant at which it was asked, however late the answer is
+// stored.
+func TestTheLaterQuestionAboutAKeyCounts(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	ports := w.ports()
+	slow := &slowVoiceflow{voiceflow: w.voiceflow}
+	slow.during = sync.OnceFunc(func() { // the first question was answered by a refusal
+		w.after(10 * time.Second)
+		w.voiceflow.refuse(nil)
+		if _, err := w.CheckProject(t.Context(), w.admin, string(p.ID)); err != nil {
+			t.Error(err)
+		}
+		w.after(10 * time.Second)
+	})
+	ports.Voiceflow = slow
+	w.after(time.Minute)
+	asked := w.now()
+	w.voiceflow.refuse(map[string]error{"VF.DM.key": errRefused})
+	got, err := w.open(t, ports).CheckProject(t.Context(), w.admin, string(p.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k := got.Project.Primary; k.Status != domain.KeyOK || !k.Checked.Equal(asked.Add(10*time.Second)) {
+		t.Errorf("got %+v, want the key ok as of the later question", k)
+	}
+}
+
+// News about one key counts also if the other one was set meanwhile.
+func TestNewsAboutOneKeyWhenTheOtherWasJustSet(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	_, by := w.talker(t, "ben", p)
+	w.voiceflow.forwardTo(func(f domain.Forward, s sent) (ports.Answer, error) {
+		w.after(time.Second)
+		p = w.setToken(t, p, "secondary", secondKey)
+		return rejected(f, s)
+	})
+	_, err := w.use(t, turn("x", by), "POST", "{}")
+	wantKind(t, err, domain.CredentialsRejected)
+	wantStatuses(t, w.stored(t, p), domain.KeyRejected, domain.KeyOK)
+}

@@ -1,0 +1,102 @@
+package domain
+
+import "time"
+
+// Act is a change that somebody wishes to make: who acts, what the change takes of them, and
+// its audit record.
+//
+// Whoever starts a request may lose the right to it before the request ends. A store
+// therefore looks the right up again, locks it, and lets Allow decide, all in the transaction
+// of the change.
+type Act struct {
+	By     Caller // with the rights that were looked up when the request began
+	Needs  Need
+	Record Record
+}
+
+// Need is what a change takes of its caller. The zero Need is NeedsCaller.
+type Need struct {
+	admin   bool
+	project ProjectID
+	scopes  Scopes
+}
+
+// NeedsCaller takes a caller whose login or access token can still be used.
+func NeedsCaller() Need { return Need{} }
+
+// NeedsAdmin takes a caller who may manage: an admin, who with an access token has the
+// scope manage.
+func NeedsAdmin() Need { return Need{admin: true} }
+
+// NeedsUse takes a caller who may use the project within the scopes: an admin, or a user
+// whose grant covers the scopes. Empty scopes take any grant.
+func NeedsUse(project ProjectID, scopes Scopes) Need { return Need{project: project, scopes: scopes} }
+
+// Project is the project on which the caller needs a grant, unless they are an admin. It is
+// "" for a Need that is not about a project.
+func (n Need) Project() ProjectID { return n.project }
+
+// Right is what an Act stands on, as a store finds it in the transaction of the change. What
+// is gone or was never there is zero.
+type Right struct {
+	User    User        // the user who acts; ID, Role and Disabled are enough
+	Login   Session     // the login that By names
+	Token   AccessToken // the access token that By names
+	Granted Scopes      // the scopes of the user's grant on Needs.Project
+}
+
+// StandsAlone reports whether the act needs no look-up of its right. That is so for the
+// operator, and for a user of a host program, whose rights the host decided.
+func (a Act) StandsAlone() bool {
+	return a.By.operator || a.By.Login.ID == "" && a.By.Token == ""
+}
+
+// Allow decides at now whether the act may be carried out, and returns the caller with the
+// rights that they have now. The errors are those of a fresh request: NotAuthenticated if
+// the user is gone or disabled, or the login or access token is over; NotAllowed if the
+// role, the scope or the grant is gone. An act that stands alone needs no Right.
+func (a Act) Allow(r Right, now time.Time) (Caller, error) {
+	c, err := a.caller(r, now)
+	if err != nil {
+		return Caller{}, err
+	}
+	switch {
+	case a.Needs.admin:
+		return c, c.MayManage()
+	case a.Needs.project != "" && c.Token != "" && c.Only != a.Needs.project:
+		return c, &Error{Kind: NotAllowed, Public: "this access token is for another assistant"}
+	case a.Needs.project != "" && !a.StandsAlone():
+		return c, Access{Caller: c, Token: r.Token, Granted: r.Granted}.covers(a.Needs.scopes)
+	}
+	return c, nil
+}
+
+// caller is who acts, with the rights that they have now.
+func (a Act) caller(r Right, now time.Time) (Caller, error) {
+	enabled := r.User.ID != "" && r.User.ID == a.By.ID && !r.User.Disabled
+	switch {
+	case a.StandsAlone():
+		return a.By, nil
+	case a.By.Token != "":
+		if !enabled || r.Token.ID != a.By.Token || r.Token.User != r.User.ID || !r.Token.Live(now) {
+			return Caller{}, InvalidAccessToken(nil)
+		}
+		return CallerByToken(r.Token, r.User.Role), nil
+	case !enabled || r.Login.ID != a.By.Login.ID || r.Login.Kind != LoginSession || r.Login.User != r.User.ID || !r.Login.Live(now):
+		return Caller{}, NotLoggedIn(nil)
+	}
+	return CallerByLogin(r.Login, r.User.Role), nil
+}
+
+// covers is NotAllowed unless the use is good for all of the scopes. Empty scopes take any
+// grant.
+func (a Access) covers(scopes Scopes) error {
+	rights := a.Scopes()
+	switch {
+	case rights == 0:
+		return &Error{Kind: NotAllowed, Public: "you are not allowed to use this assistant"}
+	case rights.And(scopes) != scopes:
+		return &Error{Kind: NotAllowed, Public: "this takes scopes that are not granted to you"}
+	}
+	return nil
+}

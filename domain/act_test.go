@@ -1,0 +1,228 @@
+package domain_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// aRight is what a user has who may act in every way: a login, an access token for every scope
+// of a project, and a grant with every scope.
+func aRight(role domain.Role) domain.Right {
+	ends := start.Add(time.Hour)
+	return domain.Right{
+		User:    domain.User{ID: "u", Role: role},
+		Login:   domain.Session{ID: "l", Kind: domain.LoginSession, User: "u", Idle: ends, Expires: ends.Add(time.Hour)},
+		Token:   domain.AccessToken{ID: "t", User: "u", Project: uuid, Scopes: domain.AllScopes(), Expires: ends},
+		Granted: domain.AllScopes(),
+	}
+}
+
+// manages makes the access token one for managing.
+func manages(r *domain.Right) {
+	r.Token.Project, r.Token.Scopes = "", domain.ScopesOf(domain.ScopeManage)
+}
+
+// What is gone when a change is made refuses the change, whatever was looked up when the
+// request began.
+func TestAnActIsAllowedByTheRightAsItIsNow(t *testing.T) {
+	const gone, refused, allowed = domain.NotAuthenticated, domain.NotAllowed, domain.Kind("")
+	const admin, member = domain.RoleAdmin, domain.RoleMember
+	type right = domain.Right
+	loginOf := func(r right) domain.Caller { return domain.CallerByLogin(r.Login, r.User.Role) }
+	tokenOf := func(r right) domain.Caller { return domain.CallerByToken(r.Token, r.User.Role) }
+	nothing := func(*right) {}
+	for _, tc := range []struct {
+		name    string
+		by      func(right) domain.Caller
+		role    domain.Role  // when the request began
+		began   func(*right) // how the right was when the request began
+		changed func(*right) // what happened since then
+
+		caller, admin, use domain.Kind // what Allow says if the act needs a caller, an admin, the use of a project
+	}{
+		{"an admin's login allows everything", loginOf, admin, nothing, nothing, allowed, allowed, allowed},
+		{"a member's login allows what is granted", loginOf, member, nothing, nothing, allowed, refused, allowed},
+		{"with a login, a deleted user is not authenticated", loginOf, admin, nothing, func(r *right) { r.User = domain.User{} }, gone, gone, gone},
+		{"with a login, a disabled user is not authenticated", loginOf, admin, nothing, func(r *right) { r.User.Disabled = true }, gone, gone, gone},
+		{"with a login, another user in the place of the caller is not authenticated", loginOf, admin, nothing, func(r *right) { r.User.ID = "v" }, gone, gone, gone},
+		{"another user's login under the id of the caller's is not authenticated", loginOf, admin, nothing,
+			func(r *right) { r.User.ID, r.Login.User = "v", "v" }, gone, gone, gone},
+		{"a login that was ended is not authenticated", loginOf, admin, nothing, func(r *right) { r.Login = domain.Session{} }, gone, gone, gone},
+		{"a login that was not used for too long is not authenticated", loginOf, admin, nothing, func(r *right) { r.Login.Idle = start }, gone, gone, gone},
+		{"a login that expired is not authenticated", loginOf, admin, nothing, func(r *right) { r.Login.Expires = start }, gone, gone, gone},
+		{"a login is good until its last microsecond", loginOf, admin, nothing, func(r *right) { r.Login.Idle = start.Add(time.Microsecond) }, allowed, allowed, allowed},
+		{"another login of the user is not the one of the act", loginOf, admin, nothing, func(r *right) { r.Login.ID = "other" }, gone, gone, gone},
+		{"a login of another user is not the one of the act", loginOf, admin, nothing, func(r *right) { r.Login.User = "v" }, gone, gone, gone},
+		{"an assistant session is not a login", loginOf, admin, nothing, func(r *right) { r.Login.Kind = domain.AssistantSession }, gone, gone, gone},
+		{"an access token does not stand in for a login that was ended", loginOf, admin, manages, func(r *right) { r.Login = domain.Session{} }, gone, gone, gone},
+		{"a demoted admin is a member with grants", loginOf, admin, nothing, func(r *right) { r.User.Role = member }, allowed, refused, allowed},
+		{"a demoted admin without a grant uses nothing", loginOf, admin, nothing, func(r *right) { r.User.Role, r.Granted = member, 0 }, allowed, refused, refused},
+		{"a promoted member manages", loginOf, member, nothing, func(r *right) { r.User.Role = admin }, allowed, allowed, allowed},
+		{"a member whose grant was revoked uses nothing", loginOf, member, nothing, func(r *right) { r.Granted = 0 }, allowed, refused, refused},
+		{"a member whose grant lost the scope does not use it", loginOf, member, nothing, func(r *right) { r.Granted = domain.ScopesOf("export") }, allowed, refused, refused},
+		{"an admin needs no grant", loginOf, admin, nothing, func(r *right) { r.Granted = 0 }, allowed, allowed, allowed},
+		{"a member whose login goes on does not need a token", loginOf, member, nothing, func(r *right) { r.Token = domain.AccessToken{} }, allowed, refused, allowed},
+
+		{"an admin's access token for a project uses it", tokenOf, admin, nothing, nothing, allowed, refused, allowed},
+		{"an admin's access token for managing manages", tokenOf, admin, manages, nothing, allowed, allowed, refused},
+		{"an admin's access token for another project does not use this one", tokenOf, admin, func(r *right) { r.Token.Project = "other" }, nothing, allowed, refused, refused},
+		{"a member's access token uses what is granted", tokenOf, member, nothing, nothing, allowed, refused, allowed},
+		{"with an access token, a deleted user is not authenticated", tokenOf, admin, manages, func(r *right) { r.User = domain.User{} }, gone, gone, gone},
+		{"with an access token, a disabled user is not authenticated", tokenOf, admin, manages, func(r *right) { r.User.Disabled = true }, gone, gone, gone},
+		{"with an access token, another user in the place of the caller is not authenticated", tokenOf, admin, manages, func(r *right) { r.User.ID = "v" }, gone, gone, gone},
+		{"another user's access token under the id of the caller's is not authenticated", tokenOf, admin, manages,
+			func(r *right) { r.User.ID, r.Token.User = "v", "v" }, gone, gone, gone},
+		{"an access token that was deleted is not authenticated", tokenOf, admin, manages, func(r *right) { r.Token = domain.AccessToken{} }, gone, gone, gone},
+		{"an access token that expired is not authenticated", tokenOf, admin, manages, func(r *right) { r.Token.Expires = start }, gone, gone, gone},
+		{"an access token is good until its last microsecond", tokenOf, admin, manages, func(r *right) { r.Token.Expires = start.Add(time.Microsecond) }, allowed, allowed, refused},
+		{"another access token of the user is not the one of the act", tokenOf, admin, manages, func(r *right) { r.Token.ID = "other" }, gone, gone, gone},
+		{"an access token of another user is not the one of the act", tokenOf, admin, manages, func(r *right) { r.Token.User = "v" }, gone, gone, gone},
+		{"a login does not stand in for an access token that was deleted", tokenOf, admin, nothing, func(r *right) { r.Token = domain.AccessToken{} }, gone, gone, gone},
+		{"an access token for managing stays one of a demoted admin and manages nothing", tokenOf, admin, manages, func(r *right) { r.User.Role = member }, allowed, refused, refused},
+		{"an access token of a demoted admin uses what is granted to them", tokenOf, admin, nothing, func(r *right) { r.User.Role = member }, allowed, refused, allowed},
+		{"an access token with user ids of its own uses nothing once its maker was demoted", tokenOf, admin, func(r *right) { r.Token.OwnUsers = true },
+			func(r *right) { r.User.Role = member }, allowed, refused, refused},
+		{"an access token of a member whose grant was revoked uses nothing", tokenOf, member, nothing, func(r *right) { r.Granted = 0 }, allowed, refused, refused},
+		{"an access token whose maker's grant lost the scope does not use it", tokenOf, member, nothing, func(r *right) { r.Granted = domain.ScopesOf("export") }, allowed, refused, refused},
+		{"an access token does not use a scope that it does not have", tokenOf, admin, func(r *right) { r.Token.Scopes = domain.ScopesOf("export") }, nothing, allowed, refused, refused},
+		{"an access token does not need the login with which it was made", tokenOf, member, nothing, func(r *right) { r.Login = domain.Session{} }, allowed, refused, allowed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			now := aRight(tc.role)
+			tc.began(&now)
+			by := tc.by(now)
+			tc.changed(&now)
+			for _, need := range []struct {
+				what  string
+				needs domain.Need
+				want  domain.Kind
+			}{
+				{"a caller", domain.NeedsCaller(), tc.caller},
+				{"an admin", domain.NeedsAdmin(), tc.admin},
+				{"the use of a project", domain.NeedsUse(uuid, domain.ScopesOf("converse")), tc.use},
+			} {
+				act := domain.Act{By: by, Needs: need.needs}
+				caller, err := act.Allow(now, start)
+				if domain.KindOf(err) != need.want {
+					t.Errorf("an act that needs %s: got error %v, want kind %q", need.what, err, need.want)
+				}
+				if err == nil && (caller.ID != "u" || caller.Admin != (now.User.Role == domain.RoleAdmin) || caller.Actor() != by.Actor()) {
+					t.Errorf("an act that needs %s: got the caller %+v, want the same one with the role of now", need.what, caller)
+				}
+			}
+		})
+	}
+}
+
+// The operator and a host program's users have no right that is stored here.
+func TestAnActThatStandsAloneNeedsNoRight(t *testing.T) {
+	const refused, allowed = domain.NotAllowed, domain.Kind("")
+	for _, tc := range []struct {
+		name               string
+		by                 domain.Caller
+		alone              bool
+		caller, admin, use domain.Kind
+	}{
+		{"the operator may do everything", domain.Operator(), true, allowed, allowed, allowed},
+		{"a host's admin may do everything", domain.Caller{ID: "h", Admin: true}, true, allowed, allowed, allowed},
+		{"a host's user may do what the host allowed, and manages nothing", domain.Caller{ID: "h"}, true, allowed, refused, allowed},
+		{"a login does not stand alone", domain.Caller{ID: "u", Admin: true, Login: domain.Session{ID: "l"}}, false,
+			domain.NotAuthenticated, domain.NotAuthenticated, domain.NotAuthenticated},
+		{"an access token does not stand alone", domain.Caller{ID: "u", Admin: true, Token: "t"}, false,
+			domain.NotAuthenticated, domain.NotAuthenticated, domain.NotAuthenticated},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			for needs, want := range map[domain.Need]domain.Kind{
+				domain.NeedsCaller(): tc.caller, domain.NeedsAdmin(): tc.admin, domain.NeedsUse(uuid, domain.AllScopes()): tc.use,
+			} {
+				act := domain.Act{By: tc.by, Needs: needs}
+				if got := act.StandsAlone(); got != tc.alone {
+					t.Errorf("stands alone: got %v, want %v", got, tc.alone)
+				}
+				caller, err := act.Allow(domain.Right{}, start)
+				wantKind(t, err, want)
+				if diff := cmp.Diff(tc.by, caller, cmp.AllowUnexported(domain.Caller{})); tc.alone && diff != "" {
+					t.Errorf("caller (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+func TestAnActNeedsScopesOnItsProject(t *testing.T) {
+	of := domain.ScopesOf
+	for _, tc := range []struct {
+		name    string
+		needs   domain.Scopes
+		granted domain.Scopes
+		kind    domain.Kind
+	}{
+		{"empty scopes take any grant", 0, of("export"), ""},
+		{"empty scopes take a grant all the same", 0, 0, domain.NotAllowed},
+		{"the scopes of the grant are enough", of("converse", "export"), of("converse", "export"), ""},
+		{"a grant may have more", of("export"), of("converse", "export"), ""},
+		{"a grant with one of two is not enough", of("converse", "export"), of("converse"), domain.NotAllowed},
+		{"a grant with another is not enough", of("converse"), of("export"), domain.NotAllowed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			right := aRight(domain.RoleMember)
+			right.Granted = tc.granted
+			act := domain.Act{By: domain.CallerByLogin(right.Login, domain.RoleMember), Needs: domain.NeedsUse(uuid, tc.needs)}
+			if act.Needs.Project() != uuid {
+				t.Errorf("the project of the grant: got %q, want %q", act.Needs.Project(), uuid)
+			}
+			_, err := act.Allow(right, start)
+			wantKind(t, err, tc.kind)
+		})
+	}
+	if domain.NeedsAdmin().Project() != "" || domain.NeedsCaller().Project() != "" {
+		t.Error("a need that is not about a project names one")
+	}
+	if (domain.Need{}) != domain.NeedsCaller() {
+		t.Error("the zero Need is not NeedsCaller")
+	}
+}
+
+// A refusal does not tell what is gone: it says what a fresh request would be told.
+func TestARefusedActIsToldWhatAFreshRequestWouldBe(t *testing.T) {
+	right := aRight(domain.RoleMember)
+	byLogin, byToken := domain.CallerByLogin(right.Login, domain.RoleAdmin), domain.CallerByToken(right.Token, domain.RoleAdmin)
+	for _, tc := range []struct {
+		name string
+		act  domain.Act
+		now  domain.Right
+		want error
+	}{
+		{"a login that is over", domain.Act{By: byLogin}, domain.Right{}, domain.NotLoggedIn(nil)},
+		{"an access token that is over", domain.Act{By: byToken}, domain.Right{}, domain.InvalidAccessToken(nil)},
+		{"a role that is gone", domain.Act{By: byLogin, Needs: domain.NeedsAdmin()}, right, domain.Caller{}.MayManage()},
+		{"a grant that is gone", domain.Act{By: byLogin, Needs: domain.NeedsUse(uuid, 0)}, domain.Right{User: right.User, Login: right.Login},
+			domain.Caller{}.MayUse(&domain.Error{Kind: domain.NotFound})},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if _, err := tc.act.Allow(tc.now, start); err == nil || err.Error() != tc.want.Error() {
+				t.Errorf("got error %v, want %v", err, tc.want)
+			}
+		})
+	}
+}
+
+// The rights that a request was begun with are not those with which it ends.
+func TestAnAllowedCallerHasTheRightsOfNow(t *testing.T) {
+	right := aRight(domain.RoleAdmin)
+	was := right
+	right.Login.LastUsed = start
+	right.Token.Scopes = domain.ScopesOf("export")
+	got, err := domain.Act{By: domain.CallerByLogin(was.Login, domain.RoleMember)}.Allow(right, start)
+	if want := domain.CallerByLogin(right.Login, domain.RoleAdmin); err != nil || !got.SameRights(want) || got.Login != right.Login {
+		t.Errorf("by login: got %+v and error %v, want %+v", got, err, want)
+	}
+	got, err = domain.Act{By: domain.CallerByToken(was.Token, domain.RoleMember)}.Allow(right, start)
+	if want := domain.CallerByToken(right.Token, domain.RoleAdmin); err != nil || !got.SameRights(want) {
+		t.Errorf("by access token: got %+v and error %v, want %+v", got, err, want)
+	}
+}

@@ -1,0 +1,112 @@
+package domain_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+func TestTheUseOfASessionMovesItForward(t *testing.T) {
+	at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
+	was := domain.Session{ID: "s", User: "u", LastUsed: at(10), Idle: at(40), Expires: at(90), SealedBy: "k"}
+	session := func(used, idle int, by domain.KeyID) domain.Session {
+		s := was
+		s.LastUsed, s.Idle, s.SealedBy = at(used), at(idle), by
+		return s
+	}
+	for _, tc := range []struct {
+		name string
+		use  domain.SessionUse
+		want domain.Session
+	}{
+		{"nothing to record changes nothing", domain.SessionUse{}, was},
+		{"a later use moves both times", domain.SessionUse{At: at(11), Idle: at(41)}, session(11, 41, "k")},
+		{"an earlier use that arrives later changes nothing", domain.SessionUse{At: at(9), Idle: at(39)}, was},
+		{"each time moves for itself", domain.SessionUse{At: at(11), Idle: at(39)}, session(11, 40, "k")},
+		{"times are kept as instants in UTC", domain.SessionUse{At: at(11).Add(999).In(time.FixedZone("", 3600)), Idle: at(41).Add(999)}, session(11, 41, "k")},
+		{"a cookie under another key", domain.SessionUse{SealedBy: "l"}, session(10, 40, "l")},
+		{"a later use with a cookie under another key", domain.SessionUse{At: at(11), Idle: at(41), SealedBy: "l"}, session(11, 41, "l")},
+		{"an earlier use with a cookie under another key", domain.SessionUse{At: at(9), Idle: at(39), SealedBy: "l"}, session(10, 40, "l")},
+		{"without a time the idle end does not move", domain.SessionUse{Idle: at(41), SealedBy: "l"}, session(10, 40, "l")},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, was.UsedBy(tc.use)); diff != "" {
+				t.Errorf("session (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhichSessionsAreNamedToEnd(t *testing.T) {
+	own := domain.Session{ID: "s", User: "u", SealedBy: "k"}
+	others := domain.Session{ID: "t", User: "v", SealedBy: "l"}
+	unknown := domain.Session{ID: "x", User: "v"}
+	member, admin := domain.Caller{ID: "u"}, domain.Caller{ID: "u", Admin: true}
+	for _, tc := range []struct {
+		name                 string
+		which                domain.SessionsToEnd
+		by                   domain.Caller
+		own, others, unknown bool
+	}{
+		{"one of a member's own", domain.OneSession("s"), member, true, false, false},
+		{"one of somebody else's is not a member's to end", domain.OneSession("t"), member, false, false, false},
+		{"one of somebody else's, by an admin", domain.OneSession("t"), admin, false, true, false},
+		{"one that is not there", domain.OneSession("y"), admin, false, false, false},
+		{"all of a member's own", domain.SessionsOf("u"), member, true, false, false},
+		{"all of somebody else's are not a member's to end", domain.SessionsOf("v"), member, false, false, false},
+		{"all of somebody else's, by an admin", domain.SessionsOf("v"), admin, false, true, true},
+		{"those that a key sealed", domain.SessionsSealedBy("l", false), domain.Operator(), false, true, false},
+		{"those whose key is unknown", domain.SessionsSealedBy("", false), domain.Operator(), false, false, true},
+		{"those that a key sealed are a member's to end if they are their own", domain.SessionsSealedBy("l", false), member, false, false, false},
+		{"the zero one names none", domain.SessionsToEnd{}, domain.Operator(), false, false, false},
+		{"no id names none", domain.OneSession(""), domain.Operator(), false, false, false},
+		{"no user names none", domain.SessionsOf(""), domain.Operator(), false, false, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			for _, s := range []struct {
+				domain.Session
+				want bool
+			}{{own, tc.own}, {others, tc.others}, {unknown, tc.unknown}} {
+				if got := tc.which.Names(s.Session, tc.by); got != s.want {
+					t.Errorf("the session %s: got %v, want %v", s.ID, got, s.want)
+				}
+			}
+		})
+	}
+}
+
+func TestWhichHandlesAreNamedToEnd(t *testing.T) {
+	for _, tc := range []struct {
+		name       string
+		which      domain.SessionsToEnd
+		by         domain.KeyID
+		wantHandle bool
+	}{
+		{"with handles, those that the key sealed", domain.SessionsSealedBy("k", true), "k", true},
+		{"with handles, not those that another key sealed", domain.SessionsSealedBy("k", true), "l", false},
+		{"with handles, those whose key is unknown", domain.SessionsSealedBy("", true), "", true},
+		{"without handles none", domain.SessionsSealedBy("k", false), "k", false},
+		{"by user none", domain.SessionsOf("u"), "", false},
+		{"by id none", domain.OneSession("s"), "", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := tc.which.NamesHandle(domain.Conversation{HandleSealedBy: tc.by}); got != tc.wantHandle {
+				t.Errorf("got %v, want %v", got, tc.wantHandle)
+			}
+		})
+	}
+	for _, which := range []domain.SessionsToEnd{domain.OneSession("s"), domain.SessionsOf("u"), {}} {
+		if key, handles, ok := which.SealedBy(); ok || handles || key != "" {
+			t.Errorf("%+v is by the key %q", which, key)
+		}
+	}
+	if key, handles, ok := domain.SessionsSealedBy("", true).SealedBy(); !ok || !handles || key != "" {
+		t.Error("those whose key is unknown are not by key")
+	}
+	if domain.OneSession("s").ID() != "s" || domain.OneSession("s").User() != "" || domain.SessionsOf("u").User() != "u" || domain.SessionsOf("u").ID() != "" {
+		t.Error("what names one session or the sessions of a user does not say so")
+	}
+}

@@ -1,0 +1,218 @@
+package portstest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+var sessionCalls = []call{
+	{method: "Sessions.OpenLogin", changes: true, record: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		u := f.member(t, f.username())
+		return opensLogin(f.newLogin(u.ID), u.PasswordHash)
+	}},
+	failing(domain.NotAllowed, call{method: "Sessions.OpenLogin", way: "of an unknown user", ready: func(_ *testing.T, f *fixture, _ actor) attempt {
+		return opensLogin(f.newLogin(userID(404)), domain.NewSecret("$test$"))
+	}}),
+	{method: "Sessions.OpenAssistant", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
+		p := f.projectFor(t, who)
+		a := opensAssistant(f, who, p.ID)
+		a.check = returns(unsealed(p))
+		return a
+	}},
+	failing(domain.NotFound, call{method: "Sessions.OpenAssistant", way: "of an unknown project", act: true, ready: func(_ *testing.T, f *fixture, who actor) attempt {
+		return opensAssistant(f, who, projectID(404))
+	}}),
+	failing(domain.NeedsReentry, call{method: "Sessions.OpenAssistant", way: "of a project without a key that opens", act: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
+		p := f.project("closed")
+		p.Primary.Status = domain.KeyNeedsReentry
+		return opensAssistant(f, who, f.add(t, p).ID)
+	}}),
+	{method: "Sessions.Page", ready: func(t *testing.T, f *fixture, who actor) attempt {
+		return attempt{check: returns([]domain.Session{who.caller.Login}), do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
+			return at.Sessions.Page(ctx, who.user.ID, domain.Cursor{}, 10)
+		}}
+	}},
+	reads("Sessions.Page", "of nobody", func(ctx context.Context, at ports.Store) (any, error) {
+		return at.Sessions.Page(ctx, userID(404), domain.Cursor{}, 10)
+	}),
+	{method: "Sessions.Touch", changes: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		s := f.login(t, f.member(t, f.username()))
+		return touches(s.ID, domain.SessionUse{At: s.LastUsed.Add(time.Minute), Idle: s.Idle.Add(time.Minute), SealedBy: "42"})
+	}},
+	failing(domain.NotFound, call{method: "Sessions.Touch", way: "of an unknown id", ready: func(_ *testing.T, f *fixture, _ actor) attempt {
+		return touches(sessionID(404), domain.SessionUse{At: f.clock.now(), Idle: f.clock.now().Add(time.Hour), SealedBy: "42"})
+	}}),
+	{method: "Sessions.End", way: "of one's own session", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
+		if who.caller.Token != "" {
+			return attempt{}
+		}
+		return ends(domain.NeedsCaller(), domain.OneSession(f.login(t, who.user).ID), domain.SessionsEnded{Sessions: 1})
+	}},
+	{method: "Sessions.End", way: "of one's own sessions", act: true, changes: true, record: true, ready: func(_ *testing.T, _ *fixture, who actor) attempt {
+		if who.caller.Token != "" {
+			return attempt{}
+		}
+		return ends(domain.NeedsCaller(), domain.SessionsOf(who.user.ID), domain.SessionsEnded{Sessions: 1})
+	}},
+	{method: "Sessions.End", way: "of another's session", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		return ends(domain.NeedsAdmin(), domain.OneSession(f.login(t, f.member(t, f.username())).ID), domain.SessionsEnded{Sessions: 1})
+	}},
+	{method: "Sessions.End", way: "of another's sessions", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		u := f.member(t, f.username())
+		f.login(t, u)
+		f.login(t, u)
+		return ends(domain.NeedsAdmin(), domain.SessionsOf(u.ID), domain.SessionsEnded{Sessions: 2})
+	}},
+	{method: "Sessions.End", way: "by a keyset key", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		key := domain.KeyID(f.username())
+		s := f.hostedByRole("a host's admin", f.addNamed(t, "p").ID)
+		s.SealedBy = key
+		c := f.conversing(f.set(t, s))
+		c.HandleSealedBy = key
+		f.converse(t, c)
+		return ends(domain.NeedsAdmin(), domain.SessionsSealedBy(key, true), domain.SessionsEnded{Sessions: 1, Handles: 1})
+	}},
+	{method: "Sessions.End", way: "of an unknown id", act: true, ready: func(*testing.T, *fixture, actor) attempt {
+		return ends(domain.NeedsCaller(), domain.OneSession(sessionID(404)), domain.SessionsEnded{})
+	}},
+	{method: "Sessions.End", way: "of a user without sessions", act: true, ready: func(*testing.T, *fixture, actor) attempt {
+		return ends(domain.NeedsAdmin(), domain.SessionsOf(userID(404)), domain.SessionsEnded{})
+	}},
+}
+
+func opensLogin(s domain.Session, hash domain.Secret) attempt {
+	return doing(domain.Need{}, func(ctx context.Context, at ports.Store, act domain.Act) error {
+		return at.Sessions.OpenLogin(ctx, s, hash, act.Record)
+	})
+}
+
+// opensAssistant is for a user with a login.
+func opensAssistant(f *fixture, who actor, id domain.ProjectID) attempt {
+	if who.caller.Login.ID == "" {
+		return attempt{}
+	}
+	s := f.assistant(who.caller, id)
+	return attempt{needs: domain.NeedsUse(id, 0), do: func(ctx context.Context, at ports.Store, act domain.Act) (any, error) {
+		return at.Sessions.OpenAssistant(ctx, act, s)
+	}}
+}
+
+func touches(id domain.SessionID, use domain.SessionUse) attempt {
+	return doing(domain.Need{}, func(ctx context.Context, at ports.Store, _ domain.Act) error { return at.Sessions.Touch(ctx, id, use) })
+}
+
+func ends(needs domain.Need, which domain.SessionsToEnd, want domain.SessionsEnded) attempt {
+	return attempt{needs: needs, check: returns(want), do: func(ctx context.Context, at ports.Store, act domain.Act) (any, error) {
+		return at.Sessions.End(ctx, act, which)
+	}}
+}
+
+var accessCalls = []call{
+	{method: "Access.ByLogin", ready: func(t *testing.T, f *fixture, who actor) attempt {
+		p := f.projectFor(t, who)
+		s := f.set(t, f.assistant(who.caller, p.ID))
+		return looksUp(inSession(s), ofSession(s, who.caller.Login, true, p, 0))
+	}},
+	{method: "Access.ByLogin", way: "without an assistant session", ready: func(_ *testing.T, _ *fixture, who actor) attempt {
+		return looksUp(shown{Login: who.caller.Login.ID}, withoutSession(who.user.ID, who.caller.Login, true))
+	}},
+	failing(domain.NotFound, call{method: "Access.ByLogin", way: "of an unknown login", ready: func(*testing.T, *fixture, actor) attempt {
+		return looksUp(shown{Login: sessionID(404)}, domain.Access{})
+	}}),
+	{method: "Access.ByHostUser", ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		p := f.addNamed(t, "p")
+		s := f.session(t, p.ID)
+		return looksUp(inSession(s), ofSession(s, domain.Session{}, true, p, 0))
+	}},
+	{method: "Access.ByHostUser", way: "with an unknown assistant session", ready: func(*testing.T, *fixture, actor) attempt {
+		return looksUp(shown{User: "a host's user", Assistant: sessionID(404)}, withoutSession("a host's user", domain.Session{}, false))
+	}},
+	{method: "Access.ByToken", ready: func(t *testing.T, f *fixture, who actor) attempt {
+		p := f.projectFor(t, who)
+		token := f.issue(t, f.token(who.user.ID, p.ID, domain.DefaultScopes()))
+		return looksUp(shown{Token: tokenHash(token)}, ofToken(token, true, p, 0))
+	}},
+	failing(domain.NotFound, call{method: "Access.ByToken", way: "of an unknown token", ready: func(*testing.T, *fixture, actor) attempt {
+		return looksUp(shown{Token: domain.TokenHash{4, 0, 4}}, domain.Access{})
+	}}),
+	{method: "Access.ByConversation", ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		p := f.addNamed(t, "p")
+		s := f.session(t, p.ID)
+		c := f.converse(t, f.conversing(s))
+		return looksUp(shown{Conversation: c.ID, User: s.User, Admin: true}, in(c, ofSession(s, domain.Session{}, true, p, 0)))
+	}},
+	failing(domain.NotFound, call{method: "Access.ByConversation", way: "of an unknown conversation", ready: func(*testing.T, *fixture, actor) attempt {
+		return looksUp(shown{Conversation: conversationID(404)}, domain.Access{})
+	}}),
+	{method: "Access.StillAllowed", ready: func(t *testing.T, f *fixture, who actor) attempt {
+		p := f.projectFor(t, who)
+		s, token := f.session(t, p.ID), f.issue(t, f.token(who.user.ID, p.ID, domain.DefaultScopes()))
+		want := []domain.Access{ofSession(s, domain.Session{}, true, p, 0), ofToken(token, true, p, 0)}
+		uses := append(usesOf(want...), domain.OpenUse{Session: sessionID(404)}, domain.OpenUse{})
+		check := func(result any) error { return otherStanding(result.([]domain.Access), want) }
+		return attempt{check: check, args: []any{uses}, do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
+			return at.Access.StillAllowed(ctx, uses)
+		}}
+	}},
+	reads("Access.StillAllowed", "of what is not there", func(ctx context.Context, at ports.Store) (any, error) {
+		return at.Access.StillAllowed(ctx, []domain.OpenUse{{Session: sessionID(404)}, {Token: tokenID(404)}})
+	}),
+}
+
+func looksUp(c shown, want domain.Access) attempt {
+	return attempt{
+		check: func(result any) error { return otherAccess(result.(domain.Access), want) },
+		do:    func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) { return useOf(ctx, at.Access, c) },
+	}
+}
+
+var tokenCalls = []call{
+	{method: "Tokens.Create", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
+		return createsToken(f.token(who.user.ID, f.projectFor(t, who).ID, domain.ScopesOf(domain.ScopeConverse, domain.ScopeExport)))
+	}},
+	{method: "Tokens.Create", way: "to manage", act: true, changes: true, record: true, ready: func(_ *testing.T, f *fixture, who actor) attempt {
+		return createsToken(f.token(who.user.ID, "", domain.ScopesOf(domain.ScopeManage)))
+	}},
+	{method: "Tokens.Create", way: "with user ids of its own", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
+		token := f.token(who.user.ID, f.projectFor(t, who).ID, domain.DefaultScopes())
+		token.OwnUsers = true
+		return createsToken(token)
+	}},
+	failing(domain.NotFound, call{method: "Tokens.Create", way: "for an unknown project", act: true, ready: func(_ *testing.T, f *fixture, who actor) attempt {
+		return createsToken(f.token(who.user.ID, projectID(404), domain.DefaultScopes()))
+	}}),
+	{method: "Tokens.Page", ready: func(t *testing.T, f *fixture, who actor) attempt {
+		token := f.issue(t, f.token(who.user.ID, f.addNamed(t, "p").ID, domain.DefaultScopes()))
+		return attempt{check: returns([]domain.AccessToken{token}), do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
+			return at.Tokens.Page(ctx, who.user.ID, domain.Cursor{}, 10)
+		}}
+	}},
+	reads("Tokens.Page", "of nobody", func(ctx context.Context, at ports.Store) (any, error) {
+		return at.Tokens.Page(ctx, userID(404), domain.Cursor{}, 10)
+	}),
+	{method: "Tokens.Remove", way: "of one's own", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
+		return removesToken(domain.NeedsCaller(), f.issue(t, f.token(who.user.ID, f.addNamed(t, "p").ID, domain.DefaultScopes())).ID)
+	}},
+	{method: "Tokens.Remove", way: "of another's", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		token := f.issue(t, f.token(f.member(t, f.username()).ID, f.addNamed(t, "p").ID, domain.DefaultScopes()))
+		f.converse(t, f.conversation(domain.Session{}, token))
+		return removesToken(domain.NeedsAdmin(), token.ID)
+	}},
+	failing(domain.NotFound, call{method: "Tokens.Remove", way: "of an unknown id", act: true, ready: func(*testing.T, *fixture, actor) attempt {
+		return removesToken(domain.NeedsCaller(), tokenID(404))
+	}}),
+}
+
+func createsToken(token domain.AccessToken) attempt {
+	return doing(token.Needs(), func(ctx context.Context, at ports.Store, act domain.Act) error {
+		return at.Tokens.Create(ctx, act, token, tokenHash(token))
+	})
+}
+
+func removesToken(needs domain.Need, id domain.TokenID) attempt {
+	return doing(needs, func(ctx context.Context, at ports.Store, act domain.Act) error { return at.Tokens.Remove(ctx, act, id) })
+}

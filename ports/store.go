@@ -1,0 +1,39 @@
+package ports
+
+import "fmt"
+
+// Store is one database. Its views are given together, since what one of them writes the
+// others see at once, on every instance.
+type Store struct {
+	Projects      ProjectRepository
+	Grants        Grants
+	Users         UserRepository
+	Sessions      SessionStore
+	Access        Access
+	Tokens        AccessTokens
+	Conversations Conversations
+	Usage         Usage
+	Audit         AuditLog
+	Chain         AuditChain
+	Sealings      Sealings
+	Installation  Installation
+	Sweeper       Sweeper
+}
+
+// Check returns an error that names a view that is missing. It does no I/O.
+func (s Store) Check() error {
+	for _, view := range []struct {
+		name string
+		is   any
+	}{
+		{"Projects", s.Projects}, {"Grants", s.Grants}, {"Users", s.Users}, {"Sessions", s.Sessions},
+		{"Access", s.Access}, {"Tokens", s.Tokens}, {"Conversations", s.Conversations}, {"Usage", s.Usage},
+		{"Audit", s.Audit}, {"Chain", s.Chain}, {"Sealings", s.Sealings}, {"Installation", s.Installation},
+		{"Sweeper", s.Sweeper},
+	} {
+		if view.is == nil {
+			return fmt.Errorf("ports: the Store has no %s", view.name)
+		}
+	}
+	return nil
+}
