@@ -28,7 +28,7 @@ func TestAccessTokensThatAreRefused(t *testing.T) {
 	project := string(p.ID)
 	for _, tc := range []struct {
 		name string
-		call app.Call
+		call domain.Call
 		in   app.CreateAccessToken
 		kind domain.Kind
 	}{
@@ -46,7 +46,7 @@ func TestAccessTokensThatAreRefused(t *testing.T) {
 		{"366 days are too many", w.admin, app.CreateAccessToken{Name: "x", Project: project, Days: new(366)}, domain.Invalid},
 		{"no scopes are none", w.admin, app.CreateAccessToken{Name: "x", Project: project, Scopes: []string{}}, domain.Invalid},
 		{"a token has a name", w.admin, app.CreateAccessToken{Project: project}, domain.Invalid},
-		{"a token makes no token", app.Call{Caller: domain.Caller{ID: w.admin.Caller.ID, Admin: true, Token: "t", Scopes: domain.ScopesOf(domain.ScopeManage)}},
+		{"a token makes no token", domain.Call{Caller: domain.Caller{ID: w.admin.Caller.ID, Admin: true, Token: "t", Scopes: domain.ScopesOf(domain.ScopeManage)}},
 			app.CreateAccessToken{Name: "x", Project: project}, domain.NotAuthenticated},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -23,7 +23,7 @@ type AddProject struct {
 // VoiceflowRejected or VoiceflowUnavailable if Voiceflow's answer is no export, NameTooLong
 // if the project's name is, and Invalid if it is not in.Name. Returns AlreadyAdded if the
 // pair of Voiceflow project and version exists. Nothing is stored then.
-func (s *Service) AddProject(ctx context.Context, call Call, in AddProject) (domain.Project, error) {
+func (s *Service) AddProject(ctx context.Context, call domain.Call, in AddProject) (domain.Project, error) {
 	if err := call.Caller.MayManage(); err != nil {
 		return domain.Project{}, err
 	}
@@ -51,7 +51,7 @@ func (s *Service) AddProject(ctx context.Context, call Call, in AddProject) (dom
 	if name := strings.TrimSpace(in.Name); name != "" && name != p.Name {
 		return domain.Project{}, &domain.Error{Kind: domain.Invalid, Public: "the assistant has another name at Voiceflow, " + strconv.Quote(p.Name)}
 	}
-	sealed, err := s.sealKey(ctx, p.ID, domain.SlotPrimary, key)
+	sealed, err := s.keyset.SealKey(ctx, p.ID, domain.SlotPrimary, key)
 	if err != nil {
 		return domain.Project{}, err
 	}

@@ -9,7 +9,7 @@ import (
 // ChangePassword gives the caller another password and ends their other logins. Returns
 // Invalid if the current password is wrong or the new one breaks a rule. Returns
 // TooManyRequests after too many wrong ones, which count together with those of Login.
-func (s *Service) ChangePassword(ctx context.Context, call Call, current, next domain.Secret) error {
+func (s *Service) ChangePassword(ctx context.Context, call domain.Call, current, next domain.Secret) error {
 	if err := s.ownUsers(); err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ type ProjectChecked struct {
 //
 // The caller is looked up again first, since the right may have gone since the request
 // began. What Voiceflow says is stored on nobody's right.
-func (s *Service) CheckProject(ctx context.Context, call Call, text string) (ProjectChecked, error) {
+func (s *Service) CheckProject(ctx context.Context, call domain.Call, text string) (ProjectChecked, error) {
 	now, err := s.lookUpAgain(ctx, call.Caller)
 	if err != nil {
 		return ProjectChecked{}, err
@@ -60,11 +60,11 @@ func (s *Service) CheckProject(ctx context.Context, call Call, text string) (Pro
 }
 
 // noteTried stores what a try of a key shows.
-func (s *Service) noteTried(ctx context.Context, call Call, p domain.Project, tried triedKey) error {
+func (s *Service) noteTried(ctx context.Context, call domain.Call, p domain.Project, tried triedKey) error {
 	if tried.status == domain.KeyNeedsReentry {
-		return s.markClosed(ctx, call, p, tried.slot, p.Key(tried.slot).Sealed)
+		return s.keyset.NoteUnopened(ctx, call, p, tried.slot)
 	}
-	if err := s.markKey(ctx, call, p, tried.slot, tried.status, tried.asked); err != nil {
+	if err := s.keyset.NoteVerdict(ctx, call, p, tried.slot, tried.status, tried.asked); err != nil {
 		return err
 	}
 	if tried.status != domain.KeyOK {
@@ -101,7 +101,7 @@ func (s *Service) tryKeys(ctx context.Context, p domain.Project) []triedKey {
 					t.err = fmt.Errorf("panic: %v", v)
 				}
 			}()
-			key, err := s.openKey(p, t.slot, p.Key(t.slot).Sealed)
+			key, err := s.keyset.OpenKey(p, t.slot)
 			if err == nil {
 				t.asked = s.ports.Clock()
 				t.export, err = s.tryKey(ctx, p, key)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -18,7 +19,7 @@ type Checked struct {
 // CheckSession tells who the caller is and which assistant is set by the text of the
 // cookie assistant_session. If anything is wrong with that cookie, no assistant is set. For
 // an access token the user is its owner and the assistant is the one that it is for.
-func (s *Service) CheckSession(ctx context.Context, call Call, cookie string) (Checked, error) {
+func (s *Service) CheckSession(ctx context.Context, call domain.Call, cookie string) (Checked, error) {
 	user, err := s.userOf(ctx, call)
 	if err != nil {
 		return Checked{}, err
@@ -53,10 +54,10 @@ func (s *Service) Assistant(ctx context.Context, c domain.Caller, cookie string)
 	if access.Scopes() == 0 || !session.Claims(access.Project.Version).Equal(claims) {
 		return domain.Project{}, domain.NotLoggedIn(nil)
 	}
-	if err := s.use(ctx, session); err != nil {
+	if err := s.sessions.Use(ctx, session); err != nil {
 		return domain.Project{}, err
 	}
-	s.markSealed(ctx, session, by)
+	s.sessions.MarkSealed(ctx, session, by)
 	return access.Project, nil
 }
 
@@ -68,7 +69,7 @@ func (s *Service) assistantSession(ctx context.Context, c domain.Caller, cookie 
 	if cookie == "" || c.Token != "" {
 		return access, claims, by, domain.NotLoggedIn(nil)
 	}
-	if claims, by, err = s.openCookie(domain.AssistantSession, cookie, domain.NotLoggedIn); err != nil {
+	if claims, by, err = s.sessions.Open(domain.AssistantSession, cookie, domain.NotLoggedIn); err != nil {
 		return access, claims, by, err
 	}
 	if c.Login.ID == "" {
@@ -86,7 +87,7 @@ func (s *Service) assistantSession(ctx context.Context, c domain.Caller, cookie 
 }
 
 // userOf is the caller as a user.
-func (s *Service) userOf(ctx context.Context, call Call) (domain.User, error) {
+func (s *Service) userOf(ctx context.Context, call domain.Call) (domain.User, error) {
 	if s.OwnUsers() {
 		u, err := s.ports.Store.Users.Find(ctx, domain.UserRef{ID: call.Caller.ID})
 		if domain.KindOf(err) == domain.NotFound { // gone since the request began
@@ -99,8 +100,8 @@ func (s *Service) userOf(ctx context.Context, call Call) (domain.User, error) {
 		u.Role = domain.RoleAdmin
 	}
 	var granted []domain.ProjectID
-	err := everyPage(func(after domain.Cursor) (Page[domain.Project], error) {
-		return s.projects(ctx, domain.GrantedTo(call.Caller.ID), after, MaxPage)
+	err := paging.Each(func(after domain.Cursor) (paging.Page[domain.Project], error) {
+		return s.projects(ctx, domain.GrantedTo(call.Caller.ID), after, paging.Max)
 	}, func(p domain.Project) error {
 		granted = append(granted, p.ID)
 		return nil

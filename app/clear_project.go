@@ -8,7 +8,7 @@ import (
 
 // ClearProject ends the assistant session that the text of the cookie assistant_session
 // names. If the caller has no such session, it succeeds and changes nothing.
-func (s *Service) ClearProject(ctx context.Context, call Call, cookie string) error {
+func (s *Service) ClearProject(ctx context.Context, call domain.Call, cookie string) error {
 	access, _, _, err := s.assistantSession(ctx, call.Caller, cookie)
 	if domain.KindOf(err) == domain.NotAuthenticated {
 		return nil

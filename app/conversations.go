@@ -22,7 +22,7 @@ func (f *forwarding) prepareConversation() error {
 		return err
 	}
 	c := domain.NewConversation(id, f.access, now)
-	f.handle, c.HandleSealedBy, err = f.cookies.Seal(c.Claims(f.access.Caller.ID))
+	f.handle, c.HandleSealedBy, err = f.sessions.SealHandle(c, f.access.Caller.ID)
 	f.conversation = c
 	return err
 }

@@ -49,7 +49,7 @@ func TestV4Sessions(t *testing.T) {
 	})
 	alone := w.openSession(t, ben)
 	talk := func(s *app.Service, body string) error {
-		out, err := s.Forward(t.Context(), app.Call{}, alone, request("POST", alone.Path, body))
+		out, err := s.Forward(t.Context(), domain.Call{}, alone, request("POST", alone.Path, body))
 		if err != nil {
 			return err
 		}

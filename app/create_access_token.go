@@ -26,7 +26,7 @@ type AccessTokenMade struct {
 // caller does not have the token's rights at this moment. If they may not use the project,
 // it returns NotFound to an admin and NotAllowed to others, whether the project exists or
 // not. Returns NotAuthenticated if the caller uses an access token.
-func (s *Service) CreateAccessToken(ctx context.Context, call Call, in CreateAccessToken) (AccessTokenMade, error) {
+func (s *Service) CreateAccessToken(ctx context.Context, call domain.Call, in CreateAccessToken) (AccessTokenMade, error) {
 	if err := s.mayHaveTokens(call); err != nil {
 		return AccessTokenMade{}, err
 	}
@@ -81,7 +81,7 @@ func (s *Service) CreateAccessToken(ctx context.Context, call Call, in CreateAcc
 // mayHaveTokens returns NotAuthenticated if the caller uses an access token. It returns
 // NotFound if a host program keeps the users, since only the host knows whether the owner of
 // a token is an admin when it is used.
-func (s *Service) mayHaveTokens(call Call) error {
+func (s *Service) mayHaveTokens(call domain.Call) error {
 	if call.Caller.Token != "" {
 		return domain.InvalidAccessToken(nil)
 	}

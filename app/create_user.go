@@ -16,7 +16,7 @@ type CreateUser struct {
 
 // CreateUser makes a user. Only an admin may: NotAllowed. Returns Invalid if the input
 // breaks a rule, Conflict if the name is taken, and NotFound if an assistant does not exist.
-func (s *Service) CreateUser(ctx context.Context, call Call, in CreateUser) (domain.User, error) {
+func (s *Service) CreateUser(ctx context.Context, call domain.Call, in CreateUser) (domain.User, error) {
 	if err := s.mayManageUsers(call); err != nil {
 		return domain.User{}, err
 	}
@@ -49,7 +49,7 @@ func (s *Service) CreateUser(ctx context.Context, call Call, in CreateUser) (dom
 
 // mayManageUsers returns NotAllowed unless the caller is an admin, and NotFound if a host
 // program keeps the users.
-func (s *Service) mayManageUsers(call Call) error {
+func (s *Service) mayManageUsers(call domain.Call) error {
 	if err := call.Caller.MayManage(); err != nil {
 		return err
 	}

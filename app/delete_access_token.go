@@ -9,7 +9,7 @@ import (
 // DeleteAccessToken forgets an access token of the caller, or if the caller is an admin of
 // anybody. It opens nothing from then on. Returns NotFound if there is no such token or it
 // is not theirs.
-func (s *Service) DeleteAccessToken(ctx context.Context, call Call, token string) error {
+func (s *Service) DeleteAccessToken(ctx context.Context, call domain.Call, token string) error {
 	if err := s.mayHaveTokens(call); err != nil {
 		return err
 	}

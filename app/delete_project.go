@@ -17,7 +17,7 @@ type DeleteProject struct {
 // DeleteProject forgets a project with its keys, its grants and its open sessions.
 // Voiceflow is not told. Only an admin may: NotAllowed. Returns NotFound if there is no such
 // project, and AmbiguousName with up to ten projects if there are several.
-func (s *Service) DeleteProject(ctx context.Context, call Call, in DeleteProject) error {
+func (s *Service) DeleteProject(ctx context.Context, call domain.Call, in DeleteProject) error {
 	if err := call.Caller.MayManage(); err != nil {
 		return err
 	}

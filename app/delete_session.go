@@ -9,7 +9,7 @@ import (
 // DeleteSession ends a session of the caller, or if the caller is an admin of anybody, and
 // its assistant session, at once and everywhere. Returns NotFound if there is no such
 // session, or if it is over or not theirs. Returns Invalid if session can be no id.
-func (s *Service) DeleteSession(ctx context.Context, call Call, session string) error {
+func (s *Service) DeleteSession(ctx context.Context, call domain.Call, session string) error {
 	id, err := domain.ParseSessionID(session)
 	if err != nil {
 		return err

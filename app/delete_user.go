@@ -9,7 +9,7 @@ import (
 // DeleteUser forgets a user, their grants and their sessions. Only an admin may:
 // NotAllowed. Returns NotFound if there is no such user, and Conflict for oneself and for
 // the last admin.
-func (s *Service) DeleteUser(ctx context.Context, call Call, user string) error {
+func (s *Service) DeleteUser(ctx context.Context, call domain.Call, user string) error {
 	if err := s.mayManageUsers(call); err != nil {
 		return err
 	}

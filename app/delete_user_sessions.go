@@ -11,7 +11,7 @@ import (
 // changes nothing. Returns NotAllowed for another user unless the caller is an admin.
 // Returns Invalid if user can be no id. Returns NotFound if there is no such user, unless a
 // host program keeps the users.
-func (s *Service) DeleteUserSessions(ctx context.Context, call Call, user string) error {
+func (s *Service) DeleteUserSessions(ctx context.Context, call domain.Call, user string) error {
 	if user == "" {
 		return &domain.Error{Kind: domain.Invalid, Public: "user_id is needed"}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -31,14 +32,14 @@ func (s *Service) VoiceflowOrigin() domain.Origin { return s.ports.Voiceflow.Ori
 // Returns NotFound or AmbiguousName, before take is called, if a name is not that of one
 // project, and NotFound if there are no projects at all. A key that can't be opened ends
 // nothing. An error of take ends the export and is returned as it is.
-func (s *Service) ExportProjects(ctx context.Context, call Call, named []string, take func(ExportedProject) error) error {
+func (s *Service) ExportProjects(ctx context.Context, call domain.Call, named []string, take func(ExportedProject) error) error {
 	if err := call.Caller.MayManage(); err != nil {
 		return err
 	}
 	if len(named) > 0 {
 		return s.exportNamed(ctx, call, named, take)
 	}
-	return everyPage(func(after domain.Cursor) (Page[domain.Project], error) {
+	return paging.Each(func(after domain.Cursor) (paging.Page[domain.Project], error) {
 		return s.GetProjects(ctx, call, after, exportPage)
 	}, func(p domain.Project) error {
 		p, err := s.one(ctx, call.Caller, domain.ProjectRef{ID: p.ID})
@@ -52,7 +53,7 @@ func (s *Service) ExportProjects(ctx context.Context, call Call, named []string,
 	})
 }
 
-func (s *Service) exportNamed(ctx context.Context, call Call, named []string, take func(ExportedProject) error) error {
+func (s *Service) exportNamed(ctx context.Context, call domain.Call, named []string, take func(ExportedProject) error) error {
 	var picked []domain.Project
 	for _, text := range named {
 		p, err := s.FindProject(ctx, call, text)
@@ -76,14 +77,14 @@ func (s *Service) exportNamed(ctx context.Context, call Call, named []string, ta
 }
 
 // export opens the keys of one project and calls take with it.
-func (s *Service) export(ctx context.Context, call Call, p domain.Project, take func(ExportedProject) error) error {
+func (s *Service) export(ctx context.Context, call domain.Call, p domain.Project, take func(ExportedProject) error) error {
 	out := ExportedProject{Project: p, Keys: map[domain.Slot]domain.Secret{}}
 	for _, slot := range domain.Slots() {
 		kept := p.Key(slot)
 		if kept.Empty() && slot == domain.SlotSecondary {
 			continue
 		}
-		key, err := s.openKey(p, slot, kept.Sealed)
+		key, err := s.keyset.OpenKey(p, slot)
 		switch {
 		case err == nil:
 			out.Keys[slot] = key

@@ -12,7 +12,7 @@ import (
 
 // exported are the names and primary keys that ExportProjects gives, as "name key", and
 // "name -" where the key does not open.
-func (w *world) exported(t *testing.T, call app.Call, named ...string) ([]string, error) {
+func (w *world) exported(t *testing.T, call domain.Call, named ...string) ([]string, error) {
 	t.Helper()
 	var out []string
 	err := w.ExportProjects(t.Context(), call, named, func(e app.ExportedProject) error {

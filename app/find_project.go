@@ -10,7 +10,7 @@ import (
 // our Id, by a Voiceflow project id or by its exact name. Returns Invalid if text can be none
 // of these, NotFound if there is no such project, and AmbiguousName with up to ten projects
 // if there are several.
-func (s *Service) FindProject(ctx context.Context, call Call, text string) (domain.Project, error) {
+func (s *Service) FindProject(ctx context.Context, call domain.Call, text string) (domain.Project, error) {
 	ref, err := domain.ParseProjectRef(text)
 	if err != nil {
 		if ref, err = (domain.ProjectRef{}).Named(text); err != nil {

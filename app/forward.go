@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flowlatch/flowlatch/app/session"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
 )
@@ -39,8 +40,8 @@ type Forwarded struct {
 	// UserCookie and AssistantCookie are the cookies sealed anew, to be set in the answer,
 	// also when Forward fails. The Text of one is "" where the one that was shown is good
 	// for longer.
-	UserCookie      Cookie
-	AssistantCookie Cookie
+	UserCookie      session.Cookie
+	AssistantCookie session.Cookie
 	// Rate is what is left of the caller's rate; zero where there is no limit.
 	Rate domain.Rate
 }
@@ -48,7 +49,7 @@ type Forwarded struct {
 // Forward sends the call that r is to Voiceflow with the key of the assistant that is set,
 // or that the access token or the handle is for, put in, and returns the answer. r's
 // method, query, headers and body are the caller's. Who calls and what they may do is
-// looked up for each call; and while the call is open, Run ends it when that is taken
+// looked up for each call; and while the call is open, Start ends it when that is taken
 // away.
 //
 // It is NotFound for a call that is not among domain.Endpoints and for one that names
@@ -58,7 +59,7 @@ type Forwarded struct {
 // can't be read; NeedsReentry where no key of the assistant opens; CredentialsRejected and
 // VoiceflowUnavailable for what comes after. Where an assistant has two keys and Voiceflow
 // refuses one, the other is tried, once.
-func (s *Service) Forward(ctx context.Context, call Call, in Forward, r *http.Request) (Forwarded, error) {
+func (s *Service) Forward(ctx context.Context, call domain.Call, in Forward, r *http.Request) (Forwarded, error) {
 	route, err := domain.MatchEndpoint(in.Service, r.Method, in.Path)
 	if err != nil {
 		return Forwarded{}, err
@@ -117,7 +118,7 @@ func (s *Service) accessByHandle(ctx context.Context, host domain.Caller, handle
 	wrong := func(cause error) error {
 		return &domain.Error{Kind: domain.NotAuthenticated, Public: "the session key in Authorization is not good; open a new session", Cause: cause}
 	}
-	claims, _, err := s.openCookie(domain.ConversationHandle, handle, wrong)
+	claims, _, err := s.sessions.Open(domain.ConversationHandle, handle, wrong)
 	if err != nil {
 		return domain.Access{}, err
 	}
@@ -139,12 +140,12 @@ func (s *Service) accessByCookies(ctx context.Context, host domain.Caller, in Fo
 	var loginBy, setBy domain.KeyID
 	var err error
 	if host.ID == "" {
-		if login, loginBy, err = s.loginClaims(in.UserCookie); err != nil {
+		if login, loginBy, err = s.sessions.OpenLogin(in.UserCookie); err != nil {
 			return domain.Access{}, err
 		}
 	}
 	if in.AssistantCookie != "" {
-		if set, setBy, err = s.openCookie(domain.AssistantSession, in.AssistantCookie, notSet); err != nil {
+		if set, setBy, err = s.sessions.Open(domain.AssistantSession, in.AssistantCookie, notSet); err != nil {
 			return domain.Access{}, err
 		}
 	}
@@ -163,8 +164,8 @@ func (s *Service) accessByCookies(ctx context.Context, host domain.Caller, in Fo
 		return domain.Access{}, domain.NotLoggedIn(nil)
 	}
 	if host.ID == "" {
-		s.markSealed(ctx, access.Caller.Login, loginBy)
-		out.UserCookie = s.reseal(ctx, access.Caller.Login, "", loginBy)
+		s.sessions.MarkSealed(ctx, access.Caller.Login, loginBy)
+		out.UserCookie = s.sessions.Reseal(ctx, access.Caller.Login, "", loginBy)
 	}
 	switch {
 	case in.AssistantCookie == "":
@@ -175,8 +176,8 @@ func (s *Service) accessByCookies(ctx context.Context, host domain.Caller, in Fo
 	if err := s.useBoth(ctx, access); err != nil {
 		return access, err
 	}
-	s.markSealed(ctx, access.Session, setBy)
-	out.AssistantCookie = s.reseal(ctx, access.Session, access.Project.Version, setBy)
+	s.sessions.MarkSealed(ctx, access.Session, setBy)
+	out.AssistantCookie = s.sessions.Reseal(ctx, access.Session, access.Project.Version, setBy)
 	return access, nil
 }
 
@@ -191,11 +192,11 @@ func (s *Service) useBoth(ctx context.Context, a domain.Access) error {
 		return nil
 	}
 	if a.Caller.Login.ID != "" {
-		if err := s.use(ctx, a.Caller.Login); err != nil {
+		if err := s.sessions.Use(ctx, a.Caller.Login); err != nil {
 			return err
 		}
 	}
-	return s.use(ctx, a.Session)
+	return s.sessions.Use(ctx, a.Session)
 }
 
 // forwarding is one forwarded call, from when it may be sent until its answer is closed.
@@ -203,7 +204,7 @@ type forwarding struct {
 	*Service
 	caller context.Context // ends when the caller leaves
 	ctx    context.Context // ends with the call
-	call   Call
+	call   domain.Call
 	access domain.Access
 	route  domain.Route
 	use    *openUse
@@ -218,7 +219,7 @@ type forwarding struct {
 }
 
 // begin makes a call that is open from now on.
-func (s *Service) begin(ctx context.Context, call Call, access domain.Access, route domain.Route) *forwarding {
+func (s *Service) begin(ctx context.Context, call domain.Call, access domain.Access, route domain.Route) *forwarding {
 	open, end := context.WithCancelCause(ctx)
 	now := s.ports.Clock()
 	f := &forwarding{
@@ -311,8 +312,12 @@ func (f *forwarding) userIDs() domain.UserIDs {
 	}
 	to := domain.BindUserIDs(f.access.Project.ID, f.access.Actor())
 	return domain.UserIDs{
-		Bind: func(text string) (string, error) { return f.ports.Pseudonyms.Bind(text, f.pseudonyms, to) },
-		Own:  func(bound string) (string, bool) { return f.ports.Pseudonyms.Unbind(bound, f.pseudonyms, to) },
+		Bind: func(text string) (string, error) {
+			return f.ports.Pseudonyms.Bind(text, f.keyset.PseudonymKey(), to)
+		},
+		Own: func(bound string) (string, bool) {
+			return f.ports.Pseudonyms.Unbind(bound, f.keyset.PseudonymKey(), to)
+		},
 	}
 }
 

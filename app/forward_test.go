@@ -88,30 +88,30 @@ func TestWhoMayForwardWhat(t *testing.T) {
 func TestWhatIsTakenAwayIsGoneWithTheNextCall(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
-		take    func(t *testing.T, w *world, ben app.Call, p domain.Project, token string) error
+		take    func(t *testing.T, w *world, ben domain.Call, p domain.Project, token string) error
 		cookies domain.Kind
 		token   domain.Kind
 	}{
-		{"the grant", func(t *testing.T, w *world, ben app.Call, p domain.Project, _ string) error {
+		{"the grant", func(t *testing.T, w *world, ben domain.Call, p domain.Project, _ string) error {
 			return w.RevokeProject(t.Context(), w.admin, string(ben.Caller.ID), string(p.ID))
 		}, domain.NotAuthenticated, domain.NotAllowed},
-		{"the scope", func(t *testing.T, w *world, ben app.Call, p domain.Project, _ string) error {
+		{"the scope", func(t *testing.T, w *world, ben domain.Call, p domain.Project, _ string) error {
 			return w.GrantProject(t.Context(), w.admin, string(ben.Caller.ID), string(p.ID), []string{"analytics"})
 		}, domain.NotAllowed, domain.NotAllowed},
-		{"the user, who is disabled", func(t *testing.T, w *world, ben app.Call, _ domain.Project, _ string) error {
+		{"the user, who is disabled", func(t *testing.T, w *world, ben domain.Call, _ domain.Project, _ string) error {
 			_, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(ben.Caller.ID), Disabled: new(true)})
 			return err
 		}, domain.NotAuthenticated, domain.NotAuthenticated},
-		{"the user, who is deleted", func(t *testing.T, w *world, ben app.Call, _ domain.Project, _ string) error {
+		{"the user, who is deleted", func(t *testing.T, w *world, ben domain.Call, _ domain.Project, _ string) error {
 			return w.DeleteUser(t.Context(), w.admin, string(ben.Caller.ID))
 		}, domain.NotAuthenticated, domain.NotAuthenticated},
-		{"the project", func(t *testing.T, w *world, _ app.Call, p domain.Project, _ string) error {
+		{"the project", func(t *testing.T, w *world, _ domain.Call, p domain.Project, _ string) error {
 			return w.DeleteProject(t.Context(), w.admin, app.DeleteProject{ID: string(p.ID)})
 		}, domain.NotAuthenticated, domain.NotAuthenticated},
-		{"the login", func(t *testing.T, w *world, ben app.Call, _ domain.Project, _ string) error {
+		{"the login", func(t *testing.T, w *world, ben domain.Call, _ domain.Project, _ string) error {
 			return w.Logout(t.Context(), ben)
 		}, domain.NotAuthenticated, ""},
-		{"the access token", func(t *testing.T, w *world, ben app.Call, _ domain.Project, token string) error {
+		{"the access token", func(t *testing.T, w *world, ben domain.Call, _ domain.Project, token string) error {
 			return w.DeleteAccessToken(t.Context(), ben, token)
 		}, "", domain.NotAuthenticated},
 	} {
@@ -327,7 +327,7 @@ func TestOpenCallsEndWhenTheirRightGoes(t *testing.T) {
 	open := func(by app.Forward) (ended chan error) {
 		t.Helper()
 		in := turn("x", by)
-		out, err := w.Forward(t.Context(), app.Call{}, in, request("POST", in.Path, "{}"))
+		out, err := w.Forward(t.Context(), domain.Call{}, in, request("POST", in.Path, "{}"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -436,7 +436,7 @@ func TestAnOpenCallKeepsItsSessionInUse(t *testing.T) {
 	w.voiceflow.forwardTo(fine)
 	w.voiceflow.slow = true
 	in := turn("x", ben)
-	out, err := w.Forward(t.Context(), app.Call{}, in, request("POST", in.Path, "{}"))
+	out, err := w.Forward(t.Context(), domain.Call{}, in, request("POST", in.Path, "{}"))
 	if err != nil {
 		t.Fatal(err)
 	}

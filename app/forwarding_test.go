@@ -101,7 +101,7 @@ func request(method, path, body string) *http.Request {
 
 // use forwards a call and reads the answer to its end.
 func (w *world) use(t interface{ Context() context.Context }, in app.Forward, method, body string) (int, error) {
-	out, err := w.Forward(t.Context(), app.Call{RequestID: "request", Address: "192.0.2.1"}, in, request(method, in.Path, body))
+	out, err := w.Forward(t.Context(), domain.Call{RequestID: "request", Address: "192.0.2.1"}, in, request(method, in.Path, body))
 	if err != nil {
 		return 0, err
 	}
@@ -116,7 +116,7 @@ func turn(userID string, by app.Forward) app.Forward {
 }
 
 // talker is a member who may use p within the scopes, with cookies.
-func (w *world) talker(t *testing.T, name string, p domain.Project, scopes ...string) (app.Call, app.Forward) {
+func (w *world) talker(t *testing.T, name string, p domain.Project, scopes ...string) (domain.Call, app.Forward) {
 	t.Helper()
 	id := w.user(t, w.admin, name, "member")
 	if err := w.GrantProject(t.Context(), w.admin, string(id), string(p.ID), scopes); err != nil {
@@ -127,7 +127,7 @@ func (w *world) talker(t *testing.T, name string, p domain.Project, scopes ...st
 }
 
 // token makes an access token.
-func (w *world) token(t *testing.T, call app.Call, in app.CreateAccessToken) app.Forward {
+func (w *world) token(t *testing.T, call domain.Call, in app.CreateAccessToken) app.Forward {
 	t.Helper()
 	if in.Name == "" {
 		in.Name = "a program"

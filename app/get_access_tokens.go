@@ -3,17 +3,18 @@ package app
 import (
 	"context"
 
+	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// GetAccessTokens returns at most limit (1 to MaxPage, otherwise Invalid) access tokens that
+// GetAccessTokens returns at most limit (1 to paging.Max, otherwise Invalid) access tokens that
 // come after the cursor, oldest first: those of the caller, or if the caller is an admin
 // those of all users.
-func (s *Service) GetAccessTokens(ctx context.Context, call Call, after domain.Cursor, limit int) (Page[domain.AccessToken], error) {
+func (s *Service) GetAccessTokens(ctx context.Context, call domain.Call, after domain.Cursor, limit int) (paging.Page[domain.AccessToken], error) {
 	if err := s.mayHaveTokens(call); err != nil {
-		return Page[domain.AccessToken]{}, err
+		return paging.Page[domain.AccessToken]{}, err
 	}
-	return pageOf(limit,
+	return paging.Read(limit,
 		func(limit int) ([]domain.AccessToken, error) {
 			return s.ports.Store.Tokens.Page(ctx, ownTokens(call.Caller), after, limit)
 		},

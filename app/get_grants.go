@@ -3,31 +3,32 @@ package app
 import (
 	"context"
 
+	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// GetGrants returns at most limit (1 to MaxPage, otherwise Invalid) of the grants of the
+// GetGrants returns at most limit (1 to paging.Max, otherwise Invalid) of the grants of the
 // user and on the project, where "" is all, that come after the cursor, ordered by user,
 // then project. Only an admin may: NotAllowed. Returns NotFound if there is no such project.
-func (s *Service) GetGrants(ctx context.Context, call Call, user, project string, after domain.Cursor, limit int) (Page[domain.Grant], error) {
+func (s *Service) GetGrants(ctx context.Context, call domain.Call, user, project string, after domain.Cursor, limit int) (paging.Page[domain.Grant], error) {
 	if err := call.Caller.MayManage(); err != nil {
-		return Page[domain.Grant]{}, err
+		return paging.Page[domain.Grant]{}, err
 	}
 	var filter domain.GrantFilter
 	var err error
 	if user != "" {
 		if filter.User, err = domain.ParseUserID(user); err != nil {
-			return Page[domain.Grant]{}, err
+			return paging.Page[domain.Grant]{}, err
 		}
 	}
 	if project != "" {
 		ids, err := s.projectIDs(ctx, call.Caller, []string{project})
 		if err != nil {
-			return Page[domain.Grant]{}, err
+			return paging.Page[domain.Grant]{}, err
 		}
 		filter.Project = ids[0]
 	}
-	return pageOf(limit,
+	return paging.Read(limit,
 		func(limit int) ([]domain.Grant, error) { return s.ports.Store.Grants.Page(ctx, filter, after, limit) },
 		func(g domain.Grant) domain.Cursor {
 			return domain.Cursor{Name: string(g.User), ID: string(g.Project)}

@@ -3,20 +3,21 @@ package app
 import (
 	"context"
 
+	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// GetSessions returns at most limit (1 to MaxPage, otherwise Invalid) of the sessions of
+// GetSessions returns at most limit (1 to paging.Max, otherwise Invalid) of the sessions of
 // the user that are not over and come after the cursor, oldest first. "" is the caller.
 // Returns NotAllowed for another user unless the caller is an admin. Returns Invalid if user
 // can be no id. Returns NotFound if there is no such user, unless a host program keeps the
 // users.
-func (s *Service) GetSessions(ctx context.Context, call Call, user string, after domain.Cursor, limit int) (Page[domain.Session], error) {
+func (s *Service) GetSessions(ctx context.Context, call domain.Call, user string, after domain.Cursor, limit int) (paging.Page[domain.Session], error) {
 	of, err := s.whoseSessions(ctx, call.Caller, user)
 	if err != nil {
-		return Page[domain.Session]{}, err
+		return paging.Page[domain.Session]{}, err
 	}
-	return pageOf(limit,
+	return paging.Read(limit,
 		func(limit int) ([]domain.Session, error) { return s.ports.Store.Sessions.Page(ctx, of, after, limit) },
 		func(session domain.Session) domain.Cursor { return domain.Cursor{ID: string(session.ID)} })
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -12,21 +13,21 @@ type GetUsage struct {
 	From, To, GroupBy string
 }
 
-// GetUsage returns at most limit (1 to MaxPage, otherwise Invalid) sums of how often
+// GetUsage returns at most limit (1 to paging.Max, otherwise Invalid) sums of how often
 // assistants were used that come after the cursor, ordered by the fields that they are
 // grouped by. The counts of other instances in the last second may be missing. Only an admin
 // may: NotAllowed. Returns Invalid if the input breaks a rule.
-func (s *Service) GetUsage(ctx context.Context, call Call, in GetUsage, after domain.Cursor, limit int) (Page[domain.Usage], error) {
+func (s *Service) GetUsage(ctx context.Context, call domain.Call, in GetUsage, after domain.Cursor, limit int) (paging.Page[domain.Usage], error) {
 	if err := call.Caller.MayManage(); err != nil {
-		return Page[domain.Usage]{}, err
+		return paging.Page[domain.Usage]{}, err
 	}
 	q, err := domain.NewUsageQuery(in.From, in.To, in.GroupBy, s.ports.Clock())
 	if err != nil {
-		return Page[domain.Usage]{}, err
+		return paging.Page[domain.Usage]{}, err
 	}
 	// What can't be stored now is stored later; the report is good without it.
 	_ = s.FlushUsage(ctx)
-	return pageOf(limit,
+	return paging.Read(limit,
 		func(limit int) ([]domain.Usage, error) {
 			return s.ports.Store.Usage.Report(ctx, q, domain.UsageKeyAt(after), limit)
 		},

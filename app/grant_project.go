@@ -11,7 +11,7 @@ import (
 // Only an admin may: NotAllowed. Returns Invalid for scopes that no grant has. Returns
 // NotFound if there is no such project, and if there is no such user, unless a host program
 // keeps the users.
-func (s *Service) GrantProject(ctx context.Context, call Call, user, project string, scopes []string) error {
+func (s *Service) GrantProject(ctx context.Context, call domain.Call, user, project string, scopes []string) error {
 	u, p, err := s.grant(ctx, call, user, project)
 	if err != nil {
 		return err
@@ -28,7 +28,7 @@ func (s *Service) GrantProject(ctx context.Context, call Call, user, project str
 
 // RevokeProject takes a grant back and ends the sessions that it allowed; doing it twice
 // succeeds. Its errors are those of GrantProject.
-func (s *Service) RevokeProject(ctx context.Context, call Call, user, project string) error {
+func (s *Service) RevokeProject(ctx context.Context, call domain.Call, user, project string) error {
 	u, p, err := s.grant(ctx, call, user, project)
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func (s *Service) RevokeProject(ctx context.Context, call Call, user, project st
 }
 
 // grant checks who asks, and returns the user and the project that a grant is about.
-func (s *Service) grant(ctx context.Context, call Call, user, project string) (domain.UserID, domain.ProjectID, error) {
+func (s *Service) grant(ctx context.Context, call domain.Call, user, project string) (domain.UserID, domain.ProjectID, error) {
 	if err := call.Caller.MayManage(); err != nil {
 		return "", "", err
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"github.com/flowlatch/flowlatch/app/session"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -11,14 +12,14 @@ type Identified struct {
 	Caller domain.Caller
 	// Cookie is user_session sealed with the current key, to be set in the answer. Its Text is
 	// "" if the current key sealed the cookie already.
-	Cookie Cookie
+	Cookie session.Cookie
 }
 
 // Identify returns the caller, from the text of the cookie user_session. It records the use
 // of the login, at most once a minute. It reseals the cookie if an older key sealed it.
 // Returns NotAuthenticated if anything is wrong with the cookie, the login or the user.
 func (s *Service) Identify(ctx context.Context, cookie string) (Identified, error) {
-	claims, by, err := s.loginClaims(cookie)
+	claims, by, err := s.sessions.OpenLogin(cookie)
 	if err != nil {
 		return Identified{}, err
 	}
@@ -33,30 +34,11 @@ func (s *Service) Identify(ctx context.Context, cookie string) (Identified, erro
 	if !caller.Login.Claims("").Equal(claims) {
 		return Identified{}, domain.NotLoggedIn(nil)
 	}
-	if err := s.use(ctx, caller.Login); err != nil {
+	if err := s.sessions.Use(ctx, caller.Login); err != nil {
 		return Identified{}, err
 	}
-	s.markSealed(ctx, caller.Login, by)
-	return Identified{Caller: caller, Cookie: s.reseal(ctx, caller.Login, "", by)}, nil
-}
-
-// loginClaims returns what the cookie user_session says, and the key that sealed it.
-func (s *Service) loginClaims(cookie string) (domain.Claims, domain.KeyID, error) {
-	if cookie == "" || !s.OwnUsers() {
-		return domain.Claims{}, "", domain.NotLoggedIn(nil)
-	}
-	return s.openCookie(domain.LoginSession, cookie, domain.NotLoggedIn)
-}
-
-// openCookie opens the text of a cookie or handle. If the text is invalid it returns the error
-// of wrong. If the keyset can't be read, that says nothing about the text, and the error is
-// passed on.
-func (s *Service) openCookie(kind domain.SessionKind, text string, wrong func(cause error) error) (domain.Claims, domain.KeyID, error) {
-	claims, by, err := s.cookies.Open(kind, text)
-	if err != nil && domain.KindOf(err) != domain.Unavailable {
-		err = wrong(err)
-	}
-	return claims, by, err
+	s.sessions.MarkSealed(ctx, caller.Login, by)
+	return Identified{Caller: caller, Cookie: s.sessions.Reseal(ctx, caller.Login, "", by)}, nil
 }
 
 // IdentifyToken tells who calls with the text of an access token. Returns NotAuthenticated
@@ -113,19 +95,4 @@ func (s *Service) lookUpAgain(ctx context.Context, c domain.Caller) (domain.Call
 		return access.Caller, err
 	}
 	return c, nil
-}
-
-// use records that the session is used, if that is due. Returns NotAuthenticated if the
-// session has ended meanwhile.
-func (s *Service) use(ctx context.Context, session domain.Session) error {
-	now := s.ports.Clock()
-	idle, write := session.Used(now, s.lifetimes)
-	if !write {
-		return nil
-	}
-	err := s.ports.Store.Sessions.Touch(ctx, session.ID, domain.SessionUse{At: now, Idle: idle})
-	if domain.KindOf(err) == domain.NotFound {
-		return domain.NotLoggedIn(err)
-	}
-	return err
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"github.com/flowlatch/flowlatch/app/session"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -16,14 +17,14 @@ type Login struct {
 // LoggedIn is the outcome of Service.Login.
 type LoggedIn struct {
 	User   domain.User
-	Cookie Cookie // user_session
+	Cookie session.Cookie // user_session
 }
 
 // Login opens a login. Returns NotAuthenticated, always after the same time, if the user is
 // unknown or disabled or the password is wrong. Returns TooManyRequests after too many
 // failures. A User that comes with an error is whose password was tried, and is for the
 // audit alone.
-func (s *Service) Login(ctx context.Context, call Call, in Login) (LoggedIn, error) {
+func (s *Service) Login(ctx context.Context, call domain.Call, in Login) (LoggedIn, error) {
 	if err := s.ownUsers(); err != nil {
 		return LoggedIn{}, err
 	}
@@ -43,7 +44,7 @@ func (s *Service) Login(ctx context.Context, call Call, in Login) (LoggedIn, err
 	return out, err
 }
 
-func (s *Service) login(ctx context.Context, call Call, name domain.Username, in Login) (LoggedIn, error) {
+func (s *Service) login(ctx context.Context, call domain.Call, name domain.Username, in Login) (LoggedIn, error) {
 	wrong := &domain.Error{Kind: domain.NotAuthenticated, Public: "the user name or the password is wrong"}
 	user, err := s.ports.Store.Users.Find(ctx, domain.UserRef{Name: name})
 	if err != nil && domain.KindOf(err) != domain.NotFound {
@@ -62,8 +63,8 @@ func (s *Service) login(ctx context.Context, call Call, name domain.Username, in
 	if err != nil {
 		return LoggedIn{}, err
 	}
-	session := domain.NewLogin(id, user.ID, in.Remember, now, s.lifetimes, call.Address, call.Agent)
-	cookie, by, err := s.cookie(session, "")
+	session := domain.NewLogin(id, user.ID, in.Remember, now, s.sessions.Lifetimes(), call.Address, call.Agent)
+	cookie, by, err := s.sessions.Seal(session, "")
 	if err != nil {
 		return LoggedIn{}, err
 	}

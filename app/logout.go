@@ -8,7 +8,7 @@ import (
 
 // Logout ends the login that the caller uses, and its assistant session. A login that is
 // over already is no error. Under a host's own login it changes nothing.
-func (s *Service) Logout(ctx context.Context, call Call) error {
+func (s *Service) Logout(ctx context.Context, call domain.Call) error {
 	login := call.Caller.Login.ID
 	if login == "" {
 		return nil

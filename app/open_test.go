@@ -1,50 +1,17 @@
 package app_test
 
 import (
-	"context"
-	"strings"
+	"bytes"
 	"testing"
 	"time"
 
 	"github.com/flowlatch/flowlatch/adapters/memory"
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/backup"
 	"github.com/flowlatch/flowlatch/app/cookie"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
 )
-
-func TestOpenRecognisesItsKeyset(t *testing.T) {
-	w := newWorld(t)
-	another, foreign, lost := w.cipher.Another(), memory.NewCipher(), memory.NewCipher()
-	if err := foreign.Prepare(t.Context(), true); err != nil {
-		t.Fatal(err)
-	}
-	for _, tc := range []struct {
-		name   string
-		change func(p *app.Ports)
-		want   domain.Kind
-		says   []string
-	}{
-		{"the same keyset opens", func(*app.Ports) {}, "", nil},
-		{"another instance on the same keyset opens", func(p *app.Ports) { p.Cipher, p.Keyring = another, another }, "", nil},
-		{"another keyset is refused, and the right one is named", func(p *app.Ports) { p.Cipher, p.Keyring = foreign, foreign }, domain.Corrupt, []string{"keyset", "with key "}},
-		{"a keyset that is lost is not made anew", func(p *app.Ports) { p.Cipher, p.Keyring = lost, lost }, domain.Corrupt, []string{"wants the keyset with key "}},
-		{"another Voiceflow is refused, and both are named", func(p *app.Ports) { p.Voiceflow = &voiceflow{origin: "https://other.test"} },
-			domain.Conflict, []string{"https://other.test", "https://api.voiceflow.test"}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			p := w.ports()
-			tc.change(&p)
-			_, err := app.Open(t.Context(), p, app.Options{})
-			wantKind(t, err, tc.want)
-			for _, text := range tc.says {
-				if err != nil && !strings.Contains(err.Error(), text) {
-					t.Errorf("the error %q does not say %q", err, text)
-				}
-			}
-		})
-	}
-}
 
 func TestOpenWantsItsPorts(t *testing.T) {
 	w := newWorld(t)
@@ -74,22 +41,6 @@ func TestOpenWantsItsPorts(t *testing.T) {
 	}
 }
 
-func TestReadyHoldsForASecond(t *testing.T) {
-	w := newWorld(t)
-	w.after(time.Hour)
-	wantKind(t, w.Ready(t.Context()), "")
-	w.store.Break()
-	wantKind(t, w.Ready(t.Context()), "")
-	w.after(time.Second)
-	left, leave := context.WithCancel(t.Context())
-	leave() // one who leaves does not decide for the others
-	wantKind(t, w.Ready(left), domain.Unavailable)
-	w.store.Mend()
-	wantKind(t, w.Ready(t.Context()), domain.Unavailable)
-	w.after(time.Second)
-	wantKind(t, w.Ready(left), "")
-}
-
 func TestSweepTakesWhatIsOver(t *testing.T) {
 	w := newWorld(t)
 	w.set(t, w.admin, w.project(t, "Bot", versionID))
@@ -101,6 +52,33 @@ func TestSweepTakesWhatIsOver(t *testing.T) {
 	}
 	wantActions(t, w.actions(before))
 	w.call(t, remembered)
+}
+
+// A service starts on a restored backup, and its users log in.
+func TestOpenAfterARestore(t *testing.T) {
+	w := newWorld(t)
+	w.project(t, "Bot", versionID)
+	w.project(t, "Another", "6371c9b4e1a5b2c3d4e5f6ab")
+	var file bytes.Buffer
+	from := backup.Source{Archive: w.store.Archive(), Audit: w.store.Ports().Audit, Keyset: w.Keyset(), Clock: w.now}
+	if _, err := backup.Write(t.Context(), from, w.admin, &file); err != nil {
+		t.Fatal(err)
+	}
+	w.store = memory.New(w.now)
+	b, err := backup.Open(t.Context(), backup.Ports{Cipher: w.cipher, Keyring: w.cipher, Origin: w.voiceflow.Origin()}, bytes.NewReader(file.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, b.Restore(t.Context(), w.store.Archive()), "")
+	w.Service = w.open(t, w.ports())
+	if got := w.isSet(t, w.admin, ""); got != "" {
+		t.Errorf("an assistant is set: %s", got)
+	}
+	call, _ := w.login(t, "ada", false)
+	page, err := w.GetProjects(t.Context(), call, domain.Cursor{}, 10)
+	if err != nil || len(page.Items) != 2 {
+		t.Errorf("got %v, %v; want two projects", page.Items, err)
+	}
 }
 
 func TestHasUsers(t *testing.T) {
@@ -126,8 +104,8 @@ func TestHostBringsItsUsers(t *testing.T) {
 	w := newWorld(t)
 	p := w.project(t, "Bot", versionID)
 	s := hosted(t, w)
-	call := func(id domain.UserID, admin bool) app.Call {
-		return app.Call{Caller: domain.Caller{ID: id, Admin: admin}}
+	call := func(id domain.UserID, admin bool) domain.Call {
+		return domain.Call{Caller: domain.Caller{ID: id, Admin: admin}}
 	}
 	admin, member := call("host|admin", true), call("host|member", false)
 
@@ -172,7 +150,7 @@ func TestHostBringsItsUsers(t *testing.T) {
 	wantKind(t, s.Logout(t.Context(), member), "")
 	_, err = s.Identify(t.Context(), "anything")
 	wantKind(t, err, domain.NotAuthenticated)
-	_, err = s.Login(t.Context(), app.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)})
+	_, err = s.Login(t.Context(), domain.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)})
 	wantKind(t, err, domain.NotFound)
 	_, err = s.CreateUser(t.Context(), admin, app.CreateUser{})
 	wantKind(t, err, domain.NotFound)
@@ -216,7 +194,7 @@ func TestWithoutRandomnessNothingIsMade(t *testing.T) {
 	if _, err := s.AddProject(t.Context(), w.admin, app.AddProject{Version: versionID, Key: domain.NewSecret("k")}); err == nil {
 		t.Error("AddProject succeeded")
 	}
-	if _, err := s.Login(t.Context(), app.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)}); err == nil {
+	if _, err := s.Login(t.Context(), domain.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)}); err == nil {
 		t.Error("Login succeeded")
 	}
 	if _, err := s.CreateUser(t.Context(), w.admin, app.CreateUser{Username: "eve", Password: domain.NewSecret(password)}); err == nil {

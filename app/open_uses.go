@@ -96,7 +96,7 @@ func (o *openUses) asked(now time.Time, err error) (blind bool) {
 
 // EndLostUses ends the open calls that have lost what let them in: the session or the
 // access token, the user, the grant or its scope. While the database can't say, calls go
-// on for five seconds. Run calls it a few times a second.
+// on for five seconds. Start does it a few times a second.
 func (s *Service) EndLostUses(ctx context.Context) error {
 	open := s.open.old(s.ports.Clock())
 	if len(open) == 0 {
@@ -122,7 +122,7 @@ func (s *Service) EndLostUses(ctx context.Context) error {
 	rights := make(map[domain.OpenUse]domain.Scopes, len(allowed))
 	for _, a := range allowed {
 		rights[a.OpenUse()] = a.Scopes()
-		err = errors.Join(err, s.keepInUse(ctx, a.Session))
+		err = errors.Join(err, s.sessions.KeepInUse(ctx, a.Session))
 	}
 	for _, u := range open {
 		switch scopes, stands := rights[u.of]; {
@@ -131,26 +131,6 @@ func (s *Service) EndLostUses(ctx context.Context) error {
 		case !scopes.Has(u.scope):
 			u.end(&domain.Error{Kind: domain.NotAllowed, Public: "what let this call in has been taken away"})
 		}
-	}
-	return err
-}
-
-// keepInUse records that a session with an open call is used, and the login that it is
-// under, where that is due: a stream may go on for longer than a session lasts without use.
-func (s *Service) keepInUse(ctx context.Context, session domain.Session) error {
-	if _, write := session.Used(s.ports.Clock(), s.lifetimes); session.ID == "" || !write {
-		return nil
-	}
-	err := s.use(ctx, session)
-	if session.Login == "" || err != nil {
-		return err
-	}
-	access, err := s.ports.Store.Access.ByLogin(ctx, session.Login, "")
-	if err == nil {
-		err = s.use(ctx, access.Caller.Login)
-	}
-	if kind := domain.KindOf(err); kind == domain.NotFound || kind == domain.NotAuthenticated {
-		return nil // it ended just now
 	}
 	return err
 }

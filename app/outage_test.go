@@ -40,7 +40,7 @@ func TestAnOutageOfTheKeysetSaysNothingOfWhatIsSealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, w.ChainAudit(t.Context()), "")
+	wantKind(t, w.Audit().Chain(t.Context()), "")
 	w.login(t, "ben", false) // which is to be chained
 	before := len(w.store.Records())
 
@@ -56,9 +56,9 @@ func TestAnOutageOfTheKeysetSaysNothingOfWhatIsSealed(t *testing.T) {
 		"by a handle":        forward(app.Forward{Handle: handle, Service: runtime, Path: "/v4/interact"}),
 		"by a token":         forward(token),
 		"under a host":       func() error { return hostedUse(t, w, p, cookies.AssistantCookie) },
-		"Ready":              func() error { return w.Ready(t.Context()) },
-		"MarkUnopened":       func() error { return w.MarkUnopened(t.Context()) },
-		"ChainAudit":         func() error { return w.ChainAudit(t.Context()) },
+		"Ready":              func() error { return w.Keyset().Ready(t.Context()) },
+		"MarkUnopened":       func() error { return w.Keyset().MarkUnopened(t.Context()) },
+		"ChainAudit":         func() error { return w.Audit().Chain(t.Context()) },
 		"the start-up check": func() error { _, err := app.Open(t.Context(), p, app.Options{}); return err },
 	} {
 		t.Run(what, func(t *testing.T) { wantKind(t, do(), domain.Unavailable) })
@@ -70,13 +70,13 @@ func TestAnOutageOfTheKeysetSaysNothingOfWhatIsSealed(t *testing.T) {
 
 	cipher.on.Store(false)
 	wantKind(t, forward(cookies)(), "")
-	wantKind(t, w.ChainAudit(t.Context()), "")
+	wantKind(t, w.Audit().Chain(t.Context()), "")
 }
 
 // hostedUse forwards a call of ben's under a host's own logins.
 func hostedUse(t *testing.T, w *world, p app.Ports, cookie string) error {
 	t.Helper()
 	in := turn("x", app.Forward{AssistantCookie: cookie})
-	_, err := w.Forward(t.Context(), app.Call{Caller: domain.Caller{ID: "host|ben"}}, in, request("POST", in.Path, "{}"))
+	_, err := w.Forward(t.Context(), domain.Call{Caller: domain.Caller{ID: "host|ben"}}, in, request("POST", in.Path, "{}"))
 	return err
 }

@@ -8,19 +8,6 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// openKey opens a key of the project. It is NeedsReentry, in a sentence that names the
-// project, where it does not open.
-func (s *Service) openKey(p domain.Project, slot domain.Slot, sealed domain.Sealed) (domain.Secret, error) {
-	key, err := s.ports.Cipher.Open(sealed, domain.BindKey(p.ID, slot, s.ports.Voiceflow.Origin()))
-	if domain.KindOf(err) == domain.Corrupt {
-		err = &domain.Error{
-			Kind: domain.NeedsReentry, Cause: err,
-			Public: "the " + string(slot) + " key of " + p.Name + " does not open; an admin has to set it again",
-		}
-	}
-	return key, err
-}
-
 // sentKey is a key of the project that was sent to Voiceflow at that time.
 type sentKey struct {
 	domain.SlotKey
@@ -45,11 +32,11 @@ func (f *forwarding) withKey(ctx context.Context, call keyedCall) (sentKey, erro
 	var sent domain.Secret
 	var closed, failed error // of a key that does not open, and of the last that was sent
 	for _, k := range f.access.Project.KeysToTry() {
-		key, err := f.openKey(f.access.Project, k.Slot, k.Key)
+		key, err := f.keyset.OpenKey(f.access.Project, k.Slot)
 		switch {
 		case domain.KindOf(err) == domain.NeedsReentry:
 			closed = errors.Join(closed, err)
-			f.note(f.markClosed(context.WithoutCancel(ctx), f.call, f.access.Project, k.Slot, k.Key))
+			f.note(f.keyset.NoteUnopened(context.WithoutCancel(ctx), f.call, f.access.Project, k.Slot))
 			continue
 		case err != nil:
 			return sentKey{}, err
@@ -113,41 +100,5 @@ func (f *forwarding) markKey(ctx context.Context, key sentKey, status domain.Key
 	if p.Key(key.Slot).Status == status {
 		return nil
 	}
-	return f.Service.markKey(context.WithoutCancel(ctx), f.call, p, key.Slot, status, key.at)
-}
-
-// markKey notes what Voiceflow said about the key that p has in the slot, when it was asked
-// at the given time.
-func (s *Service) markKey(ctx context.Context, call Call, p domain.Project, slot domain.Slot, status domain.KeyStatus,
-	at time.Time,
-) error {
-	rec := s.record(call, domain.ActionMarkKey, domain.OnSlot(p.ID, slot))
-	rec.Outcome = string(status)
-	sealed := p.Key(slot).Sealed
-	return s.ports.Store.Projects.Note(ctx, p.ID, func(p *domain.Project) bool { return p.Mark(sealed, status, at) }, rec)
-}
-
-// markClosed notes that a key of the project can't be opened, if that is news and the key is
-// still stored. Returns an error if the keyset here is the wrong one, which says nothing
-// about the key.
-func (s *Service) markClosed(ctx context.Context, call Call, p domain.Project, slot domain.Slot, key domain.Sealed) error {
-	if p.Key(slot).Status == domain.KeyNeedsReentry {
-		return nil
-	}
-	if err := s.checkReady(ctx); err != nil {
-		return err
-	}
-	return s.mark(ctx, s.record(call, domain.ActionMarkKey, ""), unsealed{SealedRow: domain.SealedRow{
-		Ref:    domain.SealedRef{Kind: domain.SealedProjectKey, ID: string(p.ID), Slot: slot},
-		Sealed: key, Name: p.Name, Status: p.Key(slot).Status,
-	}})
-}
-
-// sealKey seals a key of the project, where the keyset here is the one of the database:
-// what another one seals would be lost. It is Unavailable otherwise.
-func (s *Service) sealKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, key domain.Secret) (domain.Sealed, error) {
-	if err := s.checkReady(ctx); err != nil {
-		return domain.Sealed{}, &domain.Error{Kind: domain.Unavailable, Cause: err, Public: "keys can't be kept at present; try again later"}
-	}
-	return s.ports.Cipher.Seal(key, domain.BindKey(id, slot, s.ports.Voiceflow.Origin()))
+	return f.keyset.NoteVerdict(context.WithoutCancel(ctx), f.call, p, key.Slot, status, key.at)
 }

@@ -136,7 +136,7 @@ func TestSetTokenThatIsRefusedChangesNothing(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name   string
-		call   app.Call
+		call   domain.Call
 		in     app.SetToken
 		before func(v *voiceflow)
 		kind   domain.Kind
@@ -237,7 +237,7 @@ func TestCheckProject(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name, text string
-		call       app.Call
+		call       domain.Call
 		kind       domain.Kind
 	}{
 		{"a member", string(p.ID), member, domain.NotAllowed},
@@ -363,7 +363,7 @@ func TestTheOtherKeyIsTried(t *testing.T) {
 			if got := strings.Join(rows, " "); got != tc.actions {
 				t.Errorf("audit has %q, want %q", got, tc.actions)
 			}
-			if tc.kind == domain.NeedsReentry && !strings.Contains(err.Error(), "Bot does not open; an admin has to set it again") {
+			if tc.kind == domain.NeedsReentry && !strings.Contains(err.Error(), "Bot can't be opened; an admin has to set it again") {
 				t.Errorf("it says %q", err)
 			}
 		})
@@ -432,7 +432,7 @@ func TestALongBodyIsSentOnce(t *testing.T) {
 		in := turn("x", by)
 		r := request("POST", in.Path, "")
 		r.Body = io.NopCloser(io.MultiReader(strings.NewReader("{"), broken{}))
-		_, err := w.Forward(t.Context(), app.Call{}, in, r)
+		_, err := w.Forward(t.Context(), domain.Call{}, in, r)
 		wantKind(t, err, domain.Invalid)
 		if len(came()) != 0 {
 			t.Error("it was sent")
@@ -536,15 +536,15 @@ func TestAnAssistantThatNoKeyOpensIsNotSet(t *testing.T) {
 	p := w.setToken(t, w.project(t, "Bot", versionID), "secondary", secondKey)
 	member, _ := w.talker(t, "ben", p)
 	w.spoil(t, p, domain.SlotPrimary)
-	if err := w.MarkUnopened(t.Context()); err != nil {
+	if err := w.Keyset().MarkUnopened(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w.set(t, member, p) // by the other key
 	w.spoil(t, p, domain.SlotSecondary)
-	if err := w.MarkUnopened(t.Context()); err != nil {
+	if err := w.Keyset().MarkUnopened(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, call := range []app.Call{member, w.admin} {
+	for _, call := range []domain.Call{member, w.admin} {
 		_, err := w.SetProject(t.Context(), call, string(p.ID))
 		wantKind(t, err, domain.NeedsReentry)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -44,14 +45,14 @@ func TestAddProjectRefuses(t *testing.T) {
 	good := app.AddProject{Version: versionID, Key: domain.NewSecret("VF.DM.key")}
 	for _, tc := range []struct {
 		name  string
-		call  app.Call
+		call  domain.Call
 		in    app.AddProject
 		fails error
 		want  domain.Kind
 		asks  bool
 	}{
 		{"a member, before anything is looked at", member, app.AddProject{}, nil, domain.NotAllowed, false},
-		{"nobody", app.Call{}, good, nil, domain.NotAllowed, false},
+		{"nobody", domain.Call{}, good, nil, domain.NotAllowed, false},
 		{"a missing version, before anything is sent", w.admin, app.AddProject{Key: good.Key}, nil, domain.Invalid, false},
 		{"a missing key, before anything is sent", w.admin, app.AddProject{Version: versionID}, nil, domain.Invalid, false},
 		{"a version that is there", w.admin, good, nil, domain.AlreadyAdded, true},
@@ -149,7 +150,7 @@ func TestGetProjects(t *testing.T) {
 	if err != nil || len(page.Items) != 0 || page.Next != nil {
 		t.Errorf("behind the end is %+v, %v; want an empty page", page, err)
 	}
-	for _, limit := range []int{0, -1, app.MaxPage + 1} {
+	for _, limit := range []int{0, -1, paging.Max + 1} {
 		_, err := w.GetProjects(t.Context(), w.admin, domain.Cursor{}, limit)
 		wantKind(t, err, domain.Invalid)
 	}
@@ -193,22 +194,22 @@ func TestSetProjectTakesAVoiceflowID(t *testing.T) {
 func TestAssistantSessionEnds(t *testing.T) {
 	for _, tc := range []struct {
 		name string
-		end  func(t *testing.T, w *world, member app.Call, p domain.Project, cookie string)
+		end  func(t *testing.T, w *world, member domain.Call, p domain.Project, cookie string)
 	}{
-		{"when it is cleared", func(t *testing.T, w *world, member app.Call, _ domain.Project, cookie string) {
+		{"when it is cleared", func(t *testing.T, w *world, member domain.Call, _ domain.Project, cookie string) {
 			wantKind(t, w.ClearProject(t.Context(), member, cookie), "")
 		}},
-		{"when the grant is revoked", func(t *testing.T, w *world, member app.Call, p domain.Project, _ string) {
+		{"when the grant is revoked", func(t *testing.T, w *world, member domain.Call, p domain.Project, _ string) {
 			wantKind(t, w.RevokeProject(t.Context(), w.admin, string(member.Caller.ID), string(p.ID)), "")
 		}},
-		{"when the grant is replaced by others", func(t *testing.T, w *world, member app.Call, _ domain.Project, _ string) {
+		{"when the grant is replaced by others", func(t *testing.T, w *world, member domain.Call, _ domain.Project, _ string) {
 			_, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(member.Caller.ID), Assistants: &[]string{}})
 			wantKind(t, err, "")
 		}},
-		{"when another is set", func(t *testing.T, w *world, member app.Call, _ domain.Project, _ string) {
+		{"when another is set", func(t *testing.T, w *world, member domain.Call, _ domain.Project, _ string) {
 			w.set(t, member, w.project(t, "Other", "6371c9b4e1a5b2c3d4e5f6ac"))
 		}},
-		{"after its idle time", func(_ *testing.T, w *world, _ app.Call, _ domain.Project, _ string) { w.after(30 * time.Minute) }},
+		{"after its idle time", func(_ *testing.T, w *world, _ domain.Call, _ domain.Project, _ string) { w.after(30 * time.Minute) }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -246,7 +247,7 @@ func TestAssistantCookieIsTheLoginsOwn(t *testing.T) {
 	again, _ := w.login(t, "ben", false)
 	cookie := w.set(t, ben, p)
 	for name, use := range map[string]struct {
-		call   app.Call
+		call   domain.Call
 		cookie string
 	}{
 		"another user":            {w.admin, cookie},
@@ -284,7 +285,7 @@ func TestOutagesAreNoAnswerAboutRights(t *testing.T) {
 	_, err = w.GetProjects(t.Context(), w.admin, domain.Cursor{}, 1)
 	wantKind(t, err, domain.Unavailable)
 	booked := w.attempts.booked
-	_, err = w.Login(t.Context(), app.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)})
+	_, err = w.Login(t.Context(), domain.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)})
 	wantKind(t, err, domain.Unavailable)
 	if w.attempts.booked != booked {
 		t.Error("an outage counts as a failed login")

@@ -12,6 +12,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/memory"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/app/cookie"
+	"github.com/flowlatch/flowlatch/app/session"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
 )
@@ -68,7 +69,7 @@ func identified(t *testing.T, s *app.Service, cookie string) app.Identified {
 }
 
 // wantResealed fails the test unless the cookie says what the old one says, sealed by the key.
-func (w *world) wantResealed(t *testing.T, kind domain.SessionKind, old string, got app.Cookie, by domain.KeyID) {
+func (w *world) wantResealed(t *testing.T, kind domain.SessionKind, old string, got session.Cookie, by domain.KeyID) {
 	t.Helper()
 	if got.Text == "" {
 		t.Fatalf("the cookie of the kind %s was not resealed", kind)
@@ -84,7 +85,7 @@ func TestACookieIsStoredWithTheKeyThatSealedIt(t *testing.T) {
 	w := newWorld(t)
 	p := w.project(t, "Bot", versionID)
 	for range 2 {
-		in, err := w.Login(t.Context(), app.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)})
+		in, err := w.Login(t.Context(), domain.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +98,7 @@ func TestACookieIsStoredWithTheKeyThatSealedIt(t *testing.T) {
 			return starts(f, "session-key"), nil
 		})
 		start := app.Forward{UserCookie: login, AssistantCookie: cookie, Service: runtime, Path: "/v4/project/" + string(voiceflowID) + "/session"}
-		out, err := w.Forward(t.Context(), app.Call{}, start, request("POST", start.Path, "{}"))
+		out, err := w.Forward(t.Context(), domain.Call{}, start, request("POST", start.Path, "{}"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,10 +121,10 @@ func TestCookiesSurviveARotationAndThenTheEndOfTheOldKey(t *testing.T) {
 	call, login := w.login(t, "ada", false)
 	cookie := w.set(t, call, p)
 	old := w.sealing()
-	if in := identified(t, w.Service, login); in.Cookie != (app.Cookie{}) {
+	if in := identified(t, w.Service, login); in.Cookie != (session.Cookie{}) {
 		t.Error("a cookie was resealed without a rotation")
 	}
-	if got := w.ResealAssistant(t.Context(), call.Caller, cookie); got != (app.Cookie{}) {
+	if got := w.ResealAssistant(t.Context(), call.Caller, cookie); got != (session.Cookie{}) {
 		t.Error("the cookie of the assistant was resealed without a rotation")
 	}
 
@@ -141,7 +142,7 @@ func TestCookiesSurviveARotationAndThenTheEndOfTheOldKey(t *testing.T) {
 	w.wantSealedBy(t, "whose new cookie was not seen yet", domain.LoginSession, login, old)
 	w.wantSealedBy(t, "whose new cookie was not seen yet", domain.AssistantSession, cookie, old)
 
-	if again := identified(t, w.Service, in.Cookie.Text); again.Cookie != (app.Cookie{}) {
+	if again := identified(t, w.Service, in.Cookie.Text); again.Cookie != (session.Cookie{}) {
 		t.Error("the new cookie was resealed")
 	}
 	if got := w.isSet(t, call, resealed.Text); got != p.ID {
@@ -190,11 +191,11 @@ func TestACookieIsNotOpenedToBeResealedWhereThereIsOneKey(t *testing.T) {
 	s := w.open(t, p)
 	call, _ := w.login(t, "ada", false)
 	cookie := w.set(t, call, w.project(t, "Bot", versionID))
-	if got := s.ResealAssistant(t.Context(), call.Caller, cookie); got != (app.Cookie{}) || cookies.opened.Load() != 0 {
+	if got := s.ResealAssistant(t.Context(), call.Caller, cookie); got != (session.Cookie{}) || cookies.opened.Load() != 0 {
 		t.Errorf("with one key: got %v, and %d cookies were opened, want none", got, cookies.opened.Load())
 	}
 	w.rotate(t)
-	if got := s.ResealAssistant(t.Context(), call.Caller, cookie); got == (app.Cookie{}) || cookies.opened.Load() == 0 {
+	if got := s.ResealAssistant(t.Context(), call.Caller, cookie); got == (session.Cookie{}) || cookies.opened.Load() == 0 {
 		t.Errorf("with two keys: got %v, and %d cookies were opened", got, cookies.opened.Load())
 	}
 }
@@ -228,7 +229,7 @@ func TestARememberedLoginKeepsItsEnd(t *testing.T) {
 	w.wantResealed(t, domain.LoginSession, login, in.Cookie, now)
 	resealed := w.ResealAssistant(t.Context(), call.Caller, cookie)
 	w.wantResealed(t, domain.AssistantSession, cookie, resealed, now)
-	for what, got := range map[string]app.Cookie{"user_session": in.Cookie, "assistant_session": resealed} {
+	for what, got := range map[string]session.Cookie{"user_session": in.Cookie, "assistant_session": resealed} {
 		if got.MaxAge != 620*time.Hour {
 			t.Errorf("%s lasts for %v, want the 620 hours that are left", what, got.MaxAge)
 		}
@@ -307,7 +308,7 @@ func TestParallelRequestsDuringARotation(t *testing.T) {
 					return
 				}
 				resealed := w.ResealAssistant(t.Context(), in.Caller, assistant)
-				if checked, err := w.CheckSession(t.Context(), app.Call{Caller: in.Caller}, assistant); err != nil || checked.Assistant == nil {
+				if checked, err := w.CheckSession(t.Context(), domain.Call{Caller: in.Caller}, assistant); err != nil || checked.Assistant == nil {
 					problems <- fmt.Sprintf("CheckSession: %v, %v", checked.Assistant, err)
 					return
 				}
@@ -331,7 +332,7 @@ func TestParallelRequestsDuringARotation(t *testing.T) {
 	for range 2 {
 		in := identified(t, w.Service, login)
 		resealed := w.ResealAssistant(t.Context(), in.Caller, cookie)
-		if got := w.isSet(t, app.Call{Caller: in.Caller}, cookie); got != p.ID {
+		if got := w.isSet(t, domain.Call{Caller: in.Caller}, cookie); got != p.ID {
 			t.Errorf("%q is set, want %q", got, p.ID)
 		}
 		if in.Cookie.Text != "" {
@@ -380,13 +381,13 @@ func TestAnInstanceThatIsBehindGoesBackToNoOlderKey(t *testing.T) {
 	_ = cipher.Refresh(t.Context())
 	now := w.rotate(t)
 	resealed := identified(t, w.Service, login).Cookie.Text
-	if got := identified(t, other, resealed).Cookie; got != (app.Cookie{}) {
+	if got := identified(t, other, resealed).Cookie; got != (session.Cookie{}) {
 		t.Error("an instance that is behind resealed a cookie of the newest key")
 	}
 	w.wantSealedBy(t, "whose new cookie an instance that was behind saw first", domain.LoginSession, login, now)
 
 	cipher.keys = w.cipher.Keys()[1:]
-	if got := identified(t, other, resealed).Cookie; got != (app.Cookie{}) {
+	if got := identified(t, other, resealed).Cookie; got != (session.Cookie{}) {
 		t.Error("an instance that is behind resealed a cookie that another has seen")
 	}
 	cipher.keys = w.cipher.Keys()[1:]
@@ -397,7 +398,7 @@ func TestAnInstanceThatIsBehindGoesBackToNoOlderKey(t *testing.T) {
 	w.rotate(t)
 	cipher.fails = errBoom
 	for _, cookie := range []string{login, resealed} {
-		if got := identified(t, other, cookie).Cookie; got != (app.Cookie{}) {
+		if got := identified(t, other, cookie).Cookie; got != (session.Cookie{}) {
 			t.Error("a cookie was resealed by an instance that could not read the keyset")
 		}
 	}
@@ -410,7 +411,7 @@ func TestForwardResealsBothCookies(t *testing.T) {
 	w.voiceflow.forwardTo(fine)
 	call, by := w.talker(t, "ben", p)
 	token := w.token(t, call, app.CreateAccessToken{Project: string(p.ID)})
-	forward := func(s *app.Service, call app.Call, by app.Forward, kind domain.Kind) app.Forwarded {
+	forward := func(s *app.Service, call domain.Call, by app.Forward, kind domain.Kind) app.Forwarded {
 		t.Helper()
 		in := turn("x", by)
 		out, err := s.Forward(t.Context(), call, in, request("POST", in.Path, "{}"))
@@ -422,37 +423,37 @@ func TestForwardResealsBothCookies(t *testing.T) {
 	}
 	wantNone := func(what string, out app.Forwarded) {
 		t.Helper()
-		if out.UserCookie != (app.Cookie{}) || out.AssistantCookie != (app.Cookie{}) {
+		if out.UserCookie != (session.Cookie{}) || out.AssistantCookie != (session.Cookie{}) {
 			t.Errorf("%s: a cookie was resealed", what)
 		}
 	}
-	wantNone("without a rotation", forward(w.Service, app.Call{}, by, ""))
+	wantNone("without a rotation", forward(w.Service, domain.Call{}, by, ""))
 
 	old := w.sealing()
 	now := w.rotate(t)
-	out := forward(w.Service, app.Call{}, by, "")
+	out := forward(w.Service, domain.Call{}, by, "")
 	w.wantResealed(t, domain.LoginSession, by.UserCookie, out.UserCookie, now)
 	w.wantResealed(t, domain.AssistantSession, by.AssistantCookie, out.AssistantCookie, now)
 	w.wantSealedBy(t, "whose new cookie was not seen yet", domain.AssistantSession, by.AssistantCookie, old)
 
-	bare := forward(w.Service, app.Call{}, app.Forward{UserCookie: by.UserCookie}, domain.NoAssistant)
+	bare := forward(w.Service, domain.Call{}, app.Forward{UserCookie: by.UserCookie}, domain.NoAssistant)
 	w.wantResealed(t, domain.LoginSession, by.UserCookie, bare.UserCookie, now)
-	wantNone("an access token beside cookies", forward(w.Service, app.Call{}, app.Forward{
+	wantNone("an access token beside cookies", forward(w.Service, domain.Call{}, app.Forward{
 		Token: token.Token, UserCookie: by.UserCookie, AssistantCookie: by.AssistantCookie}, ""))
 	_, ada := w.login(t, "ada", false)
-	wantNone("another's assistant", forward(w.Service, app.Call{}, app.Forward{
+	wantNone("another's assistant", forward(w.Service, domain.Call{}, app.Forward{
 		UserCookie: ada, AssistantCookie: by.AssistantCookie}, domain.NotAuthenticated))
-	wantNone("nobody", forward(w.Service, app.Call{}, app.Forward{AssistantCookie: by.AssistantCookie}, domain.NotAuthenticated))
+	wantNone("nobody", forward(w.Service, domain.Call{}, app.Forward{AssistantCookie: by.AssistantCookie}, domain.NotAuthenticated))
 
 	back := app.Forward{UserCookie: out.UserCookie.Text, AssistantCookie: out.AssistantCookie.Text}
-	wantNone("the new cookies", forward(w.Service, app.Call{}, back, ""))
+	wantNone("the new cookies", forward(w.Service, domain.Call{}, back, ""))
 	w.wantSealedBy(t, "whose new cookie was seen", domain.LoginSession, by.UserCookie, now)
 	w.wantSealedBy(t, "whose new cookie was seen", domain.AssistantSession, by.AssistantCookie, now)
 
 	// Under a host's login only the assistant's cookie is ours.
 	s := hosted(t, w)
-	host := app.Call{Caller: domain.Caller{ID: "host|member"}}
-	wantKind(t, s.GrantProject(t.Context(), app.Call{Caller: domain.Caller{ID: "host|admin", Admin: true}}, "host|member", string(p.ID), nil), "")
+	host := domain.Call{Caller: domain.Caller{ID: "host|member"}}
+	wantKind(t, s.GrantProject(t.Context(), domain.Call{Caller: domain.Caller{ID: "host|admin", Admin: true}}, "host|member", string(p.ID), nil), "")
 	set, err := s.SetProject(t.Context(), host, string(p.ID))
 	if err != nil {
 		t.Fatal(err)
@@ -460,7 +461,7 @@ func TestForwardResealsBothCookies(t *testing.T) {
 	now = w.rotate(t)
 	out = forward(s, host, app.Forward{UserCookie: back.UserCookie, AssistantCookie: set.Cookie.Text}, "")
 	w.wantResealed(t, domain.AssistantSession, set.Cookie.Text, out.AssistantCookie, now)
-	if out.UserCookie != (app.Cookie{}) {
+	if out.UserCookie != (session.Cookie{}) {
 		t.Error("user_session was resealed under a host's login")
 	}
 	w.wantResealed(t, domain.AssistantSession, set.Cookie.Text, s.ResealAssistant(t.Context(), host.Caller, set.Cookie.Text), now)
@@ -486,7 +487,7 @@ func TestAnInvalidCookieIsNotResealed(t *testing.T) {
 		if text == longer {
 			by = another.Caller
 		}
-		if got := w.ResealAssistant(t.Context(), by, text); got != (app.Cookie{}) {
+		if got := w.ResealAssistant(t.Context(), by, text); got != (session.Cookie{}) {
 			t.Errorf("%s was resealed", what)
 		}
 	}

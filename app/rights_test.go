@@ -15,23 +15,23 @@ func TestSameRights(t *testing.T) {
 	member, yes := "member", true
 	for _, tc := range []struct {
 		name         string
-		lose         func(w *world, of app.Call) error
+		lose         func(w *world, of domain.Call) error
 		login, token domain.Kind // what the user's login and access token are told
 	}{
-		{"nothing has changed", func(*world, app.Call) error { return nil }, "", ""},
-		{"the user is deleted", func(w *world, of app.Call) error {
+		{"nothing has changed", func(*world, domain.Call) error { return nil }, "", ""},
+		{"the user is deleted", func(w *world, of domain.Call) error {
 			return w.DeleteUser(t.Context(), w.admin, string(of.Caller.ID))
 		}, domain.NotAuthenticated, domain.NotAuthenticated},
-		{"the user is disabled", func(w *world, of app.Call) error {
+		{"the user is disabled", func(w *world, of domain.Call) error {
 			_, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(of.Caller.ID), Disabled: &yes})
 			return err
 		}, domain.NotAuthenticated, domain.NotAuthenticated},
-		{"the admin is demoted", func(w *world, of app.Call) error {
+		{"the admin is demoted", func(w *world, of domain.Call) error {
 			_, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(of.Caller.ID), Role: &member})
 			return err
 		}, domain.NotAllowed, domain.NotAllowed},
-		{"the user logs out", func(w *world, of app.Call) error { return w.Logout(t.Context(), of) }, domain.NotAuthenticated, ""},
-		{"the database is down", func(w *world, _ app.Call) error { w.store.Break(); return nil }, domain.Unavailable, domain.Unavailable},
+		{"the user logs out", func(w *world, of domain.Call) error { return w.Logout(t.Context(), of) }, domain.NotAuthenticated, ""},
+		{"the database is down", func(w *world, _ domain.Call) error { w.store.Break(); return nil }, domain.Unavailable, domain.Unavailable},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t)

@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
 // sessions are the ids of the sessions in sight, read in pages of that size.
-func sessions(t *testing.T, s *app.Service, call app.Call, user string, limit int) []domain.SessionID {
+func sessions(t *testing.T, s *app.Service, call domain.Call, user string, limit int) []domain.SessionID {
 	t.Helper()
 	var ids []domain.SessionID
 	for after := (domain.Cursor{}); ; {
@@ -48,7 +49,7 @@ func TestWhoseSessionsAreInSight(t *testing.T) {
 	other, _ := w.login(t, "eve", false)
 	want := []domain.SessionID{w.idOf(t, domain.LoginSession, login), w.idOf(t, domain.AssistantSession, set), w.idOf(t, domain.LoginSession, second)}
 
-	for _, limit := range []int{1, 2, 3, 4, app.MaxPage} {
+	for _, limit := range []int{1, 2, 3, 4, paging.Max} {
 		for what, got := range map[string][]domain.SessionID{
 			"one's own":               sessions(t, w.Service, call, "", limit),
 			"one's own by their name": sessions(t, w.Service, call, string(ben), limit),
@@ -68,7 +69,7 @@ func TestWhoseSessionsAreInSight(t *testing.T) {
 		_, err := w.GetSessions(t.Context(), other, string(user), domain.Cursor{}, 10)
 		wantKind(t, err, domain.NotAllowed)
 	}
-	for _, limit := range []int{0, -1, app.MaxPage + 1} {
+	for _, limit := range []int{0, -1, paging.Max + 1} {
 		_, err := w.GetSessions(t.Context(), call, "", domain.Cursor{}, limit)
 		wantKind(t, err, domain.Invalid)
 	}
@@ -89,7 +90,7 @@ func TestWhoMayEndASession(t *testing.T) {
 
 	first := string(w.idOf(t, domain.LoginSession, login))
 	for what, try := range map[string]struct {
-		by   app.Call
+		by   domain.Call
 		id   string
 		want domain.Kind
 	}{
@@ -145,7 +146,7 @@ func TestEndingAllSessionsOfAUser(t *testing.T) {
 	wantKind(t, w.DeleteUserSessions(t.Context(), w.admin, "nobody"), domain.NotFound)
 	wantActions(t, w.actions(before))
 
-	for _, by := range []app.Call{call, w.admin} {
+	for _, by := range []domain.Call{call, w.admin} {
 		wantKind(t, w.DeleteUserSessions(t.Context(), by, string(ben)), "")
 		for _, cookie := range []string{login, second} {
 			_, err := w.Identify(t.Context(), cookie)
@@ -173,13 +174,13 @@ func TestSessionsByAnAccessToken(t *testing.T) {
 	w.user(t, w.admin, "bea", "admin")
 	call, login := w.login(t, "bea", false)
 	made := w.token(t, call, app.CreateAccessToken{Scopes: []string{"manage"}})
-	by := func() app.Call {
+	by := func() domain.Call {
 		t.Helper()
 		caller, err := w.IdentifyToken(t.Context(), made.Token)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return app.Call{Caller: caller}
+		return domain.Call{Caller: caller}
 	}
 	bea := string(call.Caller.ID)
 	id := string(w.idOf(t, domain.LoginSession, login))
@@ -205,8 +206,8 @@ func TestSessionsUnderAHostsLogin(t *testing.T) {
 	w := newWorld(t)
 	p := w.project(t, "Bot", versionID)
 	s := hosted(t, w)
-	call := func(id domain.UserID, admin bool) app.Call {
-		return app.Call{Caller: domain.Caller{ID: id, Admin: admin}}
+	call := func(id domain.UserID, admin bool) domain.Call {
+		return domain.Call{Caller: domain.Caller{ID: id, Admin: admin}}
 	}
 	admin, member, other := call("host|admin", true), call("host|member", false), call("host|other", false)
 	wantKind(t, s.GrantProject(t.Context(), admin, "host|member", string(p.ID), nil), "")

@@ -22,7 +22,7 @@ type SetToken struct {
 // did not say, and nothing has changed. Returns Invalid, before anything is sent, if the
 // input can be no id, key or slot. Returns NotFound if there is no such project, and
 // AmbiguousName if there are several of that Voiceflow project.
-func (s *Service) SetToken(ctx context.Context, call Call, in SetToken) (domain.Project, error) {
+func (s *Service) SetToken(ctx context.Context, call domain.Call, in SetToken) (domain.Project, error) {
 	if err := call.Caller.MayManage(); err != nil {
 		return domain.Project{}, err
 	}
@@ -46,7 +46,7 @@ func (s *Service) SetToken(ctx context.Context, call Call, in SetToken) (domain.
 	if err != nil {
 		return domain.Project{}, err
 	}
-	sealed, err := s.sealKey(ctx, p.ID, slot, key)
+	sealed, err := s.keyset.SealKey(ctx, p.ID, slot, key)
 	if err != nil {
 		return domain.Project{}, err
 	}

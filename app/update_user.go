@@ -20,7 +20,7 @@ type UpdateUser struct {
 // admin may: NotAllowed. A password changed in this way ends all sessions of the user.
 // Returns Invalid if the input breaks a rule, NotFound if there is no such user or
 // assistant, and Conflict if no admin would be left.
-func (s *Service) UpdateUser(ctx context.Context, call Call, in UpdateUser) (domain.User, error) {
+func (s *Service) UpdateUser(ctx context.Context, call domain.Call, in UpdateUser) (domain.User, error) {
 	if err := s.mayManageUsers(call); err != nil {
 		return domain.User{}, err
 	}

@@ -84,7 +84,7 @@ func (c *usageCounts) giveBack(list []domain.Usage, tokens map[domain.TokenID]ti
 }
 
 // FlushUsage stores what was counted since the last time. Counts that can't be stored are
-// kept for the next time. Run calls it once a second.
+// kept for the next time. Start does it once a second.
 func (s *Service) FlushUsage(ctx context.Context) error {
 	list, tokens := s.counts.take()
 	if len(list) == 0 && len(tokens) == 0 {

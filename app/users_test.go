@@ -24,7 +24,7 @@ func TestLoginFailuresAreOneAnswer(t *testing.T) {
 		"what can be no name":  {Username: "a b\x00", Password: domain.NewSecret(password)},
 		"a password too short": {Username: "ada", Password: domain.NewSecret("x")},
 	} {
-		_, err := w.Login(t.Context(), app.Call{}, in)
+		_, err := w.Login(t.Context(), domain.Call{}, in)
 		if domain.KindOf(err) != domain.NotAuthenticated {
 			t.Errorf("%s: got error %v, want NotAuthenticated", name, err)
 			continue
@@ -35,7 +35,7 @@ func TestLoginFailuresAreOneAnswer(t *testing.T) {
 		t.Errorf("the failures are told apart: %v", texts)
 	}
 	for _, in := range []app.Login{{Username: "ada"}, {Password: domain.NewSecret(password)}} {
-		_, err := w.Login(t.Context(), app.Call{}, in)
+		_, err := w.Login(t.Context(), domain.Call{}, in)
 		wantKind(t, err, domain.Invalid)
 	}
 }
@@ -43,10 +43,10 @@ func TestLoginFailuresAreOneAnswer(t *testing.T) {
 func TestLoginFailuresAreBounded(t *testing.T) {
 	w := newWorld(t)
 	for range w.attempts.limit {
-		_, err := w.Login(t.Context(), app.Call{}, app.Login{Username: "ada", Password: domain.NewSecret("wrong")})
+		_, err := w.Login(t.Context(), domain.Call{}, app.Login{Username: "ada", Password: domain.NewSecret("wrong")})
 		wantKind(t, err, domain.NotAuthenticated)
 	}
-	_, err := w.Login(t.Context(), app.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)})
+	_, err := w.Login(t.Context(), domain.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)})
 	wantKind(t, err, domain.TooManyRequests)
 	wantKind(t, w.ChangePassword(t.Context(), w.admin, domain.NewSecret(password), domain.NewSecret("another phrase")), domain.TooManyRequests)
 	w.attempts.booked = 0
@@ -74,7 +74,7 @@ func TestLoginIsIdleAbsoluteOrRemembered(t *testing.T) {
 		t.Errorf("idle for 30 minutes: got %q, want NotAuthenticated", got)
 	}
 
-	in, err := w.Login(t.Context(), app.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password), Remember: true})
+	in, err := w.Login(t.Context(), domain.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password), Remember: true})
 	if err != nil || in.Cookie.MaxAge != 720*time.Hour {
 		t.Fatalf("a remembered cookie lasts %v, %v; want 720h", in.Cookie.MaxAge, err)
 	}
@@ -94,25 +94,25 @@ func TestWhatEndsALogin(t *testing.T) {
 	secret := domain.NewSecret("another phrase here")
 	for _, tc := range []struct {
 		name string
-		do   func(w *world, call app.Call) error
+		do   func(w *world, call domain.Call) error
 		ends bool
 	}{
-		{"logging out", func(w *world, call app.Call) error { return w.Logout(t.Context(), call) }, true},
-		{"being disabled", func(w *world, call app.Call) error {
+		{"logging out", func(w *world, call domain.Call) error { return w.Logout(t.Context(), call) }, true},
+		{"being disabled", func(w *world, call domain.Call) error {
 			_, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(call.Caller.ID), Disabled: &yes})
 			return err
 		}, true},
-		{"being deleted", func(w *world, call app.Call) error {
+		{"being deleted", func(w *world, call domain.Call) error {
 			return w.DeleteUser(t.Context(), w.admin, string(call.Caller.ID))
 		}, true},
-		{"another password by an admin", func(w *world, call app.Call) error {
+		{"another password by an admin", func(w *world, call domain.Call) error {
 			_, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(call.Caller.ID), Password: &secret})
 			return err
 		}, true},
-		{"another password by oneself ends the other logins only", func(w *world, call app.Call) error {
+		{"another password by oneself ends the other logins only", func(w *world, call domain.Call) error {
 			return w.ChangePassword(t.Context(), call, domain.NewSecret(password), secret)
 		}, false},
-		{"losing the role does not end the login", func(w *world, call app.Call) error {
+		{"losing the role does not end the login", func(w *world, call domain.Call) error {
 			_, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(call.Caller.ID), Role: &member})
 			return err
 		}, false},
@@ -162,7 +162,7 @@ func TestChangePasswordRefuses(t *testing.T) {
 	wantKind(t, w.ChangePassword(t.Context(), w.admin, domain.NewSecret(password), domain.NewSecret("short")), domain.Invalid)
 	wantKind(t, w.ChangePassword(t.Context(), w.admin, domain.NewSecret(password), domain.NewSecret("password")), domain.Invalid)
 	wantKind(t, w.ChangePassword(t.Context(), w.admin, domain.NewSecret(password), next), "")
-	_, err := w.Login(t.Context(), app.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)})
+	_, err := w.Login(t.Context(), domain.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)})
 	wantKind(t, err, domain.NotAuthenticated)
 }
 
@@ -172,22 +172,22 @@ func TestUserUseCasesWantAnAdmin(t *testing.T) {
 	id := string(w.user(t, w.admin, "ben", "member"))
 	member, _ := w.login(t, "ben", false)
 	role := "admin"
-	for name, do := range map[string]func(call app.Call) error{
-		"create_user": func(c app.Call) error { _, err := w.CreateUser(t.Context(), c, app.CreateUser{}); return err },
-		"update_user": func(c app.Call) error {
+	for name, do := range map[string]func(call domain.Call) error{
+		"create_user": func(c domain.Call) error { _, err := w.CreateUser(t.Context(), c, app.CreateUser{}); return err },
+		"update_user": func(c domain.Call) error {
 			_, err := w.UpdateUser(t.Context(), c, app.UpdateUser{ID: id, Role: &role})
 			return err
 		},
-		"delete_user":    func(c app.Call) error { return w.DeleteUser(t.Context(), c, id) },
-		"get_all_users":  func(c app.Call) error { _, err := w.GetAllUsers(t.Context(), c, domain.Cursor{}, 1); return err },
-		"find_user":      func(c app.Call) error { _, err := w.FindUser(t.Context(), c, "ada"); return err },
-		"grant_project":  func(c app.Call) error { return w.GrantProject(t.Context(), c, id, string(p.ID), nil) },
-		"revoke_project": func(c app.Call) error { return w.RevokeProject(t.Context(), c, id, string(p.ID)) },
+		"delete_user":    func(c domain.Call) error { return w.DeleteUser(t.Context(), c, id) },
+		"get_all_users":  func(c domain.Call) error { _, err := w.GetAllUsers(t.Context(), c, domain.Cursor{}, 1); return err },
+		"find_user":      func(c domain.Call) error { _, err := w.FindUser(t.Context(), c, "ada"); return err },
+		"grant_project":  func(c domain.Call) error { return w.GrantProject(t.Context(), c, id, string(p.ID), nil) },
+		"revoke_project": func(c domain.Call) error { return w.RevokeProject(t.Context(), c, id, string(p.ID)) },
 	} {
 		if err := do(member); domain.KindOf(err) != domain.NotAllowed {
 			t.Errorf("%s by a member: got error %v, want NotAllowed", name, err)
 		}
-		if err := do(app.Call{}); domain.KindOf(err) != domain.NotAllowed {
+		if err := do(domain.Call{}); domain.KindOf(err) != domain.NotAllowed {
 			t.Errorf("%s by nobody: got error %v, want NotAllowed", name, err)
 		}
 	}

@@ -33,7 +33,7 @@ type world struct {
 	attempts  *attempts
 
 	pseudonyms *memory.Pseudonyms
-	admin      app.Call
+	admin      domain.Call
 
 	mu sync.Mutex
 	at time.Time
@@ -72,7 +72,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) ports() app.Ports {
 	return app.Ports{
 		Store: w.store.Ports(), Cipher: w.cipher, Keyring: w.cipher, Pseudonyms: w.pseudonyms, Voiceflow: w.voiceflow,
-		Logins: &app.Logins{Passwords: memory.PasswordHasher{}, Attempts: w.attempts}, Clock: w.now, Archive: w.store.Archive(),
+		Logins: &app.Logins{Passwords: memory.PasswordHasher{}, Attempts: w.attempts}, Clock: w.now,
 	}
 }
 
@@ -106,7 +106,7 @@ func (w *world) open(t *testing.T, p app.Ports) *app.Service {
 }
 
 // operator is the call of a command.
-func (w *world) operator(t *testing.T) app.Call {
+func (w *world) operator(t *testing.T) domain.Call {
 	t.Helper()
 	call, err := w.OperatorCall()
 	if err != nil {
@@ -126,7 +126,7 @@ func (w *world) rotate(t *testing.T) domain.KeyID {
 }
 
 // user makes a user and returns their id.
-func (w *world) user(t *testing.T, by app.Call, name, role string, assistants ...string) domain.UserID {
+func (w *world) user(t *testing.T, by domain.Call, name, role string, assistants ...string) domain.UserID {
 	t.Helper()
 	u, err := w.CreateUser(t.Context(), by, app.CreateUser{Username: name, Password: domain.NewSecret(password), Role: role, Assistants: assistants})
 	if err != nil {
@@ -136,9 +136,9 @@ func (w *world) user(t *testing.T, by app.Call, name, role string, assistants ..
 }
 
 // login returns the call of a user who is logged in, and their cookie.
-func (w *world) login(t *testing.T, name string, remember bool) (app.Call, string) {
+func (w *world) login(t *testing.T, name string, remember bool) (domain.Call, string) {
 	t.Helper()
-	in, err := w.Login(t.Context(), app.Call{Address: "192.0.2.1", RequestID: "login"}, app.Login{Username: name, Password: domain.NewSecret(password), Remember: remember})
+	in, err := w.Login(t.Context(), domain.Call{Address: "192.0.2.1", RequestID: "login"}, app.Login{Username: name, Password: domain.NewSecret(password), Remember: remember})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,13 +146,13 @@ func (w *world) login(t *testing.T, name string, remember bool) (app.Call, strin
 }
 
 // call is the call of whoever has the cookie.
-func (w *world) call(t *testing.T, cookie string) app.Call {
+func (w *world) call(t *testing.T, cookie string) domain.Call {
 	t.Helper()
 	in, err := w.Identify(t.Context(), cookie)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return app.Call{Caller: in.Caller, RequestID: "request", Address: "192.0.2.1"}
+	return domain.Call{Caller: in.Caller, RequestID: "request", Address: "192.0.2.1"}
 }
 
 // project adds a project with that name under a version of its own.
@@ -167,7 +167,7 @@ func (w *world) project(t *testing.T, name, version string) domain.Project {
 }
 
 // set sets the project and returns the cookie.
-func (w *world) set(t *testing.T, call app.Call, p domain.Project) string {
+func (w *world) set(t *testing.T, call domain.Call, p domain.Project) string {
 	t.Helper()
 	set, err := w.SetProject(t.Context(), call, string(p.ID))
 	if err != nil {
@@ -177,7 +177,7 @@ func (w *world) set(t *testing.T, call app.Call, p domain.Project) string {
 }
 
 // isSet says which project the cookie sets for call, "" for none.
-func (w *world) isSet(t *testing.T, call app.Call, cookie string) domain.ProjectID {
+func (w *world) isSet(t *testing.T, call domain.Call, cookie string) domain.ProjectID {
 	t.Helper()
 	checked, err := w.CheckSession(t.Context(), call, cookie)
 	if err != nil {
@@ -194,7 +194,7 @@ func (w *world) isSet(t *testing.T, call app.Call, cookie string) domain.Project
 func (w *world) openSession(t *testing.T, in app.Forward) app.Forward {
 	t.Helper()
 	in.Service, in.Path = runtime, "/v4/project/"+string(voiceflowID)+"/session"
-	out, err := w.Forward(t.Context(), app.Call{}, in, request("POST", in.Path, `{"userID":"x"}`))
+	out, err := w.Forward(t.Context(), domain.Call{}, in, request("POST", in.Path, `{"userID":"x"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

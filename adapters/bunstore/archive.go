@@ -16,6 +16,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
+	"github.com/flowlatch/flowlatch/ports/archive"
 )
 
 var _ ports.Archive = (*Archive)(nil)
@@ -30,11 +31,11 @@ var notArchived = []string{"conversations", "sessions"}
 
 // Snapshot implements ports.Archive. On SQLite, the write-ahead log grows with what others
 // write meanwhile.
-func (a *Archive) Snapshot(ctx context.Context, each func(domain.ArchiveRow) error) error {
+func (a *Archive) Snapshot(ctx context.Context, each func(archive.Row) error) error {
 	return failure("read a snapshot", a.store.snapshot(ctx, each))
 }
 
-func (s *Store) snapshot(ctx context.Context, each func(domain.ArchiveRow) error) error {
+func (s *Store) snapshot(ctx context.Context, each func(archive.Row) error) error {
 	tx, err := s.reads.DB.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return err
@@ -45,7 +46,7 @@ func (s *Store) snapshot(ctx context.Context, each func(domain.ArchiveRow) error
 			return err
 		}
 	}
-	for _, table := range domain.ArchiveTables() {
+	for _, table := range archive.Tables() {
 		if err := s.eachRow(ctx, tx, table, each); err != nil {
 			return err
 		}
@@ -54,12 +55,12 @@ func (s *Store) snapshot(ctx context.Context, each func(domain.ArchiveRow) error
 }
 
 // selectArchived reads all rows of a table in the order of its key. The key has an index.
-func selectArchived(table domain.ArchiveTable) string {
+func selectArchived(table archive.Table) string {
 	names := columnNames(table)
 	return `SELECT ` + strings.Join(names, ", ") + ` FROM ` + table.Name + ` ORDER BY ` + strings.Join(names[:table.Key], ", ")
 }
 
-func columnNames(table domain.ArchiveTable) []string {
+func columnNames(table archive.Table) []string {
 	names := make([]string, len(table.Columns))
 	for i, c := range table.Columns {
 		names[i] = c.Name
@@ -67,7 +68,7 @@ func columnNames(table domain.ArchiveTable) []string {
 	return names
 }
 
-func (s *Store) eachRow(ctx context.Context, tx *sql.Tx, table domain.ArchiveTable, each func(domain.ArchiveRow) error) error {
+func (s *Store) eachRow(ctx context.Context, tx *sql.Tx, table archive.Table, each func(archive.Row) error) error {
 	args, err := s.bind(nil)
 	if err != nil {
 		return err
@@ -85,7 +86,7 @@ func (s *Store) eachRow(ctx context.Context, tx *sql.Tx, table domain.ArchiveTab
 		if err := rows.Scan(cells...); err != nil {
 			return err
 		}
-		row := domain.ArchiveRow{Table: table.Name, Values: make([]any, len(cells))}
+		row := archive.Row{Table: table.Name, Values: make([]any, len(cells))}
 		for i, cell := range cells {
 			row.Values[i] = cell.(interface{ value() any }).value()
 			if row.Values[i] == nil && !table.Columns[i].Optional {
@@ -112,17 +113,17 @@ func (c *cell[T]) value() any {
 	return c.as(c.V)
 }
 
-func cellOf(c domain.ArchiveColumn) any {
+func cellOf(c archive.Column) any {
 	switch c.Kind {
-	case domain.ArchiveNumber:
+	case archive.Number:
 		return &cell[int64]{as: func(n int64) any { return n }}
-	case domain.ArchiveFlag:
+	case archive.Flag:
 		return &cell[bool]{as: func(yes bool) any { return yes }}
-	case domain.ArchiveBytes:
+	case archive.Bytes:
 		return &cell[[]byte]{as: func(b []byte) any { return b }}
-	case domain.ArchiveKeyID:
+	case archive.KeyID:
 		return &cell[string]{as: func(text string) any { return domain.KeyID(text) }}
-	case domain.ArchiveSecret:
+	case archive.Secret:
 		return &cell[string]{as: func(text string) any { return domain.NewSecret(text) }}
 	default:
 		return &cell[string]{as: func(text string) any { return text }}
@@ -130,7 +131,7 @@ func cellOf(c domain.ArchiveColumn) any {
 }
 
 // Restore implements ports.Archive. Nobody else writes to the database meanwhile.
-func (a *Archive) Restore(ctx context.Context, rows iter.Seq2[domain.ArchiveRow, error], act domain.Act) error {
+func (a *Archive) Restore(ctx context.Context, rows iter.Seq2[archive.Row, error], act domain.Act) error {
 	s := a.store
 	return failure("restore", s.alone(ctx, func(ctx context.Context, tx bun.Tx) error {
 		if err := s.upgrade(ctx, tx); err != nil {
@@ -152,7 +153,7 @@ func (a *Archive) Restore(ctx context.Context, rows iter.Seq2[domain.ArchiveRow,
 // makeWay empties the database. Returns Conflict if it has a user or a project.
 func (s *Store) makeWay(ctx context.Context, tx *sql.Tx) error {
 	var tables []string
-	for _, table := range domain.ArchiveTables() {
+	for _, table := range archive.Tables() {
 		tables = append(tables, table.Name)
 	}
 	if s.postgres {
@@ -183,9 +184,9 @@ func (s *Store) makeWay(ctx context.Context, tx *sql.Tx) error {
 const maxRestored = 50
 
 // insertArchived inserts the rows, several rows of one table in each statement.
-func (s *Store) insertArchived(ctx context.Context, tx *sql.Tx, rows iter.Seq2[domain.ArchiveRow, error]) error {
-	var table domain.ArchiveTable
-	var before domain.ArchiveRow
+func (s *Store) insertArchived(ctx context.Context, tx *sql.Tx, rows iter.Seq2[archive.Row, error]) error {
+	var table archive.Table
+	var before archive.Row
 	var values []any
 	insert := func() error {
 		if len(values) == 0 {
@@ -199,14 +200,14 @@ func (s *Store) insertArchived(ctx context.Context, tx *sql.Tx, rows iter.Seq2[d
 		if err != nil {
 			return verdict{err}
 		}
-		if err := row.CheckBehind(before); err != nil {
+		if err := row.CheckAfter(before); err != nil {
 			return err
 		}
 		if row.Table != table.Name || len(values) == maxRestored*len(table.Columns) {
 			if err := insert(); err != nil {
 				return err
 			}
-			table, _ = domain.ArchiveTableNamed(row.Table)
+			table, _ = archive.TableNamed(row.Table)
 		}
 		for _, value := range row.Values {
 			values = append(values, bindable(value))
@@ -217,7 +218,7 @@ func (s *Store) insertArchived(ctx context.Context, tx *sql.Tx, rows iter.Seq2[d
 }
 
 // insertInto is the statement that inserts that many rows of bound values.
-func (s *Store) insertInto(table domain.ArchiveTable, rows int) string {
+func (s *Store) insertInto(table archive.Table, rows int) string {
 	var b strings.Builder
 	b.WriteString(`INSERT INTO ` + table.Name + ` (` + strings.Join(columnNames(table), ", ") + `)` + s.overriding(table.Name) + ` VALUES `)
 	for n := range rows * len(table.Columns) {

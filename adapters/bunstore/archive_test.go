@@ -16,6 +16,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/postgrestest"
+	"github.com/flowlatch/flowlatch/ports/archive"
 )
 
 // TestAnArchiveHasEveryColumn goes red when a migration adds a table or a column that
@@ -41,7 +42,7 @@ WHERE m.type = 'table' AND m.name NOT IN ('schema_versions', 'sessions', 'conver
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range domain.ArchiveTables() {
+	for _, table := range archive.Tables() {
 		for _, column := range table.Columns {
 			archived[table.Name] = append(archived[table.Name], column.Name)
 		}
@@ -57,11 +58,11 @@ WHERE m.type = 'table' AND m.name NOT IN ('schema_versions', 'sessions', 'conver
 }
 
 // manyRows are an archive of so many projects, each with two keys, a grant and audit rows.
-func manyRows(projects int) iter.Seq2[domain.ArchiveRow, error] {
-	return func(yield func(domain.ArchiveRow, error) bool) {
+func manyRows(projects int) iter.Seq2[archive.Row, error] {
+	return func(yield func(archive.Row, error) bool) {
 		all := func(table string, values func(n int) []any) bool {
 			for n := range projects {
-				if !yield(domain.ArchiveRow{Table: table, Values: values(n)}, nil) {
+				if !yield(archive.Row{Table: table, Values: values(n)}, nil) {
 					return false
 				}
 			}
@@ -69,11 +70,11 @@ func manyRows(projects int) iter.Seq2[domain.ArchiveRow, error] {
 		}
 		id := func(n int) string { return fmt.Sprintf("p%06d", n) }
 		known := []any{int64(1), domain.KeyID("1"), []byte("known"), string(origin), nil, nil}
-		_ = yield(domain.ArchiveRow{Table: "installation", Values: known}, nil) &&
+		_ = yield(archive.Row{Table: "installation", Values: known}, nil) &&
 			all("projects", func(n int) []any {
 				return []any{id(n), "name " + id(n), id(n), "v", "webchat", int64(n), int64(n), "ok", "ok", "ok", int64(n), int64(n), int64(n), int64(n)}
 			}) && all("project_keys", func(n int) []any { return []any{id(n), "primary", domain.KeyID("1"), []byte(id(n))} }) &&
-			yield(domain.ArchiveRow{Table: "users", Values: []any{"u", "ada", "admin", false, domain.NewSecret("hash"), int64(1)}}, nil) &&
+			yield(archive.Row{Table: "users", Values: []any{"u", "ada", "admin", false, domain.NewSecret("hash"), int64(1)}}, nil) &&
 			all("grants", func(n int) []any { return []any{"u", id(n), "name " + id(n), int64(n), "converse"} }) &&
 			all("audit", func(n int) []any {
 				return []any{int64(3 * n), int64(n), "operator", "add_project", "project:" + id(n), "ok", "r", "", int64(1)}
@@ -81,10 +82,10 @@ func manyRows(projects int) iter.Seq2[domain.ArchiveRow, error] {
 	}
 }
 
-func snapshot(t *testing.T, s *bunstore.Store) []domain.ArchiveRow {
+func snapshot(t *testing.T, s *bunstore.Store) []archive.Row {
 	t.Helper()
-	var rows []domain.ArchiveRow
-	err := s.Archive().Snapshot(t.Context(), func(row domain.ArchiveRow) error {
+	var rows []archive.Row
+	err := s.Archive().Snapshot(t.Context(), func(row archive.Row) error {
 		rows = append(rows, row)
 		return nil
 	})
@@ -94,8 +95,8 @@ func snapshot(t *testing.T, s *bunstore.Store) []domain.ArchiveRow {
 	return rows
 }
 
-func listed(rows []domain.ArchiveRow) iter.Seq2[domain.ArchiveRow, error] {
-	return func(yield func(domain.ArchiveRow, error) bool) {
+func listed(rows []archive.Row) iter.Seq2[archive.Row, error] {
+	return func(yield func(archive.Row, error) bool) {
 		for _, row := range rows {
 			if !yield(row, nil) {
 				return
@@ -123,7 +124,7 @@ func TestAnArchiveGoesFromEachDatabaseToTheOther(t *testing.T) {
 			t.Fatal(err)
 		}
 		after := snapshot(t, s)
-		added := slices.IndexFunc(after, func(row domain.ArchiveRow) bool { return row.Value("request_id") == restore.Record.RequestID })
+		added := slices.IndexFunc(after, func(row archive.Row) bool { return row.Value("request_id") == restore.Record.RequestID })
 		if added < 0 {
 			t.Fatal("there is no record of the restore")
 		}
@@ -139,7 +140,7 @@ func TestAnArchiveGoesFromEachDatabaseToTheOther(t *testing.T) {
 func TestTheAuditGoesOnBehindAllThatItsChainKnows(t *testing.T) {
 	eachDialect(t, func(t *testing.T, database newDatabase) {
 		hash := bytes.Repeat([]byte{1}, 32)
-		for name, rows := range map[string][]domain.ArchiveRow{
+		for name, rows := range map[string][]archive.Row{
 			"the chain": {
 				{Table: "audit", Values: []any{int64(7), int64(1), "operator", "login", "-", "ok", "r", "", int64(1)}},
 				{Table: "audit_chain", Values: []any{int64(1), int64(7), hash}},
@@ -178,7 +179,7 @@ func TestNobodySlipsInDuringARestore(t *testing.T) {
 		const waiting = `SELECT count(*) FROM pg_locks
 WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
 		created := make(chan error, 1)
-		err := s.Archive().Restore(t.Context(), func(yield func(domain.ArchiveRow, error) bool) {
+		err := s.Archive().Restore(t.Context(), func(yield func(archive.Row, error) bool) {
 			n := 0
 			for row, err := range manyRows(300) {
 				if n++; n == 250 {
@@ -218,7 +219,7 @@ func TestASnapshotTakesItsTime(t *testing.T) {
 	long, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond)
 	defer cancel()
 	n := 0
-	err := s.Archive().Snapshot(t.Context(), func(domain.ArchiveRow) error {
+	err := s.Archive().Snapshot(t.Context(), func(archive.Row) error {
 		if n++; n == 5 {
 			<-long.Done()
 		}
@@ -233,7 +234,7 @@ func TestErrorsOfARestoreShowNoValues(t *testing.T) {
 	eachDialect(t, func(t *testing.T, database newDatabase) {
 		const value = "open-sesame"
 		s := migrated(t, database(t), bunstore.Options{})
-		err := s.Archive().Restore(t.Context(), listed([]domain.ArchiveRow{
+		err := s.Archive().Restore(t.Context(), listed([]archive.Row{
 			{Table: "users", Values: []any{"1", value, "admin", false, domain.NewSecret(value), int64(1)}},
 			{Table: "users", Values: []any{"2", value, "admin", false, domain.NewSecret(value), int64(1)}},
 		}), act("restore"))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/postgrestest"
+	"github.com/flowlatch/flowlatch/ports/archive"
 )
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
@@ -199,7 +200,7 @@ func TestASnapshotSortsNothing(t *testing.T) {
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range domain.ArchiveTables() {
+	for _, table := range archive.Tables() {
 		for _, step := range explain(t, s, selectArchived(table)) {
 			if strings.Contains(step, "TEMP B-TREE") {
 				t.Errorf("%s\n%s", step, selectArchived(table))

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/session"
 )
 
 // The names of the cookies.
@@ -39,12 +39,12 @@ func newCookies(o Options) (cookies, error) {
 
 // set sends a cookie. One that ends with the browser has no Max-Age; of one that is kept
 // a started second counts as a whole one, since zero would mean the same.
-func (c cookies) set(x *exchange, name string, cookie app.Cookie) {
+func (c cookies) set(x *exchange, name string, cookie session.Cookie) {
 	c.write(x, name, cookie.Text, int(wholeSeconds(cookie.MaxAge)))
 }
 
 // renew sends a cookie if it was resealed.
-func (c cookies) renew(x *exchange, name string, cookie app.Cookie) {
+func (c cookies) renew(x *exchange, name string, cookie session.Cookie) {
 	if cookie.Text != "" {
 		c.set(x, name, cookie)
 	}

@@ -20,7 +20,7 @@ import (
 type exchange struct {
 	c       *gin.Context
 	route   *route
-	call    app.Call
+	call    domain.Call
 	started time.Time // of the process's clock: how long an answer took is no business of the service's
 	err     error     // what the request failed with, for the log
 	asked   string    // what it is about, for the audit, should it be refused
@@ -46,7 +46,7 @@ func (a *api) serve(c *gin.Context, rt *route) {
 // calls, whether they are an admin, and the route, which begins with its body.
 func (a *api) run(x *exchange) error {
 	id, err := a.service.NewRequestID()
-	x.call = app.Call{RequestID: id, Address: addressOf(x.c), Agent: x.c.Request.UserAgent()}
+	x.call = domain.Call{RequestID: id, Address: addressOf(x.c), Agent: x.c.Request.UserAgent()}
 	h := x.c.Writer.Header()
 	h.Set("X-Request-Id", id)
 	h.Set("Cache-Control", "no-store")

@@ -191,10 +191,7 @@ func TestARevokedCallIsCut(t *testing.T) {
 		go func() { _, _ = io.WriteString(to, "data: 1\n\n") }()
 		return a, nil
 	})
-	ctx, stop := context.WithCancel(t.Context())
-	running := make(chan struct{})
-	go func() { defer close(running); w.service.Run(ctx, nil) }()
-	defer func() { stop(); <-running }()
+	defer w.service.Start(nil)()
 	r, err := noRedirects.Do(w.member.request(t, "POST", turn, `{}`))
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ func (a *api) healthz(x *exchange) error { return x.ok("alive") }
 // readyz says whether the service can serve. Strangers are not told what is wrong. An
 // admin who asks is told how many keys of assistants have to be entered again.
 func (a *api) readyz(x *exchange) error {
-	if err := a.service.Ready(x.ctx()); err != nil {
+	if err := a.service.Keyset().Ready(x.ctx()); err != nil {
 		return &domain.Error{Kind: domain.Unavailable, Public: "not ready", Cause: err}
 	}
 	b := say("ready")
@@ -33,6 +33,6 @@ func (a *api) toReenter(x *exchange) (n int, told bool) {
 	if err := a.whoCalls(x); err != nil {
 		return 0, false
 	}
-	n, err := a.service.ToReenter(x.ctx(), x.call)
+	n, err := a.service.Keyset().ToReenter(x.ctx(), x.call)
 	return n, err == nil
 }

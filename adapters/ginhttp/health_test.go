@@ -43,7 +43,7 @@ func TestReadyzTellsAnAdminHowManyKeysHaveToBeEnteredAgain(t *testing.T) {
 			t.Fatalf("got %d and error %v", n, err)
 		}
 	}
-	if err := w.service.MarkUnopened(t.Context()); err != nil {
+	if err := w.service.Keyset().MarkUnopened(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	wantTold(1.0)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/audit"
+	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -20,7 +22,7 @@ type list[T any] struct {
 	of      domain.CursorList
 	message string
 	member  string
-	page    func(*app.Service, context.Context, app.Call, domain.Cursor, int) (app.Page[T], error)
+	page    func(*app.Service, context.Context, domain.Call, domain.Cursor, int) (paging.Page[T], error)
 	item    func(answer, T) answer
 }
 
@@ -67,7 +69,7 @@ func (a *api) getGrants(x *exchange) error {
 	}
 	return list[domain.Grant]{
 		of: domain.GrantList, message: "these are the grants", member: "grants", item: answer.grant,
-		page: func(s *app.Service, ctx context.Context, call app.Call, after domain.Cursor, limit int) (app.Page[domain.Grant], error) {
+		page: func(s *app.Service, ctx context.Context, call domain.Call, after domain.Cursor, limit int) (paging.Page[domain.Grant], error) {
 			return s.GetGrants(ctx, call, asked[0], asked[1], after, limit)
 		},
 	}.answer(a.service, x)
@@ -80,7 +82,7 @@ func (a *api) getSessions(x *exchange) error {
 	}
 	return list[domain.Session]{
 		of: domain.SessionList, message: "these are the sessions", member: "sessions", item: answer.session,
-		page: func(s *app.Service, ctx context.Context, call app.Call, after domain.Cursor, limit int) (app.Page[domain.Session], error) {
+		page: func(s *app.Service, ctx context.Context, call domain.Call, after domain.Cursor, limit int) (paging.Page[domain.Session], error) {
 			return s.GetSessions(ctx, call, asked[0], after, limit)
 		},
 	}.answer(a.service, x)
@@ -93,7 +95,7 @@ func (a *api) getUsage(x *exchange) error {
 	}
 	return list[domain.Usage]{
 		of: domain.UsageList, message: "these are the counts of calls", member: "usage", item: answer.usage,
-		page: func(s *app.Service, ctx context.Context, call app.Call, after domain.Cursor, limit int) (app.Page[domain.Usage], error) {
+		page: func(s *app.Service, ctx context.Context, call domain.Call, after domain.Cursor, limit int) (paging.Page[domain.Usage], error) {
 			return s.GetUsage(ctx, call, app.GetUsage{From: asked[0], To: asked[1], GroupBy: asked[2]}, after, limit)
 		},
 	}.answer(a.service, x)
@@ -104,13 +106,13 @@ func (a *api) getAuditEvents(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	in := app.GetAuditEvents{
+	in := audit.EventQuery{
 		Actor: asked[0], Action: asked[1], Object: asked[2], Outcome: asked[3], RequestID: asked[4], Since: asked[5], Until: asked[6],
 	}
 	return list[domain.AuditRow]{
 		of: domain.AuditList, message: "these are the events of the audit", member: "events", item: answer.event,
-		page: func(s *app.Service, ctx context.Context, call app.Call, after domain.Cursor, limit int) (app.Page[domain.AuditRow], error) {
-			return s.GetAuditEvents(ctx, call, in, after, limit)
+		page: func(s *app.Service, ctx context.Context, call domain.Call, after domain.Cursor, limit int) (paging.Page[domain.AuditRow], error) {
+			return s.Audit().Events(ctx, call, in, after, limit)
 		},
 	}.answer(a.service, x)
 }
@@ -220,8 +222,8 @@ func pageAsked(r *http.Request, of domain.CursorList) (after domain.Cursor, limi
 	if query.Has("limit") {
 		text := strings.TrimSpace(query.Get("limit"))
 		limit, err = strconv.Atoi(text)
-		if err != nil || limit < 1 || limit > app.MaxPage || strconv.Itoa(limit) != text {
-			return domain.Cursor{}, 0, invalid("limit must be from 1 to " + strconv.Itoa(app.MaxPage))
+		if err != nil || limit < 1 || limit > paging.Max || strconv.Itoa(limit) != text {
+			return domain.Cursor{}, 0, invalid("limit must be from 1 to " + strconv.Itoa(paging.Max))
 		}
 	}
 	after, err = domain.ParseCursor(of, strings.TrimSpace(query.Get("cursor")))

@@ -342,7 +342,7 @@ func TestWhoeverLosesARightCantFinish(t *testing.T) {
 	for _, route := range newWorld(t, bare).engine.Routes() {
 		name := route.Method + " " + route.Path
 		if route.Path == "/voiceflow/:service/*path" || route.Method == http.MethodGet || route.Method == http.MethodHead {
-			continue // what is forwarded is ended by Run, and the others change nothing
+			continue // what is forwarded is ended by Start, and the others change nothing
 		}
 		if !known[name] && unheld[name] == "" {
 			t.Errorf("%s has no row in changes", name)

@@ -37,7 +37,7 @@ func (a *api) recordRefusal(x *exchange) {
 	if !x.refused() {
 		return
 	}
-	err := a.service.Refused(x.ctx(), x.call, x.route.action(), x.object(), failureOf(x.err).code)
+	err := a.service.Audit().Refused(x.ctx(), x.call, x.route.action(), x.object(), failureOf(x.err).code)
 	if err != nil {
 		a.log.LogAttrs(x.ctx(), slog.LevelWarn, "a refusal could not be written to the audit yet",
 			slog.String("request_id", x.call.RequestID), slog.String("err", err.Error()))

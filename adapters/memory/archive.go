@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports/archive"
 )
 
-// archive is a ports.Archive.
-type archive struct{ store *Store }
+// archiver is a ports.Archive.
+type archiver struct{ store *Store }
 
 // Snapshot calls each for a copy of every row.
-func (v archive) Snapshot(ctx context.Context, each func(domain.ArchiveRow) error) error {
+func (v archiver) Snapshot(ctx context.Context, each func(archive.Row) error) error {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
 		return err
@@ -33,10 +34,10 @@ func (v archive) Snapshot(ctx context.Context, each func(domain.ArchiveRow) erro
 }
 
 // archived is every row, in order.
-func (s *Store) archived() []domain.ArchiveRow {
-	var rows []domain.ArchiveRow
+func (s *Store) archived() []archive.Row {
+	var rows []archive.Row
 	add := func(table string, values ...any) {
-		rows = append(rows, domain.ArchiveRow{Table: table, Values: values})
+		rows = append(rows, archive.Row{Table: table, Values: values})
 	}
 	if i := s.installation; !i.Known.IsZero() {
 		var key, pseudonyms any
@@ -81,8 +82,8 @@ func (s *Store) archived() []domain.ArchiveRow {
 	if h := s.chain.head; !h.Sealed.IsZero() {
 		add("audit_head", int64(1), h.Seq, bytes.Clone(h.Hash[:]), h.Sealed.Key, bytes.Clone(h.Sealed.Bytes), h.Settled)
 	}
-	slices.SortFunc(rows, func(a, b domain.ArchiveRow) int {
-		if a.Behind(b) {
+	slices.SortFunc(rows, func(a, b archive.Row) int {
+		if a.After(b) {
 			return 1
 		}
 		return -1
@@ -92,7 +93,7 @@ func (s *Store) archived() []domain.ArchiveRow {
 
 // Restore fills the store with rows. It keeps the order of the audit's rows and not their
 // ids.
-func (v archive) Restore(ctx context.Context, rows iter.Seq2[domain.ArchiveRow, error], act domain.Act) error {
+func (v archiver) Restore(ctx context.Context, rows iter.Seq2[archive.Row, error], act domain.Act) error {
 	s := v.store
 	if _, err := s.begin(ctx, act); err != nil {
 		return err
@@ -102,7 +103,7 @@ func (v archive) Restore(ctx context.Context, rows iter.Seq2[domain.ArchiveRow, 
 		return &domain.Error{Kind: domain.Conflict, Public: "the store has users or assistants"}
 	}
 	filled := New(s.now)
-	var before domain.ArchiveRow
+	var before archive.Row
 	for row, err := range rows {
 		if err != nil {
 			return err
@@ -110,7 +111,7 @@ func (v archive) Restore(ctx context.Context, rows iter.Seq2[domain.ArchiveRow, 
 		if ctx.Err() != nil {
 			return unavailable(context.Cause(ctx))
 		}
-		if err := row.CheckBehind(before); err != nil {
+		if err := row.CheckAfter(before); err != nil {
 			return err
 		}
 		if !filled.restoreRow(row) {
@@ -147,7 +148,7 @@ func (c *cells) sealed() domain.Sealed {
 
 // restoreRow stores a row that has passed its check. It returns false if the row contradicts
 // others.
-func (s *Store) restoreRow(row domain.ArchiveRow) bool {
+func (s *Store) restoreRow(row archive.Row) bool {
 	c := cells(slices.Clone(row.Values))
 	switch row.Table {
 	case "installation":

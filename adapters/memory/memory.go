@@ -68,7 +68,7 @@ func (s *Store) Ports() ports.Store {
 }
 
 // Archive returns the view that reads the whole store and fills an empty one.
-func (s *Store) Archive() ports.Archive { return archive{s} }
+func (s *Store) Archive() ports.Archive { return archiver{s} }
 
 // Records returns the audit records in the order in which they were written.
 func (s *Store) Records() []domain.Record {

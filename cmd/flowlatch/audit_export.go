@@ -44,7 +44,7 @@ type auditEvent struct {
 
 // Run writes the audit.
 func (c auditExportCommand) Run(ctx context.Context) error {
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
 		if c.File == "" || c.File == "-" {
 			return exportAudit(ctx, service, call, os.Stdout)
 		}
@@ -64,9 +64,9 @@ func (c auditExportCommand) Run(ctx context.Context) error {
 
 // exportAudit writes the audit. Returns Corrupt if the audit is not whole; all remaining rows
 // were written then.
-func exportAudit(ctx context.Context, service *app.Service, call app.Call, to io.Writer) error {
+func exportAudit(ctx context.Context, service *app.Service, call domain.Call, to io.Writer) error {
 	out := bufio.NewWriter(to)
-	err := service.ExportAudit(ctx, call, func(row domain.ChainedRow, previous domain.AuditHash) error {
+	err := service.Audit().Export(ctx, call, func(row domain.ChainedRow, previous domain.AuditHash) error {
 		r := row.Row
 		return printJSON(out, auditEvent{
 			ID: strconv.FormatInt(r.ID, 10), Time: stamp(r.At), Actor: r.Actor, Action: r.Action, Object: r.Object, Outcome: r.Outcome,

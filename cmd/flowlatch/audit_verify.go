@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
 )
 
 type auditVerifyCommand struct {
@@ -23,8 +24,8 @@ A person who controls the whole database can restore an earlier state of all of 
 
 // Run verifies the audit.
 func (c auditVerifyCommand) Run(ctx context.Context) error {
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
-		end, err := service.VerifyAudit(ctx, call, c.Head)
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
+		end, err := service.Audit().Verify(ctx, call, c.Head)
 		if err != nil {
 			return err
 		}

@@ -7,9 +7,10 @@ import (
 	"os"
 	"strings"
 
-	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/backup"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/terminal"
+	"github.com/flowlatch/flowlatch/ports/archive"
 )
 
 type backupCommand struct {
@@ -28,9 +29,10 @@ The file does not contain the keyset, and it can't be restored without it. With 
 
 // Run writes the backup.
 func (c backupCommand) Run(ctx context.Context) error {
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+	return operateSite(ctx, wantsFolder, func(site Site, call domain.Call) error {
+		from := backup.Source{Archive: site.Store.Archive(), Audit: site.Store.Ports().Audit, Keyset: site.Service.Keyset(), Clock: newClock()}
 		if c.File == "-" {
-			info, err := service.Backup(ctx, call, os.Stdout)
+			info, err := backup.Write(ctx, from, call, os.Stdout)
 			if err != nil {
 				return err
 			}
@@ -38,9 +40,9 @@ func (c backupCommand) Run(ctx context.Context) error {
 			return nil
 		}
 		path := absolute(c.File)
-		var info app.BackupInfo
+		var info backup.Info
 		err := writeNewFile(path, func(to io.Writer) (err error) {
-			info, err = service.Backup(ctx, call, to)
+			info, err = backup.Write(ctx, from, call, to)
 			return err
 		})
 		if err != nil {
@@ -51,19 +53,19 @@ func (c backupCommand) Run(ctx context.Context) error {
 	})
 }
 
-func reportBackup(tell say, what string, info app.BackupInfo) {
+func reportBackup(tell say, what string, info backup.Info) {
 	tell(what + ": " + contentOfBackup(info))
 	tell("to restore it, you need the keyset with the keys " + info.KeyNames() + "; the backup does not contain it")
 }
 
 // contentOfBackup returns how many rows of each kind the backup has.
-func contentOfBackup(info app.BackupInfo) string {
+func contentOfBackup(info backup.Info) string {
 	names := map[string]string{
 		"projects": "assistants", "project_keys": "keys", "users": "users", "grants": "grants", "access_tokens": "access tokens",
 		"usage": "counts of usage", "audit": "audit rows",
 	}
 	var parts []string
-	for _, table := range domain.ArchiveTables() {
+	for _, table := range archive.Tables() {
 		if name, ok := names[table.Name]; ok {
 			parts = append(parts, fmt.Sprintf("%s %d", name, info.Rows[table.Name]))
 		}

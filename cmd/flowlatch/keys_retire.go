@@ -38,12 +38,12 @@ func (c keysRetireCommand) Run(ctx context.Context) error {
 	if c.ByHand != "" {
 		return c.byHand(ctx)
 	}
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
 		var keys []domain.KeyID
 		if c.Key != "" {
 			keys = append(keys, domain.KeyID(c.Key))
 		}
-		out, err := service.RetireKeys(ctx, call, keys, c.EndSessions)
+		out, err := service.Keyset().Retire(ctx, call, keys, c.EndSessions)
 		if out.Ended != (domain.KeyUse{}) {
 			sayOnStdout(fmt.Sprintf("ended logins: %d; ended conversations: %d", out.Ended.Logins, out.Ended.Handles))
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
@@ -22,9 +23,9 @@ func (keysRewrapCommand) Help() string {
 
 // Run re-encrypts everything.
 func (c keysRewrapCommand) Run(ctx context.Context) error {
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
 		var shown *progress
-		out, err := service.RewrapKeys(ctx, call, c.DryRun, func(done, total int) {
+		out, err := service.Keyset().Reencrypt(ctx, call, c.DryRun, func(done, total int) {
 			if shown == nil {
 				shown = newProgress("re-encrypting", total)
 			}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
@@ -28,8 +29,8 @@ func (c keysRotateCommand) Run(ctx context.Context) error {
 	if c.ByHand != "" {
 		return c.step(ctx)
 	}
-	return operate(ctx, wantsFolder, func(s *app.Service, call app.Call) error {
-		key, err := s.RotateKeys(ctx, call)
+	return operate(ctx, wantsFolder, func(s *app.Service, call domain.Call) error {
+		key, err := s.Keyset().Rotate(ctx, call)
 		if err != nil {
 			return err
 		}

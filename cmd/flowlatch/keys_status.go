@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/keyset"
+	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
@@ -22,9 +24,9 @@ Then it prints the assistants whose Voiceflow key can't be decrypted. Set those 
     flowlatch keys status`
 }
 
-var keysInUse = listing[app.KeyInUse]{
+var keysInUse = listing[keyset.KeyInUse]{
 	columns: []string{"KEY", "USE", "ROWS", "SESSIONS", "CONVERSATIONS"},
-	cells: func(k app.KeyInUse) []string {
+	cells: func(k keyset.KeyInUse) []string {
 		use := "opens"
 		switch {
 		case k.ID == "":
@@ -38,17 +40,17 @@ var keysInUse = listing[app.KeyInUse]{
 
 // Run prints the keys.
 func (keysStatusCommand) Run(ctx context.Context) error {
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
-		status, err := service.KeyStatus(ctx, call)
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
+		status, err := service.Keyset().Status(ctx, call)
 		if err != nil {
 			return err
 		}
 		rows := status.Keys
 		if status.Unknown != (domain.KeyUse{}) {
-			rows = append(rows, app.KeyInUse{KeyUse: status.Unknown})
+			rows = append(rows, keyset.KeyInUse{KeyUse: status.Unknown})
 		}
-		err = keysInUse.print(os.Stdout, false, func(domain.Cursor) (app.Page[app.KeyInUse], error) {
-			return app.Page[app.KeyInUse]{Items: rows}, nil
+		err = keysInUse.print(os.Stdout, false, func(domain.Cursor) (paging.Page[keyset.KeyInUse], error) {
+			return paging.Page[keyset.KeyInUse]{Items: rows}, nil
 		})
 		sayUnopened(status.Unopened)
 		if n := len(status.Unopened); n > 0 {
@@ -62,7 +64,7 @@ func (keysStatusCommand) Run(ctx context.Context) error {
 }
 
 // sayUnopened prints what can't be decrypted.
-func sayUnopened(all []app.Unopened) {
+func sayUnopened(all []keyset.Unopened) {
 	for _, u := range all {
 		if u.Ref.Kind == domain.SealedProjectKey {
 			sayOnStdout("can't be decrypted: the " + string(u.Ref.Slot) + " key of " + terminal.Visible(u.Name) + ", which has the Id " + u.Ref.ID)

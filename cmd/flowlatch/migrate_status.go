@@ -5,7 +5,7 @@ import (
 	"os"
 
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
-	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
@@ -36,8 +36,8 @@ func (migrateStatusCommand) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return migrations.print(os.Stdout, false, func(domain.Cursor) (app.Page[bunstore.Migration], error) {
-			return app.Page[bunstore.Migration]{Items: all}, nil
+		return migrations.print(os.Stdout, false, func(domain.Cursor) (paging.Page[bunstore.Migration], error) {
+			return paging.Page[bunstore.Migration]{Items: all}, nil
 		})
 	})
 }

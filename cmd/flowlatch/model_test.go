@@ -17,6 +17,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/config"
 	"github.com/flowlatch/flowlatch/internal/postgrestest"
@@ -145,7 +146,7 @@ func newModel(t *testing.T, database string, random *rand.Rand) *model {
 		if err != nil {
 			t.Fatal(err)
 		}
-		in, err := m.instances[1].Service.Login(t.Context(), app.Call{Address: "192.0.2.1"},
+		in, err := m.instances[1].Service.Login(t.Context(), domain.Call{Address: "192.0.2.1"},
 			app.Login{Username: u.name, Password: domain.NewSecret(modelPassword), Remember: true})
 		if err != nil {
 			t.Fatal(err)
@@ -170,7 +171,7 @@ func (m *model) any() *app.Service { return m.instances[m.random.IntN(len(m.inst
 
 // call is a call of the user's, by the cookie. Of the cookies that are sealed anew some
 // never arrive.
-func (m *model) call(s *app.Service, u *modelUser) app.Call {
+func (m *model) call(s *app.Service, u *modelUser) domain.Call {
 	m.t.Helper()
 	in, err := s.Identify(m.t.Context(), u.login)
 	if err != nil {
@@ -179,11 +180,11 @@ func (m *model) call(s *app.Service, u *modelUser) app.Call {
 	if in.Cookie.Text != "" && m.random.IntN(2) == 0 {
 		u.login = in.Cookie.Text
 	}
-	return app.Call{Caller: in.Caller, RequestID: "request", Address: "192.0.2.1"}
+	return domain.Call{Caller: in.Caller, RequestID: "request", Address: "192.0.2.1"}
 }
 
 // operator is a call of the operator's.
-func (m *model) operator(s *app.Service) app.Call {
+func (m *model) operator(s *app.Service) domain.Call {
 	m.t.Helper()
 	call, err := s.OperatorCall()
 	if err != nil {
@@ -249,11 +250,11 @@ func (m *model) step() {
 		m.compareSet(s, u)
 	case n < 988:
 		m.doing("rotate", "")
-		_, err := s.RotateKeys(m.t.Context(), m.operator(s))
+		_, err := s.Keyset().Rotate(m.t.Context(), m.operator(s))
 		m.want(err, "")
 	case n < 994:
 		m.doing("rewrap", "")
-		_, err := s.RewrapKeys(m.t.Context(), m.operator(s), false, func(int, int) {})
+		_, err := s.Keyset().Reencrypt(m.t.Context(), m.operator(s), false, func(int, int) {})
 		m.want(err, "")
 	default:
 		i := m.random.IntN(len(m.instances))
@@ -362,7 +363,7 @@ func (m *model) compareList(s *app.Service, u *modelUser) {
 		}
 	}
 	slices.Sort(want)
-	page, err := s.GetProjects(m.t.Context(), m.call(s, u), domain.Cursor{}, app.MaxPage)
+	page, err := s.GetProjects(m.t.Context(), m.call(s, u), domain.Cursor{}, paging.Max)
 	if len(want) == 0 {
 		m.want(err, domain.NotFound)
 		return
@@ -398,7 +399,7 @@ func (m *model) compareSet(s *app.Service, u *modelUser) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	out, err := s.Forward(m.t.Context(), app.Call{}, app.Forward{
+	out, err := s.Forward(m.t.Context(), domain.Call{}, app.Forward{
 		Service: string(domain.ServiceRuntime), Path: "/state/user/x", UserCookie: u.login, AssistantCookie: u.cookie,
 	}, r)
 	if u.set == "" {

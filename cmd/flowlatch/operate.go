@@ -10,6 +10,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/vaulttransit"
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/config"
 )
 
@@ -23,7 +24,12 @@ const (
 
 // operate opens the service that the environment describes and calls work, which acts as the
 // operator. Another instance may run meanwhile.
-func operate(ctx context.Context, use folderUse, work func(*app.Service, app.Call) error) error {
+func operate(ctx context.Context, use folderUse, work func(*app.Service, domain.Call) error) error {
+	return operateSite(ctx, use, func(site Site, call domain.Call) error { return work(site.Service, call) })
+}
+
+// operateSite is operate for work that needs other parts than the service.
+func operateSite(ctx context.Context, use folderUse, work func(Site, domain.Call) error) error {
 	cfg, err := commandConfig()
 	if err != nil {
 		return err
@@ -40,7 +46,7 @@ func operate(ctx context.Context, use folderUse, work func(*app.Service, app.Cal
 	if err != nil {
 		return err
 	}
-	return work(site.Service, call)
+	return work(site, call)
 }
 
 // commandConfig reads the settings of a command, which has no flags for them.

@@ -26,7 +26,7 @@ func (c projectAddCommand) Run(ctx context.Context) error {
 	if _, err := domain.ParseVersionRef(c.Version, c.VoiceflowProject); err != nil {
 		return err // before the operator pastes a key
 	}
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
 		key, err := terminal.ReadKey(ctx)
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
@@ -28,7 +29,7 @@ func (c projectCheckCommand) Run(ctx context.Context) error {
 	if c.All == (c.Project != "") {
 		return errors.New("name one assistant, or give --all")
 	}
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
 		checks := projectChecks{service: service, call: call}
 		if !c.All {
 			p, err := service.FindProject(ctx, call, c.Project)
@@ -38,7 +39,7 @@ func (c projectCheckCommand) Run(ctx context.Context) error {
 			return errors.Join(err, checks.verdict())
 		}
 		for next := new(domain.Cursor); next != nil; {
-			page, err := service.GetProjects(ctx, call, *next, app.MaxPage)
+			page, err := service.GetProjects(ctx, call, *next, paging.Max)
 			if domain.KindOf(err) == domain.NotFound {
 				break // there are no assistants, so none fails
 			}
@@ -59,7 +60,7 @@ func (c projectCheckCommand) Run(ctx context.Context) error {
 // projectChecks counts the results of checks.
 type projectChecks struct {
 	service            *app.Service
-	call               app.Call
+	call               domain.Call
 	failed, unanswered int // how many assistants
 }
 

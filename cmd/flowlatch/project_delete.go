@@ -21,7 +21,7 @@ func (projectDeleteCommand) Help() string {
 
 // Run deletes the assistant.
 func (c projectDeleteCommand) Run(ctx context.Context) error {
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
 		in := app.DeleteProject{Name: c.Project}
 		if _, err := domain.ParseProjectRef(c.Project); err == nil {
 			in = app.DeleteProject{ID: c.Project}

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/exportfile"
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
@@ -36,7 +37,7 @@ func (c projectExportCommand) Run(ctx context.Context) error {
 	if c.File == "-" {
 		return errors.New("keys are not written to standard output; name a file")
 	}
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
 		var done, unopened int
 		err := writeNewFile(c.File, func(w io.Writer) error {
 			give := func(take exportfile.Take) error {

@@ -70,7 +70,7 @@ func (c projectImportCommand) Run(ctx context.Context) error {
 	if c.Identity != "" && !twice(from) {
 		return errors.New("the file for --identity must be a regular file, because all of it is checked before anything is added")
 	}
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
 		if c.Identity != "" {
 			identities, err := readIdentities(c.Identity)
 			if err != nil {
@@ -118,7 +118,7 @@ func twice(f *os.File) bool {
 
 // importProjects adds the assistants that read finds in from. If from can be read twice, it is
 // read to its end first. If that fails, nothing is added.
-func importProjects(ctx context.Context, service *app.Service, call app.Call, from *os.File, read importlist.Reader) error {
+func importProjects(ctx context.Context, service *app.Service, call domain.Call, from *os.File, read importlist.Reader) error {
 	total := 0
 	if twice(from) {
 		err := read(from, func(importlist.Entry) error {
@@ -150,7 +150,7 @@ type added struct {
 
 // addAll adds the entries of give, several at the same time. It prints the results in the
 // order of the entries.
-func addAll(ctx context.Context, service *app.Service, call app.Call, total int, give func(func(importlist.Entry) error) error) error {
+func addAll(ctx context.Context, service *app.Service, call domain.Call, total int, give func(func(importlist.Entry) error) error) error {
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	underway := make(chan chan added, addsAtOnce-1) // inOrder waits for one more
@@ -237,7 +237,7 @@ func ofOne(kind domain.Kind) bool {
 // add adds the assistant of an entry. If the entry has a secondary key and the assistant has
 // none, it sets that too, also if the assistant was added before: an interrupted run may
 // have added only the primary key.
-func add(ctx context.Context, service *app.Service, call app.Call, entry importlist.Entry) error {
+func add(ctx context.Context, service *app.Service, call domain.Call, entry importlist.Entry) error {
 	if entry.Err != nil {
 		return entry.Err
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
@@ -39,11 +40,11 @@ var projects = listing[domain.Project]{
 
 // Run prints the assistants.
 func (c projectListCommand) Run(ctx context.Context) error {
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
-		return projects.print(os.Stdout, c.JSON, func(after domain.Cursor) (app.Page[domain.Project], error) {
-			page, err := service.GetProjects(ctx, call, after, app.MaxPage)
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
+		return projects.print(os.Stdout, c.JSON, func(after domain.Cursor) (paging.Page[domain.Project], error) {
+			page, err := service.GetProjects(ctx, call, after, paging.Max)
 			if domain.KindOf(err) == domain.NotFound {
-				return app.Page[domain.Project]{}, nil // an empty list is not an error here
+				return paging.Page[domain.Project]{}, nil // an empty list is not an error here
 			}
 			return page, err
 		})

@@ -26,7 +26,7 @@ func (c projectSetTokenCommand) Run(ctx context.Context) error {
 	if _, err := domain.ParseSlot(c.Slot); err != nil {
 		return err // before the operator pastes a key
 	}
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
 		found, err := service.FindProject(ctx, call, c.Project)
 		if err != nil {
 			return err

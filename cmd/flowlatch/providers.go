@@ -57,8 +57,6 @@ func openStore(ctx context.Context, cfg config.Config, clock ports.Clock, tell s
 
 func storePorts(store *bunstore.Store) ports.Store { return store.Ports() }
 
-func newArchive(store *bunstore.Store) ports.Archive { return store.Archive() }
-
 // ofDatabase adds the name of the setting to err.
 func ofDatabase(cfg config.Config, err error) error {
 	if cfg.OwnDatabase() {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/backup"
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
@@ -42,8 +42,8 @@ func (c restoreCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	backup, err := app.OpenBackup(ctx, app.Ports{
-		Cipher: cipher, Keyring: cipher, Voiceflow: voiceflow, Clock: newClock(), Random: newRandom(),
+	opened, err := backup.Open(ctx, backup.Ports{
+		Cipher: cipher, Keyring: cipher, Origin: voiceflow.Origin(), Clock: newClock(), Random: newRandom(),
 	}, file)
 	if err != nil {
 		return err
@@ -56,10 +56,10 @@ func (c restoreCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer closeStore()
-	if err := backup.Restore(ctx, store.Archive()); err != nil {
+	if err := opened.Restore(ctx, store.Archive()); err != nil {
 		return err
 	}
-	sayOnStdout("restored the backup of " + stamp(backup.Info.Created) + " into the " + store.Describe() + ": " + contentOfBackup(backup.Info))
-	sayOnStdout("nobody is logged in; keep the keyset with the keys " + backup.Info.KeyNames())
+	sayOnStdout("restored the backup of " + stamp(opened.Info.Created) + " into the " + store.Describe() + ": " + contentOfBackup(opened.Info))
+	sayOnStdout("nobody is logged in; keep the keyset with the keys " + opened.Info.KeyNames())
 	return nil
 }

@@ -48,15 +48,9 @@ func (s Site) serve(ctx context.Context, cfg config.Config, l net.Listener, log 
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          newServerLog(log),
 	}
-	running, stopRunning := context.WithCancel(context.Background())
-	ran := make(chan struct{})
-	go func() {
-		defer close(ran)
-		s.Service.Run(running, func(what string, err error) {
-			log.Warn("a background task failed and will be tried again", "what", what, "err", err.Error())
-		})
-	}()
-	defer func() { stopRunning(); <-ran }()
+	defer s.Service.Start(func(what string, err error) {
+		log.Warn("a background task failed and will be tried again", "what", what, "err", err.Error())
+	})()
 
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()

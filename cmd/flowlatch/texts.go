@@ -11,7 +11,7 @@ import (
 	"unicode"
 	"unicode/utf16"
 
-	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
@@ -50,7 +50,7 @@ type listing[T any] struct {
 }
 
 // print writes the whole list. read returns the page after a cursor.
-func (l listing[T]) print(w io.Writer, asJSON bool, read func(after domain.Cursor) (app.Page[T], error)) error {
+func (l listing[T]) print(w io.Writer, asJSON bool, read func(after domain.Cursor) (paging.Page[T], error)) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if !asJSON {
 		_, _ = fmt.Fprintln(table, strings.Join(l.columns, "\t")) // Flush returns the error

@@ -28,7 +28,7 @@ func (c userCreateCommand) Run(ctx context.Context) error {
 	if _, err := domain.ParseUsername(c.Name); err != nil {
 		return err // before the operator types a password
 	}
-	return operate(ctx, makesFolder, func(service *app.Service, call app.Call) error {
+	return operate(ctx, makesFolder, func(service *app.Service, call domain.Call) error {
 		password, err := terminal.ReadPassword(ctx)
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
 )
 
 type userDisableCommand struct {
@@ -24,7 +25,7 @@ func (c userDisableCommand) Run(ctx context.Context) error {
 
 // changeUser changes the user with that name and prints their new state.
 func changeUser(ctx context.Context, name, now string, change func(*app.UpdateUser)) error {
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
 		user, err := service.FindUser(ctx, call, name)
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
@@ -23,7 +24,7 @@ func (userGrantCommand) Help() string {
 
 // Run grants the assistant.
 func (c userGrantCommand) Run(ctx context.Context) error {
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
 		user, project, err := userAndProject(ctx, service, call, c.Name, c.Project)
 		if err != nil {
 			return err
@@ -37,7 +38,7 @@ func (c userGrantCommand) Run(ctx context.Context) error {
 }
 
 // userAndProject returns the ids of the user and the assistant of a grant.
-func userAndProject(ctx context.Context, service *app.Service, call app.Call, name, project string) (userID, projectID string, err error) {
+func userAndProject(ctx context.Context, service *app.Service, call domain.Call, name, project string) (userID, projectID string, err error) {
 	user, err := service.FindUser(ctx, call, name)
 	if err != nil {
 		return "", "", err

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -44,9 +45,9 @@ var users = listing[domain.User]{
 
 // Run prints the users.
 func (c userListCommand) Run(ctx context.Context) error {
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
-		return users.print(os.Stdout, c.JSON, func(after domain.Cursor) (app.Page[domain.User], error) {
-			return service.GetAllUsers(ctx, call, after, app.MaxPage)
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
+		return users.print(os.Stdout, c.JSON, func(after domain.Cursor) (paging.Page[domain.User], error) {
+			return service.GetAllUsers(ctx, call, after, paging.Max)
 		})
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
@@ -20,7 +21,7 @@ func (userPasswdCommand) Help() string {
 
 // Run changes the password.
 func (c userPasswdCommand) Run(ctx context.Context) error {
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
 		user, err := service.FindUser(ctx, call, c.Name)
 		if err != nil {
 			return err

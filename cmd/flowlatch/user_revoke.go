@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
@@ -21,7 +22,7 @@ func (userRevokeCommand) Help() string {
 
 // Run revokes the grant.
 func (c userRevokeCommand) Run(ctx context.Context) error {
-	return operate(ctx, wantsFolder, func(service *app.Service, call app.Call) error {
+	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
 		user, project, err := userAndProject(ctx, service, call, c.Name, c.Project)
 		if err != nil {
 			return err

@@ -23,7 +23,7 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 	wire.Build(
 		newClock, newRandom,
 		openStore,
-		storePorts, newArchive,
+		storePorts,
 		newCipher, wire.Bind(new(ports.Cipher), new(*tinkcipher.Cipher)), wire.Bind(new(ports.Keyring), new(*tinkcipher.Cipher)),
 		tinkcipher.NewPseudonyms, wire.Bind(new(ports.Pseudonyms), new(*tinkcipher.Pseudonyms)),
 		newVoiceflow, wire.Bind(new(ports.Voiceflow), new(*voiceflow.Client)),

@@ -47,7 +47,6 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 		Attempts:  attempts,
 	}
 	calls := newRates(cfg, clock)
-	archive := newArchive(store)
 	reader := newRandom()
 	ports := app.Ports{
 		Store:      portsStore,
@@ -57,7 +56,6 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 		Voiceflow:  client,
 		Logins:     logins,
 		Rates:      calls,
-		Archive:    archive,
 		Clock:      clock,
 		Random:     reader,
 	}

@@ -230,14 +230,14 @@ func TestARestoreIsRefused(t *testing.T) {
 	}{
 		{"no file", "can't be read", filepath.Join(m.folder, "none"), nil},
 		{"a folder", "can't be read", m.folder, nil},
-		{"something else", "no backup of Flowlatch", filepath.Join(m.data(), "keyset.json"), nil},
+		{"something else", "not a backup of Flowlatch", filepath.Join(m.data(), "keyset.json"), nil},
 		{"a changed name", "damaged or was changed", harmed("changed", changed), nil},
 		{"a cut file", "cut", harmed("cut", good[:len(good)/2]), nil},
 		{"a file without its last byte", "cut", harmed("almost", good[:len(good)-1]), nil},
-		{"another keyset", "takes the keyset with the keys", file, func(there *machine) *machine {
+		{"another keyset", "needs the keyset with the keys", file, func(there *machine) *machine {
 			return there.with("FLOWLATCH_KEYSET_FILE", filepath.Join(other.data(), "keyset.json"))
 		}},
-		{"no keyset", "takes the keyset with the keys", file, func(there *machine) *machine {
+		{"no keyset", "needs the keyset with the keys", file, func(there *machine) *machine {
 			if err := os.RemoveAll(there.data()); err != nil {
 				t.Fatal(err)
 			}

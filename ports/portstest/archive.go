@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports/archive"
 )
 
 // Archive checks every sentence in the comments of ports.Archive.
@@ -40,15 +41,15 @@ func Archive(t *testing.T, open OpenStore) {
 }
 
 // archivedRows has rows of every table, in order, with values of every sort.
-func archivedRows() []domain.ArchiveRow {
-	row := func(table string, values ...any) domain.ArchiveRow {
-		return domain.ArchiveRow{Table: table, Values: values}
+func archivedRows() []archive.Row {
+	row := func(table string, values ...any) archive.Row {
+		return archive.Row{Table: table, Values: values}
 	}
 	odd := "句 🙂 '\"\\;--\n%s$1?"
 	blob := []byte("\x00\x01\xff\xfe'\"\\\n sealed")
 	one, two, three := string(projectID(1)), string(projectID(2)), string(projectID(3))
 	ada, ben := string(userID(1)), string(userID(2))
-	return []domain.ArchiveRow{
+	return []archive.Row{
 		row("installation", int64(1), domain.KeyID("17"), blob, string(origin), domain.KeyID("18"), []byte("pseudonyms")),
 		row("projects", one, odd, "6371c9b4e1a5b2c3d4e5f607", "production", "", int64(1_700_000_000_000_001), int64(-5),
 			"rejected", "used_up", "none", int64(0), int64(0), int64(0), int64(0)),
@@ -80,8 +81,8 @@ func archivedRows() []domain.ArchiveRow {
 }
 
 // listed is what Restore reads rows from.
-func listed(rows []domain.ArchiveRow) iter.Seq2[domain.ArchiveRow, error] {
-	return func(yield func(domain.ArchiveRow, error) bool) {
+func listed(rows []archive.Row) iter.Seq2[archive.Row, error] {
+	return func(yield func(archive.Row, error) bool) {
 		for _, row := range rows {
 			if !yield(row, nil) {
 				return
@@ -91,15 +92,15 @@ func listed(rows []domain.ArchiveRow) iter.Seq2[domain.ArchiveRow, error] {
 }
 
 // archivedRecord is the row that rec becomes under the id.
-func archivedRecord(id int, rec domain.Record) domain.ArchiveRow {
-	return domain.ArchiveRow{Table: "audit", Values: []any{
+func archivedRecord(id int, rec domain.Record) archive.Row {
+	return archive.Row{Table: "audit", Values: []any{
 		int64(id), rec.At.UnixMicro(), string(rec.Actor), string(rec.Action), rec.Object, rec.Outcome, rec.RequestID, rec.Address, rec.Count,
 	}}
 }
 
 // behindAudit puts a row behind those of the audit.
-func behindAudit(rows []domain.ArchiveRow, row domain.ArchiveRow) []domain.ArchiveRow {
-	at := slices.IndexFunc(rows, func(r domain.ArchiveRow) bool { return r.Behind(row) })
+func behindAudit(rows []archive.Row, row archive.Row) []archive.Row {
+	at := slices.IndexFunc(rows, func(r archive.Row) bool { return r.After(row) })
 	if at < 0 {
 		at = len(rows)
 	}
@@ -107,16 +108,16 @@ func behindAudit(rows []domain.ArchiveRow, row domain.ArchiveRow) []domain.Archi
 }
 
 // snapshot is everything that is there, which must be in order.
-func (f *fixture) snapshot(t *testing.T, what string) []domain.ArchiveRow {
+func (f *fixture) snapshot(t *testing.T, what string) []archive.Row {
 	t.Helper()
-	var rows []domain.ArchiveRow
-	wantNil(t, what+": Snapshot", f.Archive.Snapshot(t.Context(), func(row domain.ArchiveRow) error {
+	var rows []archive.Row
+	wantNil(t, what+": Snapshot", f.Archive.Snapshot(t.Context(), func(row archive.Row) error {
 		rows = append(rows, row)
 		return nil
 	}))
 	for i, row := range rows {
 		wantNil(t, fmt.Sprintf("%s: Check of row %d of %s", what, i, row.Table), row.Check())
-		if i > 0 && !row.Behind(rows[i-1]) {
+		if i > 0 && !row.After(rows[i-1]) {
 			t.Fatalf("%s: row %d, of %s, is not behind the one before", what, i, row.Table)
 		}
 	}
@@ -124,7 +125,7 @@ func (f *fixture) snapshot(t *testing.T, what string) []domain.ArchiveRow {
 }
 
 // wantRows fails the test unless got has the rows of want.
-func wantRows(t *testing.T, what string, got, want []domain.ArchiveRow) {
+func wantRows(t *testing.T, what string, got, want []archive.Row) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Fatalf("%s: got %d rows, want %d", what, len(got), len(want))
@@ -252,8 +253,8 @@ func archiveMoment(t *testing.T, f *fixture) {
 	}
 	before := f.snapshot(t, "before")
 	at := f.instances(t)
-	var during []domain.ArchiveRow
-	wantNil(t, "Snapshot", f.Archive.Snapshot(t.Context(), func(row domain.ArchiveRow) error {
+	var during []archive.Row
+	wantNil(t, "Snapshot", f.Archive.Snapshot(t.Context(), func(row archive.Row) error {
 		during = append(during, row)
 		writer := &fixture{Store: at[len(during)%len(at)], clock: f.clock}
 		writer.number.Store(f.number.Add(10))
@@ -272,7 +273,7 @@ func archiveEachFails(t *testing.T, f *fixture) {
 	f.addNamed(t, "q")
 	for _, refusal := range []error{errRefused, &domain.Error{Kind: domain.Corrupt, Public: "no"}} {
 		calls := 0
-		err := f.Archive.Snapshot(t.Context(), func(domain.ArchiveRow) error {
+		err := f.Archive.Snapshot(t.Context(), func(archive.Row) error {
 			calls++
 			return refusal
 		})
@@ -308,24 +309,24 @@ func archiveInUse(t *testing.T, f *fixture) {
 }
 
 func archiveCorrupt(t *testing.T, f *fixture) {
-	find := func(rows []domain.ArchiveRow, table string) int {
-		return slices.IndexFunc(rows, func(r domain.ArchiveRow) bool { return r.Table == table })
+	find := func(rows []archive.Row, table string) int {
+		return slices.IndexFunc(rows, func(r archive.Row) bool { return r.Table == table })
 	}
 	// with has another value in a column of the first row of a table.
-	with := func(table string, column int, value any) func([]domain.ArchiveRow) []domain.ArchiveRow {
-		return func(rows []domain.ArchiveRow) []domain.ArchiveRow {
+	with := func(table string, column int, value any) func([]archive.Row) []archive.Row {
+		return func(rows []archive.Row) []archive.Row {
 			rows[find(rows, table)].Values[column] = value
 			return rows
 		}
 	}
 	for _, tc := range []struct {
 		name string
-		harm func(rows []domain.ArchiveRow) []domain.ArchiveRow
+		harm func(rows []archive.Row) []archive.Row
 	}{
-		{"an unknown table", func(rows []domain.ArchiveRow) []domain.ArchiveRow {
-			return append(rows, domain.ArchiveRow{Table: "sessions", Values: []any{"x"}})
+		{"an unknown table", func(rows []archive.Row) []archive.Row {
+			return append(rows, archive.Row{Table: "sessions", Values: []any{"x"}})
 		}},
-		{"a value too few", func(rows []domain.ArchiveRow) []domain.ArchiveRow {
+		{"a value too few", func(rows []archive.Row) []archive.Row {
 			rows[3].Values = rows[3].Values[1:]
 			return rows
 		}},
@@ -334,19 +335,19 @@ func archiveCorrupt(t *testing.T, f *fixture) {
 		{"a text for a secret", with("users", 4, "hash")},
 		{"nothing where something must be", with("projects", 1, nil)},
 		{"NUL in a text", with("usage", 1, "a\x00b")},
-		{"a row twice", func(rows []domain.ArchiveRow) []domain.ArchiveRow { return slices.Insert(rows, 2, rows[1]) }},
-		{"rows out of order", func(rows []domain.ArchiveRow) []domain.ArchiveRow {
+		{"a row twice", func(rows []archive.Row) []archive.Row { return slices.Insert(rows, 2, rows[1]) }},
+		{"rows out of order", func(rows []archive.Row) []archive.Row {
 			rows[1], rows[2] = rows[2], rows[1]
 			return rows
 		}},
-		{"tables out of order", func(rows []domain.ArchiveRow) []domain.ArchiveRow {
+		{"tables out of order", func(rows []archive.Row) []archive.Row {
 			return append(rows[find(rows, "users"):], rows[:find(rows, "users")]...)
 		}},
-		{"two projects of one pair", func(rows []domain.ArchiveRow) []domain.ArchiveRow {
+		{"two projects of one pair", func(rows []archive.Row) []archive.Row {
 			rows[2].Values[3] = rows[1].Values[3]
 			return rows
 		}},
-		{"two users of one name", func(rows []domain.ArchiveRow) []domain.ArchiveRow {
+		{"two users of one name", func(rows []archive.Row) []archive.Row {
 			rows[find(rows, "users")+1].Values[1] = "ada"
 			return rows
 		}},
@@ -365,13 +366,13 @@ func archiveRowsFail(t *testing.T, f *fixture) {
 	all := archivedRows()
 	for _, refusal := range []error{errRefused, &domain.Error{Kind: domain.Invalid, Public: "no"}} {
 		for n := range len(all) + 1 {
-			err := f.Archive.Restore(t.Context(), func(yield func(domain.ArchiveRow, error) bool) {
+			err := f.Archive.Restore(t.Context(), func(yield func(archive.Row, error) bool) {
 				for _, row := range all[:n] {
 					if !yield(row, nil) {
 						return
 					}
 				}
-				if yield(domain.ArchiveRow{}, refusal) {
+				if yield(archive.Row{}, refusal) {
 					t.Error("Restore goes on after an error")
 				}
 			}, byOperator(f.restoring()))
@@ -418,7 +419,7 @@ func archiveBesidePrepare(t *testing.T, f *fixture) {
 	at := f.instances(t)
 	last := at[len(at)-1].Ports.Installation
 	saw, prepared := domain.Installation{}, make(chan error, 1)
-	wantNil(t, "Restore", f.Archive.Restore(t.Context(), func(yield func(domain.ArchiveRow, error) bool) {
+	wantNil(t, "Restore", f.Archive.Restore(t.Context(), func(yield func(archive.Row, error) bool) {
 		ctx, cancel := context.WithTimeout(t.Context(), shortly)
 		defer cancel()
 		err := last.Prepare(ctx, func(is domain.Installation) (domain.Installation, error) {
@@ -463,7 +464,7 @@ func archiveArguments(t *testing.T, f *fixture) {
 	rows, rec := archivedRows(), f.restoring()
 	wantNil(t, "Restore", f.Archive.Restore(t.Context(), listed(rows), byOperator(rec)))
 	wantRows(t, "the rows that were given", rows, archivedRows())
-	scribble := func(rows []domain.ArchiveRow) {
+	scribble := func(rows []archive.Row) {
 		for _, row := range rows {
 			for i := range row.Values {
 				if b, ok := row.Values[i].([]byte); ok {
@@ -484,7 +485,7 @@ func archiveArguments(t *testing.T, f *fixture) {
 func archiveUnavailable(t *testing.T, f *fixture) {
 	f.wantUnavailable(t, func(t *testing.T) { wantRows(t, "afterwards", f.snapshot(t, "afterwards"), nil) },
 		step{"Snapshot", func(ctx context.Context) error {
-			return f.Archive.Snapshot(ctx, func(domain.ArchiveRow) error { return nil })
+			return f.Archive.Snapshot(ctx, func(archive.Row) error { return nil })
 		}},
 		step{"Restore", func(ctx context.Context) error {
 			return f.Archive.Restore(ctx, listed(archivedRows()), byOperator(f.restoring()))
@@ -498,7 +499,7 @@ func archiveBroken(t *testing.T, f *fixture) {
 	var err error
 	go func() {
 		defer close(returned)
-		err = f.Archive.Restore(ctx, func(yield func(domain.ArchiveRow, error) bool) {
+		err = f.Archive.Restore(ctx, func(yield func(archive.Row, error) bool) {
 			for i, row := range archivedRows() {
 				if i == 12 {
 					cancel(errors.New("the operator has seen enough"))

@@ -29,7 +29,7 @@ func main() {
 		Store: store.Ports(), Cipher: cipher, Keyring: cipher, Pseudonyms: tinkcipher.NewPseudonyms(), Voiceflow: client,
 	}, app.Options{})
 	check(err)
-	go service.Run(ctx, func(what string, err error) { log.Println(what, err) })
+	defer service.Start(func(what string, err error) { log.Println(what, err) })()
 	router := gin.New()
 	check(ginhttp.Mount(router, service, ginhttp.Options{Identify: identify}))
 	listener, err := net.Listen("tcp", os.Getenv("ADDR"))

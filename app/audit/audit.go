@@ -1,0 +1,40 @@
+// Package audit keeps the audit: it records refusals, chains the rows of the audit, signs the
+// end of the chain, verifies and exports it, and finds events.
+//
+// Changes write their own audit records, together with the change.
+package audit
+
+import (
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+// Ports is what an Audit works with. All but Users must be given. The views must be of one
+// database.
+type Ports struct {
+	Log      ports.AuditLog
+	Chain    ports.AuditChain
+	Projects ports.ProjectRepository // Verify looks for the rows that tell how they began
+	Users    ports.UserRepository    // likewise; nil if a host program keeps the users
+	Cipher   ports.Cipher            // signs the head of the chain
+	Clock    ports.Clock
+}
+
+// Audit is the audit of one database. It is safe for concurrent use. It keeps in memory the
+// refusals that it has yet to store, and the head that it signed last.
+type Audit struct {
+	ports    Ports
+	refusals refusals
+	seen     seenHead
+}
+
+// New returns an Audit. The start-up check of the keyset must have succeeded before Chain,
+// Verify and Export are called, since it signs the first head.
+func New(p Ports) *Audit { return &Audit{ports: p} }
+
+// Sign returns the head, sealed with the current key.
+func Sign(cipher ports.Cipher, head domain.AuditHead) (domain.AuditHead, error) {
+	var err error
+	head.Sealed, err = cipher.Seal(domain.NewSecret(head.Text()), domain.BindAuditHead())
+	return head, err
+}

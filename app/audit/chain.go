@@ -1,0 +1,126 @@
+package audit
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+const (
+	// chainBatch is how many rows are chained in one change.
+	chainBatch = 1000
+	// chainRetry is how long drainChain pauses while another instance chains.
+	chainRetry = 50 * time.Millisecond
+	// chainPatience is how long drainChain waits for other instances that chain.
+	chainPatience = 10 * time.Second
+)
+
+// seenHead is the head of the chain that this instance signed last.
+type seenHead struct {
+	mu sync.Mutex
+	at domain.ChainPoint
+}
+
+// swap stores at and returns what was stored before.
+func (h *seenHead) swap(at domain.ChainPoint) domain.ChainPoint {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	was := h.at
+	h.at = at
+	return was
+}
+
+// Chain puts the rows of the audit that are not in the chain yet into it, in small batches,
+// and signs the end of the chain. While another instance does that, it does nothing.
+//
+// Returns Corrupt if the end of the chain is not the signed one: a chain whose tail was cut
+// off, or whose head was changed, is never signed again. If the chain and its head are those
+// of an earlier time, an instance that has seen later ones returns Corrupt once and then
+// goes on, since restoring a database, or failing over, takes it back too.
+func (a *Audit) Chain(ctx context.Context) error {
+	_, err := a.chain(ctx)
+	return err
+}
+
+// chain is Chain. It also reports whether all rows are in the chain.
+func (a *Audit) chain(ctx context.Context) (done bool, err error) {
+	for {
+		var end domain.ChainPoint
+		extended := false
+		done, err := a.ports.Chain.Extend(ctx, chainBatch,
+			func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
+				links, head, err := a.extend(last, head, rows, settled)
+				extended, end = true, head.ChainPoint
+				return links, head, err
+			})
+		if err != nil {
+			return false, err
+		}
+		if extended {
+			a.seen.swap(end)
+		}
+		if done || !extended {
+			return done, nil
+		}
+	}
+}
+
+// extend is a ports.Extend.
+func (a *Audit) extend(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, settled int64) (
+	[]domain.ChainLink, domain.AuditHead, error,
+) {
+	if err := a.endsSigned(head, last); err != nil {
+		return nil, domain.AuditHead{}, err
+	}
+	if seen := a.seen.swap(head.ChainPoint); head.Seq < seen.Seq || head.Seq == seen.Seq && head.Hash != seen.Hash {
+		return nil, domain.AuditHead{}, head.RolledBack(seen)
+	}
+	links := last.Extend(rows)
+	if n := len(links); n > 0 {
+		last = links[n-1].ChainPoint
+	}
+	next, err := Sign(a.ports.Cipher, domain.AuditHead{ChainPoint: last, Settled: settled})
+	return links, next, err
+}
+
+// endsSigned returns Corrupt unless the keyset signed the head and the chain, which ends at
+// last, ends where the head says.
+func (a *Audit) endsSigned(head domain.AuditHead, last domain.ChainPoint) error {
+	if err := head.Ends(last); err != nil {
+		return err
+	}
+	if head.Sealed.IsZero() { // the start-up check has signed the first one
+		return domain.ChainGone()
+	}
+	text, err := a.ports.Cipher.Open(head.Sealed, domain.BindAuditHead())
+	switch {
+	case domain.KindOf(err) == domain.Corrupt || err == nil && text.Reveal() != head.Text():
+		return head.Forged()
+	case err != nil:
+		return err
+	}
+	return nil
+}
+
+// drainChain chains until all rows are in the chain. It waits up to chainPatience for other
+// instances that chain.
+func (a *Audit) drainChain(ctx context.Context) error {
+	patience := time.NewTimer(chainPatience)
+	defer patience.Stop()
+	again := time.NewTicker(chainRetry)
+	defer again.Stop()
+	for {
+		if done, err := a.chain(ctx); err != nil || done {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-patience.C:
+			return nil // the others have chained most rows by now
+		case <-ctx.Done():
+			return &domain.Error{Kind: domain.Unavailable, Public: "the audit is not chained to its end yet", Cause: context.Cause(ctx)}
+		}
+	}
+}

@@ -1,0 +1,201 @@
+// Package keyset works with the keyset of a database: it recognizes the keyset at the start,
+// seals and opens the Voiceflow keys of projects, and turns the keyset over (rotate,
+// re-encrypt, retire).
+package keyset
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/flowlatch/flowlatch/app/audit"
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+// Ports is what a Keyset works with. All must be given. The views must be of one database, and
+// Keyring must be of the keyset that Cipher seals with.
+type Ports struct {
+	Installation ports.Installation
+	Sealings     ports.Sealings
+	Projects     ports.ProjectRepository // keeps the marks on Voiceflow keys
+	Sessions     ports.SessionStore      // Retire ends sessions
+	Audit        ports.AuditLog
+
+	Cipher     ports.Cipher
+	Keyring    ports.Keyring
+	Pseudonyms ports.Pseudonyms // makes the first key of the pseudonyms
+	Origin     domain.Origin    // the Voiceflow that keys are sent to
+
+	Clock  ports.Clock
+	Random io.Reader
+}
+
+// Keyset is the keyset of a database, which the start-up check has recognized. It is safe for
+// concurrent use. Between calls it keeps the answer of Ready for a second, and the key of the
+// pseudonyms.
+type Keyset struct {
+	ports      Ports
+	pseudonyms domain.Secret
+
+	readyMu sync.Mutex
+	readyAt time.Time
+	ready   error
+}
+
+// Open runs the start-up check. It brings the schema up to date. In a new database it makes
+// the first keyset, unless there is one, and stores a known value that the keyset has sealed.
+// Otherwise it checks that the keyset opens the known value. If another key than the current
+// one sealed the known value, as after a rotation by hand, Open re-encrypts it.
+//
+// Returns Corrupt if the keyset is not that of the database, or is missing. Returns Conflict
+// if the keys in the database are for another Voiceflow. Both come with a sentence for the
+// operator. Returns Unavailable if the database or the keyset can't be reached.
+func Open(ctx context.Context, p Ports) (*Keyset, error) {
+	k := &Keyset{ports: p}
+	err := p.Installation.Prepare(ctx, func(is domain.Installation) (domain.Installation, error) {
+		if is.Known.IsZero() {
+			return k.begin(ctx, is)
+		}
+		return k.recognize(ctx, is)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start-up check: %w", err)
+	}
+	return k, nil
+}
+
+// Origin is the Voiceflow that the keys of this installation are for.
+func (k *Keyset) Origin() domain.Origin { return k.ports.Origin }
+
+// PseudonymKey is the key of the installation's pseudonyms. It never changes.
+func (k *Keyset) PseudonymKey() domain.Secret { return k.pseudonyms }
+
+// Refresh takes over changes that other instances made to the keyset.
+func (k *Keyset) Refresh(ctx context.Context) error { return k.ports.Keyring.Refresh(ctx) }
+
+// Keys are the keys of the keyset, the current one first.
+func (k *Keyset) Keys() []domain.KeyID { return k.ports.Keyring.Keys() }
+
+// Seal seals plain with the current key.
+func (k *Keyset) Seal(plain domain.Secret, to domain.Binding) (domain.Sealed, error) {
+	return k.ports.Cipher.Seal(plain, to)
+}
+
+// knownValue is what the sealed known value holds. It is no secret. That it opens shows that
+// the keyset is the right one.
+const knownValue = "flowlatch"
+
+// Opens returns Corrupt unless the cipher opens the known value of the installation, so that
+// its keyset is the installation's.
+func Opens(cipher ports.Cipher, is domain.Installation) error {
+	value, err := cipher.Open(is.Known, domain.BindKnownValue(is.Origin))
+	if domain.KindOf(err) == domain.Unavailable {
+		return err
+	}
+	if err != nil || value.Reveal() != knownValue {
+		return &domain.Error{Kind: domain.Corrupt, Cause: err,
+			Public: "the keyset is not the one of this database, which wants the one with key " + string(is.Known.Key)}
+	}
+	return nil
+}
+
+// begin is the start-up check of a database in which nothing was ever sealed.
+func (k *Keyset) begin(ctx context.Context, is domain.Installation) (domain.Installation, error) {
+	if err := k.ports.Keyring.Prepare(ctx, true); err != nil {
+		return domain.Installation{}, err
+	}
+	is.Origin = k.ports.Origin
+	var err error
+	if is.Known, err = k.Seal(domain.NewSecret(knownValue), domain.BindKnownValue(is.Origin)); err != nil {
+		return domain.Installation{}, err
+	}
+	return k.withPseudonyms(is)
+}
+
+// recognize is the start-up check of a database that has a known value.
+func (k *Keyset) recognize(ctx context.Context, is domain.Installation) (domain.Installation, error) {
+	if origin := k.ports.Origin; is.Origin != origin {
+		return domain.Installation{}, &domain.Error{Kind: domain.Conflict, Public: "the keys in this database are for Voiceflow at " +
+			string(is.Origin) + ", and this service is set to send keys to " + string(origin) + "; correct the setting or use another database"}
+	}
+	if err := k.ports.Keyring.Prepare(ctx, false); err != nil {
+		return domain.Installation{}, &domain.Error{Kind: domain.KindOf(err), Cause: err,
+			Public: "this database wants the keyset with key " + string(is.Known.Key)}
+	}
+	if err := Opens(k.ports.Cipher, is); err != nil {
+		return domain.Installation{}, err
+	}
+	is, err := k.withPseudonyms(is)
+	if err != nil {
+		return domain.Installation{}, err
+	}
+	return k.withCurrentKey(ctx, is)
+}
+
+// withCurrentKey re-encrypts the installation, unless the current key has sealed it. A keyset
+// that lacks the current key is then not taken for the keyset of this database.
+func (k *Keyset) withCurrentKey(ctx context.Context, is domain.Installation) (domain.Installation, error) {
+	if err := k.Refresh(ctx); err != nil {
+		return domain.Installation{}, err
+	}
+	current := k.Keys()[0]
+	if is.Known.Key == current && is.Pseudonyms.Key == current {
+		return is, nil
+	}
+	return k.resealed(is, k.ports.Cipher.Seal)
+}
+
+// seal is the Seal of a ports.Cipher under one of its keys.
+type seal = func(domain.Secret, domain.Binding) (domain.Sealed, error)
+
+// resealed is the installation, sealed by with.
+func (k *Keyset) resealed(is domain.Installation, with seal) (domain.Installation, error) {
+	var err error
+	if is.Known, err = with(domain.NewSecret(knownValue), domain.BindKnownValue(is.Origin)); err != nil {
+		return domain.Installation{}, err
+	}
+	pseudonyms, err := k.ports.Cipher.Open(is.Pseudonyms, domain.BindPseudonymKey()) // with hasHead at its end
+	if err != nil {
+		return domain.Installation{}, err
+	}
+	is.Pseudonyms, err = with(pseudonyms, domain.BindPseudonymKey())
+	return is, err
+}
+
+// hasHead follows the key of the pseudonyms, under the same seal, once the audit's chain has a
+// head. Nobody can take that key away, or put an older one back, unnoticed. So nobody can
+// make an audit look as if its chain had yet to begin.
+const hasHead = "\x00the audit has a chain"
+
+// withPseudonyms opens the key of the pseudonyms, or makes it if there is none. If hasHead
+// does not follow the key and there is no head, it signs a head at the beginning of the
+// audit's chain.
+func (k *Keyset) withPseudonyms(is domain.Installation) (domain.Installation, error) {
+	var opened domain.Secret
+	var err error
+	if is.Pseudonyms.IsZero() {
+		opened, err = k.ports.Pseudonyms.NewKey()
+	} else if opened, err = k.ports.Cipher.Open(is.Pseudonyms, domain.BindPseudonymKey()); err != nil {
+		err = &domain.Error{Kind: domain.KindOf(err), Cause: err,
+			Public: "the key of this database's pseudonyms does not open; it was sealed with key " + string(is.Pseudonyms.Key)}
+	}
+	if err != nil {
+		return domain.Installation{}, err
+	}
+	key, has := strings.CutSuffix(opened.Reveal(), hasHead)
+	k.pseudonyms = domain.NewSecret(key)
+	if has {
+		return is, nil
+	}
+	if is.Head.Sealed.IsZero() {
+		if is.Head, err = audit.Sign(k.ports.Cipher, domain.AuditHead{}); err != nil {
+			return domain.Installation{}, err
+		}
+	}
+	is.Pseudonyms, err = k.Seal(domain.NewSecret(key+hasHead), domain.BindPseudonymKey())
+	return is, err
+}

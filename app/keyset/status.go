@@ -1,0 +1,68 @@
+package keyset
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// KeyInUse is a key of the keyset and how much needs it: rows that it opens, live sessions
+// that may have a cookie of it, and handles of conversations. A session may have a cookie of
+// the key that it was last seen with, and of each key that was added later.
+type KeyInUse struct {
+	ID    domain.KeyID
+	Seals bool // the current key, which seals
+	domain.KeyUse
+}
+
+// Status is what needs the keys of a keyset.
+type Status struct {
+	Keys []KeyInUse // the current one first
+	// Unknown counts the cookies and handles whose key is unknown.
+	Unknown domain.KeyUse
+	// Unopened are the rows that can't be opened, without conversations, ordered by name.
+	Unopened []Unopened
+	// Conversations is how many conversations have a session key that can't be opened.
+	Conversations int
+}
+
+// Status returns what needs each key of the keyset. It tries to open everything that is stored
+// sealed, and marks projects' keys by whether they open. Only an admin may: NotAllowed.
+func (k *Keyset) Status(ctx context.Context, call domain.Call) (Status, error) {
+	if err := call.Caller.MayManage(); err != nil {
+		return Status{}, err
+	}
+	if err := k.Refresh(ctx); err != nil {
+		return Status{}, err
+	}
+	var out Status
+	rows := map[domain.KeyID]int{}
+	rec := call.Record(k.ports.Clock(), domain.ActionMarkKey, "")
+	err := k.scan(ctx, rec, domain.SealedRef{}, sealedPage, func(row unsealed) {
+		switch {
+		case row.opens:
+			rows[row.Sealed.Key]++
+		case row.Ref.Kind == domain.SealedConversation:
+			out.Conversations++
+		default:
+			out.Unopened = append(out.Unopened, Unopened{row.Ref, row.Name})
+		}
+	})
+	if err != nil {
+		return Status{}, err
+	}
+	sortUnopened(out.Unopened)
+	uses, err := k.ports.Sealings.Uses(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	all := k.Keys()
+	needed := neededBy(all, uses)
+	for i, id := range all {
+		use := needed[id]
+		use.Rows = rows[id]
+		out.Keys = append(out.Keys, KeyInUse{ID: id, Seals: i == 0, KeyUse: use})
+	}
+	out.Unknown = uses[""]
+	return out, nil
+}

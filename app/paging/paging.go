@@ -1,0 +1,51 @@
+// Package paging reads lists page by page.
+package paging
+
+import (
+	"strconv"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// Max is the largest page of a list.
+const Max = 1000
+
+// Page is a part of a list.
+type Page[T any] struct {
+	Items []T
+	// Next is where the next page begins; nil if there is none.
+	Next *domain.Cursor
+}
+
+// Read returns a page of at most limit items. It asks read for one item more than that, to
+// know whether there is a next page. at is the place of an item. Returns Invalid unless limit
+// is 1 to Max. An error of read is returned as it is.
+func Read[T any](limit int, read func(limit int) ([]T, error), at func(T) domain.Cursor) (Page[T], error) {
+	if limit < 1 || limit > Max {
+		return Page[T]{}, &domain.Error{Kind: domain.Invalid, Public: "limit must be 1 to " + strconv.Itoa(Max)}
+	}
+	items, err := read(limit + 1)
+	if err != nil || len(items) <= limit {
+		return Page[T]{Items: items}, err
+	}
+	next := at(items[limit-1])
+	return Page[T]{Items: items[:limit], Next: &next}, nil
+}
+
+// Each calls do for every item of the list, page by page. An error of read or do ends it and
+// is returned as it is.
+func Each[T any](read func(after domain.Cursor) (Page[T], error), do func(T) error) error {
+	for after := new(domain.Cursor); after != nil; {
+		page, err := read(*after)
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			if err := do(item); err != nil {
+				return err
+			}
+		}
+		after = page.Next
+	}
+	return nil
+}

@@ -1,0 +1,240 @@
+// Package archive describes an archive: everything that an installation keeps, in tables that
+// are the same whatever database they come from. A backup is a file with an archive.
+package archive
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// Version is the version of the form that Tables describes. To add a table or a column, raise
+// it, put the column last in its table, and say in Row.Upgraded what a row of an earlier
+// version has there.
+const Version = 2
+
+// Table is a table of an archive.
+type Table struct {
+	Name    string
+	Key     int // how many columns, from the first on, identify a row
+	Columns []Column
+}
+
+// Column is a column of a Table.
+type Column struct {
+	Name     string
+	Kind     Kind
+	Optional bool // its value may be nil
+	Since    int  // the version that added the column; zero for one of the first version
+}
+
+// Kind says which Go type the values of a column have.
+type Kind int
+
+// The kinds of columns.
+const (
+	Text   Kind = iota // string
+	Number             // int64
+	Flag               // bool
+	Bytes              // []byte, which nobody changes
+	KeyID              // domain.KeyID of the key that sealed the bytes beside it
+	Secret             // domain.Secret
+)
+
+// Row is a row of an archive.
+type Row struct {
+	Table  string // the name of a Table
+	Values []any  // in the order of its columns
+}
+
+func textColumn(name string) Column   { return Column{Name: name, Kind: Text} }
+func numberColumn(name string) Column { return Column{Name: name, Kind: Number} }
+func flagColumn(name string) Column   { return Column{Name: name, Kind: Flag} }
+func bytesColumn(name string) Column  { return Column{Name: name, Kind: Bytes} }
+func keyIDColumn(name string) Column  { return Column{Name: name, Kind: KeyID} }
+
+func (c Column) since(version int) Column {
+	c.Since = version
+	return c
+}
+
+func (c Column) optional() Column {
+	c.Optional = true
+	return c
+}
+
+// tables are in an order in which each refers only to those before it. They do not include
+// sessions and conversations: those that have ended since must not come back, so all users
+// log in again.
+var tables = []Table{
+	{"installation", 1, []Column{
+		numberColumn("id"), keyIDColumn("key_id"), bytesColumn("known"), textColumn("origin"),
+		keyIDColumn("pseudonyms_key_id").optional(), bytesColumn("pseudonyms").optional(),
+	}},
+	{"projects", 1, []Column{
+		textColumn("id"), textColumn("name"), textColumn("voiceflow_id"), textColumn("version"), textColumn("platform"),
+		numberColumn("created"), numberColumn("voiceflow_created"), textColumn("key_status"), textColumn("credits"),
+		textColumn("secondary_status"), numberColumn("key_checked"), numberColumn("key_set"),
+		numberColumn("secondary_checked").since(2), numberColumn("secondary_set").since(2),
+	}},
+	{"project_keys", 2, []Column{
+		textColumn("project_id"), textColumn("slot"), keyIDColumn("key_id"), bytesColumn("sealed"),
+	}},
+	{"users", 1, []Column{
+		textColumn("id"), textColumn("name"), textColumn("role"), flagColumn("disabled"),
+		{Name: "password_hash", Kind: Secret}, numberColumn("created"),
+	}},
+	{"grants", 2, []Column{
+		textColumn("user_id"), textColumn("project_id"), textColumn("name"), numberColumn("created"), textColumn("scopes"),
+	}},
+	{"access_tokens", 1, []Column{
+		textColumn("id"), bytesColumn("hash"), textColumn("name"), textColumn("prefix"), textColumn("user_id"),
+		textColumn("project_id").optional(), textColumn("scopes"), flagColumn("own_users"), numberColumn("created"), numberColumn("expires"), numberColumn("last_used"),
+	}},
+	{"usage", 5, []Column{
+		textColumn("day"), textColumn("project_id"), textColumn("user_id"), textColumn("token_id"), textColumn("scope"),
+		numberColumn("calls"), numberColumn("errors"), numberColumn("milliseconds"),
+	}},
+	{"audit", 1, []Column{
+		numberColumn("id"), numberColumn("at"), textColumn("actor"), textColumn("action"), textColumn("object"), textColumn("outcome"),
+		textColumn("request_id"), textColumn("address"), numberColumn("count"),
+	}},
+	{"audit_chain", 1, []Column{numberColumn("seq"), numberColumn("audit_id"), bytesColumn("hash")}},
+	{"audit_head", 1, []Column{
+		numberColumn("id"), numberColumn("seq"), bytesColumn("hash"), keyIDColumn("key_id"), bytesColumn("sealed"), numberColumn("settled"),
+	}},
+}
+
+// Tables are the tables of an archive. Each refers only to those before it. Times are Unix
+// microseconds. The caller must not change what it gets.
+func Tables() []Table { return tables }
+
+// TableNamed returns the table of that name, if there is one.
+func TableNamed(name string) (t Table, ok bool) {
+	i := place(name)
+	if i < 0 {
+		return Table{}, false
+	}
+	return tables[i], true
+}
+
+// place is the place of the table in the order, or -1 if there is none of that name.
+func place(name string) int {
+	return slices.IndexFunc(tables, func(t Table) bool { return t.Name == name })
+}
+
+// ColumnsOf are the columns that the table has in an archive of the version.
+func (t Table) ColumnsOf(version int) []Column {
+	n := len(t.Columns)
+	for n > 0 && t.Columns[n-1].Since > version {
+		n--
+	}
+	return t.Columns[:n]
+}
+
+// Upgraded turns a row of an archive of the version into one of Version. Before version 2, a
+// project had one pair of times for the keys in both slots.
+func (r Row) Upgraded(version int) Row {
+	if version >= 2 || r.Table != "projects" {
+		return r
+	}
+	checked, set := any(int64(0)), any(int64(0))
+	if r.Value("secondary_status") != string(domain.KeyNone) {
+		checked, set = r.Value("key_checked"), r.Value("key_set")
+	}
+	r.Values = append(slices.Clone(r.Values), checked, set)
+	return r
+}
+
+// Value is the row's value in the column; nil if it has none.
+func (r Row) Value(column string) any {
+	t, _ := TableNamed(r.Table)
+	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == column })
+	if i < 0 || i >= len(r.Values) {
+		return nil
+	}
+	return r.Values[i]
+}
+
+// Check returns Corrupt if the row is of no table, if its values do not have the number and
+// types that its columns say, or if a text can't be kept. The sentence holds no value.
+func (r Row) Check() error {
+	t, ok := TableNamed(r.Table)
+	if !ok {
+		return corruptRow("it has a row of an unknown table")
+	}
+	if len(r.Values) != len(t.Columns) {
+		return corruptRow("a row of " + t.Name + " has too many or too few values")
+	}
+	for i, c := range t.Columns {
+		if !c.takes(r.Values[i]) {
+			return corruptRow("a row of " + t.Name + " has something else in " + c.Name)
+		}
+	}
+	return nil
+}
+
+// CheckAfter is Check. It also returns Corrupt if the row does not come after other, which is
+// the zero Row for the first row.
+func (r Row) CheckAfter(other Row) error {
+	if err := r.Check(); err != nil || other.Table == "" || r.After(other) {
+		return err
+	}
+	return corruptRow("a row of " + r.Table + " is there twice or out of order")
+}
+
+func corruptRow(public string) error { return &domain.Error{Kind: domain.Corrupt, Public: public} }
+
+func (c Column) takes(value any) (ok bool) {
+	if value == nil {
+		return c.Optional
+	}
+	switch c.Kind {
+	case Text:
+		text, is := value.(string)
+		return is && keepable(text)
+	case Number:
+		_, ok = value.(int64)
+	case Flag:
+		_, ok = value.(bool)
+	case Bytes:
+		_, ok = value.([]byte)
+	case KeyID:
+		id, is := value.(domain.KeyID)
+		return is && keepable(string(id))
+	case Secret:
+		secret, is := value.(domain.Secret)
+		return is && keepable(secret.Reveal())
+	}
+	return ok
+}
+
+// keepable reports whether every database keeps the text unchanged.
+func keepable(text string) bool { return utf8.ValidString(text) && strings.IndexByte(text, 0) < 0 }
+
+// After reports whether the row comes after other in the order of an archive: by table, then by
+// the columns of the table's key, text by its bytes. No row comes after itself. Both must
+// have passed Check.
+func (r Row) After(other Row) bool {
+	at, otherAt := place(r.Table), place(other.Table)
+	if at != otherAt || at < 0 {
+		return at > otherAt
+	}
+	for i := range tables[at].Key {
+		if order := compareValues(r.Values[i], other.Values[i]); order != 0 {
+			return order > 0
+		}
+	}
+	return false
+}
+
+// compareValues compares two values of one column of a key.
+func compareValues(a, b any) int {
+	if text, ok := a.(string); ok {
+		return cmp.Compare(text, b.(string))
+	}
+	return cmp.Compare(a.(int64), b.(int64))
+}

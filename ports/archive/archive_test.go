@@ -1,0 +1,117 @@
+package archive_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports/archive"
+)
+
+func TestTablesOfAnArchiveAreToldApart(t *testing.T) {
+	seen := map[string]bool{}
+	for _, table := range archive.Tables() {
+		if seen[table.Name] || table.Key < 1 || table.Key > len(table.Columns) {
+			t.Errorf("%s is there twice, or has a key of %d columns", table.Name, table.Key)
+		}
+		seen[table.Name] = true
+		for i, column := range table.Columns {
+			name := table.Name + "." + column.Name
+			if seen[name] {
+				t.Errorf("%s is there twice", name)
+			}
+			seen[name] = true
+			if i < table.Key && (column.Optional || column.Kind != archive.Text && column.Kind != archive.Number) {
+				t.Errorf("%s can't be in a key", name)
+			}
+		}
+	}
+}
+
+func TestRowsOfAnArchiveAreChecked(t *testing.T) {
+	chain := func(values ...any) archive.Row { return archive.Row{Table: "audit_chain", Values: values} }
+	hash := []byte("hash")
+	key := func(project, slot string) archive.Row {
+		return archive.Row{Table: "project_keys", Values: []any{project, slot, domain.KeyID("1"), hash}}
+	}
+	for _, tc := range []struct {
+		name      string
+		row, than archive.Row
+		says      string // "" for a row that may be
+	}{
+		{"the first", chain(int64(1), int64(1), hash), archive.Row{}, ""},
+		{"a later one", chain(int64(2), int64(1), hash), chain(int64(1), int64(1), hash), ""},
+		{"a later one, by number and not by text", chain(int64(10), int64(1), hash), chain(int64(9), int64(1), hash), ""},
+		{"one of a later table", chain(int64(1), int64(1), hash), key("p", "primary"), ""},
+		{"a later one by the second column of the key", key("p", "secondary"), key("p", "primary"), ""},
+		{"a later one by bytes", key("é", "primary"), key("z", "secondary"), ""},
+		{"the same", chain(int64(1), int64(2), nil), chain(int64(1), int64(1), hash), "something else in hash"},
+		{"the same again", chain(int64(1), int64(2), hash), chain(int64(1), int64(1), hash), "twice or out of order"},
+		{"an earlier one", key("p", "primary"), key("p", "secondary"), "twice or out of order"},
+		{"one of an earlier table", key("p", "primary"), chain(int64(1), int64(1), hash), "twice or out of order"},
+		{"one of an unknown table", archive.Row{Table: "sessions"}, archive.Row{}, "unknown table"},
+		{"one without values", chain(), archive.Row{}, "too many or too few"},
+		{"another number", chain(1, int64(1), hash), archive.Row{}, "something else in seq"},
+		{"invalid text", key("\xff", "primary"), archive.Row{}, "something else in project_id"},
+		{"NUL", key("p\x00", "primary"), archive.Row{}, "something else in project_id"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			err := tc.row.CheckAfter(tc.than)
+			if tc.says == "" {
+				if err != nil {
+					t.Errorf("got error %v", err)
+				}
+				return
+			}
+			if domain.KindOf(err) != domain.Corrupt || !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("got error %v, want one that says %q", err, tc.says)
+			}
+		})
+	}
+}
+
+func TestValuesOfAnArchivedRowAreFoundByName(t *testing.T) {
+	row := archive.Row{Table: "audit_chain", Values: []any{int64(1), int64(7)}}
+	for column, want := range map[string]any{"audit_id": int64(7), "hash": nil, "none": nil} {
+		if got := row.Value(column); got != want {
+			t.Errorf("%s: got %v, want %v", column, got, want)
+		}
+	}
+	if got := (archive.Row{Table: "none"}).Value("id"); got != nil {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestARowOfAnEarlierArchiveIsUpgraded(t *testing.T) {
+	first := func(secondary string) archive.Row {
+		return archive.Row{Table: "projects", Values: []any{
+			"p", "name", "v", "main", "", int64(1), int64(2), "ok", "ok", secondary, int64(3), int64(4),
+		}}
+	}
+	other := archive.Row{Table: "audit_chain", Values: []any{int64(1), int64(1), []byte("hash")}}
+	for _, tc := range []struct {
+		name         string
+		row          archive.Row
+		version      int
+		checked, set any // of the secondary key
+	}{
+		{"with one key", first("none"), 1, int64(0), int64(0)},
+		{"with two keys", first("rejected"), 1, int64(3), int64(4)},
+		{"with two keys, already upgraded", first("rejected").Upgraded(1), 2, int64(3), int64(4)},
+		{"of another table", other, 1, nil, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			before := len(tc.row.Values)
+			if table, _ := archive.TableNamed(tc.row.Table); len(table.ColumnsOf(tc.version)) != before {
+				t.Errorf("the version has %d columns, and the row has %d", len(table.ColumnsOf(tc.version)), before)
+			}
+			got := tc.row.Upgraded(tc.version)
+			if err := got.Check(); err != nil {
+				t.Error(err)
+			}
+			if got.Value("secondary_checked") != tc.checked || got.Value("secondary_set") != tc.set || len(tc.row.Values) != before {
+				t.Errorf("got %v", got.Values)
+			}
+		})
+	}
+}
