@@ -20,6 +20,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/ginhttp"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/lostright"
 	"github.com/flowlatch/flowlatch/ports"
 )
 
@@ -322,20 +323,20 @@ func (e *endlessUsers) Page(_ context.Context, after domain.Cursor, limit int) (
 func TestAListIsCutWhenItsReaderLosesTheRight(t *testing.T) {
 	const n = 100_000 // about 15 MB, far more than what waits between the store and the reader
 	for _, tc := range []struct {
-		by   callerKind
+		by   lostright.Caller
 		loss string
 		code string // in the log
 	}{
-		{asAdmin, "nothing is lost", ""},
-		{asAdmin, "the user is deleted", "not_authenticated"},
-		{asAdmin, "the user is disabled", "not_authenticated"},
-		{asAdmin, "the login is ended", "not_authenticated"},
-		{asAdmin, "the admin is demoted", "not_allowed"},
-		{asManager, "nothing is lost", ""},
-		{asManager, "the user is deleted", "not_authenticated"},
-		{asManager, "the user is disabled", "not_authenticated"},
-		{asManager, "the access token is deleted", "not_authenticated"},
-		{asManager, "the admin is demoted", "not_allowed"},
+		{lostright.Admin, "nothing is lost", ""},
+		{lostright.Admin, "the user is deleted", "not_authenticated"},
+		{lostright.Admin, "the user is disabled", "not_authenticated"},
+		{lostright.Admin, "all logins are ended", "not_authenticated"},
+		{lostright.Admin, "the admin is demoted", "not_allowed"},
+		{lostright.Manager, "nothing is lost", ""},
+		{lostright.Manager, "the user is deleted", "not_authenticated"},
+		{lostright.Manager, "the user is disabled", "not_authenticated"},
+		{lostright.Manager, "the access token is deleted", "not_authenticated"},
+		{lostright.Manager, "the admin is demoted", "not_allowed"},
 	} {
 		t.Run(string(tc.by)+"/"+tc.loss, func(t *testing.T) {
 			s := setTheStage(t, tc.by)
@@ -354,9 +355,9 @@ func TestAListIsCutWhenItsReaderLosesTheRight(t *testing.T) {
 			if _, err := io.ReadFull(response.Body, make([]byte, 1000)); err != nil {
 				t.Fatal(err)
 			}
-			for _, l := range losses {
-				if l.name == tc.loss {
-					l.lose(t, s)
+			for _, l := range lostright.Losses() {
+				if l.Name == tc.loss {
+					s.lose(t, l)
 				}
 			}
 			read, err := io.Copy(io.Discard, response.Body)

@@ -36,6 +36,7 @@ type route struct {
 	probe        bool // asked all the time, so logged at debug level
 	ends         bool // it may end the sessions of who calls, whose cookies are then left as they are
 	nowhere      bool // no use case is behind it, so there is nothing to protect
+	readsBody    bool
 	handle       func(*api, *exchange) error
 }
 
@@ -51,40 +52,73 @@ func (rt *route) opensFor(c domain.Caller) bool {
 }
 
 var routes = []route{
-	{method: http.MethodPost, path: "/add_project", tokens: forManaging, who: admin, documented: true, handle: (*api).addProject},
-	{method: http.MethodPost, path: "/delete_project", tokens: forManaging, who: admin, documented: true, ends: true, handle: (*api).deleteProject},
+	{method: http.MethodPost, path: "/add_project", tokens: forManaging, who: admin, documented: true, readsBody: true, handle: (*api).addProject},
+	{method: http.MethodPost, path: "/delete_project", tokens: forManaging, who: admin, documented: true, ends: true, readsBody: true, handle: (*api).deleteProject},
 	{method: http.MethodGet, path: "/get_projects", tokens: forManaging, who: caller, documented: true, handle: (*api).getProjects},
-	{method: http.MethodPost, path: "/set_project", who: caller, documented: true, handle: (*api).setProject},
+	{method: http.MethodPost, path: "/set_project", who: caller, documented: true, readsBody: true, handle: (*api).setProject},
 
 	{method: http.MethodGet, path: "/check_session", tokens: forTokens, who: caller, handle: (*api).checkSession},
 	{method: http.MethodPost, path: "/clear_project", who: caller, ends: true, handle: (*api).clearProject},
-	{method: http.MethodPost, path: "/grant_project", tokens: forManaging, who: admin, handle: (*api).grantProject},
-	{method: http.MethodPost, path: "/revoke_project", tokens: forManaging, who: admin, ends: true, handle: (*api).revokeProject},
-	{method: http.MethodPost, path: "/set_token", tokens: forManaging, who: admin, handle: (*api).setToken},
-	{method: http.MethodPost, path: "/check_project", tokens: forManaging, who: admin, handle: (*api).checkProject},
+	{method: http.MethodPost, path: "/grant_project", tokens: forManaging, who: admin, readsBody: true, handle: (*api).grantProject},
+	{method: http.MethodPost, path: "/revoke_project", tokens: forManaging, who: admin, ends: true, readsBody: true, handle: (*api).revokeProject},
+	{method: http.MethodPost, path: "/set_token", tokens: forManaging, who: admin, readsBody: true, handle: (*api).setToken},
+	{method: http.MethodPost, path: "/check_project", tokens: forManaging, who: admin, readsBody: true, handle: (*api).checkProject},
 	{method: http.MethodGet, path: "/get_grants", tokens: forManaging, who: admin, handle: (*api).getGrants},
 	{method: http.MethodGet, path: "/get_usage", tokens: forManaging, who: admin, handle: (*api).getUsage},
 	{method: http.MethodGet, path: "/get_sessions", tokens: forManaging, who: caller, handle: (*api).getSessions},
-	{method: http.MethodPost, path: "/delete_session", tokens: forManaging, who: caller, ends: true, handle: (*api).deleteSession},
-	{method: http.MethodPost, path: "/delete_user_sessions", tokens: forManaging, who: caller, ends: true, handle: (*api).deleteUserSessions},
+	{method: http.MethodPost, path: "/delete_session", tokens: forManaging, who: caller, ends: true, readsBody: true, handle: (*api).deleteSession},
+	{method: http.MethodPost, path: "/delete_user_sessions", tokens: forManaging, who: caller, ends: true, readsBody: true, handle: (*api).deleteUserSessions},
 	{method: http.MethodGet, path: "/get_audit_events", tokens: forManaging, who: admin, handle: (*api).getAuditEvents},
 
-	{method: http.MethodPost, path: "/login", who: anyone, own: true, handle: (*api).login},
+	{method: http.MethodPost, path: "/login", who: anyone, own: true, readsBody: true, handle: (*api).login},
 	{method: http.MethodPost, path: "/logout", who: caller, own: true, ends: true, handle: (*api).logout},
-	{method: http.MethodPost, path: "/change_password", who: caller, own: true, handle: (*api).changePassword},
-	{method: http.MethodPost, path: "/create_user", tokens: forManaging, who: admin, own: true, handle: (*api).createUser},
-	{method: http.MethodPatch, path: "/update_user", tokens: forManaging, who: admin, own: true, ends: true, handle: (*api).updateUser},
-	{method: http.MethodPost, path: "/delete_user", tokens: forManaging, who: admin, own: true, ends: true, handle: (*api).deleteUser},
+	{method: http.MethodPost, path: "/change_password", who: caller, own: true, readsBody: true, handle: (*api).changePassword},
+	{method: http.MethodPost, path: "/create_user", tokens: forManaging, who: admin, own: true, readsBody: true, handle: (*api).createUser},
+	{method: http.MethodPatch, path: "/update_user", tokens: forManaging, who: admin, own: true, ends: true, readsBody: true, handle: (*api).updateUser},
+	{method: http.MethodPost, path: "/delete_user", tokens: forManaging, who: admin, own: true, ends: true, readsBody: true, handle: (*api).deleteUser},
 	{method: http.MethodGet, path: "/get_all_users", tokens: forManaging, who: admin, own: true, handle: (*api).getAllUsers},
 
-	{method: http.MethodPost, path: "/create_access_token", who: caller, own: true, handle: (*api).createAccessToken},
+	{method: http.MethodPost, path: "/create_access_token", who: caller, own: true, readsBody: true, handle: (*api).createAccessToken},
 	{method: http.MethodGet, path: "/get_access_tokens", who: caller, own: true, handle: (*api).getAccessTokens},
-	{method: http.MethodPost, path: "/delete_access_token", who: caller, own: true, handle: (*api).deleteAccessToken},
+	{method: http.MethodPost, path: "/delete_access_token", who: caller, own: true, readsBody: true, handle: (*api).deleteAccessToken},
 }
 
 // forwarded is the route of all that is forwarded to Voiceflow, whatever the method:
 // which calls these are is for domain.Endpoints to say.
-var forwarded = route{path: "/voiceflow/:service/*path", tokens: forTokens, who: usesAssistant, handle: (*api).forward}
+var forwarded = route{path: "/voiceflow/:service/*path", tokens: forTokens, who: usesAssistant, readsBody: true, handle: (*api).forward}
+
+// Route describes a route.
+type Route struct {
+	Method    string // "" if the route takes several methods
+	Path      string // as gin writes it, such as "/voiceflow/:service/*path"
+	Who       string // who may call: "anyone", "caller", "admin", or "assistant" for who may use an assistant
+	Tokens    string // which access tokens open it: "no", "manage" for those with that scope, or "yes"; "" if anyone may call
+	ReadsBody bool
+	Mounted   bool // whether Mount registers it under a host's own login
+}
+
+// Routes returns every route that New registers, in the order of the documentation.
+func Routes() []Route {
+	var all []Route
+	describe := func(rt *route, mounted bool) {
+		r := Route{
+			Method: rt.method, Path: rt.path, ReadsBody: rt.readsBody, Mounted: mounted,
+			Who: [...]string{anyone: "anyone", caller: "caller", admin: "admin", usesAssistant: "assistant"}[rt.who],
+		}
+		if rt.who != anyone {
+			r.Tokens = [...]string{forLogins: "no", forManaging: "manage", forTokens: "yes"}[rt.tokens]
+		}
+		all = append(all, r)
+	}
+	for i := range routes {
+		describe(&routes[i], !routes[i].own)
+	}
+	describe(&forwarded, true)
+	for i := range probes {
+		describe(&probes[i], false)
+	}
+	return all
+}
 
 // probes are the routes that only New has.
 var probes = []route{

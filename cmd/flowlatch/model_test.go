@@ -46,7 +46,7 @@ func TestItDoesWhatAModelDoes(t *testing.T) {
 			}
 		}
 		m.compareAll()
-		for what, least := range map[string]int{"add": 100, "delete": 100, "grant": 100, "revoke": 100, "set": 1000, "rotate": 5, "rewrap": 5, "restart": 5} {
+		for what, least := range map[string]int{"add": 100, "delete": 100, "grant": 100, "revoke": 100, "set": 1000, "hold": 50, "rotate": 5, "rewrap": 5, "restart": 5} {
 			if m.times[what] < least {
 				t.Errorf("%s was done %d times, want at least %d: the test shows too little", what, m.times[what], least)
 			}
@@ -146,12 +146,8 @@ func newModel(t *testing.T, database string, random *rand.Rand) *model {
 		if err != nil {
 			t.Fatal(err)
 		}
-		in, err := m.instances[1].Service.Login(t.Context(), domain.Call{Address: "192.0.2.1"},
-			app.Login{Username: u.name, Password: domain.NewSecret(modelPassword), Remember: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		u.id, u.login = made.ID, in.Cookie.Text
+		u.id = made.ID
+		m.login(m.instances[1].Service, u)
 		m.users = append(m.users, u)
 	}
 	return m
@@ -166,8 +162,22 @@ func (m *model) open() *instance {
 	return &instance{site, closeAll}
 }
 
+// login logs the user in.
+func (m *model) login(s *app.Service, u *modelUser) {
+	m.t.Helper()
+	in, err := s.Login(m.t.Context(), domain.Call{Address: "192.0.2.1"},
+		app.Login{Username: u.name, Password: domain.NewSecret(modelPassword), Remember: true})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	u.login = in.Cookie.Text
+}
+
 // any is one of the instances.
 func (m *model) any() *app.Service { return m.instances[m.random.IntN(len(m.instances))].Service }
+
+// member is one of the users who are no admins.
+func (m *model) member() *modelUser { return m.users[1+m.random.IntN(len(m.users)-1)] }
 
 // call is a call of the user's, by the cookie. Of the cookies that are sealed anew some
 // never arrive.
@@ -237,17 +247,19 @@ func (m *model) step() {
 	case n < 120:
 		m.delete(s)
 	case n < 240:
-		m.grant(s, m.users[1+m.random.IntN(len(m.users)-1)])
+		m.grant(s, m.member(), m.someID())
 	case n < 320:
-		m.revoke(s, m.users[1+m.random.IntN(len(m.users)-1)])
+		m.revoke(s, m.member(), m.someID())
 	case n < 640:
 		m.set(s, u)
 	case n < 680:
 		m.clear(s, u)
 	case n < 800:
 		m.compareList(s, u)
-	case n < 984:
+	case n < 969:
 		m.compareSet(s, u)
+	case n < 984:
+		m.holdLastByte(m.member())
 	case n < 988:
 		m.doing("rotate", "")
 		_, err := s.Keyset().Rotate(m.t.Context(), m.operator(s))
@@ -298,9 +310,8 @@ func (m *model) delete(s *app.Service) {
 	}
 }
 
-func (m *model) grant(s *app.Service, to *modelUser) {
+func (m *model) grant(s *app.Service, to *modelUser, id domain.ProjectID) {
 	m.t.Helper()
-	id := m.someID()
 	m.doing("grant", to.name+" "+string(id))
 	err := s.GrantProject(m.t.Context(), m.call(s, m.users[0]), string(to.id), string(id), nil)
 	if m.projects[id] == nil {
@@ -311,9 +322,8 @@ func (m *model) grant(s *app.Service, to *modelUser) {
 	m.projects[id].granted[to.id] = true
 }
 
-func (m *model) revoke(s *app.Service, from *modelUser) {
+func (m *model) revoke(s *app.Service, from *modelUser, id domain.ProjectID) {
 	m.t.Helper()
-	id := m.someID()
 	m.doing("revoke", from.name+" "+string(id))
 	err := s.RevokeProject(m.t.Context(), m.call(s, m.users[0]), string(from.id), string(id))
 	if m.projects[id] == nil {
