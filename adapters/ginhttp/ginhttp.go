@@ -1,11 +1,13 @@
-// Package ginhttp puts the use cases of app behind HTTP routes on gin: it decodes,
-// calls one use case and encodes. It alone knows which status and which word a failure
-// has, what the cookies are called, and in which order a request is looked at.
+// Package ginhttp serves the use cases of app over HTTP, with gin. It decodes a request, calls
+// one use case and encodes the answer. Only this package knows the status and the code of each
+// failure, the names of the cookies, and the order in which a request is checked.
 //
-// Mount puts the routes into a router of the host program's; New makes a whole engine.
-// Neither changes gin's mode, which is global to a program: while it is gin.DebugMode,
-// gin prints each route that is registered. A program that does not want that calls
-// gin.SetMode(gin.ReleaseMode) first.
+// Mount adds the routes to a router of the host program. New makes a whole engine. Serve runs
+// a server until a context ends. The package documentation of
+// github.com/flowlatch/flowlatch has a whole host program.
+//
+// Neither Mount nor New changes gin's mode, which is global to a program. In gin.DebugMode, the
+// default, gin prints each route. gin.SetMode(gin.ReleaseMode) avoids that.
 package ginhttp
 
 import (
@@ -22,54 +24,57 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// Identify says who calls: the one plug for a host program's own login. The caller's ID
-// is the host's id of the user, by which grants are kept, as domain.ParseUserID takes
-// it; Admin says whether they may manage; Login stays zero. It is
-// domain.NotAuthenticated when nobody is logged in, and domain.Unavailable when it can't
-// tell; any error that is no *domain.Error is answered as internal. It is called once a
-// request, by several goroutines at once, and never for a path that is not ours.
+// Identify returns who calls. It connects a host program's own login.
+//
+// The ID of the caller is the host's id of the user, as domain.ParseUserID takes it. Grants are
+// kept by this id. Admin says whether the caller may manage. Login stays zero. A caller without
+// an ID is nobody.
+//
+// Return NotAuthenticated if nobody is logged in, and Unavailable if that can't be told. Any
+// error that is not a *domain.Error is answered as internal. Identify is called once for each
+// request to a mounted route, by several goroutines at once.
 type Identify func(*http.Request) (domain.Caller, error)
 
 // Options are the settings of the routes. The zero value works for a service that keeps
 // its own users.
 type Options struct {
-	// Identify is the host program's login. When it is nil, the cookie user_session says
-	// who calls, which needs a service that keeps its own users.
+	// Identify is the host program's login. If it is nil, the cookie user_session says who
+	// calls, and the service must keep its own users.
 	Identify Identify
 
-	// InsecureCookies leaves Secure off the cookies, for development over plain HTTP.
+	// InsecureCookies omits Secure from the cookies, for development over plain HTTP.
 	InsecureCookies bool
 
-	// SameSite of the cookies; zero is http.SameSiteLaxMode. http.SameSiteNoneMode is for
-	// a console on another site and is an error together with InsecureCookies: browsers
-	// drop such a cookie.
+	// SameSite is the attribute of the cookies. Zero is http.SameSiteLaxMode.
+	// http.SameSiteNoneMode is for pages on another site. It is an error together with
+	// InsecureCookies, because browsers reject such a cookie.
 	SameSite http.SameSite
 
-	// TrustedOrigins are the other origins whose pages may call, each exactly as a browser
-	// writes it: https://console.example.com, with a port only where it is not the default
+	// TrustedOrigins are the other origins whose pages may call. Each is written as a browser
+	// writes it, such as https://pages.example.com, with a port only if it is not the default
 	// one. They get CORS answers with credentials, preflights included.
 	TrustedOrigins []string
 
-	// TrustedProxies are the addresses and CIDR ranges of the proxies whose
-	// X-Forwarded-For is believed; none by default. It is for New only: under Mount the
-	// host's router decides.
+	// TrustedProxies are the addresses and CIDR ranges of the proxies whose X-Forwarded-For
+	// is believed. Empty believes none. It is for New only: with Mount, the host's router
+	// decides.
 	TrustedProxies []string
 
-	// ForwardTimeout is how long a forwarded call may take that is no stream, as the client
-	// of Voiceflow has it; 120 s when zero.
+	// ForwardTimeout is how long a forwarded call may take, streams excepted. Set it as for the
+	// client of Voiceflow. Zero is 120 s.
 	ForwardTimeout time.Duration
 
-	// ForwardIdle is how long a stream may be silent, as the client of Voiceflow has it;
-	// 60 s when zero.
+	// ForwardIdle is how long a stream may be silent. Set it as for the client of Voiceflow.
+	// Zero is 60 s.
 	ForwardIdle time.Duration
 
-	// ForwardMaxBody is the largest body that is forwarded, in bytes; 25 MiB when zero.
+	// ForwardMaxBody is the largest body that is forwarded, in bytes. Zero is 25 MiB.
 	ForwardMaxBody int64
 
-	// Log gets one line per request, with the fields request_id, method, route, endpoint,
-	// status, duration_ms, bytes, address, user, token, code, err and cut, one more per
-	// panic, and one for a refusal that could not be put into the audit. Nothing is logged
-	// when it is nil.
+	// Log gets one line for each request, with the fields request_id, method, route, endpoint,
+	// status, duration_ms, bytes, address, user, token, code, err and cut. It also gets a line
+	// for each panic and for each refusal that could not be put into the audit. nil logs
+	// nothing.
 	Log *slog.Logger
 }
 
@@ -79,21 +84,31 @@ const (
 	defaultForwardMaxBody = 25 << 20
 )
 
-// Mount registers the routes in r, each with all that a request passes through on its
-// way. Without o.Identify these are all of them; with it the four documented ones,
-// /check_session, /clear_project, /grant_project, /revoke_project, /get_grants,
-// /get_usage, /get_sessions, /delete_session, /delete_user_sessions, /set_token,
-// /check_project, /get_audit_events, and /voiceflow/ with all that is forwarded.
-// Everything else is the host's: unknown paths and methods, proxies, health. It is an error for options
-// that can't be used and for a service without users when there is no o.Identify; where
-// the host has a route of the same path already, gin panics.
+// Mount adds the routes to r. Each route has its own checks, recovery and log, so r needs no
+// middleware for them.
 //
-// The client's address, which counts for the limit on logins and stands in the audit, is
-// what r takes for it: a gin engine believes every proxy until SetTrustedProxies.
+// Without o.Identify, Mount adds all routes. With o.Identify, it adds /voiceflow/ for forwarded
+// calls, and the routes that need no users of our own: /get_projects, /add_project,
+// /set_project, /delete_project, /check_session, /clear_project, /grant_project,
+// /revoke_project, /get_grants, /get_usage, /get_sessions, /delete_session,
+// /delete_user_sessions, /set_token, /check_project and /get_audit_events. Unknown paths, wrong
+// methods, proxies and health stay the host's.
 //
-// A panic behind a route is answered and logged here. What passes on to the host is
-// http.ErrAbortHandler, which cuts an answer that has begun; gin.Recovery catches it and
-// prints the request with its cookies, so a recovery that panics on is the better one.
+// Returns an error if the options can't be used, and if the service has no users and
+// o.Identify is nil. gin panics if r already has a route of the same path.
+//
+// The address of the client is the one that r finds. It counts for the limit on logins and is
+// kept in the audit. A gin engine believes every proxy until SetTrustedProxies is called.
+//
+// The host's server should have a ReadHeaderTimeout and an IdleTimeout. Its ReadTimeout bounds
+// the bodies of all routes except forwarded calls. Its WriteTimeout must cover the ReadTimeout
+// and a request to Voiceflow, which takes 20 s by default. Forwarded calls, streams included,
+// set deadlines of their own, and a long list renews the WriteTimeout with each part. So
+// neither timeout cuts them.
+//
+// A panic in a route is answered and logged here. Only http.ErrAbortHandler, which cuts an
+// answer that has begun, goes on to the host. gin.Recovery would catch it and print the request
+// with its cookies. A recovery of the host should panic again instead.
 func Mount(r gin.IRouter, s *app.Service, o Options) error {
 	if len(o.TrustedProxies) > 0 {
 		return errors.New("ginhttp: TrustedProxies are for New; with Mount, set them on the host's router")
@@ -106,9 +121,9 @@ func Mount(r gin.IRouter, s *app.Service, o Options) error {
 	return nil
 }
 
-// New returns an engine with all the routes that Mount has, /healthz and /readyz, answers
-// in the same form for unknown paths (404) and wrong methods (405 with Allow), and no
-// redirects. It is an error for options that can't be used. It starts nothing.
+// New returns an engine with the routes of Mount, /healthz and /readyz. It answers unknown paths
+// with 404 and wrong methods with 405 and Allow, in the form of all other errors, and never
+// redirects. Returns an error if the options can't be used. New starts nothing.
 func New(s *app.Service, o Options) (*gin.Engine, error) {
 	a, err := newAPI(s, o)
 	if err != nil {
@@ -131,15 +146,15 @@ func New(s *app.Service, o Options) (*gin.Engine, error) {
 	return engine, nil
 }
 
-// api is what the routes share. It is not changed once it is made.
+// api is what the routes share. It never changes.
 type api struct {
 	service  *app.Service
-	own      bool     // the logins are ours
-	identify Identify // nil where they are
+	own      bool     // whether the logins are ours
+	identify Identify // nil if they are
 	cookies  cookies
 	origins  origins
 	timeout  time.Duration // of forwarded calls
-	patience time.Duration // with who takes the answer to one
+	patience time.Duration // with callers who read the answer to a forwarded call
 	maxBody  int64         // of forwarded calls
 	log      *slog.Logger
 }
@@ -167,7 +182,7 @@ func newAPI(s *app.Service, o Options) (*api, error) {
 	return a, err
 }
 
-// mount registers the routes, and where there are trusted origins their preflights.
+// mount adds the routes to r, and their preflights if there are trusted origins.
 func (a *api) mount(r gin.IRouter) {
 	for i := range routes {
 		rt := &routes[i]
@@ -182,7 +197,7 @@ func (a *api) mount(r gin.IRouter) {
 	r.Any(forwarded.path, a.handler(&forwarded))
 }
 
-// handler is the gin handler of a route.
+// handler returns the gin handler of a route.
 func (a *api) handler(rt *route) gin.HandlerFunc {
 	return func(c *gin.Context) { a.serve(c, rt) }
 }

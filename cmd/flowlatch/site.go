@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
+	"github.com/flowlatch/flowlatch/adapters/ginhttp"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/internal/config"
 )
@@ -52,21 +54,13 @@ func (s Site) serve(ctx context.Context, cfg config.Config, l net.Listener, log 
 		log.Warn("a background task failed and will be tried again", "what", what, "err", err.Error())
 	})()
 
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(l) }()
-	select {
-	case err := <-served:
-		return fmt.Errorf("serving ended: %w", err)
-	case <-ctx.Done():
-	}
-	log.Info("stopping", "within", cfg.ShutdownTimeout.String())
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
-	defer cancel()
-	if err := server.Shutdown(ending); err != nil {
+	defer context.AfterFunc(ctx, func() { log.Info("stopping", "within", cfg.ShutdownTimeout.String()) })()
+	err := ginhttp.Serve(ctx, server, l, cfg.ShutdownTimeout)
+	if errors.Is(err, context.DeadlineExceeded) {
 		log.Warn("requests that did not end in time were cut")
-		_ = server.Close()
+		return nil
 	}
-	return nil
+	return err
 }
 
 // setUpMemory makes the garbage collector run less often, unless the operator has set it up.

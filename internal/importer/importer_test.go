@@ -1,5 +1,5 @@
-// Package importer holds the tests of what a program outside of this module does with
-// it: they build such a program, run it and call it.
+// Package importer holds the tests of a program outside of this module that imports it. They
+// build the program, run it and call it.
 package importer
 
 import (
@@ -7,6 +7,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,13 +18,19 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
+	"github.com/flowlatch/flowlatch/domain"
 )
+
+var update = flag.Bool("update", false, "write the host program into the pages that show it")
 
 const (
 	root    = "../.."
@@ -88,6 +97,103 @@ func TestAHostProgramMountsTheRoutes(t *testing.T) {
 	}
 }
 
+// TestSIGTERMLosesNothing ends the host program while a turn is open.
+func TestSIGTERMLosesNothing(t *testing.T) {
+	t.Parallel()
+	assistant := voiceflowtest.NewAssistant("Pizza Palace", voiceflowtest.Shape2026)
+	upstream, err := voiceflowtest.Start(assistant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(upstream.Close)
+	h := start(t, upstream.URL())
+	add := map[string]any{"version_id": assistant.VersionID, "token": assistant.Key}
+	added := h.call("ada", "POST", "/add_project", add).want(t, http.StatusOK, "").Assistant
+	set := h.call("ada", "POST", "/set_project", map[string]any{"project_id": added.ID}).want(t, http.StatusOK, "")
+
+	release, asked := make(chan struct{}), upstream.Received()
+	upstream.FailNext(func(w http.ResponseWriter, r *http.Request, answer http.Handler) {
+		select {
+		case <-release:
+			answer.ServeHTTP(w, r)
+		case <-r.Context().Done():
+		}
+	})
+	turn := make(chan answer, 1)
+	go func() {
+		got, err := h.try("ada", "POST", "/voiceflow/general-runtime/state/user/ada/interact",
+			map[string]any{"action": map[string]any{"type": "launch"}}, set.cookies...)
+		if err != nil {
+			t.Errorf("the open turn: got error %v, want an answer", err)
+		}
+		turn <- got
+	}()
+	waiting, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	if _, err := upstream.Await(waiting, asked+1); err != nil {
+		t.Fatal(err)
+	}
+	// The first refusal has a row at once. The others wait for the end of the minute.
+	for range 4 {
+		h.call("ben", "POST", "/add_project", add).want(t, http.StatusUnauthorized, "not_allowed")
+	}
+
+	if err := h.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for { // until it accepts no more connections
+		conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
+		if err != nil {
+			break
+		}
+		_ = conn.Close()
+	}
+	close(release)
+	if got := <-turn; got.status != http.StatusOK {
+		t.Errorf("the open turn: got status %d and code %q, want 200", got.status, got.Code)
+	}
+	<-h.ended
+	if code := h.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("got exit code %d, want 0", code)
+	}
+	wantStored(t, h.data, added.ID)
+}
+
+// wantStored fails the test unless the database in folder has one call of ada's to the project,
+// and four refusals of ben's to add one.
+func wantStored(t *testing.T, folder, project string) {
+	t.Helper()
+	store, err := bunstore.Open(t.Context(), domain.NewSecret("sqlite://"+folder+"/flowlatch.db"), bunstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	views := store.Ports()
+	q, err := domain.NewUsageQuery("", "", "project,user", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	usage, err := views.Usage.Report(t.Context(), q, nil, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []domain.Usage{{UsageKey: domain.UsageKey{Project: domain.ProjectID(project), User: "ada"}, Calls: 1}}
+	if d := cmp.Diff(want, usage, cmpopts.IgnoreFields(domain.Usage{}, "Milliseconds")); d != "" {
+		t.Errorf("the usage in the database (-want +got):\n%s", d)
+	}
+	rows, err := views.Audit.Page(t.Context(), domain.AuditFilter{Actor: domain.ActorUser("ben"), Action: domain.ActionAddProject}, nil, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var counts []int64
+	for _, row := range rows {
+		counts = append(counts, row.Count)
+	}
+	if d := cmp.Diff([]int64{3, 1}, counts); d != "" {
+		t.Errorf("the counts of the refusals in the database, newest first (-want +got):\n%s", d)
+	}
+}
+
 func TestAHostsOwnRepositoryPassesTheSuite(t *testing.T) {
 	t.Parallel()
 	out := goTool(t, module(t), slices.Concat([]string{"test", "-v"}, race(), []string{"./projects"})...)
@@ -96,33 +202,60 @@ func TestAHostsOwnRepositoryPassesTheSuite(t *testing.T) {
 	}
 }
 
-func TestReadmeShowsTheHostProgram(t *testing.T) {
+// TestTheHostProgramIsShownAsItIs compares the two places that show the host program with it.
+// With -update it writes the program into them.
+func TestTheHostProgramIsShownAsItIs(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
+	code := mainFile(t)
+	example := strings.NewReplacer("\npackage main\n", "\npackage flowlatch_test\n", "\nfunc main() {\n", "\nfunc Example() {\n").Replace(code)
+	readme := read(t, filepath.Join(root, "README.md"))
+	const begin, end = "<!-- program -->\n", "<!-- /program -->\n"
+	before, rest, begins := strings.Cut(readme, begin)
+	_, after, ends := strings.Cut(rest, end)
+	if !begins || !ends {
+		t.Fatalf("README.md has no lines %s%s", begin, end)
 	}
-	if code := mainFile(t); !strings.Contains(string(readme), "\n```go\n"+code+"```\n") {
-		t.Errorf("README.md does not show internal/importer/%s/main.go, which is:\n%s", program, code)
+	for file, want := range map[string]string{
+		"README.md":       before + begin + "```go\n" + code + "```\n" + end + after,
+		"example_test.go": example,
+	} {
+		file = filepath.Join(root, file)
+		if *update {
+			if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		} else if d := cmp.Diff(want, read(t, file)); d != "" {
+			t.Errorf("%s does not show the host program. Run: go test ./internal/importer -run TestTheHostProgramIsShown -update\n%s", file, d)
+		}
 	}
 }
 
 func TestTheHostProgramIsShort(t *testing.T) {
 	t.Parallel()
-	_, rest, _ := strings.Cut(mainFile(t), "\nfunc main() {\n")
-	body, _, ok := strings.Cut(rest, "\n}\n")
-	if got := strings.Count(body, "\n") + 1; !ok || got >= 20 {
-		t.Errorf("main has %d lines, want fewer than 20", got)
+	_, code, ok := strings.Cut(mainFile(t), "\n)\n") // the end of the imports
+	lines := 0
+	for line := range strings.Lines(code) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+			lines++
+		}
+	}
+	if !ok || lines < 30 || lines > 40 {
+		t.Errorf("the host program has %d lines besides imports and comments, want 30 to 40", lines)
 	}
 }
 
 func mainFile(t *testing.T) string {
 	t.Helper()
-	code, err := os.ReadFile(filepath.Join(program, "main.go"))
+	return read(t, filepath.Join(program, "main.go"))
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(code)
+	return string(content)
 }
 
 // module copies the host program out of this tree and makes it a module of its own,
@@ -177,46 +310,57 @@ func goTool(t *testing.T, folder string, args ...string) string {
 
 // host is a host program that runs.
 type host struct {
-	t   *testing.T
-	url string
+	t    *testing.T
+	url  string
+	data string // its folder
+	cmd  *exec.Cmd
+	// ended is closed when the program has ended and all that it said is in said.
+	ended chan struct{}
+	said  *bytes.Buffer
 }
 
 // start builds and starts the host program.
 func start(t *testing.T, voiceflow string) host {
 	t.Helper()
-	folder, data := module(t), t.TempDir()
+	folder := module(t)
 	binary := filepath.Join(folder, "host")
 	goTool(t, folder, slices.Concat([]string{"build", "-o", binary}, race(), []string{"."})...)
 
-	cmd := exec.CommandContext(t.Context(), binary)
-	cmd.Env = append(os.Environ(), "DATA_DIR="+data, "VOICEFLOW_API_URL="+voiceflow, "VOICEFLOW_RUNTIME_URL="+voiceflow, "ADDR=127.0.0.1:0", "GIN_MODE=release")
-	stderr, err := cmd.StderrPipe()
+	h := host{t: t, data: t.TempDir(), cmd: exec.CommandContext(t.Context(), binary), ended: make(chan struct{}), said: new(bytes.Buffer)}
+	h.cmd.Env = append(os.Environ(), "DATA_DIR="+h.data, "VOICEFLOW_API_URL="+voiceflow, "VOICEFLOW_RUNTIME_URL="+voiceflow,
+		"ADDR=127.0.0.1:0", "GIN_MODE=release")
+	stderr, err := h.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := h.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var said bytes.Buffer
-	lines := bufio.NewScanner(stderr)
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		for lines.Scan() { // the race detector writes here
-			said.WriteString(lines.Text() + "\n")
-		}
-		_ = cmd.Wait()
-		if t.Failed() || strings.Contains(said.String(), "DATA RACE") {
-			t.Errorf("the host program said:\n%s", said.String())
+		_ = h.cmd.Process.Kill()
+		<-h.ended
+		if t.Failed() || strings.Contains(h.said.String(), "DATA RACE") {
+			t.Errorf("the host program said:\n%s", h.said)
 		}
 	})
-	for lines.Scan() {
-		said.WriteString(lines.Text() + "\n")
-		if at := regexp.MustCompile(`listening on (\S+)$`).FindStringSubmatch(lines.Text()); at != nil {
-			return host{t, "http://" + at[1]}
+	address := make(chan string, 1)
+	go func() {
+		for lines := bufio.NewScanner(stderr); lines.Scan(); { // the race detector writes here too
+			h.said.WriteString(lines.Text() + "\n")
+			if at := regexp.MustCompile(`listening on (\S+)$`).FindStringSubmatch(lines.Text()); at != nil {
+				address <- at[1]
+			}
 		}
+		_ = h.cmd.Wait() // the exit code is in ProcessState
+		close(h.ended)
+	}()
+	select {
+	case at := <-address:
+		h.url = "http://" + at
+	case <-h.ended:
+		t.Fatal("the host program ended before it listened")
 	}
-	t.Fatal("the host program ended before it listened")
-	return host{}
+	return h
 }
 
 type project struct{ Name, ID, Created string }
@@ -234,15 +378,24 @@ type answer struct {
 // an admin.
 func (h host) call(user, method, route string, body map[string]any, cookies ...*http.Cookie) answer {
 	h.t.Helper()
+	got, err := h.try(user, method, route, body, cookies...)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return got
+}
+
+// try is call for any goroutine.
+func (h host) try(user, method, route string, body map[string]any, cookies ...*http.Cookie) (answer, error) {
 	ctx, cancel := context.WithTimeout(h.t.Context(), limit)
 	defer cancel()
 	content, err := json.Marshal(body)
 	if err != nil {
-		h.t.Fatal(err)
+		return answer{}, err
 	}
 	req, err := http.NewRequestWithContext(ctx, method, h.url+route, bytes.NewReader(content))
 	if err != nil {
-		h.t.Fatal(err)
+		return answer{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if user != "" {
@@ -256,17 +409,21 @@ func (h host) call(user, method, route string, body map[string]any, cookies ...*
 	}
 	resp, err := new(http.Client).Do(req)
 	if err != nil {
-		h.t.Fatal(err)
+		return answer{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return answer{}, err
+	}
 	got := answer{route: route, status: resp.StatusCode, cookies: resp.Cookies()}
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
 		// What Voiceflow says may be an array.
-		if err := json.NewDecoder(resp.Body).Decode(&got); err != nil && !strings.HasPrefix(route, "/voiceflow/") {
-			h.t.Fatal(err)
+		if err := json.Unmarshal(text, &got); err != nil && !strings.HasPrefix(route, "/voiceflow/") {
+			return answer{}, err
 		}
 	}
-	return got
+	return got, nil
 }
 
 // want fails the test unless the answer has that status and code.
