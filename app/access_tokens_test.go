@@ -6,6 +6,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/testworld"
 )
 
 func TestNobodyHasAccessTokensWithoutNumber(t *testing.T) {
@@ -62,7 +63,7 @@ func TestAccessTokensThatAreRefused(t *testing.T) {
 func TestAccessTokensEnd(t *testing.T) {
 	w := newWorld(t)
 	p := w.project(t, "Bot", versionID)
-	w.voiceflow.forwardTo(fine)
+	w.voiceflow.Answer(testworld.Fine)
 	_, ben := w.talker(t, "ben", p)
 	call := w.call(t, ben.UserCookie)
 	token := w.token(t, call, app.CreateAccessToken{Project: string(p.ID), Days: new(1)})

@@ -16,13 +16,14 @@ type AddProject struct {
 	Name             string        // what its name should be at Voiceflow; "" for any
 }
 
-// AddProject fetches the version's export from Voiceflow with the key, seals the key for
-// the new project and stores both. Only an admin may: NotAllowed.
+// AddProject fetches the version's export from Voiceflow with the key, seals the key for the new
+// project and stores both. Only an admin may: NotAllowed.
 //
 // Returns Invalid, before anything is sent to Voiceflow, if the input breaks a rule. Returns
-// VoiceflowRejected or VoiceflowUnavailable if Voiceflow's answer is no export, NameTooLong
-// if the project's name is, and Invalid if it is not in.Name. Returns AlreadyAdded if the
-// pair of Voiceflow project and version exists. Nothing is stored then.
+// VoiceflowRejected or VoiceflowUnavailable if Voiceflow's answer is no export. Returns
+// NameTooLong if the project's name is too long. Returns Invalid if the name is not in.Name.
+// Returns AlreadyAdded if the pair of Voiceflow project and version exists. With an error
+// nothing is stored.
 func (s *Service) AddProject(ctx context.Context, call domain.Call, in AddProject) (domain.Project, error) {
 	if err := call.Caller.MayManage(); err != nil {
 		return domain.Project{}, err

@@ -1,6 +1,14 @@
-// Package app holds the use cases: one Service, one method a use case, each in a file named
-// by its verb. Subsystems are packages below it. It knows no SQL and no environment, and logs
-// nothing: it returns errors, and the edge logs them once.
+// Package app holds the use cases of the documented product: projects, grants, users, logins,
+// sessions and access tokens. A Service has a method for each use case, in a file named by its
+// verb.
+//
+// Subsystems are packages below: forward has the forwarded calls, keyset the turnover of keys,
+// audit the audit log and its chain, and backup the backups. A Service opens the first three
+// and gives them to its callers. They do not import app. The packages session, cookie and
+// paging serve the use cases and the subsystems.
+//
+// No use case knows HTTP, SQL or the environment. Only forward uses net/http, as the words for
+// a forwarded call. Nothing here logs: errors are returned, and the edge logs them once.
 package app
 
 import (
@@ -12,6 +20,7 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/app/audit"
+	"github.com/flowlatch/flowlatch/app/forward"
 	"github.com/flowlatch/flowlatch/app/keyset"
 	"github.com/flowlatch/flowlatch/app/session"
 	"github.com/flowlatch/flowlatch/domain"
@@ -27,9 +36,8 @@ type Ports struct {
 	Pseudonyms ports.Pseudonyms
 	Voiceflow  ports.Voiceflow
 
-	// Logins is nil if a host program has users and a login of its own. Grants are then kept
-	// by the host's user ids, and the use cases of logins, users and access tokens return
-	// NotFound.
+	// Logins is nil if a host program keeps the users and logs them in. Grants then have the
+	// host's user ids, and the use cases of logins, users and access tokens return NotFound.
 	Logins *Logins
 
 	Rates  ports.CallRates // no limit if nil
@@ -65,8 +73,8 @@ func (p Ports) complete() (Ports, error) {
 
 // Options are the settings of a Service. The zero value works.
 type Options struct {
-	// Lifetimes of sessions; a zero one is 30 minutes idle, 12 hours at most, 720 hours
-	// remembered.
+	// Lifetimes of sessions. The defaults are 30 minutes idle, 12 hours absolute, and 720
+	// hours for a remembered login.
 	Lifetimes domain.Lifetimes
 }
 
@@ -91,22 +99,18 @@ func (o Options) complete() (Options, error) {
 }
 
 // Service carries out the use cases. It is safe for concurrent use. Any number of instances
-// may work on one database, since a Service keeps nothing between calls that decides what
-// anybody may do. It keeps the open forwarded calls, and the counts and refusals that have yet
-// to be stored.
+// may work on one database: nothing that a Service keeps between calls decides what anybody
+// may do.
 type Service struct {
-	ports    Ports
-	keyset   *keyset.Keyset
-	audit    *audit.Audit
-	sessions *session.Sessions
-
-	open     openUses
-	counts   usageCounts
-	renewals renewals
+	ports     Ports
+	keyset    *keyset.Keyset
+	audit     *audit.Audit
+	sessions  *session.Sessions
+	forwarder *forward.Forwarder
 }
 
-// Open runs the start-up check of keyset.Open and returns a Service that is ready. The errors
-// are those of keyset.Open, and errors that name what is missing in p or wrong in o.
+// Open runs the start-up check of keyset.Open and returns a Service that is ready. Returns the
+// errors of keyset.Open. Returns an error that names the field if p or o is incomplete or wrong.
 func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 	p, err := p.complete()
 	if err != nil {
@@ -132,6 +136,11 @@ func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 	s.sessions = session.New(session.Ports{
 		Store: p.Store.Sessions, Access: p.Store.Access, Cipher: p.Cipher, Keyring: p.Keyring, Clock: p.Clock,
 	}, session.Options{Lifetimes: o.Lifetimes, HostLogins: !s.OwnUsers()})
+	s.forwarder = forward.New(forward.Ports{
+		Access: p.Store.Access, Projects: p.Store.Projects, Conversations: p.Store.Conversations, Usage: p.Store.Usage,
+		Audit: p.Store.Audit, Keyset: s.keyset, Sessions: s.sessions, Cipher: p.Cipher, Pseudonyms: p.Pseudonyms,
+		Voiceflow: p.Voiceflow, Rates: p.Rates, Clock: p.Clock, Random: p.Random,
+	})
 	return s, nil
 }
 
@@ -140,6 +149,9 @@ func (s *Service) Keyset() *keyset.Keyset { return s.keyset }
 
 // Audit is the audit of the service's database.
 func (s *Service) Audit() *audit.Audit { return s.audit }
+
+// Forwarder forwards calls to Voiceflow.
+func (s *Service) Forwarder() *forward.Forwarder { return s.forwarder }
 
 // OperatorCall is a call from the machine itself.
 func (s *Service) OperatorCall() (domain.Call, error) {
@@ -163,12 +175,12 @@ func (s *Service) ownUsers() error {
 	return &domain.Error{Kind: domain.NotFound, Public: "users are kept by the host program"}
 }
 
-// act is the change that call wishes to make to the object now.
+// act is the change that the call wishes to make to the object now.
 func (s *Service) act(call domain.Call, needs domain.Need, action domain.Action, object string) domain.Act {
 	return call.Act(s.ports.Clock(), needs, action, object)
 }
 
-// record is the audit record of what call does to the object now.
+// record is the audit record of what the call does to the object now.
 func (s *Service) record(call domain.Call, action domain.Action, object string) domain.Record {
 	return call.Record(s.ports.Clock(), action, object)
 }

@@ -13,18 +13,18 @@ import (
 type ProjectChecked struct {
 	// Project is what is known now.
 	Project domain.Project
-	// Unanswered are the slots for whose key Voiceflow gave no usable answer. What is known
-	// of these keys stays as it was.
+	// Unanswered are the slots of the keys for which Voiceflow gave no usable answer. What is
+	// known of these keys has not changed.
 	Unanswered []domain.Slot
 }
 
-// CheckProject tries every key of the project that text names, by our Id or a Voiceflow
-// project id, at Voiceflow now. It stores what that shows of the keys and what the project is
-// called there. A key that Voiceflow rejects, or that can't be opened, is no error. Only an
-// admin may: NotAllowed. Returns Invalid if text can be no id, NotFound if there is no such
-// project, and AmbiguousName if there are several of that Voiceflow project.
+// CheckProject tries every key of a project at Voiceflow now. text is our Id or a Voiceflow
+// project id. CheckProject stores what that shows of the keys, and the name that the project has
+// there. A key that Voiceflow rejects, or that can't be opened, is no error. Only an admin may:
+// NotAllowed. Returns Invalid if text can be no id. Returns NotFound if there is no such
+// project. Returns AmbiguousName if there are several of that Voiceflow project.
 //
-// The caller is looked up again first, since the right may have gone since the request
+// The caller is looked up again first, since they may have lost the right since the request
 // began. What Voiceflow says is stored on nobody's right.
 func (s *Service) CheckProject(ctx context.Context, call domain.Call, text string) (ProjectChecked, error) {
 	now, err := s.lookUpAgain(ctx, call.Caller)
@@ -75,7 +75,7 @@ func (s *Service) noteTried(ctx context.Context, call domain.Call, p domain.Proj
 	}, s.record(call, domain.ActionRefreshProject, domain.OnProject(p.ID)))
 }
 
-// triedKey is what came of a try of a key.
+// triedKey is the result of a try of a key.
 type triedKey struct {
 	slot   domain.Slot
 	asked  time.Time        // when Voiceflow was asked

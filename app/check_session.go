@@ -9,16 +9,16 @@ import (
 
 // Checked is the outcome of Service.CheckSession.
 type Checked struct {
-	// User is the caller. Under a host's own authentication it holds the host's id as
-	// name, the role, and what is granted; Created is zero.
+	// User is the caller. If a host program keeps the users, its Name is the host's id and
+	// its Created is zero.
 	User domain.User
-	// Assistant is the project that is set; nil when none is.
+	// Assistant is the project that is set; nil if none is set.
 	Assistant *domain.Project
 }
 
-// CheckSession tells who the caller is and which assistant is set by the text of the
-// cookie assistant_session. If anything is wrong with that cookie, no assistant is set. For
-// an access token the user is its owner and the assistant is the one that it is for.
+// CheckSession returns the caller, and the assistant that is set, from the text of the cookie
+// assistant_session. If anything is wrong with that cookie, no assistant is set. For an access
+// token it returns the token's owner and the token's assistant.
 func (s *Service) CheckSession(ctx context.Context, call domain.Call, cookie string) (Checked, error) {
 	user, err := s.userOf(ctx, call)
 	if err != nil {
@@ -62,8 +62,8 @@ func (s *Service) Assistant(ctx context.Context, c domain.Caller, cookie string)
 }
 
 // assistantSession looks up the session that the cookie names. Returns NotAuthenticated
-// unless it is the caller's, of the login that they use. by is the key that sealed the
-// cookie.
+// unless the session belongs to the caller and to the login that they use. by is the key that
+// sealed the cookie.
 func (s *Service) assistantSession(ctx context.Context, c domain.Caller, cookie string) (
 	access domain.Access, claims domain.Claims, by domain.KeyID, err error) {
 	if cookie == "" || c.Token != "" {

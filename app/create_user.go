@@ -56,7 +56,7 @@ func (s *Service) mayManageUsers(call domain.Call) error {
 	return s.ownUsers()
 }
 
-// hash is the hash of a new password, which is Invalid when it breaks a rule.
+// hash is the hash of a new password. Returns Invalid if the password breaks a rule.
 func (s *Service) hash(ctx context.Context, password domain.Secret) (domain.Secret, error) {
 	if err := domain.CheckPassword(password); err != nil {
 		return domain.Secret{}, err
@@ -64,8 +64,8 @@ func (s *Service) hash(ctx context.Context, password domain.Secret) (domain.Secr
 	return s.ports.Logins.Passwords.Hash(ctx, password)
 }
 
-// projectIDs reads project ids as callers write them. Ours are taken as they are, since
-// the store looks them up again; Voiceflow's are looked up here.
+// projectIDs reads project ids as callers write them. It looks up Voiceflow's ids. It does not
+// look up ours, since the store does.
 func (s *Service) projectIDs(ctx context.Context, c domain.Caller, texts []string) ([]domain.ProjectID, error) {
 	ids := make([]domain.ProjectID, 0, len(texts))
 	for _, text := range texts {

@@ -6,9 +6,8 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// DeleteAccessToken forgets an access token of the caller, or if the caller is an admin of
-// anybody. It opens nothing from then on. Returns NotFound if there is no such token or it
-// is not theirs.
+// DeleteAccessToken forgets an access token. An admin may delete the tokens of all users, others
+// their own. Returns NotFound if there is no such token or the caller may not delete it.
 func (s *Service) DeleteAccessToken(ctx context.Context, call domain.Call, token string) error {
 	if err := s.mayHaveTokens(call); err != nil {
 		return err

@@ -7,8 +7,8 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// DeleteProject is the input of Service.DeleteProject: a name, an id, or both, which
-// then must belong to one project.
+// DeleteProject is the input of Service.DeleteProject: a name, an id, or both. If both are
+// given, they must belong to one project.
 type DeleteProject struct {
 	Name string
 	ID   string // our Id or a Voiceflow project id
@@ -40,9 +40,9 @@ func (s *Service) DeleteProject(ctx context.Context, call domain.Call, in Delete
 	return s.ports.Store.Projects.Remove(ctx, s.act(call, domain.NeedsAdmin(), domain.ActionDeleteProject, domain.OnProject(p.ID)), p.ID)
 }
 
-// one returns the only project that ref names of those that c may use, with its sealed keys.
-// If there is none, it may be that c has lost the right to see it since the request began:
-// then the error is that of SameRights.
+// one returns the only project that ref names among those that c may use, with its sealed keys.
+// If there is no such project, and c has lost rights since the request began, it returns the
+// error of SameRights.
 func (s *Service) one(ctx context.Context, c domain.Caller, ref domain.ProjectRef) (domain.Project, error) {
 	found, err := s.ports.Store.Projects.Find(ctx, c.Sees(), ref)
 	if err != nil {

@@ -6,9 +6,9 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// DeleteSession ends a session of the caller, or if the caller is an admin of anybody, and
-// its assistant session, at once and everywhere. Returns NotFound if there is no such
-// session, or if it is over or not theirs. Returns Invalid if session can be no id.
+// DeleteSession ends a session and its assistant session, at once and everywhere. An admin may
+// end the sessions of all users, others their own. Returns NotFound if there is no such session,
+// or if it is over, or if the caller may not end it. Returns Invalid if session can be no id.
 func (s *Service) DeleteSession(ctx context.Context, call domain.Call, session string) error {
 	id, err := domain.ParseSessionID(session)
 	if err != nil {

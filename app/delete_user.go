@@ -6,9 +6,9 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// DeleteUser forgets a user, their grants and their sessions. Only an admin may:
-// NotAllowed. Returns NotFound if there is no such user, and Conflict for oneself and for
-// the last admin.
+// DeleteUser forgets a user with their grants, sessions and access tokens. Only an admin may:
+// NotAllowed. Returns NotFound if there is no such user. Returns Conflict if the user is the
+// caller or the last admin.
 func (s *Service) DeleteUser(ctx context.Context, call domain.Call, user string) error {
 	if err := s.mayManageUsers(call); err != nil {
 		return err

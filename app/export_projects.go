@@ -24,14 +24,14 @@ type ExportedProject struct {
 // VoiceflowOrigin is the Voiceflow that the keys of this installation are for.
 func (s *Service) VoiceflowOrigin() domain.Origin { return s.ports.Voiceflow.Origin() }
 
-// ExportProjects calls take with the projects that are named, each by what FindProject
-// takes, or with all projects if none is named: one at a time, each once, with their keys
-// opened. take must encrypt a project before it keeps it or sends it anywhere. An audit
-// record is stored before a key is given. Only an admin may: NotAllowed.
+// ExportProjects calls take with each of the named projects, or with all projects if none is
+// named. A name is a text that FindProject accepts. take gets one project at a time, once, with
+// its keys opened, after an audit record was stored. take must encrypt a project before it
+// keeps it or sends it anywhere. Only an admin may: NotAllowed.
 //
-// Returns NotFound or AmbiguousName, before take is called, if a name is not that of one
-// project, and NotFound if there are no projects at all. A key that can't be opened ends
-// nothing. An error of take ends the export and is returned as it is.
+// Returns NotFound or AmbiguousName, before take is called, if a name does not name one
+// project. Returns NotFound if there are no projects. A key that can't be opened does not end
+// the export. An error of take does, and is returned as it is.
 func (s *Service) ExportProjects(ctx context.Context, call domain.Call, named []string, take func(ExportedProject) error) error {
 	if err := call.Caller.MayManage(); err != nil {
 		return err

@@ -8,8 +8,7 @@ import (
 )
 
 // GetAccessTokens returns at most limit (1 to paging.Max, otherwise Invalid) access tokens that
-// come after the cursor, oldest first: those of the caller, or if the caller is an admin
-// those of all users.
+// come after the cursor, oldest first. An admin gets those of all users, others their own.
 func (s *Service) GetAccessTokens(ctx context.Context, call domain.Call, after domain.Cursor, limit int) (paging.Page[domain.AccessToken], error) {
 	if err := s.mayHaveTokens(call); err != nil {
 		return paging.Page[domain.AccessToken]{}, err

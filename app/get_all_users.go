@@ -19,7 +19,7 @@ func (s *Service) GetAllUsers(ctx context.Context, call domain.Call, after domai
 }
 
 // FindUser returns the user with that name. Only an admin may: NotAllowed. Returns Invalid
-// if username can be no name, and NotFound if nobody has it.
+// if username can be no name. Returns NotFound if nobody has it.
 func (s *Service) FindUser(ctx context.Context, call domain.Call, username string) (domain.User, error) {
 	if err := s.mayManageUsers(call); err != nil {
 		return domain.User{}, err

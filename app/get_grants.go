@@ -7,9 +7,10 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// GetGrants returns at most limit (1 to paging.Max, otherwise Invalid) of the grants of the
-// user and on the project, where "" is all, that come after the cursor, ordered by user,
-// then project. Only an admin may: NotAllowed. Returns NotFound if there is no such project.
+// GetGrants returns at most limit (1 to paging.Max, otherwise Invalid) grants that come after
+// the cursor, ordered by user, then project. It returns those of the user on the project; ""
+// stands for all users or all projects. Only an admin may: NotAllowed. Returns NotFound if
+// there is no such project.
 func (s *Service) GetGrants(ctx context.Context, call domain.Call, user, project string, after domain.Cursor, limit int) (paging.Page[domain.Grant], error) {
 	if err := call.Caller.MayManage(); err != nil {
 		return paging.Page[domain.Grant]{}, err

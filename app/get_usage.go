@@ -7,14 +7,14 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// GetUsage is the input of Service.GetUsage, as the caller gave it. domain.NewUsageQuery has
-// the defaults of what is "".
+// GetUsage is the input of Service.GetUsage, as the caller gave it. domain.NewUsageQuery replaces
+// "" by a default.
 type GetUsage struct {
 	From, To, GroupBy string
 }
 
-// GetUsage returns at most limit (1 to paging.Max, otherwise Invalid) sums of how often
-// assistants were used that come after the cursor, ordered by the fields that they are
+// GetUsage tells how often assistants were used. It returns at most limit (1 to paging.Max,
+// otherwise Invalid) sums that come after the cursor, ordered by the fields that they are
 // grouped by. The counts of other instances in the last second may be missing. Only an admin
 // may: NotAllowed. Returns Invalid if the input breaks a rule.
 func (s *Service) GetUsage(ctx context.Context, call domain.Call, in GetUsage, after domain.Cursor, limit int) (paging.Page[domain.Usage], error) {
@@ -25,8 +25,8 @@ func (s *Service) GetUsage(ctx context.Context, call domain.Call, in GetUsage, a
 	if err != nil {
 		return paging.Page[domain.Usage]{}, err
 	}
-	// What can't be stored now is stored later; the report is good without it.
-	_ = s.FlushUsage(ctx)
+	// Counts that can't be stored now are stored later, and the report is right without them.
+	_ = s.forwarder.FlushUsage(ctx)
 	return paging.Read(limit,
 		func(limit int) ([]domain.Usage, error) {
 			return s.ports.Store.Usage.Report(ctx, q, domain.UsageKeyAt(after), limit)

@@ -6,8 +6,8 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// GrantProject lets a user use a project within the scopes; doing it again changes them.
-// If scopes is nil, an existing grant keeps its own and a new one has domain.DefaultScopes.
+// GrantProject lets a user use a project within the scopes. If the user has a grant on the
+// project, it gets the scopes. If scopes is nil, an existing grant keeps its own and a new one has domain.DefaultScopes.
 // Only an admin may: NotAllowed. Returns Invalid for scopes that no grant has. Returns
 // NotFound if there is no such project, and if there is no such user, unless a host program
 // keeps the users.
@@ -26,8 +26,8 @@ func (s *Service) GrantProject(ctx context.Context, call domain.Call, user, proj
 	return s.ports.Store.Grants.Put(ctx, act, u, p, within, act.Record.At)
 }
 
-// RevokeProject takes a grant back and ends the sessions that it allowed; doing it twice
-// succeeds. Its errors are those of GrantProject.
+// RevokeProject takes a grant back and ends the sessions that it allowed. Without such a grant
+// it succeeds and changes nothing. Its errors are those of GrantProject.
 func (s *Service) RevokeProject(ctx context.Context, call domain.Call, user, project string) error {
 	u, p, err := s.grant(ctx, call, user, project)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// HasUsers reports whether there is any user, so that a program can tell its operator how
-// to make the first admin. It is true if a host program keeps the users.
+// HasUsers reports whether there is any user. If not, a program can tell its operator how to
+// make the first admin. It is true if a host program keeps the users.
 func (s *Service) HasUsers(ctx context.Context) (bool, error) {
 	if !s.OwnUsers() {
 		return true, nil

@@ -41,8 +41,8 @@ func (s *Service) Identify(ctx context.Context, cookie string) (Identified, erro
 	return Identified{Caller: caller, Cookie: s.sessions.Reseal(ctx, caller.Login, "", by)}, nil
 }
 
-// IdentifyToken tells who calls with the text of an access token. Returns NotAuthenticated
-// if anything is wrong with the token or its owner.
+// IdentifyToken returns the caller, from the text of an access token. It notes the use of the
+// token. Returns NotAuthenticated if anything is wrong with the token or its owner.
 func (s *Service) IdentifyToken(ctx context.Context, text domain.Secret) (domain.Caller, error) {
 	hash, err := domain.ParseAccessToken(text)
 	if err != nil {
@@ -56,15 +56,15 @@ func (s *Service) IdentifyToken(ctx context.Context, text domain.Secret) (domain
 		return domain.Caller{}, domain.InvalidAccessToken(err)
 	}
 	if err == nil {
-		s.counts.tokenUsed(access.Caller.Token, s.ports.Clock())
+		s.forwarder.NoteTokenUse(access.Caller.Token)
 	}
 	return access.Caller, err
 }
 
 // SameRights looks the caller up again, for a request that takes long. Returns the error of a
-// fresh request if the login, the access token or the user is gone, and NotAllowed unless
-// role and scopes are what they were. The host knows the rights of its users: they have the
-// rights that they had.
+// fresh request if the login, the access token or the user is gone. Returns NotAllowed if role
+// or scopes have changed. A user of a host program always has the same rights, since only the
+// host knows them.
 func (s *Service) SameRights(ctx context.Context, c domain.Caller) error {
 	now, err := s.lookUpAgain(ctx, c)
 	if err != nil || now.SameRights(c) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/memory"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/testworld"
 )
 
 // known is what the store knows of its installation.
@@ -60,7 +61,7 @@ func TestRotateKeys(t *testing.T) {
 // The pseudonyms of before and after must be the same, or conversations are lost.
 func TestPseudonymsStayThroughARotation(t *testing.T) {
 	w := newWorld(t)
-	came := w.voiceflow.forwardTo(fine)
+	came := w.voiceflow.Answer(testworld.Fine)
 	_, ben := w.talker(t, "ben", w.project(t, "Bot", versionID))
 	talk := func() {
 		t.Helper()
@@ -76,8 +77,8 @@ func TestPseudonymsStayThroughARotation(t *testing.T) {
 	w.Service = w.open(t, w.ports())
 	talk()
 	for i, s := range came() {
-		if s.userID == "" || s.userID != came()[0].userID {
-			t.Errorf("turn %d is of %q at Voiceflow, want %q", i+1, s.userID, came()[0].userID)
+		if s.UserID == "" || s.UserID != came()[0].UserID {
+			t.Errorf("turn %d is of %q at Voiceflow, want %q", i+1, s.UserID, came()[0].UserID)
 		}
 	}
 }

@@ -22,8 +22,7 @@ type LoggedIn struct {
 
 // Login opens a login. Returns NotAuthenticated, always after the same time, if the user is
 // unknown or disabled or the password is wrong. Returns TooManyRequests after too many
-// failures. A User that comes with an error is whose password was tried, and is for the
-// audit alone.
+// failures. With an error, User is the user whose password was tried; it is for the audit only.
 func (s *Service) Login(ctx context.Context, call domain.Call, in Login) (LoggedIn, error) {
 	if err := s.ownUsers(); err != nil {
 		return LoggedIn{}, err
@@ -31,7 +30,7 @@ func (s *Service) Login(ctx context.Context, call domain.Call, in Login) (Logged
 	if in.Username == "" || in.Password.IsZero() {
 		return LoggedIn{}, &domain.Error{Kind: domain.Invalid, Public: "username and password are needed"}
 	}
-	// A text that can be no user name is an unknown user: it takes the same way.
+	// A text that can be no user name is treated as an unknown user.
 	name, _ := domain.ParseUsername(in.Username)
 	succeeded, err := s.ports.Logins.Attempts.Begin(name, call.Address)
 	if err != nil {
@@ -50,7 +49,7 @@ func (s *Service) login(ctx context.Context, call domain.Call, name domain.Usern
 	if err != nil && domain.KindOf(err) != domain.NotFound {
 		return LoggedIn{}, err
 	}
-	// Without a user the hash is zero, and costs as much as any other.
+	// Without a user the hash is zero. Its check takes as long as any other.
 	ok, err := s.ports.Logins.Passwords.Verify(ctx, in.Password, user.PasswordHash)
 	if err != nil {
 		return LoggedIn{}, err

@@ -6,8 +6,8 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// Logout ends the login that the caller uses, and its assistant session. A login that is
-// over already is no error. Under a host's own login it changes nothing.
+// Logout ends the login that the caller uses, and its assistant session. It is no error if the
+// login is over already. If a host program logs users in, it changes nothing.
 func (s *Service) Logout(ctx context.Context, call domain.Call) error {
 	login := call.Caller.Login.ID
 	if login == "" {

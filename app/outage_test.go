@@ -7,7 +7,9 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/memory"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/app/cookie"
+	"github.com/flowlatch/flowlatch/app/forward"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/testworld"
 )
 
 // outage is the cipher of an instance that can't read the keyset while it is told so, and
@@ -32,7 +34,7 @@ func TestAnOutageOfTheKeysetSaysNothingOfWhatIsSealed(t *testing.T) {
 	p.Cipher, p.Keyring = cipher, cipher
 	w.Service = w.open(t, p)
 	bot := w.project(t, "Bot", versionID)
-	w.voiceflow.forwardTo(fine)
+	w.voiceflow.Answer(testworld.Fine)
 	call, cookies := w.talker(t, "ben", bot)
 	cookies = turn("x", cookies)
 	token := turn("x", w.token(t, call, app.CreateAccessToken{Project: string(bot.ID)}))
@@ -45,16 +47,16 @@ func TestAnOutageOfTheKeysetSaysNothingOfWhatIsSealed(t *testing.T) {
 	before := len(w.store.Records())
 
 	cipher.on.Store(true)
-	forward := func(by app.Forward) func() error {
+	pass := func(by forward.Input) func() error {
 		return func() error { _, err := w.use(t, by, "POST", "{}"); return err }
 	}
 	for what, do := range map[string]func() error{
 		"Identify":           func() error { _, err := w.Identify(t.Context(), cookies.UserCookie); return err },
 		"CheckSession":       func() error { _, err := w.CheckSession(t.Context(), call, cookies.AssistantCookie); return err },
 		"ClearProject":       func() error { return w.ClearProject(t.Context(), call, cookies.AssistantCookie) },
-		"by cookies":         forward(cookies),
-		"by a handle":        forward(app.Forward{Handle: handle, Service: runtime, Path: "/v4/interact"}),
-		"by a token":         forward(token),
+		"by cookies":         pass(cookies),
+		"by a handle":        pass(forward.Input{Handle: handle, Service: runtime, Path: "/v4/interact"}),
+		"by a token":         pass(token),
 		"under a host":       func() error { return hostedUse(t, w, p, cookies.AssistantCookie) },
 		"Ready":              func() error { return w.Keyset().Ready(t.Context()) },
 		"MarkUnopened":       func() error { return w.Keyset().MarkUnopened(t.Context()) },
@@ -69,14 +71,14 @@ func TestAnOutageOfTheKeysetSaysNothingOfWhatIsSealed(t *testing.T) {
 	}
 
 	cipher.on.Store(false)
-	wantKind(t, forward(cookies)(), "")
+	wantKind(t, pass(cookies)(), "")
 	wantKind(t, w.Audit().Chain(t.Context()), "")
 }
 
-// hostedUse forwards a call of ben's under a host's own logins.
+// hostedUse forwards a call of ben, whom a host program has logged in.
 func hostedUse(t *testing.T, w *world, p app.Ports, cookie string) error {
 	t.Helper()
-	in := turn("x", app.Forward{AssistantCookie: cookie})
-	_, err := w.Forward(t.Context(), domain.Call{Caller: domain.Caller{ID: "host|ben"}}, in, request("POST", in.Path, "{}"))
+	in := turn("x", forward.Input{AssistantCookie: cookie})
+	_, err := w.Forwarder().Forward(t.Context(), domain.Call{Caller: domain.Caller{ID: "host|ben"}}, in, testworld.Request("POST", in.Path, "{}"))
 	return err
 }

@@ -12,8 +12,10 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/memory"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/app/cookie"
+	"github.com/flowlatch/flowlatch/app/forward"
 	"github.com/flowlatch/flowlatch/app/session"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/testworld"
 	"github.com/flowlatch/flowlatch/ports"
 )
 
@@ -94,15 +96,15 @@ func TestACookieIsStoredWithTheKeyThatSealedIt(t *testing.T) {
 		cookie := w.set(t, w.call(t, login), p)
 		w.wantSealedBy(t, "an assistant that is set", domain.AssistantSession, cookie, w.sealing())
 
-		w.voiceflow.forwardTo(func(f domain.Forward, _ sent) (ports.Answer, error) {
-			return starts(f, "session-key"), nil
+		w.voiceflow.Answer(func(f domain.Forward, _ testworld.Sent) (ports.Answer, error) {
+			return testworld.Starts(f, "session-key"), nil
 		})
-		start := app.Forward{UserCookie: login, AssistantCookie: cookie, Service: runtime, Path: "/v4/project/" + string(voiceflowID) + "/session"}
-		out, err := w.Forward(t.Context(), domain.Call{}, start, request("POST", start.Path, "{}"))
+		start := forward.Input{UserCookie: login, AssistantCookie: cookie, Service: runtime, Path: "/v4/project/" + string(voiceflowID) + "/session"}
+		out, err := w.Forwarder().Forward(t.Context(), domain.Call{}, start, testworld.Request("POST", start.Path, "{}"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		handle, err := io.ReadAll(out.Response.Body)
+		handle, err := io.ReadAll(out.Answer.Body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -408,45 +410,45 @@ func TestAnInstanceThatIsBehindGoesBackToNoOlderKey(t *testing.T) {
 func TestForwardResealsBothCookies(t *testing.T) {
 	w := newWorld(t)
 	p := w.project(t, "Bot", versionID)
-	w.voiceflow.forwardTo(fine)
+	w.voiceflow.Answer(testworld.Fine)
 	call, by := w.talker(t, "ben", p)
 	token := w.token(t, call, app.CreateAccessToken{Project: string(p.ID)})
-	forward := func(s *app.Service, call domain.Call, by app.Forward, kind domain.Kind) app.Forwarded {
+	pass := func(s *app.Service, call domain.Call, by forward.Input, kind domain.Kind) forward.Result {
 		t.Helper()
 		in := turn("x", by)
-		out, err := s.Forward(t.Context(), call, in, request("POST", in.Path, "{}"))
+		out, err := s.Forwarder().Forward(t.Context(), call, in, testworld.Request("POST", in.Path, "{}"))
 		wantKind(t, err, kind)
 		if err == nil {
-			_ = out.Response.Body.Close()
+			_ = out.Answer.Body.Close()
 		}
 		return out
 	}
-	wantNone := func(what string, out app.Forwarded) {
+	wantNone := func(what string, out forward.Result) {
 		t.Helper()
 		if out.UserCookie != (session.Cookie{}) || out.AssistantCookie != (session.Cookie{}) {
 			t.Errorf("%s: a cookie was resealed", what)
 		}
 	}
-	wantNone("without a rotation", forward(w.Service, domain.Call{}, by, ""))
+	wantNone("without a rotation", pass(w.Service, domain.Call{}, by, ""))
 
 	old := w.sealing()
 	now := w.rotate(t)
-	out := forward(w.Service, domain.Call{}, by, "")
+	out := pass(w.Service, domain.Call{}, by, "")
 	w.wantResealed(t, domain.LoginSession, by.UserCookie, out.UserCookie, now)
 	w.wantResealed(t, domain.AssistantSession, by.AssistantCookie, out.AssistantCookie, now)
 	w.wantSealedBy(t, "whose new cookie was not seen yet", domain.AssistantSession, by.AssistantCookie, old)
 
-	bare := forward(w.Service, domain.Call{}, app.Forward{UserCookie: by.UserCookie}, domain.NoAssistant)
+	bare := pass(w.Service, domain.Call{}, forward.Input{UserCookie: by.UserCookie}, domain.NoAssistant)
 	w.wantResealed(t, domain.LoginSession, by.UserCookie, bare.UserCookie, now)
-	wantNone("an access token beside cookies", forward(w.Service, domain.Call{}, app.Forward{
+	wantNone("an access token beside cookies", pass(w.Service, domain.Call{}, forward.Input{
 		Token: token.Token, UserCookie: by.UserCookie, AssistantCookie: by.AssistantCookie}, ""))
 	_, ada := w.login(t, "ada", false)
-	wantNone("another's assistant", forward(w.Service, domain.Call{}, app.Forward{
+	wantNone("another's assistant", pass(w.Service, domain.Call{}, forward.Input{
 		UserCookie: ada, AssistantCookie: by.AssistantCookie}, domain.NotAuthenticated))
-	wantNone("nobody", forward(w.Service, domain.Call{}, app.Forward{AssistantCookie: by.AssistantCookie}, domain.NotAuthenticated))
+	wantNone("nobody", pass(w.Service, domain.Call{}, forward.Input{AssistantCookie: by.AssistantCookie}, domain.NotAuthenticated))
 
-	back := app.Forward{UserCookie: out.UserCookie.Text, AssistantCookie: out.AssistantCookie.Text}
-	wantNone("the new cookies", forward(w.Service, domain.Call{}, back, ""))
+	back := forward.Input{UserCookie: out.UserCookie.Text, AssistantCookie: out.AssistantCookie.Text}
+	wantNone("the new cookies", pass(w.Service, domain.Call{}, back, ""))
 	w.wantSealedBy(t, "whose new cookie was seen", domain.LoginSession, by.UserCookie, now)
 	w.wantSealedBy(t, "whose new cookie was seen", domain.AssistantSession, by.AssistantCookie, now)
 
@@ -459,7 +461,7 @@ func TestForwardResealsBothCookies(t *testing.T) {
 		t.Fatal(err)
 	}
 	now = w.rotate(t)
-	out = forward(s, host, app.Forward{UserCookie: back.UserCookie, AssistantCookie: set.Cookie.Text}, "")
+	out = pass(s, host, forward.Input{UserCookie: back.UserCookie, AssistantCookie: set.Cookie.Text}, "")
 	w.wantResealed(t, domain.AssistantSession, set.Cookie.Text, out.AssistantCookie, now)
 	if out.UserCookie != (session.Cookie{}) {
 		t.Error("user_session was resealed under a host's login")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/testworld"
 	"github.com/flowlatch/flowlatch/ports"
 )
 
@@ -100,10 +101,10 @@ func TestNewsAboutOneKeyWhenTheOtherWasJustSet(t *testing.T) {
 	w := newWorld(t)
 	p := w.project(t, "Bot", versionID)
 	_, by := w.talker(t, "ben", p)
-	w.voiceflow.forwardTo(func(f domain.Forward, s sent) (ports.Answer, error) {
+	w.voiceflow.Answer(func(f domain.Forward, s testworld.Sent) (ports.Answer, error) {
 		w.after(time.Second)
 		p = w.setToken(t, p, "secondary", secondKey)
-		return rejected(f, s)
+		return testworld.Rejected(f, s)
 	})
 	_, err := w.use(t, turn("x", by), "POST", "{}")
 	wantKind(t, err, domain.CredentialsRejected)

@@ -8,6 +8,7 @@ import (
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/testworld"
 )
 
 // sessions are the ids of the sessions in sight, read in pages of that size.
@@ -159,7 +160,7 @@ func TestEndingAllSessionsOfAUser(t *testing.T) {
 		set = w.set(t, call, p)
 	}
 	w.call(t, evesCookie)
-	w.voiceflow.forwardTo(fine)
+	w.voiceflow.Answer(testworld.Fine)
 	if _, err := w.use(t, turn("x", program), "POST", "{}"); err != nil {
 		t.Errorf("an access token went with the sessions: %v", err)
 	}

@@ -35,8 +35,8 @@ func (s *Service) SetProject(ctx context.Context, call domain.Call, text string)
 		return ProjectSet{}, err
 	}
 	session := domain.NewAssistantSession(id, call.Caller, ref.ID, now, s.sessions.Lifetimes(), call.Address, call.Agent)
-	// The cookie says the version, which is known only once the session is stored. What
-	// seals then is this key or a newer one.
+	// The cookie holds the version, which is known only once the session is stored. The cookie
+	// is then sealed by this key or a newer one.
 	session.SealedBy = s.sessions.CurrentKey()
 	act := s.act(call, domain.NeedsUse(ref.ID, 0), domain.ActionSetProject, domain.OnProject(ref.ID))
 	p, err := s.ports.Store.Sessions.OpenAssistant(ctx, act, session)

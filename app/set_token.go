@@ -13,15 +13,15 @@ type SetToken struct {
 	Slot    string        // primary, which "" stands for too, or secondary
 }
 
-// SetToken puts a Voiceflow key of a project into one of its slots and returns the project
-// as it is then, with the name that it has at Voiceflow now. The same key may be in both
-// slots, as it is after one was promoted at Voiceflow. Only an admin may: NotAllowed.
+// SetToken puts a Voiceflow key into a slot of a project. It returns the project as stored, with
+// the name that it has at Voiceflow now. The same key may be in both slots, as after a promotion
+// at Voiceflow. Only an admin may: NotAllowed.
 //
-// The key is tried first: it must open the project's own version, of the same Voiceflow
-// project. Otherwise SetToken returns VoiceflowRejected, or VoiceflowUnavailable if Voiceflow
-// did not say, and nothing has changed. Returns Invalid, before anything is sent, if the
-// input can be no id, key or slot. Returns NotFound if there is no such project, and
-// AmbiguousName if there are several of that Voiceflow project.
+// The key is tried at Voiceflow first. If it does not open the project's own version, nothing
+// changes. Returns VoiceflowRejected then, or VoiceflowUnavailable if Voiceflow gave no usable
+// answer. Returns Invalid, before anything is sent, if the input can be no id, key or slot.
+// Returns NotFound if there is no such project. Returns AmbiguousName if there are several of
+// that Voiceflow project.
 func (s *Service) SetToken(ctx context.Context, call domain.Call, in SetToken) (domain.Project, error) {
 	if err := call.Caller.MayManage(); err != nil {
 		return domain.Project{}, err
@@ -58,15 +58,15 @@ func (s *Service) SetToken(ctx context.Context, call domain.Call, in SetToken) (
 	})
 }
 
-// tryKey fetches the project's own version with the key. It is VoiceflowRejected where the
-// key does not open that, or opens another Voiceflow project.
+// tryKey fetches the project's own version with the key. Returns VoiceflowRejected if the key
+// does not open that version, or opens another Voiceflow project.
 func (s *Service) tryKey(ctx context.Context, p domain.Project, key domain.Secret) (domain.Export, error) {
 	export, err := s.ports.Voiceflow.Export(ctx, p.Ref(), key)
 	switch {
 	case domain.KindOf(err) == domain.VoiceflowRejected:
 		return domain.Export{}, &domain.Error{
 			Kind: domain.VoiceflowRejected, Cause: err,
-			Public: "Voiceflow refused the key for " + p.Name + ", or does not know its version any more",
+			Public: "Voiceflow rejected the key for " + p.Name + ", or no longer knows its version",
 		}
 	case err != nil:
 		return domain.Export{}, err

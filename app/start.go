@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flowlatch/flowlatch/app/forward"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -21,8 +22,8 @@ const (
 )
 
 // Start starts the background work of the service and returns a function that stops it. A
-// program starts it once for each Service, before the first call, and stops it after the last
-// call, when its server has shut down and before it closes the database:
+// program calls Start once for each Service, before the first call. It calls stop after its
+// server has shut down and before it closes the database:
 //
 //	stop := service.Start(nil)
 //	defer stop()
@@ -45,7 +46,7 @@ func (s *Service) Start(failed func(what string, err error)) (stop func()) {
 	return sync.OnceFunc(func() {
 		end()
 		running.Wait()
-		s.open.wait(lastCalls) // they are being cut
+		s.forwarder.WaitForOpen(lastCalls) // the server is cutting them
 		s.finish(failed)
 	})
 }
@@ -69,8 +70,8 @@ func (s *Service) run(ctx context.Context, running *sync.WaitGroup, failed func(
 			}
 		})
 	}
-	every(youngUse, "look whether open calls may go on", s.EndLostUses)
-	every(time.Second, "store the counts of usage", s.FlushUsage)
+	every(forward.CheckInterval, "look whether open calls may go on", s.forwarder.EndLostUses)
+	every(time.Second, "store the counts of usage", s.forwarder.FlushUsage)
 	// Whoever seals refreshes the keyset too, so nothing waits for a resting Refresh.
 	every(time.Second, "read the keyset again", s.resting(s.keyset.Refresh))
 	every(time.Second, "put refusals into the audit", func(ctx context.Context) error {
@@ -89,7 +90,7 @@ func (s *Service) run(ctx context.Context, running *sync.WaitGroup, failed func(
 // finish stores the last counts and refusals and chains the audit.
 func (s *Service) finish(failed func(what string, err error)) {
 	ctx := context.Background()
-	if err := s.FlushUsage(ctx); err != nil {
+	if err := s.forwarder.FlushUsage(ctx); err != nil {
 		failed("store the counts of usage", err)
 	}
 	if err := s.audit.FlushRefusals(ctx, true); err != nil {

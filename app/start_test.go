@@ -7,13 +7,14 @@ import (
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/testworld"
 	"github.com/flowlatch/flowlatch/ports"
 )
 
 func TestStartStoresWhatWasCountedAndTellsWhatItCouldNotDo(t *testing.T) {
 	w := newWorld(t)
 	p := w.project(t, "Bot", versionID)
-	w.voiceflow.forwardTo(fine)
+	w.voiceflow.Answer(testworld.Fine)
 	_, ben := w.talker(t, "ben", p)
 	calls := func() int64 {
 		t.Helper()

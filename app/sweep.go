@@ -2,8 +2,8 @@ package app
 
 import "context"
 
-// Sweep forgets the sessions and conversations that are over, in small batches, and returns
-// how many. Start does it once a minute.
+// Sweep deletes the sessions and conversations that are over, in small batches, and returns how
+// many there were. Start calls it once a minute.
 func (s *Service) Sweep(ctx context.Context) (int, error) {
 	const batch = 500
 	total := 0

@@ -6,8 +6,8 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// UpdateUser is the input of Service.UpdateUser, as the caller gave it. What is nil
-// stays as it is.
+// UpdateUser is the input of Service.UpdateUser, as the caller gave it. A nil field changes
+// nothing.
 type UpdateUser struct {
 	ID         string
 	Password   *domain.Secret
@@ -16,10 +16,9 @@ type UpdateUser struct {
 	Assistants *[]string // replaces the whole set
 }
 
-// UpdateUser changes a user, with effect at once on the sessions that are open. Only an
-// admin may: NotAllowed. A password changed in this way ends all sessions of the user.
-// Returns Invalid if the input breaks a rule, NotFound if there is no such user or
-// assistant, and Conflict if no admin would be left.
+// UpdateUser changes a user. Open sessions change at once. A new password ends all sessions of
+// the user. Only an admin may: NotAllowed. Returns Invalid if the input breaks a rule. Returns
+// NotFound if there is no such user or assistant. Returns Conflict if no admin would be left.
 func (s *Service) UpdateUser(ctx context.Context, call domain.Call, in UpdateUser) (domain.User, error) {
 	if err := s.mayManageUsers(call); err != nil {
 		return domain.User{}, err

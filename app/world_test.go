@@ -1,11 +1,8 @@
 package app_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -15,7 +12,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/memory"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
-	"github.com/flowlatch/flowlatch/ports"
+	"github.com/flowlatch/flowlatch/internal/testworld"
 )
 
 const (
@@ -155,7 +152,7 @@ func (w *world) call(t *testing.T, cookie string) domain.Call {
 	return domain.Call{Caller: in.Caller, RequestID: "request", Address: "192.0.2.1"}
 }
 
-// project adds a project with that name under a version of its own.
+// project adds a project with that name and version.
 func (w *world) project(t *testing.T, name, version string) domain.Project {
 	t.Helper()
 	w.voiceflow.put(version, domain.Export{Project: voiceflowID, Name: name})
@@ -189,23 +186,6 @@ func (w *world) isSet(t *testing.T, call domain.Call, cookie string) domain.Proj
 	return checked.Assistant.ID
 }
 
-// openSession opens a v4 session and returns the turns in it, by its handle, which does not
-// show the session key of Voiceflow's.
-func (w *world) openSession(t *testing.T, in app.Forward) app.Forward {
-	t.Helper()
-	in.Service, in.Path = runtime, "/v4/project/"+string(voiceflowID)+"/session"
-	out, err := w.Forward(t.Context(), domain.Call{}, in, request("POST", in.Path, `{"userID":"x"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	handle, err := io.ReadAll(out.Response.Body)
-	if err != nil || bytes.Contains(handle, []byte("session-key")) {
-		t.Fatalf("got the handle %s and error %v", handle, err)
-	}
-	_ = out.Response.Body.Close()
-	return app.Forward{Service: runtime, Path: "/v4/interact", Handle: string(handle)}
-}
-
 // actions are the audit rows as "actor action", from the first one after the rows that
 // were there before.
 func (w *world) actions(before int) []string {
@@ -233,6 +213,8 @@ func wantActions(t *testing.T, got []string, want ...string) {
 
 // voiceflow answers from a map, by version.
 type voiceflow struct {
+	testworld.Voiceflow // takes the calls that are forwarded
+
 	mu      sync.Mutex
 	origin  domain.Origin
 	exports map[string]domain.Export
@@ -240,24 +222,6 @@ type voiceflow struct {
 	refuses map[string]error // what a key brings
 	asked   int
 	asks    []domain.VersionRef
-	forward func(domain.Forward, *http.Request, domain.Secret) (ports.Answer, error)
-	slow    bool      // answers go on until they are ended
-	hangs   chan bool // gets a word from each call, which then goes on until it is ended
-}
-
-func (v *voiceflow) Forward(ctx context.Context, f domain.Forward, r *http.Request, key domain.Secret) (ports.Answer, error) {
-	v.mu.Lock()
-	forward, endless, hangs := v.forward, v.slow, v.hangs
-	v.mu.Unlock()
-	if hangs != nil {
-		hangs <- true
-		<-ctx.Done()
-		return ports.Answer{Sent: true}, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: context.Cause(ctx)}
-	}
-	if endless {
-		return slow(ctx), nil
-	}
-	return forward(f, r, key)
 }
 
 func (v *voiceflow) put(version string, e domain.Export) {

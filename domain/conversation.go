@@ -8,33 +8,32 @@ import (
 // ConversationID names a conversation: a UUIDv7 as text.
 type ConversationID string
 
-// NewConversationID makes an id from the time now and 10 bytes of random.
+// NewConversationID makes an id from now and 10 bytes of random. It fails only if random does.
 func NewConversationID(now time.Time, random io.Reader) (ConversationID, error) {
 	id, err := newUUID(now, random)
 	return ConversationID(id), err
 }
 
-// Conversation is a v4 session at Voiceflow. Its session key is kept sealed here; its
-// handle, which names it, is what the caller gets in the key's place.
+// Conversation is a v4 session at Voiceflow. Its session key is stored sealed. The caller gets a
+// handle that names the conversation.
 type Conversation struct {
 	ID      ConversationID
 	Project ProjectID
-	UserID  string    // as Voiceflow has it; with Project it is there once
-	Session SessionID // the assistant session that made it, or ""
-	Token   TokenID   // the access token that made it, or ""
+	UserID  string    // as Voiceflow has it; a Project has one conversation for each
+	Session SessionID // the assistant session that started it, or ""
+	Token   TokenID   // the access token that started it, or ""
 	Key     Sealed    // Voiceflow's session key
 	Created time.Time
-	Expires time.Time // exclusive; not later than that of what made it
-	// HandleSealedBy is the key that sealed its handle; "" where that is not known.
+	Expires time.Time // exclusive; not later than the end of Session or Token
+	// HandleSealedBy is the keyset key that sealed its handle; "" if that is unknown.
 	HandleSealedBy KeyID
 }
 
-// ConversationHandle is the kind of what the caller gets in the place of Voiceflow's
-// session key.
+// ConversationHandle is the kind of a handle.
 const ConversationHandle SessionKind = "conversation"
 
-// NewConversation returns the conversation that a starts at now. Its user id and its key
-// are known once Voiceflow has answered. Its claims are known at once.
+// NewConversation returns the conversation that a starts at now. Its UserID and Key are unknown
+// until Voiceflow has answered. Its Claims are known at once.
 func NewConversation(id ConversationID, a Access, now time.Time) Conversation {
 	c := Conversation{
 		ID: id, Project: a.Project.ID, Session: a.Session.ID, Token: a.Token.ID,
@@ -46,7 +45,7 @@ func NewConversation(id ConversationID, a Access, now time.Time) Conversation {
 	return c
 }
 
-// Claims are what the handle of the conversation says, which user made.
+// Claims are what the handle of a conversation of the user says.
 func (c Conversation) Claims(user UserID) Claims {
 	return Claims{Kind: ConversationHandle, Session: SessionID(c.ID), User: user, Project: c.Project, Expires: c.Expires}
 }

@@ -109,9 +109,9 @@ var (
 	}
 )
 
-// LookedAfter are all members that are handled in a JSON body of the Endpoint: its Members and the
+// AllMembers are the members that are handled in a JSON body of the Endpoint: its Members and the
 // implicit ones.
-func (e *Endpoint) LookedAfter() []Member {
+func (e *Endpoint) AllMembers() []Member {
 	more := implicitMembers
 	if e.Scope == ScopeConverse || e.Scope == ScopeKnowledge {
 		more = implicitConversationMembers
@@ -337,17 +337,17 @@ func (r Route) Object(p ProjectID) string {
 // 128 characters in paths and 256 in v4 sessions (its API reference, 'Start session').
 const MaxOwnUserID = 256
 
-// PseudonymPrefix begins every pseudonym, so that one is told from an id of a caller's own.
+// PseudonymPrefix begins every pseudonym. It tells pseudonyms from user ids that callers choose.
 const PseudonymPrefix = "fl-"
 
-// UserIDs turns the user ids of a caller into those that Voiceflow has, and back. Both
-// functions return the same for the same id, and change nothing.
+// UserIDs turns the user ids of a caller into those that Voiceflow has, and back. Both functions
+// return the same result for the same id, and have no side effects.
 type UserIDs struct {
-	// Bind makes a caller's own id Voiceflow's. Returns NotFound if the id is another
-	// caller's, and Unavailable if the key of the pseudonyms can't be used.
+	// Bind turns a caller's own id into Voiceflow's. Returns NotFound if the id is another
+	// caller's. Returns Unavailable if the key of the pseudonyms can't be used.
 	Bind func(own string) (string, error)
-	// Own reverses Bind, and says whether bound is of this caller at all. It may say no for
-	// a long id of the caller's.
+	// Own reverses Bind. ours reports whether bound belongs to this caller. It can be false
+	// for a long id of the caller's.
 	Own func(bound string) (own string, ours bool)
 }
 

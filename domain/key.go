@@ -39,7 +39,7 @@ func (k Key) Equal(other Key) bool {
 	return k.Sealed.Equal(other.Sealed) && k.Status == other.Status && k.Set.Equal(other.Set) && k.Checked.Equal(other.Checked)
 }
 
-// Equal reports whether both are the same sealed bytes under the same keyset key.
+// Equal reports whether both are the same bytes, sealed by the same keyset key.
 func (s Sealed) Equal(other Sealed) bool {
 	return s.Key == other.Key && bytes.Equal(s.Bytes, other.Bytes)
 }

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// VoiceflowID is Voiceflow's own id of a project: 24 lower-case hex digits, a
-// MongoDB ObjectId (Voiceflow's API reference, 'Fetch project').
+// VoiceflowID is Voiceflow's id of a project: a MongoDB ObjectId, 24 lower-case hex digits
+// (Voiceflow's API reference, 'Fetch project').
 type VoiceflowID string
 
-// ParseVoiceflowID takes 24 hex digits in either case and is Invalid otherwise.
+// ParseVoiceflowID reads 24 hex digits in either case. Returns Invalid for any other text.
 func ParseVoiceflowID(text string) (VoiceflowID, error) {
 	text = strings.ToLower(strings.TrimSpace(text))
 	if !isObjectID(text) {
@@ -22,8 +22,8 @@ func ParseVoiceflowID(text string) (VoiceflowID, error) {
 	return VoiceflowID(text), nil
 }
 
-// Created is the second at which the id was made: its first four bytes are Unix
-// seconds (MongoDB, 'ObjectId'). It is the zero time for what is no id.
+// Created is the second at which Voiceflow made the id. The first four bytes of an id are Unix
+// seconds (MongoDB, 'ObjectId'). Created is the zero time for an invalid id.
 func (id VoiceflowID) Created() time.Time {
 	b, err := hex.DecodeString(string(id))
 	if err != nil || len(b) != 12 {
@@ -36,14 +36,14 @@ func (id VoiceflowID) Created() time.Time {
 type VersionRef struct {
 	// Version is a version id (24 lower-case hex digits) or an environment alias.
 	Version string
-	// Project is the Voiceflow project id, which Voiceflow needs beside an alias;
-	// "" when it was not given.
+	// Project is the Voiceflow project id, "" if it was not given. Voiceflow needs it beside
+	// an alias.
 	Project VoiceflowID
 }
 
-// ParseVersionRef reads the parameters version_id and voiceflow_project_id. A version
-// is 24 hex digits, kept in lower case, or an alias of 1 to 64 of A-Z a-z 0-9 _ -,
-// which needs the project id. It is Invalid otherwise.
+// ParseVersionRef reads the parameters version_id and voiceflow_project_id. A version id is 24
+// hex digits, which are kept in lower case. An environment alias is 1 to 64 of A-Z a-z 0-9 _ -
+// and needs the project id. Returns Invalid for anything else.
 func ParseVersionRef(version, project string) (VersionRef, error) {
 	version, err := parseText("version_id", version, 64)
 	if err != nil {
@@ -67,12 +67,12 @@ func ParseVersionRef(version, project string) (VersionRef, error) {
 	return ref, nil
 }
 
-// Alias says whether the version is an environment alias and no version id.
+// Alias reports whether the version is an environment alias and not a version id.
 func (v VersionRef) Alias() bool { return !isObjectID(v.Version) }
 
-// ParseKey trims a pasted Voiceflow API key and is Invalid unless 1 to 512 visible
-// ASCII characters are left. The usual form, VF.DM.<24 hex>.<16 characters>, is no
-// condition: Voiceflow documents none.
+// ParseKey trims a pasted Voiceflow API key. Returns Invalid unless 1 to 512 visible ASCII
+// characters are left. It does not require the usual form, VF.DM.<24 hex>.<16 characters>,
+// since Voiceflow documents none.
 func ParseKey(key Secret) (Secret, error) {
 	text := strings.TrimSpace(key.Reveal())
 	if text == "" {
@@ -89,25 +89,25 @@ func ParseKey(key Secret) (Secret, error) {
 	return NewSecret(text), nil
 }
 
-// Export is what is kept of a version's export: the rest of it may hold credentials
-// of others and is never stored.
+// Export is the part of a version's export that is kept. The rest can hold credentials of others
+// and is never stored.
 type Export struct {
 	Project  VoiceflowID // project._id
 	Name     string      // project.name, as Voiceflow wrote it
-	Platform string      // project.platform, "" where it is not said
-	Created  time.Time   // project.createdAt; zero where it is not said, as in most exports since 2024
+	Platform string      // project.platform; "" if the export lacks it
+	Created  time.Time   // project.createdAt; zero if the export lacks it, as most do since 2024
 }
 
-// Origin is scheme, host and port of a Voiceflow service, such as
-// https://api.voiceflow.com: what a sealed key is bound to. A default port is left out.
+// Origin is scheme, host and port of a Voiceflow service, such as https://api.voiceflow.com. A
+// default port is left out. A sealed key is bound to the Origin that it may be sent to.
 type Origin string
 
-// ParseOrigin takes the origin of an absolute http or https URL and is Invalid
-// without one. Path and query are dropped.
+// ParseOrigin returns the origin of an absolute http or https URL, without its path and query.
+// Returns Invalid for any other text.
 func ParseOrigin(base string) (Origin, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", invalid("the base URL of Voiceflow is no absolute http or https URL")
+		return "", invalid("the base URL of Voiceflow must be an absolute http or https URL")
 	}
 	host, port := strings.ToLower(u.Hostname()), u.Port()
 	if port == "" || u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {

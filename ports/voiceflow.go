@@ -31,7 +31,7 @@ type Voiceflow interface {
 	// What goes there is made anew. The method and the path are the Endpoint's. The query is
 	// what the Endpoint lets pass, with the fields of the project. The header is what a short
 	// list lets pass, and never a credential, a cookie or an address of the caller's. The
-	// body is as the Endpoint's Body says, with its Members looked after. versionID and
+	// body is as the Endpoint's Body says, with its Members handled. versionID and
 	// projectid say the project's own version and id, unless the credential is the key of a
 	// v4 session.
 	//

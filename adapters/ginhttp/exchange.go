@@ -12,7 +12,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/forward"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -25,8 +25,8 @@ type exchange struct {
 	err     error     // what the request failed with, for the log
 	asked   string    // what it is about, for the audit, should it be refused
 
-	forwarded app.Forwarded // of a call that is forwarded
-	cut       bool          // the answer was given up after it had begun
+	forwarded forward.Result // of a call that is forwarded
+	cut       bool           // the answer was given up after it had begun
 }
 
 func (x *exchange) ctx() context.Context { return x.c.Request.Context() }

@@ -10,15 +10,15 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/forward"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// forward passes a call on to Voiceflow and the answer back. The client of Voiceflow, behind
-// the use case, makes what goes there and what comes back.
+// forward passes a call on to Voiceflow and the answer back. The client of Voiceflow builds the
+// request that goes there, and filters the answer.
 func (a *api) forward(x *exchange) error {
-	// A writer that knows no deadlines has none to move. A turn whose session has to be
-	// started again takes twice the time at most.
+	// A writer without deadlines returns an error, which changes nothing. A turn that renews
+	// its v4 session takes up to twice the time.
 	now := time.Now()
 	_ = http.NewResponseController(x.c.Writer).SetWriteDeadline(now.Add(a.timeout + a.patience))
 	in, ok := a.forwardedCall(x)
@@ -26,10 +26,9 @@ func (a *api) forward(x *exchange) error {
 		return errNotForwarded
 	}
 	r := a.callersRequest(x)
-	// A transport may still read in the body when the answer has come. It reads no further
-	// than this.
+	// A transport may still read the body after the answer has come. Close ends that.
 	defer func(body io.Closer) { _ = body.Close() }(r.Body)
-	out, err := a.service.Forward(x.ctx(), x.call, in, r)
+	out, err := a.service.Forwarder().Forward(x.ctx(), x.call, in, r)
 	x.forwarded, x.call.Caller = out, out.Caller
 	a.cookies.renew(x, userCookie, out.UserCookie)
 	a.cookies.renew(x, assistantCookie, out.AssistantCookie)
@@ -39,23 +38,23 @@ func (a *api) forward(x *exchange) error {
 		}
 		return err
 	}
-	defer func() { _ = out.Response.Body.Close() }()
-	x.beginForwarded(out)
+	defer func() { _ = out.Answer.Body.Close() }()
+	x.beginForwarded(&out)
 	w := &renewingWriter{ResponseWriter: x.c.Writer, patience: a.patience, renewed: now}
-	x.copyForwarded(w, out.Response)
+	x.copyForwarded(w, out.Answer)
 	return nil
 }
 
-// forwardedCall is the call that the request asks for. It says no for a path that can be
-// read in two ways.
-func (a *api) forwardedCall(x *exchange) (in app.Forward, ok bool) {
+// forwardedCall is the call that the request asks for. ok is false if the path can be read in two
+// ways.
+func (a *api) forwardedCall(x *exchange) (in forward.Input, ok bool) {
 	r := x.c.Request
 	service := x.c.Param("service")
-	path, plain := behindService(x.c.FullPath(), r.URL.EscapedPath(), service)
+	path, plain := afterService(x.c.FullPath(), r.URL.EscapedPath(), service)
 	if !plain {
-		return app.Forward{}, false
+		return forward.Input{}, false
 	}
-	in = app.Forward{
+	in = forward.Input{
 		Service: service, Path: path,
 		UserCookie: onlyCookie(r, userCookie), AssistantCookie: onlyCookie(r, assistantCookie),
 	}
@@ -71,9 +70,8 @@ func (a *api) forwardedCall(x *exchange) (in app.Forward, ok bool) {
 	return in, true
 }
 
-// callersRequest is the request with a body that has its limits of size and time. It is
-// not the server's own request: by the body of that the server sees what it has to do with
-// the rest of it.
+// callersRequest is a copy of the request whose body has limits of size and time. The server's own
+// request keeps its body, from which the server learns how much of it was read.
 func (a *api) callersRequest(x *exchange) *http.Request {
 	r := x.c.Request.WithContext(x.ctx())
 	switch {
@@ -81,7 +79,7 @@ func (a *api) callersRequest(x *exchange) *http.Request {
 		r.Body = http.NoBody
 		return r
 	case r.ContentLength > a.maxBody:
-		// It is refused where it would be read, which is after who calls.
+		// It fails when it is read, which is once the caller is known.
 		r.Body = struct {
 			io.Reader
 			io.Closer
@@ -94,14 +92,14 @@ func (a *api) callersRequest(x *exchange) *http.Request {
 	return r
 }
 
-// patientBody gives a body the time of a forwarded call when it is first read, which is
-// once it is known who calls: a stranger has no more time than on any other route.
-// Without a body nothing is read, and the server reads on already, to see when the caller
-// leaves: a deadline would look to it as if they had.
+// patientBody gives a body the time of a forwarded call when it is first read. The caller is known
+// by then: a stranger has no more time than on any other route. A request without a body is not
+// read. The server then reads already, to see when the caller leaves, and would take a deadline
+// for that.
 type patientBody struct {
 	io.ReadCloser
 
-	begin func() // nil when it was called
+	begin func() // nil once it was called
 }
 
 // Read reads on.
@@ -113,20 +111,20 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-// forwardSlack is how long the caller has to take what came at the last moment.
+// forwardSlack is how long the caller has to read what came at the last moment.
 const forwardSlack = 30 * time.Second
 
-// tooLargeBody is a body that was announced as larger than the limit.
+// tooLargeBody is a body whose announced length is larger than the limit.
 type tooLargeBody int64
 
 func (limit tooLargeBody) Read([]byte) (int, error) {
 	return 0, &http.MaxBytesError{Limit: int64(limit)}
 }
 
-// behindService is the part of an escaped path that stands for *path in full, the path of
-// the route: what comes behind the service. It says no for a path that has other segments
-// as it was sent than it has decoded, by which the router went.
-func behindService(full, escaped, service string) (path string, plain bool) {
+// afterService is the part of the escaped path that follows the service. full is the path of the
+// route. plain is false if the segments of the path are others as sent than decoded: the router
+// has matched the decoded ones.
+func afterService(full, escaped, service string) (path string, plain bool) {
 	before, _, _ := strings.Cut(full, ":service")
 	for range strings.Count(before, "/") - 1 {
 		var segment string
@@ -140,38 +138,38 @@ func behindService(full, escaped, service string) (path string, plain bool) {
 	return strings.CutPrefix(escaped, "/"+service)
 }
 
-// beginForwarded begins the answer with Voiceflow's header, and with what is left of the
-// caller's rate. An error whose own body is nothing for a program gets one of ours.
-func (x *exchange) beginForwarded(out app.Forwarded) {
-	response, h := out.Response, x.c.Writer.Header()
-	if response.StatusCode >= http.StatusBadRequest && response.ContentLength == 0 {
-		b := say("Voiceflow answered with status " + strconv.Itoa(response.StatusCode) + " and nothing that can be passed on")
-		b = append(b.member("code").text(codeOf(response.StatusCode)).member("request_id").text(x.call.RequestID), '}')
-		_ = response.Body.Close()
-		response.Body, response.ContentLength = io.NopCloser(strings.NewReader(string(b))), int64(len(b))
-		response.Header.Set("Content-Type", "application/json")
+// beginForwarded begins the answer with Voiceflow's header and with what is left of the
+// caller's rate. An error without a body that a program can read gets one of ours.
+func (x *exchange) beginForwarded(out *forward.Result) {
+	answer, h := &out.Answer, x.c.Writer.Header()
+	if answer.StatusCode >= http.StatusBadRequest && answer.ContentLength == 0 {
+		b := say("Voiceflow answered with status " + strconv.Itoa(answer.StatusCode) + " and nothing that can be passed on")
+		b = append(b.member("code").text(codeOf(answer.StatusCode)).member("request_id").text(x.call.RequestID), '}')
+		_ = answer.Body.Close()
+		answer.Body, answer.ContentLength = io.NopCloser(strings.NewReader(string(b))), int64(len(b))
+		answer.Header.Set("Content-Type", "application/json")
 	}
-	for name, values := range response.Header {
-		// What is set by now is ours, and nothing else is.
+	for name, values := range answer.Header {
+		// The headers that are set by now are ours. Voiceflow's are added to them.
 		if name != "Set-Cookie" {
 			h[name] = append(h[name], values...)
 		}
 	}
 	setRate(h, out.Rate)
-	// Whatever Voiceflow answers is no page of ours: a browser that is led there runs no
-	// script of it with our cookies, and does not guess what it might be.
+	// An answer of Voiceflow's is not a page of ours. A browser that opens it runs no script
+	// of it with our cookies, and does not guess its type.
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
 	if h.Get("Content-Type") == "" {
 		h["Content-Type"] = nil
 	}
-	x.c.Writer.WriteHeader(response.StatusCode)
+	x.c.Writer.WriteHeader(answer.StatusCode)
 }
 
-// copyForwarded writes the body. What has no known length goes on as it comes. A body that
-// breaks, or that the caller does not take, cuts the answer.
-func (x *exchange) copyForwarded(w *renewingWriter, response *http.Response) {
+// copyForwarded writes the body. It flushes each part of a body of unknown length. If the body
+// breaks, or the caller does not read it, the answer is cut.
+func (x *exchange) copyForwarded(w *renewingWriter, answer forward.Answer) {
 	flush := func() {}
-	if response.ContentLength < 0 || strings.HasPrefix(response.Header.Get("Content-Type"), "text/event-stream") {
+	if answer.ContentLength < 0 || strings.HasPrefix(answer.Header.Get("Content-Type"), "text/event-stream") {
 		control := http.NewResponseController(w)
 		flush = func() { _ = control.Flush() }
 		flush() // the first part may take its time
@@ -179,7 +177,7 @@ func (x *exchange) copyForwarded(w *renewingWriter, response *http.Response) {
 	buffer := buffers.Get().(*[32 << 10]byte)
 	defer buffers.Put(buffer)
 	for {
-		n, err := response.Body.Read(buffer[:])
+		n, err := answer.Body.Read(buffer[:])
 		if n > 0 {
 			if _, err := w.Write(buffer[:n]); err != nil {
 				x.cut = true
@@ -197,7 +195,7 @@ func (x *exchange) copyForwarded(w *renewingWriter, response *http.Response) {
 	}
 }
 
-// buffers are the buffers that answers are copied through.
+// buffers are for copying answers.
 var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 // codeOf is the stable word for an error of Voiceflow's.

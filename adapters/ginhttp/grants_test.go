@@ -32,7 +32,7 @@ func TestGrantsAndUsageRoutes(t *testing.T) {
 	w.admin.do(t, "GET", "/get_grants?project_id=01890000-0000-7000-8000-000000000404", "").want(t, 200, "")
 
 	w.member.do(t, "POST", turn, `{}`).want(t, 200, "")
-	if err := w.service.FlushUsage(t.Context()); err != nil {
+	if err := w.service.Forwarder().FlushUsage(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	usage := w.admin.do(t, "GET", "/get_usage?group_by=scope,user", "").want(t, 200, "").body["usage"].([]any)
@@ -44,7 +44,7 @@ func TestGrantsAndUsageRoutes(t *testing.T) {
 	}
 	token := w.token(t, w.member, `{"name":"x","project_id":"`+project+`"}`)
 	token.do(t, "POST", turn, `{}`).want(t, 200, "")
-	if err := w.service.FlushUsage(t.Context()); err != nil {
+	if err := w.service.Forwarder().FlushUsage(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	first := w.admin.do(t, "GET", "/get_usage?group_by=token&limit=1", "").want(t, 200, "")

@@ -12,8 +12,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxJSONBody bounds a body whose members are looked after, in bytes: Voiceflow's own
-// limit (github.com/voiceflow/general-runtime, config, 2024).
+// maxJSONBody bounds a JSON body, in bytes. It is Voiceflow's own limit
+// (github.com/voiceflow/general-runtime, config, 2024).
 const maxJSONBody = 1 << 20
 
 // readBody reads the whole body of r.
@@ -44,9 +44,9 @@ func tooLong() error {
 	}
 }
 
-// rewriteBody looks after the members of a body, which must be one JSON object without a
-// name that comes twice; no body at all stands for an empty one. Everything else in it
-// stays as it is, to the byte. It also returns the user id that is in it, as Voiceflow
+// rewriteBody checks, sets and binds the members of a body. The body must be one JSON object
+// without a name that comes twice; no body stands for an empty object. Everything else in it
+// stays the same, to the byte. rewriteBody also returns the user id in the body, as Voiceflow
 // has it.
 func rewriteBody(body []byte, f domain.Forward) (rewritten []byte, userID string, err error) {
 	if len(body) == 0 {
@@ -58,7 +58,7 @@ func rewriteBody(body []byte, f domain.Forward) (rewritten []byte, userID string
 		json: jsontext.NewDecoder(bytes.NewBuffer(body)), body: body,
 		project: f.Project, bind: bound(f),
 	}
-	all := f.Route.Endpoint.LookedAfter()
+	all := f.Route.Endpoint.AllMembers()
 	members := make([]member, len(all))
 	for i, m := range all {
 		members[i] = member{at: m.At, Member: m}
@@ -224,7 +224,7 @@ func (w *bodyRewriter) skip() error {
 	return nil
 }
 
-// leaf looks after the value of m.
+// leaf checks, sets or binds the value of m.
 func (w *bodyRewriter) leaf(m member) error {
 	raw, err := w.json.ReadValue()
 	if err != nil {

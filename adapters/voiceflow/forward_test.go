@@ -44,7 +44,7 @@ func TestARequestIsMadeAnewFromItsEndpoint(t *testing.T) {
 			received{Method: "GET", URI: "/state/user/bound-ben"}},
 		{"a body where none belongs", state(t), "", `{"a":1}`,
 			received{Method: "GET", URI: "/state/user/bound-ben"}},
-		{"a body that is looked after", ask(t), "", `{"question":"why?"}`,
+		{"a JSON body", ask(t), "", `{"question":"why?"}`,
 			received{Method: "POST", URI: "/knowledge-base/query", Length: 58, Body: `{"question":"why?","projectID":"` + id + `"}`}},
 		{"a session of the environment", start4(t), "", `{"userID":"ben"}`,
 			received{Method: "POST", URI: "/v4/project/" + id + "/environment/production/session", Length: 22, Body: `{"userID":"bound-ben"}`}},
@@ -84,7 +84,7 @@ func TestTheProjectSaysVersionAndEnvironmentAndHeadersSayNothingElse(t *testing.
 			"Accept": {"text/event-stream", "*/*"}, "Accept-Language": {"de"}, "Last-Event-Id": {"7"}, "Content-Type": {"text/x"}, "Content-Encoding": {"identity"},
 			"Authorization": {key.Reveal()}, "User-Agent": {"flowlatch"}, "Versionid": {"production"}, "Projectid": {string(pizza.Voiceflow)}, "Content-Length": {"16"},
 		}},
-		{"a body that is looked after, which goes as what it was read as", start4(t), http.Header{
+		{"a JSON body, which goes as what it was read as", start4(t), http.Header{
 			"Accept": {"text/event-stream", "*/*"}, "Accept-Language": {"de"}, "Last-Event-Id": {"7"}, "Content-Type": {"application/json"},
 			"Authorization": {key.Reveal()}, "User-Agent": {"flowlatch"}, "Versionid": {"production"}, "Projectid": {string(pizza.Voiceflow)}, "Content-Length": {"22"},
 		}},
@@ -136,8 +136,8 @@ func TestWhatIsRefusedIsNotSent(t *testing.T) {
 		{"one that is none in a name", turn(t), sent("%=1", ""), domain.Invalid},
 		{"a body that is no JSON", ask(t), sent("", "x"), domain.Invalid},
 		{"a body without what must be in it", start4(t), sent("", "{}"), domain.Invalid},
-		{"a body that is looked after and compressed", ask(t), compressed, domain.Invalid},
-		{"a body that is looked after and too long", ask(t), sent("", strings.Repeat(" ", 1<<20+1)), domain.Invalid},
+		{"a JSON body and compressed", ask(t), compressed, domain.Invalid},
+		{"a JSON body and too long", ask(t), sent("", strings.Repeat(" ", 1<<20+1)), domain.Invalid},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := far(t, answer(200, "application/json", `{}`))

@@ -174,7 +174,7 @@ func (out *outgoing) pass(r *http.Request) {
 	out.request.Body, out.request.ContentLength = out.body, r.ContentLength
 }
 
-// rewrite reads the caller's body and sends it with its members looked after.
+// rewrite reads the caller's JSON body and sends it with its members checked, set and bound.
 func (out *outgoing) rewrite(f domain.Forward, r *http.Request) error {
 	for _, encoding := range r.Header["Content-Encoding"] {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {

@@ -27,7 +27,7 @@ func TestAGETWithoutAnAnswerIsSentOnceMore(t *testing.T) {
 		{"a GET that fails twice", state(t), 2, 2, false},
 		{"a turn", turn(t), 1, 1, false},
 		{"a DELETE", remove, 1, 1, false},
-		{"a body that is looked after", ask(t), 1, 1, false},
+		{"a JSON body", ask(t), 1, 1, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var left atomic.Int64

@@ -17,6 +17,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/forward"
 	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/config"
@@ -409,7 +410,7 @@ func (m *model) compareSet(s *app.Service, u *modelUser) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	out, err := s.Forward(m.t.Context(), domain.Call{}, app.Forward{
+	out, err := s.Forwarder().Forward(m.t.Context(), domain.Call{}, forward.Input{
 		Service: string(domain.ServiceRuntime), Path: "/state/user/x", UserCookie: u.login, AssistantCookie: u.cookie,
 	}, r)
 	if u.set == "" {
@@ -422,9 +423,9 @@ func (m *model) compareSet(s *app.Service, u *modelUser) {
 	if err != nil {
 		return
 	}
-	_, err = io.Copy(io.Discard, out.Response.Body)
-	if err = errors.Join(err, out.Response.Body.Close()); err != nil || out.Response.StatusCode != http.StatusOK {
-		m.t.Errorf("%s uses %s: status %d, error %v", u.name, u.set, out.Response.StatusCode, err)
+	_, err = io.Copy(io.Discard, out.Answer.Body)
+	if err = errors.Join(err, out.Answer.Body.Close()); err != nil || out.Answer.StatusCode != http.StatusOK {
+		m.t.Errorf("%s uses %s: status %d, error %v", u.name, u.set, out.Answer.StatusCode, err)
 	}
 	if got := m.keyUsed(); got != m.projects[u.set].assistant.Key {
 		m.t.Errorf("%s uses %s: Voiceflow got another key than that of %s", u.name, u.set, m.projects[u.set].assistant.Name)

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -21,11 +24,12 @@ var update = flag.Bool("update", false, "write the tables into the pages in docs
 
 // The pages that tests read.
 const (
-	readme            = "../../README.md"
-	architecture      = "../../ARCHITECTURE.md"
-	configurationPage = "../../docs/configuration.md"
-	endpointsPage     = "../../docs/endpoints.md"
-	operationsPage    = "../../docs/operations.md"
+	root              = "../.."
+	readme            = root + "/README.md"
+	architecture      = root + "/ARCHITECTURE.md"
+	configurationPage = root + "/docs/configuration.md"
+	endpointsPage     = root + "/docs/endpoints.md"
+	operationsPage    = root + "/docs/operations.md"
 )
 
 // settingsTable returns the table of settings in Markdown.
@@ -101,6 +105,104 @@ func TestThePagesStayShort(t *testing.T) {
 	}
 }
 
+// TestThePagesNameWhatIsThere looks for the paths, the names in packages and the targets of
+// make that the pages name in code. Decisions are excepted: they may name what is gone.
+func TestThePagesNameWhatIsThere(t *testing.T) {
+	code := regexp.MustCompile("(?s)```.*?```|`[^`\n]+`")
+	file := regexp.MustCompile(`^(?:domain|ports|app|adapters|cmd|internal|docs|\.ci)(?:/[\w./-]*)?$`)
+	name := regexp.MustCompile(`^(domain|ports|portstest|app|ginhttp)\.([A-Z]\w*)`)
+	folders := map[string]string{"portstest": "ports/portstest", "ginhttp": "adapters/ginhttp"}
+	makefile, found := read(t, filepath.Join(root, "Makefile")), 0
+	for _, page := range pages(t) {
+		if strings.Contains(page, "decisions") {
+			continue
+		}
+		for _, text := range code.FindAllString(read(t, page), -1) {
+			for line := range strings.Lines(text) {
+				line, _, _ = strings.Cut(strings.Trim(line, "`\n"), "#")
+				targets, isMake := strings.CutPrefix(line, "make ")
+				if !isMake {
+					continue
+				}
+				for _, target := range strings.Fields(targets) {
+					found++
+					if !strings.Contains(makefile, "\n"+target+":") {
+						t.Errorf("%s: make has no target %s", page, target)
+					}
+				}
+			}
+			text = strings.Trim(text, "`")
+			if file.MatchString(text) {
+				found++
+				if _, err := os.Stat(filepath.Join(root, text)); err != nil {
+					t.Errorf("%s names %s: %v", page, text, err)
+				}
+			}
+			if in := name.FindStringSubmatch(text); in != nil {
+				found++
+				folder := cmp.Or(folders[in[1]], in[1])
+				if !regexp.MustCompile(`(?m)^(?:func|type|var|const|\t)\s*` + in[2] + `\b`).MatchString(sources(t, folder)) {
+					t.Errorf("%s names %s, which %s does not have", page, text, folder)
+				}
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("the pages name %d things, want more: the test is blind", found)
+	}
+}
+
+// TestTheMapShowsEveryFolder compares the map at the top of ARCHITECTURE.md with the folders
+// that hold Go code.
+func TestTheMapShowsEveryFolder(t *testing.T) {
+	_, rest, _ := strings.Cut(read(t, architecture), "```\n")
+	drawn, _, _ := strings.Cut(rest, "```\n")
+	for line := range strings.Lines(drawn) {
+		names, _, isRow := strings.Cut(line, "  ")
+		if !isRow || strings.Contains(line, "──") {
+			continue
+		}
+		in := path.Dir(strings.TrimSuffix(strings.Split(names, ",")[0], "/"))
+		for i, name := range strings.Split(names, ", ") {
+			if i > 0 {
+				name = path.Join(in, name)
+			}
+			if _, err := os.Stat(filepath.Join(root, name)); err != nil {
+				t.Errorf("the map shows %s: %v", name, err)
+			}
+		}
+	}
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || d.Name() == "bin" || strings.HasPrefix(d.Name(), ".") && file != root):
+			return filepath.SkipDir
+		case strings.HasSuffix(file, ".go") && filepath.Dir(file) != root && !strings.Contains(drawn, filepath.Base(filepath.Dir(file))+"/"):
+			t.Errorf("the map does not show the folder of %s", file)
+			return filepath.SkipDir
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sources is the text of the Go files in a folder of the project.
+func sources(t *testing.T, folder string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: got error %v and no Go files", folder, err)
+	}
+	var all strings.Builder
+	for _, file := range files {
+		all.WriteString(read(t, file))
+	}
+	return all.String()
+}
+
 // TestTheLinksOfThePagesLead follows every link of a page to a file or a heading.
 func TestTheLinksOfThePagesLead(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^):]*)\)`)
@@ -135,7 +237,7 @@ func TestTheLinksOfThePagesLead(t *testing.T) {
 func pages(t *testing.T) []string {
 	t.Helper()
 	var all []string
-	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/*/*.md"} {
+	for _, pattern := range []string{root + "/*.md", root + "/docs/*.md", root + "/docs/*/*.md"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

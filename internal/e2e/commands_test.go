@@ -232,8 +232,8 @@ func TestKeysOfProjectsByCommands(t *testing.T) {
 	m.must(first, "project", "add", a.VersionID)
 	m.must(b.Key, "project", "add", b.VersionID)
 
-	m.fails(exitFailure, "refused the key for Pizza Palace", second, "project", "set-token", "Pizza Palace", "--slot", "secondary")
-	m.fails(exitFailure, "refused the key for Pizza Palace", b.Key, "project", "set-token", "Pizza Palace")
+	m.fails(exitFailure, "rejected the key for Pizza Palace", second, "project", "set-token", "Pizza Palace", "--slot", "secondary")
+	m.fails(exitFailure, "rejected the key for Pizza Palace", b.Key, "project", "set-token", "Pizza Palace")
 	m.fails(exitFailure, "slot must be primary or secondary", second, "project", "set-token", "Pizza Palace", "--slot", "third")
 	m.fails(exitFailure, "no such assistant", second, "project", "set-token", "Nothing")
 	m.fails(exitFailure, "API key of the assistant", "", "project", "set-token", "Pizza Palace")

@@ -33,7 +33,8 @@ type World struct {
 	Store      *memory.Store
 	Cipher     *memory.Cipher // its keyset exists
 	Pseudonyms *memory.Pseudonyms
-	Admin      domain.Call // of the admin "ada", who is logged in
+	Admin      domain.Call      // of the admin "ada", who is logged in
+	Lifetimes  domain.Lifetimes // of logins; an hour in New
 
 	mu       sync.Mutex
 	at       time.Time
@@ -43,7 +44,10 @@ type World struct {
 // New returns a World with the admin "ada".
 func New(t testing.TB) *World {
 	t.Helper()
-	w := &World{Cipher: memory.NewCipher(), Pseudonyms: memory.NewPseudonyms(), at: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}
+	w := &World{
+		Cipher: memory.NewCipher(), Pseudonyms: memory.NewPseudonyms(), at: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC),
+		Lifetimes: domain.Lifetimes{Idle: time.Hour, Absolute: time.Hour, Remember: time.Hour},
+	}
 	w.Store = memory.New(w.Now)
 	must(t, w.Cipher.Prepare(t.Context(), true))
 	ada := w.User(t, "ada", domain.RoleAdmin)
@@ -92,8 +96,7 @@ func (w *World) Login(t testing.TB, user domain.UserID, role domain.Role) domain
 	t.Helper()
 	id, err := domain.NewSessionID(w.Now(), rand.Reader)
 	must(t, err)
-	lasts := domain.Lifetimes{Idle: time.Hour, Absolute: time.Hour, Remember: time.Hour}
-	login := domain.NewLogin(id, user, false, w.Now(), lasts, "192.0.2.1", "")
+	login := domain.NewLogin(id, user, false, w.Now(), w.Lifetimes, "192.0.2.1", "")
 	login.SealedBy = w.Cipher.Keys()[0]
 	call := domain.Call{Caller: domain.CallerByLogin(login, role), RequestID: "request", Address: "192.0.2.1"}
 	rec := call.Record(w.Now(), domain.ActionLogin, domain.OnSession(id))
@@ -114,7 +117,7 @@ func (w *World) Session(t testing.TB, user domain.UserID, id domain.SessionID) d
 	return domain.Session{}
 }
 
-// Project stores a project with a primary key, which begins with "VF.DM.".
+// Project stores a project with the primary key "VF.DM.key".
 func (w *World) Project(t testing.TB, name string) domain.Project {
 	t.Helper()
 	id, err := domain.NewProjectID(w.Now(), rand.Reader)
@@ -123,7 +126,7 @@ func (w *World) Project(t testing.TB, name string) domain.Project {
 	w.projects++
 	p, err := domain.NewProject(id, domain.VersionRef{Version: version}, domain.Export{Project: "6371c9b4e1a5b2c3d4e5f607", Name: name}, w.Now())
 	must(t, err)
-	sealed, err := w.Cipher.Seal(domain.NewSecret("VF.DM."+version), domain.BindKey(id, domain.SlotPrimary, Origin))
+	sealed, err := w.Cipher.Seal(domain.NewSecret("VF.DM.key"), domain.BindKey(id, domain.SlotPrimary, Origin))
 	must(t, err)
 	p.PutKey(domain.SlotPrimary, sealed, w.Now())
 	must(t, w.Store.Ports().Projects.Add(t.Context(), w.act(domain.ActionAddProject, domain.OnProject(id)), p))

@@ -107,7 +107,7 @@ func Voiceflow(t *testing.T, open func(t *testing.T) FarSide) {
 		{"Forward makes what goes to Voiceflow anew, from what the Endpoint lets pass", forwardAnew},
 		{"versionID and projectid are the project's own, but where a v4 session's key is the credential", forwardVersion},
 		{"nothing goes to Voiceflow that shows a credential, a cookie or an address of the caller's", forwardNothingOfTheCallers},
-		{"the members of a body are looked after", forwardMembers},
+		{"the members of a body are checked, set and bound", forwardMembers},
 		{"a call that names another project, version or environment is NotFound and not sent", forwardOthers},
 		{"a query or body that can't be read, or lacks what must be in it, is Invalid and not sent", forwardUnreadable},
 		{"Sent tells whether anything went to Voiceflow, also when Forward fails", forwardSent},

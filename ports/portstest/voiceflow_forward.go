@@ -383,7 +383,7 @@ func forwardAgain(t *testing.T, far FarSide) {
 	}{
 		{"a GET", stateOf(t), 2},
 		{"a turn", turnOf(t), 1},
-		{"a body that is looked after", questionOf(t), 1},
+		{"a JSON body", questionOf(t), 1},
 		{"a DELETE", callOf(t, domain.ServiceRuntime, "DELETE", "/state/user/ben"), 1},
 	} {
 		far.serve(t, breaksOff)

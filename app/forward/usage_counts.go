@@ -1,4 +1,4 @@
-package app
+package forward
 
 import (
 	"context"
@@ -8,12 +8,12 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// maxCounts bounds what waits to be stored while the database is away: keys, each of
+// maxCounts bounds what waits to be stored while the database is away. It counts keys, each of
 // about 300 bytes.
 const maxCounts = 50_000
 
-// usageCounts are counts that have yet to be stored. Counting takes a lock and a look at
-// a map, and never waits for the database. The zero value is ready.
+// usageCounts are counts that have yet to be stored. Counting takes a lock and a look-up in a
+// map, and never waits for the database. The zero value is ready.
 type usageCounts struct {
 	mu     sync.Mutex
 	counts map[domain.UsageKey]domain.Usage
@@ -58,7 +58,7 @@ func (c *usageCounts) note(id domain.TokenID, at time.Time) {
 	}
 }
 
-// take returns what has been counted and begins anew.
+// take returns the counts and removes them.
 func (c *usageCounts) take() ([]domain.Usage, map[domain.TokenID]time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,7 +71,7 @@ func (c *usageCounts) take() ([]domain.Usage, map[domain.TokenID]time.Time) {
 	return list, tokens
 }
 
-// giveBack takes back what could not be stored.
+// giveBack adds counts that could not be stored.
 func (c *usageCounts) giveBack(list []domain.Usage, tokens map[domain.TokenID]time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,16 +83,20 @@ func (c *usageCounts) giveBack(list []domain.Usage, tokens map[domain.TokenID]ti
 	}
 }
 
-// FlushUsage stores what was counted since the last time. Counts that can't be stored are
-// kept for the next time. Start does it once a second.
-func (s *Service) FlushUsage(ctx context.Context) error {
-	list, tokens := s.counts.take()
+// NoteTokenUse notes that the access token was used now, in a call that is not forwarded.
+// FlushUsage stores it.
+func (f *Forwarder) NoteTokenUse(id domain.TokenID) { f.counts.tokenUsed(id, f.ports.Clock()) }
+
+// FlushUsage stores what was counted since the last time. Counts that can't be stored are kept
+// for the next time.
+func (f *Forwarder) FlushUsage(ctx context.Context) error {
+	list, tokens := f.counts.take()
 	if len(list) == 0 && len(tokens) == 0 {
 		return nil
 	}
-	err := s.ports.Store.Usage.Add(ctx, list, tokens)
+	err := f.ports.Usage.Add(ctx, list, tokens)
 	if err != nil {
-		s.counts.giveBack(list, tokens)
+		f.counts.giveBack(list, tokens)
 	}
 	return err
 }

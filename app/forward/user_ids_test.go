@@ -1,4 +1,4 @@
-package app_test
+package forward_test
 
 import (
 	"fmt"
@@ -7,8 +7,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/forward"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/testworld"
 	"github.com/flowlatch/flowlatch/ports"
 )
 
@@ -16,15 +17,13 @@ import (
 // with cookies and access tokens, and looks at what Voiceflow gets.
 func TestNobodyReachesTheConversationOfAnother(t *testing.T) {
 	w := newWorld(t)
-	p := w.project(t, "Bot", versionID)
-	came := w.voiceflow.forwardTo(fine)
+	p := w.Project(t, "Bot")
+	came := w.voiceflow.Answer(testworld.Fine)
 	benCall, ben := w.talker(t, "ben", p)
 	_, eve := w.talker(t, "eve", p)
-	callers := []app.Forward{
-		ben, eve,
-		w.token(t, benCall, app.CreateAccessToken{Project: string(p.ID)}),
-		w.token(t, benCall, app.CreateAccessToken{Project: string(p.ID)}),
-	}
+	_, program := w.token(t, benCall, p, "")
+	_, another := w.token(t, benCall, p, "")
+	callers := []forward.Input{ben, eve, program, another}
 	owner := map[string]string{} // of each of Voiceflow's user ids: who sent what
 	var learned []string
 	rapid.Check(t, func(t *rapid.T) {
@@ -40,7 +39,7 @@ func TestNobodyReachesTheConversationOfAnother(t *testing.T) {
 			t.Fatal(err)
 		}
 		all := came()
-		bound := all[len(all)-1].userID
+		bound := all[len(all)-1].UserID
 		if len(bound) > 128 || bound == own {
 			t.Fatalf("Voiceflow got the user id %q for %q", bound, own)
 		}
@@ -57,17 +56,17 @@ func TestNobodyReachesTheConversationOfAnother(t *testing.T) {
 
 func TestUserIDsComeBackAsTheCallersOwn(t *testing.T) {
 	w := newWorld(t)
-	p := w.project(t, "Bot", versionID)
+	p := w.Project(t, "Bot")
 	_, ben := w.talker(t, "ben", p)
 	_, eve := w.talker(t, "eve", p)
 	long := strings.Repeat("long", 50)
 	asked := "ben@example.com"
 	var ofBen []string
-	w.voiceflow.forwardTo(func(f domain.Forward, s sent) (ports.Answer, error) {
-		// The own id behind a long one is known only to the client that has bound it.
-		own, ours := f.UserIDs.Own(s.userID)
-		if bound, err := f.UserIDs.Bind(asked); err != nil || bound != s.userID || own == s.userID || ours != (asked != long) || ours && own != asked {
-			t.Errorf("the id that was just sent comes back as %q, %v, and %q is bound as %q (%v), want %q", own, ours, asked, bound, err, s.userID)
+	w.voiceflow.Answer(func(f domain.Forward, s testworld.Sent) (ports.Answer, error) {
+		// Only the client that has bound a long id knows the id.
+		own, ours := f.UserIDs.Own(s.UserID)
+		if bound, err := f.UserIDs.Bind(asked); err != nil || bound != s.UserID || own == s.UserID || ours != (asked != long) || ours && own != asked {
+			t.Errorf("the id that was just sent comes back as %q, %v, and %q is bound as %q (%v), want %q", own, ours, asked, bound, err, s.UserID)
 		}
 		for _, bound := range ofBen {
 			if own, ours := f.UserIDs.Own(bound); ours {
@@ -75,13 +74,13 @@ func TestUserIDsComeBackAsTheCallersOwn(t *testing.T) {
 			}
 		}
 		if len(ofBen) < 2 {
-			ofBen = append(ofBen, s.userID)
+			ofBen = append(ofBen, s.UserID)
 		}
-		return fine(f, s)
+		return testworld.Fine(f, s)
 	})
 	for _, c := range []struct {
 		own string
-		by  app.Forward
+		by  forward.Input
 	}{{"ben@example.com", ben}} {
 		if _, err := w.use(t, turn(c.own, c.by), "POST", "{}"); err != nil {
 			t.Fatal(err)
@@ -102,46 +101,44 @@ func TestUserIDsComeBackAsTheCallersOwn(t *testing.T) {
 
 func TestOwnUserIDsGoAsTheyAre(t *testing.T) {
 	w := newWorld(t)
-	p := w.project(t, "Bot", versionID)
-	came := w.voiceflow.forwardTo(fine)
-	backEnd := w.token(t, w.admin, app.CreateAccessToken{Project: string(p.ID), UserIDs: "own"})
+	p := w.Project(t, "Bot")
+	came := w.voiceflow.Answer(testworld.Fine)
+	_, backEnd := w.token(t, w.Admin, p, "own")
 	if _, err := w.use(t, turn("customer-7", backEnd), "POST", "{}"); err != nil {
 		t.Fatal(err)
 	}
-	if got := came(); got[0].userID != "customer-7" {
-		t.Errorf("Voiceflow got %q, want the id as it is", got[0].userID)
+	if got := came(); got[0].UserID != "customer-7" {
+		t.Errorf("Voiceflow got %q, want the id as it is", got[0].UserID)
 	}
 	_, ben := w.talker(t, "ben", p)
 	if _, err := w.use(t, turn("ben", ben), "POST", "{}"); err != nil {
 		t.Fatal(err)
 	}
 	all := came()
-	_, err := w.use(t, turn(all[len(all)-1].userID, backEnd), "POST", "{}")
-	wantKind(t, err, domain.NotFound) // Ben's conversation
+	_, err := w.use(t, turn(all[len(all)-1].UserID, backEnd), "POST", "{}")
+	testworld.WantKind(t, err, domain.NotFound) // Ben's conversation
 	if got := came(); len(got) != len(all) {
 		t.Error("a turn in another's conversation went to Voiceflow")
 	}
-	w.user(t, w.admin, "bob", "admin")
-	if _, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(w.admin.Caller.ID), Role: new("member")}); err != nil {
-		t.Fatal(err)
-	}
+	w.User(t, "bob", domain.RoleAdmin)
+	w.update(t, w.Admin.Caller.ID, func(u *domain.User, otherAdmin bool) error { return u.SetRole(domain.RoleMember, otherAdmin) })
 	_, err = w.use(t, turn("customer-7", backEnd), "POST", "{}")
-	wantKind(t, err, domain.NotAllowed) // whoever made it is no admin any more
+	testworld.WantKind(t, err, domain.NotAllowed) // its creator is no longer an admin
 }
 
 func TestUserIDsStayTheSameOnAnotherInstance(t *testing.T) {
 	w := newWorld(t)
-	p := w.project(t, "Bot", versionID)
-	came := w.voiceflow.forwardTo(fine)
+	p := w.Project(t, "Bot")
+	came := w.voiceflow.Answer(testworld.Fine)
 	_, ben := w.talker(t, "ben", p)
 	if _, err := w.use(t, turn("x", ben), "POST", "{}"); err != nil {
 		t.Fatal(err)
 	}
-	w.Service = w.open(t, w.ports())
+	w.Forwarder = w.instance(t)
 	if _, err := w.use(t, turn("x", ben), "POST", "{}"); err != nil {
 		t.Fatal(err)
 	}
-	if got := came(); got[0].userID != got[1].userID {
-		t.Errorf("Voiceflow got %q, and after a restart %q", got[0].userID, got[1].userID)
+	if got := came(); got[0].UserID != got[1].UserID {
+		t.Errorf("Voiceflow got %q, and after a restart %q", got[0].UserID, got[1].UserID)
 	}
 }

@@ -1,0 +1,222 @@
+package forward
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+// attempted is what happened when a call was sent.
+type attempted struct {
+	answer ports.Answer // if err is nil
+	err    error
+
+	sent     bool      // something went to Voiceflow
+	rejected bool      // Voiceflow rejected the key that was sent last
+	accepted sentKey   // the key that Voiceflow accepted; zero if the credential is that of a v4 session
+	news     []keyNews // what is certain about the assistant's keys, in the order in which it was learned
+
+	conversation domain.Conversation // that the call starts; zero if it starts none
+}
+
+// sentKey is a key of the assistant that was sent to Voiceflow.
+type sentKey struct {
+	slot  domain.Slot
+	asked time.Time // when it was sent
+}
+
+// keyNews is what an attempt tells about a key of the assistant.
+type keyNews struct {
+	sentKey                  // asked is zero if the key can't be opened
+	status  domain.KeyStatus // KeyOK, KeyRejected or KeyNeedsReentry
+}
+
+// sender sends one call and gathers what happens in the attempted.
+type sender struct {
+	*Forwarder
+	*openCall
+	attempted
+
+	handle string // of conversation
+}
+
+// attempt sends the call and returns what happened. It stores nothing but a renewed v4 session.
+func (f *Forwarder) attempt(c *openCall, r *http.Request) attempted {
+	s := &sender{Forwarder: f, openCall: c}
+	s.answer, s.err = s.do(r)
+	return s.attempted
+}
+
+// do sends the call with the credential that it takes.
+func (s *sender) do(r *http.Request) (ports.Answer, error) {
+	if s.route.Endpoint.Starts {
+		if err := s.prepareConversation(); err != nil {
+			return ports.Answer{}, err
+		}
+	}
+	if s.route.Endpoint.BySession {
+		return s.turn(r)
+	}
+	var answer ports.Answer
+	call := keyedCall{route: s.route, again: func() {}, send: func(key domain.Secret) (proven bool, err error) {
+		answer, err = s.forward(r, key)
+		return err == nil && answer.StatusCode/100 == 2, err
+	}}
+	if !s.access.Project.Secondary.Empty() {
+		again, err := keepBody(r)
+		if err != nil {
+			return ports.Answer{}, err
+		}
+		if call.again = nil; again != nil {
+			call.again = func() { again(r) }
+		}
+	}
+	var err error
+	s.accepted, err = s.withKey(call)
+	return answer, err
+}
+
+// forward sends the call once.
+func (s *sender) forward(r *http.Request, credential domain.Secret) (ports.Answer, error) {
+	answer, err := s.ports.Voiceflow.Forward(s.ctx, domain.Forward{
+		Route: s.route, Project: s.access.Project, UserIDs: s.userIDs(), Handle: s.handle,
+	}, r, credential)
+	s.sent = s.sent || answer.Sent
+	return answer, err
+}
+
+// keyedCall is a call to Voiceflow whose credential is a key of the assistant.
+type keyedCall struct {
+	route domain.Route
+	// send sends the call. proven reports whether Voiceflow gives such an answer only to a
+	// valid key.
+	send func(key domain.Secret) (proven bool, err error)
+	// again makes the call ready to be sent once more. It is nil if the call can't be.
+	again func()
+}
+
+// withKey sends the call with the first key to be tried. If that key can't be opened, or if
+// Voiceflow rejects it, withKey sends the call with the other key: a call that was rejected was
+// not carried out. It returns the key that was not rejected, and keeps the news.
+func (s *sender) withKey(call keyedCall) (sentKey, error) {
+	var refused []sentKey
+	var sent domain.Secret
+	var closed, failed error // of keys that can't be opened, and of the last key that was sent
+	for _, k := range s.access.Project.KeysToTry() {
+		key, err := s.ports.Keyset.OpenKey(s.access.Project, k.Slot)
+		switch {
+		case domain.KindOf(err) == domain.NeedsReentry:
+			closed = errors.Join(closed, err)
+			s.learn(domain.KeyNeedsReentry, sentKey{slot: k.Slot})
+			continue
+		case err != nil:
+			return sentKey{}, err
+		case len(refused) > 0 && key.Equal(sent): // both slots have it once one was promoted
+			refused = append(refused, sentKey{k.Slot, refused[0].asked})
+			continue
+		case len(refused) > 0 && call.again == nil:
+			return sentKey{}, s.tooLong(call, refused, failed)
+		case len(refused) > 0:
+			call.again()
+		}
+		sent = key
+		now := sentKey{k.Slot, s.ports.Clock()}
+		proven, err := call.send(key)
+		if s.rejected = domain.KindOf(err) == domain.CredentialsRejected; s.rejected {
+			refused, failed = append(refused, now), err
+			continue
+		}
+		if proven || call.route.TellsOfKey() {
+			s.learn(domain.KeyRejected, refused...)
+		}
+		return now, err
+	}
+	if call.route.TellsOfKey() {
+		s.learn(domain.KeyRejected, refused...)
+	}
+	if failed == nil {
+		failed = closed
+	}
+	return sentKey{}, failed
+}
+
+// learn keeps the news about keys.
+func (s *sender) learn(status domain.KeyStatus, keys ...sentKey) {
+	for _, key := range keys {
+		s.news = append(s.news, keyNews{key, status})
+	}
+}
+
+// tooLong is the error for a call that Voiceflow rejected with one key, and whose body is too
+// long to have been kept for the other key. If the rejection tells about the key, the next call
+// takes the other key first.
+func (s *sender) tooLong(call keyedCall, refused []sentKey, err error) error {
+	if !call.route.TellsOfKey() {
+		return err
+	}
+	s.learn(domain.KeyRejected, refused...)
+	return &domain.Error{
+		Kind: domain.VoiceflowUnavailable, Cause: err,
+		Public: "Voiceflow rejected one of the assistant's keys; retry the request",
+	}
+}
+
+// userIDs binds the caller's user ids to the assistant and to the caller. An access token is a
+// caller of its own. User ids of an access token with user ids of its own pass unchanged.
+func (s *sender) userIDs() domain.UserIDs {
+	if s.access.Token.OwnUsers {
+		return domain.UserIDs{Bind: func(text string) (string, error) {
+			// A pseudonym would open the conversation of another caller.
+			if strings.HasPrefix(text, domain.PseudonymPrefix) {
+				return "", &domain.Error{Kind: domain.NotFound, Public: "a user id that begins like this is another caller's"}
+			}
+			return text, nil
+		}}
+	}
+	to := domain.BindUserIDs(s.access.Project.ID, s.access.Actor())
+	return domain.UserIDs{
+		Bind: func(text string) (string, error) {
+			return s.ports.Pseudonyms.Bind(text, s.ports.Keyset.PseudonymKey(), to)
+		},
+		Own: func(bound string) (string, bool) {
+			return s.ports.Pseudonyms.Unbind(bound, s.ports.Keyset.PseudonymKey(), to)
+		},
+	}
+}
+
+// maxKept is the longest body that is kept to be sent again, in bytes. It is Voiceflow's own
+// limit of a body (github.com/voiceflow/general-runtime, config). A longer body is sent once.
+const maxKept = 1 << 20
+
+// keepBody reads the body of r and keeps it. again puts the body back; it is nil if the body is
+// too long to be kept.
+func keepBody(r *http.Request) (again func(*http.Request), err error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return func(*http.Request) {}, nil
+	}
+	whole := r.Body
+	kept, err := io.ReadAll(io.LimitReader(whole, maxKept+1))
+	if err != nil {
+		return nil, &domain.Error{Kind: domain.Invalid, Public: "the body could not be read to its end", Cause: err}
+	}
+	if len(kept) > maxKept {
+		r.Body = readCloser{io.MultiReader(bytes.NewReader(kept), whole), whole}
+		return nil, nil
+	}
+	again = func(r *http.Request) {
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(kept)), int64(len(kept))
+	}
+	again(r)
+	return again, nil
+}
+
+type readCloser struct {
+	io.Reader
+	io.Closer
+}

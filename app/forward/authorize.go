@@ -1,0 +1,162 @@
+package forward
+
+import (
+	"context"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+// authorize finds out who calls and what they may use, charges their rate, and opens the call.
+// It fills in out, also if it fails.
+func (f *Forwarder) authorize(ctx context.Context, call domain.Call, route domain.Route, in Input, out *Result) (*openCall, error) {
+	access, err := f.lookUp(ctx, call.Caller, in, out)
+	out.Caller = access.Caller
+	if err != nil {
+		return nil, err
+	}
+	call.Caller = access.Caller
+	if err := access.May(route.Endpoint.Scope); err != nil {
+		return nil, err
+	}
+	if f.ports.Rates != nil {
+		if out.Rate, err = f.ports.Rates.Take(access.Actor()); err != nil {
+			return nil, err
+		}
+	}
+	return f.open.begin(ctx, call, access, route, f.ports.Clock()), nil
+}
+
+// lookUp finds out who calls and what they may use. It puts resealed cookies into out.
+func (f *Forwarder) lookUp(ctx context.Context, host domain.Caller, in Input, out *Result) (domain.Access, error) {
+	switch {
+	case out.Endpoint.BySession:
+		return f.accessByHandle(ctx, host, in.Handle)
+	case !in.Token.IsZero():
+		return f.accessByToken(ctx, in.Token)
+	}
+	return f.accessByCookies(ctx, host, in, out)
+}
+
+func (f *Forwarder) accessByToken(ctx context.Context, text domain.Secret) (domain.Access, error) {
+	hash, err := domain.ParseAccessToken(text)
+	if err != nil {
+		return domain.Access{}, err
+	}
+	access, err := f.ports.Access.ByToken(ctx, hash)
+	if domain.KindOf(err) == domain.NotFound {
+		return domain.Access{}, domain.InvalidAccessToken(err)
+	}
+	if err == nil && access.Project.ID == "" {
+		return access, domain.InvalidAccessToken(nil) // it manages, and is for no assistant
+	}
+	return access, err
+}
+
+func (f *Forwarder) accessByHandle(ctx context.Context, host domain.Caller, handle string) (domain.Access, error) {
+	claims, _, err := f.ports.Sessions.Open(domain.ConversationHandle, handle, invalidHandle)
+	if err != nil {
+		return domain.Access{}, err
+	}
+	access, err := f.ports.Access.ByConversation(ctx, domain.ConversationID(claims.Session), host)
+	if domain.KindOf(err) == domain.NotFound {
+		return domain.Access{}, invalidHandle(err)
+	}
+	if err != nil {
+		return domain.Access{}, err
+	}
+	if !access.Conversation.Claims(access.Caller.ID).Equal(claims) {
+		return domain.Access{}, invalidHandle(nil)
+	}
+	return access, f.use(ctx, access)
+}
+
+// invalidHandle is the one answer for whatever is wrong with a handle.
+func invalidHandle(cause error) error {
+	return &domain.Error{
+		Kind: domain.NotAuthenticated, Cause: cause,
+		Public: "the session key in Authorization is invalid or expired; start a new session",
+	}
+}
+
+func (f *Forwarder) accessByCookies(ctx context.Context, host domain.Caller, in Input, out *Result) (domain.Access, error) {
+	var set domain.Claims
+	var setBy domain.KeyID
+	login, loginBy, err := f.openLogin(host, in.UserCookie)
+	if err != nil {
+		return domain.Access{}, err
+	}
+	if in.AssistantCookie != "" {
+		if set, setBy, err = f.ports.Sessions.Open(domain.AssistantSession, in.AssistantCookie, notSet); err != nil {
+			return domain.Access{}, err
+		}
+	}
+	access, err := f.accessBySessions(ctx, host, login, set.Session)
+	if err != nil {
+		return domain.Access{}, err
+	}
+	if host.ID == "" {
+		f.ports.Sessions.MarkSealed(ctx, access.Caller.Login, loginBy)
+		out.UserCookie = f.ports.Sessions.Reseal(ctx, access.Caller.Login, "", loginBy)
+	}
+	switch {
+	case in.AssistantCookie == "":
+		return access, &domain.Error{Kind: domain.NoAssistant, Public: "no assistant is set; set one first"}
+	case access.Session.ID == "" || !access.Session.Claims(access.Project.Version).Equal(set):
+		return access, notSet(nil)
+	}
+	if err := f.use(ctx, access); err != nil {
+		return access, err
+	}
+	f.ports.Sessions.MarkSealed(ctx, access.Session, setBy)
+	out.AssistantCookie = f.ports.Sessions.Reseal(ctx, access.Session, access.Project.Version, setBy)
+	return access, nil
+}
+
+// openLogin opens the cookie user_session and returns the key that sealed it. It returns zero
+// for a user of a host program, who needs no such cookie.
+func (f *Forwarder) openLogin(host domain.Caller, cookie string) (domain.Claims, domain.KeyID, error) {
+	if host.ID != "" {
+		return domain.Claims{}, "", nil
+	}
+	return f.ports.Sessions.OpenLogin(cookie)
+}
+
+// accessBySessions looks up the user by their login, or as the host program's, together with
+// the assistant session, which may be "". Returns NotAuthenticated if there is no such user or
+// login.
+func (f *Forwarder) accessBySessions(ctx context.Context, host domain.Caller, login domain.Claims, assistant domain.SessionID) (domain.Access, error) {
+	var access domain.Access
+	var err error
+	if host.ID != "" {
+		access, err = f.ports.Access.ByHostUser(ctx, host, assistant)
+	} else {
+		access, err = f.ports.Access.ByLogin(ctx, login.Session, assistant)
+	}
+	switch {
+	case domain.KindOf(err) == domain.NotFound:
+		return domain.Access{}, domain.NotLoggedIn(err)
+	case err != nil:
+		return domain.Access{}, err
+	case host.ID == "" && !access.Caller.Login.Claims("").Equal(login):
+		return domain.Access{}, domain.NotLoggedIn(nil)
+	}
+	return access, nil
+}
+
+// notSet is the one answer for whatever is wrong with an assistant session.
+func notSet(cause error) error {
+	return &domain.Error{Kind: domain.NotAuthenticated, Public: "the assistant is no longer set; set it again", Cause: cause}
+}
+
+// use records the use of the assistant session and of its login.
+func (f *Forwarder) use(ctx context.Context, a domain.Access) error {
+	if a.Session.ID == "" {
+		return nil
+	}
+	if a.Caller.Login.ID != "" {
+		if err := f.ports.Sessions.Use(ctx, a.Caller.Login); err != nil {
+			return err
+		}
+	}
+	return f.ports.Sessions.Use(ctx, a.Session)
+}

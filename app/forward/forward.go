@@ -1,0 +1,134 @@
+// Package forward sends calls of callers to Voiceflow and returns the answers. A call takes
+// three steps, each in a file of its own:
+//
+//   - authorize finds out who calls and what they may use, and charges their rate;
+//   - attempt sends the call with the key of the assistant and returns what happened;
+//   - settle stores what that tells, and passes the answer on.
+//
+// Only settle marks keys, notes credits, counts usage, and writes the audit record of a call
+// that writes.
+//
+// The package uses net/http as the words for a call: a request with a method, a header and a
+// body, and an answer with a status. It knows no route, no cookie's name and no status of the
+// service's own.
+package forward
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/flowlatch/flowlatch/app/keyset"
+	"github.com/flowlatch/flowlatch/app/session"
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+// Ports is what a Forwarder works with. All but Rates must be given. The views must be of one
+// database, and Keyset and Sessions must work with Cipher.
+type Ports struct {
+	Access        ports.Access
+	Projects      ports.ProjectRepository // keeps what is known of credits
+	Conversations ports.Conversations
+	Usage         ports.Usage
+	Audit         ports.AuditLog
+
+	Keyset     *keyset.Keyset
+	Sessions   *session.Sessions
+	Cipher     ports.Cipher
+	Pseudonyms ports.Pseudonyms
+	Voiceflow  ports.Voiceflow
+
+	Rates  ports.CallRates // no limit if nil
+	Clock  ports.Clock
+	Random io.Reader
+}
+
+// Forwarder forwards calls. It is safe for concurrent use. Between calls it keeps the counts
+// that have yet to be stored. Nothing that it keeps decides what anybody may do.
+type Forwarder struct {
+	ports    Ports
+	open     openCalls
+	counts   usageCounts
+	renewals renewals
+}
+
+// New returns a Forwarder.
+func New(p Ports) *Forwarder { return &Forwarder{ports: p} }
+
+// Input is a call as the caller gave it, without the request itself.
+type Input struct {
+	Service string // the name of Voiceflow's service
+	Path    string // the path after the service, with its percent-encoding
+
+	// The credentials. A v4 session's turn takes Handle. Any other call takes Token, or the
+	// cookies if there is no Token. If a host program logs users in, the Caller of the
+	// domain.Call replaces UserCookie.
+	Token           domain.Secret // an access token, from Authorization
+	Handle          string        // anything else in Authorization
+	UserCookie      string
+	AssistantCookie string
+}
+
+// Result is the outcome of Forward.
+type Result struct {
+	// Answer is zero if Forward fails.
+	Answer Answer
+	// Endpoint is what was called; nil if there is no such endpoint.
+	Endpoint *domain.Endpoint
+	// Caller is who called, as far as Forward found out.
+	Caller domain.Caller
+	// UserCookie and AssistantCookie are the caller's cookies, sealed with the current key,
+	// to be set in the answer. They are to be set also if Forward fails. The Text of a cookie
+	// is "" if the current key sealed it already.
+	UserCookie      session.Cookie
+	AssistantCookie session.Cookie
+	// Rate is what is left of the caller's rate; zero if there is no limit.
+	Rate domain.Rate
+}
+
+// Answer is Voiceflow's answer for the caller.
+type Answer struct {
+	StatusCode    int
+	Header        http.Header
+	ContentLength int64 // -1 if it is unknown
+	// Body must be closed. The call is open until then.
+	Body io.ReadCloser
+}
+
+// Forward sends the call that r is to Voiceflow, with the key of an assistant, and returns the
+// answer. The assistant is the one that the caller has set, or that the access token or the
+// handle is for. The method, the query, the header and the body of r are the caller's.
+//
+// Caller and rights are looked up for each call. EndLostUses ends an open call that has lost
+// its right. If Voiceflow rejects a key of an assistant with two keys, the other one is tried
+// once.
+//
+// Returns NotFound if the call is not among domain.Endpoints, or names another project.
+// Returns NotAuthenticated if anything is wrong with the caller or the assistant session.
+// Returns NoAssistant if the caller has set none. Returns NotAllowed if the scope is missing.
+// Returns TooManyRequests if the caller has used up their rate. Returns Invalid if the query or
+// the body can't be read. Returns NeedsReentry if no key of the assistant can be opened.
+// Returns CredentialsRejected if Voiceflow rejected the keys. Returns VoiceflowUnavailable if
+// Voiceflow gave no usable answer. Returns Unavailable if the audit record of a call that
+// writes, or the conversation that a call starts, can't be stored.
+func (f *Forwarder) Forward(ctx context.Context, call domain.Call, in Input, r *http.Request) (Result, error) {
+	route, err := domain.MatchEndpoint(in.Service, r.Method, in.Path)
+	if err != nil {
+		return Result{}, err
+	}
+	out := Result{Endpoint: route.Endpoint}
+	c, err := f.authorize(ctx, call, route, in, &out)
+	if err != nil {
+		return out, err
+	}
+	settled := false
+	defer func() {
+		if !settled { // after a panic
+			f.open.end(c)
+		}
+	}()
+	out.Answer, err = f.settle(c, f.attempt(c, r))
+	settled = true
+	return out, err
+}

@@ -1,0 +1,164 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
+
+const (
+	// CheckInterval is how often EndLostUses is to be called. Younger calls are left alone,
+	// since their right was looked up just now.
+	CheckInterval = 250 * time.Millisecond
+	// blindFor is how long open calls go on while the database can't say whether they may.
+	blindFor = 5 * time.Second
+)
+
+// openCall is a forwarded call, from when it may be sent until its answer is closed.
+type openCall struct {
+	call   domain.Call
+	access domain.Access
+	route  domain.Route
+	began  time.Time
+
+	caller context.Context // ends when the caller leaves
+	ctx    context.Context // ends with the call, and when its right is lost
+	cancel context.CancelCauseFunc
+}
+
+// lost returns the reason if the call was ended here, and err if it was not.
+func (c *openCall) lost(err error) error {
+	if cause, ok := errors.AsType[*domain.Error](context.Cause(c.ctx)); ok {
+		return cause
+	}
+	return err
+}
+
+// usageKey is what the call is counted by.
+func (c *openCall) usageKey() domain.UsageKey {
+	return domain.UsageKey{
+		Day: domain.DayOf(c.began), Project: c.access.Project.ID, User: c.access.Caller.ID,
+		Token: c.access.Token.ID, Scope: c.route.Endpoint.Scope,
+	}
+}
+
+// openCalls are the forwarded calls that are open. The zero value is ready.
+type openCalls struct {
+	mu    sync.Mutex
+	calls map[*openCall]bool
+	sure  time.Time // when the database last answered, or had nothing to answer
+}
+
+// begin returns a call that is open from now on.
+func (o *openCalls) begin(ctx context.Context, call domain.Call, access domain.Access, route domain.Route, now time.Time) *openCall {
+	c := &openCall{call: call, access: access, route: route, began: now, caller: ctx}
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.calls == nil {
+		o.calls = map[*openCall]bool{}
+	}
+	o.calls[c] = true
+	return c
+}
+
+// end closes a call.
+func (o *openCalls) end(c *openCall) {
+	o.mu.Lock()
+	delete(o.calls, c)
+	o.mu.Unlock()
+	c.cancel(nil)
+}
+
+// count is how many calls are open.
+func (o *openCalls) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.calls)
+}
+
+// old are the calls that have been open for a while at now.
+func (o *openCalls) old(now time.Time) []*openCall {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var list []*openCall
+	for c := range o.calls {
+		if now.Sub(c.began) >= CheckInterval {
+			list = append(list, c)
+		}
+	}
+	if len(list) == 0 || o.sure.IsZero() {
+		o.sure = now
+	}
+	return list
+}
+
+// asked notes whether the database answered at now. It reports whether the database has been
+// silent for too long.
+func (o *openCalls) asked(now time.Time, err error) (blind bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err == nil {
+		o.sure = now
+	}
+	return now.Sub(o.sure) >= blindFor
+}
+
+// WaitForOpen waits until no call is open, for as long as patience at most.
+func (f *Forwarder) WaitForOpen(patience time.Duration) {
+	over := time.NewTimer(patience)
+	defer over.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for f.open.count() > 0 {
+		select {
+		case <-over.C:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// EndLostUses ends the open calls that have lost their right: the session or the access token,
+// the user, the grant or its scope. It records the use of the sessions of the others. While
+// the database does not answer, open calls go on for five seconds.
+func (f *Forwarder) EndLostUses(ctx context.Context) error {
+	open := f.open.old(f.ports.Clock())
+	if len(open) == 0 {
+		return nil
+	}
+	asked := make([]domain.OpenUse, 0, len(open))
+	known := make(map[domain.OpenUse]bool, len(open))
+	for _, c := range open {
+		if use := c.access.OpenUse(); !known[use] {
+			known[use] = true
+			asked = append(asked, use)
+		}
+	}
+	allowed, err := f.ports.Access.StillAllowed(ctx, asked)
+	if f.open.asked(f.ports.Clock(), err) {
+		for _, c := range open {
+			c.cancel(&domain.Error{Kind: domain.Unavailable, Public: "the right of this call can't be checked at present; try again later", Cause: err})
+		}
+	}
+	if err != nil {
+		return err
+	}
+	rights := make(map[domain.OpenUse]domain.Scopes, len(allowed))
+	for _, a := range allowed {
+		rights[a.OpenUse()] = a.Scopes()
+		err = errors.Join(err, f.ports.Sessions.KeepInUse(ctx, a.Session))
+	}
+	for _, c := range open {
+		switch scopes, stands := rights[c.access.OpenUse()]; {
+		case !stands:
+			c.cancel(notSet(nil))
+		case !scopes.Has(c.route.Endpoint.Scope):
+			c.cancel(&domain.Error{Kind: domain.NotAllowed, Public: "the right that this call needs was taken away"})
+		}
+	}
+	return err
+}

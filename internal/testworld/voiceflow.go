@@ -1,0 +1,171 @@
+package testworld
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
+)
+
+// Voiceflow stands in for Voiceflow. It takes forwarded calls only. The zero value is ready,
+// and panics at a call before it is told what to answer.
+type Voiceflow struct {
+	mu      sync.Mutex
+	answer  func(domain.Forward, Sent) (ports.Answer, error)
+	streams bool
+	hangs   chan<- bool
+}
+
+// Sent is a call that came to Voiceflow.
+type Sent struct {
+	Endpoint string
+	Path     string
+	UserID   string // as Voiceflow was told, if the path says it
+	Body     string
+	Key      string
+}
+
+// Answer makes Voiceflow answer calls by answer. The function that it returns tells which calls
+// came since.
+func (v *Voiceflow) Answer(answer func(f domain.Forward, s Sent) (ports.Answer, error)) (came func() []Sent) {
+	var all []Sent
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.answer = func(f domain.Forward, s Sent) (ports.Answer, error) {
+		v.mu.Lock()
+		all = append(all, s)
+		v.mu.Unlock()
+		a, err := answer(f, s)
+		a.Sent = true
+		return a, err
+	}
+	return func() []Sent {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		return slices.Clone(all)
+	}
+}
+
+// Stream says whether answers go on until the call is ended.
+func (v *Voiceflow) Stream(on bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.streams = on
+}
+
+// Hang makes Voiceflow send a word to arrived for each call, which then waits until it is ended.
+func (v *Voiceflow) Hang(arrived chan<- bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.hangs = arrived
+}
+
+// Origin is that of the installation.
+func (v *Voiceflow) Origin() domain.Origin { return Origin }
+
+// Export knows no version.
+func (v *Voiceflow) Export(context.Context, domain.VersionRef, domain.Secret) (domain.Export, error) {
+	return domain.Export{}, &domain.Error{Kind: domain.VoiceflowRejected}
+}
+
+// Forward reads the body and answers.
+func (v *Voiceflow) Forward(ctx context.Context, f domain.Forward, r *http.Request, key domain.Secret) (ports.Answer, error) {
+	v.mu.Lock()
+	answer, streams, hangs := v.answer, v.streams, v.hangs
+	v.mu.Unlock()
+	if hangs != nil {
+		hangs <- true
+		<-ctx.Done()
+		return givenUp(ctx)
+	}
+	if streams {
+		return endless(ctx), nil
+	}
+	s, err := sent(f, r, key)
+	if err != nil {
+		return ports.Answer{}, err
+	}
+	if ctx.Err() != nil {
+		return givenUp(ctx)
+	}
+	return answer(f, s)
+}
+
+func givenUp(ctx context.Context) (ports.Answer, error) {
+	return ports.Answer{Sent: true}, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: context.Cause(ctx)}
+}
+
+// sent is the call as it comes to Voiceflow.
+func sent(f domain.Forward, r *http.Request, key domain.Secret) (Sent, error) {
+	s := Sent{Endpoint: f.Route.Endpoint.Method + " " + f.Route.Endpoint.Path, Key: key.Reveal()}
+	bind := f.UserIDs.Bind
+	if bind == nil {
+		bind = func(own string) (string, error) { return own, nil }
+	}
+	var err error
+	if s.Path, err = f.Route.Target(f.Project, bind); err != nil {
+		return Sent{}, err
+	}
+	if rest, found := strings.CutPrefix(s.Path, "/state/user/"); found {
+		s.UserID, _, _ = strings.Cut(rest, "/")
+	}
+	if r.Body != nil {
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			return Sent{}, err
+		}
+		s.Body = string(b)
+	}
+	return s, nil
+}
+
+// endless is an answer that goes on until the call is ended.
+func endless(ctx context.Context) ports.Answer {
+	r, w := io.Pipe()
+	context.AfterFunc(ctx, func() { _ = w.CloseWithError(context.Cause(ctx)) })
+	return ports.Answer{Sent: true, StatusCode: 200, Header: http.Header{}, Body: Body{ReadCloser: r}, ContentLength: -1}
+}
+
+// Body is the body of an answer.
+type Body struct {
+	io.ReadCloser
+
+	UsedUp bool // the answer says that the credits are used up
+}
+
+// CreditsUsedUp is UsedUp.
+func (b Body) CreditsUsedUp() bool { return b.UsedUp }
+
+// Says is an answer with the status and the body.
+func Says(status int, body string) ports.Answer {
+	return ports.Answer{
+		StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: Body{ReadCloser: io.NopCloser(strings.NewReader(body))}, ContentLength: int64(len(body)),
+	}
+}
+
+// Starts is the answer to a call that starts a session.
+func Starts(f domain.Forward, key string) ports.Answer {
+	a := Says(200, f.Handle)
+	a.Started = ports.Started{UserID: "bound", Key: domain.NewSecret(key)}
+	return a
+}
+
+// Fine answers every call with 200.
+func Fine(domain.Forward, Sent) (ports.Answer, error) { return Says(200, `[]`), nil }
+
+// Rejected rejects the key of every call.
+func Rejected(domain.Forward, Sent) (ports.Answer, error) {
+	return ports.Answer{}, &domain.Error{Kind: domain.CredentialsRejected}
+}
+
+// Request is a request as a caller sends it.
+func Request(method, path, body string) *http.Request {
+	return &http.Request{Method: method, URL: &url.URL{Path: path}, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
+}
