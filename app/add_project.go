@@ -36,6 +36,7 @@ func (s *Service) AddProject(ctx context.Context, call domain.Call, in AddProjec
 	if err != nil {
 		return domain.Project{}, err
 	}
+	asked := s.ports.Clock()
 	export, err := s.ports.Voiceflow.Export(ctx, version, key)
 	if err != nil {
 		return domain.Project{}, err
@@ -56,6 +57,10 @@ func (s *Service) AddProject(ctx context.Context, call domain.Call, in AddProjec
 	if err != nil {
 		return domain.Project{}, err
 	}
-	p.PutKey(domain.SlotPrimary, sealed, now)
-	return p, s.ports.Store.Projects.Add(ctx, s.act(call, domain.NeedsAdmin(), domain.ActionAddProject, domain.OnProject(p.ID)), p)
+	p.PutKey(domain.SlotPrimary, sealed, asked)
+	act := s.act(call, domain.NeedsAdmin(), domain.ActionAddProject, domain.OnProject(p.ID))
+	if err := s.ports.Store.Projects.Add(ctx, act, p); err != nil {
+		return domain.Project{}, err
+	}
+	return p, nil
 }

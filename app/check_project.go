@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -43,17 +44,21 @@ func (s *Service) CheckProject(ctx context.Context, call domain.Call, text strin
 		return ProjectChecked{}, err
 	}
 	var out ProjectChecked
+	var failed error
 	for _, tried := range s.tryKeys(ctx, p) {
-		if tried.err != nil {
-			return ProjectChecked{}, tried.err
-		}
-		if tried.status == "" {
+		switch {
+		case tried.err != nil:
+			failed = errors.Join(failed, tried.err)
+		case tried.status == "":
 			out.Unanswered = append(out.Unanswered, tried.slot)
-			continue
+		default:
+			// What Voiceflow said of one key counts also if the caller has left or the other
+			// key failed.
+			failed = errors.Join(failed, s.noteTried(context.WithoutCancel(ctx), call, p, tried))
 		}
-		if err := s.noteTried(ctx, call, p, tried); err != nil {
-			return ProjectChecked{}, err
-		}
+	}
+	if failed != nil {
+		return ProjectChecked{}, failed
 	}
 	out.Project, err = s.one(ctx, call.Caller, domain.ProjectRef{ID: p.ID})
 	return out, err

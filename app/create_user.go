@@ -44,7 +44,11 @@ func (s *Service) CreateUser(ctx context.Context, call domain.Call, in CreateUse
 		return domain.User{}, err
 	}
 	u := domain.NewUser(id, name, role, hash, assistants, now)
-	return u, s.ports.Store.Users.Create(ctx, s.act(call, domain.NeedsAdmin(), domain.ActionCreateUser, domain.OnUser(id)), u)
+	act := s.act(call, domain.NeedsAdmin(), domain.ActionCreateUser, domain.OnUser(id))
+	if err := s.ports.Store.Users.Create(ctx, act, u); err != nil {
+		return domain.User{}, err
+	}
+	return u, nil
 }
 
 // mayManageUsers returns NotAllowed unless the caller is an admin, and NotFound if a host

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -109,4 +110,43 @@ func TestNewsAboutOneKeyWhenTheOtherWasJustSet(t *testing.T) {
 	_, err := w.use(t, turn("x", by), "POST", "{}")
 	wantKind(t, err, domain.CredentialsRejected)
 	wantStatuses(t, w.stored(t, p), domain.KeyRejected, domain.KeyOK)
+}
+
+// What Voiceflow said of one key is stored, also if the question about the other key brought
+// an error that is neither a key's nor Voiceflow's, and if the caller has left.
+func TestWhatVoiceflowSaidIsStoredAlsoIfTheCheckFails(t *testing.T) {
+	errSpoilt := errors.New("something else")
+	for _, tc := range []struct {
+		name   string
+		failed map[string]error // by key
+		leaves bool
+		want   [2]domain.KeyStatus
+	}{
+		{"the primary key's question fails", map[string]error{"VF.DM.key": errSpoilt, secondKey: errRefused}, false,
+			[2]domain.KeyStatus{domain.KeyOK, domain.KeyRejected}},
+		{"the secondary key's question fails", map[string]error{"VF.DM.key": errRefused, secondKey: errSpoilt}, false,
+			[2]domain.KeyStatus{domain.KeyRejected, domain.KeyOK}},
+		{"the caller leaves", map[string]error{"VF.DM.key": errRefused, secondKey: errRefused}, true,
+			[2]domain.KeyStatus{domain.KeyRejected, domain.KeyRejected}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t)
+			p := w.setToken(t, w.project(t, "Bot", versionID), "secondary", secondKey)
+			w.after(time.Minute)
+			w.voiceflow.refuse(tc.failed)
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			ports := w.ports()
+			ports.Voiceflow = &slowVoiceflow{voiceflow: w.voiceflow, during: func() {
+				if tc.leaves {
+					leave()
+				}
+			}}
+			_, err := w.open(t, ports).CheckProject(ctx, w.admin, string(p.ID))
+			if !tc.leaves && !errors.Is(err, errSpoilt) {
+				t.Errorf("got error %v, want %v", err, errSpoilt)
+			}
+			wantStatuses(t, w.stored(t, p), tc.want[0], tc.want[1])
+		})
+	}
 }

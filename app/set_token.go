@@ -42,6 +42,7 @@ func (s *Service) SetToken(ctx context.Context, call domain.Call, in SetToken) (
 	if err != nil {
 		return domain.Project{}, err
 	}
+	asked := s.ports.Clock()
 	export, err := s.tryKey(ctx, p, key)
 	if err != nil {
 		return domain.Project{}, err
@@ -52,7 +53,7 @@ func (s *Service) SetToken(ctx context.Context, call domain.Call, in SetToken) (
 	}
 	act := s.act(call, domain.NeedsAdmin(), domain.ActionSetToken, domain.OnSlot(p.ID, slot))
 	return s.ports.Store.Projects.Update(ctx, act, p.ID, func(p *domain.Project) error {
-		p.PutKey(slot, sealed, act.Record.At)
+		p.PutKey(slot, sealed, asked)
 		p.Describe(p.DescribedBy(export))
 		return nil
 	})

@@ -53,8 +53,8 @@ func (a Act) StandsAlone() bool {
 
 // Allow decides at now whether the act may be carried out, and returns the caller with the
 // rights that they have now. The errors are those of a fresh request: NotAuthenticated if
-// the user is gone or disabled, or the login or access token is over; NotAllowed if the
-// role, the scope or the grant is gone. An act that stands alone needs no Right.
+// the user is gone or disabled, the login or access token is over, or By names nobody;
+// NotAllowed if the role, the scope or the grant is gone. An act that stands alone needs no Right.
 func (a Act) Allow(r Right, now time.Time) (Caller, error) {
 	c, err := a.caller(r, now)
 	if err != nil {
@@ -75,6 +75,8 @@ func (a Act) Allow(r Right, now time.Time) (Caller, error) {
 func (a Act) caller(r Right, now time.Time) (Caller, error) {
 	enabled := r.User.ID != "" && r.User.ID == a.By.ID && !r.User.Disabled
 	switch {
+	case !a.By.operator && a.By.ID == "":
+		return Caller{}, NotLoggedIn(nil)
 	case a.StandsAlone():
 		return a.By, nil
 	case a.By.Token != "":

@@ -32,7 +32,9 @@ type userLock int
 const (
 	// shared keeps the user as they are until the end of the change.
 	shared userLock = iota
-	// alone also makes other acts of the same user wait.
+	// alone also makes other acts of the same user wait. A method needs it if it may change
+	// the row of the user who acts, or end the login that the act stands on: two such acts
+	// that only share the rows would wait for each other.
 	alone
 )
 

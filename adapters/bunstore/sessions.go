@@ -266,7 +266,7 @@ func (s *Sessions) Touch(ctx context.Context, id domain.SessionID, use domain.Se
 func (s *Sessions) End(ctx context.Context, act domain.Act, which domain.SessionsToEnd) (domain.SessionsEnded, error) {
 	var ended domain.SessionsEnded
 	err := s.store.change(ctx, "end sessions", func(ctx context.Context, tx bun.Tx) error {
-		caller, err := s.store.allowed(ctx, tx, act, shared)
+		caller, err := s.store.allowed(ctx, tx, act, alone)
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,8 @@
 //
 // A user's row changes only under the advisory lock, and the row of the user who acts is
 // locked after that lock. So nobody who has locked such a row waits for the advisory lock.
-// Two admins who end each other's sessions at the same instant can still wait for each other.
+// A method that may change the user who acts, or end their login, locks their row alone and
+// does not share it, so that two requests of one user take turns. Two admins who end each other's sessions at the same instant can still wait for each other.
 // So can statements that change many rows, since Postgres locks them in an order of its own.
 // Postgres ends such a deadlock after a second, and the transaction runs again.
 //

@@ -220,7 +220,7 @@ func (s *Store) actOnUsers(ctx context.Context, what string, act domain.Act, do 
 				return err
 			}
 		}
-		return s.carryOut(ctx, tx, act, shared, do)
+		return s.carryOut(ctx, tx, act, alone, do)
 	})
 }
 

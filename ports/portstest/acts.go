@@ -23,6 +23,7 @@ func Acts(t *testing.T, open OpenStore) {
 	check(t, open, append(sentences,
 		sentence{"of two who take each other's right at the same instant one is refused", actsMutual},
 		sentence{"of two changes of one's own user at the same instant both succeed", actsOnOneself},
+		sentence{"requests of one login at the same instant do not wait for each other in vain", actsOfOneLogin},
 		sentence{"what is another's is for who may manage when it is changed, whatever the act says", actsOnOthers},
 	))
 }
@@ -375,6 +376,47 @@ func actsOnOneself(t *testing.T, f *fixture) {
 		want := who.user
 		want.Role, want.Assistants = domain.RoleMember, []domain.ProjectID{p.ID}
 		wantSame(t, "the user after two changes at the same instant", got, want)
+	}
+}
+
+// actsOfOneLogin has several requests of one login that end its sessions or change its user at
+// the same instant. None waits for another one in vain.
+func actsOfOneLogin(t *testing.T, f *fixture) {
+	at := f.instances(t)
+	f.admin(t, "beside")
+	const width = 6
+	for n := range rounds / 2 {
+		who := f.actorByLogin(t, domain.RoleAdmin)
+		acts, errs := make([]domain.Act, width), make([]error, width)
+		for i := range acts {
+			acts[i] = f.actBy(who, attempt{}, fmt.Sprintf("request %d", i))
+		}
+		atOnce(width, func(i int) {
+			store, ended := at[i%len(at)].Ports, domain.SessionsEnded{}
+			switch (i + n) % 3 {
+			case 0:
+				ended, errs[i] = store.Sessions.End(t.Context(), acts[i], domain.OneSession(who.caller.Login.ID))
+			case 1:
+				ended, errs[i] = store.Sessions.End(t.Context(), acts[i], domain.SessionsOf(who.user.ID))
+			default:
+				ended.Sessions = 1
+				_, errs[i] = store.Users.Update(t.Context(), acts[i], who.user.ID, changing(func(u *domain.User) {
+					u.PasswordHash = domain.NewSecret(fmt.Sprintf("hash %d", i))
+				}), who.caller.Login.ID)
+			}
+			if errs[i] == nil && ended.Sessions == 0 {
+				t.Errorf("request %d ended nothing, want an error or an end", i)
+			}
+		})
+		var written []domain.Record
+		for i, err := range errs {
+			if err == nil {
+				written = append(written, acts[i].Record)
+			} else {
+				wantKind(t, "one of several requests of one login at the same instant", err, domain.NotAuthenticated)
+			}
+		}
+		f.wantRecordsInAnyOrder(t, "after several requests of one login at the same instant", written)
 	}
 }
 
