@@ -38,7 +38,7 @@ func TestAccessTokensThatAreRefused(t *testing.T) {
 		{"a member may not manage", ben, app.CreateAccessToken{Name: "x", Scopes: []string{"manage"}}, domain.NotAllowed},
 		{"nor have own user ids", ben, app.CreateAccessToken{Name: "x", Project: project, UserIDs: "own"}, domain.NotAllowed},
 		{"nor a project that is not granted", ben, app.CreateAccessToken{Name: "x", Project: string(other.ID)}, domain.NotAllowed},
-		{"nor one that is not there, which is the same", ben, app.CreateAccessToken{Name: "x", Project: "01890000-0000-7000-8000-000000000404"}, domain.NotAllowed},
+		{"nor one that does not exist, which is the same", ben, app.CreateAccessToken{Name: "x", Project: "01890000-0000-7000-8000-000000000404"}, domain.NotAllowed},
 		{"an admin is told that it is not there", w.admin, app.CreateAccessToken{Name: "x", Project: "01890000-0000-7000-8000-000000000404"}, domain.NotFound},
 		{"an admin may manage", w.admin, app.CreateAccessToken{Name: "x", Scopes: []string{"manage"}}, ""},
 		{"but not with a project", w.admin, app.CreateAccessToken{Name: "x", Project: project, Scopes: []string{"manage"}}, domain.Invalid},

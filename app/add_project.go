@@ -20,7 +20,7 @@ type AddProject struct {
 // project and stores both. Only an admin may: NotAllowed.
 //
 // Returns Invalid, before anything is sent to Voiceflow, if the input breaks a rule. Returns
-// VoiceflowRejected or VoiceflowUnavailable if Voiceflow's answer is no export. Returns
+// VoiceflowRejected or VoiceflowUnavailable if Voiceflow's answer is not an export. Returns
 // NameTooLong if the project's name is too long. Returns Invalid if the name is not in.Name.
 // Returns AlreadyAdded if the pair of Voiceflow project and version exists. With an error
 // nothing is stored.
@@ -51,7 +51,7 @@ func (s *Service) AddProject(ctx context.Context, call domain.Call, in AddProjec
 		return domain.Project{}, err
 	}
 	if name := strings.TrimSpace(in.Name); name != "" && name != p.Name {
-		return domain.Project{}, &domain.Error{Kind: domain.Invalid, Public: "the assistant has another name at Voiceflow, " + strconv.Quote(p.Name)}
+		return domain.Project{}, &domain.Error{Kind: domain.Invalid, Public: "the name at Voiceflow is different: " + strconv.Quote(p.Name)}
 	}
 	sealed, err := s.keyset.SealKey(ctx, p.ID, domain.SlotPrimary, key)
 	if err != nil {

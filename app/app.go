@@ -144,16 +144,16 @@ func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 	return s, nil
 }
 
-// Keyset is the keyset of the service's database.
+// Keyset returns the keyset of the service's database.
 func (s *Service) Keyset() *keyset.Keyset { return s.keyset }
 
-// Audit is the audit of the service's database.
+// Audit returns the audit of the service's database.
 func (s *Service) Audit() *audit.Audit { return s.audit }
 
 // Forwarder forwards calls to Voiceflow.
 func (s *Service) Forwarder() *forward.Forwarder { return s.forwarder }
 
-// OperatorCall is a call from the machine itself.
+// OperatorCall returns a call from the machine itself.
 func (s *Service) OperatorCall() (domain.Call, error) {
 	id, err := s.NewRequestID()
 	return domain.Call{Caller: domain.Operator(), RequestID: id}, err
@@ -172,15 +172,15 @@ func (s *Service) ownUsers() error {
 	if s.OwnUsers() {
 		return nil
 	}
-	return &domain.Error{Kind: domain.NotFound, Public: "users are kept by the host program"}
+	return &domain.Error{Kind: domain.NotFound, Public: "the host program manages the users"}
 }
 
-// act is the change that the call wishes to make to the object now.
+// act returns the change that the call wishes to make to the object now.
 func (s *Service) act(call domain.Call, needs domain.Need, action domain.Action, object string) domain.Act {
 	return call.Act(s.ports.Clock(), needs, action, object)
 }
 
-// record is the audit record of what the call does to the object now.
+// record returns the audit record of what the call does to the object now.
 func (s *Service) record(call domain.Call, action domain.Action, object string) domain.Record {
 	return call.Record(s.ports.Clock(), action, object)
 }

@@ -44,7 +44,7 @@ func (s *Service) ChangePassword(ctx context.Context, call domain.Call, current,
 	act := s.act(call, domain.NeedsCaller(), domain.ActionChangePassword, domain.OnUser(user.ID))
 	_, err = s.ports.Store.Users.Update(ctx, act, user.ID, func(u *domain.User, _ bool) error {
 		if !u.PasswordHash.Equal(user.PasswordHash) {
-			return &domain.Error{Kind: domain.Conflict, Public: "the password was changed by somebody else just now"}
+			return &domain.Error{Kind: domain.Conflict, Public: "somebody else has just changed the password; log in again"}
 		}
 		u.PasswordHash = hash
 		return nil

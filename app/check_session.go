@@ -86,7 +86,7 @@ func (s *Service) assistantSession(ctx context.Context, c domain.Caller, cookie 
 	return access, claims, by, err
 }
 
-// userOf is the caller as a user.
+// userOf returns the caller as a user.
 func (s *Service) userOf(ctx context.Context, call domain.Call) (domain.User, error) {
 	if s.OwnUsers() {
 		u, err := s.ports.Store.Users.Find(ctx, domain.UserRef{ID: call.Caller.ID})

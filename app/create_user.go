@@ -60,7 +60,7 @@ func (s *Service) mayManageUsers(call domain.Call) error {
 	return s.ownUsers()
 }
 
-// hash is the hash of a new password. Returns Invalid if the password breaks a rule.
+// hash returns the hash of a new password. Returns Invalid if the password breaks a rule.
 func (s *Service) hash(ctx context.Context, password domain.Secret) (domain.Secret, error) {
 	if err := domain.CheckPassword(password); err != nil {
 		return domain.Secret{}, err

@@ -21,7 +21,7 @@ type ExportedProject struct {
 	Unopened []domain.Slot
 }
 
-// VoiceflowOrigin is the Voiceflow that the keys of this installation are for.
+// VoiceflowOrigin returns the Voiceflow that the keys of this installation are for.
 func (s *Service) VoiceflowOrigin() domain.Origin { return s.ports.Voiceflow.Origin() }
 
 // ExportProjects calls take with each of the named projects, or with all projects if none is

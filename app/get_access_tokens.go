@@ -20,7 +20,7 @@ func (s *Service) GetAccessTokens(ctx context.Context, call domain.Call, after d
 		func(t domain.AccessToken) domain.Cursor { return domain.Cursor{ID: string(t.ID)} })
 }
 
-// ownTokens is the user whose access tokens c may see; "" for the tokens of all users.
+// ownTokens returns the user whose access tokens c may see; "" for the tokens of all users.
 func ownTokens(c domain.Caller) domain.UserID {
 	if c.Admin {
 		return ""

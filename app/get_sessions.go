@@ -22,7 +22,7 @@ func (s *Service) GetSessions(ctx context.Context, call domain.Call, user string
 		func(session domain.Session) domain.Cursor { return domain.Cursor{ID: string(session.ID)} })
 }
 
-// whoseSessions is the user whose sessions c means by text, if c may see and end them. ""
+// whoseSessions returns the user whose sessions c means by text, if c may see and end them. ""
 // is c. Its errors are those of GetSessions.
 func (s *Service) whoseSessions(ctx context.Context, c domain.Caller, text string) (domain.UserID, error) {
 	of := c.ID

@@ -145,11 +145,11 @@ func TestSetTokenThatIsRefusedChangesNothing(t *testing.T) {
 		{"a key of another project", w.admin, good, func(v *voiceflow) {
 			v.exports[versionID] = domain.Export{Project: "aaaaaaaaaaaaaaaaaaaaaaaa", Name: "Other"}
 		}, domain.VoiceflowRejected, 1},
-		{"a version that is not there any more", w.admin, good, func(v *voiceflow) { delete(v.exports, versionID) }, domain.VoiceflowRejected, 1},
+		{"a version that no longer exists", w.admin, good, func(v *voiceflow) { delete(v.exports, versionID) }, domain.VoiceflowRejected, 1},
 		{"no key", w.admin, with(func(in *app.SetToken) { in.Key = domain.Secret{} }), nil, domain.Invalid, 0},
 		{"another slot", w.admin, with(func(in *app.SetToken) { in.Slot = "Primary" }), nil, domain.Invalid, 0},
 		{"a name is no id", w.admin, with(func(in *app.SetToken) { in.Project = "Bot" }), nil, domain.Invalid, 0},
-		{"a project that is not there", w.admin, with(func(in *app.SetToken) { in.Project = "01890000-0000-7000-8000-000000000404" }), nil, domain.NotFound, 0},
+		{"a project that does not exist", w.admin, with(func(in *app.SetToken) { in.Project = "01890000-0000-7000-8000-000000000404" }), nil, domain.NotFound, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w.after(time.Minute)
@@ -188,7 +188,7 @@ func TestCheckProject(t *testing.T) {
 	}{
 		{"nothing is news", nil, nil, ok, ok, nil, both, nil},
 		{"the primary is refused", map[string]error{firstKey: errRefused}, nil, bad, ok, nil, both, []string{"user mark_key"}},
-		{"that is no news any more", map[string]error{firstKey: errRefused}, nil, bad, ok, nil, both, nil},
+		{"that is no longer news", map[string]error{firstKey: errRefused}, nil, bad, ok, nil, both, nil},
 		{"an outage is no refusal and no success", map[string]error{firstKey: errOutage, secondKey: errOutage}, nil, bad, ok,
 			[]domain.Slot{domain.SlotPrimary, domain.SlotSecondary}, neither, nil},
 		{"an outage of one", map[string]error{firstKey: errOutage, secondKey: errRefused}, nil, bad, bad,
@@ -239,7 +239,7 @@ func TestCheckProject(t *testing.T) {
 	}{
 		{"a member", string(p.ID), member, domain.NotAllowed},
 		{"a name", "Bot", w.admin, domain.Invalid},
-		{"a project that is not there", "01890000-0000-7000-8000-000000000404", w.admin, domain.NotFound},
+		{"a project that does not exist", "01890000-0000-7000-8000-000000000404", w.admin, domain.NotFound},
 	} {
 		_, err := w.CheckProject(t.Context(), tc.call, tc.text)
 		wantKind(t, err, tc.kind)

@@ -150,3 +150,29 @@ func TestWhatVoiceflowSaidIsStoredAlsoIfTheCheckFails(t *testing.T) {
 		})
 	}
 }
+
+// A caller whose role changes in the middle of /set_project is answered as a fresh request
+// would be: by the right that they have then.
+func TestSetProjectByTheRightOfNow(t *testing.T) {
+	w := newWorld(t)
+	p, other := w.project(t, "Bot", versionID), w.project(t, "Other", "6371c9b4e1a5b2c3d4e5f6bb")
+	eve := w.user(t, w.admin, "eve", "admin", string(p.ID))
+	change := func(role string) {
+		t.Helper()
+		if _, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(eve), Role: &role}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asAdmin, _ := w.login(t, "eve", false)
+	change("member")
+	if set, err := w.SetProject(t.Context(), asAdmin, string(p.ID)); err != nil || set.Project.ID != p.ID {
+		t.Errorf("a former admin with a grant: got %+v and error %v, want the session", set.Project, err)
+	}
+	_, err := w.SetProject(t.Context(), asAdmin, string(other.ID))
+	wantKind(t, err, domain.NotAllowed)
+	asMember, _ := w.login(t, "eve", false)
+	change("admin")
+	if set, err := w.SetProject(t.Context(), asMember, string(other.ID)); err != nil || set.Project.ID != other.ID {
+		t.Errorf("a new admin without a grant: got %+v and error %v, want the session", set.Project, err)
+	}
+}

@@ -29,20 +29,44 @@ func (s *Service) SetProject(ctx context.Context, call domain.Call, text string)
 		}
 		ref.ID = p.ID
 	}
+	set, err := s.openAssistant(ctx, call, ref.ID)
+	if domain.KindOf(err) == domain.NotAllowed {
+		// The caller's role may be another one than when the request began. Then another
+		// right may allow the session.
+		now, gone := s.lookUpAgain(ctx, call.Caller)
+		if gone != nil {
+			return ProjectSet{}, gone
+		}
+		if now.Admin != call.Caller.Admin {
+			call.Caller = now
+			set, err = s.openAssistant(ctx, call, ref.ID)
+		}
+	}
+	if err != nil {
+		return ProjectSet{}, call.Caller.MayUse(err)
+	}
+	return set, nil
+}
+
+// openAssistant stores an assistant session by the right that the caller's role gives.
+func (s *Service) openAssistant(ctx context.Context, call domain.Call, project domain.ProjectID) (ProjectSet, error) {
 	now := s.ports.Clock()
 	id, err := domain.NewSessionID(now, s.ports.Random)
 	if err != nil {
 		return ProjectSet{}, err
 	}
-	session := domain.NewAssistantSession(id, call.Caller, ref.ID, now, s.sessions.Lifetimes(), call.Address, call.Agent)
+	session := domain.NewAssistantSession(id, call.Caller, project, now, s.sessions.Lifetimes(), call.Address, call.Agent)
 	// The cookie holds the version, which is known only once the session is stored. The cookie
 	// is then sealed by this key or a newer one.
 	session.SealedBy = s.sessions.CurrentKey()
-	act := s.act(call, domain.NeedsUse(ref.ID, 0), domain.ActionSetProject, domain.OnProject(ref.ID))
+	act := s.act(call, domain.NeedsUse(project, 0), domain.ActionSetProject, domain.OnProject(project))
 	p, err := s.ports.Store.Sessions.OpenAssistant(ctx, act, session)
 	if err != nil {
-		return ProjectSet{}, call.Caller.MayUse(err)
+		return ProjectSet{}, err
 	}
 	cookie, _, err := s.sessions.Seal(session, p.Version)
-	return ProjectSet{Project: p, Cookie: cookie}, err
+	if err != nil {
+		return ProjectSet{}, err
+	}
+	return ProjectSet{Project: p, Cookie: cookie}, nil
 }

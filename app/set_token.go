@@ -67,12 +67,12 @@ func (s *Service) tryKey(ctx context.Context, p domain.Project, key domain.Secre
 	case domain.KindOf(err) == domain.VoiceflowRejected:
 		return domain.Export{}, &domain.Error{
 			Kind: domain.VoiceflowRejected, Cause: err,
-			Public: "Voiceflow rejected the key for " + p.Name + ", or no longer knows its version",
+			Public: "Voiceflow rejected the key for " + p.Name + ", or no longer knows its environment",
 		}
 	case err != nil:
 		return domain.Export{}, err
 	case export.Project != p.Voiceflow:
-		return domain.Export{}, &domain.Error{Kind: domain.VoiceflowRejected, Public: "the key opens another assistant than " + p.Name}
+		return domain.Export{}, &domain.Error{Kind: domain.VoiceflowRejected, Public: "the key is not for " + p.Name}
 	}
 	return export, nil
 }

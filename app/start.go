@@ -29,10 +29,9 @@ const (
 //	defer stop()
 //
 // The background work ends open calls that have lost their right, stores counts and refusals,
-// chains the audit, follows changes of the keyset, marks keys that can't be opened, and
-// deletes what has expired. failed is told what failed; it may be nil, and several goroutines
-// may call it at once. Everything is tried again, at most once a minute if it needs an
-// operator.
+// chains the audit, follows changes of the keyset, marks keys that can't be opened, and deletes
+// what has expired. failed is called with each failure; it may be nil, and several goroutines
+// may call it at once. Everything is tried again, at most once a minute if it needs an operator.
 //
 // stop ends the background work and waits for it. It waits up to a second for open calls, then
 // stores the last counts and refusals and chains the audit. Further calls of stop do nothing.
@@ -72,9 +71,9 @@ func (s *Service) run(ctx context.Context, running *sync.WaitGroup, failed func(
 	}
 	every(forward.CheckInterval, "look whether open calls may go on", s.forwarder.EndLostUses)
 	every(time.Second, "store the counts of usage", s.forwarder.FlushUsage)
-	// Whoever seals refreshes the keyset too, so nothing waits for a resting Refresh.
+	// Every seal refreshes the keyset too, so nothing waits for a resting Refresh.
 	every(time.Second, "read the keyset again", s.resting(s.keyset.Refresh))
-	every(time.Second, "put refusals into the audit", func(ctx context.Context) error {
+	every(time.Second, "write refusals to the audit", func(ctx context.Context) error {
 		return s.audit.FlushRefusals(ctx, false)
 	})
 	every(chainPause, "chain the audit", s.resting(s.audit.Chain))
@@ -83,7 +82,7 @@ func (s *Service) run(ctx context.Context, running *sync.WaitGroup, failed func(
 		return err
 	})
 	running.Go(func() {
-		s.markNowAndThen(ctx, func(err error) { failed("look whether all keys open", err) })
+		s.markNowAndThen(ctx, func(err error) { failed("check that all keys can be decrypted", err) })
 	})
 }
 
@@ -94,7 +93,7 @@ func (s *Service) finish(failed func(what string, err error)) {
 		failed("store the counts of usage", err)
 	}
 	if err := s.audit.FlushRefusals(ctx, true); err != nil {
-		failed("put refusals into the audit", err)
+		failed("write refusals to the audit", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, lastChain)
 	defer cancel()

@@ -57,7 +57,7 @@ func TestStartStoresWhatWasCountedAndTellsWhatItCouldNotDo(t *testing.T) {
 		if what == want {
 			break
 		}
-		if what != "chain the audit" && what != "look whether all keys open" { // with which Start begins
+		if what != "chain the audit" && what != "check that all keys can be decrypted" { // with which Start begins
 			t.Errorf("Start says that it could not %s", what)
 		}
 	}

@@ -140,7 +140,7 @@ func TestRightsAreThoseOfNow(t *testing.T) {
 	w.user(t, w.admin, "ben", "admin")
 	_, cookie := w.login(t, "ben", false)
 	if call := w.call(t, cookie); !call.Caller.Admin {
-		t.Fatal("an admin is none")
+		t.Fatal("the admin is not an admin")
 	}
 	member := "member"
 	call := w.call(t, cookie)

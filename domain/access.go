@@ -18,9 +18,9 @@ type Access struct {
 	Granted Scopes
 }
 
-// Scopes are what the use is good for at this moment. An admin may do everything with
-// every assistant, a member what is granted. An access token or a session never allows more
-// than its maker may do.
+// Scopes returns the scopes that the use has now. An admin may do everything with every
+// assistant, a member what is granted. An access token or a session never allows more than its
+// maker may do.
 func (a Access) Scopes() Scopes {
 	rights := a.Granted
 	switch {
@@ -40,7 +40,7 @@ func (a Access) May(scope Scope) error {
 	if a.Scopes().Has(scope) {
 		return nil
 	}
-	return &Error{Kind: NotAllowed, Public: "this takes the scope " + string(scope)}
+	return &Error{Kind: NotAllowed, Public: "this needs the scope " + string(scope)}
 }
 
 // Actor is who uses the assistant, as audit, usage and user ids tell them apart. An access

@@ -77,7 +77,7 @@ func TestAUseIsKnownByItsActorAndWhatItStandsOn(t *testing.T) {
 		use    domain.OpenUse
 	}{
 		{"a user in a session", domain.Access{Caller: domain.Caller{ID: "u"}, Session: domain.Session{ID: "s"}}, "user:u", domain.OpenUse{Session: "s"}},
-		{"an access token, whoever made it",
+		{"an access token of any user",
 			domain.Access{Caller: domain.Caller{ID: "u", Token: "t"}, Token: domain.AccessToken{ID: "t", User: "u"}}, "token:t", domain.OpenUse{Token: "t"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -25,7 +25,7 @@ func NewTokenID(now time.Time, random io.Reader) (TokenID, error) {
 func ParseTokenID(text string) (TokenID, error) {
 	text = strings.ToLower(strings.TrimSpace(text))
 	if !isUUID(text) {
-		return "", invalid("token_id is no Id of an access token")
+		return "", invalid("token_id is not the Id of an access token")
 	}
 	return TokenID(text), nil
 }
@@ -115,8 +115,8 @@ func MayAddToken(has int) error {
 	return &Error{Kind: Conflict, Public: "a user can have at most " + strconv.Itoa(MaxTokens) + " access tokens; delete some first"}
 }
 
-// Needs is what making the token takes of its maker: an admin for ScopeManage and for user
-// ids of its own, and otherwise a grant that covers the token's scopes.
+// Needs returns what a user needs to create the token: an admin for ScopeManage and for user ids
+// of its own, and otherwise a grant that covers the token's scopes.
 func (t AccessToken) Needs() Need {
 	if t.OwnUsers || t.Scopes.Has(ScopeManage) {
 		return NeedsAdmin()
@@ -162,17 +162,17 @@ func NewAccessToken(id TokenID, c Caller, name string, project ProjectID, scopes
 func mayMakeToken(c Caller, project ProjectID, scopes Scopes, userIDs string) error {
 	switch {
 	case scopes.Has(ScopeManage) && (project != "" || scopes != ScopesOf(ScopeManage)):
-		return invalid("an access token with manage has no project_id and no other scope")
+		return invalid("an access token with the scope manage can't have a project_id or another scope")
 	case project == "" && !scopes.Has(ScopeManage):
-		return invalid("project_id is missing; only an access token with the scope manage has none")
+		return invalid("project_id is missing; every scope but manage needs it")
 	case userIDs != "" && userIDs != "bound" && userIDs != "own":
 		return invalid("user_ids must be bound or own")
 	case userIDs == "own" && project == "":
-		return invalid("an access token with manage has no user_ids")
+		return invalid("an access token with the scope manage can't have user_ids")
 	case !c.Admin && scopes.Has(ScopeManage):
-		return &Error{Kind: NotAllowed, Public: "only an admin may make an access token with the scope manage"}
+		return &Error{Kind: NotAllowed, Public: "only an admin may create an access token with the scope manage"}
 	case !c.Admin && userIDs == "own":
-		return &Error{Kind: NotAllowed, Public: "only an admin may make an access token with user_ids own"}
+		return &Error{Kind: NotAllowed, Public: "only an admin may create an access token with user_ids own"}
 	}
 	return nil
 }

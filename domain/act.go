@@ -32,7 +32,7 @@ func NeedsAdmin() Need { return Need{admin: true} }
 // whose grant covers the scopes. Empty scopes take any grant.
 func NeedsUse(project ProjectID, scopes Scopes) Need { return Need{project: project, scopes: scopes} }
 
-// Project is the project on which the caller needs a grant, unless they are an admin. It is
+// Project returns the project on which the caller needs a grant, unless they are an admin. It is
 // "" for a Need that is not about a project.
 func (n Need) Project() ProjectID { return n.project }
 
@@ -73,22 +73,26 @@ func (a Act) Allow(r Right, now time.Time) (Caller, error) {
 
 // caller is who acts, with the rights that they have now.
 func (a Act) caller(r Right, now time.Time) (Caller, error) {
-	enabled := r.User.ID != "" && r.User.ID == a.By.ID && !r.User.Disabled
 	switch {
 	case !a.By.operator && a.By.ID == "":
 		return Caller{}, NotLoggedIn(nil)
 	case a.StandsAlone():
 		return a.By, nil
 	case a.By.Token != "":
-		if !enabled || r.Token.ID != a.By.Token || r.Token.User != r.User.ID || !r.Token.Live(now) {
+		if !r.isOf(a.By.ID) || r.Token.ID != a.By.Token || r.Token.User != a.By.ID || !r.Token.Live(now) {
 			return Caller{}, InvalidAccessToken(nil)
 		}
 		return CallerByToken(r.Token, r.User.Role), nil
-	case !enabled || r.Login.ID != a.By.Login.ID || r.Login.Kind != LoginSession || r.Login.User != r.User.ID || !r.Login.Live(now):
+	}
+	login := r.Login.ID == a.By.Login.ID && r.Login.Kind == LoginSession && r.Login.User == a.By.ID && r.Login.Live(now)
+	if !login || !r.isOf(a.By.ID) {
 		return Caller{}, NotLoggedIn(nil)
 	}
 	return CallerByLogin(r.Login, r.User.Role), nil
 }
+
+// isOf reports whether the right is that of the user, who is enabled.
+func (r Right) isOf(id UserID) bool { return r.User.ID == id && !r.User.Disabled }
 
 // covers is NotAllowed unless the use is good for all of the scopes. Empty scopes take any
 // grant.
@@ -98,7 +102,7 @@ func (a Access) covers(scopes Scopes) error {
 	case rights == 0:
 		return &Error{Kind: NotAllowed, Public: "you are not allowed to use this assistant"}
 	case rights.And(scopes) != scopes:
-		return &Error{Kind: NotAllowed, Public: "this takes scopes that are not granted to you"}
+		return &Error{Kind: NotAllowed, Public: "this needs scopes that are not granted to you"}
 	}
 	return nil
 }

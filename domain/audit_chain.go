@@ -17,7 +17,7 @@ type AuditRow struct {
 // AuditHash is a SHA-256 over a row of the audit and all rows before it in the chain.
 type AuditHash [sha256.Size]byte
 
-// String is the hash in lower-case hexadecimal digits.
+// String returns the hash in lower-case hexadecimal digits.
 func (h AuditHash) String() string { return hex.EncodeToString(h[:]) }
 
 // ChainPoint is a place in the chain of the audit: the number of rows up to there, and the hash
@@ -49,11 +49,11 @@ type AuditHead struct {
 	Sealed  Sealed // the Text, bound by BindAuditHead
 }
 
-// Text is the text of the head that is sealed.
+// Text returns the text of the head that is sealed.
 func (h AuditHead) Text() string { return h.String() + ":" + strconv.FormatInt(h.Settled, 10) }
 
-// After is the link of row after p. The hash is over the hash of p, the place, the row's id and
-// all of its fields, each after its length.
+// After returns the link of row after p. The hash is over the hash of p, the place, the row's id
+// and all of its fields, each after its length.
 func (p ChainPoint) After(row AuditRow) ChainLink {
 	seq := p.Seq + 1
 	hash := sha256.Sum256([]byte(bind(
@@ -79,7 +79,7 @@ func (p ChainPoint) Extend(rows []AuditRow) []ChainLink {
 func (p ChainPoint) Check(next ChainedRow) (ChainPoint, error) {
 	switch want := p.Seq + 1; {
 	case next.Link.Seq != want:
-		return p, broken("the chain goes from seq %d to seq %d (row %d): what was in between is gone or out of order", p.Seq, next.Link.Seq, next.Link.Row)
+		return p, broken("the chain goes from seq %d to seq %d (row %d): the links between them are missing or out of order", p.Seq, next.Link.Seq, next.Link.Row)
 	case next.Gone:
 		return p, broken("row %d (seq %d) was removed", next.Link.Row, want)
 	case p.After(next.Row) != next.Link:
@@ -97,45 +97,45 @@ func broken(format string, args ...any) error {
 func (h AuditHead) Ends(p ChainPoint) error {
 	switch {
 	case h.Seq > p.Seq:
-		return broken("it ends at seq %d, and its signed head says %d: the rows from seq %d on were cut off", p.Seq, h.Seq, p.Seq+1)
+		return broken("it ends at seq %d, but its signed head says %d: the rows from seq %d on were cut off", p.Seq, h.Seq, p.Seq+1)
 	case h.Seq < p.Seq:
-		return broken("it goes on to seq %d, and its signed head says %d: the head was replaced by an older one, or removed, or somebody else wrote the links from seq %d on",
+		return broken("it goes on to seq %d, but its signed head says %d: the head was replaced by an older one, or removed, or somebody else wrote the links from seq %d on",
 			p.Seq, h.Seq, h.Seq+1)
 	case h.Hash != p.Hash:
-		return broken("the hash at its end, seq %d, is not the one that its signed head has", p.Seq)
+		return broken("the hash at its end, seq %d, is not the one in its signed head", p.Seq)
 	}
 	return nil
 }
 
-// Forged is the error for a head whose sealed text is not its Text.
+// Forged returns the error for a head whose sealed text is not its Text.
 func (h AuditHead) Forged() error {
-	return broken("the head, which says that it ends at seq %d, was not signed by this keyset", h.Seq)
+	return broken("the head says that the audit ends at seq %d, but this keyset did not sign the head", h.Seq)
 }
 
-// RolledBack is the error for a head that is before seen, an earlier head.
+// RolledBack returns the error for a head that is before seen, an earlier head.
 func (h AuditHead) RolledBack(seen ChainPoint) error {
-	return broken("its head, which was at seq %d, is now at seq %d, with other rows before it: rows were taken back, and the head with them", seen.Seq, h.Seq)
+	return broken("its head was at seq %d and is now at seq %d, with other rows before it: rows and head were set back to an earlier state", seen.Seq, h.Seq)
 }
 
-// Stray is the error for a settled row that is not in the chain.
+// Stray returns the error for a settled row that is not in the chain.
 func (r AuditRow) Stray() error {
-	return broken("row %d is not in the chain, which has all rows around it: it was inserted later, or its link was removed", r.ID)
+	return broken("row %d is not in the chain, but the rows around it are: it was inserted later, or its link was removed", r.ID)
 }
 
-// ChainGone is the error for an audit that had a chain and has none now.
+// ChainGone returns the error for an audit that had a chain and has none now.
 func ChainGone() error {
-	return broken("it had a chain, and now there is none: the head, and with it all rows up to some time, were removed")
+	return broken("it had a chain and has none now: the head was removed, with all rows up to some time")
 }
 
-// Untold is the error for a user or project that exists though no row tells how it began. object
-// is what a Record calls it.
+// Untold returns the error for a user or project that exists though no row tells how it began.
+// object is what a Record calls it.
 func Untold(object string) error {
-	return broken("no row tells how %s began, which is there: rows were removed, and the chain begins anew", object)
+	return broken("%s exists, but no row tells how it began: rows were removed, and the chain was started again", object)
 }
 
-// Unnoted is the error for a chain without p, which an operator noted earlier.
+// Unnoted returns the error for a chain without p, which an operator noted earlier.
 func (p ChainPoint) Unnoted() error {
-	return broken("it does not have %s, which was noted earlier: it was replaced by another one, or taken back to an earlier state", p)
+	return broken("it does not have %s, which was noted earlier: it was replaced, or set back to an earlier state", p)
 }
 
 // String writes the point as SEQ:HASH.

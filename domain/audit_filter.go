@@ -83,16 +83,16 @@ type AuditPlace struct {
 	ID int64
 }
 
-// Place is the place of the row.
+// Place returns the place of the row.
 func (r AuditRow) Place() AuditPlace { return AuditPlace{At: r.At, ID: r.ID} }
 
-// Cursor is the place as a cursor.
+// Cursor returns the place as a cursor.
 func (p AuditPlace) Cursor() Cursor {
 	return Cursor{ID: noID, Name: strconv.FormatInt(p.At.UnixMicro(), 10) + " " + strconv.FormatInt(p.ID, 10)}
 }
 
-// AuditPlaceAt is the place that Cursor wrote. It is nil, which is before everything, for the
-// zero Cursor. Returns Invalid for any other cursor.
+// AuditPlaceAt returns the place that Cursor wrote. It is nil, which is before everything, for
+// the zero Cursor. Returns Invalid for any other cursor.
 func AuditPlaceAt(c Cursor) (*AuditPlace, error) {
 	if c == (Cursor{}) {
 		return nil, nil
@@ -104,7 +104,7 @@ func AuditPlaceAt(c Cursor) (*AuditPlace, error) {
 		p.ID, err = strconv.ParseInt(id, 10, 64)
 	}
 	if err != nil || p.Cursor() != c {
-		return nil, invalid("cursor is not one of ours")
+		return nil, invalid("cursor is invalid; send a cursor from a response")
 	}
 	return &p, nil
 }

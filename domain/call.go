@@ -10,7 +10,7 @@ type Call struct {
 	Agent     string // User-Agent of the client
 }
 
-// Record is the audit record of what the call does to the object at now.
+// Record returns the audit record of what the call does to the object at now.
 func (c Call) Record(now time.Time, action Action, object string) Record {
 	return Record{
 		At: Instant(now), Actor: c.Caller.Actor(), Action: action, Object: object,
@@ -18,7 +18,7 @@ func (c Call) Record(now time.Time, action Action, object string) Record {
 	}
 }
 
-// Act is the change that the call wishes to make to the object at now, and what it takes of
+// Act returns the change that the call wishes to make to the object at now, and what it takes of
 // the caller.
 func (c Call) Act(now time.Time, needs Need, action Action, object string) Act {
 	return Act{By: c.Caller, Needs: needs, Record: c.Record(now, action, object)}

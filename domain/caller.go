@@ -17,24 +17,24 @@ type Caller struct {
 	operator bool
 }
 
-// Operator is the caller of a command on the machine itself. It may manage everything
-// and is not a user.
+// Operator returns the caller of a command on the machine itself. It may manage everything and
+// is not a user.
 func Operator() Caller { return Caller{Admin: true, operator: true} }
 
-// CallerByLogin is the user who uses the login. role is the role that the user has now.
+// CallerByLogin returns the user who uses the login. role is the role that the user has now.
 func CallerByLogin(login Session, role Role) Caller {
 	return Caller{ID: login.User, Admin: role == RoleAdmin, Login: login}
 }
 
-// CallerByToken is the user who made the access token. role is the role that the user has
+// CallerByToken returns the user who made the access token. role is the role that the user has
 // now.
 func CallerByToken(t AccessToken, role Role) Caller {
 	return Caller{ID: t.User, Admin: role == RoleAdmin, Token: t.ID, Only: t.Project, Scopes: t.Scopes}
 }
 
-// CallerBySession is the user of an open assistant session. role is the role that the user
-// has now. It does not count for a session without a login: the host program decided the
-// role of such a user when the session was opened.
+// CallerBySession returns the user of an open assistant session. role is the role that the user
+// has now. It does not count for a session without a login: the host program decided the role of
+// such a user when the session was opened.
 func CallerBySession(s Session, role Role) Caller {
 	if s.Login == "" {
 		return Caller{ID: s.User, Admin: s.ByRole}
@@ -74,7 +74,7 @@ func (c Caller) MayUse(err error) error {
 	return err
 }
 
-// Sees is the set of projects that the caller may use: all for an admin, the granted ones
+// Sees returns the set of projects that the caller may use: all for an admin, the granted ones
 // for a member.
 func (c Caller) Sees() Visible {
 	if c.Admin {
@@ -83,8 +83,8 @@ func (c Caller) Sees() Visible {
 	return GrantedTo(c.ID)
 }
 
-// Actor is how the audit names the caller. An access token is an actor of its own. The zero
-// Caller is ActorNobody.
+// Actor returns the name of the caller in the audit. An access token is an actor of its own. The
+// zero Caller is ActorNobody.
 func (c Caller) Actor() Actor {
 	switch {
 	case c.operator:
@@ -105,11 +105,11 @@ type Visible struct {
 	user UserID
 }
 
-// GrantedTo is the set of the projects that are granted to user.
+// GrantedTo returns the set of the projects that are granted to user.
 func GrantedTo(user UserID) Visible { return Visible{user: user} }
 
 // All reports whether every project is in the set.
 func (v Visible) All() bool { return v.all }
 
-// User is the user whose grants make the set, unless it is all.
+// User returns the user whose grants make the set, unless it is all.
 func (v Visible) User() UserID { return v.user }

@@ -45,7 +45,7 @@ func NewConversation(id ConversationID, a Access, now time.Time) Conversation {
 	return c
 }
 
-// Claims are what the handle of a conversation of the user says.
+// Claims returns the claims of the handle, for a conversation of the user.
 func (c Conversation) Claims(user UserID) Claims {
 	return Claims{Kind: ConversationHandle, Session: SessionID(c.ID), User: user, Project: c.Project, Expires: c.Expires}
 }

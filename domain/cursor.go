@@ -44,11 +44,11 @@ func ParseCursor(list CursorList, text string) (Cursor, error) {
 	rest, ours := strings.CutPrefix(string(b), string(list))
 	if err != nil || !ours || len(rest) < idLength || len(rest) > idLength+MaxProjectName ||
 		!isUUID(rest[:idLength]) || !utf8.ValidString(rest) || strings.ContainsRune(rest, 0) {
-		return Cursor{}, invalid("cursor is not one of ours")
+		return Cursor{}, invalid("cursor is invalid; send a cursor from a response")
 	}
 	c := Cursor{ID: rest[:idLength], Name: rest[idLength:]}
 	if c.Text(list) != text { // the decoder skips line breaks
-		return Cursor{}, invalid("cursor is not one of ours")
+		return Cursor{}, invalid("cursor is invalid; send a cursor from a response")
 	}
 	return c, nil
 }

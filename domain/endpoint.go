@@ -109,8 +109,8 @@ var (
 	}
 )
 
-// AllMembers are the members that are handled in a JSON body of the Endpoint: its Members and the
-// implicit ones.
+// AllMembers returns the members that are handled in a JSON body of the Endpoint: its Members
+// and the implicit ones.
 func (e *Endpoint) AllMembers() []Member {
 	more := implicitMembers
 	if e.Scope == ScopeConverse || e.Scope == ScopeKnowledge {
@@ -125,8 +125,8 @@ func (e *Endpoint) AllMembers() []Member {
 	return all
 }
 
-// Value is the project's value of field, "" for a field that is not about the project. A version
-// or environment is never empty, since Voiceflow would use development for an empty one.
+// Value returns the project's value of field, "" for a field that is not about the project. A
+// version or environment is never empty, since Voiceflow would use development for an empty one.
 func (p Project) Value(field Field) string {
 	switch field {
 	case FieldProject:
@@ -157,7 +157,7 @@ type Route struct {
 // segment, with . or .., or with an encoded slash, backslash, control character or
 // percent-encoding.
 func MatchEndpoint(service, method, escapedPath string) (Route, error) {
-	nothing := &Error{Kind: NotFound, Public: "Flowlatch forwards no such call"}
+	nothing := &Error{Kind: NotFound, Public: "Flowlatch does not forward this call"}
 	rest, absolute := strings.CutPrefix(escapedPath, "/")
 	if !absolute || len(rest) > 2048 {
 		return Route{}, nothing
@@ -245,7 +245,7 @@ func match(template, segments []string) (map[string]string, bool) {
 // idCharacters are the characters of Voiceflow's ids, aliases and words.
 const idCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
-// place is the name of a place in a template.
+// place returns the name of a place in a template.
 func place(part string) (name string, is bool) {
 	if name, is = strings.CutPrefix(part, "{"); is {
 		name, is = strings.CutSuffix(name, "}")
@@ -253,13 +253,13 @@ func place(part string) (name string, is bool) {
 	return name, is
 }
 
-// Target is the path at Voiceflow for p, with its percent-encoding. bind turns the caller's user
-// id into Voiceflow's. Returns NotFound if the call names another project, version or environment
-// than p's. Returns the error of bind.
+// Target returns the path at Voiceflow for p, with its percent-encoding. bind turns the caller's
+// user id into Voiceflow's. Returns NotFound if the call names another project, version or
+// environment than p's. Returns the error of bind.
 func (r Route) Target(p Project, bind func(own string) (string, error)) (string, error) {
 	for _, field := range []Field{FieldProject, FieldVersion, FieldAlias} {
 		if value, there := r.values[string(field)]; there && !p.Is(field, value) {
-			return "", &Error{Kind: NotFound, Public: "this is not of the assistant that is set"}
+			return "", &Error{Kind: NotFound, Public: "this does not belong to the assistant that is set"}
 		}
 	}
 	path := r.Endpoint.Path
@@ -290,7 +290,7 @@ func (r Route) Target(p Project, bind func(own string) (string, error)) (string,
 	return b.String(), nil
 }
 
-// instead is the path that replaces e's own for p, "" if none does.
+// instead returns the path that replaces e's own for p, "" if none does.
 func (e *Endpoint) instead(p Project) string {
 	if p.ByAlias() {
 		return e.ByAlias
@@ -321,8 +321,8 @@ func (p Project) Is(field Field, value string) bool {
 	return value == own || isObjectID(own) && strings.EqualFold(value, own)
 }
 
-// Object is the call as the object of a Record: the project, the endpoint, and the ids in its
-// path. It has no ids of users, which are private.
+// Object returns the call as the object of a Record: the project, the endpoint, and the ids in
+// its path. It has no ids of users, which are private.
 func (r Route) Object(p ProjectID) string {
 	path := r.Endpoint.Path
 	for name, value := range r.values {
@@ -363,5 +363,5 @@ type Forward struct {
 	Handle string
 }
 
-// Endpoints is the allow-list, in the order in which it is documented.
+// Endpoints returns the allow-list, in the order in which it is documented.
 func Endpoints() []Endpoint { return append([]Endpoint(nil), endpoints...) }

@@ -42,7 +42,7 @@ func sample(e domain.Endpoint) string {
 	})
 }
 
-// fits says whether e is for the path, which holds nothing odd.
+// fits reports whether e is for the path, which holds nothing odd.
 func fits(e domain.Endpoint, path string) bool {
 	template, segments := strings.Split(e.Path, "/"), strings.Split(path, "/")
 	if len(template) != len(segments) {
@@ -135,13 +135,13 @@ func TestEveryEndpointIsWellFormed(t *testing.T) {
 	for _, e := range all {
 		scopes |= domain.ScopesOf(e.Scope)
 		if !domain.AllScopes().Has(e.Scope) {
-			t.Errorf("%s: scope %q is none of an assistant's", row(e), e.Scope)
+			t.Errorf("%s: scope %q is not a scope of an assistant", row(e), e.Scope)
 		}
 		if !slices.Contains(domain.Services(), e.Service) || !slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, e.Method) {
-			t.Errorf("%s: service or method is none that is forwarded", row(e))
+			t.Errorf("%s: service or method is not forwarded", row(e))
 		}
 		if !regexp.MustCompile(`^(/([A-Za-z0-9_-]+|\{[A-Za-z]+\}))+$`).MatchString(e.Path) || e.Does == "" {
-			t.Errorf("%s: the path is none, or what it does is not said", row(e))
+			t.Errorf("%s: the path is invalid, or has no description", row(e))
 		}
 		if (e.Method == "GET" || e.Method == "DELETE") && e.Body != domain.NoBody {
 			t.Errorf("%s: it has a body, want none", row(e))
@@ -186,7 +186,7 @@ func TestEveryEndpointIsWellFormed(t *testing.T) {
 	}
 	all[0] = domain.Endpoint{}
 	if domain.Endpoints()[0].Path == "" {
-		t.Error("whoever has the list can change the allow-list")
+		t.Error("a caller who has the list can change the allow-list")
 	}
 }
 
@@ -217,7 +217,7 @@ func TestWhatIsNotForwarded(t *testing.T) {
 		{"another service", "api", "POST", turn},
 		{"a service in capitals", "General-Runtime", "POST", turn},
 		{"no service", "", "POST", turn},
-		{"a service that is none", "creator", "POST", turn},
+		{"an invalid service", "creator", "POST", turn},
 		{"a trailing slash", runtime, "POST", turn + "/"},
 		{"an encoded trailing slash", runtime, "POST", turn + "%2F"},
 		{"a doubled slash in front", runtime, "POST", "/" + turn},

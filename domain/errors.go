@@ -19,7 +19,7 @@ const (
 	AmbiguousName        Kind = "ambiguous_name"                 // several projects match the name
 	NameTooLong          Kind = "name_too_long"                  // the assistant's name has more than MaxProjectName bytes
 	Conflict             Kind = "conflict"                       // the present state does not allow the change
-	VoiceflowRejected    Kind = "voiceflow_rejected"             // Voiceflow rejected the key or does not know the version
+	VoiceflowRejected    Kind = "voiceflow_rejected"             // Voiceflow rejected the key or does not know the environment
 	VoiceflowUnavailable Kind = "voiceflow_unavailable"          // Voiceflow gave no usable answer
 	TooManyRequests      Kind = "too_many_requests"              // too many attempts; RetryAfter says when to retry
 	Corrupt              Kind = "corrupt"                        // sealed bytes can't be opened
@@ -57,7 +57,7 @@ type Error struct {
 	Rate Rate
 }
 
-// Error is the text for the log: kind, public sentence and cause.
+// Error returns the text for the log: kind, public sentence and cause.
 func (e *Error) Error() string {
 	text := string(e.Kind)
 	if e.Public != "" {
@@ -85,13 +85,13 @@ func KindOf(err error) Kind {
 	return ""
 }
 
-// NotLoggedIn is the one answer for whatever is wrong with a login: NotAuthenticated. cause
-// is for the log and may be nil.
+// NotLoggedIn returns the only error for a login, whatever is wrong with it: NotAuthenticated.
+// cause is for the log and may be nil.
 func NotLoggedIn(cause error) error {
 	return &Error{Kind: NotAuthenticated, Public: "you are not logged in", Cause: cause}
 }
 
-// InvalidAccessToken is the one answer for whatever is wrong with an access token:
+// InvalidAccessToken returns the only error for an access token, whatever is wrong with it:
 // NotAuthenticated. cause is for the log and may be nil.
 func InvalidAccessToken(cause error) error {
 	return &Error{Kind: NotAuthenticated, Public: "the access token in Authorization is invalid or expired", Cause: cause}

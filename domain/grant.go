@@ -19,8 +19,8 @@ func NewGrant(user UserID, project ProjectID, scopes Scopes, now time.Time) Gran
 	return Grant{User: user, Project: project, Scopes: scopes, Created: Instant(now)}
 }
 
-// Regranted is what becomes of the grant g by granting again within the scopes. Its scopes
-// are replaced and nothing else; empty scopes replace nothing.
+// Regranted returns the grant g after it is granted again within the scopes. Only its scopes are
+// replaced. Empty scopes replace nothing.
 func (g Grant) Regranted(scopes Scopes) Grant {
 	if scopes != 0 {
 		g.Scopes = scopes

@@ -44,7 +44,7 @@ func (s Sealed) Equal(other Sealed) bool {
 	return s.Key == other.Key && bytes.Equal(s.Bytes, other.Bytes)
 }
 
-// Key is the key in the slot.
+// Key returns the key in the slot.
 func (p Project) Key(slot Slot) Key {
 	if slot == SlotSecondary {
 		return p.Secondary
@@ -59,7 +59,7 @@ func (p *Project) slot(slot Slot) *Key {
 	return &p.Primary
 }
 
-// holding is the slot whose key the sealed bytes are, nil if no slot has them.
+// holding returns the slot with these sealed bytes, or nil if no slot has them.
 func (p *Project) holding(sealed Sealed) *Key {
 	for _, slot := range Slots() {
 		if k := p.slot(slot); !k.Empty() && !sealed.IsZero() && k.Sealed.Equal(sealed) {
@@ -110,7 +110,7 @@ func (p Project) MayBeSet() error {
 	if p.Primary.opens() || p.Secondary.opens() {
 		return nil
 	}
-	return &Error{Kind: NeedsReentry, Public: "the key of " + p.Name + " can't be opened; an admin has to set it again"}
+	return &Error{Kind: NeedsReentry, Public: "the key of " + p.Name + " can't be decrypted; an admin has to set it again"}
 }
 
 // SlotKey is a sealed key and the slot that it is in.
@@ -119,7 +119,7 @@ type SlotKey struct {
 	Key  Sealed
 }
 
-// KeysToTry are the project's keys in the order in which a call tries them: the primary key
+// KeysToTry returns the project's keys in the order in which a call tries them: the primary key
 // first, unless it is expected to fail and the secondary key is not.
 func (p Project) KeysToTry() []SlotKey {
 	keys := make([]SlotKey, 0, 2)

@@ -2,9 +2,9 @@ package domain
 
 import "net/netip"
 
-// NetworkOf is what counts as one client where a limit is by address. That is an IPv4 address, or
-// the first address of an IPv6 /64, which a subscriber has alone (RFC 6177). It is zero for a
-// text that is not an IP address.
+// NetworkOf returns the network that counts as one client, for limits by address. That is an
+// IPv4 address, or the first address of an IPv6 /64, because a subscriber has a /64 alone (RFC
+// 6177). It is zero for a text that is not an IP address.
 func NetworkOf(address string) netip.Addr {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

@@ -103,11 +103,11 @@ func TestParseProjectRef(t *testing.T) {
 		{"an Id is one", uuid, domain.ProjectRef{ID: uuid}, ""},
 		{"an Id in upper case is the same", strings.ToUpper(uuid) + "\n", domain.ProjectRef{ID: uuid}, ""},
 		{"a Voiceflow id is one", strings.ToUpper(hex24), domain.ProjectRef{Voiceflow: hex24}, ""},
-		{"nothing is none", "", domain.ProjectRef{}, domain.Invalid},
-		{"a name is none", "My assistant", domain.ProjectRef{}, domain.Invalid},
-		{"an Id without its dashes is none", strings.ReplaceAll(uuid, "-", ""), domain.ProjectRef{}, domain.Invalid},
-		{"an Id with a dash elsewhere is none", "0198c0de7-a3b-7cde-8abc-0123456789ab", domain.ProjectRef{}, domain.Invalid},
-		{"NUL is none", uuid[:35] + "\x00", domain.ProjectRef{}, domain.Invalid},
+		{"an empty text is invalid", "", domain.ProjectRef{}, domain.Invalid},
+		{"a name is invalid", "My assistant", domain.ProjectRef{}, domain.Invalid},
+		{"an Id without its dashes is invalid", strings.ReplaceAll(uuid, "-", ""), domain.ProjectRef{}, domain.Invalid},
+		{"an Id with a dash elsewhere is invalid", "0198c0de7-a3b-7cde-8abc-0123456789ab", domain.ProjectRef{}, domain.Invalid},
+		{"NUL is invalid", uuid[:35] + "\x00", domain.ProjectRef{}, domain.Invalid},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, err := domain.ParseProjectRef(tc.text)
@@ -128,7 +128,7 @@ func TestProjectRefNamed(t *testing.T) {
 		{"white space around goes", "  a b ", "a b", ""},
 		{"512 bytes are a name", strings.Repeat("ä", 256), strings.Repeat("ä", 256), ""},
 		{"513 bytes are none", strings.Repeat("ä", 256) + "x", "", domain.Invalid},
-		{"nothing is none", " \n", "", domain.Invalid},
+		{"an empty text is invalid", " \n", "", domain.Invalid},
 		{"NUL is refused", "a\x00b", "", domain.Invalid},
 		{"invalid UTF-8 is refused", "a\xff", "", domain.Invalid},
 	} {
@@ -152,7 +152,7 @@ func TestParseUsername(t *testing.T) {
 		{"every allowed sign is good", "a0._@+-", "a0._@+-", ""},
 		{"64 characters are good", strings.Repeat("a", 64), domain.Username(strings.Repeat("a", 64)), ""},
 		{"65 are too many", strings.Repeat("a", 65), "", domain.Invalid},
-		{"nothing is none", " ", "", domain.Invalid},
+		{"an empty text is invalid", " ", "", domain.Invalid},
 		{"a space inside is refused", "a b", "", domain.Invalid},
 		{"a letter that lower-cases to ASCII only elsewhere is refused", "ınès", "", domain.Invalid},
 		{"the Kelvin sign is the k that it lower-cases to", "\u212Aim", "kim", ""},

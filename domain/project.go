@@ -24,7 +24,7 @@ type Project struct {
 	Credits          Credits     // what the last call showed about its credits
 }
 
-// Ref is how Voiceflow is asked for the version of p.
+// Ref returns the reference to the version of p at Voiceflow.
 func (p Project) Ref() VersionRef {
 	v := VersionRef{Version: p.Version}
 	if v.Alias() {
@@ -39,7 +39,7 @@ type Description struct {
 	Platform string // as in Project
 }
 
-// DescribedBy is what e, a later export of the project, says about it. A name of more than
+// DescribedBy returns the description of the project in e, a later export. A name of more than
 // MaxProjectName bytes can't be kept, so the present name stays: a new name at Voiceflow must
 // not keep an admin from setting a new key.
 func (p Project) DescribedBy(e Export) Description {
@@ -65,7 +65,7 @@ func (p *Project) MarkCredits(credits Credits) (news bool) {
 	return news
 }
 
-// description is what e says about its project. The name may be too long.
+// description returns the description of the project in e. The name may be too long.
 func (e Export) description() Description {
 	d := Description{Name: foreignText(e.Name), Platform: clip(e.Platform, 64)}
 	if d.Name == "" {
@@ -90,7 +90,7 @@ const (
 // names another Voiceflow project.
 func NewProject(id ProjectID, v VersionRef, e Export, now time.Time) (Project, error) {
 	if v.Project != "" && v.Project != e.Project {
-		return Project{}, invalid("voiceflow_project_id is not the project that Voiceflow answered for")
+		return Project{}, invalid("voiceflow_project_id is not the project in Voiceflow's answer")
 	}
 	as := e.description()
 	p := Project{
@@ -155,7 +155,7 @@ func ExactlyOne(found []Project) (Project, error) {
 		return found[0], nil
 	}
 	return Project{}, &Error{
-		Kind: AmbiguousName, Public: "several assistants answer to that; send project_id with the Id of one",
+		Kind: AmbiguousName, Public: "several assistants match; send project_id with the Id of one",
 		Projects: found[:min(len(found), MaxMatches-1)],
 	}
 }

@@ -21,10 +21,10 @@ const ActorNobody Actor = "nobody"
 // ActorMany is the actor of refusals that are only counted because they were so many.
 const ActorMany Actor = "many"
 
-// ActorUser is a user as an actor.
+// ActorUser returns a user as an actor.
 func ActorUser(id UserID) Actor { return Actor("user:" + string(id)) }
 
-// ActorToken is an access token as an actor.
+// ActorToken returns an access token as an actor.
 func ActorToken(id TokenID) Actor { return Actor("token:" + string(id)) }
 
 // Action is how the audit names what was done.
@@ -103,7 +103,7 @@ const OutcomeBroken = "broken"
 // OutcomeSeveral is the outcome of refusals that share a row and had different outcomes.
 const OutcomeSeveral = "several"
 
-// OutcomeOf is the outcome of a call that Voiceflow answered with the HTTP status.
+// OutcomeOf returns the outcome of a call that Voiceflow answered with the HTTP status.
 func OutcomeOf(status int) string {
 	if status >= 200 && status < 300 {
 		return OutcomeOK
@@ -125,33 +125,33 @@ type Record struct {
 	Count     int64  // how often it happened; refusals of a minute share a row
 }
 
-// OnProject is a project as the object of a Record.
+// OnProject returns a project as the object of a Record.
 func OnProject(id ProjectID) string { return "project:" + string(id) }
 
-// OnSlot is the key in a slot of a project as the object of a Record.
+// OnSlot returns the key in a slot of a project as the object of a Record.
 func OnSlot(id ProjectID, slot Slot) string { return OnProject(id) + " " + string(slot) }
 
-// OnUser is a user as the object of a Record.
+// OnUser returns a user as the object of a Record.
 func OnUser(id UserID) string { return "user:" + string(id) }
 
-// OnGrant is a grant as the object of a Record.
+// OnGrant returns a grant as the object of a Record.
 func OnGrant(user UserID, project ProjectID) string { return OnUser(user) + " " + OnProject(project) }
 
-// OnSession is a session as the object of a Record.
+// OnSession returns a session as the object of a Record.
 func OnSession(id SessionID) string { return "session:" + string(id) }
 
-// OnToken is an access token as the object of a Record.
+// OnToken returns an access token as the object of a Record.
 func OnToken(id TokenID) string { return "token:" + string(id) }
 
-// OnKey is a keyset key as the object of a Record.
+// OnKey returns a keyset key as the object of a Record.
 func OnKey(id KeyID) string { return "key:" + string(id) }
 
-// OnBackup is the backup of that time as the object of a Record.
+// OnBackup returns the backup of that time as the object of a Record.
 func OnBackup(created time.Time) string {
 	return "backup:" + created.UTC().Format("2006-01-02T15:04:05.000000Z")
 }
 
-// OnAudit is the audit up to p as the object of a Record. The zero ChainPoint is all of it.
+// OnAudit returns the audit up to p as the object of a Record. The zero ChainPoint is all of it.
 func OnAudit(p ChainPoint) string {
 	if p == (ChainPoint{}) {
 		return "audit"

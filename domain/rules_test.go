@@ -127,7 +127,7 @@ func TestCallerRights(t *testing.T) {
 	wantKind(t, domain.Caller{}.MayManage(), domain.NotAllowed)
 
 	if a, b := member.MayUse(notFound), member.MayUse(notAllowed); a.Error() != b.Error() || domain.KindOf(a) != domain.NotAllowed {
-		t.Errorf("a member is told %q of what is not there and %q of what is not granted, want one NotAllowed", a, b)
+		t.Errorf("a member is told %q of what does not exist and %q of what is not granted, want one NotAllowed", a, b)
 	}
 	wantKind(t, admin.MayUse(notFound), domain.NotFound)
 	wantKind(t, member.MayUse(outage), domain.Unavailable)

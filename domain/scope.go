@@ -27,13 +27,13 @@ var allScopes = [...]Scope{
 // Scopes is a set of scopes. The zero Scopes is empty. Sets may be compared with ==.
 type Scopes uint16
 
-// AllScopes are what an admin may do with every assistant: all scopes except ScopeManage.
+// AllScopes returns what an admin may do with every assistant: all scopes except ScopeManage.
 func AllScopes() Scopes { return 1<<(len(allScopes)-1) - 1 }
 
-// DefaultScopes are the scopes of a grant or an access token that names none.
+// DefaultScopes returns the scopes of a grant or an access token that names none.
 func DefaultScopes() Scopes { return ScopesOf(ScopeConverse) }
 
-// ScopesOf is the set of the scopes. Unknown scopes are left out.
+// ScopesOf returns the set of the scopes. Unknown scopes are left out.
 func ScopesOf(list ...Scope) Scopes {
 	var s Scopes
 	for _, scope := range list {
@@ -52,7 +52,7 @@ func (s Scopes) Has(scope Scope) bool {
 	return bit != 0 && s&bit != 0
 }
 
-// And is the set of the scopes that are in both sets.
+// And returns the set of the scopes that are in both sets.
 func (s Scopes) And(other Scopes) Scopes { return s & other }
 
 // List lists the scopes of the set, always in the same order.
@@ -66,7 +66,7 @@ func (s Scopes) List() []Scope {
 	return list
 }
 
-// Text is the set as it is stored: the List with spaces between.
+// Text returns the set as it is stored: the List, separated by spaces.
 func (s Scopes) Text() string {
 	list := s.List()
 	texts := make([]string, len(list))
@@ -96,10 +96,10 @@ func ParseScopes(list []string) (Scopes, error) {
 	for _, text := range list {
 		scope := ScopesOf(Scope(strings.TrimSpace(text)))
 		if scope == 0 {
-			return 0, invalid("scopes may hold " + strings.ReplaceAll((AllScopes()|ScopesOf(ScopeManage)).Text(), " ", ", ") + " only")
+			return 0, invalid("scopes can only contain " + strings.ReplaceAll((AllScopes()|ScopesOf(ScopeManage)).Text(), " ", ", "))
 		}
 		if s&scope != 0 {
-			return 0, invalid("scopes names a scope twice")
+			return 0, invalid("scopes repeats a scope")
 		}
 		s |= scope
 	}
@@ -110,7 +110,7 @@ func ParseScopes(list []string) (Scopes, error) {
 func ParseGrantScopes(list []string) (Scopes, error) {
 	s, err := ParseScopes(list)
 	if err == nil && s.Has(ScopeManage) {
-		return 0, invalid("manage is no scope of a grant: the role of an admin gives it")
+		return 0, invalid("manage is not a scope of a grant; make the user an admin instead")
 	}
 	return s, err
 }

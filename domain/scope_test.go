@@ -122,7 +122,7 @@ func TestTextOfScopes(t *testing.T) {
 		}
 	}
 	if got := domain.ScopesFromText("build converse:all export"); got != domain.ScopesOf("export") {
-		t.Errorf("scopes of a text with words that are none: got %v, want export alone", got.List())
+		t.Errorf("scopes of a text with unknown words: got %v, want export alone", got.List())
 	}
 }
 

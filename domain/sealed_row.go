@@ -35,7 +35,7 @@ func (r SealedRef) Compare(other SealedRef) int {
 		strings.Compare(string(r.Slot), string(other.Slot)))
 }
 
-// Binding is what the sealed bytes in this place are bound to, in an installation that belongs
+// Binding returns the Binding of the sealed bytes in this place, in an installation that belongs
 // to the Voiceflow at at. It is zero for the zero SealedRef.
 func (r SealedRef) Binding(at Origin) Binding {
 	switch r.Kind {

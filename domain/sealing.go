@@ -94,7 +94,7 @@ func BindUserIDs(p ProjectID, actor Actor) Binding {
 // BindBackup binds the digest of a backup file.
 func BindBackup() Binding { return bind("flowlatch/backup/v1") }
 
-// AssociatedData is the binding as a cipher needs it. It is "" only for the zero Binding.
+// AssociatedData returns the binding as a cipher needs it. It is "" only for the zero Binding.
 func (b Binding) AssociatedData() string { return b.ad }
 
 // bind writes each field after its length, so that no two lists of fields give the same bytes.

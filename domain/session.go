@@ -19,7 +19,7 @@ const (
 func ParseSessionID(text string) (SessionID, error) {
 	text = strings.ToLower(strings.TrimSpace(text))
 	if !isUUID(text) {
-		return "", invalid("session_id is no Id of a session")
+		return "", invalid("session_id is not the Id of a session")
 	}
 	return SessionID(text), nil
 }
@@ -102,7 +102,7 @@ func (s Session) Used(now time.Time, l Lifetimes) (idle time.Time, write bool) {
 	return idle, now.Sub(s.LastUsed) >= min(time.Minute, l.Idle/4)
 }
 
-// Visible is the set that the project must still be in: what the role or the grant that
+// Visible returns the set that the project must still be in: what the role or the grant that
 // allowed the session makes visible.
 func (s Session) Visible() Visible {
 	if s.ByRole {
@@ -159,13 +159,13 @@ func SessionsSealedBy(key KeyID, handles bool) SessionsToEnd {
 	return SessionsToEnd{bySealed: true, sealedBy: key, handles: handles}
 }
 
-// ID is the one session that is named, "" if it is not one.
+// ID returns the one session that is named, "" if it is not one.
 func (e SessionsToEnd) ID() SessionID { return e.id }
 
-// User is the user whose sessions are named, "" if it is not by user.
+// User returns the user whose sessions are named, "" if it is not by user.
 func (e SessionsToEnd) User() UserID { return e.user }
 
-// SealedBy is the keyset key that sealed what is named. ok is false if it is not by key.
+// SealedBy returns the keyset key that sealed what is named. ok is false if it is not by key.
 func (e SessionsToEnd) SealedBy() (key KeyID, handles, ok bool) {
 	return e.sealedBy, e.handles, e.bySealed
 }
@@ -198,8 +198,8 @@ type Claims struct {
 	Expires time.Time // the absolute end
 }
 
-// Claims are what a cookie of s must say. version is the version of the session's project, ""
-// for a login.
+// Claims returns what a cookie of s must say. version is the version of the session's project,
+// "" for a login.
 func (s Session) Claims(version string) Claims {
 	return Claims{Kind: s.Kind, Session: s.ID, User: s.User, Project: s.Project, Version: version, Expires: s.Expires}
 }

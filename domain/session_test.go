@@ -54,7 +54,7 @@ func TestWhichSessionsAreNamedToEnd(t *testing.T) {
 		{"one of a member's own", domain.OneSession("s"), member, true, false, false},
 		{"one of somebody else's is not a member's to end", domain.OneSession("t"), member, false, false, false},
 		{"one of somebody else's, by an admin", domain.OneSession("t"), admin, false, true, false},
-		{"one that is not there", domain.OneSession("y"), admin, false, false, false},
+		{"one that does not exist", domain.OneSession("y"), admin, false, false, false},
 		{"all of a member's own", domain.SessionsOf("u"), member, true, false, false},
 		{"all of somebody else's are not a member's to end", domain.SessionsOf("v"), member, false, false, false},
 		{"all of somebody else's, by an admin", domain.SessionsOf("v"), admin, false, true, true},

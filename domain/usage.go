@@ -10,7 +10,7 @@ import (
 // Day is a day in UTC, such as 2026-11-25.
 type Day string
 
-// DayOf is the day of t.
+// DayOf returns the day of t.
 func DayOf(t time.Time) Day { return Day(t.UTC().Format(time.DateOnly)) }
 
 // ParseDay reads a day such as 2026-11-25. Returns Invalid for any other text. name is the
@@ -69,7 +69,7 @@ type Usage struct {
 	Milliseconds int64 // how long all calls took, streams included
 }
 
-// Plus is the sum of both, with the key of u.
+// Plus returns the sum of both, with the key of u.
 func (u Usage) Plus(more Usage) Usage {
 	u.Calls += more.Calls
 	u.Errors += more.Errors
@@ -129,7 +129,7 @@ func NewUsageQuery(from, to, groupBy string, now time.Time) (UsageQuery, error) 
 	for word := range strings.SplitSeq(groupBy, ",") {
 		field := UsageField(strings.TrimSpace(word))
 		if !slices.Contains(q.GroupBy, field) || asked[field] {
-			return UsageQuery{}, invalid("group_by may hold day, project, user, token and scope, each once, with commas between")
+			return UsageQuery{}, invalid("group_by can only contain day, project, user, token and scope, each once, separated by commas")
 		}
 		asked[field] = true
 	}
@@ -147,13 +147,13 @@ type Rate struct {
 // noID is the id in the cursor of a list whose entries have no id.
 const noID = "00000000-0000-0000-0000-000000000000"
 
-// Cursor is the place of k in a report.
+// Cursor returns the place of k in a report.
 func (k UsageKey) Cursor() Cursor {
 	return Cursor{ID: noID, Name: strings.Join([]string{string(k.Day), string(k.Project), string(k.User), string(k.Token), string(k.Scope)}, "\n")}
 }
 
-// UsageKeyAt is the place that Cursor wrote. It is nil, which is before everything, for the zero
-// Cursor and for a cursor that is not of a report.
+// UsageKeyAt returns the place that Cursor wrote. It is nil, which is before everything, for the
+// zero Cursor and for a cursor that is not of a report.
 func UsageKeyAt(c Cursor) *UsageKey {
 	parts := strings.Split(c.Name, "\n")
 	if len(parts) != len(UsageFields()) {

@@ -37,7 +37,7 @@ func ParseUsername(text string) (Username, error) {
 		return "", err
 	}
 	if strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789._@+-") != "" {
-		return "", invalid("username may hold letters, digits and . _ @ + - only")
+		return "", invalid("username can only contain letters, digits and . _ @ + -")
 	}
 	return Username(text), nil
 }
@@ -55,7 +55,7 @@ func CheckPassword(password Secret) error {
 	case n > 128:
 		return invalid("password is longer than 128 characters")
 	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
-		return invalid("password holds NUL or invalid UTF-8")
+		return invalid("password contains NUL or invalid UTF-8")
 	}
 	return nil
 }
@@ -140,7 +140,7 @@ func (u User) Regranted(was User) (gone, added []ProjectID) {
 	return without(was.Assistants, u.Assistants), without(u.Assistants, was.Assistants)
 }
 
-// without are the elements of all that are not in some, both sorted.
+// without returns the elements of all that are not in some, both sorted.
 func without(all, some []ProjectID) []ProjectID {
 	return slices.DeleteFunc(slices.Clone(all), func(id ProjectID) bool {
 		_, found := slices.BinarySearch(some, id)

@@ -58,7 +58,7 @@ func TestWhichSessionsAChangeOfAUserEnds(t *testing.T) {
 		{"another password ends all", nothing, password, "", all},
 		{"another password keeps a login and its assistant session", nothing, password, "one", ids{"two", "role p", "grant q"}},
 		{"another password keeps the other login and its assistant session", nothing, password, "two", ids{"one", "grant p", "grant q"}},
-		{"another password keeps no login that is not there", nothing, password, "three", all},
+		{"another password keeps no login that does not exist", nothing, password, "three", all},
 		{"demoting an admin ends what the role allowed", nothing, demote, "", ids{"role p"}},
 		{"demoting an admin ends that whatever login is kept", nothing, demote, "two", ids{"role p"}},
 		{"promoting a member ends none", demote, promote, "", nil},

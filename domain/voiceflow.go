@@ -22,8 +22,8 @@ func ParseVoiceflowID(text string) (VoiceflowID, error) {
 	return VoiceflowID(text), nil
 }
 
-// Created is the second at which Voiceflow made the id. The first four bytes of an id are Unix
-// seconds (MongoDB, 'ObjectId'). Created is the zero time for an invalid id.
+// Created returns the second at which Voiceflow made the id. The first four bytes of an id are
+// Unix seconds (MongoDB, 'ObjectId'). Created is the zero time for an invalid id.
 func (id VoiceflowID) Created() time.Time {
 	b, err := hex.DecodeString(string(id))
 	if err != nil || len(b) != 12 {
@@ -50,7 +50,7 @@ func ParseVersionRef(version, project string) (VersionRef, error) {
 		return VersionRef{}, err
 	}
 	if strings.Trim(version, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
-		return VersionRef{}, invalid("version_id may hold letters, digits, _ and - only")
+		return VersionRef{}, invalid("version_id can only contain letters, digits, _ and -")
 	}
 	ref := VersionRef{Version: version}
 	if strings.TrimSpace(project) != "" {
@@ -62,7 +62,7 @@ func ParseVersionRef(version, project string) (VersionRef, error) {
 	case isObjectID(lower):
 		ref.Version = lower
 	case ref.Project == "":
-		return VersionRef{}, invalid("version_id is an environment alias, so voiceflow_project_id is needed beside it")
+		return VersionRef{}, invalid("version_id is an environment alias, so voiceflow_project_id is needed too")
 	}
 	return ref, nil
 }
@@ -83,7 +83,7 @@ func ParseKey(key Secret) (Secret, error) {
 	}
 	for _, c := range []byte(text) {
 		if c < 0x21 || c > 0x7e {
-			return Secret{}, invalid("token holds a character that no key has")
+			return Secret{}, invalid("token contains a character that no key has")
 		}
 	}
 	return NewSecret(text), nil

@@ -11,11 +11,11 @@
 // neither the change nor the record is stored. If it succeeds without changing anything, the
 // record is not stored either.
 //
-// A method that takes a domain.Act carries out somebody's wish. Before it does anything else
-// it looks up and locks the right that the Act stands on and calls Act.Allow, in the
-// transaction of the change, and returns Allow's error with nothing changed. A change and a
-// removal of the right that race come one after the other, and whichever commits first
-// counts. A method that takes a domain.Record instead notes something on nobody's right.
+// A method that takes a domain.Act carries out somebody's wish. First, in the transaction of the
+// change, it looks up and locks the right that the Act stands on, and calls Act.Allow. If Allow
+// fails, it returns that error and changes nothing. A change and a removal of the right that
+// race come one after the other, and whichever commits first counts. A method that takes a
+// domain.Record instead notes something on nobody's right.
 //
 // Store holds all views of one database. portstest has a suite for each port.
 package ports

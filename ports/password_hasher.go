@@ -8,13 +8,13 @@ import (
 
 // PasswordHasher hashes passwords slowly, and bounds how many it hashes at once.
 type PasswordHasher interface {
-	// Hash returns a salted hash of password: two calls give two. A password that is
-	// among the most common ones is Invalid. It is Unavailable when ctx ends before its
-	// turn comes.
+	// Hash returns a salted hash of password. Equal passwords give different hashes. Returns
+	// Invalid if the password is too common. Returns Unavailable if ctx ends before the call
+	// gets its turn.
 	Hash(ctx context.Context, password domain.Secret) (domain.Secret, error)
 
-	// Verify says whether hash is of password. The zero hash, and one that is not of this
-	// hasher, is of no password and costs the same time as any other. It is Unavailable
-	// when ctx ends before its turn comes.
+	// Verify reports whether hash is a hash of password. It is false for the zero hash and for a
+	// hash that this hasher did not make; that takes as long as for any other hash. Returns
+	// Unavailable if ctx ends before the call gets its turn.
 	Verify(ctx context.Context, password, hash domain.Secret) (bool, error)
 }

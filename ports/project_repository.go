@@ -8,9 +8,9 @@ import (
 
 // ProjectRepository keeps projects with their sealed keys.
 type ProjectRepository interface {
-	// Add stores p with its keys. A pair of Voiceflow project and version exists at most
-	// once: the second time Add returns AlreadyAdded, which carries the project that is
-	// there. Of several equal calls at the same instant exactly one succeeds.
+	// Add stores p with its keys. A pair of Voiceflow project and version exists at most once.
+	// Returns AlreadyAdded, with the stored project, if the pair exists. Of several equal calls
+	// at the same instant exactly one succeeds.
 	Add(ctx context.Context, act domain.Act, p domain.Project) error
 
 	// Remove forgets the project, its keys, the grants and access tokens for it, and its
@@ -22,21 +22,20 @@ type ProjectRepository interface {
 	// names none.
 	Find(ctx context.Context, in domain.Visible, ref domain.ProjectRef) ([]domain.Project, error)
 
-	// Page returns at most limit projects within in that come after the cursor, in the order
-	// of the bytes of (name, id). Their keys are without the sealed bytes. No match is no
-	// error. It reads no more rows than it returns, and the grants for them, and holds no
-	// connection once it has returned.
+	// Page returns at most limit projects within in that come after the cursor, in the order of
+	// the bytes of (name, id). Their keys are without the sealed bytes. No match is no error. It
+	// reads only the rows that it returns and their grants. It holds no connection after it has
+	// returned.
 	Page(ctx context.Context, in domain.Visible, after domain.Cursor, limit int) ([]domain.Project, error)
 
-	// Update lets change alter the project, which has its sealed keys, and stores its
-	// keys, name, platform and credits; what change does to other fields is lost. A new name
-	// shows in the project's grants too. Update returns the project as stored. change may run more than once,
+	// Update lets change alter the project, which has its sealed keys. It stores the keys, name,
+	// platform and credits, and ignores changes of other fields. A new name shows in the
+	// project's grants too. Update returns the project as stored. change may run more than once,
 	// so it must not have effects outside. Its error is returned as it is, and nothing is
-	// stored. If change alters nothing, nothing is stored. Returns NotFound for an unknown
-	// id.
+	// stored. If change alters nothing, nothing is stored. Returns NotFound for an unknown id.
 	Update(ctx context.Context, act domain.Act, id domain.ProjectID, change func(p *domain.Project) error) (domain.Project, error)
 
-	// Note is Update for what the service itself finds out, on nobody's right. The record is
-	// stored only if change reports news.
+	// Note is Update for what the service itself finds out, on nobody's right. It stores the
+	// record only if change reports news.
 	Note(ctx context.Context, id domain.ProjectID, change func(p *domain.Project) (news bool), rec domain.Record) error
 }

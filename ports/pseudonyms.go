@@ -2,11 +2,10 @@ package ports
 
 import "github.com/flowlatch/flowlatch/domain"
 
-// Pseudonyms replaces user ids with pseudonyms, and turns pseudonyms back. It stores
-// nothing. Under the same key and binding, a text has the same pseudonym on every instance,
-// for ever.
+// Pseudonyms turns user ids into pseudonyms and back. It stores nothing. Under the same key and
+// binding, a text has the same pseudonym on every instance, forever.
 type Pseudonyms interface {
-	// NewKey makes a random key.
+	// NewKey returns a random key.
 	NewKey() (domain.Secret, error)
 
 	// Bind returns the pseudonym of text under the key and the binding. The text has 1 to

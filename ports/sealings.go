@@ -6,8 +6,8 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// Sealings looks at everything that is stored sealed, whatever it belongs to, so that the
-// keys of the keyset can be rotated.
+// Sealings reads and replaces everything that is stored sealed, so that the keys of the keyset
+// can be rotated.
 type Sealings interface {
 	// Page returns at most limit rows that another key than except sealed and that come after
 	// the place, in the order of SealedRef.Compare. Rows of projects' keys have the

@@ -17,9 +17,9 @@ type UserRepository interface {
 	// zero ref.
 	Find(ctx context.Context, ref domain.UserRef) (domain.User, error)
 
-	// Page returns at most limit users that come after the cursor, in the order of the bytes
-	// of (name, id). No match is no error. It reads no more rows than it returns, and their
-	// grants, and holds no connection once it has returned.
+	// Page returns at most limit users that come after the cursor, in the order of the bytes of
+	// (name, id). No match is no error. It reads only the rows that it returns and their grants.
+	// It holds no connection after it has returned.
 	Page(ctx context.Context, after domain.Cursor, limit int) ([]domain.User, error)
 
 	// Update lets change alter the user, stores what User.Changed keeps of that, and returns
@@ -35,8 +35,7 @@ type UserRepository interface {
 	Update(ctx context.Context, act domain.Act, id domain.UserID, change func(u *domain.User, otherAdmin bool) error,
 		keep domain.SessionID) (domain.User, error)
 
-	// Remove forgets the user, their grants, their sessions and their access tokens, if
-	// allow agrees, which is called as change is in Update. Returns NotFound for an unknown
-	// id.
+	// Remove forgets the user, their grants, their sessions and their access tokens, if allow
+	// agrees. allow is called as change is in Update. Returns NotFound for an unknown id.
 	Remove(ctx context.Context, act domain.Act, id domain.UserID, allow func(u *domain.User, otherAdmin bool) error) error
 }

@@ -8,57 +8,57 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// Voiceflow speaks to Voiceflow with a project's key.
+// Voiceflow sends requests to Voiceflow with a project's key.
 type Voiceflow interface {
-	// Origin is where a key given to this client is sent to, and nowhere else. It does
-	// no I/O and never changes.
+	// Origin returns the only origin that receives a key given to this client. It does no I/O
+	// and never changes.
 	Origin() domain.Origin
 
-	// Export fetches the export of a version and returns what is kept of it. It reads
-	// the answer to its end: one that is cut, goes on for too long or is no well-formed
-	// export is VoiceflowUnavailable, as are no answer within the client's time, the
-	// statuses 408 and 429, and every 3xx and 5xx; RetryAfter is set where Voiceflow
-	// said when to come back. Any other 4xx is VoiceflowRejected. Redirects are not
-	// followed. An export with the key in its name or platform is VoiceflowUnavailable too,
-	// since these are shown. Name and Platform are valid UTF-8 without NUL: U+FFFD stands where
-	// Voiceflow's text was not. No error holds the key or anything of the answer's body.
+	// Export fetches the export of a version and returns the part of it that is kept. Name and
+	// Platform are valid UTF-8 without NUL; U+FFFD replaces invalid text. Redirects are not
+	// followed.
+	//
+	// Returns VoiceflowUnavailable for no answer within the client's time, for the statuses 408
+	// and 429, and for every 3xx and 5xx, with RetryAfter if Voiceflow sent it. Returns
+	// VoiceflowUnavailable for an answer that is cut, that is too long, or that is not a
+	// well-formed export, and for an export with the key in its name or platform, because these
+	// are shown. Returns VoiceflowRejected for any other 4xx. No error contains the key or a
+	// part of the answer's body.
 	Export(ctx context.Context, v domain.VersionRef, key domain.Secret) (domain.Export, error)
 
-	// Forward sends the call that r is to the service of f's Endpoint, with the credential,
-	// and returns Voiceflow's answer whatever its status. The caller reads and closes its
-	// body. Nothing of a caller's comes to Voiceflow in another way.
+	// Forward sends the call r to the service of f's Endpoint, with the credential, and returns
+	// Voiceflow's answer whatever its status. The caller of Forward reads and closes the
+	// answer's body.
 	//
-	// What goes there is made anew. The method and the path are the Endpoint's. The query is
-	// what the Endpoint lets pass, with the fields of the project. The header is what a short
-	// list lets pass, and never a credential, a cookie or an address of the caller's. The
-	// body is as the Endpoint's Body says, with its Members handled. versionID and
-	// projectid say the project's own version and id, unless the credential is the key of a
-	// v4 session.
+	// Forward builds the request from what the Endpoint allows, and sends nothing else of r. The
+	// method and the path are the Endpoint's. The query has the parameters that the Endpoint
+	// lets pass, and the fields of the project. The header has what a short list lets pass, and
+	// never a credential, a cookie or an address of r. The body is as the Endpoint's Body says,
+	// with its Members handled. versionID and projectid are the project's own version and id,
+	// unless the credential is the key of a v4 session.
 	//
-	// The header of the answer is what a short list lets pass, and never a cookie. Members
-	// userID in JSON and in the JSON of server-sent events are turned back: by f.UserIDs, or
-	// because this call has bound them. The credential is overwritten wherever it stands. If
-	// the Endpoint Starts a session, the answer has f.Handle in place of the session key.
+	// The header of the answer has what a short list lets pass, and never a cookie. Members
+	// userID in JSON and in the JSON of server-sent events become the caller's own user ids: by
+	// f.UserIDs, or because this call has bound them. The credential is overwritten everywhere.
+	// If the Endpoint Starts a session, the answer has f.Handle in place of the session key.
 	//
-	// Server-sent events come as they are sent, part by part, and end when nothing came for
-	// the idle time. Any other answer is cut when the time of the whole exchange is over, or
-	// when it is larger than answers may be. A read past such an end fails. An answer of 400
-	// and more whose body is not JSON has no body, and ContentLength 0. The call ends at
-	// Voiceflow when ctx is done or the body is closed. A GET that brought no answer at all
-	// is sent once more.
+	// Server-sent events pass part by part. They end if nothing came for the idle time. Any
+	// other answer is cut if the whole exchange takes too long or the answer is too large. A
+	// read after such an end fails. If an answer of 400 and more has a body that is not JSON,
+	// the body is left out and ContentLength is 0. The call ends at Voiceflow when ctx is done
+	// or the body is closed. A GET without any answer is sent once more.
 	//
-	// Returns NotFound if the call names another project in its path, query or body, or
-	// another version or environment in its path. Returns Invalid if the query or the body
-	// can't be read or lacks what must be in it. Returns CredentialsRejected if Voiceflow
-	// rejected the credential. Returns VoiceflowUnavailable if there was no answer in time,
-	// one that redirects, or none that can be used, with RetryAfter where that is known, and
-	// at once while the service is known to be down. No error holds the credential or
-	// anything of the answer's body. An error of reading r.Body can be found by errors.As.
+	// Returns NotFound if the call names another project in its path, query or body, or another
+	// version or environment in its path. Returns Invalid if the query or the body can't be read
+	// or lacks a required part. Returns CredentialsRejected if Voiceflow rejected the
+	// credential. Returns VoiceflowUnavailable if there was no answer in time, a redirect, or an
+	// unusable answer, with RetryAfter if that is known. Returns VoiceflowUnavailable at once
+	// while the service is known to be down. No error contains the credential or a part of the
+	// answer's body. errors.As finds an error of reading r.Body.
 	Forward(ctx context.Context, f domain.Forward, r *http.Request, credential domain.Secret) (Answer, error)
 }
 
-// Answer is what Voiceflow answers to a forwarded call. When Forward fails, only Sent has
-// a meaning.
+// Answer is Voiceflow's answer to a forwarded call. If Forward fails, only Sent has a meaning.
 type Answer struct {
 	// Sent reports whether anything went to Voiceflow.
 	Sent bool
@@ -76,13 +76,13 @@ type Answer struct {
 type AnswerBody interface {
 	io.ReadCloser
 
-	// CreditsUsedUp reports whether what was read of the answer says that the project's
-	// credits are used up. It is asked when the body is closed.
+	// CreditsUsedUp reports whether the answer, as far as it was read, says that the project's
+	// credits are used up. It is called when the body is closed.
 	CreditsUsedUp() bool
 }
 
 // Started is a v4 session that Voiceflow has started.
 type Started struct {
-	UserID string // as Voiceflow has it
+	UserID string // Voiceflow's form of the user id
 	Key    domain.Secret
 }

@@ -37,7 +37,7 @@ type sealedRow struct {
 
 func (r sealedRow) sealed() domain.Sealed { return domain.Sealed{Key: r.KeyID, Bytes: r.Sealed} }
 
-// access is the use. host is the caller if no part of the row names one.
+// access returns the use. host is the caller if no part of the row names one.
 func (r *useRow) access(host domain.Caller) domain.Access {
 	a := domain.Access{Caller: host, Granted: domain.ScopesFromText(r.Granted)}
 	if r.Session.ID != "" {
@@ -169,7 +169,7 @@ func (a *Access) ByConversation(ctx context.Context, id domain.ConversationID, c
 	return a.only(ctx, noConversation(), caller, useByConversation, string(id), micros(a.store.options.Now()), string(caller.ID))
 }
 
-// only is the use that the statement finds. Returns none if it finds nothing.
+// only returns the use that the statement finds. Returns none if it finds nothing.
 func (a *Access) only(ctx context.Context, none error, host domain.Caller, statement string, args ...any) (domain.Access, error) {
 	s := a.store
 	var rows []useRow
@@ -224,7 +224,7 @@ func (a *Access) StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]dom
 	return allowed, nil
 }
 
-// stillThere are the uses that stand on one of the ids. ids is a map whose keys are the ids,
+// stillThere returns the uses that stand on one of the ids. ids is a map whose keys are the ids,
 // and statement is openSessions or openTokens.
 func (a *Access) stillThere(ctx context.Context, statement string, ids any) ([]useRow, error) {
 	s := a.store

@@ -129,7 +129,7 @@ func (a *AccessTokens) Page(ctx context.Context, of domain.UserID, after domain.
 func (a *AccessTokens) Remove(ctx context.Context, act domain.Act, id domain.TokenID) error {
 	s := a.store
 	return s.change(ctx, "remove an access token", func(ctx context.Context, tx bun.Tx) error {
-		caller, err := s.allowed(ctx, tx, act, shared)
+		caller, err := s.allowed(ctx, tx, act, alone)
 		if err != nil {
 			return err
 		}

@@ -168,7 +168,7 @@ func (s *Store) makeWay(ctx context.Context, tx *sql.Tx) error {
 	}
 	if inUse {
 		return &domain.Error{Kind: domain.Conflict,
-			Public: "there are users or assistants in this database; a backup is restored into one that has neither"}
+			Public: "the database has users or assistants; restore the backup into an empty database"}
 	}
 	slices.Reverse(tables)
 	for _, table := range slices.Concat(notArchived, tables) {
@@ -217,7 +217,7 @@ func (s *Store) insertArchived(ctx context.Context, tx *sql.Tx, rows iter.Seq2[a
 	return insert()
 }
 
-// insertInto is the statement that inserts that many rows of bound values.
+// insertInto returns the statement that inserts that many rows of bound values.
 func (s *Store) insertInto(table archive.Table, rows int) string {
 	var b strings.Builder
 	b.WriteString(`INSERT INTO ` + table.Name + ` (` + strings.Join(columnNames(table), ", ") + `)` + s.overriding(table.Name) + ` VALUES `)
@@ -242,7 +242,7 @@ func (s *Store) overriding(table string) string {
 	return ""
 }
 
-// bindable is the value in a type that the drivers know.
+// bindable returns the value in a type that the drivers know.
 func bindable(value any) any {
 	switch v := value.(type) {
 	case domain.KeyID:

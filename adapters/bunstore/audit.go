@@ -108,7 +108,7 @@ func (s *Store) auditAll(ctx context.Context, on handle, recs []domain.Record) e
 	return err
 }
 
-// recordValues are the values of an audit row in the order of insertAudit.
+// recordValues returns the values of an audit row in the order of insertAudit.
 func recordValues(r domain.Record) []any {
 	return []any{micros(r.At), string(r.Actor), string(r.Action), r.Object, r.Outcome, r.RequestID, r.Address, r.Count}
 }

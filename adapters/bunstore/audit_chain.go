@@ -43,7 +43,7 @@ const (
 	// lately is how long a transaction may take from the id of its row to the commit, so that
 	// the next call finds the row.
 	lately = time.Second
-	// seldom is how often all rows above the settled id are looked at.
+	// seldom is the time between two searches through all rows above the settled id.
 	seldom = 5 * time.Second
 	// chainLock is the advisory lock of the call that extends the chain.
 	chainLock = 3
@@ -115,8 +115,8 @@ type pointRow struct {
 	Hash []byte
 }
 
-// point is the point as a value. If somebody changed the length of the hash, it becomes zero
-// and matches no link.
+// point returns the point as a value. If somebody changed the length of the hash, it becomes
+// zero and matches no link.
 func (r *pointRow) point() domain.ChainPoint {
 	p := domain.ChainPoint{Seq: r.Seq}
 	if len(r.Hash) == len(p.Hash) {
@@ -221,7 +221,7 @@ func (s *Store) tryChainLock(ctx context.Context, tx handle) (bool, error) {
 	return err == nil && rows[0].Got, err
 }
 
-// chainEnd is the last link and the head.
+// chainEnd returns the last link and the head.
 func (s *Store) chainEnd(ctx context.Context, tx handle) (domain.ChainPoint, domain.AuditHead, error) {
 	var links []pointRow
 	var heads []headRow
@@ -240,7 +240,7 @@ func (s *Store) chainEnd(ctx context.Context, tx handle) (domain.ChainPoint, dom
 	return last, head, err
 }
 
-// chainTop is the highest id in the chain, once it has the rows.
+// chainTop returns the highest id in the chain, once it has the rows.
 func (s *Store) chainTop(ctx context.Context, tx handle, rows []domain.AuditRow) (int64, error) {
 	var tops []struct{ Top int64 }
 	if err := s.query(ctx, tx, &tops, topLink); err != nil {
@@ -261,8 +261,8 @@ func (c *chaining) rewind(top int64) {
 	}
 }
 
-// from is the id above which Extend looks for rows. all reports whether these are all rows that
-// are not settled.
+// from returns the id above which Extend looks for rows. all reports whether these are all rows
+// that are not settled.
 func (c *chaining) from(now time.Time, settled int64) (from int64, all bool) {
 	if c.settled.IsZero() || now.Sub(c.settled) >= seldom {
 		return settled, true
@@ -287,14 +287,14 @@ func (c *chaining) note(now time.Time, top int64, long time.Duration) {
 	}
 }
 
-// settles is the time after which a row with an id is visible or never will be. It is at least
-// a minute, since other instances may have a longer Timeout.
+// settles returns the time after which a row with an id is visible or never will be. It is at
+// least a minute, since other instances may have a longer Timeout.
 func (s *Store) settles() time.Duration { return max(3*s.options.Timeout, time.Minute) }
 
-// settle is the id up to which all rows are in the chain, once it has the rows, and no new row
-// can become visible. No call takes longer than its Timeout, and the server ends a transaction
-// that is idle for longer. SQLite has one writer at a time, so ids are in the order of the
-// commits.
+// settle returns the id up to which all rows are in the chain, once it has the rows, and no new
+// row can become visible. No call takes longer than its Timeout, and the server ends a
+// transaction that is idle for longer. SQLite has one writer at a time, so ids are in the order
+// of the commits.
 func (s *Store) settle(now time.Time, rows []domain.AuditRow, full bool, top int64) int64 {
 	settled := top
 	if s.postgres {
@@ -326,7 +326,7 @@ func (s *Store) putChain(ctx context.Context, tx handle, extend ports.Extend, la
 	return err
 }
 
-// headValues are the values of putHead.
+// headValues returns the values of putHead.
 func headValues(h domain.AuditHead) []any {
 	return []any{h.Seq, h.Hash[:], h.Settled, string(h.Sealed.Key), h.Sealed.Bytes}
 }

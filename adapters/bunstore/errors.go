@@ -23,7 +23,7 @@ import (
 type verdict struct{ error }
 
 // errAgain asks for the transaction to run again, because another one got in its way.
-var errAgain = errors.New("bunstore: another transaction got in the way")
+var errAgain = errors.New("bunstore: another transaction conflicts")
 
 // failure translates every error of this package's methods. Errors of the domain stay as they
 // are. All others become Unavailable. what names the work that failed.

@@ -29,7 +29,7 @@ func (r *grantRow) grant() domain.Grant {
 	return domain.Grant{User: r.UserID, Project: r.ProjectID, Scopes: domain.ScopesFromText(r.Scopes), Created: instant(r.Created)}
 }
 
-// rowOfGrant is how g is stored. name is the name of its project.
+// rowOfGrant returns the row of g. name is the name of its project.
 func rowOfGrant(g domain.Grant, name string) grantRow {
 	return grantRow{UserID: g.User, ProjectID: g.Project, Name: name, Created: micros(g.Created), Scopes: g.Scopes.Text()}
 }

@@ -49,7 +49,7 @@ WHERE id = 1 AND key_id = $6 AND known = $7 AND origin = $8 AND pseudonyms_key_i
 )
 
 func notPrepared() error {
-	return &domain.Error{Kind: domain.Unavailable, Public: "the database is not prepared yet"}
+	return &domain.Error{Kind: domain.Unavailable, Public: "the database is not prepared yet; try again later; try again later"}
 }
 
 // Prepare implements ports.Installation. The schema and the stored values change together. If
@@ -114,13 +114,13 @@ func (i *Installation) Reseal(ctx context.Context, act domain.Act, from, to doma
 			if len(rows) == 0 {
 				return notPrepared()
 			}
-			return &domain.Error{Kind: domain.Conflict, Public: "the installation changed meanwhile; try again"}
+			return &domain.Error{Kind: domain.Conflict, Public: "another process changed the installation; try again"}
 		}
 		return s.audit(ctx, tx.Tx, act.Record)
 	}))
 }
 
-// installationValues are the values of the row, in the order of its columns.
+// installationValues returns the values of the row, in the order of its columns.
 func installationValues(is domain.Installation) []any {
 	var pseudonyms any // NULL if there are none
 	if !is.Pseudonyms.IsZero() {
@@ -149,7 +149,7 @@ func (i *Installation) Get(ctx context.Context) (domain.Installation, error) {
 	case err != nil:
 		return domain.Installation{}, err
 	case schema[0].Schema < len(all):
-		return domain.Installation{}, &domain.Error{Kind: domain.Unavailable, Public: "the schema of the database is older than this program needs"}
+		return domain.Installation{}, &domain.Error{Kind: domain.Unavailable, Public: "the database schema is older than this program needs; run 'flowlatch migrate up'"}
 	case len(rows) == 0:
 		return domain.Installation{}, notPrepared()
 	}

@@ -78,7 +78,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return failure("migrate the database", s.alone(ctx, s.upgrade))
 }
 
-// known are the steps that this program knows, and the texts of their files. Versions count
+// known returns the steps that this program knows, and the texts of their files. Versions count
 // from 1 without a gap.
 func (s *Store) known() ([]Migration, []string, error) {
 	folder := "migrations/sqlite"
@@ -101,7 +101,7 @@ func (s *Store) known() ([]Migration, []string, error) {
 	return all, texts, nil
 }
 
-// applied are the steps that are applied. A new database has none.
+// applied returns the steps that are applied. A new database has none.
 func (s *Store) applied(ctx context.Context, on bun.IDB) ([]versionRow, error) {
 	exists := `SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'schema_versions'`
 	if s.postgres {

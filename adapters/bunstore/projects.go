@@ -34,7 +34,7 @@ type projectRow struct {
 	Credits          domain.Credits
 }
 
-// project is the project without its sealed keys.
+// project returns the project without its sealed keys.
 func (r *projectRow) project() domain.Project {
 	return domain.Project{
 		ID: r.ID, Name: r.Name, Voiceflow: r.VoiceflowID, Version: r.Version, Platform: r.Platform,
@@ -44,7 +44,7 @@ func (r *projectRow) project() domain.Project {
 	}
 }
 
-// rowOfProject is how p is stored, without its sealed keys.
+// rowOfProject returns the row of p, without its sealed keys.
 func rowOfProject(p domain.Project) projectRow {
 	return projectRow{
 		ID: p.ID, Name: p.Name, VoiceflowID: p.Voiceflow, Version: p.Version, Platform: p.Platform,
@@ -170,7 +170,7 @@ func (s *Store) putKeys(ctx context.Context, tx bun.Tx, was, is domain.Project) 
 	return nil
 }
 
-// alreadyAdded is the error that names the project with the same pair.
+// alreadyAdded returns the error that names the project with the same pair.
 func (s *Store) alreadyAdded(ctx context.Context, tx bun.Tx, project domain.Project) error {
 	var rows []projectRow
 	if err := s.query(ctx, tx.Tx, &rows, selectPair, string(project.Voiceflow), project.Version); err != nil {
@@ -180,7 +180,7 @@ func (s *Store) alreadyAdded(ctx context.Context, tx bun.Tx, project domain.Proj
 		return errAgain
 	}
 	return &domain.Error{
-		Kind: domain.AlreadyAdded, Public: "this version of the assistant was added already",
+		Kind: domain.AlreadyAdded, Public: "this environment of the assistant is already added",
 		Projects: []domain.Project{rows[0].project()},
 	}
 }

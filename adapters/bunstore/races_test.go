@@ -66,7 +66,7 @@ func TestNothingOutlivesWhatLetItInUnderCrossfire(t *testing.T) {
 
 		db := beside(t, address)
 		for what, statement := range map[string]string{
-			"sessions let in by a grant that is not there": `SELECT count(*) FROM sessions s WHERE s.kind = 'assistant' AND NOT s.by_role
+			"sessions let in by a grant that does not exist": `SELECT count(*) FROM sessions s WHERE s.kind = 'assistant' AND NOT s.by_role
 				AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.user_id = s.user_id AND g.project_id = s.project_id)`,
 			"sessions let in by the role of one who is no admin": `SELECT count(*) FROM sessions s WHERE s.by_role
 				AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = s.user_id AND u.role = 'admin')`,

@@ -228,7 +228,7 @@ func calls() []call {
 			n, err := s.Ports().Sweeper.Sweep(ctx, 10)
 			return want(n, 10, err)
 		}},
-		{"opening a conversation in the place of another", 10, func(ctx context.Context, s *Store) error {
+		{"opening a conversation in place of another", 10, func(ctx context.Context, s *Store) error {
 			return s.Ports().Conversations.Open(ctx, domain.Conversation{
 				ID: "new", Project: "p1001500", UserID: "w1001500", Token: "t1001500", Key: domain.Sealed{Key: "1", Bytes: []byte("x")}, Expires: later,
 			})

@@ -34,7 +34,9 @@ const (
 	shared userLock = iota
 	// alone also makes other acts of the same user wait. A method needs it if it may change
 	// the row of the user who acts, or end the login that the act stands on: two such acts
-	// that only share the rows would wait for each other.
+	// that only share the rows would wait for each other. Every method that a member may call
+	// locks alone too: many requests that share a row one after the other could keep the admin
+	// waiting who takes their right away.
 	alone
 )
 

@@ -132,10 +132,12 @@ const (
 var (
 	loginByPassword = newAdmission(`u.id`, mayLogIn, ` FOR SHARE`, `true`, ``)
 
+	// The login is locked so that sessions of one login are opened in turns, and whoever ends
+	// the login gets a turn among them.
 	assistantByRole = newAdmission(projectColumns, ` FROM users u, projects p, sessions l WHERE`+isAdmin+` AND p.id = $5`+liveLogin,
-		` FOR SHARE OF u FOR KEY SHARE OF p, l`, maybeOpens, replacing)
+		` FOR SHARE OF u FOR KEY SHARE OF p FOR NO KEY UPDATE OF l`, maybeOpens, replacing)
 	assistantByGrant = newAdmission(projectColumns, ` FROM projects p, grants g, sessions l WHERE`+isGranted+liveLogin,
-		` FOR KEY SHARE OF p, g, l`, maybeOpens, replacing)
+		` FOR KEY SHARE OF p, g FOR NO KEY UPDATE OF l`, maybeOpens, replacing)
 
 	// A host program's user has no login.
 	assistantOfHostByRole = newAdmission(projectColumns, ` FROM projects p WHERE p.id = $5`,
@@ -152,7 +154,7 @@ func noSession() error {
 func (s *Sessions) OpenLogin(ctx context.Context, session domain.Session, hash domain.Secret, rec domain.Record) error {
 	allowed, err := open[userRow](ctx, s.store, "open a login", loginByPassword, session, rec, func(*userRow) error { return nil }, hash.Reveal())
 	if err == nil && len(allowed) == 0 {
-		return &domain.Error{Kind: domain.NotAllowed, Public: "the user has changed in the meantime"}
+		return &domain.Error{Kind: domain.NotAllowed, Public: "the user has changed; log in again"}
 	}
 	return err
 }
@@ -262,10 +264,17 @@ func (s *Sessions) Touch(ctx context.Context, id domain.SessionID, use domain.Se
 	})
 }
 
-// End implements ports.SessionStore.
+// End implements ports.SessionStore. Acts on the sessions of others take turns with changes of
+// users: two users who act on each other would wait for each other.
 func (s *Sessions) End(ctx context.Context, act domain.Act, which domain.SessionsToEnd) (domain.SessionsEnded, error) {
 	var ended domain.SessionsEnded
+	own := which.ID() != "" && which.ID() == act.By.Login.ID || which.User() != "" && which.User() == act.By.ID
 	err := s.store.change(ctx, "end sessions", func(ctx context.Context, tx bun.Tx) error {
+		if !own && act.By.Admin {
+			if err := s.store.takeTurn(ctx, tx); err != nil {
+				return err
+			}
+		}
 		caller, err := s.store.allowed(ctx, tx, act, alone)
 		if err != nil {
 			return err

@@ -35,7 +35,7 @@ const (
 // SQLite has one writer at a time, and a few connections read.
 func (s *Store) openSQLite(ctx context.Context, file string) error {
 	if err := makeFile(file); err != nil {
-		return &domain.Error{Kind: domain.Invalid, Public: "the SQLite file " + file + " is not there and can't be made", Cause: err}
+		return &domain.Error{Kind: domain.Invalid, Public: "the SQLite file " + file + " does not exist and can't be created", Cause: err}
 	}
 	for _, end := range []struct {
 		db       **bun.DB

@@ -80,7 +80,7 @@ func (s *Store) exec(ctx context.Context, on handle, statement string, args ...a
 	return changed(on.ExecContext(ctx, statement, args...))
 }
 
-// changed is how many rows a statement changed.
+// changed returns the number of rows that a statement changed.
 func changed(r sql.Result, err error) (int64, error) {
 	if err != nil {
 		return 0, err
@@ -187,13 +187,13 @@ func pause(ctx context.Context, d time.Duration) bool {
 func storable[T ~string](texts ...T) error {
 	for _, text := range texts {
 		if strings.IndexByte(string(text), 0) >= 0 || !utf8.ValidString(string(text)) {
-			return &domain.Error{Kind: domain.Invalid, Public: "a text holds NUL or invalid UTF-8"}
+			return &domain.Error{Kind: domain.Invalid, Public: "a text contains NUL or invalid UTF-8; remove it"}
 		}
 	}
 	return nil
 }
 
-// nullable is how an optional text is bound: NULL for "".
+// nullable returns an optional text as it is bound: NULL for "".
 func nullable(text string) any {
 	if text == "" {
 		return nil
@@ -201,7 +201,7 @@ func nullable(text string) any {
 	return text
 }
 
-// micros is how a time is stored.
+// micros returns a time as it is stored.
 func micros(t time.Time) int64 { return t.UnixMicro() }
 
 // instant reverses micros.

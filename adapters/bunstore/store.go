@@ -17,16 +17,17 @@
 // head of the audit, the conversation, the installation, the keys of projects, the grant, the
 // login, the assistant session. Rows of one kind are changed in the order of their keys.
 //
-// A user's row changes only under the advisory lock, and the row of the user who acts is
-// locked after that lock. So nobody who has locked such a row waits for the advisory lock.
-// A method that may change the user who acts, or end their login, locks their row alone and
-// does not share it, so that two requests of one user take turns. Two admins who end each other's sessions at the same instant can still wait for each other.
-// So can statements that change many rows, since Postgres locks them in an order of its own.
-// Postgres ends such a deadlock after a second, and the transaction runs again.
+// A user's row changes, and an admin ends the sessions of others, only under the advisory lock
+// for changes of users. The row of the user who acts is locked after that lock. So nobody who
+// has locked such a row waits for the advisory lock. A method that may change the user who acts,
+// or end their login, locks their row alone and does not share it, so that two requests of one
+// user take turns. Statements that change many rows can still wait for each other, since
+// Postgres locks the rows in an order of its own. Postgres ends such a deadlock after a second,
+// and the transaction runs again.
 //
-// A method that takes a right away removes the sessions in a later statement than the right,
-// so that it sees a session that was opened meanwhile. A restore locks whole tables while
-// they are nearly empty.
+// A method that removes a right removes its sessions in a later statement than the right. So it
+// also sees a session that was opened meanwhile. A restore locks whole tables while they are
+// nearly empty.
 package bunstore
 
 import (

@@ -20,7 +20,7 @@ type address struct {
 	file     string // the absolute path of a SQLite file
 }
 
-// String is the address without its password.
+// String returns the address without its password.
 func (a address) String() string {
 	if a.postgres == nil {
 		return "SQLite file " + a.file
@@ -64,7 +64,7 @@ func parseURL(secret domain.Secret) (address, error) {
 // invalidURL says how a URL must look. It keeps the cause only if a file could not be read,
 // since the texts of other causes may contain the URL.
 func invalidURL(cause error) error {
-	e := &domain.Error{Kind: domain.Invalid, Public: "the database URL can't be used; it must be like " +
+	e := &domain.Error{Kind: domain.Invalid, Public: "the database URL is invalid; it must be like " +
 		"postgres://user:password@host:5432/database or sqlite:///absolute/path, with special characters percent-encoded"}
 	if file, ok := errors.AsType[*fs.PathError](cause); ok {
 		e.Cause = file

@@ -67,8 +67,8 @@ func (u *Usage) Add(ctx context.Context, counts []domain.Usage, lastUsed map[dom
 	})
 }
 
-// sums are the rows to add, one for each key, since a statement can't change a row twice. They
-// are in the order in which they are locked, so that two instances do not block each other.
+// sums returns the rows to add, one for each key, since a statement can't change a row twice.
+// They are in the order in which they are locked, so that two instances do not block each other.
 func sums(counts []domain.Usage) ([]usageRow, error) {
 	byKey := make(map[domain.UsageKey]domain.Usage, len(counts))
 	for _, c := range counts {

@@ -71,7 +71,7 @@ func (u *Users) Create(ctx context.Context, act domain.Act, user domain.User) er
 			return false, err
 		}
 		if created == 0 {
-			return false, &domain.Error{Kind: domain.Conflict, Public: "that user name is taken"}
+			return false, &domain.Error{Kind: domain.Conflict, Public: "the user name is taken; choose another one"}
 		}
 		return true, s.grantAll(ctx, tx, user.ID, user.Assistants)
 	})
@@ -209,19 +209,26 @@ func (u *Users) Remove(ctx context.Context, act domain.Act, id domain.UserID, al
 	})
 }
 
-// actOnUsers is act for a change of users. On Postgres an advisory lock makes such changes take
-// turns, since two admins who demote each other change different rows. The advisory lock comes
-// before the row of the user who acts. Otherwise two changes by one user of themselves would
-// wait for each other.
+// actOnUsers is act for a change of users, which take turns.
 func (s *Store) actOnUsers(ctx context.Context, what string, act domain.Act, do func(ctx context.Context, tx bun.Tx) (changed bool, err error)) error {
 	return s.change(ctx, what, func(ctx context.Context, tx bun.Tx) error {
-		if s.postgres {
-			if _, err := s.exec(ctx, tx.Tx, takeLock, lockClass, adminsLock); err != nil {
-				return err
-			}
+		if err := s.takeTurn(ctx, tx); err != nil {
+			return err
 		}
 		return s.carryOut(ctx, tx, act, alone, do)
 	})
+}
+
+// takeTurn makes transactions by which users act on other users come one after the other. Two
+// admins who demote each other change different rows, so only a lock of its own orders them.
+// It comes before the row of the user who acts. Otherwise two such transactions would each
+// hold the row that the other one waits for.
+func (s *Store) takeTurn(ctx context.Context, tx bun.Tx) error {
+	if !s.postgres {
+		return nil // a transaction has the whole database to itself
+	}
+	_, err := s.exec(ctx, tx.Tx, takeLock, lockClass, adminsLock)
+	return err
 }
 
 // findWithAdmins finds the user for a transaction that changes users. otherAdmin tells whether

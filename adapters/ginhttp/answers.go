@@ -9,9 +9,8 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// answer is the JSON object of an answer without its closing brace, as it grows. It is
-// put together by hand since that takes a third of the time that marshalling takes, on
-// the routes that are called most.
+// answer is the JSON object of an answer, without its closing brace, while it is built. Building
+// it by hand takes a third of the time of marshaling, on the routes that are called most.
 type answer []byte
 
 // say begins an answer with its message, a sentence for a person.
@@ -47,8 +46,8 @@ func (b answer) assistantOfAdmin(p domain.Project) answer {
 	return append(b, '}')
 }
 
-// keys appends members with what is known of a project's keys. The primary key's have no
-// prefix in their names, since they are older.
+// keys appends the status and times of a project's keys. The names for the primary key have no
+// prefix, because they are older.
 func (b answer) keys(p domain.Project) answer {
 	b = b.member("key_status").text(string(p.Primary.Status))
 	b = b.member("secondary_status").text(string(p.Secondary.Status))
@@ -79,7 +78,7 @@ func (b answer) grant(g domain.Grant) answer {
 	return append(b, '}')
 }
 
-// accessToken appends what is known of an access token, which is not its text.
+// accessToken appends an access token, without its text.
 func (b answer) accessToken(t domain.AccessToken) answer {
 	b = append(b, `{"Id":`...).text(string(t.ID))
 	b = append(b, `,"Name":`...).text(t.Name)
@@ -107,7 +106,7 @@ func (b answer) session(s domain.Session) answer {
 	return append(b, '}')
 }
 
-// usage appends a sum of uses, with null for what it is not grouped by.
+// usage appends a sum of uses. A field that it is not grouped by is null.
 func (b answer) usage(u domain.Usage) answer {
 	b = append(b, `{"Day":`...).textOrNull(string(u.Day))
 	b = append(b, `,"Project":`...).textOrNull(string(u.Project))
@@ -134,7 +133,7 @@ func (b answer) event(r domain.AuditRow) answer {
 	return append(b, '}')
 }
 
-// textOrNull appends a string, and null for the empty one.
+// textOrNull appends a string. The empty string becomes null.
 func (b answer) textOrNull(s string) answer {
 	if s == "" {
 		return append(b, `null`...)
@@ -175,9 +174,9 @@ func (b answer) user(u domain.User) answer {
 	return append(b, '}')
 }
 
-// instant appends a time in RFC 3339, UTC, always with six digits of a second's
-// fraction, and null for the zero time: a host program does not say when its users were
-// made, and some things never happened.
+// instant appends a time in RFC 3339, UTC, always with six digits of a second's fraction. The
+// zero time becomes null: a host program does not tell when its users were created, and some
+// things never happened.
 func (b answer) instant(t time.Time) answer {
 	if t.IsZero() {
 		return append(b, `null`...)

@@ -198,7 +198,7 @@ func TestRefusalsLeaveRows(t *testing.T) {
 			before: func() { bounded.full = true }, actor: "nobody", action: "login", outcome: "too_many_requests"},
 
 		{name: "what is missing", b: w.admin, method: "POST", path: "/set_project", body: `{}`},
-		{name: "what is not there", b: w.admin, method: "POST", path: "/revoke_project", body: `{"user_id":"x","project_id":"01900000-0000-7000-8000-000000000000"}`},
+		{name: "what does not exist", b: w.admin, method: "POST", path: "/revoke_project", body: `{"user_id":"x","project_id":"01900000-0000-7000-8000-000000000000"}`},
 		{name: "an unknown path", b: w.nobody, method: "GET", path: "/nothing"},
 		{name: "a wrong method", b: w.nobody, method: "GET", path: "/login"},
 		{name: "what succeeds and changes nothing", b: w.admin, method: "GET", path: "/get_all_users"},

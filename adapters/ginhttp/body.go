@@ -18,8 +18,8 @@ import (
 // maxBody is the largest body that is read, in bytes.
 const maxBody = 64 << 10
 
-// text is a parameter: surrounding white space goes, since pasted keys and names carry
-// it. What must be taken as it is, a password, is a domain.Secret.
+// text is a parameter. Surrounding white space is removed, because pasted keys and names carry
+// it. A password, which must stay as it is, is a domain.Secret.
 type text string
 
 // UnmarshalText takes the parameter from the decoder.
@@ -28,9 +28,9 @@ func (t *text) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// decode reads the request's body into the struct that into points to: one JSON object
-// and nothing after it. null is as good as missing, and members that are not known are
-// passed over. Its errors name a parameter where they can and never repeat what was sent.
+// decode reads the request's body into the struct that into points to. The body is one JSON
+// object and nothing after it. null is the same as a missing member, and unknown members are
+// ignored. Errors name a parameter where possible and never repeat what was sent.
 func (x *exchange) decode(into any) error {
 	r := x.c.Request
 	if r.ContentLength > maxBody {
@@ -44,12 +44,12 @@ func (x *exchange) decode(into any) error {
 		if _, over := errors.AsType[*http.MaxBytesError](err); over {
 			return &domain.Error{Kind: tooLarge}
 		}
-		return &domain.Error{Kind: domain.Invalid, Public: "the body ended early", Cause: err}
+		return &domain.Error{Kind: domain.Invalid, Public: "the body ended early; send the request again", Cause: err}
 	}
 	return decode(b, into)
 }
 
-// isJSON says whether the headers announce plain JSON: once, and not compressed.
+// isJSON reports whether the headers announce plain JSON, once and not compressed.
 func isJSON(h http.Header) bool {
 	for _, coding := range h.Values("Content-Encoding") {
 		if !strings.EqualFold(strings.TrimSpace(coding), "identity") {
@@ -64,8 +64,8 @@ func isJSON(h http.Header) bool {
 	return err == nil && media == "application/json"
 }
 
-// decode is the strict decoder. The library refuses what encoding/json takes: a name
-// that comes twice, a name in another case, invalid UTF-8, text after the value.
+// decode is the strict decoder. The library rejects what encoding/json accepts: a repeated name,
+// a name in another case, invalid UTF-8, and text after the value.
 func decode(b []byte, into any) error {
 	if !bytes.HasPrefix(bytes.TrimLeft(b, " \t\r\n"), []byte("{")) {
 		return invalid("the body must be one JSON object")
@@ -74,15 +74,15 @@ func decode(b []byte, into any) error {
 		return invalid(bodyError(err))
 	}
 	if holdsNUL(b) {
-		return invalid("the body must not hold NUL")
+		return invalid("the body must not contain NUL")
 	}
 	return nil
 }
 
 func invalid(public string) error { return &domain.Error{Kind: domain.Invalid, Public: public} }
 
-// bodyError says what is wrong with a body. Only names of parameters are repeated, which
-// are ours: a secret could stand anywhere else.
+// bodyError describes what is wrong with a body. It repeats only names of parameters, because
+// anything else can be a secret.
 func bodyError(err error) string {
 	if errors.Is(err, jsontext.ErrDuplicateName) {
 		return "the body names a member twice"
@@ -99,8 +99,8 @@ func bodyError(err error) string {
 	return "the body is not valid JSON" + where
 }
 
-// holdsNUL looks through valid JSON for the only way to write NUL in it, the escape
-// \u0000, in any name or text at any depth.
+// holdsNUL reports whether valid JSON contains NUL in any name or text at any depth. The escape
+// \u0000 is the only way to write it.
 func holdsNUL(b []byte) bool {
 	for {
 		i := bytes.IndexByte(b, '\\')

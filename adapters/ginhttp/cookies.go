@@ -15,7 +15,7 @@ const (
 	assistantCookie = "assistant_session"
 )
 
-// cookies is how cookies are written.
+// cookies holds the attributes that all cookies get.
 type cookies struct {
 	insecure bool
 	sameSite http.SameSite
@@ -37,8 +37,8 @@ func newCookies(o Options) (cookies, error) {
 	return c, nil
 }
 
-// set sends a cookie. One that ends with the browser has no Max-Age; of one that is kept
-// a started second counts as a whole one, since zero would mean the same.
+// set sends a cookie. A cookie that ends with the browser has no Max-Age. The Max-Age of any
+// other is rounded up to a second, because zero would end it with the browser too.
 func (c cookies) set(x *exchange, name string, cookie session.Cookie) {
 	c.write(x, name, cookie.Text, int(wholeSeconds(cookie.MaxAge)))
 }
@@ -63,9 +63,9 @@ func (c cookies) write(x *exchange, name, text string, maxAge int) {
 	})
 }
 
-// onlyCookie is the text of the cookie of that name, "" where there is none. Of several
-// none counts: a neighbouring host can plant one of the same name beside ours, and which
-// of them comes first is theirs to choose.
+// onlyCookie returns the text of the cookie of that name, or "" if there is none. Several
+// cookies of one name count as none. A neighboring host can plant a cookie of that name and
+// choose which one comes first.
 func onlyCookie(r *http.Request, name string) string {
 	found := r.CookiesNamed(name)
 	if len(found) != 1 {

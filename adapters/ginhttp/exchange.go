@@ -21,17 +21,17 @@ type exchange struct {
 	c       *gin.Context
 	route   *route
 	call    domain.Call
-	started time.Time // of the process's clock: how long an answer took is no business of the service's
-	err     error     // what the request failed with, for the log
-	asked   string    // what it is about, for the audit, should it be refused
+	started time.Time // on the process's clock, because the time that an answer takes does not concern the service
+	err     error     // the error of the request, for the log
+	asked   string    // the object of the request, for the audit if the request is refused
 
-	forwarded forward.Result // of a call that is forwarded
-	cut       bool           // the answer was given up after it had begun
+	forwarded forward.Result // the result of a forwarded call
+	cut       bool           // the answer was aborted after it had begun
 }
 
 func (x *exchange) ctx() context.Context { return x.c.Request.Context() }
 
-// serve takes a request through everything that the routes have in common.
+// serve runs the steps that all routes have in common.
 func (a *api) serve(c *gin.Context, rt *route) {
 	x := &exchange{c: c, route: rt, started: time.Now()}
 	defer a.end(x)
@@ -42,8 +42,8 @@ func (a *api) serve(c *gin.Context, rt *route) {
 	}
 }
 
-// run is the order of a request: request id, (recovery, which is in end), origin, who
-// calls, whether they are an admin, and the route, which begins with its body.
+// run does the steps of a request in this order: request id, origin, who calls, whether they are
+// an admin, and the route, which begins with its body. end does the recovery.
 func (a *api) run(x *exchange) error {
 	id, err := a.service.NewRequestID()
 	x.call = domain.Call{RequestID: id, Address: addressOf(x.c), Agent: x.c.Request.UserAgent()}
@@ -57,7 +57,7 @@ func (a *api) run(x *exchange) error {
 	if a.origins.answer(x.c) {
 		return nil
 	}
-	if !x.route.nowhere {
+	if !x.route.noUseCase {
 		if err := a.origins.check(x.c.Request); err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (a *api) run(x *exchange) error {
 			return err
 		}
 		if !x.route.opensFor(x.call.Caller) {
-			return &domain.Error{Kind: domain.NotAuthenticated, Public: "this takes a login; an access token does not open it"}
+			return &domain.Error{Kind: domain.NotAuthenticated, Public: "this route needs a login; it does not accept an access token"}
 		}
 	}
 	a.renewAssistant(x)
@@ -79,8 +79,9 @@ func (a *api) run(x *exchange) error {
 	return x.route.handle(a, x)
 }
 
-// addressOf is the client's IP address as the router knows it, "" where it knows none: a
-// platform's header that a host trusts may hold any text, and a Unix socket has no address.
+// addressOf returns the client's IP address as the router finds it, or "" if the router finds
+// none. A platform's header that a host trusts can hold any text, and a Unix socket has no
+// address.
 func addressOf(c *gin.Context) string {
 	address := c.ClientIP()
 	if _, err := netip.ParseAddr(address); err != nil {
@@ -89,23 +90,23 @@ func addressOf(c *gin.Context) string {
 	return address
 }
 
-// end recovers from a panic, logs the request and, if the answer was given up, cuts it
-// so that the client sees an error.
+// end recovers from a panic and logs the request. It cuts an answer that was aborted, so that
+// the client sees an error.
 func (a *api) end(x *exchange) {
 	if v := recover(); v != nil {
 		a.recovered(x, v)
 	}
 	a.logRequest(x)
 	if x.cut {
-		// A host's recovery may catch the panic: past its deadline the connection can't
-		// bring the answer to a clean end all the same.
+		// A host's recovery may catch the panic. After its deadline, the connection can't end
+		// the answer cleanly either.
 		_ = http.NewResponseController(x.c.Writer).SetWriteDeadline(time.Unix(1, 0))
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// recovered turns a panic into the answer of an internal failure, or into a cut answer
-// where one has begun.
+// recovered turns a panic into an answer of an internal failure. If an answer has begun, it is
+// aborted.
 func (a *api) recovered(x *exchange, v any) {
 	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		x.cut = true
@@ -120,7 +121,7 @@ func (a *api) recovered(x *exchange, v any) {
 	x.fail(err)
 }
 
-// giveUp ends an answer that has begun and can't be brought to its end.
+// giveUp aborts an answer that has begun and can't be completed.
 func (x *exchange) giveUp(err error) { x.err, x.cut = err, true }
 
 // send writes a whole answer.
@@ -128,17 +129,17 @@ func (x *exchange) send(status int, b answer) {
 	b = append(b, '}')
 	x.c.Writer.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	x.begin(status)
-	// An error means that the client has gone, and there is nobody left to tell.
+	// An error means that the client is gone, so nobody can be told.
 	_, _ = x.c.Writer.Write(b)
 }
 
-// begin sets what comes before the body of an answer.
+// begin writes what comes before the body of an answer.
 func (x *exchange) begin(status int) {
 	x.c.Writer.Header().Set("Content-Type", "application/json")
 	x.c.Writer.WriteHeader(status)
 }
 
-// ok sends an answer that says message and nothing else.
+// ok sends an answer with only a message.
 func (x *exchange) ok(message string) error {
 	x.send(http.StatusOK, say(message))
 	return nil

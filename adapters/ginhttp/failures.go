@@ -9,38 +9,38 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// The kinds of failure that only HTTP knows.
+// The kinds of failure that only HTTP has.
 const (
 	crossOrigin          domain.Kind = "cross_origin"
 	tooLarge             domain.Kind = "too_large"
 	methodNotAllowed     domain.Kind = "method_not_allowed"
 	unsupportedMediaType domain.Kind = "unsupported_media_type"
 	internal             domain.Kind = "internal"
-	// noAssistants is the NotFound of /get_projects, which is documented as a 404.
+	// noAssistants is the NotFound of /get_projects. The documentation says 404 for it.
 	noAssistants domain.Kind = "no_assistants"
 )
 
-// failure is how a kind is answered.
+// failure describes the answer for one kind of error.
 type failure struct {
 	code       string // the stable word for programs
 	documented int    // the status on the four documented routes
 	elsewhere  int    // the status on all other routes
-	retry      bool   // trying again helps, so Retry-After is sent
-	message    string // where the error has no sentence of its own
+	retry      bool   // a retry helps, so Retry-After is sent
+	message    string // used if the error has no sentence of its own
 }
 
-// failures is the one table of failures. A kind that is not in it is answered as internal.
+// failures is the only table of failures. A kind that is missing here is answered as internal.
 var failures = map[domain.Kind]failure{
 	domain.Invalid:              {code: "invalid_request", documented: 400, elsewhere: 400, message: "the request is invalid"},
 	domain.NotAuthenticated:     {code: "not_authenticated", documented: 401, elsewhere: 401, message: "you are not logged in"},
 	domain.NotAllowed:           {code: "not_allowed", documented: 401, elsewhere: 403, message: "you are not allowed to do this"},
 	domain.NotFound:             {code: "not_found", documented: 400, elsewhere: 404, message: "not found"},
 	noAssistants:                {code: "not_found", documented: 404, elsewhere: 404, message: "there are no assistants"},
-	domain.AlreadyAdded:         {code: "already_added", documented: 400, elsewhere: 409, message: "this assistant was already added"},
+	domain.AlreadyAdded:         {code: "already_added", documented: 400, elsewhere: 409, message: "this assistant is already added"},
 	domain.AmbiguousName:        {code: "ambiguous_name", documented: 400, elsewhere: 400, message: "several assistants match; use project_id"},
 	domain.NameTooLong:          {code: "name_too_long", documented: 400, elsewhere: 400, message: "the name of the assistant is too long; shorten it at Voiceflow"},
 	domain.Conflict:             {code: "conflict", documented: 400, elsewhere: 409, message: "this contradicts what is stored"},
-	domain.VoiceflowRejected:    {code: "voiceflow_rejected", documented: 400, elsewhere: 409, message: "Voiceflow rejected the key or does not know the version; check both"},
+	domain.VoiceflowRejected:    {code: "voiceflow_rejected", documented: 400, elsewhere: 409, message: "Voiceflow rejected the key or does not know the environment; check both"},
 	domain.VoiceflowUnavailable: {code: "voiceflow_unavailable", documented: 400, elsewhere: 503, retry: true, message: "Voiceflow gave no usable answer; try again later"},
 	domain.TooManyRequests:      {code: "too_many_requests", documented: 429, elsewhere: 429, retry: true, message: "too many requests; try again later"},
 	domain.Unavailable:          {code: "unavailable", documented: 400, elsewhere: 503, retry: true, message: "the service can't answer now; try again later"},
@@ -55,10 +55,10 @@ var failures = map[domain.Kind]failure{
 	unsupportedMediaType:        {code: "unsupported_media_type", documented: 400, elsewhere: 415, message: "the body must be JSON with Content-Type: application/json"},
 }
 
-// failed is everything that is our fault. It says nothing of what went wrong.
+// failed answers for every failure of the service. It does not tell what went wrong.
 var failed = failure{code: "internal", documented: 400, elsewhere: 500, message: "the service failed; the operator finds the cause in the log under this request_id"}
 
-// failureOf looks err up in the table.
+// failureOf returns the entry of err in the table.
 func failureOf(err error) failure {
 	if f, known := failures[domain.KindOf(err)]; known {
 		return f
@@ -66,7 +66,7 @@ func failureOf(err error) failure {
 	return failed
 }
 
-// status is the status of the failure on a route.
+// status returns the status of the failure on a route.
 func (f failure) status(rt *route) int {
 	if rt.documented {
 		return f.documented
@@ -74,8 +74,8 @@ func (f failure) status(rt *route) int {
 	return f.elsewhere
 }
 
-// fail answers with err. It is the only place that turns an error into an answer: an
-// error of ours shows its public sentence, any other shows nothing.
+// fail answers with err. Only this method turns an error into an answer. A *domain.Error shows
+// its public sentence; any other error shows nothing.
 func (x *exchange) fail(err error) {
 	x.err = err
 	f := failureOf(err)
@@ -106,7 +106,7 @@ func (x *exchange) fail(err error) {
 	x.send(f.status(x.route), b)
 }
 
-// setRate tells what is left of the caller's rate, in the fields that most clients know
+// setRate writes what is left of the caller's rate, in the fields that most clients know
 // (draft-ietf-httpapi-ratelimit-headers-03).
 func setRate(h http.Header, r domain.Rate) {
 	if r.Limit == 0 {
@@ -117,7 +117,7 @@ func setRate(h http.Header, r domain.Rate) {
 	h.Set("RateLimit-Reset", strconv.FormatInt(wholeSeconds(r.Reset), 10))
 }
 
-// wholeSeconds is d in seconds, rounded up.
+// wholeSeconds returns d in seconds, rounded up.
 func wholeSeconds(d time.Duration) int64 {
 	seconds := int64(d / time.Second)
 	if d%time.Second > 0 {

@@ -45,8 +45,8 @@ func (a *api) forward(x *exchange) error {
 	return nil
 }
 
-// forwardedCall is the call that the request asks for. ok is false if the path can be read in two
-// ways.
+// forwardedCall returns the call that the request asks for. ok is false if the path can be read
+// in two ways.
 func (a *api) forwardedCall(x *exchange) (in forward.Input, ok bool) {
 	r := x.c.Request
 	service := x.c.Param("service")
@@ -70,8 +70,8 @@ func (a *api) forwardedCall(x *exchange) (in forward.Input, ok bool) {
 	return in, true
 }
 
-// callersRequest is a copy of the request whose body has limits of size and time. The server's own
-// request keeps its body, from which the server learns how much of it was read.
+// callersRequest returns a copy of the request whose body has limits of size and time. The
+// server's own request keeps its body, from which the server learns how much of it was read.
 func (a *api) callersRequest(x *exchange) *http.Request {
 	r := x.c.Request.WithContext(x.ctx())
 	switch {
@@ -92,17 +92,17 @@ func (a *api) callersRequest(x *exchange) *http.Request {
 	return r
 }
 
-// patientBody gives a body the time of a forwarded call when it is first read. The caller is known
-// by then: a stranger has no more time than on any other route. A request without a body is not
-// read. The server then reads already, to see when the caller leaves, and would take a deadline
-// for that.
+// patientBody gives a body the time of a forwarded call when it is first read. The caller is
+// known by then, so a stranger has no more time than on other routes. The body of a request
+// without one is not read: the server already reads the connection, to see when the caller
+// leaves, and would hit that deadline.
 type patientBody struct {
 	io.ReadCloser
 
-	begin func() // nil once it was called
+	begin func() // nil after it was called
 }
 
-// Read reads on.
+// Read reads the body.
 func (b *patientBody) Read(p []byte) (int, error) {
 	if b.begin != nil {
 		b.begin()
@@ -111,7 +111,7 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-// forwardSlack is how long the caller has to read what came at the last moment.
+// forwardSlack is how long the caller has to read the part that came last.
 const forwardSlack = 30 * time.Second
 
 // tooLargeBody is a body whose announced length is larger than the limit.
@@ -121,9 +121,9 @@ func (limit tooLargeBody) Read([]byte) (int, error) {
 	return 0, &http.MaxBytesError{Limit: int64(limit)}
 }
 
-// afterService is the part of the escaped path that follows the service. full is the path of the
-// route. plain is false if the segments of the path are others as sent than decoded: the router
-// has matched the decoded ones.
+// afterService returns the part of the escaped path after the service. full is the path of the
+// route. plain is false if the segments of the path differ between sent and decoded form,
+// because the router has matched the decoded ones.
 func afterService(full, escaped, service string) (path string, plain bool) {
 	before, _, _ := strings.Cut(full, ":service")
 	for range strings.Count(before, "/") - 1 {
@@ -138,8 +138,8 @@ func afterService(full, escaped, service string) (path string, plain bool) {
 	return strings.CutPrefix(escaped, "/"+service)
 }
 
-// beginForwarded begins the answer with Voiceflow's header and with what is left of the
-// caller's rate. An error without a body that a program can read gets one of ours.
+// beginForwarded begins the answer with Voiceflow's header and what is left of the caller's
+// rate. An error without a body that a program can read gets a body of the service.
 func (x *exchange) beginForwarded(out *forward.Result) {
 	answer, h := &out.Answer, x.c.Writer.Header()
 	if answer.StatusCode >= http.StatusBadRequest && answer.ContentLength == 0 {
@@ -150,14 +150,15 @@ func (x *exchange) beginForwarded(out *forward.Result) {
 		answer.Header.Set("Content-Type", "application/json")
 	}
 	for name, values := range answer.Header {
-		// The headers that are set by now are ours. Voiceflow's are added to them.
+		// The headers that are set so far are the service's own. Voiceflow's headers are added
+		// to them.
 		if name != "Set-Cookie" {
 			h[name] = append(h[name], values...)
 		}
 	}
 	setRate(h, out.Rate)
-	// An answer of Voiceflow's is not a page of ours. A browser that opens it runs no script
-	// of it with our cookies, and does not guess its type.
+	// An answer of Voiceflow is not a page of this service. A browser that opens it must not run
+	// its scripts with this service's cookies, and must not guess its type.
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
 	if h.Get("Content-Type") == "" {
 		h["Content-Type"] = nil
@@ -195,10 +196,10 @@ func (x *exchange) copyForwarded(w *renewingWriter, answer forward.Answer) {
 	}
 }
 
-// buffers are for copying answers.
+// buffers holds the buffers for copying answers.
 var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
-// codeOf is the stable word for an error of Voiceflow's.
+// codeOf returns the stable word for an error of Voiceflow.
 func codeOf(status int) string {
 	if status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
 		return failures[domain.VoiceflowUnavailable].code

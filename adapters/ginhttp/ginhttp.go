@@ -26,20 +26,20 @@ import (
 
 // Identify returns who calls. It connects a host program's own login.
 //
-// The ID of the caller is the host's id of the user, as domain.ParseUserID takes it. Grants are
-// kept by this id. Admin says whether the caller may manage. Login stays zero. A caller without
-// an ID is nobody.
+// The ID of the caller is the host's id of the user, as domain.ParseUserID accepts it. Grants
+// are kept by this id. Admin reports whether the caller may manage. Login stays zero. A caller
+// without an ID counts as not logged in.
 //
-// Return NotAuthenticated if nobody is logged in, and Unavailable if that can't be told. Any
-// error that is not a *domain.Error is answered as internal. Identify is called once for each
-// request to a mounted route, by several goroutines at once.
+// Return NotAuthenticated if nobody is logged in, and Unavailable if that can't be found out.
+// Any error that is not a *domain.Error is answered as internal. Identify is called once for
+// each request to a mounted route, by several goroutines at once.
 type Identify func(*http.Request) (domain.Caller, error)
 
 // Options are the settings of the routes. The zero value works for a service that keeps
 // its own users.
 type Options struct {
-	// Identify is the host program's login. If it is nil, the cookie user_session says who
-	// calls, and the service must keep its own users.
+	// Identify is the host program's login. If it is nil, the cookie user_session names the
+	// caller, and the service must have its own users.
 	Identify Identify
 
 	// InsecureCookies omits Secure from the cookies, for development over plain HTTP.
@@ -55,25 +55,25 @@ type Options struct {
 	// one. They get CORS answers with credentials, preflights included.
 	TrustedOrigins []string
 
-	// TrustedProxies are the addresses and CIDR ranges of the proxies whose X-Forwarded-For
-	// is believed. Empty believes none. It is for New only: with Mount, the host's router
-	// decides.
+	// TrustedProxies are the addresses and CIDR ranges of the proxies whose X-Forwarded-For is
+	// trusted. If it is empty, no proxy is trusted. It is for New only: with Mount, the host's
+	// router decides.
 	TrustedProxies []string
 
-	// ForwardTimeout is how long a forwarded call may take, streams excepted. Set it as for the
-	// client of Voiceflow. Zero is 120 s.
+	// ForwardTimeout is how long a forwarded call may take, except a stream. Set it to the value
+	// of the Voiceflow client. Zero means 120 s.
 	ForwardTimeout time.Duration
 
-	// ForwardIdle is how long a stream may be silent. Set it as for the client of Voiceflow.
-	// Zero is 60 s.
+	// ForwardIdle is how long a stream may be silent. Set it to the value of the Voiceflow
+	// client. Zero means 60 s.
 	ForwardIdle time.Duration
 
-	// ForwardMaxBody is the largest body that is forwarded, in bytes. Zero is 25 MiB.
+	// ForwardMaxBody is the largest body that is forwarded, in bytes. Zero means 25 MiB.
 	ForwardMaxBody int64
 
 	// Log gets one line for each request, with the fields request_id, method, route, endpoint,
 	// status, duration_ms, bytes, address, user, token, code, err and cut. It also gets a line
-	// for each panic and for each refusal that could not be put into the audit. nil logs
+	// for each panic and for each refusal that could not be written to the audit. nil logs
 	// nothing.
 	Log *slog.Logger
 }
@@ -132,7 +132,7 @@ func New(s *app.Service, o Options) (*gin.Engine, error) {
 	engine := gin.New()
 	engine.RedirectTrailingSlash = false
 	engine.HandleMethodNotAllowed = true
-	// gin believes whoever calls over a Unix socket, proxies or not.
+	// gin trusts every client of a Unix socket, whatever the trusted proxies are.
 	engine.ForwardedByClientIP = len(o.TrustedProxies) > 0
 	if err := engine.SetTrustedProxies(o.TrustedProxies); err != nil {
 		return nil, fmt.Errorf("ginhttp: a trusted proxy must be an address or a CIDR range: %w", err)
@@ -146,15 +146,15 @@ func New(s *app.Service, o Options) (*gin.Engine, error) {
 	return engine, nil
 }
 
-// api is what the routes share. It never changes.
+// api holds what the routes share. It never changes.
 type api struct {
 	service  *app.Service
-	own      bool     // whether the logins are ours
-	identify Identify // nil if they are
+	own      bool     // the service has its own logins
+	identify Identify // nil if own
 	cookies  cookies
 	origins  origins
 	timeout  time.Duration // of forwarded calls
-	patience time.Duration // with callers who read the answer to a forwarded call
+	patience time.Duration // with callers who read the answer of a forwarded call
 	maxBody  int64         // of forwarded calls
 	log      *slog.Logger
 }

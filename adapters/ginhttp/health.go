@@ -7,11 +7,11 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// healthz says that the process lives.
+// healthz answers that the process runs.
 func (a *api) healthz(x *exchange) error { return x.ok("alive") }
 
-// readyz says whether the service can serve. Strangers are not told what is wrong. An
-// admin who asks is told how many keys of assistants have to be entered again.
+// readyz answers whether the service is ready. It tells strangers nothing about the cause. An
+// admin is also told how many keys of assistants have to be set again.
 func (a *api) readyz(x *exchange) error {
 	if err := a.service.Keyset().Ready(x.ctx()); err != nil {
 		return &domain.Error{Kind: domain.Unavailable, Public: "not ready", Cause: err}
@@ -24,8 +24,8 @@ func (a *api) readyz(x *exchange) error {
 	return nil
 }
 
-// toReenter is what an admin is told who asks. That there is no admin who asks, or that
-// this can't be found out now, is no failure of a probe.
+// toReenter returns how many keys have to be set again. told is false if the caller is not an
+// admin or the number can't be found now. Neither is a failure of the probe.
 func (a *api) toReenter(x *exchange) (n int, told bool) {
 	if x.c.Request.Method == http.MethodHead {
 		return 0, false

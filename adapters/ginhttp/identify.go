@@ -8,8 +8,8 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// whoCalls finds out who calls: by the host's login, and where there is none by an access
-// token where one is shown, otherwise by the cookie.
+// whoCalls finds out who calls. The host's login decides if there is one. Otherwise an access
+// token counts, and without one the cookie.
 func (a *api) whoCalls(x *exchange) (err error) {
 	r := x.c.Request
 	if !a.own {
@@ -29,7 +29,7 @@ func (a *api) whoCalls(x *exchange) (err error) {
 }
 
 // renewAssistant sets the resealed cookie assistant_session if an older key sealed it. The use
-// case of a forwarded call does that by itself.
+// case of a forwarded call does that itself.
 func (a *api) renewAssistant(x *exchange) {
 	text := onlyCookie(x.c.Request, assistantCookie)
 	if text == "" || x.route.ends || x.route.who == anyone || x.route.who == usesAssistant || x.call.Caller.Token != "" {
@@ -38,8 +38,8 @@ func (a *api) renewAssistant(x *exchange) {
 	a.cookies.renew(x, assistantCookie, a.service.ResealAssistant(x.ctx(), x.call.Caller, text))
 }
 
-// accessToken is what Authorization shows as an access token, bare or behind Bearer. Of
-// several none is good, and the zero Secret is shown.
+// accessToken returns the access token in Authorization, bare or after Bearer. Several values
+// are invalid: shown is true and the token is the zero Secret.
 func accessToken(r *http.Request) (token domain.Secret, shown bool) {
 	values := r.Header["Authorization"]
 	for _, value := range values {
@@ -53,7 +53,7 @@ func accessToken(r *http.Request) (token domain.Secret, shown bool) {
 	return domain.NewSecret(withoutBearer(values[0])), true
 }
 
-// withoutBearer is a value of Authorization without the name of that scheme.
+// withoutBearer removes the scheme Bearer from a value of Authorization.
 func withoutBearer(value string) string {
 	value = strings.TrimSpace(value)
 	const scheme = "Bearer"
@@ -63,9 +63,9 @@ func withoutBearer(value string) string {
 	return value
 }
 
-// claimsToken says whether a value of Authorization means to be an access token, which
-// then counts, however good a cookie is beside it. Other schemes are the affair of a
-// proxy in front of us. The name of a scheme has no case (RFC 9110, section 11.1).
+// claimsToken reports whether a value of Authorization looks like an access token. Such a value
+// counts, even beside a valid cookie. Other schemes are for a proxy in front of the service. The
+// name of a scheme has no case (RFC 9110, section 11.1).
 func claimsToken(value string) bool {
 	value = strings.TrimSpace(value)
 	scheme, _, _ := strings.Cut(strings.ReplaceAll(value, "\t", " "), " ")
@@ -73,8 +73,8 @@ func claimsToken(value string) bool {
 	return strings.EqualFold(scheme, "Bearer") || len(value) >= len(ours) && strings.EqualFold(value[:len(ours)], ours)
 }
 
-// checked lets through only callers that a host's Identify may name. A caller without
-// an id is nobody.
+// checked accepts only callers that a host's Identify may name. A caller without an id is not
+// logged in.
 func checked(identify Identify) Identify {
 	return func(r *http.Request) (domain.Caller, error) {
 		c, err := identify(r)

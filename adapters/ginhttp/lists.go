@@ -14,10 +14,10 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// wholePage is how many items are read at a time for a whole list.
+// wholePage is the number of items that are read at a time for a whole list.
 const wholePage = 500
 
-// list is a route that answers with a list, by the page or whole.
+// list is a route that answers with a list, by page or whole.
 type list[T any] struct {
 	of      domain.CursorList
 	message string
@@ -31,7 +31,7 @@ var (
 		of: domain.ProjectList, message: "these are the assistants that you may use", member: "assistants",
 		page: (*app.Service).GetProjects, item: answer.assistant,
 	}
-	// An admin sees besides how it is with each assistant's key and credits.
+	// Admins also see the state of each assistant's keys and credits.
 	projectListOfAdmin = list[domain.Project]{
 		of: domain.ProjectList, message: projectList.message, member: "assistants",
 		page: (*app.Service).GetProjects, item: answer.assistantOfAdmin,
@@ -117,8 +117,8 @@ func (a *api) getAuditEvents(x *exchange) error {
 	}.answer(a.service, x)
 }
 
-// once are the parameters of those names, trimmed, "" where there is none. It is Invalid
-// for one that comes twice.
+// once returns the parameters of those names, trimmed, or "" for a missing one. Returns Invalid
+// if a parameter is repeated.
 func once(r *http.Request, names ...string) ([]string, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -134,11 +134,11 @@ func once(r *http.Request, names ...string) ([]string, error) {
 	return values, nil
 }
 
-// answer sends one page if limit asks for one, and otherwise everything from the cursor on.
-// A list that fits into one page is one plain answer. A longer one is written page by page:
-// the store is asked for the next page only when the client has taken the last one, so
-// memory stays flat and no connection waits for a slow reader. The caller is looked up again
-// before each page but the first. A failure after the first page cuts the answer.
+// answer sends one page if limit asks for one, and otherwise everything after the cursor. A list
+// that fits into one page is one plain answer. A longer list is written page by page. The store
+// is asked for the next page only after the client has taken the last one. So memory stays flat
+// and no connection waits for a slow reader. The caller is looked up again before each page but
+// the first. A failure after the first page cuts the answer.
 func (l list[T]) answer(s *app.Service, x *exchange) error {
 	after, limit, err := pageAsked(x.c.Request, l.of)
 	if err != nil {
@@ -195,19 +195,18 @@ func (l list[T]) items(b answer, items []T) answer {
 	return b
 }
 
-// writePart writes a part of a long answer, for which the client has as long as the
-// server gives it for a whole answer.
+// writePart writes a part of a long answer. The client has as long for it as for a whole answer.
 func (x *exchange) writePart(b answer) error {
 	if server, ok := x.ctx().Value(http.ServerContextKey).(*http.Server); ok && server.WriteTimeout > 0 {
-		// A writer that knows no deadlines has none to renew.
+		// A writer without deadlines has none to renew.
 		_ = http.NewResponseController(x.c.Writer).SetWriteDeadline(time.Now().Add(server.WriteTimeout))
 	}
 	_, err := x.c.Writer.Write(b)
 	return err
 }
 
-// pageAsked reads cursor and limit; limit is 0 when the whole list is wanted. Other
-// parameters are passed over.
+// pageAsked reads cursor and limit. limit is 0 if the whole list is wanted. Other parameters are
+// ignored.
 func pageAsked(r *http.Request, of domain.CursorList) (after domain.Cursor, limit int, err error) {
 	if r.URL.RawQuery == "" {
 		return domain.Cursor{}, 0, nil

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// logRequest writes the line of a request. Its fields are all there is: no path, query,
-// header or body as the client wrote it.
+// logRequest writes the line of a request. The line has no path, query, header or body as the
+// client wrote it.
 func (a *api) logRequest(x *exchange) {
 	level := x.level()
 	if !a.log.Enabled(x.ctx(), level) {
@@ -48,7 +48,7 @@ func (a *api) logRequest(x *exchange) {
 	a.log.LogAttrs(x.ctx(), level, "request", attrs...)
 }
 
-// level is error for what is our fault or an outage, and warning for what is refused.
+// level is error for a failure of the service and for an outage, and warning for a refusal.
 func (x *exchange) level() slog.Level {
 	if x.err == nil {
 		if x.route.probe {
@@ -58,7 +58,7 @@ func (x *exchange) level() slog.Level {
 	}
 	switch status := failureOf(x.err).elsewhere; {
 	case errors.Is(x.err, context.Canceled) && x.ctx().Err() != nil:
-		return slog.LevelInfo // the client left, and that ended the work
+		return slog.LevelInfo // the client left, which ended the work
 	case status >= http.StatusInternalServerError:
 		return slog.LevelError
 	case x.refused():
@@ -67,7 +67,7 @@ func (x *exchange) level() slog.Level {
 	return slog.LevelInfo
 }
 
-// logPanic writes where a panic came from.
+// logPanic writes where a panic happened.
 func (a *api) logPanic(x *exchange, v any, stack []byte) {
 	a.log.LogAttrs(x.ctx(), slog.LevelError, "panic",
 		slog.String("request_id", x.call.RequestID),
@@ -77,7 +77,7 @@ func (a *api) logPanic(x *exchange, v any, stack []byte) {
 	)
 }
 
-// knownMethod keeps a method that a client made up out of the log.
+// knownMethod keeps methods that a client made up out of the log.
 func knownMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,

@@ -212,7 +212,7 @@ func TestOptionsThatCannotBeUsed(t *testing.T) {
 	w := newWorld(t)
 	for name, o := range map[string]ginhttp.Options{
 		"SameSite=None without Secure":     {SameSite: http.SameSiteNoneMode, InsecureCookies: true},
-		"a SameSite that is none":          {SameSite: http.SameSiteDefaultMode},
+		"an invalid SameSite":              {SameSite: http.SameSiteDefaultMode},
 		"a SameSite beyond":                {SameSite: 77},
 		"an origin with a path":            {TrustedOrigins: []string{console + "/"}},
 		"an origin with a default port":    {TrustedOrigins: []string{console + ":443"}},

@@ -173,7 +173,7 @@ func TestOtherPathsAndMethods(t *testing.T) {
 		{"by a method that is not", "DELETE", "/voiceflow/general-runtime/state/user/x/interact", 404, "not_found", ""},
 		{"or that nobody knows", "BREW", "/voiceflow/general-runtime/state/user/x", 404, "not_found", ""},
 		{"or that asks what there is", "OPTIONS", "/voiceflow/general-runtime/state/user/x", 404, "not_found", ""},
-		{"a service that is none", "GET", "/voiceflow/runtime-api/state/user/x", 404, "not_found", ""},
+		{"an invalid service", "GET", "/voiceflow/runtime-api/state/user/x", 404, "not_found", ""},
 		{"a service alone", "GET", "/voiceflow/api", 404, "not_found", ""},
 		{"a method that nobody knows", "BREW", "/healthz", 405, "method_not_allowed", "GET, HEAD"},
 	} {

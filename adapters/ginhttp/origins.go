@@ -16,13 +16,13 @@ import (
 type origins struct {
 	trusted    map[string]bool
 	protection *http.CrossOriginProtection
-	cors       gin.HandlerFunc // nil when there is no trusted origin
+	cors       gin.HandlerFunc // nil if there is no trusted origin
 }
 
 func newOrigins(trusted []string) (origins, error) {
 	o := origins{trusted: make(map[string]bool), protection: http.NewCrossOriginProtection()}
 	for _, origin := range trusted {
-		// Only what a browser writes can ever match; patterns are no origins.
+		// Only an origin as a browser writes it can match. A pattern is not an origin.
 		parsed, err := domain.ParseOrigin(origin)
 		if err != nil || string(parsed) != origin || strings.Contains(origin, "*") {
 			return origins{}, errors.New("ginhttp: a trusted origin must be written like https://console.example.com, without path or default port")
@@ -36,7 +36,7 @@ func newOrigins(trusted []string) (origins, error) {
 		o.cors = cors.New(cors.Config{
 			AllowOrigins: trusted,
 			AllowMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
-			// What clients of Voiceflow send besides, whether it counts here or not.
+			// The other headers that clients of Voiceflow send, whether they count here or not.
 			AllowHeaders:     []string{"Content-Type", "Authorization", "Accept", "Last-Event-ID", "versionID", "projectID", "sessionID"},
 			ExposeHeaders:    []string{"X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"},
 			AllowCredentials: true,
@@ -48,9 +48,9 @@ func newOrigins(trusted []string) (origins, error) {
 
 func (o origins) any() bool { return len(o.trusted) > 0 }
 
-// answer adds the CORS headers for a trusted origin and says whether that was all: a
-// preflight needs no more. Other origins never reach the CORS library, which would
-// answer them by itself.
+// answer adds the CORS headers for a trusted origin. It reports whether the answer is complete,
+// as for a preflight. Other origins never reach the CORS library, which would answer them
+// itself.
 func (o origins) answer(c *gin.Context) bool {
 	if !o.trusted[c.Request.Header.Get("Origin")] {
 		return false
@@ -59,8 +59,8 @@ func (o origins) answer(c *gin.Context) bool {
 	return c.IsAborted()
 }
 
-// check refuses what changes something and comes from a page of an origin that is
-// neither ours nor trusted.
+// check refuses a request that changes something and comes from a page of another origin that is
+// not trusted.
 func (o origins) check(r *http.Request) error {
 	if err := o.protection.Check(r); err != nil {
 		return &domain.Error{Kind: crossOrigin, Cause: err}

@@ -111,7 +111,7 @@ func TestAnOutageEndsNoSession(t *testing.T) {
 		}
 	}
 	if w.admin.do(t, "GET", "/check_session", "").want(t, 200, "").assistant(t)["Id"] != string(p.ID) {
-		t.Error("the assistant is not set any more")
+		t.Error("the assistant is no longer set")
 	}
 }
 

@@ -68,7 +68,7 @@ func TestSetTokenThatIsRefused(t *testing.T) {
 		}, 400, "invalid_request", ""},
 		{"no token", nil, func(id string) string { return `{"project_id":"` + id + `"}` }, 400, "invalid_request", ""},
 		{"no id", nil, func(string) string { return `{"token":"` + secondCanary + `"}` }, 400, "invalid_request", ""},
-		{"the name in the place of the id", nil, func(string) string { return `{"project_id":"Support bot","token":"` + secondCanary + `"}` }, 400, "invalid_request", ""},
+		{"the name in place of the id", nil, func(string) string { return `{"project_id":"Support bot","token":"` + secondCanary + `"}` }, 400, "invalid_request", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t)

@@ -59,8 +59,8 @@ func (a *api) setProject(x *exchange) error {
 	return nil
 }
 
-// clearProject ends what each cookie of the name stands for, so that one that was
-// planted beside ours can't keep ours alive.
+// clearProject ends every session that a cookie of this name stands for. So a planted cookie
+// beside the caller's own can't keep the session alive.
 func (a *api) clearProject(x *exchange) error {
 	for _, cookie := range x.c.Request.CookiesNamed(assistantCookie) {
 		if err := a.service.ClearProject(x.ctx(), x.call, cookie.Value); err != nil {

@@ -77,7 +77,7 @@ func TestAddProjectSendsNothingForBadInput(t *testing.T) {
 		{"a version that leaves the path", `{"version_id":"../x","token":"` + canary + `"}`},
 		{"a version that is too long", `{"version_id":"` + strings.Repeat("a", 65) + `","token":"` + canary + `"}`},
 		{"an alias without a project", `{"version_id":"production","token":"` + canary + `"}`},
-		{"an alias with a project that is none", `{"version_id":"production","voiceflow_project_id":"x","token":"` + canary + `"}`},
+		{"an alias with an invalid project", `{"version_id":"production","voiceflow_project_id":"x","token":"` + canary + `"}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w.admin.do(t, "POST", "/add_project", tc.body).want(t, 400, "invalid_request")
@@ -107,7 +107,7 @@ func TestAddProjectTellsWhatWentWrongBehindIt(t *testing.T) {
 		{"the version is another project's", `{"version_id":"` + versionA + `","voiceflow_project_id":"` + projectB + `","token":"` + canary + `"}`,
 			nil, "invalid_request", ""},
 		{"the database is down", addA, func(w *world) { w.ports.Store.Projects = down{w.ports.Store.Projects} }, "unavailable", "1"},
-		{"sealed bytes do not open", addA, func(w *world) {
+		{"the stored bytes can't be decrypted", addA, func(w *world) {
 			w.voiceflow.err = &domain.Error{Kind: domain.Corrupt, Public: "which keyset it was"}
 		}, "internal", ""},
 		{"a failure that nobody foresaw", addA, func(w *world) { w.voiceflow.err = errors.New("SELECT * FROM") }, "internal", ""},

@@ -8,8 +8,8 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// refused says whether the request failed because of who asks, where from, or how often:
-// by the kind of the failure, since the status on the four documented routes does not
+// refused reports whether the request failed because of who asks, where from, or how often. It
+// goes by the kind of the failure, because the status on the four documented routes does not
 // tell.
 func (x *exchange) refused() bool {
 	if x.err == nil {
@@ -22,8 +22,8 @@ func (x *exchange) refused() bool {
 	return false
 }
 
-// action is how the audit names what is asked for: by the path of the route, which is
-// that of the action in what succeeds.
+// action returns the name of the request in the audit. It is the path of the route, as for the
+// actions that succeed.
 func (rt *route) action() domain.Action {
 	if rt == &forwarded {
 		return domain.ActionForward
@@ -31,8 +31,8 @@ func (rt *route) action() domain.Action {
 	return domain.Action(strings.TrimPrefix(rt.path, "/"))
 }
 
-// recordRefusal puts a request that is refused into the audit. Where that can't be done
-// only the log tells, and the answer is what it would have been.
+// recordRefusal writes a refused request to the audit. If that fails, only the log tells, and
+// the answer stays the same.
 func (a *api) recordRefusal(x *exchange) {
 	if !x.refused() {
 		return
@@ -44,8 +44,8 @@ func (a *api) recordRefusal(x *exchange) {
 	}
 }
 
-// object is what was asked for, as far as that has the form of something of ours: which
-// endpoint, of a call that is forwarded; else what the route says.
+// object returns what was asked for, if it has the form of something of the service. For a
+// forwarded call it is the endpoint; otherwise the route names it.
 func (x *exchange) object() string {
 	if e := x.forwarded.Endpoint; e != nil {
 		return e.Method + " " + e.Path

@@ -7,21 +7,21 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// access says who may call a route.
+// access is who may call a route.
 type access int
 
 const (
 	anyone        access = iota
 	caller               // who is logged in
 	admin                // a caller who may manage
-	usesAssistant        // who may use an assistant, which the use case finds out in the same look-up
+	usesAssistant        // who may use an assistant; the use case finds that out in the same look-up
 )
 
-// opening says which access tokens open a route.
+// opening is which access tokens open a route.
 type opening int
 
 const (
-	forLogins   opening = iota // none do: it takes a login
+	forLogins   opening = iota // none: the route needs a login
 	forManaging                // those with the scope manage
 	forTokens                  // all
 )
@@ -31,16 +31,16 @@ type route struct {
 	method, path string
 	who          access
 	tokens       opening
-	documented   bool // one of the four, which answer only with the statuses documented for them
-	own          bool // only where the logins are ours
-	probe        bool // asked all the time, so logged at debug level
-	ends         bool // it may end the sessions of who calls, whose cookies are then left as they are
-	nowhere      bool // no use case is behind it, so there is nothing to protect
+	documented   bool // one of the four documented routes, which answer only with their documented statuses
+	own          bool // only if the service has its own logins
+	probe        bool // called all the time, so logged at debug level
+	ends         bool // it may end the caller's sessions, so it leaves their cookies as they are
+	noUseCase    bool // no use case runs, so nothing needs protection
 	readsBody    bool
 	handle       func(*api, *exchange) error
 }
 
-// opensFor says whether the route is open for the way in which c calls.
+// opensFor reports whether the route accepts the credential of c.
 func (rt *route) opensFor(c domain.Caller) bool {
 	switch {
 	case c.Token == "" || rt.tokens == forTokens:
@@ -83,8 +83,8 @@ var routes = []route{
 	{method: http.MethodPost, path: "/delete_access_token", who: caller, own: true, readsBody: true, handle: (*api).deleteAccessToken},
 }
 
-// forwarded is the route of all that is forwarded to Voiceflow, whatever the method:
-// which calls these are is for domain.Endpoints to say.
+// forwarded is the route of all calls that are forwarded to Voiceflow, whatever the method.
+// domain.Endpoints lists them.
 var forwarded = route{path: "/voiceflow/:service/*path", tokens: forTokens, who: usesAssistant, readsBody: true, handle: (*api).forward}
 
 // Route describes a route.
@@ -128,13 +128,13 @@ var probes = []route{
 	{method: http.MethodHead, path: "/readyz", probe: true, handle: (*api).readyz},
 }
 
-// unknownPath and wrongMethod answer what has no route. gin has set Allow by then.
+// unknownPath and wrongMethod answer requests without a route. gin has set Allow by then.
 var (
-	unknownPath = route{nowhere: true, handle: func(*api, *exchange) error {
+	unknownPath = route{noUseCase: true, handle: func(*api, *exchange) error {
 		return &domain.Error{Kind: domain.NotFound, Public: "there is nothing at this path"}
 	}}
-	wrongMethod = route{nowhere: true, handle: func(_ *api, x *exchange) error {
-		if strings.HasPrefix(x.c.Request.URL.Path, "/voiceflow/") { // by a method that no endpoint has
+	wrongMethod = route{noUseCase: true, handle: func(_ *api, x *exchange) error {
+		if strings.HasPrefix(x.c.Request.URL.Path, "/voiceflow/") { // no endpoint has this method
 			x.c.Writer.Header().Del("Allow")
 			return errNotForwarded
 		}
@@ -146,11 +146,11 @@ var errNotForwarded = &domain.Error{Kind: domain.NotFound, Public: "Flowlatch do
 
 var errMethod = &domain.Error{Kind: methodNotAllowed, Public: "this path does not accept this method"}
 
-// preflight is the OPTIONS route beside rt. What is a preflight of a trusted origin has
-// its answer before the route; anything else is a wrong method.
+// preflight returns the OPTIONS route beside rt. A preflight of a trusted origin is answered
+// before the route. Anything else is a wrong method.
 func preflight(rt *route) *route {
 	allow := rt.method + ", " + http.MethodOptions
-	return &route{method: http.MethodOptions, path: rt.path, nowhere: true, handle: func(_ *api, x *exchange) error {
+	return &route{method: http.MethodOptions, path: rt.path, noUseCase: true, handle: func(_ *api, x *exchange) error {
 		x.c.Header("Allow", allow)
 		return errMethod
 	}}

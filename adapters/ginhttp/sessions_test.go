@@ -160,7 +160,7 @@ func TestBrowsersOfTwoUsersDoNotReachEachOther(t *testing.T) {
 	}
 	w.member.do(t, "POST", "/delete_user_sessions", `{"user_id":" "}`).want(t, 400, "invalid_request")
 	if w.member.do(t, "GET", "/check_session", "").want(t, 200, "").assistant(t)["Id"] != string(p.ID) {
-		t.Fatal("the assistant is not set any more")
+		t.Fatal("the assistant is no longer set")
 	}
 
 	// Of one's own one can end each, and an admin anybody's.
@@ -290,7 +290,7 @@ func TestANewCookieIsAsAtLogin(t *testing.T) {
 					}
 					want.Value, want.Raw, anew.Value, anew.Raw = "", "", "", ""
 					if d := cmp.Diff(want, anew); d != "" {
-						t.Errorf("%s, -as it was first set +as it is set anew:\n%s", old.Name, d)
+						t.Errorf("%s, -as it was first set +as it is set again:\n%s", old.Name, d)
 					}
 				}
 				if got := b.do(t, "GET", "/check_session", "").want(t, 200, ""); got.assistant(t)["Id"] != string(p.ID) || len(got.set) != 0 {

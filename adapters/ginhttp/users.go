@@ -135,7 +135,7 @@ func texts(in []text) []string {
 	return out
 }
 
-// textsIfAny is nil for a list that is not there, and never for one that is.
+// textsIfAny returns nil for a missing list, and never for one that is there.
 func textsIfAny(in *[]text) []string {
 	if in == nil {
 		return nil

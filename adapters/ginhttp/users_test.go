@@ -120,9 +120,9 @@ func TestCreateUser(t *testing.T) {
 	w.admin.do(t, "POST", "/create_user", `{"username":"boss","password":"`+password+`","role":"admin"}`).want(t, 200, "")
 	for name, body := range map[string]string{
 		"a short password":            `{"username":"x","password":"canary"}`,
-		"a role that is none":         `{"username":"x","password":"` + password + `","role":"king"}`,
-		"a name that is none":         `{"username":"x y","password":"` + password + `"}`,
-		"assistants that are none":    `{"username":"x","password":"` + password + `","assistants":["y"]}`,
+		"an invalid role":             `{"username":"x","password":"` + password + `","role":"king"}`,
+		"an invalid name":             `{"username":"x y","password":"` + password + `"}`,
+		"invalid assistants":          `{"username":"x","password":"` + password + `","assistants":["y"]}`,
 		"assistants that are no list": `{"username":"x","password":"` + password + `","assistants":"y"}`,
 		"a null among the assistants": `{"username":"x","password":"` + password + `","assistants":[null]}`,
 	} {

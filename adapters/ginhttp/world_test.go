@@ -108,7 +108,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 // bare leaves out the users.
 func bare(w *world) { w.bare = true }
 
-// hosted gives the world a host's login in the place of users of its own.
+// hosted gives the world a host's login in place of users of its own.
 func hosted(identify ginhttp.Identify) func(*world) {
 	return func(w *world) {
 		w.options.Identify = identify

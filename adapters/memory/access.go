@@ -68,7 +68,7 @@ func (v access) ByConversation(ctx context.Context, id domain.ConversationID, ca
 	return a, nil
 }
 
-// byOpener is what may be used by the session or token that opened the conversation.
+// byOpener returns what the session or token that opened the conversation may use.
 func (s *Store) byOpener(c domain.Conversation, caller domain.Caller) (domain.Access, error) {
 	if c.Token != "" {
 		return s.byToken(s.tokens[c.Token].AccessToken)
@@ -79,7 +79,7 @@ func (s *Store) byOpener(c domain.Conversation, caller domain.Caller) (domain.Ac
 	return s.inSession(caller, c.Session), nil
 }
 
-// byLogin is who calls with the login, and what they may use with the assistant session.
+// byLogin returns who calls with the login, and what they may use with the assistant session.
 func (s *Store) byLogin(id, assistant domain.SessionID) (domain.Access, error) {
 	login, live := s.live(id)
 	u, enabled := s.enabled(login.User)
@@ -89,7 +89,7 @@ func (s *Store) byLogin(id, assistant domain.SessionID) (domain.Access, error) {
 	return s.inSession(domain.CallerByLogin(login, u.Role), assistant), nil
 }
 
-// byToken is who calls with the token and what they may use.
+// byToken returns who calls with the token and what they may use.
 func (s *Store) byToken(t domain.AccessToken) (domain.Access, error) {
 	u, enabled := s.enabled(t.User)
 	if !enabled || !t.Live(domain.Instant(s.now())) {
@@ -98,7 +98,7 @@ func (s *Store) byToken(t domain.AccessToken) (domain.Access, error) {
 	return s.using(domain.Access{Caller: domain.CallerByToken(t, u.Role), Token: t}, t.Project), nil
 }
 
-// inSession is what the caller may use with the assistant session. It is only the caller if
+// inSession returns what the caller may use with the assistant session. It is only the caller if
 // the session is over or not theirs.
 func (s *Store) inSession(c domain.Caller, id domain.SessionID) domain.Access {
 	a := domain.Access{Caller: c}
@@ -110,7 +110,7 @@ func (s *Store) inSession(c domain.Caller, id domain.SessionID) domain.Access {
 	return s.using(a, session.Project)
 }
 
-// using is a with the project and the caller's grant on it.
+// using returns a with the project and the caller's grant on it.
 func (s *Store) using(a domain.Access, id domain.ProjectID) domain.Access {
 	if p, found := s.projects[id]; found {
 		a.Project, a.Granted = cloneProject(p), s.granted(a.Caller, id)
@@ -118,7 +118,7 @@ func (s *Store) using(a domain.Access, id domain.ProjectID) domain.Access {
 	return a
 }
 
-// granted are the scopes of the caller's grant on the project.
+// granted returns the scopes of the caller's grant on the project.
 func (s *Store) granted(c domain.Caller, id domain.ProjectID) domain.Scopes {
 	return s.grants[grant{c.ID, id}].Scopes
 }
@@ -129,8 +129,8 @@ func (s *Store) enabled(id domain.UserID) (domain.User, bool) {
 	return u, found && !u.Disabled
 }
 
-// StillAllowed returns the open uses whose session or token is not over and whose user is
-// not gone or disabled. It does not look at the login of a session.
+// StillAllowed returns the Access of the open uses whose session or token is not over and whose
+// user is not gone or disabled. It does not check the login of a session.
 func (v access) StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]domain.Access, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {

@@ -33,7 +33,7 @@ func (v archiver) Snapshot(ctx context.Context, each func(archive.Row) error) er
 	return nil
 }
 
-// archived is every row, in order.
+// archived returns every row, in order.
 func (s *Store) archived() []archive.Row {
 	var rows []archive.Row
 	add := func(table string, values ...any) {
@@ -91,8 +91,7 @@ func (s *Store) archived() []archive.Row {
 	return rows
 }
 
-// Restore fills the store with rows. It keeps the order of the audit's rows and not their
-// ids.
+// Restore fills the store with rows. It keeps the order of the audit's rows, but not their ids.
 func (v archiver) Restore(ctx context.Context, rows iter.Seq2[archive.Row, error], act domain.Act) error {
 	s := v.store
 	if _, err := s.begin(ctx, act); err != nil {
@@ -100,7 +99,7 @@ func (v archiver) Restore(ctx context.Context, rows iter.Seq2[archive.Row, error
 	}
 	defer s.leave()
 	if len(s.users) > 0 || len(s.projects) > 0 {
-		return &domain.Error{Kind: domain.Conflict, Public: "the store has users or assistants"}
+		return &domain.Error{Kind: domain.Conflict, Public: "the store has users or assistants; restore the backup into an empty store; restore the backup into an empty store"}
 	}
 	filled := New(s.now)
 	var before archive.Row
@@ -126,7 +125,7 @@ func (v archiver) Restore(ctx context.Context, rows iter.Seq2[archive.Row, error
 	return nil
 }
 
-// cells are the values of a row, taken one after the other.
+// cells are the values of a row that are not taken yet.
 type cells []any
 
 func take[T any](c *cells) T {
@@ -251,7 +250,7 @@ func (s *Store) restoreToken(c *cells) bool {
 	return user && (project || t.Project == "") && len(hash) == len(t.hash)
 }
 
-// micros is a time as an archive has it; what never happened is 0.
+// micros returns a time in the form of an archive. The zero time is 0.
 func micros(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

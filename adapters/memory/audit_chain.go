@@ -25,7 +25,7 @@ func (s *Store) Tamper(change func(records *[]domain.Record, links *[]domain.Cha
 	change(&s.records, &s.chain.links, &s.chain.head)
 }
 
-// row is the record of that id, if there is one.
+// row returns the record with that id, if there is one.
 func (s *Store) row(id int64) (domain.AuditRow, bool) {
 	if id < 1 || id > int64(len(s.records)) {
 		return domain.AuditRow{ID: id}, false

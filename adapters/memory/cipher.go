@@ -19,8 +19,8 @@ var (
 	_ ports.Keyring = (*Cipher)(nil)
 )
 
-// Cipher is a ports.Cipher and the ports.Keyring of its keyset: AES-256-GCM under random
-// keys. The keys are kept in memory only, so nothing that it sealed opens after the process
+// Cipher is a ports.Cipher and the ports.Keyring of its keyset. It seals with AES-256-GCM under
+// random keys. The keys are in memory only, so nothing that it sealed opens after the process
 // has ended. It is safe for concurrent use.
 type Cipher struct {
 	keyset *keyset
@@ -29,8 +29,8 @@ type Cipher struct {
 	prepared bool
 }
 
-// keyset holds the keys, the current one first and then the others, the oldest first. The
-// first is made by the first Prepare that may.
+// keyset holds the keys, the current one first and then the others, the oldest first. Prepare
+// creates the first key.
 type keyset struct {
 	mu   sync.RWMutex
 	keys []key
@@ -48,12 +48,12 @@ type key struct {
 // NewCipher returns a cipher whose key Prepare makes.
 func NewCipher() *Cipher { return &Cipher{keyset: &keyset{}} }
 
-// Another returns another instance on the same keyset, not prepared, as another process
-// that shares it would have.
+// Another returns another instance on the same keyset, not prepared, like another process that
+// shares it.
 func (c *Cipher) Another() *Cipher { return &Cipher{keyset: c.keyset} }
 
-// Prepare makes the key if there is none and fresh. It is Corrupt if there is none and
-// not fresh, and Unavailable under a context that has ended.
+// Prepare creates the key if there is none and fresh. Returns Corrupt if there is none and not
+// fresh. Returns Unavailable if ctx has ended.
 func (c *Cipher) Prepare(ctx context.Context, fresh bool) error {
 	if ctx.Err() != nil {
 		return unavailable(context.Cause(ctx))
@@ -77,7 +77,7 @@ func (k *keyset) make(fresh bool) error {
 		return nil
 	}
 	if !fresh {
-		return &domain.Error{Kind: domain.Corrupt, Public: "the keyset that was in memory is gone, with the process that had it"}
+		return &domain.Error{Kind: domain.Corrupt, Public: "the keyset was in the memory of a process that has ended"}
 	}
 	first, err := k.newKey()
 	if err == nil {
@@ -103,7 +103,7 @@ func (k *keyset) newKey() (key, error) {
 	return key{domain.KeyID(hex.EncodeToString(name[:])), k.made, aead}, nil
 }
 
-// all are the keys. Nobody changes the slice.
+// all returns the keys. Nobody modifies the slice.
 func (k *keyset) all() []key {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -116,7 +116,7 @@ func (k *keyset) set(keys []key) {
 	k.keys = keys
 }
 
-// Seal encrypts plain. It is Invalid for the zero Binding and Unavailable before Prepare.
+// Seal encrypts plain. Returns Invalid for the zero Binding. Returns Unavailable before Prepare.
 func (c *Cipher) Seal(plain domain.Secret, to domain.Binding) (domain.Sealed, error) {
 	if !c.ready() {
 		return domain.Sealed{}, unavailable(nil)
@@ -126,20 +126,20 @@ func (c *Cipher) Seal(plain domain.Secret, to domain.Binding) (domain.Sealed, er
 
 func (k key) seal(plain domain.Secret, to domain.Binding) (domain.Sealed, error) {
 	if to == (domain.Binding{}) {
-		return domain.Sealed{}, &domain.Error{Kind: domain.Invalid, Public: "nothing is sealed without a binding"}
+		return domain.Sealed{}, &domain.Error{Kind: domain.Invalid, Public: "a binding is needed to encrypt"}
 	}
 	return domain.Sealed{Key: k.name, Bytes: k.aead.Seal(nil, nil, []byte(plain.Reveal()), []byte(to.AssociatedData()))}, nil
 }
 
-// Open decrypts what Seal returned, for the same binding. It is Corrupt for anything
-// else and Unavailable before Prepare.
+// Open decrypts what Seal returned, for the same binding. Returns Corrupt for anything else.
+// Returns Unavailable before Prepare.
 func (c *Cipher) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error) {
 	if !c.ready() {
 		return domain.Secret{}, unavailable(nil)
 	}
 	keys := c.keyset.all()
 	i := slices.IndexFunc(keys, func(k key) bool { return k.name == s.Key })
-	corrupt := &domain.Error{Kind: domain.Corrupt, Public: "sealed bytes do not open"}
+	corrupt := &domain.Error{Kind: domain.Corrupt, Public: "the stored bytes can't be decrypted"}
 	if i < 0 || to == (domain.Binding{}) {
 		return domain.Secret{}, corrupt
 	}
@@ -150,8 +150,8 @@ func (c *Cipher) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error)
 	return domain.NewSecret(string(plain)), nil
 }
 
-// Keys returns the names of the keys, the current one first and then the others, the
-// oldest first; none before Prepare.
+// Keys returns the names of the keys, the current one first and then the others, the oldest
+// first. It returns none before Prepare.
 func (c *Cipher) Keys() []domain.KeyID {
 	if !c.ready() {
 		return nil
@@ -167,7 +167,7 @@ func names(keys []key) []domain.KeyID {
 	return all
 }
 
-// Refresh has nothing to do: all instances have one keyset.
+// Refresh does nothing, because all instances share one keyset.
 func (c *Cipher) Refresh(ctx context.Context) error {
 	if ctx.Err() != nil || !c.ready() {
 		return unavailable(context.Cause(ctx))
@@ -197,7 +197,7 @@ func (c *Cipher) Rotate(ctx context.Context, known func(seal func(domain.Secret,
 	return added.name, nil
 }
 
-// Retire takes keys out of the keyset.
+// Retire removes keys from the keyset.
 func (c *Cipher) Retire(ctx context.Context, keys []domain.KeyID, allow func([]domain.KeyID) error) ([]domain.KeyID, error) {
 	if err := c.Refresh(ctx); err != nil {
 		return nil, err
@@ -215,7 +215,7 @@ func (c *Cipher) Retire(ctx context.Context, keys []domain.KeyID, allow func([]d
 		case -1:
 			return nil, &domain.Error{Kind: domain.NotFound, Public: "the keyset has no key " + string(name)}
 		case 0:
-			return nil, &domain.Error{Kind: domain.Conflict, Public: "key " + string(name) + " seals; rotate first"}
+			return nil, &domain.Error{Kind: domain.Conflict, Public: "key " + string(name) + " is the current key; rotate first"}
 		}
 	}
 	if len(keys) == 0 {

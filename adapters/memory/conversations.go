@@ -35,8 +35,8 @@ func (v conversations) Open(ctx context.Context, c domain.Conversation) error {
 // goesOn reports whether a conversation is not over.
 func (s *Store) goesOn(c domain.Conversation) bool { return domain.Instant(s.now()).Before(c.Expires) }
 
-// Renew replaces the session key from with to and returns the one that is stored then.
-// Returns NotFound for a conversation that never was or is over.
+// Renew replaces the session key from with to and returns the key that is stored then. Returns
+// NotFound for a conversation that never existed or is over.
 func (v conversations) Renew(ctx context.Context, id domain.ConversationID, from, to domain.Sealed) (domain.Sealed, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {

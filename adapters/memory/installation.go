@@ -43,7 +43,7 @@ func (v installation) Reseal(ctx context.Context, act domain.Act, from, to domai
 		return notPrepared()
 	}
 	if is.Origin != from.Origin || !is.Known.Equal(from.Known) || !is.Pseudonyms.Equal(from.Pseudonyms) {
-		return &domain.Error{Kind: domain.Conflict, Public: "the installation changed meanwhile; try again"}
+		return &domain.Error{Kind: domain.Conflict, Public: "another process changed the installation; try again"}
 	}
 	s.installation = cloneInstallation(to)
 	s.record(act.Record)

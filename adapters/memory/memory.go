@@ -1,6 +1,6 @@
 // Package memory keeps everything in the memory of one process. It is a store for tests and
-// for trying things out, and the shortest example of what the ports ask for. Its data is
-// gone when the process ends.
+// experiments, and the shortest example of an implementation of the ports. Its data is gone when
+// the process ends.
 package memory
 
 import (
@@ -18,8 +18,8 @@ import (
 // its views are safe for concurrent use.
 type Store struct {
 	now ports.Clock
-	// turn is a lock that can be waited for with a context. It holds one token. Whoever has
-	// taken the token out may read and write the fields below.
+	// turn is a lock that a caller can wait for with a context. It holds one token. The
+	// goroutine that has taken the token may read and write the fields below.
 	turn chan struct{}
 
 	broken        bool
@@ -90,10 +90,10 @@ func (s *Store) setBroken(broken bool) {
 	s.broken = broken
 }
 
-// enter takes the lock. Returns Unavailable if ctx ends before its turn comes and while the
-// store is broken. If it succeeds, the caller must leave.
+// enter takes the lock. Returns Unavailable if ctx ends first, and while the store is broken.
+// After a success, the caller must call leave.
 func (s *Store) enter(ctx context.Context) error {
-	if ctx.Err() != nil { // a select may take either of two that are ready
+	if ctx.Err() != nil { // select picks any of two that are ready
 		return unavailable(context.Cause(ctx))
 	}
 	select {
@@ -179,13 +179,13 @@ func cloneProject(p domain.Project) domain.Project {
 	return p
 }
 
-// withoutKeys is the project as lists show it: without the sealed bytes of its keys.
+// withoutKeys returns the project as lists show it: without the sealed bytes of its keys.
 func withoutKeys(p domain.Project) domain.Project {
 	p.Primary.Sealed, p.Secondary.Sealed = domain.Sealed{}, domain.Sealed{}
 	return p
 }
 
-// keyIn is the key in the slot, to be changed.
+// keyIn returns the key in the slot, for changing.
 func keyIn(p *domain.Project, slot domain.Slot) *domain.Key {
 	if slot == domain.SlotSecondary {
 		return &p.Secondary
@@ -193,7 +193,7 @@ func keyIn(p *domain.Project, slot domain.Slot) *domain.Key {
 	return &p.Primary
 }
 
-// atMost is the beginning of a list.
+// atMost returns the beginning of a list.
 func atMost[T any](limit int, list []T) []T { return list[:min(len(list), max(limit, 0))] }
 
 // compare orders a list by name, then by id.
@@ -202,7 +202,7 @@ func compare(name, id, otherName, otherID string) int {
 }
 
 func unavailable(cause error) error {
-	return &domain.Error{Kind: domain.Unavailable, Public: "the store could not answer", Cause: cause}
+	return &domain.Error{Kind: domain.Unavailable, Public: "the store could not answer; try again", Cause: cause}
 }
 
 func notFound(what string) error {

@@ -26,7 +26,7 @@ func (PasswordHasher) Hash(ctx context.Context, password domain.Secret) (domain.
 		return domain.Secret{}, unavailable(context.Cause(ctx))
 	}
 	if text := password.Reveal(); text == "password" || text == "12345678" {
-		return domain.Secret{}, &domain.Error{Kind: domain.Invalid, Public: "the password is among the most common ones"}
+		return domain.Secret{}, &domain.Error{Kind: domain.Invalid, Public: "password is too easy to guess; choose another one"}
 	}
 	return hash(rand.Text(), password), nil
 }

@@ -23,7 +23,7 @@ func (v projects) Add(ctx context.Context, act domain.Act, p domain.Project) err
 	for _, other := range s.projects {
 		if other.Voiceflow == p.Voiceflow && other.Version == p.Version {
 			return &domain.Error{
-				Kind: domain.AlreadyAdded, Public: "this version of the assistant is there already",
+				Kind: domain.AlreadyAdded, Public: "this environment of the assistant is already added",
 				Projects: []domain.Project{withoutKeys(other)},
 			}
 		}

@@ -17,9 +17,9 @@ import (
 
 var _ ports.Pseudonyms = (*Pseudonyms)(nil)
 
-// Pseudonyms is a ports.Pseudonyms for tests. It encrypts a text under a nonce that is a MAC
-// of the text, so that one text has one pseudonym. It stores nothing. It is safe for
-// concurrent use.
+// Pseudonyms is a ports.Pseudonyms for tests. It encrypts a text under a nonce that is a MAC of
+// the text, so that one text has one pseudonym. It stores nothing. It is safe for concurrent
+// use.
 type Pseudonyms struct{}
 
 // NewPseudonyms returns pseudonyms that are ready.
@@ -27,23 +27,23 @@ func NewPseudonyms() *Pseudonyms { return &Pseudonyms{} }
 
 const (
 	pseudonymKey = "memory-pseudonyms:" // begins each key, before 32 bytes in hex
-	// longestText is how many bytes fit, after the nonce, into the 128 characters of a
+	// longestText is the number of bytes that fit, after the nonce, into the 128 characters of a
 	// pseudonym. The pseudonym of a longer text is only a MAC.
 	longestText = (128-len(domain.PseudonymPrefix))*6/8 - aes.BlockSize
 )
 
-// NewKey makes a random key.
+// NewKey returns a random key.
 func (*Pseudonyms) NewKey() (domain.Secret, error) {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // documented never to fail
 	return domain.NewSecret(pseudonymKey + hex.EncodeToString(b[:])), nil
 }
 
-// Bind returns the pseudonym of text. Returns Corrupt if key is not one of NewKey. Returns
+// Bind returns the pseudonym of text. Returns Corrupt if NewKey did not make key. Returns
 // Invalid for an empty text, for one longer than domain.MaxOwnUserID and for the zero Binding.
 func (p *Pseudonyms) Bind(text string, key domain.Secret, to domain.Binding) (string, error) {
 	if text == "" || len(text) > domain.MaxOwnUserID || to == (domain.Binding{}) {
-		return "", &domain.Error{Kind: domain.Invalid, Public: "there is no pseudonym of this text"}
+		return "", &domain.Error{Kind: domain.Invalid, Public: "a pseudonym needs a binding and a user id of 1 to 256 bytes"}
 	}
 	k, ok := pseudonymKeyOf(key)
 	if !ok {

@@ -25,7 +25,7 @@ func (v sealings) Page(ctx context.Context, except domain.KeyID, after domain.Se
 	return atMost(limit, rows), nil
 }
 
-// sealed is everything that is stored sealed, in any order.
+// sealed returns everything that is stored sealed, in any order.
 func (s *Store) sealed() []domain.SealedRow {
 	var rows []domain.SealedRow
 	for _, kind := range []domain.SealedKind{domain.SealedKnownValue, domain.SealedPseudonymKey, domain.SealedAuditHead} {
@@ -50,7 +50,7 @@ func (s *Store) sealed() []domain.SealedRow {
 	return rows
 }
 
-// sealedAt is what is stored in the place; zero if that is nothing.
+// sealedAt returns the sealed value in the place, or zero.
 func (s *Store) sealedAt(ref domain.SealedRef) domain.Sealed {
 	switch ref.Kind {
 	case domain.SealedConversation:

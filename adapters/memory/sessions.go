@@ -29,9 +29,9 @@ func (v sessions) OpenLogin(ctx context.Context, session domain.Session, hash do
 	return nil
 }
 
-// OpenAssistant stores an assistant session and replaces the one that its login had.
-// Returns NotAllowed if the role or grant that is to allow it is gone. Returns NotFound if
-// only the project is missing, and the error of Project.MayBeSet.
+// OpenAssistant stores an assistant session and replaces the one of the same login. Returns
+// NotAllowed if the role or grant that allows it is gone. Returns NotFound if only the project
+// is missing. Returns the error of Project.MayBeSet.
 func (v sessions) OpenAssistant(ctx context.Context, act domain.Act, session domain.Session) (domain.Project, error) {
 	s := v.store
 	caller, err := s.begin(ctx, act)
@@ -76,7 +76,8 @@ func (v sessions) Page(ctx context.Context, of domain.UserID, after domain.Curso
 	return atMost(limit, found), nil
 }
 
-// Touch records the use of a session. Returns NotFound for one that never was or is over.
+// Touch records the use of a session. Returns NotFound for a session that never existed or is
+// over.
 func (v sessions) Touch(ctx context.Context, id domain.SessionID, use domain.SessionUse) error {
 	s := v.store
 	if err := s.enter(ctx); err != nil {

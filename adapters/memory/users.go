@@ -20,7 +20,7 @@ func (v users) Create(ctx context.Context, act domain.Act, u domain.User) error 
 	}
 	defer s.leave()
 	if _, taken := s.find(domain.UserRef{Name: u.Name}); taken {
-		return &domain.Error{Kind: domain.Conflict, Public: "the user name is taken"}
+		return &domain.Error{Kind: domain.Conflict, Public: "the user name is taken; choose another one"}
 	}
 	if err := s.regrant(domain.User{ID: u.ID}, u); err != nil {
 		return err

@@ -182,7 +182,7 @@ func TestWhatCountsAsOneAddress(t *testing.T) {
 		{"one address in two zones", "fe80::1%eth0", "fe80::1%eth1", true},
 		{"the first IPv6 network and no address", "::1", "", false},
 		{"two texts that are no addresses", "", "unix socket", true},
-		{"an address with a port, which is none", "192.0.2.1:80", "nonsense", true},
+		{"an address with a port, which is invalid", "192.0.2.1:80", "nonsense", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a := throttle.New(newClock().now, throttle.Options{PerName: 1})

@@ -10,12 +10,11 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// RotateByHand takes one step of a rotation on the file at path, which is a copy of a
-// keyset that can't be changed where it is in use. Where the last key of the keyset is the
-// primary one it adds a key that only opens; otherwise it makes the last key the primary
-// one, and seals says so. Between two steps every instance has to be given the copy. It is
-// Corrupt for a file that is no keyset, and fails as Rotate does otherwise. Of o, Wrap
-// counts.
+// RotateByHand takes one step of a rotation on the file at path. The file is a copy of a keyset
+// that can't be changed where it is in use. If the last key of the keyset is the current key,
+// RotateByHand adds a key that only opens. Otherwise it makes the last key the current key and
+// returns seals true. Give the copy to every instance between two steps. Only o.Wrap counts.
+// Returns Corrupt if the file is not a keyset, and otherwise the errors of Rotate.
 func RotateByHand(ctx context.Context, path string, o FileOptions) (key domain.KeyID, seals bool, err error) {
 	err = changeByHand(ctx, path, o, func(r *ring) (*keyset.Manager, error) {
 		m := keyset.NewManagerFromHandle(r.handle)
@@ -40,10 +39,10 @@ func RotateByHand(ctx context.Context, path string, o FileOptions) (key domain.K
 	return key, seals, nil
 }
 
-// RetireByHand takes a key out of the keyset in the file at path, which is a copy as for
-// RotateByHand. It asks nobody whether something still needs the key. It is Conflict for
-// the primary key, NotFound for a key that is not there, Corrupt for a file that is no
-// keyset, and fails as Retire does otherwise. Of o, Wrap counts.
+// RetireByHand removes a key from the keyset in the file at path, which is a copy as for
+// RotateByHand. It does not check whether something still needs the key. Only o.Wrap counts.
+// Returns Conflict for the current key. Returns NotFound for a key that the keyset does not
+// have. Returns Corrupt if the file is not a keyset, and otherwise the errors of Retire.
 func RetireByHand(ctx context.Context, path string, key domain.KeyID, o FileOptions) error {
 	return changeByHand(ctx, path, o, func(r *ring) (*keyset.Manager, error) {
 		keys, err := r.retirable([]domain.KeyID{key})
@@ -54,7 +53,7 @@ func RetireByHand(ctx context.Context, path string, key domain.KeyID, o FileOpti
 	})
 }
 
-// changeByHand lets change change the keyset in the file.
+// changeByHand changes the keyset in the file with change.
 func changeByHand(ctx context.Context, path string, o FileOptions, change func(*ring) (*keyset.Manager, error)) error {
 	f := newFile(path, FileOptions{Named: true, Wrap: o.Wrap})
 	unlock, err := f.lock(ctx)

@@ -58,7 +58,7 @@ func TestByHandAKeysetTurnsOverStepByStep(t *testing.T) {
 			first := before.Keys()[0]
 			wantConflict(t, "RetireByHand of the key that seals", tinkcipher.RetireByHand(t.Context(), path, instance().Keys()[0], o), "rotate first")
 			if err := tinkcipher.RetireByHand(t.Context(), path, "1", o); domain.KindOf(err) != domain.NotFound {
-				t.Errorf("RetireByHand of a key that is not there: got error %v, want kind %q", err, domain.NotFound)
+				t.Errorf("RetireByHand of a key that does not exist: got error %v, want kind %q", err, domain.NotFound)
 			}
 			if err := tinkcipher.RetireByHand(t.Context(), path, first, o); err != nil {
 				t.Errorf("RetireByHand: got error %v, want success", err)

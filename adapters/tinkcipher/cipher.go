@@ -1,26 +1,26 @@
 // Package tinkcipher has a ports.Cipher on a keyset of Tink: authenticated encryption with
-// AES-256-GCM (https://developers.google.com/tink/aead). One type, Cipher, is the
-// ports.Keyring too. Both need the same keyset at the same moment: Seal stops when the file
+// AES-256-GCM (https://developers.google.com/tink/aead). The type Cipher is also the
+// ports.Keyring, because both need the same keyset at the same moment. Seal stops if the file
 // was changed and can't be read, and Open reads the file again for an unknown key.
 //
 // The package also has a ports.Pseudonyms, on Tink's AES-SIV
-// (https://developers.google.com/tink/deterministic-encryption). The key of the pseudonyms is
-// in no keyset, since it never turns over.
+// (https://developers.google.com/tink/deterministic-encryption). The key of the pseudonyms is in
+// no keyset, because it is never rotated.
 //
-// The keyset is Tink's own JSON. A keyset that no outside key wraps is in clear. A service
-// that starts by itself needs something in clear, and a password beside the keyset would
-// only move that. So the keyset is kept as an SSH key is: apart from the database, in a file
-// that only its owner may read. A file that others may read is refused. A keyset that an
-// outside key wraps is Tink's encrypted JSON.
+// The keyset is Tink's own JSON. Without an outside key that wraps it, the keyset is stored in
+// clear. A service that starts by itself needs some secret in clear, and a password beside the
+// keyset would only be another one. So the keyset is kept like an SSH key: apart from the
+// database, in a file that only its owner may read. A file that others may read is refused. A
+// keyset that an outside key wraps is Tink's encrypted JSON.
 //
-// A keyset in a file turns over while it is in use. Whoever changes it holds a lock beside
-// the file and renames a whole new file into its place. An instance looks at the file once a
-// second, and whenever it opens something that an unknown key sealed. It reads the file if
-// it changed.
+// A keyset in a file is rotated while it is in use. A process that changes it holds a lock
+// beside the file and renames a complete new file over it. An instance checks the file once a
+// second, and whenever it opens something that an unknown key sealed. It reads the file if it
+// changed.
 //
-// Sealed bytes are Tink's: the byte 1, the id of the key in four bytes, a nonce of 12
-// bytes, the ciphertext and a tag of 16 bytes. Nonces are random, so one key should seal
-// no more than 2^32 times (NIST SP 800-38D, section 8.3).
+// Sealed bytes have Tink's form: the byte 1, the id of the key in four bytes, a nonce of 12
+// bytes, the ciphertext and a tag of 16 bytes. Nonces are random, so one key should seal at most
+// 2^32 times (NIST SP 800-38D, section 8.3).
 package tinkcipher
 
 import (
@@ -47,10 +47,10 @@ var (
 )
 
 const (
-	// lookEvery is how old what an instance knows of the file may be when it seals.
+	// lookEvery is the greatest age of what an instance knows about the file when it seals.
 	lookEvery = time.Second
-	// sealsBehind is how long an instance may seal with the keyset that it has after it was
-	// last sure of it, where the file is another one and can't be read.
+	// sealsBehind is how long an instance may seal with its keyset after the file has changed
+	// and can't be read.
 	sealsBehind = 3 * time.Second
 )
 
@@ -60,41 +60,42 @@ const (
 type Cipher struct {
 	load func(fresh bool) (*ring, error)
 	file *file  // nil for a keyset that is given as text
-	name string // of that one, for sentences
+	name string // the name of the keyset, for messages
 
 	preparing sync.Mutex
 	ring      atomic.Pointer[ring]
-	looked    atomic.Int64 // when the file was last looked at, in nanoseconds of Unix time
-	sure      atomic.Int64 // when the ring was last found to be what is in the file, as looked
-	behind    atomic.Bool  // whether the file was found to be another one since
+	looked    atomic.Int64 // when the file was last checked, in Unix nanoseconds
+	sure      atomic.Int64 // when the ring was last known to be the content of the file, in Unix nanoseconds
+	behind    atomic.Bool  // the file is known to have changed since then
 
-	reading sync.Mutex // held while the file is being read again, and behind is unset
+	reading sync.Mutex // held while the file is read again and behind is unset
 	failed  failedRead
 }
 
-// failedRead is the last reading of the file that failed.
+// failedRead is the last failed read of the file.
 type failedRead struct {
 	of    fs.FileInfo
-	until time.Time // it is not tried again before
+	until time.Time // the read is not repeated before this time
 	err   error
 }
 
-// NewText returns a Cipher on a keyset that is given as text: Tink's JSON, encrypted by
-// wrap, or in clear where that is nil. name is what the operator calls it, for sentences,
-// such as the name of an environment variable. Nothing is ever made or kept by it, so
-// Rotate and Retire are Conflict.
+// NewText returns a Cipher on a keyset that is given as text. The text is Tink's JSON, encrypted
+// by wrap, or in clear if wrap is nil. name is the operator's name for the keyset, such as the
+// name of an environment variable, for messages. The Cipher never creates or stores a keyset, so
+// Rotate and Retire return Conflict.
 func NewText(keyset domain.Secret, name string, wrap tink.AEAD) *Cipher {
 	return &Cipher{name: name, load: func(bool) (*ring, error) { return parse(keyset, wrap, "the keyset in "+name) }}
 }
 
-// Prepare loads the keyset and, for a file of our own that is missing, makes it first if
-// fresh. It is Corrupt when the keyset can't be used and Unavailable when it can't be
-// made, when ctx has ended, or when the key that wraps it is out of reach; the sentence
-// says where it looked and what is wrong, and holds nothing of the keyset. Once it has
-// succeeded, further calls succeed and do nothing.
+// Prepare loads the keyset. It first creates the file if fresh, if the file is missing, and if
+// the operator did not name it. After a success, further calls do nothing.
+//
+// Returns Corrupt if the keyset can't be used. Returns Unavailable if it can't be created, if
+// ctx has ended, or if the key that wraps it is out of reach. The sentence tells the place and
+// the problem, and contains nothing of the keyset.
 func (c *Cipher) Prepare(ctx context.Context, fresh bool) error {
 	if err := ctx.Err(); err != nil {
-		return &domain.Error{Kind: domain.Unavailable, Public: "the keyset was not loaded", Cause: err}
+		return &domain.Error{Kind: domain.Unavailable, Public: "the keyset was not loaded; try again; try again", Cause: err}
 	}
 	c.preparing.Lock()
 	defer c.preparing.Unlock()
@@ -112,10 +113,10 @@ func (c *Cipher) Prepare(ctx context.Context, fresh bool) error {
 	return nil
 }
 
-// Seal encrypts plain under the primary key, as the file has it or had it a second ago.
-// It is Invalid for the zero Binding. Where the file is another one than the one that was
-// read and can't be read, it is Unavailable after three seconds: the primary key may be one
-// that others retire. A file that is only out of sight stops nothing.
+// Seal encrypts plain with the current key, as the file had it at most a second ago. Returns
+// Invalid for the zero Binding. Returns Unavailable if the file has changed and could not be
+// read for three seconds, because its current key may be new and the old one retired. A file
+// that is only out of reach stops nothing.
 func (c *Cipher) Seal(plain domain.Secret, to domain.Binding) (domain.Sealed, error) {
 	r := c.current()
 	if r == nil {
@@ -125,15 +126,15 @@ func (c *Cipher) Seal(plain domain.Secret, to domain.Binding) (domain.Sealed, er
 		_ = c.look(true)
 		if c.outdated() {
 			return domain.Sealed{}, &domain.Error{Kind: domain.Unavailable,
-				Public: "the keyset was changed and can't be read, so nothing is sealed until it can be"}
+				Public: "the keyset was changed and can't be read; nothing is encrypted until it can be read"}
 		}
 		r = c.ring.Load()
 	}
 	return r.seal(plain, to)
 }
 
-// outdated says whether the file is another one than the ring is of, for so long that
-// nothing may be sealed with the ring any more.
+// outdated reports whether the file has differed from the ring for so long that the ring must
+// not seal.
 func (c *Cipher) outdated() bool {
 	if !c.behind.Load() {
 		return false
@@ -144,7 +145,7 @@ func (c *Cipher) outdated() bool {
 
 func (r *ring) seal(plain domain.Secret, to domain.Binding) (domain.Sealed, error) {
 	if to.AssociatedData() == "" {
-		return domain.Sealed{}, &domain.Error{Kind: domain.Invalid, Public: "nothing is sealed without saying what for"}
+		return domain.Sealed{}, &domain.Error{Kind: domain.Invalid, Public: "a binding is needed to encrypt"}
 	}
 	sealed, err := r.aead.Encrypt([]byte(plain.Reveal()), []byte(to.AssociatedData()))
 	if err != nil {
@@ -153,16 +154,16 @@ func (r *ring) seal(plain domain.Secret, to domain.Binding) (domain.Sealed, erro
 	return domain.Sealed{Key: r.ids[0], Bytes: sealed}, nil
 }
 
-// Open decrypts what any enabled key of the keyset sealed. A key that is not known makes
-// it look at the file first, which costs no reading where the file is as it was, and is
-// Unavailable where that fails. It is Corrupt, and says no more, also when s.Key is not the
-// key that the bytes name.
+// Open decrypts what any enabled key of the keyset sealed. For an unknown key it checks the file
+// first, and reads it only if it changed. Returns Unavailable if that fails. Returns Corrupt,
+// without a reason, for anything else that is wrong, also if s.Key is not the key that the bytes
+// name.
 func (c *Cipher) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error) {
 	r := c.ring.Load()
 	if r == nil {
 		return domain.Secret{}, notPrepared()
 	}
-	corrupt := &domain.Error{Kind: domain.Corrupt, Public: "sealed bytes do not open"}
+	corrupt := &domain.Error{Kind: domain.Corrupt, Public: "the stored bytes can't be decrypted"}
 	if to.AssociatedData() == "" || len(s.Bytes) < cryptofmt.TinkPrefixSize || s.Bytes[0] != cryptofmt.TinkStartByte ||
 		s.Key != keyID(binary.BigEndian.Uint32(s.Bytes[1:])) {
 		return domain.Secret{}, corrupt
@@ -180,9 +181,9 @@ func (c *Cipher) Open(s domain.Sealed, to domain.Binding) (domain.Secret, error)
 	return domain.NewSecret(string(plain)), nil
 }
 
-// Keys returns the keys that open, as the file has them or had them a second ago: first
-// the primary one, which seals, then the others in the order of the keyset, to the end of
-// which keys are added. There are none until Prepare has succeeded.
+// Keys returns the keys that open, as the file had them at most a second ago. The current key
+// comes first, then the others in the order of the keyset, which is the order in which they were
+// added. It returns none until Prepare has succeeded.
 func (c *Cipher) Keys() []domain.KeyID {
 	if r := c.current(); r != nil {
 		return slices.Clone(r.ids)
@@ -190,8 +191,8 @@ func (c *Cipher) Keys() []domain.KeyID {
 	return nil
 }
 
-// Refresh reads the file again if it changed. Where it can't be used any more that is
-// the error, and the keyset stays the one that was read last.
+// Refresh reads the file again if it changed. Returns an error if the file can't be used. The
+// keyset then stays as it was read last.
 func (c *Cipher) Refresh(ctx context.Context) error {
 	if err := c.ready(ctx); err != nil || c.file == nil {
 		return err
@@ -204,13 +205,13 @@ func (c *Cipher) ready(ctx context.Context) error {
 		return notPrepared()
 	}
 	if err := ctx.Err(); err != nil {
-		return &domain.Error{Kind: domain.Unavailable, Public: "the keyset was not looked at", Cause: err}
+		return &domain.Error{Kind: domain.Unavailable, Public: "the keyset was not read; try again", Cause: err}
 	}
 	return nil
 }
 
-// current is the keyset to seal with: one call a second looks whether the file changed,
-// and the others take what is there.
+// current returns the keyset to seal with. One call a second checks whether the file changed;
+// all others use the loaded keyset.
 func (c *Cipher) current() *ring {
 	r := c.ring.Load()
 	if r == nil || c.file == nil {
@@ -218,16 +219,15 @@ func (c *Cipher) current() *ring {
 	}
 	now, last := c.now(), c.looked.Load()
 	if age := now - last; (age >= int64(lookEvery) || age < 0) && c.looked.CompareAndSwap(last, now) {
-		_ = c.look(false) // Refresh tells what goes wrong
+		_ = c.look(false) // Refresh reports the error
 		r = c.ring.Load()
 	}
 	return r
 }
 
-// look reads the file again if it is another than the one that was read last, and where
-// somebody is at that already, waits for them only if wait. A reading that failed is not
-// repeated on the same file within a second, or twice the time that it took, so that nobody
-// can make it happen often.
+// look reads the file again if it changed. If another call is reading it, look waits for that
+// call only if wait. A failed read is not repeated on the same file for a second, or for twice
+// the time that it took. So nobody can cause many reads.
 func (c *Cipher) look(wait bool) error {
 	began := c.now()
 	c.looked.Store(began)
@@ -239,7 +239,7 @@ func (c *Cipher) look(wait bool) error {
 		c.sure.Store(began)
 		return nil
 	}
-	c.behind.Store(true) // before it is read, which may take long
+	c.behind.Store(true) // before the read, which may take long
 	if !wait && !c.reading.TryLock() {
 		return nil
 	} else if wait {
@@ -250,7 +250,7 @@ func (c *Cipher) look(wait bool) error {
 	if info, err = c.file.stat(); err != nil {
 		return err
 	}
-	if r := c.ring.Load(); same(info, r.file) { // somebody else was faster, or it was put back
+	if r := c.ring.Load(); same(info, r.file) { // another call was faster, or the file was restored
 		c.has(r, now)
 		return nil
 	}
@@ -275,15 +275,15 @@ func (c *Cipher) take(r *ring) {
 	c.has(r, c.file.options.Clock())
 }
 
-// has makes r, which was in the file at that time, the keyset of this instance. Its caller
-// holds reading.
+// has makes r, which was the content of the file at that time, the keyset of this instance. The
+// caller holds reading.
 func (c *Cipher) has(r *ring, at time.Time) {
 	c.ring.Store(r)
 	c.sure.Store(at.UnixNano())
 	c.behind.Store(false)
 }
 
-// now is the time in nanoseconds of Unix time; 0 where there is no file to look at.
+// now returns the time in Unix nanoseconds, or 0 if the keyset is not in a file.
 func (c *Cipher) now() int64 {
 	if c.file == nil {
 		return 0
@@ -291,12 +291,11 @@ func (c *Cipher) now() int64 {
 	return c.file.options.Clock().UnixNano()
 }
 
-// keyID is how a key of Tink is called outside of Tink: its number in decimal, as it
-// stands in the keyset.
+// keyID returns the name of a key outside Tink: its id in decimal, as in the keyset.
 func keyID(n uint32) domain.KeyID { return domain.KeyID(strconv.FormatUint(uint64(n), 10)) }
 
-// notRead is the answer of an instance that needs a keyset that it could not read. The
-// cause is kept as text, since it may be of another kind.
+// notRead returns the error of an instance that needs a keyset but could not read it. The cause
+// is kept as text, because it may have another kind.
 func notRead(what string, cause error) error {
 	return &domain.Error{Kind: domain.Unavailable, Public: what, Cause: errors.New(cause.Error())}
 }

@@ -17,21 +17,20 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// FileOptions say whose file a keyset is in. The zero value is a file of our own in
-// clear, which Prepare makes where nothing was ever sealed, and which nobody but its owner
-// may read.
+// FileOptions describe the file of a keyset. The zero value is a file of the service itself, in
+// clear, that only its owner may read. Prepare creates it if nothing was ever sealed.
 type FileOptions struct {
-	// Named says that the operator named the file. Then it must be there, and its group
-	// may read it, as with a secret that an orchestrator mounts.
+	// Named means that the operator named the file. Then the file must exist. Its group may read
+	// it, as with a secret that an orchestrator mounts.
 	Named bool
-	// Wrap encrypts the keyset in the file; nil leaves it in clear. Its calls must end by
-	// themselves. What it says in a *domain.Error is shown to the operator, with its kind.
+	// Wrap encrypts the keyset in the file. Nil leaves it in clear. Its calls must end by
+	// themselves. The operator is shown the sentence of a *domain.Error that it returns, and the
+	// error keeps its kind.
 	Wrap tink.AEAD
-	// Clock says when the file has to be looked at again, and when it was changed; time.Now
-	// when nil.
+	// Clock tells when to check the file again and when it was changed. Nil means time.Now.
 	Clock ports.Clock
-	// Wait pauses and fails when ctx is done before d is over. Nil is a timer; tests pass
-	// their own, so that nothing has to sleep.
+	// Wait waits for d. It returns an error if ctx is done first. Nil means a timer. Tests pass
+	// their own, so that they do not sleep.
 	Wait func(ctx context.Context, d time.Duration) error
 }
 
@@ -41,7 +40,7 @@ func NewFile(path string, o FileOptions) *Cipher {
 	return &Cipher{file: f, load: f.load}
 }
 
-// wait is a timer.
+// wait waits with a timer.
 func wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -53,9 +52,9 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// file is where a keyset is.
+// file is the place of a keyset.
 type file struct {
-	path    string // absolute, so that sentences name the whole of it
+	path    string // absolute, so that messages show all of it
 	options FileOptions
 }
 
@@ -74,14 +73,14 @@ func newFile(path string, o FileOptions) *file {
 
 func (f *file) place() string { return "the keyset at " + f.path }
 
-// WriteFile writes a keyset, such as one of Generate, to a new file at path, with mode
-// 0600, in a folder that is there. The file is whole and on disk when it appears, and
-// stays what it is when two do this at once: whatever is at path already is left as it
-// is, and that is Conflict. What else goes wrong is Unavailable.
+// WriteFile writes a keyset, such as one of Generate, to a new file at path, with mode 0600. The
+// folder must exist. The file appears complete and on disk. An existing file at path stays as it
+// is, also if two calls run at the same time. Returns Conflict if path exists, and Unavailable
+// for any other failure.
 func WriteFile(path string, keyset domain.Secret) error {
 	err := writeFile(path, keyset)
 	if errors.Is(err, fs.ErrExist) {
-		return &domain.Error{Kind: domain.Conflict, Public: "there is something at " + path + " already, and it is not overwritten"}
+		return &domain.Error{Kind: domain.Conflict, Public: path + " exists already; an existing file is not overwritten"}
 	}
 	if err != nil {
 		return &domain.Error{Kind: domain.Unavailable, Public: "a keyset could not be written to " + path + ": " + reason(err)}
@@ -89,7 +88,7 @@ func WriteFile(path string, keyset domain.Secret) error {
 	return nil
 }
 
-// load reads the file, which it makes where it is missing and may be made.
+// load reads the file. It creates a missing file if that is allowed.
 func (f *file) load(fresh bool) (*ring, error) {
 	r, err := f.find()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -98,16 +97,16 @@ func (f *file) load(fresh bool) (*ring, error) {
 	return r, err
 }
 
-// read reads the file, which should be there. It is Corrupt for one that must not be used.
+// read reads the file, which must exist. Returns Corrupt if the file must not be used.
 func (f *file) read() (*ring, error) {
 	r, err := f.find()
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, unusable(f.place(), "is not there")
+		return nil, unusable(f.place(), "does not exist")
 	}
 	return r, err
 }
 
-// find is read of a file that may be missing, which is fs.ErrNotExist.
+// find reads a file that may be missing. Returns fs.ErrNotExist if it is.
 func (f *file) find() (*ring, error) {
 	text, info, err := readFile(f.path, f.options)
 	if err != nil {
@@ -121,12 +120,12 @@ func (f *file) find() (*ring, error) {
 	return r, nil
 }
 
-// stat says which file is there. It opens the file, since that is when a network file
-// system asks its server what is there now (nfs(5), "Close-to-open cache consistency").
+// stat returns which file exists. It opens the file, because a network file system asks its
+// server only then (nfs(5), "Close-to-open cache consistency").
 func (f *file) stat() (fs.FileInfo, error) {
 	opened, err := open(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, unusable(f.place(), "is not there")
+		return nil, unusable(f.place(), "does not exist")
 	}
 	if err != nil {
 		return nil, unusable(f.place(), "can't be read: "+reason(err))
@@ -139,16 +138,16 @@ func (f *file) stat() (fs.FileInfo, error) {
 	return info, nil
 }
 
-// same says whether a and b are of one file that nobody has written to in between. Two
-// files that follow one another at one place differ, since both are there for a moment.
+// same reports whether a and b are the same file, with no write in between. Two files that
+// replace one another differ, because both exist for a moment.
 func same(a, b fs.FileInfo) bool {
 	return a != nil && b != nil && os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// missing makes the file if it may be made, and returns what is in it then, which is
-// another process's keyset if that was faster.
+// missing creates the file if that is allowed, and returns its content. That is the keyset of
+// another process if that process was faster.
 func (f *file) missing(fresh bool) (*ring, error) {
-	const sealed = "a new one is not made, since the database holds keys sealed with the one that should be there"
+	const sealed = "a new keyset is not created, because the database has keys that need the missing one; put its copy back"
 	place := "there is no keyset at " + f.path + ":"
 	switch {
 	case f.options.Named && fresh:
@@ -167,19 +166,19 @@ func (f *file) missing(fresh bool) (*ring, error) {
 	}
 	r, err := f.find()
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, unusable(f.place(), "is a link to a file that is not there")
+		return nil, unusable(f.place(), "is a link to a file that does not exist")
 	}
 	return r, err
 }
 
-// open opens a file to read it. Without O_NONBLOCK opening a named pipe would wait for
-// somebody to write to it.
+// open opens a file for reading. Without O_NONBLOCK, opening a named pipe would wait for a
+// writer.
 func open(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
-// readFile returns what is in the file, and which file that is. It is fs.ErrNotExist
-// where there is none, and Corrupt for one that must not be used.
+// readFile returns the content of the file and which file it is. Returns fs.ErrNotExist if it is
+// missing, and Corrupt if it must not be used.
 func readFile(path string, o FileOptions) (domain.Secret, fs.FileInfo, error) {
 	place := "the keyset at " + path
 	f, err := open(path)
@@ -197,7 +196,7 @@ func readFile(path string, o FileOptions) (domain.Secret, fs.FileInfo, error) {
 	mode := info.Mode()
 	switch {
 	case !mode.IsRegular():
-		return domain.Secret{}, nil, unusable(place, "is no regular file")
+		return domain.Secret{}, nil, unusable(place, "is not a regular file")
 	case mode.Perm()&0o006 != 0:
 		return domain.Secret{}, nil, unusable(place, fmt.Sprintf("is open to every user of this machine (mode %04o); set its mode to 0600", mode.Perm()))
 	case mode.Perm()&0o060 != 0 && !o.Named:
@@ -210,9 +209,9 @@ func readFile(path string, o FileOptions) (domain.Secret, fs.FileInfo, error) {
 	return domain.NewSecret(string(text)), info, nil
 }
 
-// writeFile makes the file by way of a temporary one beside it. A link fails where a
-// rename would put one keyset in the place of another, which would be lost with all
-// that it has sealed.
+// writeFile creates the file from a temporary file beside it. It links instead of renaming,
+// because a link fails if path exists. A rename would replace another keyset, which would be
+// lost with everything that it sealed.
 func writeFile(path string, keyset domain.Secret) (err error) {
 	folder := filepath.Dir(path)
 	f, err := os.CreateTemp(folder, ".keyset-*") // mode 0600
@@ -233,7 +232,7 @@ func writeFile(path string, keyset domain.Secret) (err error) {
 	return syncFolder(folder)
 }
 
-// syncFolder puts on disk which files the folder has.
+// syncFolder writes the folder's list of files to disk.
 func syncFolder(folder string) error {
 	d, err := os.Open(folder)
 	if err != nil {
@@ -242,7 +241,7 @@ func syncFolder(folder string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// reason is what the operating system says, without the paths: the sentence has the one
+// reason returns what the operating system says, without paths. The message already has the path
 // that matters.
 func reason(err error) string {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {

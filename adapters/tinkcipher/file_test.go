@@ -123,9 +123,9 @@ func TestAKeysetThatIsMissingIsMadeOnlyWhereNothingWasSealed(t *testing.T) {
 		fresh bool
 		want  string
 	}{
-		{"ours is lost", ours, false, "a new one is not made, since the database holds keys sealed with the one that should be there"},
+		{"ours is lost", ours, false, "a new keyset is not created, because the database has keys that need the missing one; put its copy back"},
 		{"a named one is not there at the first start", named, true, "a file that is named must exist"},
-		{"a named one is lost", named, false, "a file that is named must exist, and a new one is not made, since the database holds keys sealed with the one that should be there"},
+		{"a named one is lost", named, false, "a file that is named must exist, and a new keyset is not created, because the database has keys that need the missing one; put its copy back"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			folder := t.TempDir()
@@ -161,15 +161,15 @@ func TestFilesThatAreRefused(t *testing.T) {
 		make func(path string) error
 		want string // after the path
 	}{
-		{"a folder", named, func(path string) error { return os.Mkdir(path, 0o700) }, " is no regular file"},
-		{"a named pipe that nobody writes to", named, func(path string) error { return syscall.Mkfifo(path, 0o600) }, " is no regular file"},
+		{"a folder", named, func(path string) error { return os.Mkdir(path, 0o700) }, " is not a regular file"},
+		{"a named pipe that nobody writes to", named, func(path string) error { return syscall.Mkfifo(path, 0o600) }, " is not a regular file"},
 		{"a link to itself", named, func(path string) error { return os.Symlink(path, path) }, " can't be read: too many levels of symbolic links"},
-		{"a link to nothing, ours", ours, func(path string) error { return os.Symlink(path+".gone", path) }, " is a link to a file that is not there"},
+		{"a link to nothing, ours", ours, func(path string) error { return os.Symlink(path+".gone", path) }, " is a link to a file that does not exist"},
 		{"a link to nothing, named", named, func(path string) error { return os.Symlink(path+".gone", path) }, ": a file that is named must exist"},
 		{"an empty file", ours, func(path string) error { write(t, path, "", 0o600); return nil }, " is empty"},
-		{"a foreign file", ours, func(path string) error { write(t, path, `{"private_key":"s3cret"}`, 0o600); return nil }, " is no keyset in Tink's JSON"},
+		{"a foreign file", ours, func(path string) error { write(t, path, `{"private_key":"s3cret"}`, 0o600); return nil }, " is not a keyset in Tink's JSON"},
 		{"a large file", ours, func(path string) error { return errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, 1<<40)) },
-			" is larger than 64 KiB, so it is something else"},
+			" is larger than 64 KiB, so it is not a keyset"},
 		{"ours readable by all", ours, func(path string) error { write(t, path, good, 0o604); return nil },
 			" is open to every user of this machine (mode 0604); set its mode to 0600"},
 		{"a named one readable by all", named, func(path string) error { write(t, path, good, 0o644); return nil },
@@ -259,7 +259,7 @@ func TestWriteFileNeverOverwrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !first.Equal(domain.NewSecret(string(text))) {
-		t.Error("the first keyset is not what is in the file any more")
+		t.Error("the file no longer has the first keyset")
 	}
 	if err := os.Symlink("nowhere", filepath.Join(folder, "link")); err != nil {
 		t.Fatal(err)

@@ -16,28 +16,28 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// maxKeyset is the longest keyset that is read or written, in bytes. A key takes some
-// 240, so this holds more keys than anybody turns over.
+// maxKeyset is the longest keyset that is read or written, in bytes. A key takes about 240
+// bytes, so this is more keys than anybody rotates.
 const maxKeyset = 64 << 10
 
-// wrapping is what a wrapped keyset is bound to, so that nothing else that the key outside
-// has encrypted is taken for one.
+// wrapping is the binding of a wrapped keyset. Nothing else that the outside key has encrypted
+// can be taken for a keyset.
 var wrapping = []byte("flowlatch/keyset/v1")
 
-// Generate makes the text of a new keyset with one key for AES-256-GCM, encrypted by wrap,
-// or in clear where that is nil. It fails only where there is no randomness, or where wrap
-// fails: Unavailable, or the kind of the *domain.Error that wrap gives.
+// Generate returns the text of a new keyset with one key for AES-256-GCM. The text is encrypted
+// by wrap, or in clear if wrap is nil. Returns Unavailable if there is no randomness. If wrap
+// fails, returns the kind of its *domain.Error, and otherwise Unavailable.
 func Generate(wrap tink.AEAD) (domain.Secret, error) {
 	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
 	if err != nil {
-		return domain.Secret{}, &domain.Error{Kind: domain.Unavailable, Public: "a keyset could not be made", Cause: err}
+		return domain.Secret{}, &domain.Error{Kind: domain.Unavailable, Public: "a keyset could not be created", Cause: err}
 	}
 	return encode(handle, wrap)
 }
 
-// Wrap returns the keyset, which is in clear, encrypted by wrap. It is Corrupt for what is
-// no keyset in clear, and fails as Generate does where wrap fails. name is what the
-// operator calls the keyset.
+// Wrap encrypts the keyset, which is in clear, with wrap and returns it. name is the operator's
+// name for the keyset. Returns Corrupt if the text is not a keyset in clear. If wrap fails,
+// returns the same errors as Generate.
 func Wrap(keyset domain.Secret, name string, wrap tink.AEAD) (domain.Secret, error) {
 	r, err := parse(keyset, nil, "the keyset in "+name)
 	if err != nil {
@@ -46,7 +46,7 @@ func Wrap(keyset domain.Secret, name string, wrap tink.AEAD) (domain.Secret, err
 	return encode(r.handle, wrap)
 }
 
-// encode is the text of a keyset.
+// encode returns the text of a keyset.
 func encode(handle *keyset.Handle, wrap tink.AEAD) (domain.Secret, error) {
 	var text bytes.Buffer
 	var err error
@@ -67,8 +67,8 @@ func encode(handle *keyset.Handle, wrap tink.AEAD) (domain.Secret, error) {
 	return domain.NewSecret(text.String() + "\n"), nil
 }
 
-// outsideKey is the key that is to wrap a keyset. It keeps the error, which Tink turns into
-// text.
+// outsideKey is the key that wraps a keyset. It keeps the error of wrapping, because Tink turns
+// it into text.
 type outsideKey struct {
 	tink.AEAD
 	failed error
@@ -81,8 +81,8 @@ func (k *outsideKey) Encrypt(plain, associated []byte) ([]byte, error) {
 	return sealed, err
 }
 
-// ofOutside is what is said where the key that wraps a keyset fails. A key that does not
-// say what kind of failure it is has failed by fallback.
+// ofOutside returns the error for an outside key that failed. If the key's error has no kind,
+// the kind is fallback.
 func ofOutside(what string, fallback domain.Kind, err error) error {
 	if e, ok := errors.AsType[*domain.Error](err); ok {
 		return &domain.Error{Kind: e.Kind, Public: what + ": " + e.Public, Cause: e.Cause}
@@ -93,20 +93,20 @@ func ofOutside(what string, fallback domain.Kind, err error) error {
 // ring is a keyset that is ready for use.
 type ring struct {
 	aead   tink.AEAD
-	ids    []domain.KeyID // of the enabled keys, the primary one first
+	ids    []domain.KeyID // the enabled keys, the current key first
 	handle *keyset.Handle
-	file   fs.FileInfo // which file it stands in; nil for one that is given as text
+	file   fs.FileInfo // the file that it was read from; nil for a keyset that is given as text
 }
 
-// parse reads the JSON of a keyset, encrypted by wrap, or in clear where that is nil. place
-// begins its sentences, which are written without those of Tink: its decoder quotes what
-// it can't read, and that may be a key.
+// parse reads the JSON of a keyset, encrypted by wrap, or in clear if wrap is nil. Its messages
+// begin with place. They never contain Tink's messages: Tink's decoder quotes what it can't
+// read, and that can be a key.
 func parse(text domain.Secret, wrap tink.AEAD, place string) (*ring, error) {
 	switch size := len(text.Reveal()); {
 	case strings.TrimSpace(text.Reveal()) == "":
 		return nil, unusable(place, "is empty")
 	case size > maxKeyset:
-		return nil, unusable(place, fmt.Sprintf("is larger than %d KiB, so it is something else", maxKeyset>>10))
+		return nil, unusable(place, fmt.Sprintf("is larger than %d KiB, so it is not a keyset", maxKeyset>>10))
 	}
 	inClear, err := decode(text, wrap, place)
 	if err != nil {
@@ -114,11 +114,11 @@ func parse(text domain.Secret, wrap tink.AEAD, place string) (*ring, error) {
 	}
 	keys, err := inClear().Read()
 	if err != nil {
-		return nil, unusable(place, "is wrapped, and what is in it is no keyset of Tink's")
+		return nil, unusable(place, "is wrapped, and its content is not a keyset of Tink")
 	}
 	for _, key := range keys.GetKey() {
 		if key.GetStatus() == tinkpb.KeyStatusType_ENABLED && key.GetOutputPrefixType() != tinkpb.OutputPrefixType_TINK {
-			return nil, unusable(place, fmt.Sprintf("has key %d, which does not name itself in what it seals (output prefix type TINK)", key.GetKeyId()))
+			return nil, unusable(place, fmt.Sprintf("has key %d, whose ciphertexts do not name it; its output prefix type must be TINK", key.GetKeyId()))
 		}
 	}
 	ids, hasPrimary := enabled(keys.GetPrimaryKeyId(), keys.GetKey())
@@ -136,8 +136,8 @@ func parse(text domain.Secret, wrap tink.AEAD, place string) (*ring, error) {
 	return &ring{aead: cipher, ids: ids, handle: handle}, nil
 }
 
-// decode says how to read the keyset in the text, in clear: the function returns a reader
-// at its beginning each time.
+// decode returns a function that returns a reader of the keyset in clear. Each reader starts at
+// the beginning.
 func decode(text domain.Secret, wrap tink.AEAD, place string) (func() keyset.Reader, error) {
 	clear, err := read(text).Read()
 	isClear := err == nil && len(clear.GetKey()) > 0
@@ -147,21 +147,21 @@ func decode(text domain.Secret, wrap tink.AEAD, place string) (func() keyset.Rea
 	case isClear && wrap == nil:
 		return func() keyset.Reader { return read(text) }, nil
 	case isClear:
-		return nil, unusable(place, "is in clear, and a key is set that wraps it; 'flowlatch keys new --from CLEAR FILE' writes it wrapped to another file")
+		return nil, unusable(place, "is not wrapped, but a key that wraps it is set; 'flowlatch keys new --from CLEAR FILE' writes it wrapped to another file")
 	case isWrapped && wrap == nil:
-		return nil, unusable(place, "is encrypted, and no key is set that wraps it")
+		return nil, unusable(place, "is wrapped, but no key that unwraps it is set")
 	case !isWrapped:
-		return nil, unusable(place, "is no keyset in Tink's JSON")
+		return nil, unusable(place, "is not a keyset in Tink's JSON")
 	}
 	plain, err := wrap.Decrypt(wrapped.GetEncryptedKeyset(), wrapping)
 	if err != nil {
-		return nil, ofOutside(place+" does not open with the key that wraps it", domain.Corrupt, err)
+		return nil, ofOutside(place+" can't be unwrapped with the key that is set", domain.Corrupt, err)
 	}
 	return func() keyset.Reader { return keyset.NewBinaryReader(bytes.NewReader(plain)) }, nil
 }
 
-// enabled are the keys that are enabled: the primary one first, if it is among them, then
-// the others in the order of the keyset.
+// enabled returns the enabled keys: the primary one first, if it is enabled, then the others in
+// the order of the keyset.
 func enabled[K interface {
 	GetKeyId() uint32
 	GetStatus() tinkpb.KeyStatusType
@@ -183,7 +183,7 @@ func read(text domain.Secret) *keyset.JSONReader {
 	return keyset.NewJSONReader(strings.NewReader(text.Reveal()))
 }
 
-// unusable is the answer for a keyset that is there, or should be, and can't be used.
+// unusable returns the error for a keyset that can't be used, or that is missing.
 func unusable(place, what string) error {
 	return &domain.Error{Kind: domain.Corrupt, Public: place + " " + what}
 }

@@ -98,7 +98,7 @@ func replaced(t testing.TB, old, by string) domain.Secret {
 	t.Helper()
 	text := generate(t).Reveal()
 	if !strings.Contains(text, old) {
-		t.Fatalf("a keyset has no %q in it any more", old)
+		t.Fatalf("a keyset no longer contains %q", old)
 	}
 	return domain.NewSecret(strings.Replace(text, old, by, 1))
 }
@@ -126,15 +126,15 @@ func TestKeysetsThatAreRefused(t *testing.T) {
 	}{
 		{"nothing", domain.Secret{}, "is empty"},
 		{"white space", domain.NewSecret(" \n\t"), "is empty"},
-		{"too much", domain.NewSecret(strings.Repeat(" ", 64<<10) + generate(t).Reveal()), "is larger than 64 KiB, so it is something else"},
-		{"garbage", domain.NewSecret("\x00\xff\xfe"), "is no keyset in Tink's JSON"},
-		{"a password", domain.NewSecret("hunter2"), "is no keyset in Tink's JSON"},
-		{"an empty object", domain.NewSecret("{}"), "is no keyset in Tink's JSON"},
-		{"no keys", domain.NewSecret(`{"primaryKeyId":1,"key":[]}`), "is no keyset in Tink's JSON"},
-		{"JSON of another program", domain.NewSecret(`{"type":"service_account","private_key":"s3cret"}`), "is no keyset in Tink's JSON"},
-		{"a keyset and more", domain.NewSecret(generate(t).Reveal() + generate(t).Reveal()), "is no keyset in Tink's JSON"},
-		{"half a keyset", domain.NewSecret(generate(t).Reveal()[:100]), "is no keyset in Tink's JSON"},
-		{"an encrypted keyset", encrypted(t), "is encrypted, and no key is set that wraps it"},
+		{"too much", domain.NewSecret(strings.Repeat(" ", 64<<10) + generate(t).Reveal()), "is larger than 64 KiB, so it is not a keyset"},
+		{"garbage", domain.NewSecret("\x00\xff\xfe"), "is not a keyset in Tink's JSON"},
+		{"a password", domain.NewSecret("hunter2"), "is not a keyset in Tink's JSON"},
+		{"an empty object", domain.NewSecret("{}"), "is not a keyset in Tink's JSON"},
+		{"no keys", domain.NewSecret(`{"primaryKeyId":1,"key":[]}`), "is not a keyset in Tink's JSON"},
+		{"JSON of another program", domain.NewSecret(`{"type":"service_account","private_key":"s3cret"}`), "is not a keyset in Tink's JSON"},
+		{"a keyset and more", domain.NewSecret(generate(t).Reveal() + generate(t).Reveal()), "is not a keyset in Tink's JSON"},
+		{"half a keyset", domain.NewSecret(generate(t).Reveal()[:100]), "is not a keyset in Tink's JSON"},
+		{"an encrypted keyset", encrypted(t), "is wrapped, but no key that unwraps it is set"},
 		{"a key for HMAC", keysetOf(t, mac.HMACSHA256Tag256KeyTemplate()), "has a key that is not for authenticated encryption (Tink's AEAD)"},
 		{"a key for deterministic encryption", keysetOf(t, daead.AESSIVKeyTemplate()), "has a key that is not for authenticated encryption (Tink's AEAD)"},
 		{"a key of unknown type", replaced(t, "AesGcmKey", "NoSuchKey"), "has a key that is not for authenticated encryption (Tink's AEAD)"},
@@ -156,7 +156,7 @@ func TestAKeyMustNameItselfInWhatItSeals(t *testing.T) {
 	raw := keysetOf(t, aead.AES256GCMNoPrefixKeyTemplate())
 	err := tinkcipher.NewText(raw, "KEYSET", nil).Prepare(t.Context(), true)
 	wantCorrupt(t, "Prepare", err)
-	if !strings.HasSuffix(err.Error(), "which does not name itself in what it seals (output prefix type TINK)") {
+	if !strings.HasSuffix(err.Error(), "whose ciphertexts do not name it; its output prefix type must be TINK") {
 		t.Errorf("Prepare: got %q, want it to say that the key has no prefix", err)
 	}
 }

@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// keepOwner does nothing: a file has the owner of its folder.
+// keepOwner does nothing, because a file has the owner of its folder here.
 func keepOwner(*os.File, fs.FileInfo) error { return nil }

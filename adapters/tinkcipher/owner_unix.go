@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// keepOwner gives the file the owner and the group of another one.
+// keepOwner gives the file the owner and the group of like.
 func keepOwner(f *os.File, like fs.FileInfo) error {
 	stat, ok := like.Sys().(*syscall.Stat_t)
 	if !ok {

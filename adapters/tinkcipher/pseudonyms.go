@@ -13,15 +13,15 @@ import (
 
 var _ ports.Pseudonyms = (*Pseudonyms)(nil)
 
-// Pseudonyms is a ports.Pseudonyms on deterministic authenticated encryption with AES-SIV
-// (RFC 5297). The binding is the associated data, and there is no nonce. A key is 64 bytes
-// in base64 (RFC 4648, section 4).
+// Pseudonyms is a ports.Pseudonyms on deterministic authenticated encryption with AES-SIV (RFC
+// 5297). The binding is the associated data, and there is no nonce. A key is 64 bytes in base64
+// (RFC 4648, section 4).
 //
-// A pseudonym is domain.PseudonymPrefix, one letter and base64url without padding. After p
-// comes the ciphertext, which is 16 bytes longer than the text. For texts of more than 77
-// bytes that would exceed 128 characters. Their letter is h, and the SHA-256 of the
-// ciphertext follows, which nobody can turn back. The length of a pseudonym shows the
-// length of a short text.
+// A pseudonym is domain.PseudonymPrefix, one letter and base64url without padding. After the
+// letter p comes the ciphertext, which is 16 bytes longer than the text. For texts of more than
+// 77 bytes that would exceed 128 characters. Their letter is h, and the SHA-256 of the
+// ciphertext follows. Nobody can turn that back. The length of a pseudonym shows the length of a
+// short text.
 //
 // It stores nothing and is safe for concurrent use. A call takes about a microsecond.
 type Pseudonyms struct{}
@@ -38,14 +38,14 @@ const (
 // NewPseudonyms returns Pseudonyms.
 func NewPseudonyms() *Pseudonyms { return &Pseudonyms{} }
 
-// NewKey makes a random key. It never fails.
+// NewKey returns a random key. It never fails.
 func (*Pseudonyms) NewKey() (domain.Secret, error) {
 	var key [subtle.AESSIVKeySize]byte
 	_, _ = rand.Read(key[:]) // documented never to fail
 	return domain.NewSecret(base64.StdEncoding.EncodeToString(key[:])), nil
 }
 
-// Bind returns the pseudonym of text. Returns Corrupt if key is not one of NewKey. Returns
+// Bind returns the pseudonym of text. Returns Corrupt if NewKey did not make key. Returns
 // Invalid for a text that is empty or longer than domain.MaxOwnUserID bytes, and for the zero
 // Binding.
 func (*Pseudonyms) Bind(text string, key domain.Secret, to domain.Binding) (string, error) {
@@ -93,8 +93,8 @@ func (*Pseudonyms) Unbind(pseudonym string, key domain.Secret, to domain.Binding
 	return string(plain), true
 }
 
-// siv returns AES-SIV under key, or nil if the key is invalid. It is made for each call, which
-// is a small part of the cost of a call, so that no key is kept.
+// siv returns AES-SIV under key, or nil if the key is invalid. Each call makes a new one, so
+// that no key is kept. That is a small part of the cost of a call.
 func siv(key domain.Secret) *subtle.AESSIV {
 	text := key.Reveal()
 	if len(text) != base64.StdEncoding.EncodedLen(subtle.AESSIVKeySize) {
@@ -104,7 +104,7 @@ func siv(key domain.Secret) *subtle.AESSIV {
 	if err != nil {
 		return nil
 	}
-	siv, err := subtle.NewAESSIV(b) // refuses what has another length
+	siv, err := subtle.NewAESSIV(b) // rejects any other length
 	if err != nil {
 		return nil
 	}

@@ -135,7 +135,7 @@ func TestASlowReadingHoldsUpNobodyElse(t *testing.T) {
 }
 
 // One that is another than the one that was read may have another current key, so that
-// nothing is sealed any more; one that is only out of sight says nothing of that.
+// nothing is sealed. A file that is only out of sight stops nothing.
 func TestAFileThatCanNotBeReadLaterLeavesTheKeysetAsItIs(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
@@ -191,7 +191,7 @@ func TestAFileThatCanNotBeReadLaterLeavesTheKeysetAsItIs(t *testing.T) {
 func wantNotSealed(t *testing.T, c *tinkcipher.Cipher) {
 	t.Helper()
 	s, err := c.Seal(domain.NewSecret("x"), binding)
-	if domain.KindOf(err) != domain.Unavailable || !s.IsZero() || !strings.Contains(err.Error(), "nothing is sealed") {
+	if domain.KindOf(err) != domain.Unavailable || !s.IsZero() || !strings.Contains(err.Error(), "nothing is encrypted") {
 		t.Errorf("Seal: got key %q and error %v, want kind %q and a sentence", s.Key, err, domain.Unavailable)
 	}
 }
@@ -367,7 +367,7 @@ func TestAnOutageIsNoForgery(t *testing.T) {
 	if err := os.Rename(path, path+".away"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Open(s, binding); domain.KindOf(err) != domain.Unavailable || !strings.Contains(err.Error(), "is not there") {
+	if _, err := c.Open(s, binding); domain.KindOf(err) != domain.Unavailable || !strings.Contains(err.Error(), "does not exist") {
 		t.Errorf("Open while the file is away: got error %v, want kind %q that says so", err, domain.Unavailable)
 	}
 	if err := os.Rename(path+".away", path); err != nil {

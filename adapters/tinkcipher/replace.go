@@ -17,28 +17,27 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// lockPause is how long whoever waits for the lock waits before trying again.
+// lockPause is the time between two tries to get the lock.
 const lockPause = 20 * time.Millisecond
 
-// byHand is how a keyset is turned over that can't be changed from here.
-const byHand = "by hand it is done on a copy: 'flowlatch keys rotate --by-hand COPY' adds a key that only opens, " +
-	"and once every instance has that copy, the same again makes it the key that seals; " +
-	"'flowlatch keys retire --by-hand COPY KEY_ID' takes a key out that nothing needs any more"
+// byHand tells how to rotate a keyset that this program can't change.
+const byHand = "change a copy by hand: 'flowlatch keys rotate --by-hand COPY' adds a key that only decrypts, " +
+	"and once every instance has that copy, the same command makes it the current key; " +
+	"'flowlatch keys retire --by-hand COPY KEY_ID' removes a key that nothing needs"
 
-// notFromHere is the answer for a keyset that can't be changed from here. why is a whole
-// sentence but for its end.
+// notFromHere returns the error for a keyset that this program can't change. why is the first
+// part of its sentence.
 func notFromHere(why string) error {
-	return &domain.Error{Kind: domain.Conflict, Public: why + " not changed from here; " + byHand}
+	return &domain.Error{Kind: domain.Conflict, Public: why + " not changed by this program; " + byHand}
 }
 
 func (f *file) notFromHere(what string) error {
 	return notFromHere(f.place() + " " + what + ", so it is")
 }
 
-// lock makes its caller the only one who changes the file, on every machine that shares
-// it, until unlock. A process that is killed holds no lock. It is Conflict where the file
-// can't be replaced, Corrupt where it is not there, and Unavailable where ctx ends before
-// its turn comes.
+// lock locks the file for changes, on every machine that shares it, until unlock is called. The
+// lock of a killed process is released. Returns Conflict if the file can't be replaced. Returns
+// Corrupt if it does not exist. Returns Unavailable if ctx ends before the lock is free.
 func (f *file) lock(ctx context.Context) (unlock func(), err error) {
 	if err := f.replaceable(); err != nil {
 		return nil, err
@@ -46,7 +45,7 @@ func (f *file) lock(ctx context.Context) (unlock func(), err error) {
 	lock := flock.New(f.path + ".lock")
 	_, err = lock.TryLockContext(ctx, lockPause)
 	if err != nil && ctx.Err() != nil {
-		return nil, &domain.Error{Kind: domain.Unavailable, Public: f.place() + " is being changed, and the wait for that was ended", Cause: ctx.Err()}
+		return nil, &domain.Error{Kind: domain.Unavailable, Public: f.place() + " is being changed by another process, and the wait for it ended; try again", Cause: ctx.Err()}
 	}
 	if err != nil {
 		return nil, f.notReplaced(err)
@@ -54,12 +53,12 @@ func (f *file) lock(ctx context.Context) (unlock func(), err error) {
 	return func() { _ = lock.Unlock() }, nil
 }
 
-// replaceable is Conflict for a file that must not be replaced. What the operating system
-// does not let happen shows later.
+// replaceable returns Conflict for a file that must not be replaced. What the operating system
+// forbids shows later.
 func (f *file) replaceable() error {
 	info, err := os.Lstat(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return unusable(f.place(), "is not there")
+		return unusable(f.place(), "does not exist")
 	}
 	if err != nil {
 		return unusable(f.place(), "can't be read: "+reason(err))
@@ -76,9 +75,9 @@ func (f *file) replaceable() error {
 	return nil
 }
 
-// replace puts the keyset of m in the place of was, with its mode and owner. The file is
-// whole and on disk when it appears. One that is left by a process that was killed is
-// thrown away, since it may hold keys that are retired.
+// replace replaces the keyset was with the keyset of m, and keeps mode and owner of the file.
+// The file appears complete and on disk. A temporary file of a killed process is deleted,
+// because it can contain retired keys.
 func (f *file) replace(m *keyset.Manager, was *ring) (*ring, error) {
 	r, err := newRing(m)
 	if err != nil {
@@ -105,7 +104,7 @@ func (f *file) rename(text domain.Secret, like fs.FileInfo) (info fs.FileInfo, e
 	}
 	defer func() {
 		if err != nil {
-			_ = os.Remove(temporary) // it is gone where only the last step failed
+			_ = os.Remove(temporary) // it does not exist if only the last step failed
 		}
 	}()
 	if _, err = io.WriteString(out, text.Reveal()); err == nil {
@@ -118,8 +117,8 @@ func (f *file) rename(text domain.Secret, like fs.FileInfo) (info fs.FileInfo, e
 		err = out.Sync()
 	}
 	if err == nil {
-		// What was written may have taken long to get to the disk, and Retire counts from when
-		// the file is in its place.
+		// The write may have taken long, and Retire counts from the time at which the file
+		// appears.
 		now := f.options.Clock()
 		err = os.Chtimes(temporary, now, now)
 	}
@@ -135,8 +134,8 @@ func (f *file) rename(text domain.Secret, like fs.FileInfo) (info fs.FileInfo, e
 	return info, syncFolder(filepath.Dir(f.path))
 }
 
-// notReplaced is what went wrong with the file or its lock. A folder or a file system that
-// is read-only, another owner, and a file that is mounted by itself are no outage.
+// notReplaced returns the error for a failure of the file or its lock. It is Conflict for a
+// read-only folder or file system, another owner, and a file that is a mount of its own.
 func (f *file) notReplaced(err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EBUSY) {
 		return f.notFromHere("can't be replaced (" + reason(err) + ")")

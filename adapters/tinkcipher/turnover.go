@@ -11,16 +11,15 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// SealsWithin is how long after a change of the file something may still be stored that
-// an instance has sealed with the primary key of before: a second until the instance looks
-// at the file again, or three where it can't read it then, the time that it takes to store
-// what it has sealed, which is 5 seconds by default, and the difference between the clocks
-// of the machines that share the file.
+// SealsWithin is how long after a change of the file something can be stored that an instance
+// sealed with the current key of before. An instance checks the file after a second, or seals
+// for three seconds if it can't read it. It stores within 5 seconds by default what it has
+// sealed. The rest covers the difference between the clocks of the machines that share the file.
 const SealsWithin = 10 * time.Second
 
-// Rotate adds a key for AES-256-GCM to the file, first as one that only opens, and makes it
-// the primary one when known has returned. Killed in between, it leaves a key that only
-// opens. Where known fails that key stays too, since what was sealed with it may be stored.
+// Rotate adds a key for AES-256-GCM to the file, first as a key that only opens. It makes it the
+// current key after known has returned. If the process is killed in between, or if known fails,
+// the key remains as a key that only opens, because something may be stored that it sealed.
 func (c *Cipher) Rotate(ctx context.Context, known func(seal func(domain.Secret, domain.Binding) (domain.Sealed, error)) error) (domain.KeyID, error) {
 	r, unlock, err := c.begin(ctx)
 	if err != nil {
@@ -30,7 +29,7 @@ func (c *Cipher) Rotate(ctx context.Context, known func(seal func(domain.Secret,
 	m := keyset.NewManagerFromHandle(r.handle)
 	id, err := m.Add(aead.AES256GCMKeyTemplate())
 	if err != nil {
-		return "", &domain.Error{Kind: domain.Unavailable, Public: "a key could not be made", Cause: err}
+		return "", &domain.Error{Kind: domain.Unavailable, Public: "a key could not be created", Cause: err}
 	}
 	opens, err := c.file.replace(m, r)
 	if err != nil {
@@ -52,8 +51,8 @@ func (c *Cipher) Rotate(ctx context.Context, known func(seal func(domain.Secret,
 	return keyID(id), nil
 }
 
-// begin begins a change of the file: it is what is in it, and nobody else changes it until
-// unlock.
+// begin starts a change of the file. It returns the content of the file, and nobody else changes
+// it until unlock is called.
 func (c *Cipher) begin(ctx context.Context) (r *ring, unlock func(), err error) {
 	if err := c.ready(ctx); err != nil {
 		return nil, nil, err
@@ -71,7 +70,7 @@ func (c *Cipher) begin(ctx context.Context) (r *ring, unlock func(), err error) 
 	return r, unlock, nil
 }
 
-// promoted is the keyset of m with that key as the primary one.
+// promoted returns the keyset of m with that key as the primary one.
 func promoted(m *keyset.Manager, id uint32) (*ring, error) {
 	if err := m.SetPrimary(id); err != nil {
 		return nil, changeFailed(err)
@@ -79,9 +78,8 @@ func promoted(m *keyset.Manager, id uint32) (*ring, error) {
 	return newRing(m)
 }
 
-// Retire takes keys out of the file. It waits until the last change of the file is
-// SealsWithin ago, since until then something may be stored that was sealed with a key that
-// was the primary one.
+// Retire removes keys from the file. It waits until SealsWithin has passed since the last change
+// of the file. Until then something can be stored that another key than the current one sealed.
 func (c *Cipher) Retire(ctx context.Context, keys []domain.KeyID, allow func(keys []domain.KeyID) error) ([]domain.KeyID, error) {
 	r, unlock, err := c.begin(ctx)
 	if err != nil {
@@ -109,15 +107,14 @@ func (c *Cipher) Retire(ctx context.Context, keys []domain.KeyID, allow func(key
 	return keys, nil
 }
 
-// retirable are the keys to be taken out, each once: those that are named, or all but the
-// primary one.
+// retirable returns the keys to remove, each once: the named keys, or all but the current key.
 func (r *ring) retirable(named []domain.KeyID) ([]domain.KeyID, error) {
 	for _, key := range named {
 		switch slices.Index(r.ids, key) {
 		case -1:
 			return nil, &domain.Error{Kind: domain.NotFound, Public: "the keyset has no key " + string(key)}
 		case 0:
-			return nil, &domain.Error{Kind: domain.Conflict, Public: "key " + string(key) + " is the one that seals, so it stays; rotate first"}
+			return nil, &domain.Error{Kind: domain.Conflict, Public: "key " + string(key) + " is the current key; rotate first"}
 		}
 	}
 	if len(named) == 0 {
@@ -126,25 +123,25 @@ func (r *ring) retirable(named []domain.KeyID) ([]domain.KeyID, error) {
 	return slices.DeleteFunc(slices.Clone(r.ids), func(key domain.KeyID) bool { return !slices.Contains(named, key) }), nil
 }
 
-// settle waits until nobody seals with a key that is not the primary one of r.
+// settle waits until nobody seals with another key than the primary one of r.
 func (c *Cipher) settle(ctx context.Context, r *ring) error {
 	left := SealsWithin - c.file.options.Clock().Sub(r.file.ModTime())
 	if left <= 0 {
 		return nil
 	}
-	// The clock of the machine that wrote it may be ahead.
+	// The clock of the machine that wrote the file may be ahead.
 	if err := c.file.options.Wait(ctx, min(left, SealsWithin)); err != nil {
 		return &domain.Error{Kind: domain.Unavailable, Cause: err,
-			Public: "the keyset was changed a moment ago, and the wait until every instance has seen that was ended"}
+			Public: "the keyset was changed a moment ago, and the wait until every instance has read it ended; try again"}
 	}
 	info, err := c.file.stat()
 	if err == nil && !same(info, r.file) {
-		err = &domain.Error{Kind: domain.Conflict, Public: "the keyset was changed by something else meanwhile; try again"}
+		err = &domain.Error{Kind: domain.Conflict, Public: "another process changed the keyset; try again"}
 	}
 	return err
 }
 
-// without is the keyset r without those keys, to be changed.
+// without returns the keyset r without those keys, for changing.
 func (r *ring) without(keys []domain.KeyID) (*keyset.Manager, error) {
 	m := keyset.NewManagerFromHandle(r.handle)
 	for _, key := range r.handle.KeysetInfo().GetKeyInfo() {
@@ -158,7 +155,7 @@ func (r *ring) without(keys []domain.KeyID) (*keyset.Manager, error) {
 	return m, nil
 }
 
-// newRing is the keyset that m has made, ready for use.
+// newRing returns the keyset of m, ready for use.
 func newRing(m *keyset.Manager) (*ring, error) {
 	handle, err := m.Handle()
 	if err != nil {

@@ -140,7 +140,7 @@ func TestKeysetsThatAreNotChangedFromHere(t *testing.T) {
 			before, entries := tree(t, filepath.Dir(path)), tree(t, filepath.Dir(filepath.Dir(path)))
 			c := preparedOn(t, path, named)
 			_, err := c.Rotate(t.Context(), func(sealFunc) error { t.Error("known was called"); return nil })
-			wantConflict(t, "Rotate", err, tc.says+", so it is not changed from here; by hand it is done on a copy")
+			wantConflict(t, "Rotate", err, tc.says+", so it is not changed by this program; change a copy by hand")
 			_, err = c.Retire(t.Context(), nil, func([]domain.KeyID) error { t.Error("allow was called"); return nil })
 			wantConflict(t, "Retire", err, tc.says)
 			if diff := cmp.Diff(before, tree(t, filepath.Dir(path))) + cmp.Diff(entries, tree(t, filepath.Dir(filepath.Dir(path)))); diff != "" {
@@ -149,7 +149,7 @@ func TestKeysetsThatAreNotChangedFromHere(t *testing.T) {
 		})
 	}
 	_, err := prepared(t, generate(t)).Rotate(t.Context(), knownToNobody)
-	wantConflict(t, "Rotate of a keyset that is given as text", err, "the keyset in KEYSET is not changed from here; by hand it is done on a copy")
+	wantConflict(t, "Rotate of a keyset that is given as text", err, "the keyset in KEYSET is not changed by this program; change a copy by hand")
 }
 
 // tree is what is below the folder: each name with its mode and size.
@@ -248,7 +248,7 @@ func TestRetireGivesUpWhenSomethingElseChangesTheFile(t *testing.T) {
 		return nil
 	}
 	_, err = c.Retire(t.Context(), nil, func([]domain.KeyID) error { t.Error("allow was called"); return nil })
-	wantConflict(t, "Retire", err, "changed by something else meanwhile")
+	wantConflict(t, "Retire", err, "another process changed the keyset")
 }
 
 func TestAnEndedContextEndsTheWaitForTheLock(t *testing.T) {

@@ -150,16 +150,16 @@ func TestWrappedKeysetsThatAreRefused(t *testing.T) {
 		want   string
 	}{
 		{"one in clear", generate(t), wrap, domain.Corrupt,
-			"is in clear, and a key is set that wraps it; 'flowlatch keys new --from CLEAR FILE' writes it wrapped to another file"},
-		{"a wrapped one, and no key", wrapped(wrap), nil, domain.Corrupt, "is encrypted, and no key is set that wraps it"},
-		{"one that another key wraps", wrapped(other), wrap, domain.Corrupt, "does not open with the key that wraps it"},
-		{"one that is wrapped for something else", encryptedBy(t, wrap), wrap, domain.Corrupt, "does not open with the key that wraps it"},
-		{"one whose key is out of reach", wrapped(wrap), out, domain.Unavailable, "does not open with the key that wraps it: it is out of reach"},
+			"is not wrapped, but a key that wraps it is set; 'flowlatch keys new --from CLEAR FILE' writes it wrapped to another file"},
+		{"a wrapped one, and no key", wrapped(wrap), nil, domain.Corrupt, "is wrapped, but no key that unwraps it is set"},
+		{"one that another key wraps", wrapped(other), wrap, domain.Corrupt, "can't be unwrapped with the key that is set"},
+		{"one that is wrapped for something else", encryptedBy(t, wrap), wrap, domain.Corrupt, "can't be unwrapped with the key that is set"},
+		{"one whose key is out of reach", wrapped(wrap), out, domain.Unavailable, "can't be unwrapped with the key that is set: it is out of reach"},
 		{"one with something else in it", domain.NewSecret(`{"encryptedKeyset":"/////w=="}`), trusting{}, domain.Corrupt,
-			"is wrapped, and what is in it is no keyset of Tink's"},
+			"is wrapped, and its content is not a keyset of Tink"},
 		{"one with nothing in it", domain.NewSecret(`{"encryptedKeyset":"AA=="}`), emptied{}, domain.Corrupt, "has no primary key that is enabled"},
-		{"garbage", domain.NewSecret("hunter2"), wrap, domain.Corrupt, "is no keyset in Tink's JSON"},
-		{"half a keyset", domain.NewSecret(wrapped(wrap).Reveal()[:80]), wrap, domain.Corrupt, "is no keyset in Tink's JSON"},
+		{"garbage", domain.NewSecret("hunter2"), wrap, domain.Corrupt, "is not a keyset in Tink's JSON"},
+		{"half a keyset", domain.NewSecret(wrapped(wrap).Reveal()[:80]), wrap, domain.Corrupt, "is not a keyset in Tink's JSON"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := tinkcipher.NewText(tc.keyset, "KEYSET", tc.wrap).Prepare(t.Context(), true)

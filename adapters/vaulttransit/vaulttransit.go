@@ -196,7 +196,7 @@ func (a *AEAD) Encrypt(plain, associated []byte) ([]byte, error) {
 // Decrypt reverses Encrypt, for every version of the key.
 func (a *AEAD) Decrypt(ciphertext, associated []byte) ([]byte, error) {
 	if !bytes.HasPrefix(ciphertext, []byte("vault:")) {
-		return nil, &domain.Error{Kind: domain.Corrupt, Public: "this was not encrypted by Vault"}
+		return nil, &domain.Error{Kind: domain.Corrupt, Public: "Vault did not encrypt this"}
 	}
 	data, err := a.call("decrypt", map[string]string{
 		"ciphertext":      string(ciphertext),

@@ -68,7 +68,7 @@ func TestWhatIsEncryptedOpensForWhatItIsBoundToOnly(t *testing.T) {
 	asked := v.Asked()
 	for _, sealed := range []string{"", "x", "AQIDBA==", "Vault:v1:x"} {
 		_, err := a.Decrypt([]byte(sealed), nil)
-		wantError(t, "Decrypt of what Vault did not encrypt", err, domain.Corrupt, "not encrypted by Vault")
+		wantError(t, "Decrypt of what Vault did not encrypt", err, domain.Corrupt, "Vault did not encrypt this")
 	}
 	if got := v.Asked(); got != asked {
 		t.Error("Vault was asked to decrypt what it did not encrypt")
@@ -86,7 +86,7 @@ func TestWhatVaultRefuses(t *testing.T) {
 		{"another token", at + "/team/transit/keyset", "hvs.other", domain.Unavailable, "status 403"},
 		{"a namespace that the token is not of", at + "/team/transit/keyset?namespace=ns1", token, domain.Unavailable, "status 403"},
 		{"another mount", at + "/transit/keyset", token, domain.Corrupt, "status 404"},
-		{"a key that is not there", at + "/team/transit/nothing", token, domain.Corrupt, "status 400"},
+		{"a key that does not exist", at + "/team/transit/nothing", token, domain.Corrupt, "status 400"},
 	} {
 		a := newAEAD(t, vaulttransit.Options{URL: tc.url, Token: domain.NewSecret(tc.token)})
 		_, err := a.Encrypt([]byte("x"), nil)

@@ -17,23 +17,22 @@ import (
 )
 
 const (
-	// maxRefusal bounds what is passed on of an answer of 400 and more, in bytes.
+	// maxRefusal is the largest part of an answer of 400 and more that is passed on, in bytes.
 	maxRefusal = 1 << 20
-	// maxSession bounds the answer in which a session key is, in bytes.
+	// maxSession is the largest answer that can contain a session key, in bytes.
 	maxSession = 64 << 10
-	// maxWhole bounds the bodies, of both directions, that are read whole before they are
-	// passed on, in bytes.
+	// maxWhole is the largest body, in either direction, that is read whole before it is passed
+	// on, in bytes.
 	maxWhole = 64 << 10
-	// badKeyBegins and badKeyEnds are how Voiceflow's message of a 400 to a key that it does
-	// not know begins and ends (voiceflow-docs, reference/stateinteract-1: 'Cannot resolve
-	// project version, please verify that your API key is correct.'). One that repeats what
-	// a caller said does not begin in this way.
+	// badKeyBegins and badKeyEnds are the beginning and the end of Voiceflow's message in a 400
+	// for an unknown key (voiceflow-docs, reference/stateinteract-1: 'Cannot resolve project
+	// version, please verify that your API key is correct.'). A message that repeats what a
+	// caller sent does not begin in this way.
 	badKeyBegins, badKeyEnds = "Cannot resolve ", ", please verify that your API key is correct."
 )
 
-// pass makes of Voiceflow's answer the one that is passed on. userID is that of the session
-// that the call starts, if it starts one. When it fails, the exchange is the caller's to
-// close.
+// pass turns Voiceflow's answer into the answer that is passed on. If the call starts a session,
+// userID is the session's. If pass fails, the caller of pass closes the exchange.
 func (c *Client) pass(x *exchange, f domain.Forward, answer *http.Response, userID string, credential domain.Secret) (ports.Answer, error) {
 	if err := c.usable(answer); err != nil {
 		return ports.Answer{}, err
@@ -43,7 +42,7 @@ func (c *Client) pass(x *exchange, f domain.Forward, answer *http.Response, user
 		Header: passedHeader(answer.Header, credential.Reveal()), ContentLength: answer.ContentLength,
 	}
 	if f.Route.Endpoint.Starts {
-		// What is in the others nobody looks through for the session's key.
+		// Nobody searches the other headers for the session key.
 		maps.DeleteFunc(passed.Header, func(name string, _ []string) bool { return name != "Content-Type" && name != "Retry-After" })
 	}
 	form := formOf(answer.Header.Get("Content-Type"))
@@ -63,7 +62,7 @@ func (c *Client) pass(x *exchange, f domain.Forward, answer *http.Response, user
 	return passed, err
 }
 
-// usable returns why the answer can't be passed on, if it can't.
+// usable returns an error if the answer can't be passed on.
 func (c *Client) usable(answer *http.Response) error {
 	switch status := answer.StatusCode; {
 	case status == http.StatusUnauthorized:
@@ -76,9 +75,9 @@ func (c *Client) usable(answer *http.Response) error {
 	return nil
 }
 
-// plain passes an answer on about which nothing is special. Small JSON it reads whole: that
-// then has a length, whatever becomes of its user ids, and one that breaks is no answer
-// instead of half of one.
+// plain passes on an answer that starts no session and is no error. It reads small JSON whole.
+// Then the answer has a length, even if user ids in it change, and an answer that breaks is an
+// error instead of half an answer.
 func (x *exchange) plain(f *filter, passed *ports.Answer, form form, empty bool) error {
 	switch {
 	case form != formEvents && passed.ContentLength > x.left:
@@ -106,7 +105,7 @@ func (x *exchange) plain(f *filter, passed *ports.Answer, form form, empty bool)
 	return nil
 }
 
-// passWhole passes an answer on that is body. Nothing more is read of the exchange.
+// passWhole passes on an answer with that body. It reads nothing more from the exchange.
 func (x *exchange) passWhole(f *filter, passed *ports.Answer, body []byte) {
 	_ = x.Close()
 	passed.Header.Del("Content-Length")
@@ -116,19 +115,19 @@ func (x *exchange) passWhole(f *filter, passed *ports.Answer, body []byte) {
 
 func rejected(status int) error {
 	return &domain.Error{
-		Kind: domain.CredentialsRejected, Public: "Voiceflow does not take the assistant's key any more",
+		Kind: domain.CredentialsRejected, Public: "Voiceflow rejected the assistant's key; an admin has to set a new one",
 		Cause: fmt.Errorf("voiceflow: status %d", status),
 	}
 }
 
-// unusable is the error for an answer that can't be passed on.
+// unusable returns the error for an answer that can't be passed on.
 func unusable(answer *http.Response, cause error, now time.Time) error {
-	e := unavailable("Voiceflow gave no answer that can be used", cause)
+	e := unavailable("Voiceflow gave no usable answer; try again later", cause)
 	e.RetryAfter = retryAfter(answer.Header.Get("Retry-After"), now)
 	return e
 }
 
-// encoded says whether the body is compressed, which nobody asked for.
+// encoded reports whether the body is compressed, although the request did not ask for that.
 func encoded(header http.Header) bool {
 	for _, encoding := range header["Content-Encoding"] {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -138,7 +137,7 @@ func encoded(header http.Header) bool {
 	return false
 }
 
-// form is what is known of a body by its content type.
+// form is the form of a body, by its content type.
 type form int
 
 const (
@@ -159,8 +158,8 @@ func formOf(contentType string) form {
 	return formOther
 }
 
-// passedHeader is what is passed on of an answer's header: the names of a short list, and
-// of these none with the credential in it. The names are as http.Header has them.
+// passedHeader returns the headers of an answer that are passed on. They are on a short list and
+// do not contain the credential. The names are as http.Header has them.
 func passedHeader(header http.Header, credential string) http.Header {
 	passed := make(http.Header, len(header))
 	for name, values := range header {
@@ -189,8 +188,8 @@ func holds(values []string, credential string) bool {
 	return false
 }
 
-// refusal reads the body of an answer of 400 and more, and leaves it out when it is no
-// JSON, whatever it is labelled. It is CredentialsRejected where the body says so.
+// refusal reads the body of an answer of 400 and more. It leaves the body out if it is not JSON,
+// whatever its label. Returns CredentialsRejected if the body says so.
 func (x *exchange) refusal(f *filter, passed *ports.Answer, e *domain.Endpoint) error {
 	body, err := x.readAll(maxRefusal)
 	if x.ctx.Err() != nil {
@@ -212,11 +211,11 @@ func (x *exchange) refusal(f *filter, passed *ports.Answer, e *domain.Endpoint) 
 	return nil
 }
 
-// lenient is how answers are read that are passed on as they are.
+// lenient is how the decoder reads answers that are passed on unchanged.
 var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
-// session takes the session key out of the answer to a call that started a session, and
-// puts the handle in its place. Nothing of the key is left in the answer.
+// session replaces the session key with the handle in the answer to a call that started a
+// session. The key remains nowhere in the answer.
 func (x *exchange) session(f *filter, passed *ports.Answer, handle string) error {
 	body, err := x.readAll(maxSession)
 	if err != nil {
@@ -224,9 +223,9 @@ func (x *exchange) session(f *filter, passed *ports.Answer, handle string) error
 	}
 	key, start, end := topMember(body, "sessionKey")
 	if key == "" {
-		return unavailable("Voiceflow opened no session", errors.New("voiceflow: the answer has no session key"))
+		return unavailable("Voiceflow started no session", errors.New("voiceflow: the answer has no session key"))
 	}
-	// As text and as it stands in JSON.
+	// As text and in the form that it has in JSON.
 	for _, form := range [][]byte{[]byte(key), bytes.Clone(body[start+1 : end-1])} {
 		overwrite(body[:start], form)
 		overwrite(body[end:], form)
@@ -238,7 +237,7 @@ func (x *exchange) session(f *filter, passed *ports.Answer, handle string) error
 	return nil
 }
 
-// readAll reads the answer, which is a *domain.Error when it has more than limit bytes.
+// readAll reads the answer. Returns VoiceflowUnavailable if it has more than limit bytes.
 func (x *exchange) readAll(limit int64) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(x, limit+1))
 	if err == nil && int64(len(body)) > limit {
@@ -247,8 +246,8 @@ func (x *exchange) readAll(limit int64) ([]byte, error) {
 	return body, err
 }
 
-// topMember finds the member name of the JSON object that body is: its text, and where
-// its value stands. The text is "" where there is none.
+// topMember finds the member name of the JSON object body. It returns the member's text and the
+// position of its value. The text is "" if there is none.
 func topMember(body []byte, name string, o ...jsontext.Options) (text string, start, end int) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(body), o...)
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {

@@ -45,16 +45,15 @@ func tooLong() error {
 }
 
 // rewriteBody checks, sets and binds the members of a body. The body must be one JSON object
-// without a name that comes twice; no body stands for an empty object. Everything else in it
-// stays the same, to the byte. rewriteBody also returns the user id in the body, as Voiceflow
-// has it.
+// without repeated names; an empty body counts as an empty object. Every other byte stays the
+// same. rewriteBody also returns the user id in the body, in Voiceflow's form.
 func rewriteBody(body []byte, f domain.Forward) (rewritten []byte, userID string, err error) {
 	if len(body) == 0 {
 		body = []byte("{}")
 	}
 	w := bodyRewriter{
-		// The decoder is strict unless it is told otherwise: names that come twice and bad
-		// UTF-8 are read in one way here and in another there.
+		// The decoder is strict by default. Repeated names and invalid UTF-8 could be read in
+		// one way here and in another way at Voiceflow.
 		json: jsontext.NewDecoder(bytes.NewBuffer(body)), body: body,
 		project: f.Project, bind: bound(f),
 	}
@@ -75,27 +74,27 @@ func rewriteBody(body []byte, f domain.Forward) (rewritten []byte, userID string
 	return w.rest(), w.userID, nil
 }
 
-// noObject tells nothing of what the decoder says, which quotes the body.
+// noObject leaves the decoder's error out, because it quotes the body.
 func noObject() error {
-	return &domain.Error{Kind: domain.Invalid, Public: "the body is not one JSON object in UTF-8 in which no name comes twice"}
+	return &domain.Error{Kind: domain.Invalid, Public: "the body must be one JSON object in UTF-8 without repeated names"}
 }
 
 func invalidBody(at []string, what string) error {
 	return &domain.Error{Kind: domain.Invalid, Public: "in the body, " + strings.Join(at, ".") + " " + what}
 }
 
-// member is a member that is looked for from where the rewriter is.
+// member is a member to look for below the rewriter's position.
 type member struct {
 	domain.Member
 
 	at []string // the rest of At
 }
 
-// below is the member as it is looked for one name further down.
+// below returns the member to look for one level deeper.
 func (m member) below() member { return member{Member: m.Member, at: m.at[1:]} }
 
-// bodyRewriter goes through a body once. What it changes it writes, with all that stands
-// before, and it copies nothing while nothing changes.
+// bodyRewriter goes through a body once. Once it changes something, it copies the unchanged
+// bytes too. Without a change it copies nothing.
 type bodyRewriter struct {
 	json    *jsontext.Decoder
 	body    []byte
@@ -106,7 +105,7 @@ type bodyRewriter struct {
 	userID  string
 }
 
-// object goes through the object that comes next.
+// object goes through the next object.
 func (w *bodyRewriter) object(members []member) error {
 	if _, err := w.json.ReadToken(); err != nil {
 		return noObject()
@@ -172,7 +171,7 @@ func (w *bodyRewriter) value(name string, members []member, here []bool) error {
 	return w.descend(deeper)
 }
 
-// descend goes into the value that comes next, in which members are looked for.
+// descend goes into the next value, to look for members in it.
 func (w *bodyRewriter) descend(members []member) error {
 	switch w.json.PeekKind() {
 	case 'n':
@@ -191,8 +190,8 @@ func (w *bodyRewriter) descend(members []member) error {
 			return w.array(members)
 		}
 	}
-	// Something else than it documents Voiceflow might read in a way of its own.
-	return &domain.Error{Kind: domain.Invalid, Public: "the body has another form than Voiceflow documents for this call"}
+	// Voiceflow might read an undocumented form in its own way.
+	return &domain.Error{Kind: domain.Invalid, Public: "the body does not have the form that Voiceflow documents for this call"}
 }
 
 func (w *bodyRewriter) array(members []member) error {
@@ -237,14 +236,14 @@ func (w *bodyRewriter) leaf(m member) error {
 		id, isText := textOf(raw)
 		switch {
 		case !isText:
-			return invalidBody(m.At, "must be a text")
+			return invalidBody(m.At, "must be a string")
 		case !w.project.Is(m.Is, id):
 			return notOfProject()
 		}
 	case domain.FieldUser, domain.FieldSession:
 		own, isText := textOf(raw)
 		if !isText || own == "" || len(own) > domain.MaxOwnUserID || strings.ContainsFunc(own, unicode.IsControl) {
-			return invalidBody(m.At, "must be a text of 1 to 256 bytes without control characters")
+			return invalidBody(m.At, "must be a string of 1 to 256 bytes without control characters")
 		}
 		id, err := w.bind(own)
 		if err != nil {
@@ -262,13 +261,13 @@ func (w *bodyRewriter) leaf(m member) error {
 	return nil
 }
 
-// write puts what add appends in the place of body[start:end].
+// write replaces body[start:end] with what add appends.
 func (w *bodyRewriter) write(start, end int, add func([]byte) []byte) {
 	w.written = add(append(w.written, w.body[w.done:start]...))
 	w.done = end
 }
 
-// rest is the whole body as it was written.
+// rest returns the whole body as rewritten.
 func (w *bodyRewriter) rest() []byte {
 	if w.done == 0 {
 		return w.body
@@ -276,7 +275,7 @@ func (w *bodyRewriter) rest() []byte {
 	return append(w.written, w.body[w.done:]...)
 }
 
-// textOf is the text of a JSON string.
+// textOf returns the text of a JSON string.
 func textOf(raw []byte) (text string, is bool) {
 	if len(raw) == 0 || raw[0] != '"' {
 		return "", false
@@ -285,7 +284,7 @@ func textOf(raw []byte) (text string, is bool) {
 	return string(unquoted), err == nil
 }
 
-// quoted appends text as a JSON string. U+FFFD stands for what is no UTF-8.
+// quoted appends text as a JSON string. Invalid UTF-8 becomes U+FFFD.
 func quoted(b []byte, text string) []byte {
 	b, _ = jsontext.AppendQuote(b, text)
 	return b

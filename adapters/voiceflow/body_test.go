@@ -66,7 +66,7 @@ func TestTheMembersOfABodyAreCheckedSetAndBound(t *testing.T) {
 		{"another's id where nothing is documented", ask, `{"userID":"ben","question":"?"}`, `{"userID":"bound-ben","question":"?","projectID":"` + ours + `"}`, "bound-ben", ""},
 		{"another version where none is documented", session, `{"userID":"ben","versionID":7}`, `{"userID":"bound-ben","versionID":"production"}`, "bound-ben", ""},
 		{"another project where none is documented", session, `{"userID":"ben","projectID":"` + others + `"}`, "", "", domain.NotFound},
-		{"another name is none", session, `{"userID":"ben","userid":"x"}`, `{"userID":"bound-ben","userid":"x"}`, "bound-ben", ""},
+		{"another name does not count", session, `{"userID":"ben","userid":"x"}`, `{"userID":"bound-ben","userid":"x"}`, "bound-ben", ""},
 		{"who has users of their own", free, `{"userID":"b\u0065n"}`, `{"userID":"b\u0065n"}`, "ben", ""},
 		{"a user id that is missing", session, `{}`, "", "", domain.Invalid},
 		{"a body that is missing", session, ``, "", "", domain.Invalid},
@@ -96,7 +96,7 @@ func TestTheMembersOfABodyAreCheckedSetAndBound(t *testing.T) {
 		{"a session id is bound", stream, `{"action":{"type":"launch"},"sessionID":"s"}`, `{"action":{"type":"launch"},"sessionID":"bound-s"}`, "", ""},
 		{"a session id may be missing", stream, `{"action":{"type":"launch"}}`, `{"action":{"type":"launch"}}`, "", ""},
 		{"a session id that must be there", save, `{}`, "", "", domain.Invalid},
-		{"a session id deeper down is none", stream, `{"action":{"sessionID":"s"}}`, `{"action":{"sessionID":"s"}}`, "", ""},
+		{"a session id deeper down does not count", stream, `{"action":{"sessionID":"s"}}`, `{"action":{"sessionID":"s"}}`, "", ""},
 		{"no body stands for an empty one", stream, ``, `{}`, "", ""},
 
 		{"a project is put in", ask, `{"question":"why?"}`, `{"question":"why?","projectID":"` + ours + `"}`, "", ""},

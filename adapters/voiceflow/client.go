@@ -1,5 +1,5 @@
-// Package voiceflow speaks to Voiceflow over HTTP. voiceflowtest beside it is a
-// Voiceflow that runs in the process, to try it on.
+// Package voiceflow sends requests to Voiceflow over HTTP. Its package voiceflowtest is a
+// stand-in for Voiceflow that runs in the process, for tests.
 package voiceflow
 
 import (
@@ -22,84 +22,86 @@ import (
 var _ ports.Voiceflow = (*Client)(nil)
 
 const (
-	// DefaultBaseURL is Voiceflow's own `api` service
+	// DefaultBaseURL is the URL of Voiceflow's service `api`
 	// (https://docs.voiceflow.com/api-reference/project/fetch-project).
 	DefaultBaseURL = "https://api.voiceflow.com"
-	// DefaultRuntimeURL, DefaultAnalyticsURL and DefaultRealtimeURL are Voiceflow's own
+	// DefaultRuntimeURL, DefaultAnalyticsURL and DefaultRealtimeURL are the URLs of Voiceflow's
 	// services of these names (https://docs.voiceflow.com/api-reference).
 	DefaultRuntimeURL   = "https://general-runtime.voiceflow.com"
 	DefaultAnalyticsURL = "https://analytics-api.voiceflow.com"
 	DefaultRealtimeURL  = "https://realtime-api.voiceflow.com"
-	// DefaultTimeout is the deadline that Voiceflow gives its own answers.
+	// DefaultTimeout is the time limit of an Export. Voiceflow has the same limit for its own
+	// answers.
 	DefaultTimeout = 20 * time.Second
-	// DefaultForwardTimeout leaves a turn the time of the tools that an assistant calls:
-	// 20 seconds each, and 60 on most plans
+	// DefaultForwardTimeout is the time limit of a forwarded call. It leaves time for the tools
+	// that an assistant calls in a turn. Each may take 20 seconds, and 60 on most plans
 	// (https://docs.voiceflow.com/docs/function-step).
 	DefaultForwardTimeout = 120 * time.Second
-	// DefaultForwardIdle is twice the 30 seconds after which Voiceflow's streams say that
-	// they are still there (github.com/voiceflow/general-runtime, 2024).
+	// DefaultForwardIdle is how long a stream may be silent. Voiceflow's streams send a sign of
+	// life every 30 seconds (github.com/voiceflow/general-runtime, 2024).
 	DefaultForwardIdle = 60 * time.Second
-	// DefaultMaxAnswer is in bytes.
+	// DefaultMaxAnswer is the largest answer to a forwarded call, in bytes.
 	DefaultMaxAnswer = 64 << 20
-	// DefaultBreakerPause is short, since one call is enough to find out that a service is
-	// back.
+	// DefaultBreakerPause is how long a service that is down gets no calls. It is short, because
+	// one call finds out whether the service is back.
 	DefaultBreakerPause = 5 * time.Second
 
 	maxRetries = 2
 	firstWait  = 250 * time.Millisecond
-	// maxHeader is far more than Voiceflow sends and far less than net/http takes.
+	// maxHeader is the largest header of an answer, in bytes. It is far more than Voiceflow
+	// sends and far less than the default of net/http.
 	maxHeader = 64 << 10
 )
 
-// Options say which Voiceflow a [Client] speaks to, and how. The zero Options are
-// Voiceflow itself, with the defaults.
+// Options are the settings of a [Client]. The zero Options are for Voiceflow's own services,
+// with the defaults.
 type Options struct {
-	// BaseURL is where the `api` service answers, DefaultBaseURL when empty. It may
-	// have a path, which comes before that of each request.
+	// BaseURL is the URL of the service `api`. Empty means DefaultBaseURL. It may have a path,
+	// which is put before the path of each request.
 	BaseURL string
-	// RuntimeURL, AnalyticsURL and RealtimeURL are where the services general-runtime,
-	// analytics-api and realtime-api answer, Voiceflow's own when empty. They are as
-	// BaseURL otherwise.
+	// RuntimeURL, AnalyticsURL and RealtimeURL are the URLs of the services general-runtime,
+	// analytics-api and realtime-api. Empty means Voiceflow's own. The rules of BaseURL hold for
+	// them.
 	RuntimeURL   string
 	AnalyticsURL string
 	RealtimeURL  string
-	// AllowHTTP permits plain HTTP to hosts that are not loopback, where whoever
-	// listens on the way reads the keys.
+	// AllowHTTP allows plain HTTP to hosts that are not loopback. Anyone on the network path can
+	// then read the keys.
 	AllowHTTP bool
-	// Timeout bounds one Export in all, retries included; DefaultTimeout when zero.
+	// Timeout is the time limit of an Export, retries included. Zero means DefaultTimeout.
 	Timeout time.Duration
-	// ForwardTimeout bounds a forwarded call in all, and one that is answered with
-	// server-sent events until the head of the answer; DefaultForwardTimeout when zero.
+	// ForwardTimeout is the time limit of a forwarded call. For an answer with server-sent
+	// events it ends with the header of the answer. Zero means DefaultForwardTimeout.
 	ForwardTimeout time.Duration
-	// ForwardIdle is how long server-sent events may wait for the next byte;
-	// DefaultForwardIdle when zero.
+	// ForwardIdle is how long server-sent events may wait for the next byte. Zero means
+	// DefaultForwardIdle.
 	ForwardIdle time.Duration
-	// MaxAnswer is the largest answer to a forwarded call, in bytes; DefaultMaxAnswer when
-	// zero. Exports may have 256 MiB even where it is less. Server-sent events have no
-	// limit.
+	// MaxAnswer is the largest answer to a forwarded call, in bytes. Zero means
+	// DefaultMaxAnswer. It is no limit for server-sent events, nor for exports, which may always
+	// have 256 MiB.
 	MaxAnswer int64
-	// BreakerPause is how long a service that does not answer is left alone before a
-	// call tries it again; DefaultBreakerPause when zero.
+	// BreakerPause is how long a service that is down gets no calls before one call tries it
+	// again. Zero means DefaultBreakerPause.
 	BreakerPause time.Duration
-	// Clock reads the Retry-After that is a date; time.Now when nil.
+	// Clock tells the time, for a Retry-After that is a date. Nil means time.Now.
 	Clock ports.Clock
-	// Wait pauses before a retry and fails when ctx is done before d is over. Nil
-	// is a timer; tests pass their own, so that nothing has to sleep.
+	// Wait waits for d before a retry. It returns an error if ctx is done first. Nil means a
+	// timer. Tests pass their own, so that they do not sleep.
 	Wait func(ctx context.Context, d time.Duration) error
-	// RootCAs are the authorities that may vouch for the host; the system's when nil.
+	// RootCAs are the certificate authorities to trust. Nil means those of the system.
 	RootCAs *x509.CertPool
-	// Proxy picks an outbound proxy; http.ProxyFromEnvironment when nil. It is asked
-	// for https only: there a proxy sees the name of the host and not the key.
+	// Proxy chooses an outbound proxy. Nil means http.ProxyFromEnvironment. It is called only
+	// for https, where a proxy sees the name of the host but not the key.
 	Proxy func(*http.Request) (*url.URL, error)
 }
 
 // Client is a [ports.Voiceflow]. It is safe for concurrent use.
 //
-// The key of a call goes, bare, into the header Authorization of requests to the
-// host of the service's base URL, and nowhere else: no redirect is followed, and no
-// error holds it. Each request of an Export has a connection of its own, so that what a
-// broken server sends beyond its answer is taken for nobody else's; forwarded calls
-// share the connections of their service.
+// The key of a call goes, without a scheme, into the header Authorization of requests to the
+// host of the service's base URL. It goes nowhere else: redirects are not followed, and no error
+// contains it. Each request of an Export has its own connection. So the extra bytes of a broken
+// server can't become the answer to another request. Forwarded calls share the connections of
+// their service.
 type Client struct {
 	base     *url.URL
 	origin   domain.Origin
@@ -113,17 +115,19 @@ type Client struct {
 	maxAnswer                                 int64
 }
 
-// New makes a client and does no I/O. It is domain.Invalid for a base URL that is
-// no absolute URL of https, or of http to loopback where AllowHTTP is not set, or
-// that has a user, a query or a fragment; and for a time or a size below zero.
+// New creates a client. It does no I/O.
+//
+// A base URL must be an absolute URL of https, without user, query and fragment. http is allowed
+// for loopback, or with AllowHTTP. Returns Invalid for any other base URL, and for a negative
+// time or size.
 func New(o Options) (*Client, error) {
 	for _, d := range []time.Duration{o.Timeout, o.ForwardTimeout, o.ForwardIdle, o.BreakerPause} {
 		if d < 0 {
-			return nil, &domain.Error{Kind: domain.Invalid, Public: "a timeout for Voiceflow is below zero"}
+			return nil, &domain.Error{Kind: domain.Invalid, Public: "a timeout for Voiceflow is negative"}
 		}
 	}
 	if o.MaxAnswer < 0 {
-		return nil, &domain.Error{Kind: domain.Invalid, Public: "the size of Voiceflow's answers is below zero"}
+		return nil, &domain.Error{Kind: domain.Invalid, Public: "the size of Voiceflow's answers is negative"}
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -164,7 +168,7 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// newTransport is how requests are sent, whatever they are for.
+// newTransport returns a transport with the settings of all requests.
 func newTransport(o Options) *http.Transport {
 	return &http.Transport{
 		Proxy: func(r *http.Request) (*url.URL, error) {
@@ -179,14 +183,13 @@ func newTransport(o Options) *http.Transport {
 	}
 }
 
-// Origin is the scheme, host and port of the base URL.
+// Origin returns the scheme, host and port of the base URL.
 func (c *Client) Origin() domain.Origin { return c.origin }
 
 // Export calls GET /v2/versions/{versionID}/export
-// (https://docs.voiceflow.com/api-reference/project/fetch-project), with the header
-// projectid where v names a project. A failure that may pass is tried again, twice
-// at most: a 408, a 429, a 5xx, a connection that fails. It waits as long as
-// Retry-After says, and gives up at once where that is longer than there is time.
+// (https://docs.voiceflow.com/api-reference/project/fetch-project), with the header projectid if
+// v names a project. It retries a 408, a 429, a 5xx and a failed connection, at most twice. It
+// waits as long as Retry-After says, and gives up at once if that exceeds the time that is left.
 func (c *Client) Export(ctx context.Context, v domain.VersionRef, key domain.Secret) (domain.Export, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -206,7 +209,7 @@ func (c *Client) Export(ctx context.Context, v domain.VersionRef, key domain.Sec
 	}
 }
 
-// fetch is one try.
+// fetch sends one request.
 func (c *Client) fetch(ctx context.Context, v domain.VersionRef, key domain.Secret) (domain.Export, *failure) {
 	at := c.base.JoinPath("v2", "versions", url.PathEscape(v.Version), "export").String()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
@@ -234,15 +237,15 @@ func (c *Client) fetch(ctx context.Context, v domain.VersionRef, key domain.Secr
 	case body.failed != nil:
 		return domain.Export{}, broken(ctx, body.failed)
 	case err != nil:
-		return domain.Export{}, &failure{err: unavailable("Voiceflow's answer is no export", err)}
+		return domain.Export{}, &failure{err: unavailable("Voiceflow's answer is not an export", err)}
 	case strings.Contains(e.Name, key.Reveal()) || strings.Contains(e.Platform, key.Reveal()):
-		// It would be kept and shown to whoever may use the assistant.
-		return domain.Export{}, &failure{err: unavailable("Voiceflow's answer is no export", errors.New("voiceflow: the key stands in it"))}
+		// The name and the platform are stored, and shown to everyone who may use the assistant.
+		return domain.Export{}, &failure{err: unavailable("Voiceflow's answer is not an export", errors.New("voiceflow: the answer contains the key"))}
 	}
 	return e, nil
 }
 
-// parseBaseURL repeats nothing of text in its errors: it may hold a password.
+// parseBaseURL never repeats text in its errors, because it can contain a password.
 func parseBaseURL(text string, allowHTTP bool) (*url.URL, domain.Origin, error) {
 	refuse := func(why string) (*url.URL, domain.Origin, error) {
 		return nil, "", &domain.Error{Kind: domain.Invalid, Public: "the base URL of Voiceflow " + why}
@@ -253,11 +256,11 @@ func parseBaseURL(text string, allowHTTP bool) (*url.URL, domain.Origin, error) 
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return refuse("is no URL")
+		return refuse("is not a URL")
 	}
 	switch {
 	case u.User != nil:
-		return refuse("has a user in it")
+		return refuse("contains a user")
 	case u.RawQuery != "" || u.ForceQuery:
 		return refuse("has a query")
 	case u.Fragment != "" || strings.Contains(text, "#"):

@@ -2,36 +2,36 @@ package voiceflow
 
 import "bytes"
 
-// maxDepth bounds the open objects that credits tells apart. Encoders of JSON have a limit
-// of their own, far below.
+// maxDepth is the largest number of open objects that credits tells apart. Encoders of JSON have
+// a much lower limit.
 const maxDepth = 1000
 
-// creditsUsedUp is in the debug trace that comes in place of an answer when a project has
-// no credits left (observed in production, 2026).
+// creditsUsedUp is in the debug trace that Voiceflow sends in place of an answer if a project
+// has no credits left (observed in production, 2026).
 var creditsUsedUp = []byte("credit_limit_reached")
 
-// credits finds out whether an answer says that the project's credits are used up: whether
-// a value inside of a debug trace has creditsUsedUp in it.
+// credits finds out whether an answer says that the project's credits are used up: a value
+// inside a debug trace contains creditsUsedUp.
 type credits struct {
 	usedUp  bool
-	objects []object // that are open
-	deeper  int      // how many more are open than objects can hold
-	debugs  int      // how many of objects are debug traces
+	objects []object // the open objects
+	deeper  int      // the number of open objects beyond maxDepth
+	debugs  int      // the number of objects that are debug traces
 
-	begun int  // how many bytes at the end of the last piece creditsUsedUp begins with
-	said  bool // the string has creditsUsedUp in it
-	maybe bool // the last string had, and is a value unless a colon follows
+	begun int  // the number of bytes of creditsUsedUp at the end of the last piece
+	said  bool // the string contains creditsUsedUp
+	maybe bool // the last string did, and is a value unless a colon follows
 }
 
-// object is what is known of an open object.
+// object is what is known about an open object.
 type object byte
 
 const (
 	isDebug  object = 1 << iota // its member type is debug
-	isUsedUp                    // a value in it has creditsUsedUp in it
+	isUsedUp                    // a value in it contains creditsUsedUp
 )
 
-// take takes a part that l has just read and that b begins with.
+// take takes a part that l has just read. b begins with the part.
 func (c *credits) take(p part, b []byte, l *lexer) {
 	switch p.kind {
 	case text:
@@ -62,8 +62,8 @@ func (c *credits) take(p part, b []byte, l *lexer) {
 	}
 }
 
-// look looks for creditsUsedUp in a run of a string, and returns the run with what earlier
-// pieces have of it.
+// look searches a run of a string for creditsUsedUp. It returns the run, after the bytes of
+// creditsUsedUp that ended earlier pieces.
 func (c *credits) look(run []byte) []byte {
 	if c.begun > 0 {
 		run = append(creditsUsedUp[:c.begun:c.begun], run...)
@@ -124,8 +124,8 @@ func (c *credits) isDebug() {
 	}
 }
 
-// found takes a value that has creditsUsedUp in it. It counts inside of a debug trace
-// only, and whether the object is one may become known later.
+// found handles a value that contains creditsUsedUp. It counts only inside a debug trace. The
+// type of the object may become known later.
 func (c *credits) found() {
 	if c.debugs > 0 {
 		c.usedUp = true

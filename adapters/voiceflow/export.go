@@ -12,27 +12,26 @@ import (
 )
 
 const (
-	// maxExport bounds an export. The largest seen in public has 1 MB; those of
+	// maxExport is the largest export, in bytes. The largest public one has 1 MB; exports of
 	// large agents are said to have tens.
 	maxExport = 256 << 20
-	// maxToken bounds what the decoder has to hold at once: a string, or white space.
+	// maxToken is the largest token that the decoder holds, in bytes: a string, or white space.
 	maxToken = 4 << 20
 )
 
-var errTooLarge = errors.New("voiceflow: the answer is too large, or a piece of it is")
+var errTooLarge = errors.New("voiceflow: the answer or a part of it is too large")
 
-// decodeExport reads an export to its end and keeps what domain.Export has. It holds
-// one token at a time, so its memory does not grow with the export.
+// decodeExport reads an export to its end and keeps the fields of domain.Export. It holds one
+// token at a time, so its memory does not grow with the export.
 //
-// An export is an object with one `project`, whose `_id` is an id, and one
-// `version`, whose `projectID` is the same one; they may come in either order and
-// stand anywhere. Members of these names deeper down mean other things. Errors say
-// where, never what, the export is.
+// An export is an object with one `project`, whose `_id` is an id, and one `version`, whose
+// `projectID` is the same id, in any order. Members of these names at deeper levels mean other
+// things. Errors tell the position in the export, and never its content.
 func decodeExport(body *cappedReader) (domain.Export, error) {
 	d := exportDecoder{
 		body: body,
-		// Names that come twice are looked for among those that are kept: to look
-		// among all, the decoder would have to remember all.
+		// Only the kept names are checked for repetition. To check all names, the decoder would
+		// have to remember all.
 		json: jsontext.NewDecoder(body, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
 	}
 	var id, name, platform, created, versionOf string
@@ -62,17 +61,17 @@ func decodeExport(body *cappedReader) (domain.Export, error) {
 		return domain.Export{}, errors.New("voiceflow: the export has no project with an id")
 	}
 	if !strings.EqualFold(versionOf, id) {
-		return domain.Export{}, errors.New("voiceflow: the export's version is of another project than it says")
+		return domain.Export{}, errors.New("voiceflow: the version in the export is of another project")
 	}
 	e := domain.Export{Project: project, Name: withoutNUL(name), Platform: withoutNUL(platform)}
-	// Most exports have no createdAt, so one that can't be read is no reason to fail.
+	// Most exports have no createdAt, so an invalid one is no reason to fail.
 	if at, err := time.Parse(time.RFC3339, created); err == nil {
 		e.Created = domain.Instant(at)
 	}
 	return e, nil
 }
 
-// withoutNUL puts U+FFFD where NUL was, as the JSON decoder does for bad UTF-8.
+// withoutNUL replaces NUL with U+FFFD, as the JSON decoder replaces invalid UTF-8.
 func withoutNUL(text string) string { return strings.ReplaceAll(text, "\x00", "\uFFFD") }
 
 // exportDecoder reads JSON token by token.
@@ -81,15 +80,15 @@ type exportDecoder struct {
 	body *cappedReader
 }
 
-// object reads an object and calls the function of each member that has one, which
-// reads its value. It skips the others. Members that are called for come once at most.
+// object reads an object. It calls the function of each member that has one, which reads the
+// value, and skips the other members. Members with a function must not be repeated.
 func (d *exportDecoder) object(members map[string]func() error) error {
 	opening, err := d.token()
 	if err != nil {
 		return err
 	}
 	if opening.Kind() != '{' {
-		return d.wrong("no object where one belongs")
+		return d.wrong("an object is missing")
 	}
 	seen := map[string]bool{}
 	for {
@@ -106,7 +105,7 @@ func (d *exportDecoder) object(members map[string]func() error) error {
 		case !known:
 			read = d.skip
 		case seen[name]:
-			return d.wrong("a member comes twice")
+			return d.wrong("a member is repeated")
 		default:
 			seen[name] = true
 		}
@@ -116,7 +115,7 @@ func (d *exportDecoder) object(members map[string]func() error) error {
 	}
 }
 
-// text reads a string. A null is left out.
+// text reads a string. null is ignored.
 func (d *exportDecoder) text(into *string) error {
 	t, err := d.token()
 	switch {
@@ -125,12 +124,12 @@ func (d *exportDecoder) text(into *string) error {
 	case t.Kind() == '"':
 		*into = t.String()
 	case t.Kind() != 'n':
-		return d.wrong("no text where some belongs")
+		return d.wrong("a string is missing")
 	}
 	return nil
 }
 
-// textIfAny reads a string and skips what is none.
+// textIfAny reads a string and skips any other value.
 func (d *exportDecoder) textIfAny(into *string) error {
 	if d.json.PeekKind() == '"' {
 		return d.text(into)
@@ -138,7 +137,7 @@ func (d *exportDecoder) textIfAny(into *string) error {
 	return d.skip()
 }
 
-// skip reads over a value of any size.
+// skip skips a value of any size.
 func (d *exportDecoder) skip() error {
 	depth := d.json.StackDepth()
 	for {
@@ -151,23 +150,23 @@ func (d *exportDecoder) skip() error {
 	}
 }
 
-// end makes sure that nothing but white space follows. Only here does it show
-// whether the transfer came to its proper end.
+// end checks that only white space follows. Only here does it show whether the transfer ended
+// properly.
 func (d *exportDecoder) end() error {
 	d.body.token = maxToken
 	if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
-		return d.wrong("something follows the export")
+		return d.wrong("the export has trailing data")
 	}
 	return nil
 }
 
-// token is valid until the next one is read.
+// token returns the next token. It is valid until the next call.
 func (d *exportDecoder) token() (jsontext.Token, error) {
 	d.body.token = maxToken
 	t, err := d.json.ReadToken()
 	if err != nil {
 		// The decoder's own error quotes names and characters of the export.
-		return t, d.wrong("no JSON, or cut")
+		return t, d.wrong("the export is not JSON, or is cut")
 	}
 	return t, nil
 }
@@ -179,14 +178,13 @@ func (d *exportDecoder) wrong(what string) error {
 	return fmt.Errorf("voiceflow: %s, near byte %d", what, d.json.InputOffset())
 }
 
-// cappedReader ends an answer that goes on for too long, and tells a transfer that
-// failed from one that came to its end.
+// cappedReader ends an answer that is too long. It tells a failed transfer from a complete one.
 type cappedReader struct {
 	from     io.Reader
-	left     int64 // of the whole
-	token    int64 // of the token that is being read
+	left     int64 // bytes left of the whole answer
+	token    int64 // bytes of the token that is being read
 	tooLarge bool
-	failed   error // what from failed with, io.EOF excepted
+	failed   error // the error of from, except io.EOF
 }
 
 func (r *cappedReader) Read(p []byte) (int, error) {
@@ -195,7 +193,7 @@ func (r *cappedReader) Read(p []byte) (int, error) {
 		r.tooLarge = true
 		return 0, errTooLarge
 	}
-	// A large read would fetch much of the tokens that follow, uncounted for them.
+	// A large read would fetch much of the next tokens without counting it for them.
 	n, err := r.from.Read(p[:min(int64(len(p)), room, 32<<10)])
 	r.left -= int64(n)
 	r.token -= int64(n)

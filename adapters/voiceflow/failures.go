@@ -14,10 +14,10 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// longestRetryAfter is the most that is passed on of what Voiceflow asks for.
+// longestRetryAfter is the longest Retry-After of Voiceflow that is passed on.
 const longestRetryAfter = 24 * time.Hour
 
-// failure is why a try failed, and whether it may pass.
+// failure is the error of a request, and whether a retry may help.
 type failure struct {
 	err     *domain.Error
 	passing bool
@@ -27,9 +27,9 @@ func unavailable(public string, cause error) *domain.Error {
 	return &domain.Error{Kind: domain.VoiceflowUnavailable, Public: public, Cause: cause}
 }
 
-// kindOf is the only place where a status of Voiceflow's becomes a kind of ours.
-// A bad key shows as 400, 401, 403 or 404, depending on the service, so these are
-// not told apart. Whoever calls has handled the 200.
+// kindOf turns a status of Voiceflow into a domain.Kind; nothing else does. A bad key causes
+// 400, 401, 403 or 404, depending on the service, so these have the same kind. The caller has
+// handled the 200.
 func kindOf(status int) (kind domain.Kind, passing bool) {
 	switch {
 	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
@@ -40,38 +40,38 @@ func kindOf(status int) (kind domain.Kind, passing bool) {
 	return domain.VoiceflowUnavailable, false
 }
 
-// refused translates an answer that is no 200. Its body stays unread: Voiceflow has
-// more than six forms of errors, and nothing of them is passed on.
+// refused translates an answer that is not a 200. It does not read the body. Voiceflow has more
+// than six forms of errors, and none of them is passed on.
 func refused(resp *http.Response, now time.Time) *failure {
 	kind, passing := kindOf(resp.StatusCode)
 	status := fmt.Errorf("voiceflow: status %d", resp.StatusCode)
 	if kind == domain.VoiceflowRejected {
-		return &failure{err: &domain.Error{Kind: kind, Public: "Voiceflow refused the key or does not know the version", Cause: status}}
+		return &failure{err: &domain.Error{Kind: kind, Public: "Voiceflow rejected the key or does not know the environment; check both", Cause: status}}
 	}
-	e := unavailable("Voiceflow gave no answer that can be used", status)
+	e := unavailable("Voiceflow gave no usable answer; try again later", status)
 	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), now)
 	return &failure{err: e, passing: passing}
 }
 
-// broken translates an exchange that failed before the answer was whole.
+// broken translates an exchange that failed before the answer was complete.
 func broken(ctx context.Context, err error) *failure {
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &failure{err: unavailable("Voiceflow did not answer in time", ctx.Err())}
 	case ctx.Err() != nil:
-		return &failure{err: unavailable("the call to Voiceflow was given up", ctx.Err())}
+		return &failure{err: unavailable("the call to Voiceflow was canceled", ctx.Err())}
 	}
 	return &failure{err: unavailable("the connection to Voiceflow failed", harmless(err)), passing: true}
 }
 
-// harmless keeps of a transport's error what the other side had no hand in. The
-// rest may quote an answer, and with it the key, if it was echoed; a *url.Error,
-// which all of them come in, holds the URL.
+// harmless removes from a transport's error everything that the other side can influence. That
+// can quote an answer, and with it the key if the server echoed it. All such errors are
+// *url.Error, which contains the URL.
 func harmless(err error) error {
 	if e, ok := errors.AsType[*net.OpError](err); ok {
 		return e
 	}
-	// What a certificate says was sent before the key was.
+	// The certificate was sent before the key, so it can't contain the key.
 	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return e
 	}
@@ -81,8 +81,8 @@ func harmless(err error) error {
 	return errors.New("voiceflow: the exchange broke off")
 }
 
-// retryAfter reads seconds or a date (RFC 9110, 10.2.3). Zero, which Voiceflow
-// sends too, what lies in the past and what can't be read are no wait at all.
+// retryAfter reads seconds or a date (RFC 9110, section 10.2.3). It returns zero for 0, which
+// Voiceflow sends too, for a time in the past, and for an invalid text.
 func retryAfter(text string, now time.Time) time.Duration {
 	seconds, err := strconv.ParseUint(text, 10, 32)
 	if err == nil || errors.Is(err, strconv.ErrRange) {

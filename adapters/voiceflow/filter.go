@@ -9,20 +9,19 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// filter is the body of an answer as the caller reads it: without the credential, and
-// with the caller's own user ids. It holds back only what may turn out to be the beginning
-// of one of them.
+// filter is the body of an answer as the caller reads it: without the credential, and with the
+// caller's own user ids. It holds back only bytes that can be the beginning of one of them.
 type filter struct {
 	from       *exchange
 	credential []byte
 	lexer      lexer
 	ids        *userIDs // nil if user ids stay as they are
-	credits    *credits // nil if the answer can't tell, or once usedUp is true
+	credits    *credits // nil if the answer can't tell, or after usedUp is true
 	usedUp     atomic.Bool
 
-	held  []byte // the end of what came, with which the credential begins
-	ready []byte // what is to be read next
-	ended error  // what comes after it
+	held  []byte // the end of what came, if the credential begins with it
+	ready []byte // the bytes to return next
+	ended error  // the error to return after ready
 }
 
 func newFilter(x *exchange, f domain.Forward, form form, credential domain.Secret) *filter {
@@ -40,7 +39,7 @@ func newFilter(x *exchange, f domain.Forward, form form, credential domain.Secre
 	return w
 }
 
-// Read reads on. Whatever came is read at once, as far as it is known what it is.
+// Read returns bytes as soon as it is known that they may pass.
 func (f *filter) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -68,14 +67,14 @@ func (f *filter) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next is what goes out for a piece, which what was held is the beginning of, and behind
-// which came err.
+// next returns the bytes that pass after piece came. piece begins with the held bytes, and err
+// came after it.
 func (f *filter) next(piece []byte, err error) []byte {
 	f.ended = err
 	overwrite(piece, f.credential)
 	keep := len(piece)
 	if err == nil || !errors.Is(err, io.EOF) {
-		// Of an answer that was cut, the beginning of a credential goes to nobody.
+		// The beginning of a credential in an answer that was cut goes to nobody.
 		keep -= beginning(piece, f.credential)
 	}
 	f.held = append(f.held[:0], piece[keep:]...)
@@ -83,8 +82,8 @@ func (f *filter) next(piece []byte, err error) []byte {
 	return f.scan(piece, err != nil)
 }
 
-// scan passes a piece through both filters, and returns what goes out for it. The last
-// piece lets everything go that is held.
+// scan sends a piece through both filters and returns the bytes that pass. The last piece
+// releases everything that is held.
 func (f *filter) scan(piece []byte, last bool) []byte {
 	if f.ids == nil && f.credits == nil {
 		return piece
@@ -112,8 +111,7 @@ func (f *filter) scan(piece []byte, last bool) []byte {
 	return f.ids.end(piece, last)
 }
 
-// whole is the body that goes out for an answer that is body and nothing else. It changes
-// body.
+// whole returns the filtered body for an answer with that body. It modifies body.
 func (f *filter) whole(body []byte) *wholeBody {
 	return &wholeBody{Reader: bytes.NewReader(f.next(body, io.EOF)), usedUp: f.usedUp.Load()}
 }
@@ -137,7 +135,7 @@ func (*wholeBody) Close() error { return nil }
 // CreditsUsedUp reports whether the answer says that the credits are used up.
 func (b *wholeBody) CreditsUsedUp() bool { return b.usedUp }
 
-// overwrite puts asterisks wherever secret stands in b.
+// overwrite replaces every secret in b with asterisks.
 func overwrite(b, secret []byte) {
 	if len(secret) == 0 {
 		return
@@ -154,7 +152,7 @@ func overwrite(b, secret []byte) {
 	}
 }
 
-// beginning is how many bytes at the end of b are the beginning of secret.
+// beginning returns the number of bytes at the end of b with which secret begins.
 func beginning(b, secret []byte) int {
 	if len(secret) == 0 {
 		return 0

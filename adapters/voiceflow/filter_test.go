@@ -99,7 +99,7 @@ func TestTheFilterChangesUserIDsAndNothingElse(t *testing.T) {
 		{"raw control characters before", formJSON, "{\"a\":\"\x00\x07\r\n\",\"userID\":\"u-ben\"}", "{\"a\":\"\x00\x07\r\n\",\"userID\":\"" + mapped("ben") + "\"}"},
 		{"an id that never ends", formJSON, `{"userID":"u-ben`, ""},
 		{"an escape that never ends", formJSON, `{"userID":"u-ben\`, ""},
-		{"an escape that is none", formJSON, `{"userID":"u-\q"}`, ""},
+		{"an invalid escape", formJSON, `{"userID":"u-\q"}`, ""},
 		{"broken JSON", formJSON, `}]{"userID":: "u-ben" : "userID" , "u-ben"`, `}]{"userID":: "u-ben" : "userID" , "u-ben"`},
 		{"an event", formEvents, "id: 1\nevent: trace\ndata: {\"userID\":\"u-ben\"}\n\n", "id: 1\nevent: trace\ndata: {\"userID\":\"" + mapped("ben") + "\"}\n\n"},
 		{"an event behind a broken one", formEvents, "data: {\"a\":\"\n\ndata: {\"userID\":\"u-ben\"}\n\n", "data: {\"a\":\"\n\ndata: {\"userID\":\"" + mapped("ben") + "\"}\n\n"},
@@ -313,7 +313,7 @@ type found struct {
 	used bool
 }
 
-// value reads a value, and says whether something in it says that credits are used up,
+// value reads a value, and reports whether something in it says that credits are used up,
 // which no debug trace in it is around.
 func (f *found) value(isID bool) (says bool) {
 	switch f.json.PeekKind() {

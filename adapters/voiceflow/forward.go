@@ -17,42 +17,42 @@ import (
 )
 
 const (
-	// idleConnections are kept for each service, so that as many callers at once need no
-	// new ones.
+	// idleConnections is the number of idle connections that are kept for each service. As many
+	// calls at the same time need no new connection.
 	idleConnections = 256
-	// maxFailures in a row, with no success between, make a service count as down.
+	// maxFailures is the number of failures in a row, without a success between them, after
+	// which a service counts as down.
 	maxFailures = 20
-	// trialTimeout is how long a call may take that tries whether a service is there again:
-	// longer than the 20 s after which Voiceflow gives a turn up by itself.
+	// trialTimeout is the time limit of a call that tries whether a service is back. It is
+	// longer than the 20 s after which Voiceflow itself ends a turn.
 	trialTimeout = 30 * time.Second
 )
 
-// service is one of Voiceflow's services, as calls are forwarded to it.
+// service is one of Voiceflow's services that calls are forwarded to.
 type service struct {
 	base    *url.URL
-	path    string // of base, with its percent-encoding and without a slash at its end
+	path    string // the path of base, with its percent-encoding and without a slash at its end
 	http    *http.Transport
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
 }
 
-// What a call says about its service, for the breaker.
+// The verdicts of a call about its service, for the breaker.
 var (
-	errDown       = errors.New("voiceflow: the service is down")
-	errSaysNought = errors.New("voiceflow: the call says nothing about the service")
+	errDown      = errors.New("voiceflow: the service is down")
+	errNoVerdict = errors.New("voiceflow: the call tells nothing about the service")
 )
 
 func newService(name domain.Service, base *url.URL, t *http.Transport, pause time.Duration) *service {
 	t.MaxIdleConnsPerHost = idleConnections
-	// Voiceflow's load balancers close an idle connection after a minute or more; that one
-	// was closed shows when it is used next, and a turn can't be sent again then.
+	// Voiceflow's load balancers close an idle connection after a minute or more. Only the next
+	// use shows that a connection was closed, and a turn can't be sent again then.
 	t.IdleConnTimeout = 90 * time.Second
-	// An answer passes as it was sent.
+	// An answer passes in the encoding in which it was sent.
 	t.DisableCompression = true
-	// A connection is made for whoever comes next, too, so no context of a call ends it.
+	// A new connection may serve any later call, so no context of a call ends it.
 	t.DialContext = (&net.Dialer{Timeout: 30 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 10 * time.Second
-	// All calls may share one connection of HTTP/2. When nothing comes any more it must
-	// not be used on.
+	// All calls may share one connection of HTTP/2. A dead connection must not be used again.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
 	return &service{
 		base: base, path: strings.TrimRight(base.EscapedPath(), "/"), http: t,
@@ -60,17 +60,19 @@ func newService(name domain.Service, base *url.URL, t *http.Transport, pause tim
 			Name:        string(name),
 			Timeout:     pause,
 			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= maxFailures },
-			IsExcluded:  func(err error) bool { return errors.Is(err, errSaysNought) },
+			IsExcluded:  func(err error) bool { return errors.Is(err, errNoVerdict) },
 		}),
 	}
 }
 
-// Forward sends a call of domain.Endpoints to the service that it is for.
+// Forward sends a call of domain.Endpoints to its service.
 //
-// A service that failed 20 times in a row, by no answer in time or by 502, 503 and 504,
-// is left alone for BreakerPause; then one call tries it, and all others wait for what
-// that shows. It may have closed r.Body when it returns, or may yet; and when ctx ends it
-// still waits for a Read of r.Body that has begun, as net/http does.
+// A service counts as down after 20 failures in a row: no answer in time, or 502, 503 and 504.
+// Then it gets no calls for BreakerPause. After that one call tries it, and all others fail
+// until that call has ended.
+//
+// Forward may close r.Body before or after it returns. If ctx ends, Forward still waits for a
+// Read of r.Body that has begun, as net/http does.
 func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request, credential domain.Secret) (ports.Answer, error) {
 	f.UserIDs = remembered(f.UserIDs)
 	endpoint := f.Route.Endpoint
@@ -81,8 +83,8 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 	}
 	limit, trial := c.forwardTimeout, s.breaker.State() != gobreaker.StateClosed
 	if trial {
-		// One call finds out for all others whether the service is there again, so it must
-		// not wait for its own caller, nor for long.
+		// One call finds out for all others whether the service is back. So it must wait neither
+		// for its own caller nor for long.
 		limit = min(limit, trialTimeout)
 	}
 	if trial || out.small() {
@@ -115,14 +117,14 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 	return passed, nil
 }
 
-// shed is the error for a call that is not sent, since the service is known to be down.
+// shed returns the error for a call that is not sent, because the service is known to be down.
 func (c *Client) shed(cause error) error {
-	e := unavailable("Voiceflow does not answer at present", cause)
+	e := unavailable("Voiceflow does not answer now; try again later", cause)
 	e.RetryAfter = c.breakerPause
 	return e
 }
 
-// send sends the request, and a GET that brought no answer at all once more.
+// send sends the request. It sends a GET once more if no answer came.
 func (s *service) send(r *http.Request) (*http.Response, error) {
 	answer, err := s.http.RoundTrip(r)
 	if err != nil && r.Method == http.MethodGet && r.Body == nil && r.Context().Err() == nil {
@@ -132,23 +134,23 @@ func (s *service) send(r *http.Request) (*http.Response, error) {
 }
 
 var (
-	// errTooLate ends an exchange whose time is over.
-	errTooLate = fmt.Errorf("voiceflow: the time of the call is over: %w", context.DeadlineExceeded)
-	// errClosed ends one whose answer nobody wants any more.
+	// errTooLate ends an exchange whose time is used up.
+	errTooLate = fmt.Errorf("voiceflow: the call took too long: %w", context.DeadlineExceeded)
+	// errClosed ends an exchange whose answer was closed.
 	errClosed = errors.New("voiceflow: the answer was closed")
-	// errTooLong ends one whose answer is larger than answers may be.
-	errTooLong = errors.New("voiceflow: the answer is larger than answers may be")
+	// errTooLong ends an exchange whose answer is too large.
+	errTooLong = errors.New("voiceflow: the answer is larger than the limit")
 )
 
-// exchange is one call from when it is sent until its answer is closed. As a reader it is
-// the body of the answer, within its limits.
+// exchange is one call, from the time when it is sent until its answer is closed. As a reader it
+// is the body of the answer, within its limits.
 type exchange struct {
-	ctx   context.Context // ends with the caller, with the time, and when the answer is closed
+	ctx   context.Context // done if the caller leaves, the time is used up, or the answer is closed
 	end   context.CancelCauseFunc
 	timer *time.Timer
-	idle  time.Duration // between two pieces of a stream; 0 for what is none
+	idle  time.Duration // the longest time between two pieces of a stream; 0 for any other answer
 	left  int64         // bytes that may still come; not counted in a stream
-	body  io.ReadCloser // of the answer
+	body  io.ReadCloser // the body of the answer
 }
 
 func (c *Client) begin(ctx context.Context, e *domain.Endpoint, limit time.Duration) *exchange {
@@ -161,29 +163,29 @@ func (c *Client) begin(ctx context.Context, e *domain.Endpoint, limit time.Durat
 	return x
 }
 
-// verdict is what the exchange says about its service.
+// verdict returns what the exchange tells about its service.
 func (x *exchange) verdict(e *domain.Endpoint, out outgoing, answer *http.Response, err error) error {
 	switch cause := context.Cause(x.ctx); {
 	case e.Retired, cause != nil && !errors.Is(cause, errTooLate):
-		return errSaysNought
+		return errNoVerdict
 	case err == nil && (answer.StatusCode < http.StatusBadGateway || answer.StatusCode > http.StatusGatewayTimeout):
 		return nil
 	case err != nil && !out.sent():
-		return errSaysNought // a caller who is slow to send could make any service look down
+		return errNoVerdict // a caller who is slow to send could make any service look down
 	}
 	return errDown
 }
 
-// stream takes the limits of a whole answer off and puts those of a stream on.
+// stream replaces the limits of a whole answer with those of a stream.
 func (x *exchange) stream(idle time.Duration) {
 	x.timer.Stop()
 	x.idle = idle
 }
 
-// Read reads on in the answer. All that it fails with but io.EOF is a *domain.Error.
+// Read reads the answer. Every error but io.EOF is a *domain.Error.
 func (x *exchange) Read(p []byte) (int, error) {
 	if x.idle > 0 {
-		// Only waiting for Voiceflow counts: a caller may be slow to take what came.
+		// Only the wait for Voiceflow counts. The caller may read slowly.
 		x.timer.Reset(x.idle)
 		n, err := x.body.Read(p)
 		x.timer.Stop()
@@ -200,7 +202,7 @@ func (x *exchange) Read(p []byte) (int, error) {
 	return n, x.failed(err)
 }
 
-// failed is what a Read that ended with err fails with.
+// failed returns the error of a Read that ended with err.
 func (x *exchange) failed(err error) error {
 	if err == nil {
 		return nil
@@ -212,7 +214,7 @@ func (x *exchange) failed(err error) error {
 	return x.broken(err)
 }
 
-// broken translates what ended the exchange before the answer was whole.
+// broken translates the error that ended the exchange before the answer was complete.
 func (x *exchange) broken(err error) *domain.Error {
 	switch cause := context.Cause(x.ctx); {
 	case cause == nil:
@@ -220,20 +222,20 @@ func (x *exchange) broken(err error) *domain.Error {
 	case errors.Is(cause, errTooLate):
 		return unavailable("Voiceflow did not answer in time", cause)
 	default:
-		return unavailable("the call to Voiceflow was given up", cause)
+		return unavailable("the call to Voiceflow was canceled", cause)
 	}
 }
 
 // Close ends the exchange, also at Voiceflow.
 func (x *exchange) Close() error {
-	// What was read to its end leaves a connection that can be used again, what was not
-	// is cut.
+	// An answer that was read to its end leaves a connection that can be used again. Any other
+	// answer is cut.
 	_ = x.body.Close()
 	x.over()
 	return nil
 }
 
-// over ends the exchange where nothing of an answer is to be closed.
+// over ends an exchange without an answer to close.
 func (x *exchange) over() {
 	x.timer.Stop()
 	x.end(errClosed)

@@ -10,13 +10,13 @@ import (
 const maxWord = 64
 
 // lexer splits an answer into parts. It keeps its state between pieces, so a piece may end
-// anywhere. It takes any bytes: Voiceflow has raw control characters in its JSON, and an
-// answer may be cut or no JSON at all.
+// anywhere. It accepts any bytes. Voiceflow has raw control characters in its JSON, and an
+// answer may be cut or not JSON at all.
 //
-// A member is what JSON makes it: a string that follows a string and a colon. Inside a
-// string there is none, since quotes are escaped there.
+// A member is what JSON calls a member: a string and a colon, then a string. Nothing inside a
+// string looks like a member, because quotes are escaped there.
 type lexer struct {
-	lines bool // each line stands for itself, as in server-sent events
+	lines bool // each line is a document of its own, as in server-sent events
 
 	inString bool
 	escaped  bool // the next byte of the string belongs to an escape
@@ -44,7 +44,7 @@ type part struct {
 	n    int // the length of the part, with the byte that ends the run
 }
 
-// run is the run of the part, which b begins with.
+// run returns the run of the part, which b begins with.
 func (p part) run(b []byte) []byte {
 	if p.kind == text || p.kind == between {
 		return b[:p.n]
@@ -68,8 +68,7 @@ const (
 	endLine                 // a line ends, and whatever stands before means nothing from now on
 )
 
-// ends are the bytes that end a run inside of a string, and marks those that end one
-// outside.
+// ends are the bytes that end a run inside a string. marks are those that end a run outside.
 var (
 	ends  = bytesOf("\"\\\n\r")
 	marks = bytesOf("\"{}[],:\n\r")
@@ -97,7 +96,7 @@ func (l *lexer) next(b []byte) part {
 	return part{between, len(b)}
 }
 
-// mark takes a byte of marks that stands outside of strings.
+// mark handles a byte of marks outside strings.
 func (l *lexer) mark(c byte) kind {
 	switch c {
 	case '\n', '\r':
@@ -146,7 +145,7 @@ func (l *lexer) inside(b []byte) part {
 		return part{endString, n + 1}
 	case c == '\\':
 		l.escaped = true
-	case l.lines: // the line ends inside of the string, so it is none
+	case l.lines: // the line ends inside the string, so it is not a string
 		l.reset()
 		return part{endLine, n + 1}
 	}
@@ -180,8 +179,8 @@ func (l *lexer) collect(content []byte) {
 	}
 }
 
-// content is the text of the string that ended last, if it can be a name or a type. It is
-// empty for one that is longer than maxWord.
+// content returns the text of the string that ended last, if it can be a name or a type. It is
+// empty for a string longer than maxWord.
 func (l *lexer) content() []byte {
 	if l.long {
 		return nil
@@ -192,7 +191,7 @@ func (l *lexer) content() []byte {
 // reset forgets everything that stands before.
 func (l *lexer) reset() { *l = lexer{lines: l.lines, word: l.word[:0]} }
 
-// unescaped is the text of a string's content. It is empty if the content is invalid.
+// unescaped returns the text of a string's content. It is empty if the content is invalid.
 func unescaped(content []byte) []byte {
 	if bytes.IndexByte(content, '\\') < 0 {
 		return content

@@ -13,15 +13,14 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// outgoing is a forwarded call as Voiceflow gets it.
+// outgoing is a forwarded call in the form in which it goes to Voiceflow.
 type outgoing struct {
 	request *http.Request
-	body    *callersBody // nil unless it passes part by part
-	userID  string       // that the body names, as Voiceflow has it
+	body    *callersBody // nil unless the body passes part by part
+	userID  string       // the user id in the body, in Voiceflow's form
 }
 
-// newOutgoing makes the request anew: nothing of r is in it but what the endpoint lets
-// pass.
+// newOutgoing builds the request. It contains nothing of r except what the endpoint allows.
 func newOutgoing(s *service, f domain.Forward, r *http.Request, credential domain.Secret) (outgoing, error) {
 	endpoint := f.Route.Endpoint
 	target, err := f.Route.Target(f.Project, bound(f))
@@ -46,7 +45,7 @@ func newOutgoing(s *service, f domain.Forward, r *http.Request, credential domai
 	return out, err
 }
 
-// bound is how a caller's user id becomes Voiceflow's.
+// bound returns the function that turns a caller's user id into Voiceflow's.
 func bound(f domain.Forward) func(string) (string, error) {
 	if f.UserIDs.Bind != nil {
 		return f.UserIDs.Bind
@@ -54,8 +53,8 @@ func bound(f domain.Forward) func(string) (string, error) {
 	return func(own string) (string, error) { return own, nil }
 }
 
-// remembered are the ids of one call. They know also what the call has bound itself: the
-// own id behind the pseudonym of a long one can't be found in another way.
+// remembered returns the ids of one call. They also know the ids that the call itself has bound.
+// The pseudonym of a long id can't be turned back in another way.
 func remembered(ids domain.UserIDs) domain.UserIDs {
 	if ids.Bind == nil || ids.Own == nil {
 		return ids
@@ -78,7 +77,7 @@ func remembered(ids domain.UserIDs) domain.UserIDs {
 	}
 }
 
-// at is the URL of a path, with its percent-encoding, and a query at the service.
+// at returns the URL of a path, with its percent-encoding, and a query at the service.
 func (s *service) at(target, query string) *url.URL {
 	u := &url.URL{Scheme: s.base.Scheme, Host: s.base.Host, Path: s.path + target, RawQuery: query}
 	if strings.Contains(u.Path, "%") {
@@ -89,8 +88,8 @@ func (s *service) at(target, query string) *url.URL {
 	return u
 }
 
-// newQuery is the query that is sent: of the caller's what the endpoint lets pass, in its
-// order, and then what says what the project is.
+// newQuery returns the query to send: the caller's parameters that the endpoint lets pass, in
+// their order, and then the fields of the project.
 func newQuery(f domain.Forward, raw string) (string, error) {
 	endpoint := f.Route.Endpoint
 	var query strings.Builder
@@ -106,16 +105,16 @@ func newQuery(f domain.Forward, raw string) (string, error) {
 		if pair == "" {
 			continue
 		}
-		// Some servers separate by semicolons too, so what is behind one can be read in two
-		// ways.
+		// Some servers also separate by semicolons, so the text after a semicolon can be read in
+		// two ways.
 		if strings.Contains(pair, ";") {
-			return "", &domain.Error{Kind: domain.Invalid, Public: "the query has a semicolon in it; write %3B"}
+			return "", &domain.Error{Kind: domain.Invalid, Public: "the query contains a semicolon; write %3B instead"}
 		}
 		name, value, _ := strings.Cut(pair, "=")
 		name, badName := url.QueryUnescape(name)
 		value, badValue := url.QueryUnescape(value)
 		if badName != nil || badValue != nil {
-			return "", &domain.Error{Kind: domain.Invalid, Public: "the query has a percent-encoding that is none"}
+			return "", &domain.Error{Kind: domain.Invalid, Public: "the query contains an invalid percent-encoding"}
 		}
 		if name == string(domain.FieldProject) && !f.Project.Is(domain.FieldProject, value) {
 			return "", notOfProject()
@@ -133,10 +132,10 @@ func newQuery(f domain.Forward, raw string) (string, error) {
 }
 
 func notOfProject() error {
-	return &domain.Error{Kind: domain.NotFound, Public: "this is not of the assistant that is set"}
+	return &domain.Error{Kind: domain.NotFound, Public: "this does not belong to the assistant that is set"}
 }
 
-// newHeader is the header that is sent. The names are as http.Header has them.
+// newHeader returns the header to send. The names are as http.Header has them.
 func newHeader(f domain.Forward, callers http.Header, credential domain.Secret) http.Header {
 	endpoint := f.Route.Endpoint
 	header := make(http.Header, 8)
@@ -153,7 +152,7 @@ func newHeader(f domain.Forward, callers http.Header, credential domain.Secret) 
 		pass("Content-Type")
 		pass("Content-Encoding")
 	case domain.JSONBody:
-		// It was looked at as JSON, so nobody shall read it as a form.
+		// The body was checked as JSON, so nobody must read it as a form.
 		header["Content-Type"] = []string{"application/json"}
 	}
 	header["User-Agent"] = []string{"flowlatch"}
@@ -174,11 +173,11 @@ func (out *outgoing) pass(r *http.Request) {
 	out.request.Body, out.request.ContentLength = out.body, r.ContentLength
 }
 
-// rewrite reads the caller's JSON body and sends it with its members checked, set and bound.
+// rewrite reads the caller's JSON body. It sends it with its members checked, set and bound.
 func (out *outgoing) rewrite(f domain.Forward, r *http.Request) error {
 	for _, encoding := range r.Header["Content-Encoding"] {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
-			return &domain.Error{Kind: domain.Invalid, Public: "the body of this call can't be compressed"}
+			return &domain.Error{Kind: domain.Invalid, Public: "the body of this call must not be compressed"}
 		}
 	}
 	body, err := readBody(r)
@@ -193,14 +192,14 @@ func (out *outgoing) rewrite(f domain.Forward, r *http.Request) error {
 	return nil
 }
 
-// small says whether the caller's body is short enough to go out in one piece with the
-// header, as a body does that was read before.
+// small reports whether the caller's body is short enough to go out in one piece with the
+// header, like a body that was read before.
 func (out *outgoing) small() bool {
 	return out.body != nil && out.request.ContentLength > 0 && out.request.ContentLength <= maxWhole
 }
 
-// readAhead reads the whole body of the caller before anything is sent, and says whether
-// it is short enough for that.
+// readAhead reads the caller's body before anything is sent, up to a limit. It reports whether
+// that was the whole body.
 func (out *outgoing) readAhead() (whole bool, err error) {
 	if out.body == nil {
 		return true, nil
@@ -217,7 +216,7 @@ func (out *outgoing) readAhead() (whole bool, err error) {
 	return true, nil
 }
 
-// sendAgain makes body the body of the request, which can be sent more than once: a
+// sendAgain makes body the body of the request. It can be sent more than once, because a
 // connection may turn out to be closed before anything was written to it.
 func (out *outgoing) sendAgain(body []byte) {
 	again := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
@@ -225,7 +224,7 @@ func (out *outgoing) sendAgain(body []byte) {
 	out.request.GetBody, out.request.ContentLength = again, int64(len(body))
 }
 
-// failed is what reading the caller's body failed with, nil where it did not.
+// failed returns the error of reading the caller's body, or nil.
 func (out *outgoing) failed() error {
 	if out.body == nil {
 		return nil
@@ -236,7 +235,7 @@ func (out *outgoing) failed() error {
 	return nil
 }
 
-// sent says whether the caller's body was read to its end.
+// sent reports whether the caller's body was read to its end.
 func (out *outgoing) sent() bool {
 	if out.body == nil {
 		return true
@@ -246,11 +245,11 @@ func (out *outgoing) sent() bool {
 }
 
 func unreadable(err error) error {
-	return &domain.Error{Kind: domain.Invalid, Public: "the body could not be read to its end", Cause: err}
+	return &domain.Error{Kind: domain.Invalid, Public: "the body could not be read to its end; send the request again; send the request again", Cause: err}
 }
 
-// callersBody is the body of a caller on its way to Voiceflow, which remembers how it
-// ended. A transport may read on in it after the answer has come.
+// callersBody is the body of a caller on its way to Voiceflow. It remembers how it ended. A
+// transport may read from it after the answer has come.
 type callersBody struct {
 	from io.ReadCloser
 	end  atomic.Pointer[error]

@@ -2,12 +2,12 @@ package voiceflow
 
 import "github.com/flowlatch/flowlatch/domain"
 
-// maxHeldID is the longest value that can be a user id, in bytes: the longest id with
+// maxHeldID is the longest value that can be a user id, in bytes. It is the longest id with
 // every byte escaped.
 const maxHeldID = 6 * domain.MaxOwnUserID
 
-// userIDs turns the user ids of the caller in an answer back, and leaves everything else
-// as it is. It holds a value of userID back until the value has ended.
+// userIDs replaces the user ids in an answer with the caller's own ids. It leaves everything
+// else unchanged. It holds back a value of userID until the value has ended.
 type userIDs struct {
 	own func(bound string) (own string, ours bool)
 
@@ -20,7 +20,7 @@ type userIDs struct {
 // begin begins a piece.
 func (u *userIDs) begin() { u.out, u.from = u.out[:0], 0 }
 
-// take takes a part of the piece, which begins at start. role is that of the string.
+// take takes a part of the piece that begins at start. role is the role of the string.
 func (u *userIDs) take(p part, role role, piece []byte, start int) {
 	switch {
 	case p.kind == beginString && role == roleUserID:
@@ -37,7 +37,7 @@ func (u *userIDs) take(p part, role role, piece []byte, start int) {
 	}
 }
 
-// end returns the answer to the piece. Of the last piece it includes what is held.
+// end returns the answer to the piece. The answer to the last piece includes what is held.
 func (u *userIDs) end(piece []byte, last bool) []byte {
 	if u.from == 0 && len(u.out) == 0 && !u.holds {
 		return piece
@@ -55,8 +55,8 @@ func (u *userIDs) pass(piece []byte, end int) int {
 	return end
 }
 
-// hold holds content back that begins at start. If the content is too long for an id, it
-// lets everything go.
+// hold holds back content that begins at start. If the content is too long for an id, it
+// releases everything.
 func (u *userIDs) hold(content []byte, start int) {
 	if len(u.held)+len(content) > maxHeldID {
 		u.release()
@@ -67,7 +67,7 @@ func (u *userIDs) hold(content []byte, start int) {
 	u.from = start + len(content)
 }
 
-// turnBack replaces what is held by the caller's own id, if it is one of the caller's.
+// turnBack replaces what is held with the caller's own id, if it is a user id of the caller.
 func (u *userIDs) turnBack() {
 	if !u.holds {
 		return // too long
@@ -79,7 +79,7 @@ func (u *userIDs) turnBack() {
 	u.release()
 }
 
-// release lets go what is held.
+// release releases what is held.
 func (u *userIDs) release() {
 	u.out = append(u.out, u.held...)
 	u.held, u.holds = u.held[:0], false

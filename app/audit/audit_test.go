@@ -115,17 +115,17 @@ func TestVerifyFindsWhatWasTamperedWith(t *testing.T) {
 		{"so, with the head made to fit", func(_ *testing.T, _ *world, r records, l links, h head) {
 			*r, *l = (*r)[:4], (*l)[:4]
 			h.ChainPoint, h.Settled = (*l)[3].ChainPoint, 4
-		}, "was not signed by this keyset", false},
+		}, "this keyset did not sign the head", false},
 		{"so, with the head sealed under another keyset", func(t *testing.T, _ *world, r records, l links, h head) {
 			*r, *l = (*r)[:4], (*l)[:4]
 			h.ChainPoint, h.Settled = (*l)[3].ChainPoint, 4
 			sign(t, foreign, h)
-		}, "was not signed by this keyset", false},
+		}, "this keyset did not sign the head", false},
 		{"the head removed", func(_ *testing.T, _ *world, _ records, _ links, h head) { *h = domain.AuditHead{} }, "removed", false},
 		{"the links and the head removed, but for what is settled", func(_ *testing.T, _ *world, _ records, l links, h head) {
 			*l, h.ChainPoint = nil, domain.ChainPoint{}
-		}, "was not signed by this keyset", false},
-		{"the settled made lower", func(_ *testing.T, _ *world, _ records, _ links, h head) { h.Settled-- }, "was not signed by this keyset", false},
+		}, "this keyset did not sign the head", false},
+		{"the settled made lower", func(_ *testing.T, _ *world, _ records, _ links, h head) { h.Settled-- }, "this keyset did not sign the head", false},
 		{"the head an older one", func(t *testing.T, w *world, _ records, l links, h head) {
 			h.ChainPoint, h.Settled = (*l)[3].ChainPoint, 4
 			sign(t, w.Cipher, h) // as it was once
@@ -136,10 +136,10 @@ func TestVerifyFindsWhatWasTamperedWith(t *testing.T) {
 		}, "its signed head says", false},
 		{"all of it removed, so that it begins again", func(_ *testing.T, _ *world, r records, l links, h head) {
 			*r, *l, *h = nil, nil, domain.AuditHead{}
-		}, "it had a chain, and now there is none", false},
+		}, "it had a chain and has none now", false},
 		{"the chain and its head removed, and a row changed", func(_ *testing.T, _ *world, r records, l links, h head) {
 			(*r)[1].Actor, *l, *h = "user:framed", nil, domain.AuditHead{}
-		}, "it had a chain, and now there is none", false},
+		}, "it had a chain and has none now", false},
 		{"a row that is in no chain", func(t *testing.T, w *world, r records, _ links, h head) {
 			*r = append(*r, (*r)[0])
 			h.Settled++
@@ -188,7 +188,7 @@ func TestVerifyMissesTheBeginningOfAUser(t *testing.T) {
 		*r = slices.DeleteFunc(*r, func(rec domain.Record) bool { return rec.Action == domain.ActionCreateUser && rec.Object == eve })
 	})
 	_, err := w.audit.Verify(t.Context(), w.Operator(), "")
-	if domain.KindOf(err) != domain.Corrupt || !strings.Contains(err.Error(), "no row tells how "+eve+" began") {
+	if domain.KindOf(err) != domain.Corrupt || !strings.Contains(err.Error(), eve+" exists, but no row tells how it began") {
 		t.Errorf("got error %v", err)
 	}
 }
@@ -214,7 +214,7 @@ func TestARollbackIsSeenByANotedHead(t *testing.T) {
 
 	w.Login(t, w.Admin.Caller.ID, domain.RoleAdmin)
 	err := w.audit.Chain(t.Context())
-	if domain.KindOf(err) != domain.Corrupt || !strings.Contains(err.Error(), "taken back") {
+	if domain.KindOf(err) != domain.Corrupt || !strings.Contains(err.Error(), "set back to an earlier state") {
 		t.Errorf("the instance that has seen more: got error %v", err)
 	}
 	if err := w.audit.Chain(t.Context()); err != nil {
@@ -266,7 +266,7 @@ func TestExport(t *testing.T) {
 	}
 	rows, err := export()
 	if err != nil || len(rows) != len(w.Store.Records()) || rows[len(rows)-1].Row.Action != domain.ActionExportAudit {
-		t.Errorf("got %d rows and error %v, want %d, the last of which is of the export", len(rows), err, len(w.Store.Records()))
+		t.Errorf("got %d rows and error %v, want %d, the last one of the export", len(rows), err, len(w.Store.Records()))
 	}
 	boom := w.audit.Export(t.Context(), w.Admin, func(domain.ChainedRow, domain.AuditHash) error { return testworld.ErrBoom })
 	if !errors.Is(boom, testworld.ErrBoom) {

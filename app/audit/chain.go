@@ -32,13 +32,13 @@ func (h *seenHead) swap(at domain.ChainPoint) domain.ChainPoint {
 	return was
 }
 
-// Chain puts the rows of the audit that are not in the chain yet into it, in small batches,
-// and signs the end of the chain. While another instance does that, it does nothing.
+// Chain puts the rows of the audit that are not in the chain yet into it, in small batches, and
+// signs the end of the chain. While another instance does that, it does nothing.
 //
-// Returns Corrupt if the end of the chain is not the signed one: a chain whose tail was cut
-// off, or whose head was changed, is never signed again. If the chain and its head are those
-// of an earlier time, an instance that has seen later ones returns Corrupt once and then
-// goes on, since restoring a database, or failing over, takes it back too.
+// Returns Corrupt if the end of the chain is not the signed one. A chain whose tail was cut off,
+// or whose head was changed, is never signed again. The chain and its head may be those of an
+// earlier time, as after a restore of the database or a failover. An instance that has seen
+// later ones then returns Corrupt once and goes on.
 func (a *Audit) Chain(ctx context.Context) error {
 	_, err := a.chain(ctx)
 	return err
@@ -120,7 +120,7 @@ func (a *Audit) drainChain(ctx context.Context) error {
 		case <-patience.C:
 			return nil // the others have chained most rows by now
 		case <-ctx.Done():
-			return &domain.Error{Kind: domain.Unavailable, Public: "the audit is not chained to its end yet", Cause: context.Cause(ctx)}
+			return &domain.Error{Kind: domain.Unavailable, Public: "the audit is not chained to its end yet; try again later; try again later", Cause: context.Cause(ctx)}
 		}
 	}
 }

@@ -58,7 +58,7 @@ func (m *refusalMinute) add(kind refusalKind, rec domain.Record) {
 	m.others = rec
 }
 
-// addressOf is the network as a row shows it.
+// addressOf returns the network as a row shows it.
 func addressOf(network netip.Addr) string {
 	switch {
 	case !network.IsValid():

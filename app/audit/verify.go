@@ -20,8 +20,8 @@ import (
 // audit was removed and begins again.
 //
 // noted is a point of the chain that was noted earlier, or "". Returns Corrupt if the chain
-// does not have it, and Invalid if it is no such point. Without it, Verify can't detect that
-// the whole database was taken back to an earlier state. It never detects a change of a row
+// does not have it, and Invalid if it is not such a point. Without it, Verify can't detect that
+// the whole database was set back to an earlier state. It never detects a change of a row
 // in the second before the row is chained.
 func (a *Audit) Verify(ctx context.Context, call domain.Call, noted string) (domain.ChainPoint, error) {
 	if err := call.Caller.MayManage(); err != nil {
@@ -60,8 +60,8 @@ func (a *Audit) Verify(ctx context.Context, call domain.Call, noted string) (dom
 	return end, err
 }
 
-// begun are the users and the projects within in that exist, as objects of the rows that tell
-// how they began.
+// begun returns the users and the projects within in that exist, as objects of the rows that
+// tell how they began.
 func (a *Audit) begun(ctx context.Context, in domain.Visible) (map[string]bool, error) {
 	objects := map[string]bool{}
 	err := paging.Each(func(after domain.Cursor) (paging.Page[domain.Project], error) {

@@ -23,7 +23,7 @@ type Info struct {
 	Keys    []domain.KeyID   // the keys of the keyset that are needed to restore it
 }
 
-// KeyNames are the Keys, separated by commas.
+// KeyNames returns the Keys, separated by commas.
 func (i Info) KeyNames() string { return keyNames(i.Keys) }
 
 func keyNames(ids []domain.KeyID) string {
@@ -75,9 +75,9 @@ func Write(ctx context.Context, s Source, call domain.Call, to io.Writer) (Info,
 	})
 }
 
-// neededKeys are the keys that are needed to use a backup: the current one, which seals the
-// backup, and those of the keyset that sealed something in it. What other keys have sealed
-// is lost already, and must not keep the rest from being restored.
+// neededKeys returns the keys that are needed to use a backup: the current one, which seals the
+// backup, and those of the keyset that sealed something in it. What other keys have sealed is
+// lost already, and must not keep the rest from being restored.
 func neededKeys(sealed map[domain.KeyID]bool, all []domain.KeyID) []domain.KeyID {
 	needed := all[:1:1]
 	for _, id := range all[1:] {

@@ -246,7 +246,7 @@ func TestABackupWantsItsKeyset(t *testing.T) {
 		says   []string
 	}{
 		"another keyset": {func(p *backup.Ports) { p.Cipher, p.Keyring = foreign, foreign }, domain.Corrupt, []string{string(first), string(second), "lacks"}},
-		"no keyset":      {func(p *backup.Ports) { p.Cipher, p.Keyring = lost, lost }, domain.Corrupt, []string{string(first), string(second), "gone"}},
+		"no keyset":      {func(p *backup.Ports) { p.Cipher, p.Keyring = lost, lost }, domain.Corrupt, []string{string(first), string(second), "has ended"}},
 		"another Voiceflow": {func(p *backup.Ports) { p.Origin = "https://other.test" }, domain.Conflict,
 			[]string{"https://other.test", "https://api.voiceflow.test"}},
 	} {
@@ -274,7 +274,7 @@ func TestABackupWantsItsKeyset(t *testing.T) {
 }
 
 // TestWhatIsLostAlreadyKeepsNothingFromBeingRestored has a project whose key was sealed
-// with a key that the keyset has no more.
+// with a key that the keyset no longer has.
 func TestWhatIsLostAlreadyKeepsNothingFromBeingRestored(t *testing.T) {
 	w := newWorld(t)
 	lost := domain.Sealed{Key: "lost", Bytes: []byte("sealed")}

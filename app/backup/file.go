@@ -45,7 +45,7 @@ type sealLine struct {
 // errNotWritten is the error for a line that no Write wrote.
 var errNotWritten = errors.New("backup: not a line of a backup")
 
-// encode is the line of one of the types above.
+// encode returns the line of one of the types above.
 func encode(v any) ([]byte, error) {
 	line, err := json.Marshal(v)
 	return append(line, '\n'), err
@@ -63,7 +63,7 @@ func decode(line []byte, v any) error {
 	return nil
 }
 
-// encodeRow is the line of a row whose values have passed their check. A row of an earlier
+// encodeRow returns the line of a row whose values have passed their check. A row of an earlier
 // version has fewer values.
 func encodeRow(row archive.Row) ([]byte, error) {
 	table, _ := archive.TableNamed(row.Table)

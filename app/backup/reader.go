@@ -70,7 +70,7 @@ func (r *reader) header(h *headerLine) error {
 		return r.noBackup(errNotWritten)
 	}
 	if h.Version > archive.Version {
-		return &domain.Error{Kind: domain.Conflict, Public: "this backup was made by a newer program; use that one"}
+		return &domain.Error{Kind: domain.Conflict, Public: "a newer program made this backup; restore it with that program"}
 	}
 	if err := decode(line, h); err != nil || h.Version < 1 {
 		return r.damaged(errNotWritten)
@@ -124,7 +124,7 @@ func (r *reader) seal(s *sealLine) error {
 	return nil
 }
 
-// noBackup is the error for a file that does not begin as a backup.
+// noBackup returns the error for a file that does not begin as a backup.
 func (r *reader) noBackup(err error) error {
 	if unreadable(err) {
 		return r.damaged(err)
@@ -132,7 +132,7 @@ func (r *reader) noBackup(err error) error {
 	return &domain.Error{Kind: domain.Corrupt, Public: "this is not a backup of Flowlatch"}
 }
 
-// damaged is the error for a file that differs from what Write wrote.
+// damaged returns the error for a file that differs from what Write wrote.
 func (r *reader) damaged(err error) error {
 	switch {
 	case errors.Is(err, io.EOF):

@@ -25,8 +25,8 @@ type Ports struct {
 	Random io.Reader   // crypto/rand if nil
 }
 
-// Backup is a backup file that is whole, of the keyset that is set, and for the Voiceflow that
-// is set. It is not safe for concurrent use.
+// Backup is a complete backup file that this service can restore: its keyset and its Voiceflow
+// are those of the service. It is not safe for concurrent use.
 type Backup struct {
 	Info Info
 
@@ -37,10 +37,10 @@ type Backup struct {
 }
 
 // Open reads a backup to its end, from the current position of from, and checks whether it can
-// be restored. It never makes a keyset. Returns Corrupt if a byte of the file was changed or is
-// missing, if the keyset lacks a key that the backup needs, which the error names, or if
-// another keyset made the backup. Returns Conflict for a backup of a newer program, and for
-// one of another Voiceflow.
+// be restored. It never creates a keyset. Returns Corrupt if a byte of the file was changed or
+// is missing, or if another keyset made the backup. Returns Corrupt, with the name of the key,
+// if the keyset lacks a key that the backup needs. Returns Conflict for a backup of a newer
+// program, and for one of another Voiceflow.
 func Open(ctx context.Context, p Ports, from io.ReadSeeker) (*Backup, error) {
 	if p.Cipher == nil || p.Keyring == nil || p.Origin == "" {
 		return nil, errors.New("backup: Cipher, Keyring and Origin must be given")
@@ -99,7 +99,7 @@ func (b *Backup) recognize(ctx context.Context, is domain.Installation) error {
 	has := b.ports.Keyring.Keys()
 	lacks := slices.DeleteFunc(slices.Clone(b.Info.Keys), func(id domain.KeyID) bool { return slices.Contains(has, id) })
 	if len(lacks) > 0 {
-		return &domain.Error{Kind: domain.Corrupt, Public: needs + ", and the keyset that is set lacks " + keyNames(lacks)}
+		return &domain.Error{Kind: domain.Corrupt, Public: needs + ", but the keyset that is set lacks " + keyNames(lacks)}
 	}
 	seal := domain.Sealed{Key: b.frame.seal.Key, Bytes: b.frame.seal.Seal}
 	digest, err := b.ports.Cipher.Open(seal, domain.BindBackup())
@@ -108,10 +108,10 @@ func (b *Backup) recognize(ctx context.Context, is domain.Installation) error {
 	}
 	if err != nil || digest.Reveal() != b.frame.seal.Digest {
 		return &domain.Error{Kind: domain.Corrupt, Cause: err,
-			Public: "the seal of this backup can't be opened: the backup was changed, or made with another keyset than the one that is set"}
+			Public: "the seal of this backup can't be decrypted: the backup was changed, or another keyset than the one that is set made it"}
 	}
 	if is.Origin != b.Info.Origin {
-		return &domain.Error{Kind: domain.Corrupt, Public: "the backup does not say which installation it is of"}
+		return &domain.Error{Kind: domain.Corrupt, Public: "the backup does not name its installation"}
 	}
 	if err := keyset.Opens(b.ports.Cipher, is); err != nil {
 		return err
@@ -120,7 +120,7 @@ func (b *Backup) recognize(ctx context.Context, is domain.Installation) error {
 		return nil // the next start makes a key
 	}
 	if _, err := b.ports.Cipher.Open(is.Pseudonyms, domain.BindPseudonymKey()); err != nil {
-		return &domain.Error{Kind: domain.KindOf(err), Cause: err, Public: "the key of the pseudonyms in this backup can't be opened"}
+		return &domain.Error{Kind: domain.KindOf(err), Cause: err, Public: "the key of the pseudonyms in this backup can't be decrypted"}
 	}
 	return nil
 }
@@ -140,9 +140,9 @@ func (b *Backup) Restore(ctx context.Context, to ports.Archive) error {
 }
 
 // errEnough ends the reading of a backup if no more rows are wanted.
-var errEnough = errors.New("backup: no more rows are wanted")
+var errEnough = errors.New("backup: enough rows were read")
 
-// rows are the rows of the file, read again. If the file is not the one that was opened, an
+// rows returns the rows of the file, read again. If the file is not the one that was opened, an
 // error follows them.
 func (b *Backup) rows() iter.Seq2[archive.Row, error] {
 	return func(yield func(archive.Row, error) bool) {

@@ -38,7 +38,7 @@ func (w *writer) line(v any) error {
 
 func (w *writer) write(line []byte) error {
 	if len(line) > maxLine {
-		return &domain.Error{Kind: domain.Corrupt, Public: "something in the database is too long for a backup"}
+		return &domain.Error{Kind: domain.Corrupt, Public: "a value in the database is too long for a backup"}
 	}
 	_, _ = w.digest.Write(line) // never fails
 	if _, err := w.to.Write(line); err != nil {
@@ -49,7 +49,7 @@ func (w *writer) write(line []byte) error {
 
 func (w *writer) row(row archive.Row) error {
 	if err := row.CheckAfter(w.last); err != nil {
-		return &domain.Error{Kind: domain.Corrupt, Public: "the database has something that no backup can hold", Cause: err}
+		return &domain.Error{Kind: domain.Corrupt, Public: "the database has a value that a backup can't hold", Cause: err}
 	}
 	w.last = archive.Row{Table: row.Table, Values: slices.Clone(row.Values)}
 	w.rows++

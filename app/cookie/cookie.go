@@ -1,8 +1,8 @@
-// Package cookie is the codec of cookies and of the handles of conversations: it seals what
-// they say with the service's cipher. A text shows nothing, and no bit of it can be altered.
+// Package cookie encodes cookies and the handles of conversations. It seals their claims with
+// the service's cipher. A text shows nothing, and no bit of it can be altered.
 //
-// The text is base64url without padding (RFC 4648, section 5). It holds the length of the
-// key's name in one byte, the name, and the sealed bytes. Sealed is the JSON of the claims.
+// The text is base64url without padding (RFC 4648, section 5). It holds the length of the key's
+// name in one byte, the name, and the sealed bytes. Sealed is the JSON of the claims.
 package cookie
 
 import (
@@ -71,10 +71,10 @@ func (c *Codec) Seal(from domain.Claims) (text string, by domain.KeyID, err erro
 	return text, sealed.Key, nil
 }
 
-// Open reverses Seal for a text of that kind. It returns what the text says and the key that
-// sealed it, whichever key seals now. It does not check whether the claims have expired.
-// Returns NotAuthenticated if anything is wrong with the text or the kind, and does not say
-// what. Returns Unavailable if the cipher can't answer.
+// Open reverses Seal for a text of that kind. It returns the claims and the key that sealed
+// them, whichever key is current. It does not check whether the claims have expired. Returns
+// NotAuthenticated if the text or the kind is wrong, and does not tell why. Returns Unavailable
+// if the cipher can't answer.
 func (c *Codec) Open(kind domain.SessionKind, text string) (domain.Claims, domain.KeyID, error) {
 	sealed, ok := unpack(text)
 	if !ok {

@@ -157,7 +157,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(good)
 	f.Add("")
 	f.Add(good[:40])
-	f.Add("____") // the length of a name that is not there
+	f.Add("____") // the length of a name that does not exist
 	f.Add(good + "\n")
 	f.Add(strings.Repeat("A", 3801))
 	f.Fuzz(func(t *testing.T, text string) {

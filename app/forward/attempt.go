@@ -153,9 +153,9 @@ func (s *sender) learn(status domain.KeyStatus, keys ...sentKey) {
 	}
 }
 
-// tooLong is the error for a call that Voiceflow rejected with one key, and whose body is too
-// long to have been kept for the other key. If the rejection tells about the key, the next call
-// takes the other key first.
+// tooLong returns the error for a call that Voiceflow rejected with one key, and whose body is
+// too long to have been kept for the other key. If the rejection tells about the key, the next
+// call takes the other key first.
 func (s *sender) tooLong(call keyedCall, refused []sentKey, err error) error {
 	if !call.route.TellsOfKey() {
 		return err
@@ -174,7 +174,7 @@ func (s *sender) userIDs() domain.UserIDs {
 		return domain.UserIDs{Bind: func(text string) (string, error) {
 			// A pseudonym would open the conversation of another caller.
 			if strings.HasPrefix(text, domain.PseudonymPrefix) {
-				return "", &domain.Error{Kind: domain.NotFound, Public: "a user id that begins like this is another caller's"}
+				return "", &domain.Error{Kind: domain.NotFound, Public: "this user id belongs to another caller"}
 			}
 			return text, nil
 		}}
@@ -203,7 +203,7 @@ func keepBody(r *http.Request) (again func(*http.Request), err error) {
 	whole := r.Body
 	kept, err := io.ReadAll(io.LimitReader(whole, maxKept+1))
 	if err != nil {
-		return nil, &domain.Error{Kind: domain.Invalid, Public: "the body could not be read to its end", Cause: err}
+		return nil, &domain.Error{Kind: domain.Invalid, Public: "the body could not be read to its end; send the request again; send the request again", Cause: err}
 	}
 	if len(kept) > maxKept {
 		r.Body = readCloser{io.MultiReader(bytes.NewReader(kept), whole), whole}

@@ -70,7 +70,7 @@ func (f *Forwarder) accessByHandle(ctx context.Context, host domain.Caller, hand
 	return access, f.use(ctx, access)
 }
 
-// invalidHandle is the one answer for whatever is wrong with a handle.
+// invalidHandle returns the only error for a handle, whatever is wrong with it.
 func invalidHandle(cause error) error {
 	return &domain.Error{
 		Kind: domain.NotAuthenticated, Cause: cause,
@@ -143,7 +143,7 @@ func (f *Forwarder) accessBySessions(ctx context.Context, host domain.Caller, lo
 	return access, nil
 }
 
-// notSet is the one answer for whatever is wrong with an assistant session.
+// notSet returns the only error for an assistant session, whatever is wrong with it.
 func notSet(cause error) error {
 	return &domain.Error{Kind: domain.NotAuthenticated, Public: "the assistant is no longer set; set it again", Cause: cause}
 }

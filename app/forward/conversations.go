@@ -35,10 +35,18 @@ func (f *Forwarder) keepConversation(c *openCall, conversation domain.Conversati
 	if conversation.Key, err = f.ports.Cipher.Seal(started.Key, f.bindSessionKey(conversation.ID)); err != nil {
 		return err
 	}
-	return f.ports.Conversations.Open(context.WithoutCancel(c.ctx), conversation)
+	err = f.ports.Conversations.Open(context.WithoutCancel(c.ctx), conversation)
+	if domain.KindOf(err) != domain.NotFound {
+		return err
+	}
+	// The project or the access token went while Voiceflow started the session.
+	if conversation.Token != "" {
+		return domain.InvalidAccessToken(err)
+	}
+	return notSet(err)
 }
 
-// bindSessionKey is what the sealed session key of a conversation is bound to.
+// bindSessionKey returns the Binding of a conversation's session key.
 func (f *Forwarder) bindSessionKey(id domain.ConversationID) domain.Binding {
 	return domain.BindConversation(id, f.ports.Keyset.Origin())
 }
@@ -71,7 +79,7 @@ func (s *sender) turn(r *http.Request) (ports.Answer, error) {
 			return answer, err
 		}
 		if tries == maxRenewals || made {
-			return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "Voiceflow accepts no session at present; retry the turn", Cause: err}
+			return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "Voiceflow accepts no session now; retry the turn", Cause: err}
 		}
 		if sealed, made, err = s.renew(sealed); err != nil {
 			return ports.Answer{}, err
@@ -165,7 +173,7 @@ func (s *sender) renew(stale domain.Sealed) (key domain.Sealed, made bool, err e
 	})
 }
 
-// gone is the error for a conversation that went while its key was renewed.
+// gone returns the error for a conversation that went while its key was renewed.
 func gone(err error) error {
 	if domain.KindOf(err) == domain.NotFound {
 		return notSet(err)

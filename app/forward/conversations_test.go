@@ -31,6 +31,24 @@ func TestASessionThatCanNotBeKeptIsNotAcknowledged(t *testing.T) {
 	}
 }
 
+// A project that goes while Voiceflow starts a session is answered as a fresh call would be.
+func TestASessionOfAProjectThatWentMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	p := w.Project(t, "Bot")
+	_, ben := w.talker(t, "ben", p)
+	ben.Service, ben.Path = runtime, "/v4/project/"+string(p.Voiceflow)+"/session"
+	w.voiceflow.Answer(func(f domain.Forward, _ testworld.Sent) (ports.Answer, error) {
+		remove := domain.Call{Caller: domain.Operator()}.Act(w.Now(), domain.NeedsAdmin(), domain.ActionDeleteProject, domain.OnProject(p.ID))
+		must(t, w.Store.Ports().Projects.Remove(t.Context(), remove, p.ID))
+		return testworld.Starts(f, "session-key"), nil
+	})
+	_, err := w.use(t, ben, "POST", `{"userID":"ben"}`)
+	_, fresh := w.use(t, ben, "POST", `{"userID":"ben"}`)
+	for _, err := range []error{err, fresh} {
+		testworld.WantKind(t, err, domain.NotAuthenticated)
+	}
+}
+
 func TestV4Sessions(t *testing.T) {
 	w := newWorld(t)
 	p := w.Project(t, "Bot")

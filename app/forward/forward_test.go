@@ -62,10 +62,10 @@ func TestWhoMayForwardWhat(t *testing.T) {
 		{"nobody is told to log in", turn("x", forward.Input{}), "POST", domain.NotAuthenticated},
 		{"a login without an assistant is told so", turn("x", forward.Input{UserCookie: ben.UserCookie}), "POST", domain.NoAssistant},
 		{"another's assistant cookie is no assistant", turn("x", forward.Input{UserCookie: ben.UserCookie, AssistantCookie: eve.AssistantCookie}), "POST", domain.NotAuthenticated},
-		{"the assistant cookie of another login is none", turn("x", admin), "POST", domain.NotAuthenticated},
-		{"an altered assistant cookie is none", turn("x", forward.Input{UserCookie: ben.UserCookie, AssistantCookie: ben.AssistantCookie + "A"}), "POST", domain.NotAuthenticated},
+		{"the assistant cookie of another login does not count", turn("x", admin), "POST", domain.NotAuthenticated},
+		{"an altered assistant cookie does not count", turn("x", forward.Input{UserCookie: ben.UserCookie, AssistantCookie: ben.AssistantCookie + "A"}), "POST", domain.NotAuthenticated},
 		{"an assistant cookie alone is nobody", turn("x", forward.Input{AssistantCookie: ben.AssistantCookie}), "POST", domain.NotAuthenticated},
-		{"the login in the place of the assistant is none", turn("x", forward.Input{UserCookie: ben.UserCookie, AssistantCookie: ben.UserCookie}), "POST", domain.NotAuthenticated},
+		{"the login in place of the assistant does not count", turn("x", forward.Input{UserCookie: ben.UserCookie, AssistantCookie: ben.UserCookie}), "POST", domain.NotAuthenticated},
 		{"a token that manages opens no assistant", turn("x", manage), "POST", domain.NotAuthenticated},
 		{"a token counts even beside good cookies", turn("x", forward.Input{Token: domain.NewSecret("flk_x"), UserCookie: ben.UserCookie, AssistantCookie: ben.AssistantCookie}), "POST", domain.NotAuthenticated},
 		{"what is not in the list is not there", get(runtime, "/v1/phone-number/1/outbound", ada), "POST", domain.NotFound},
@@ -204,7 +204,7 @@ func TestCallsThatWriteLeaveARow(t *testing.T) {
 		outcome                     string
 	}{
 		{"a transcript that is deleted", "DELETE", "/v1/transcript/aaaaaaaaaaaaaaaaaaaaaaaa", "analytics-api", testworld.Fine, "ok"},
-		{"one that is not there", "DELETE", "/v1/transcript/aaaaaaaaaaaaaaaaaaaaaaaa", "analytics-api",
+		{"one that does not exist", "DELETE", "/v1/transcript/aaaaaaaaaaaaaaaaaaaaaaaa", "analytics-api",
 			func(domain.Forward, testworld.Sent) (ports.Answer, error) { return testworld.Says(404, `{}`), nil }, "status_404"},
 		{"a state that is set", "PUT", "/state/user/ada/", "", nil, ""},
 		{"a state that is deleted", "DELETE", "/state/user/ada", runtime, testworld.Fine, "ok"},

@@ -126,7 +126,7 @@ func TestTheOtherKeyIsTried(t *testing.T) {
 			if got := strings.Join(rows, " "); got != tc.actions {
 				t.Errorf("audit has %q, want %q", got, tc.actions)
 			}
-			if tc.kind == domain.NeedsReentry && !strings.Contains(err.Error(), "Bot can't be opened; an admin has to set it again") {
+			if tc.kind == domain.NeedsReentry && !strings.Contains(err.Error(), "Bot can't be decrypted; an admin has to set it again") {
 				t.Errorf("it says %q", err)
 			}
 		})

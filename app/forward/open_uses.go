@@ -37,7 +37,7 @@ func (c *openCall) lost(err error) error {
 	return err
 }
 
-// usageKey is what the call is counted by.
+// usageKey returns the key under which the call is counted.
 func (c *openCall) usageKey() domain.UsageKey {
 	return domain.UsageKey{
 		Day: domain.DayOf(c.began), Project: c.access.Project.ID, User: c.access.Caller.ID,
@@ -73,14 +73,14 @@ func (o *openCalls) end(c *openCall) {
 	c.cancel(nil)
 }
 
-// count is how many calls are open.
+// count returns the number of open calls.
 func (o *openCalls) count() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return len(o.calls)
 }
 
-// old are the calls that have been open for a while at now.
+// old returns the calls that have been open for a while at now.
 func (o *openCalls) old(now time.Time) []*openCall {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -141,7 +141,7 @@ func (f *Forwarder) EndLostUses(ctx context.Context) error {
 	allowed, err := f.ports.Access.StillAllowed(ctx, asked)
 	if f.open.asked(f.ports.Clock(), err) {
 		for _, c := range open {
-			c.cancel(&domain.Error{Kind: domain.Unavailable, Public: "the right of this call can't be checked at present; try again later", Cause: err})
+			c.cancel(&domain.Error{Kind: domain.Unavailable, Public: "the right to this call can't be checked now; try again later", Cause: err})
 		}
 	}
 	if err != nil {
@@ -157,7 +157,7 @@ func (f *Forwarder) EndLostUses(ctx context.Context) error {
 		case !stands:
 			c.cancel(notSet(nil))
 		case !scopes.Has(c.route.Endpoint.Scope):
-			c.cancel(&domain.Error{Kind: domain.NotAllowed, Public: "the right that this call needs was taken away"})
+			c.cancel(&domain.Error{Kind: domain.NotAllowed, Public: "the right that this call needs was removed"})
 		}
 	}
 	return err

@@ -68,16 +68,16 @@ func Open(ctx context.Context, p Ports) (*Keyset, error) {
 	return k, nil
 }
 
-// Origin is the Voiceflow that the keys of this installation are for.
+// Origin returns the Voiceflow that the keys of this installation are for.
 func (k *Keyset) Origin() domain.Origin { return k.ports.Origin }
 
-// PseudonymKey is the key of the installation's pseudonyms. It never changes.
+// PseudonymKey returns the key of the installation's pseudonyms. It never changes.
 func (k *Keyset) PseudonymKey() domain.Secret { return k.pseudonyms }
 
 // Refresh takes over changes that other instances made to the keyset.
 func (k *Keyset) Refresh(ctx context.Context) error { return k.ports.Keyring.Refresh(ctx) }
 
-// Keys are the keys of the keyset, the current one first.
+// Keys returns the keys of the keyset, the current one first.
 func (k *Keyset) Keys() []domain.KeyID { return k.ports.Keyring.Keys() }
 
 // Seal seals plain with the current key.
@@ -98,7 +98,7 @@ func Opens(cipher ports.Cipher, is domain.Installation) error {
 	}
 	if err != nil || value.Reveal() != knownValue {
 		return &domain.Error{Kind: domain.Corrupt, Cause: err,
-			Public: "the keyset is not the one of this database, which wants the one with key " + string(is.Known.Key)}
+			Public: "the keyset is not the one of this database; set the keyset that has key " + string(is.Known.Key)}
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (k *Keyset) recognize(ctx context.Context, is domain.Installation) (domain.
 	}
 	if err := k.ports.Keyring.Prepare(ctx, false); err != nil {
 		return domain.Installation{}, &domain.Error{Kind: domain.KindOf(err), Cause: err,
-			Public: "this database wants the keyset with key " + string(is.Known.Key)}
+			Public: "this database needs the keyset that has key " + string(is.Known.Key)}
 	}
 	if err := Opens(k.ports.Cipher, is); err != nil {
 		return domain.Installation{}, err
@@ -152,7 +152,7 @@ func (k *Keyset) withCurrentKey(ctx context.Context, is domain.Installation) (do
 // seal is the Seal of a ports.Cipher under one of its keys.
 type seal = func(domain.Secret, domain.Binding) (domain.Sealed, error)
 
-// resealed is the installation, sealed by with.
+// resealed returns the installation, sealed by with.
 func (k *Keyset) resealed(is domain.Installation, with seal) (domain.Installation, error) {
 	var err error
 	if is.Known, err = with(domain.NewSecret(knownValue), domain.BindKnownValue(is.Origin)); err != nil {
@@ -181,7 +181,7 @@ func (k *Keyset) withPseudonyms(is domain.Installation) (domain.Installation, er
 		opened, err = k.ports.Pseudonyms.NewKey()
 	} else if opened, err = k.ports.Cipher.Open(is.Pseudonyms, domain.BindPseudonymKey()); err != nil {
 		err = &domain.Error{Kind: domain.KindOf(err), Cause: err,
-			Public: "the key of this database's pseudonyms does not open; it was sealed with key " + string(is.Pseudonyms.Key)}
+			Public: "the key of this database's pseudonyms can't be decrypted; it was encrypted with key " + string(is.Pseudonyms.Key)}
 	}
 	if err != nil {
 		return domain.Installation{}, err

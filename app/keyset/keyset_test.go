@@ -57,8 +57,8 @@ func TestOpenRecognisesItsKeyset(t *testing.T) {
 	}{
 		{"the same keyset opens", func(*keyset.Ports) {}, "", nil},
 		{"another instance on the same keyset opens", func(p *keyset.Ports) { p.Cipher, p.Keyring = another, another }, "", nil},
-		{"another keyset is refused, and the right one is named", func(p *keyset.Ports) { p.Cipher, p.Keyring = foreign, foreign }, domain.Corrupt, []string{"keyset", "with key "}},
-		{"a keyset that is lost is not made again", func(p *keyset.Ports) { p.Cipher, p.Keyring = lost, lost }, domain.Corrupt, []string{"wants the keyset with key "}},
+		{"another keyset is refused, and the right one is named", func(p *keyset.Ports) { p.Cipher, p.Keyring = foreign, foreign }, domain.Corrupt, []string{"keyset", "that has key "}},
+		{"a keyset that is lost is not made again", func(p *keyset.Ports) { p.Cipher, p.Keyring = lost, lost }, domain.Corrupt, []string{"needs the keyset that has key "}},
 		{"another Voiceflow is refused, and both are named", func(p *keyset.Ports) { p.Origin = "https://other.test" },
 			domain.Conflict, []string{"https://other.test", "https://api.voiceflow.test"}},
 	} {

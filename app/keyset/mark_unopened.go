@@ -6,10 +6,9 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// MarkUnopened tries to open the keys of all projects. It marks those that can't be opened,
-// and those that can be opened again, so that an admin sees it before anybody uses the
-// project. Returns Corrupt, and marks nothing, if the keyset here is not that of the
-// database.
+// MarkUnopened tries to open the keys of all projects. It marks keys that can't be opened, and
+// keys that can be opened again. So an admin sees it before anybody uses the project. Returns
+// Corrupt, and marks nothing, if the keyset here is not the keyset of the database.
 func (k *Keyset) MarkUnopened(ctx context.Context) error {
 	now := k.ports.Clock()
 	id, err := domain.NewRequestID(now, k.ports.Random)

@@ -11,7 +11,7 @@ import (
 // here is not that of the database, since what another keyset seals would be lost.
 func (k *Keyset) SealKey(ctx context.Context, id domain.ProjectID, slot domain.Slot, key domain.Secret) (domain.Sealed, error) {
 	if err := k.check(ctx); err != nil {
-		return domain.Sealed{}, &domain.Error{Kind: domain.Unavailable, Cause: err, Public: "keys can't be kept at present; try again later"}
+		return domain.Sealed{}, &domain.Error{Kind: domain.Unavailable, Cause: err, Public: "keys can't be stored now; try again later"}
 	}
 	return k.Seal(key, domain.BindKey(id, slot, k.ports.Origin))
 }
@@ -23,7 +23,7 @@ func (k *Keyset) OpenKey(p domain.Project, slot domain.Slot) (domain.Secret, err
 	if domain.KindOf(err) == domain.Corrupt {
 		err = &domain.Error{
 			Kind: domain.NeedsReentry, Cause: err,
-			Public: "the " + string(slot) + " key of " + p.Name + " can't be opened; an admin has to set it again",
+			Public: "the " + string(slot) + " key of " + p.Name + " can't be decrypted; an admin has to set it again",
 		}
 	}
 	return key, err

@@ -151,7 +151,7 @@ func (k *Keyset) endSealedBy(ctx context.Context, call domain.Call, all, keys []
 	return sum, nil
 }
 
-// inWords is the use in words.
+// inWords returns the use in words.
 func inWords(u domain.KeyUse) string {
 	var parts []string
 	for _, part := range []struct {

@@ -62,7 +62,7 @@ func TestTheKeysetOfBeforeARotationIsRefused(t *testing.T) {
 	p.Cipher, p.Keyring = before, before
 	_, err = keyset.Open(t.Context(), p)
 	testworld.WantKind(t, err, domain.Corrupt)
-	if err == nil || !strings.Contains(err.Error(), "wants the one with key "+string(key)) {
+	if err == nil || !strings.Contains(err.Error(), "set the keyset that has key "+string(key)) {
 		t.Errorf("got %v, want it to name the key %v", err, key)
 	}
 }

@@ -7,18 +7,18 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// Max is the largest page of a list.
+// Max is the largest page of a list, in items.
 const Max = 1000
 
 // Page is a part of a list.
 type Page[T any] struct {
 	Items []T
-	// Next is where the next page begins; nil if there is none.
+	// Next is the cursor of the next page; nil if there is none.
 	Next *domain.Cursor
 }
 
-// Read returns a page of at most limit items. It asks read for one item more than that, to
-// know whether there is a next page. at is the place of an item. Returns Invalid unless limit
+// Read returns a page of at most limit items. It asks read for one item more, to find out
+// whether there is a next page. at returns the cursor of an item. Returns Invalid unless limit
 // is 1 to Max. An error of read is returned as it is.
 func Read[T any](limit int, read func(limit int) ([]T, error), at func(T) domain.Cursor) (Page[T], error) {
 	if limit < 1 || limit > Max {

@@ -1,5 +1,5 @@
-// Package session works with what callers hold of sessions: it seals and opens cookies and
-// handles, records the use of sessions, and moves cookies to the current key after a rotation.
+// Package session handles what callers hold of sessions. It seals and opens cookies and handles,
+// records the use of sessions, and reseals cookies with the current key after a rotation.
 package session
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// Ports is what Sessions work with. All must be given. The views must be of one database, and
-// Keyring must be of the keyset that Cipher seals with.
+// Ports are the ports that Sessions need. All must be given. The views must be of one database,
+// and Keyring must be of the keyset that Cipher seals with.
 type Ports struct {
 	Store   ports.SessionStore
 	Access  ports.Access
@@ -39,7 +39,7 @@ func New(p Ports, o Options) *Sessions {
 	return &Sessions{ports: p, options: o, cookies: cookie.New(p.Cipher)}
 }
 
-// Lifetimes are the limits of sessions.
+// Lifetimes returns the limits of sessions.
 func (s *Sessions) Lifetimes() domain.Lifetimes { return s.options.Lifetimes }
 
 // Cookie is a cookie to be set: its text and how long the browser keeps it.
@@ -48,8 +48,8 @@ type Cookie struct {
 	MaxAge time.Duration // zero: until the browser closes
 }
 
-// Seal returns the cookie of session and the key that sealed it. version is that of the
-// project of an assistant session.
+// Seal returns the cookie of session and the key that sealed it. version is the version of an
+// assistant session's project.
 func (s *Sessions) Seal(session domain.Session, version string) (Cookie, domain.KeyID, error) {
 	text, by, err := s.cookies.Seal(session.Claims(version))
 	if err != nil {
@@ -67,9 +67,9 @@ func (s *Sessions) SealHandle(c domain.Conversation, user domain.UserID) (string
 	return s.cookies.Seal(c.Claims(user))
 }
 
-// Open opens the text of a cookie or handle. It returns what the text says and the key that
-// sealed it. If the text is invalid it returns the error of wrong. If the keyset can't be
-// read, that says nothing about the text, and the error is passed on.
+// Open opens the text of a cookie or handle. It returns the claims and the key that sealed them.
+// If the text is invalid, it returns the error of wrong. If the keyset can't be read, nothing is
+// known about the text, and the error is passed on.
 func (s *Sessions) Open(kind domain.SessionKind, text string, wrong func(cause error) error) (domain.Claims, domain.KeyID, error) {
 	claims, by, err := s.cookies.Open(kind, text)
 	if err != nil && domain.KindOf(err) != domain.Unavailable {
@@ -87,7 +87,7 @@ func (s *Sessions) OpenLogin(text string) (domain.Claims, domain.KeyID, error) {
 	return s.Open(domain.LoginSession, text, domain.NotLoggedIn)
 }
 
-// CurrentKey is the current key, as far as this instance knows.
+// CurrentKey returns the current key, as far as this instance knows.
 func (s *Sessions) CurrentKey() domain.KeyID {
 	if keys := s.ports.Keyring.Keys(); len(keys) > 0 {
 		return keys[0]
@@ -95,14 +95,14 @@ func (s *Sessions) CurrentKey() domain.KeyID {
 	return ""
 }
 
-// Reseal seals the session's cookie, which the key by sealed, with the current key. So the
-// session does not need the old key until it ends. It returns the zero Cookie if by is the
-// current key. If it fails, the next use of the session tries again.
+// Reseal seals the session's cookie, which the key by sealed, with the current key. After that
+// the session does not need the old key. It returns the zero Cookie if by is the current key. If
+// it fails, the next use of the session tries again.
 func (s *Sessions) Reseal(ctx context.Context, session domain.Session, version string, by domain.KeyID) Cookie {
 	if by == s.CurrentKey() {
 		return Cookie{}
 	}
-	// An instance that has not seen a rotation yet would go back to the older key.
+	// An instance that does not know of a rotation yet would go back to the older key.
 	if err := s.ports.Keyring.Refresh(ctx); err != nil || by == s.CurrentKey() {
 		return Cookie{}
 	}
@@ -125,7 +125,7 @@ func (s *Sessions) MarkSealed(ctx context.Context, session domain.Session, by do
 	}
 }
 
-// Use records that the session is used, if that is due. Returns NotAuthenticated if the
+// Use records that the session is used, if a record is due. Returns NotAuthenticated if the
 // session has ended meanwhile.
 func (s *Sessions) Use(ctx context.Context, session domain.Session) error {
 	now := s.ports.Clock()
@@ -140,9 +140,9 @@ func (s *Sessions) Use(ctx context.Context, session domain.Session) error {
 	return err
 }
 
-// KeepInUse records the use of the assistant session of an open call, and of its login, if that
-// is due. A call can go on for longer than an unused session lasts. The zero Session changes
-// nothing. It is no error if the login ended just now.
+// KeepInUse records the use of the assistant session of an open call, and of its login, if a
+// record is due. A call can go on for longer than an unused session lasts. The zero Session
+// changes nothing. A login that has just ended is no error.
 func (s *Sessions) KeepInUse(ctx context.Context, session domain.Session) error {
 	if _, write := session.Used(s.ports.Clock(), s.options.Lifetimes); session.ID == "" || !write {
 		return nil

@@ -39,7 +39,7 @@ func (c demoCommand) Run(ctx context.Context) (err error) {
 	}
 	logs := newLog(cfg)
 	for _, w := range warnings {
-		logs.Warn("a setting is not known", "warning", w)
+		logs.Warn("a setting is unknown", "warning", w)
 	}
 	folder, err := os.MkdirTemp("", "flowlatch-demo-")
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // firstAdmin returns a message with the command that creates the first admin. The command has
-// the variables that decide which data it works on, also those that serve got as flags.
+// the variables that select the data, even if serve got them as flags.
 func firstAdmin(cfg config.Config, program string, getenv func(string) string) string {
 	var variables, secrets []string
 	set := func(name, value string) { variables = append(variables, config.Prefix+name+"="+shellQuoted(value)) }

@@ -186,7 +186,7 @@ func (m *model) call(s *app.Service, u *modelUser) domain.Call {
 	m.t.Helper()
 	in, err := s.Identify(m.t.Context(), u.login)
 	if err != nil {
-		m.t.Fatalf("%s is not logged in any more: %v", u.name, err)
+		m.t.Fatalf("%s is no longer logged in: %v", u.name, err)
 	}
 	if in.Cookie.Text != "" && m.random.IntN(2) == 0 {
 		u.login = in.Cookie.Text

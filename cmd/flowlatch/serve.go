@@ -34,7 +34,7 @@ func (c serveCommand) Run(ctx context.Context) error {
 	}
 	log := newLog(cfg)
 	for _, w := range warnings {
-		log.Warn("a setting is not known", "warning", w)
+		log.Warn("a setting is unknown", "warning", w)
 	}
 	if err := openFolder(cfg, makesFolder, cfg.OwnDatabase() || cfg.OwnKeyset()); err != nil {
 		return err

@@ -57,7 +57,7 @@ func (s Site) serve(ctx context.Context, cfg config.Config, l net.Listener, log 
 	defer context.AfterFunc(ctx, func() { log.Info("stopping", "within", cfg.ShutdownTimeout.String()) })()
 	err := ginhttp.Serve(ctx, server, l, cfg.ShutdownTimeout)
 	if errors.Is(err, context.DeadlineExceeded) {
-		log.Warn("requests that did not end in time were cut")
+		log.Warn("requests that did not end in time were aborted")
 		return nil
 	}
 	return err

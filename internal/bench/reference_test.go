@@ -26,7 +26,7 @@ type store interface {
 	who(ctx context.Context, session string, now int64) (login, error)
 	// list returns what is granted to the user: one statement.
 	list(ctx context.Context, user string) ([]assistant, error)
-	// set puts an assistant session in the place of the one that the login had, and
+	// set puts an assistant session in place of the one that the login had, and
 	// stores the audit row with it: one atomic change.
 	set(ctx context.Context, s session) (assistant, error)
 }

@@ -119,7 +119,7 @@ func TestAuditVerifyNamesWhatIsBroken(t *testing.T) {
 		{"a truncated tail with the head", []string{
 			`DELETE FROM audit WHERE id > 4`, `DELETE FROM audit_chain WHERE seq > 4`,
 			`UPDATE audit_head SET seq = 4, settled = 4, hash = (SELECT hash FROM audit_chain WHERE seq = 4)`,
-		}, "was not signed by this keyset", nil},
+		}, "this keyset did not sign the head", nil},
 		{"a removed head", []string{`DELETE FROM audit_head`}, "removed", nil},
 		{"the whole database as it was, which only a noted head shows", []string{
 			`ATTACH '` + older + `' AS older`,

@@ -20,7 +20,7 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"no command", nil, "expected one of"},
 		{"an unknown command", []string{"srve"}, "serve"},
 		{"a command without its own", []string{"user"}, "flowlatch user --help"},
-		{"a flag that is not there", []string{"serve", "--colour=red"}, "unknown flag --colour"},
+		{"a flag that does not exist", []string{"serve", "--colour=red"}, "unknown flag --colour"},
 		{"a flag of serve elsewhere", []string{"user", "list", "--addr=:1"}, "unknown flag --addr"},
 		{"a flag for a secret", []string{"serve", "--database-url=postgres://h/d"}, "unknown flag --database-url"},
 		{"a flag that demo has not", []string{"demo", "--data-dir=/srv"}, "unknown flag --data-dir"},
@@ -87,14 +87,14 @@ func TestUsersByCommands(t *testing.T) {
 		args              []string
 	}{
 		{"a name that is taken", "taken", memberPassword + "\n", []string{"user", "create", "ben"}},
-		{"a name that is none", "username may hold", memberPassword + "\n", []string{"user", "create", "ben!"}},
+		{"an invalid name", "username can only contain", memberPassword + "\n", []string{"user", "create", "ben!"}},
 		{"no password", "the first line of standard input is empty; it should be the password", "", []string{"user", "create", "eve"}},
 		{"an empty password", "is empty; it should be the password", "\n", []string{"user", "create", "eve"}},
 		{"a short password", "shorter than 8", "short\n", []string{"user", "create", "eve"}},
 		{"a common password", "too easy to guess", "password1\n", []string{"user", "create", "eve"}},
 		{"a line without an end in sight", "too long", strings.Repeat("x", 1<<20), []string{"user", "create", "eve"}},
 		{"the last admin", "last admin", "", []string{"user", "disable", "ada"}},
-		{"a user who is not there", "no such user", "", []string{"user", "enable", "eve"}},
+		{"a user who does not exist", "no such user", "", []string{"user", "enable", "eve"}},
 		{"a password for nobody", "no such user", memberPassword, []string{"user", "passwd", "eve"}},
 		{"a grant to nobody", "no such user", "", []string{"user", "grant", "eve", "Pizza"}},
 		{"a grant of nothing", "no such assistant", "", []string{"user", "grant", "ben", "Pizza"}},
@@ -181,9 +181,9 @@ func TestProjectsByCommands(t *testing.T) {
 		args              []string
 	}{
 		{"no key", "API key of the assistant", "", []string{"project", "add", one.VersionID}},
-		{"a version that is none", "version_id may hold", one.Key, []string{"project", "add", "a b"}},
+		{"an invalid version", "version_id can only contain", one.Key, []string{"project", "add", "a b"}},
 		{"an alias alone", "voiceflow_project_id is needed", one.Key, []string{"project", "add", "production"}},
-		{"a wrong key", "Voiceflow refused the key", voiceflowtest.NewKey(), []string{"project", "add", one.VersionID}},
+		{"a wrong key", "Voiceflow rejected the key", voiceflowtest.NewKey(), []string{"project", "add", one.VersionID}},
 	} {
 		t.Run(tc.name, func(t *testing.T) { m.fails(exitFailure, tc.want, tc.input, tc.args...) })
 	}
@@ -192,7 +192,7 @@ func TestProjectsByCommands(t *testing.T) {
 	}
 	m.fails(exitFailure, "Twin has the Id", one.Key, "project", "add", one.VersionID) // it was added before
 	for _, args := range [][]string{{"project", "delete", "Twin"}, {"user", "grant", "ada", "Twin"}} {
-		m.fails(exitFailure, "several assistants answer to that", "", args...)
+		m.fails(exitFailure, "several assistants match", "", args...)
 	}
 
 	table, lines := m.must("", "project", "list"), m.must("", "project", "list", "--json")

@@ -78,7 +78,7 @@ func TestAKeysetThatCannotBeUsed(t *testing.T) {
 		}, "the keyset is not the one of this database"},
 		{"can be read by everyone", func(_ *testing.T, keyset string) error { return os.Chmod(keyset, 0o644) }, "open to every user"},
 		{"is empty", func(_ *testing.T, keyset string) error { return os.Truncate(keyset, 0) }, "is empty"},
-		{"is cut", func(_ *testing.T, keyset string) error { return os.Truncate(keyset, 40) }, "is no keyset"},
+		{"is cut", func(_ *testing.T, keyset string) error { return os.Truncate(keyset, 40) }, "is not a keyset"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			m, _ := withOneAssistant(t)

@@ -227,7 +227,7 @@ func TestARewrapThatIsKilledLosesNothing(t *testing.T) {
 			}()
 		}
 		if n := <-done[0] + <-done[1]; n < left || n > left+3 { // the known value and other rows are included
-			t.Errorf("two at once sealed %d rows anew, want %d", n, left)
+			t.Errorf("two at once resealed %d rows, want %d", n, left)
 		}
 		if left := notYet(); left != 0 {
 			t.Errorf("%d rows are left", left)

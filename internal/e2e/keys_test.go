@@ -96,7 +96,7 @@ func rotateWhileServing(t *testing.T, database string) {
 	if err := os.WriteFile(keyset, before, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m.fails(exitFailure, "the keyset is not the one of this database, which wants the one with key ", "", "serve")
+	m.fails(exitFailure, "the keyset is not the one of this database; set the keyset that has key ", "", "serve")
 	m.fails(exitFailure, "the keyset is not the one of this database", "", "keys", "rotate")
 	if err := os.WriteFile(keyset, after, 0o600); err != nil {
 		t.Fatal(err)
@@ -120,7 +120,7 @@ func TestKeysRotateByHand(t *testing.T) {
 		return m.with("FLOWLATCH_KEYSET", string(text))
 	}
 	first := variable()
-	first.fails(exitFailure, "the keyset in the variable FLOWLATCH_KEYSET is not changed from here; by hand", "", "keys", "rotate")
+	first.fails(exitFailure, "the keyset in the variable FLOWLATCH_KEYSET is not changed by this program; change a copy by hand", "", "keys", "rotate")
 	s := first.start("serve")
 	admin := s.admin()
 	was := admin.sealedBy("user_session")
@@ -158,7 +158,7 @@ func TestKeysRotateByHand(t *testing.T) {
 	fourth := variable().start("serve")
 	fourth.admin()
 	admin.at(fourth.url).want(admin.at(fourth.url).get("/get_projects"), "200") // it was used since, so it has a new cookie
-	m.fails(exitFailure, "is not there", "", "keys", "rotate", "--by-hand", "nothing.json")
+	m.fails(exitFailure, "does not exist", "", "keys", "rotate", "--by-hand", "nothing.json")
 }
 
 func TestAKeysetThatVaultWraps(t *testing.T) {
@@ -170,13 +170,13 @@ func TestAKeysetThatVaultWraps(t *testing.T) {
 	}
 	keyset := filepath.Join(m.data(), "keyset.json")
 	wrapped := m.with("FLOWLATCH_KEYSET_KMS", v.Transit("keyset"), "FLOWLATCH_KEYSET_KMS_TOKEN_FILE", token)
-	wrapped.fails(exitFailure, "is in clear, and a key is set that wraps it; 'flowlatch keys new --from CLEAR FILE'", "", "serve")
+	wrapped.fails(exitFailure, "is not wrapped, but a key that wraps it is set; 'flowlatch keys new --from CLEAR FILE'", "", "serve")
 	m.fails(exitFailure, "--from wraps a keyset; set FLOWLATCH_KEYSET_KMS", "", "keys", "new", "--from", keyset, "wrapped.json")
 	wrapped.must("", "keys", "new", "--from", keyset, "wrapped.json")
 	if err := os.Rename(filepath.Join(m.folder, "wrapped.json"), keyset); err != nil {
 		t.Fatal(err)
 	}
-	m.fails(exitFailure, "is encrypted, and no key is set that wraps it", "", "serve")
+	m.fails(exitFailure, "is wrapped, but no key that unwraps it is set", "", "serve")
 
 	s := wrapped.start("serve")
 	admin := s.admin()
@@ -192,7 +192,7 @@ func TestAKeysetThatVaultWraps(t *testing.T) {
 		t.Error("the rotation made no new key")
 	}
 
-	wrapped.with("FLOWLATCH_KEYSET_KMS", v.Transit("other")).fails(exitFailure, "does not open with the key that wraps it: Vault at "+v.Host(), "", "serve")
+	wrapped.with("FLOWLATCH_KEYSET_KMS", v.Transit("other")).fails(exitFailure, "can't be unwrapped with the key that is set: Vault at "+v.Host(), "", "serve")
 	wrapped.with("FLOWLATCH_KEYSET_KMS_TOKEN_FILE", "", "FLOWLATCH_KEYSET_KMS_TOKEN", "hvs.wrong").fails(exitFailure, "status 403", "", "serve")
 	v.Close()
 	wrapped.fails(exitFailure, "Vault at "+v.Host()+" does not answer", "", "serve")

@@ -129,7 +129,7 @@ func setKeyInEveryWay(t *testing.T, v *voiceflowtest.Server, m, hasty *machine, 
 	if err := v.Add(revoked); err != nil {
 		t.Fatal(err)
 	}
-	m.fails(exitFailure, "Voiceflow refused the key", known.SecondKey, set...)
+	m.fails(exitFailure, "Voiceflow rejected the key", known.SecondKey, set...)
 	if r := m.run("", "project", "check", known.Name); r.code != exitFailure || !strings.Contains(r.stdout, "primary rejected, secondary rejected") {
 		t.Errorf("project check of two keys that were revoked: exit code %d, %s%s", r.code, r.stdout, r.stderr)
 	}

@@ -60,7 +60,7 @@ func TestAssistantsMoveToAnotherInstallation(t *testing.T) {
 		args       []string
 	}{
 		{"what is there already", "is not overwritten", []string{"--recipient", id.Recipient().String(), "all.age"}},
-		{"a folder that is not there", "no such file", []string{"--recipient", id.Recipient().String(), "nowhere/all.age"}},
+		{"a folder that does not exist", "no such file", []string{"--recipient", id.Recipient().String(), "nowhere/all.age"}},
 		{"standard output", "not written to standard output", []string{"--recipient", id.Recipient().String(), "-"}},
 		{"the secret key for the public one", "recipient 1 is not a public key of age", []string{"--recipient", id.String(), "new.age"}},
 		{"a name that is nobody's", "there is no such assistant", []string{"--recipient", id.Recipient().String(), "new.age", "Pizza"}},
@@ -104,7 +104,7 @@ func TestAssistantsMoveToAnotherInstallation(t *testing.T) {
 	// Voiceflow rejects one key. The assistant is added later.
 	arrives := []string{"project", "import", "--identity", keyfile, "all.age"}
 	v.Fail(downFor(trains.Key))
-	there.report(exitFailure, "", arrives, "Train times was refused: Voiceflow gave no answer that can be used", "added 2, there already 0, refused 1")
+	there.report(exitFailure, "", arrives, "Train times was refused: Voiceflow gave no usable answer; try again later", "added 2, there already 0, refused 1")
 	v.Fail(nil)
 	there.report(exitOK, "", arrives, "added 1, there already 2, refused 0")
 	before := there.must("", "project", "list")
@@ -170,7 +170,7 @@ func TestBothKeysMoveToAnotherInstallation(t *testing.T) {
 
 	arrives := []string{"project", "import", "--identity", there.write("key.txt", id.String()), "all.age"}
 	v.Fail(downFor(a.SecondKey))
-	there.report(exitFailure, "", arrives, "Pizza Palace was refused: the assistant has its primary key, but its secondary key could not be set: Voiceflow gave no answer",
+	there.report(exitFailure, "", arrives, "Pizza Palace was refused: the assistant has its primary key, but its secondary key could not be set: Voiceflow gave no usable answer; try again later",
 		"added 0, there already 0, refused 1")
 	v.Fail(nil)
 	there.report(exitOK, "", arrives, "added 0, there already 1, refused 0")

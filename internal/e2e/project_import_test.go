@@ -106,12 +106,12 @@ func TestImport(t *testing.T) {
 	}, "\r\n")
 	refused := func(line func(csv int) string, malformed string) []string {
 		return []string{
-			line(3) + " was refused: Voiceflow refused the key",
-			line(4) + ` was refused: the assistant has another name at Voiceflow, "Train times"`,
+			line(3) + " was refused: Voiceflow rejected the key",
+			line(4) + ` was refused: the name at Voiceflow is different: "Train times"`,
 			line(6) + " was refused: " + malformed,
-			line(7) + " was refused: Voiceflow gave no answer that can be used",
+			line(7) + " was refused: Voiceflow gave no usable answer; try again later",
 			line(8) + " was refused: version_id is an environment alias, so voiceflow_project_id is needed",
-			line(11) + " was refused: version_id may hold letters",
+			line(11) + " was refused: version_id can only contain letters",
 		}
 	}
 	ofCSV := refused(func(n int) string { return fmt.Sprint("line ", n) }, "a quotation mark is out of place")
@@ -190,7 +190,7 @@ func TestImportOfAFileThatCantBeRead(t *testing.T) {
 		{"JSON that breaks off", "nothing was added: the file ends in the middle", []string{"--json", m.write("a.json", "["+good+",")}},
 		{"CSV as JSON", "nothing was added: the file should hold one JSON array", []string{"--json", "a.csv"}},
 		{"no identity", "no such file", []string{"--identity", "nowhere.txt", "a.json"}},
-		{"an identity that is none", "contains no usable identity", []string{"--identity", "a.csv", "a.json"}},
+		{"an invalid identity", "contains no usable identity", []string{"--identity", "a.csv", "a.json"}},
 		{"a sealed file on standard input", "must be a regular file", []string{"--identity", "a.csv", "-"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -139,7 +139,7 @@ func TestRequestsThatDoNotEndInTimeAreCut(t *testing.T) {
 	if got := <-answered; !strings.HasPrefix(got, "error") {
 		t.Errorf("the request was answered %v, want it cut", got)
 	}
-	if !strings.Contains(s.stderr.String(), "cut") {
+	if !strings.Contains(s.stderr.String(), "requests that did not end in time were aborted") {
 		t.Errorf("nothing about it in the log:\n%s", s.stderr)
 	}
 }
@@ -220,7 +220,7 @@ func TestServeOverTLS(t *testing.T) {
 		t.Errorf("the log of it is\n%s", log)
 	}
 
-	for name, pair := range map[string][2]string{"a certificate that is none": {key, key}, "a file that is not there": {"/nowhere", key}} {
+	for name, pair := range map[string][2]string{"an invalid certificate": {key, key}, "a file that does not exist": {"/nowhere", key}} {
 		t.Run(name, func(t *testing.T) {
 			m.with("FLOWLATCH_TLS_CERT_FILE", pair[0], "FLOWLATCH_TLS_KEY_FILE", pair[1]).
 				fails(exitFailure, "FLOWLATCH_TLS_CERT_FILE and FLOWLATCH_TLS_KEY_FILE can't be used", "", "serve")
@@ -281,10 +281,10 @@ func TestAStartThatCannotBe(t *testing.T) {
 	m := newMachine(t, startVoiceflow(t))
 	for _, tc := range []struct{ name, variable, value, want string }{
 		{"an address that is taken", "FLOWLATCH_ADDR", taken.Addr().String(), "FLOWLATCH_ADDR can't be listened on"},
-		{"a database URL that is none", "FLOWLATCH_DATABASE_URL", "mysql://u:hunter2@h/d", "FLOWLATCH_DATABASE_URL: the database URL can't be used"},
-		{"a password that is not escaped", "FLOWLATCH_DATABASE_URL", "postgres://u:hun@ter2@h/d", "FLOWLATCH_DATABASE_URL: the database URL can't be used"},
-		{"a keyset that is none", "FLOWLATCH_KEYSET", "hunter2", "the keyset in the variable FLOWLATCH_KEYSET is no keyset"},
-		{"a setting that is none", "FLOWLATCH_SESSION_IDLE", "hunter2", "FLOWLATCH_SESSION_IDLE must be a duration"},
+		{"an invalid database URL", "FLOWLATCH_DATABASE_URL", "mysql://u:hunter2@h/d", "FLOWLATCH_DATABASE_URL: the database URL is invalid"},
+		{"a password that is not escaped", "FLOWLATCH_DATABASE_URL", "postgres://u:hun@ter2@h/d", "FLOWLATCH_DATABASE_URL: the database URL is invalid"},
+		{"an invalid keyset", "FLOWLATCH_KEYSET", "hunter2", "the keyset in the variable FLOWLATCH_KEYSET is not a keyset"},
+		{"an invalid setting", "FLOWLATCH_SESSION_IDLE", "hunter2", "FLOWLATCH_SESSION_IDLE must be a duration"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			m.with(tc.variable, tc.value).fails(exitFailure, tc.want, "", "serve")

@@ -122,7 +122,7 @@ func TestImportShowsABarAtATerminal(t *testing.T) {
 		t.Errorf("exit code %d, want %d", got, exitFailure)
 	}
 	for _, want := range []string{
-		"adding", "(1/2)", "\rline 3 was refused: the assistant has another name", "\radded 1, there already 0, refused 1\r\n", "flowlatch: 1 of 2 assistants were refused\r\n",
+		"adding", "(1/2)", "\rline 3 was refused: the name at Voiceflow is different", "\radded 1, there already 0, refused 1\r\n", "flowlatch: 1 of 2 assistants were refused\r\n",
 	} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("no %q in %q", want, shown)

@@ -156,7 +156,7 @@ func TestASealedFileOfSomethingElseIsRefused(t *testing.T) {
 		{"no assistants", sealedHeadLine, nil},
 		{"a member that is not known", sealedHeadLine + `{"` + canary + `":1}`, []string{"an assistant: it has an unknown member"}},
 		{"a slot that is not known", sealedHeadLine + `{"name":"N","keys":{"` + canary + `":"k"}}`, []string{"N: it has a key in an unknown slot"}},
-		{"an array in the place of an assistant", sealedHeadLine + "]", []string{"ends: line 2 is not valid JSON"}},
+		{"an array in place of an assistant", sealedHeadLine + "]", []string{"ends: line 2 is not valid JSON"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			wantEntries(t, NewReader([]age.Identity{id}, testOrigin), sealedText(t, id.Recipient(), tc.text), tc.want...)

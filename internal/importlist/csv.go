@@ -17,9 +17,9 @@ import (
 // maxLine is the longest line that is read, in bytes. No assistant needs that much.
 const maxLine = 16 << 10
 
-// ReadCSV is a Reader of CSV (RFC 4180). The first line names the columns: version_id,
-// token, and optionally name and voiceflow_project_id. A value never continues in the next
-// line, so a misplaced quotation mark makes one line invalid, not the rest of the file.
+// ReadCSV returns a Reader of CSV (RFC 4180). The first line names the columns: version_id,
+// token, and optionally name and voiceflow_project_id. A value never continues in the next line,
+// so a misplaced quotation mark makes one line invalid, not the rest of the file.
 func ReadCSV(r io.Reader, each func(Entry) error) error {
 	lines := withoutMark(bufio.NewReaderSize(r, maxLine))
 	var columns []string

@@ -9,7 +9,7 @@ import (
 	"github.com/flowlatch/flowlatch/internal/jsonstream"
 )
 
-// ReadJSON is a Reader of one JSON array of objects. Their members are named as the columns
+// ReadJSON returns a Reader of one JSON array of objects. Their members are named as the columns
 // of CSV are.
 func ReadJSON(r io.Reader, each func(Entry) error) error {
 	values := jsonstream.NewReader(withoutMark(bufio.NewReader(r)))

@@ -55,7 +55,7 @@ func New(t testing.TB) *World {
 	return w
 }
 
-// Now is the time of the world. It moves only by After.
+// Now returns the time of the world. It moves only by After.
 func (w *World) Now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -69,12 +69,12 @@ func (w *World) After(d time.Duration) {
 	w.at = w.at.Add(d)
 }
 
-// Operator is the call of a command.
+// Operator returns the call of a command.
 func (w *World) Operator() domain.Call {
 	return domain.Call{Caller: domain.Operator(), RequestID: "command"}
 }
 
-// Member is the call of a user who is not an admin.
+// Member returns the call of a user who is not an admin.
 func (w *World) Member() domain.Call { return domain.Call{Caller: domain.Caller{ID: "x"}} }
 
 func (w *World) act(action domain.Action, object string) domain.Act {
@@ -104,7 +104,7 @@ func (w *World) Login(t testing.TB, user domain.UserID, role domain.Role) domain
 	return call
 }
 
-// Session is the session of the user, zero if it is over.
+// Session returns the session of the user, zero if it is over.
 func (w *World) Session(t testing.TB, user domain.UserID, id domain.SessionID) domain.Session {
 	t.Helper()
 	all, err := w.Store.Ports().Sessions.Page(t.Context(), user, domain.Cursor{}, 100)
@@ -143,7 +143,7 @@ func (w *World) Projects(t testing.TB, n int) []domain.Project {
 	return all
 }
 
-// Stored is the project as it is stored.
+// Stored returns the project as it is stored.
 func (w *World) Stored(t testing.TB, p domain.Project) domain.Project {
 	t.Helper()
 	found, err := w.Store.Ports().Projects.Find(t.Context(), domain.Operator().Sees(), domain.ProjectRef{ID: p.ID})
@@ -176,7 +176,7 @@ func (w *World) Rotate(t testing.TB) domain.KeyID {
 	return key
 }
 
-// Actions are the audit rows as "actor action", from the first one after the rows that were
+// Actions returns the audit rows as "actor action", from the first one after the rows that were
 // there before.
 func (w *World) Actions(before int) []string {
 	var out []string

@@ -52,7 +52,7 @@ func (v *Voiceflow) Answer(answer func(f domain.Forward, s Sent) (ports.Answer, 
 	}
 }
 
-// Stream says whether answers go on until the call is ended.
+// Stream sets whether answers go on until the call is ended.
 func (v *Voiceflow) Stream(on bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -66,7 +66,7 @@ func (v *Voiceflow) Hang(arrived chan<- bool) {
 	v.hangs = arrived
 }
 
-// Origin is that of the installation.
+// Origin returns the origin of the installation.
 func (v *Voiceflow) Origin() domain.Origin { return Origin }
 
 // Export knows no version.
@@ -101,7 +101,7 @@ func givenUp(ctx context.Context) (ports.Answer, error) {
 	return ports.Answer{Sent: true}, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: context.Cause(ctx)}
 }
 
-// sent is the call as it comes to Voiceflow.
+// sent returns the call as it comes to Voiceflow.
 func sent(f domain.Forward, r *http.Request, key domain.Secret) (Sent, error) {
 	s := Sent{Endpoint: f.Route.Endpoint.Method + " " + f.Route.Endpoint.Path, Key: key.Reveal()}
 	bind := f.UserIDs.Bind
@@ -125,7 +125,7 @@ func sent(f domain.Forward, r *http.Request, key domain.Secret) (Sent, error) {
 	return s, nil
 }
 
-// endless is an answer that goes on until the call is ended.
+// endless returns an answer that goes on until the call is ended.
 func endless(ctx context.Context) ports.Answer {
 	r, w := io.Pipe()
 	context.AfterFunc(ctx, func() { _ = w.CloseWithError(context.Cause(ctx)) })
@@ -142,7 +142,7 @@ type Body struct {
 // CreditsUsedUp is UsedUp.
 func (b Body) CreditsUsedUp() bool { return b.UsedUp }
 
-// Says is an answer with the status and the body.
+// Says returns an answer with the status and the body.
 func Says(status int, body string) ports.Answer {
 	return ports.Answer{
 		StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
@@ -150,7 +150,7 @@ func Says(status int, body string) ports.Answer {
 	}
 }
 
-// Starts is the answer to a call that starts a session.
+// Starts returns the answer to a call that starts a session.
 func Starts(f domain.Forward, key string) ports.Answer {
 	a := Says(200, f.Handle)
 	a.Started = ports.Started{UserID: "bound", Key: domain.NewSecret(key)}
@@ -165,7 +165,7 @@ func Rejected(domain.Forward, Sent) (ports.Answer, error) {
 	return ports.Answer{}, &domain.Error{Kind: domain.CredentialsRejected}
 }
 
-// Request is a request as a caller sends it.
+// Request returns a request as a caller sends it.
 func Request(method, path, body string) *http.Request {
 	return &http.Request{Method: method, URL: &url.URL{Path: path}, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
 }

@@ -1,5 +1,5 @@
-// Package archive describes an archive: everything that an installation keeps, in tables that
-// are the same whatever database they come from. A backup is a file with an archive.
+// Package archive describes an archive. An archive holds everything that an installation keeps,
+// in tables that are the same for every database. A backup is a file with an archive.
 package archive
 
 import (
@@ -12,8 +12,8 @@ import (
 )
 
 // Version is the version of the form that Tables describes. To add a table or a column, raise
-// it, put the column last in its table, and say in Row.Upgraded what a row of an earlier
-// version has there.
+// Version and put the column last in its table. Row.Upgraded then has to fill it in for rows of
+// earlier versions.
 const Version = 2
 
 // Table is a table of an archive.
@@ -31,7 +31,7 @@ type Column struct {
 	Since    int  // the version that added the column; zero for one of the first version
 }
 
-// Kind says which Go type the values of a column have.
+// Kind is the Go type of the values of a column.
 type Kind int
 
 // The kinds of columns.
@@ -39,7 +39,7 @@ const (
 	Text   Kind = iota // string
 	Number             // int64
 	Flag               // bool
-	Bytes              // []byte, which nobody changes
+	Bytes              // []byte, which nobody modifies
 	KeyID              // domain.KeyID of the key that sealed the bytes beside it
 	Secret             // domain.Secret
 )
@@ -66,9 +66,9 @@ func (c Column) optional() Column {
 	return c
 }
 
-// tables are in an order in which each refers only to those before it. They do not include
-// sessions and conversations: those that have ended since must not come back, so all users
-// log in again.
+// tables are in an order in which each refers only to those before it. Sessions and
+// conversations are left out, because ended ones must not come back. So all users log in again
+// after a restore.
 var tables = []Table{
 	{"installation", 1, []Column{
 		numberColumn("id"), keyIDColumn("key_id"), bytesColumn("known"), textColumn("origin"),
@@ -108,8 +108,8 @@ var tables = []Table{
 	}},
 }
 
-// Tables are the tables of an archive. Each refers only to those before it. Times are Unix
-// microseconds. The caller must not change what it gets.
+// Tables returns the tables of an archive. Each refers only to those before it. Times are Unix
+// microseconds. The caller must not modify the result.
 func Tables() []Table { return tables }
 
 // TableNamed returns the table of that name, if there is one.
@@ -121,12 +121,12 @@ func TableNamed(name string) (t Table, ok bool) {
 	return tables[i], true
 }
 
-// place is the place of the table in the order, or -1 if there is none of that name.
+// place returns the index of the table in Tables, or -1 if the name is unknown.
 func place(name string) int {
 	return slices.IndexFunc(tables, func(t Table) bool { return t.Name == name })
 }
 
-// ColumnsOf are the columns that the table has in an archive of the version.
+// ColumnsOf returns the columns that the table has in an archive of that version.
 func (t Table) ColumnsOf(version int) []Column {
 	n := len(t.Columns)
 	for n > 0 && t.Columns[n-1].Since > version {
@@ -135,7 +135,7 @@ func (t Table) ColumnsOf(version int) []Column {
 	return t.Columns[:n]
 }
 
-// Upgraded turns a row of an archive of the version into one of Version. Before version 2, a
+// Upgraded turns a row of an archive of that version into a row of Version. Before version 2, a
 // project had one pair of times for the keys in both slots.
 func (r Row) Upgraded(version int) Row {
 	if version >= 2 || r.Table != "projects" {
@@ -149,7 +149,7 @@ func (r Row) Upgraded(version int) Row {
 	return r
 }
 
-// Value is the row's value in the column; nil if it has none.
+// Value returns the row's value in the column, or nil if it has none.
 func (r Row) Value(column string) any {
 	t, _ := TableNamed(r.Table)
 	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == column })
@@ -159,8 +159,9 @@ func (r Row) Value(column string) any {
 	return r.Values[i]
 }
 
-// Check returns Corrupt if the row is of no table, if its values do not have the number and
-// types that its columns say, or if a text can't be kept. The sentence holds no value.
+// Check returns Corrupt if the row's table is unknown, if the number or the types of its values
+// are not those of the table's columns, or if a text can't be kept. The sentence contains no
+// value.
 func (r Row) Check() error {
 	t, ok := TableNamed(r.Table)
 	if !ok {
@@ -177,8 +178,8 @@ func (r Row) Check() error {
 	return nil
 }
 
-// CheckAfter is Check. It also returns Corrupt if the row does not come after other, which is
-// the zero Row for the first row.
+// CheckAfter does what Check does. It also returns Corrupt if the row does not come after other.
+// The zero Row comes before the first row.
 func (r Row) CheckAfter(other Row) error {
 	if err := r.Check(); err != nil || other.Table == "" || r.After(other) {
 		return err
@@ -216,8 +217,8 @@ func (c Column) takes(value any) (ok bool) {
 func keepable(text string) bool { return utf8.ValidString(text) && strings.IndexByte(text, 0) < 0 }
 
 // After reports whether the row comes after other in the order of an archive: by table, then by
-// the columns of the table's key, text by its bytes. No row comes after itself. Both must
-// have passed Check.
+// the columns of the table's key, with text in the order of its bytes. No row comes after
+// itself. Both rows must have passed Check.
 func (r Row) After(other Row) bool {
 	at, otherAt := place(r.Table), place(other.Table)
 	if at != otherAt || at < 0 {

@@ -28,7 +28,7 @@ func Access(t *testing.T, open OpenStore) {
 		{"ByToken is NotFound if the user is gone or disabled", tokenCallerGone},
 		{"the first ByToken after a Remove has returned is NotFound, on every instance", tokenCallerRemoved},
 		{"ByLogin returns the user with the rights that they have now, the assistant session, its project with the keys, and the scopes of the grant", useByLogin},
-		{"ByLogin has the session, the rights and the project as they are at this moment", useNow},
+		{"ByLogin has the session, the rights and the project as they are now", useNow},
 		{"ByLogin has no session, project and scopes if the assistant session is over or another's", useWithoutSession},
 		{"an assistant session is over for ByLogin at either of its ends, which are exclusive", useSessionEnds},
 		{"ByLogin is NotFound if the login is over, with and without an assistant session", useWithoutLogin},
@@ -39,32 +39,32 @@ func Access(t *testing.T, open OpenStore) {
 		{"ByToken is NotFound if the token does not exist or is over, or if its user is gone or disabled", useByNoToken},
 		{"ByConversation returns the conversation with the Access of what opened it", useByConversation},
 		{"the caller counts only for a conversation that a host's user opened", useByAnyCaller},
-		{"ByConversation has the session key and the rights as they are at this moment", useByConversationNow},
+		{"ByConversation has the session key and the rights as they are now", useByConversationNow},
 		{"ByConversation is NotFound if the conversation does not exist or is over", useByNoConversation},
 		{"ByConversation is NotFound if the session that opened it is over or gone, or if its user is gone or disabled", useByOrphan},
 		{"ByConversation is NotFound if the token that opened it is over or gone, or if its user is gone or disabled", useByTokensOrphan},
 		{"ByConversation is NotFound if a host's user opened it who is not the caller", useByHostsConversation},
 		{"the look-up of no credential is NotFound", useOfNothing},
-		{"the first ByLogin after something was taken away does without it, on every instance", useTakenSession},
-		{"the first ByLogin after the login was taken away is NotFound, on every instance", useTakenLogin},
-		{"the first ByHostUser after something was taken away does without it, on every instance", useTakenHost},
-		{"the first ByToken after something was taken away does without it, on every instance", useTakenToken},
-		{"the first ByConversation after what opened it was taken away is NotFound, on every instance", useTakenConversation},
-		{"StillAllowed returns the open uses whose session or token is still there, with rights as they are now", standingReturns},
-		{"StillAllowed takes the role that a session without a login was opened with", standingHosted},
+		{"the first ByLogin after something was removed does not show it, on every instance", useTakenSession},
+		{"the first ByLogin after the login was removed is NotFound, on every instance", useTakenLogin},
+		{"the first ByHostUser after something was removed does not show it, on every instance", useTakenHost},
+		{"the first ByToken after something was removed does not show it, on every instance", useTakenToken},
+		{"the first ByConversation after what opened it was removed is NotFound, on every instance", useTakenConversation},
+		{"StillAllowed returns the open uses whose session or token still exists, with rights as they are now", standingReturns},
+		{"StillAllowed uses the role that a session without a login was opened with", standingHosted},
 		{"StillAllowed leaves out sessions that are over or gone, or of a user who is gone or disabled", standingSessions},
 		{"StillAllowed leaves out tokens that are over or gone, or of a user who is gone or disabled", standingTokens},
-		{"StillAllowed of what is not there is no error", standingNone},
+		{"StillAllowed of unknown uses is no error", standingNone},
 		{"StillAllowed of very many uses returns each", standingMany},
-		{"the first StillAllowed after something was taken away leaves it out, on every instance", standingTaken},
-		{"every look-up has the keys of both slots as they are at this moment", useOfBothKeys},
+		{"the first StillAllowed after something was removed leaves it out, on every instance", standingTaken},
+		{"every look-up has the keys of both slots as they are now", useOfBothKeys},
 		{"no look-up keeps a record or uses anything up", useChangesNothing},
 	}, promises("Access")...))
 }
 
-// shown is what a call shows of itself. One of four is given: an access token, a
-// conversation, a login, or a user whom a host program identified. With a login and with a
-// host's user there may be an assistant session.
+// shown is the credential of a call. Exactly one of four is given: an access token, a
+// conversation, a login, or a user whom a host program identified. A login and a host's user may
+// come with an assistant session.
 type shown struct {
 	Token        domain.TokenHash
 	Conversation domain.ConversationID
@@ -114,7 +114,7 @@ func otherAccess(got, want domain.Access) error {
 	return nil
 }
 
-// wantUse fails the test unless what is shown is good for want.
+// wantUse fails the test unless the credential gives want.
 func (f *fixture) wantUse(t *testing.T, what string, c shown, want domain.Access) {
 	t.Helper()
 	got, err := useOf(t.Context(), f.Ports.Access, c)
@@ -124,7 +124,7 @@ func (f *fixture) wantUse(t *testing.T, what string, c shown, want domain.Access
 	}
 }
 
-// wantNoUse fails the test unless what is shown is good for nothing.
+// wantNoUse fails the test unless the credential is NotFound.
 func (f *fixture) wantNoUse(t *testing.T, what string, c shown) {
 	t.Helper()
 	got, err := useOf(t.Context(), f.Ports.Access, c)
@@ -134,8 +134,7 @@ func (f *fixture) wantNoUse(t *testing.T, what string, c shown) {
 	}
 }
 
-// inSession is what shows an assistant session, under its login or of a host's
-// user.
+// inSession returns the credential of an assistant session, with its login or its host's user.
 func inSession(s domain.Session) shown {
 	if s.Login == "" {
 		return shown{User: s.User, Admin: s.ByRole, Assistant: s.ID}
@@ -143,19 +142,19 @@ func inSession(s domain.Session) shown {
 	return shown{Login: s.Login, Assistant: s.ID}
 }
 
-// ofSession is what the session is good for. login is the one that it is under.
+// ofSession returns the Access of an assistant session of login.
 func ofSession(s, login domain.Session, admin bool, p domain.Project, granted domain.Scopes) domain.Access {
 	return domain.Access{
 		Caller: domain.Caller{ID: s.User, Admin: admin, Login: login}, Session: s, Project: p, Granted: granted,
 	}
 }
 
-// withoutSession is what a caller is good for who has set no assistant.
+// withoutSession returns the Access of a caller who has set no assistant.
 func withoutSession(user domain.UserID, login domain.Session, admin bool) domain.Access {
 	return domain.Access{Caller: domain.Caller{ID: user, Admin: admin, Login: login}}
 }
 
-// ofToken is what the token is good for. p is its project, if it has one.
+// ofToken returns the Access of the token. p is its project, if it has one.
 func ofToken(token domain.AccessToken, admin bool, p domain.Project, granted domain.Scopes) domain.Access {
 	return domain.Access{
 		Caller: domain.Caller{ID: token.User, Admin: admin, Token: token.ID, Only: token.Project, Scopes: token.Scopes},
@@ -163,7 +162,7 @@ func ofToken(token domain.AccessToken, admin bool, p domain.Project, granted dom
 	}
 }
 
-// in is what a use is good for in a conversation.
+// in returns the Access of a use in a conversation.
 func in(c domain.Conversation, a domain.Access) domain.Access {
 	a.Conversation = c
 	return a
@@ -244,8 +243,8 @@ func useNow(t *testing.T, f *fixture) {
 	same("after a change of the password that kept the login")
 }
 
-// useWithoutSession has every assistant session that is not that login's, and takes away
-// all that lets one in.
+// useWithoutSession tries every assistant session of another login, and removes everything that
+// allows a session.
 func useWithoutSession(t *testing.T, f *fixture) {
 	p, gone := f.addNamed(t, "p"), f.addNamed(t, "gone")
 	u, other, admin := f.member(t, "ana", p.ID, gone.ID), f.member(t, "bob", p.ID), f.admin(t, "admin")
@@ -333,9 +332,9 @@ func useWithoutLogin(t *testing.T, f *fixture) {
 	s := f.set(t, f.under(login, p.ID))
 	without("a login that never was", sessionID(404), s.ID)
 	without("what SQL takes for everything", "' OR 1=1 --", s.ID)
-	without("an assistant session in the place of its login", s.ID, s.ID)
+	without("an assistant session in place of its login", s.ID, s.ID)
 	hosted := f.set(t, f.hosted(u.ID, p.ID))
-	without("an assistant session without a login in the place of one", hosted.ID, hosted.ID)
+	without("an assistant session without a login in place of one", hosted.ID, hosted.ID)
 
 	goneLogin, disabledLogin := f.login(t, gone), f.login(t, disabled)
 	ofGone, ofDisabled := f.set(t, f.under(goneLogin, p.ID)), f.set(t, f.under(disabledLogin, p.ID))
@@ -409,7 +408,7 @@ func useByHostWithout(t *testing.T, f *fixture) {
 	with("one that has ended", ended.ID)
 	with("one of another user", f.set(t, f.hosted("another", p.ID)).ID)
 	with("one of another user by role", f.set(t, f.hostedByRole("a host's admin", p.ID)).ID)
-	with("one of the user under a login", f.set(t, f.under(login, p.ID)).ID)
+	with("one of the user in a login", f.set(t, f.under(login, p.ID)).ID)
 	with("a login of the user", login.ID)
 	with("what SQL takes for everything", "' OR 1=1 --")
 	f.wantUse(t, "with the good one", inSession(good), ofSession(good, domain.Session{}, false, p, domain.DefaultScopes()))
@@ -457,7 +456,7 @@ func useByToken(t *testing.T, f *fixture) {
 	}
 }
 
-// useByTokenNow would show an adapter that takes rights from what the token was made with.
+// useByTokenNow finds an adapter that takes rights from the creation of the token.
 func useByTokenNow(t *testing.T, f *fixture) {
 	p := f.addNamed(t, "p")
 	u := f.member(t, "ana", p.ID)

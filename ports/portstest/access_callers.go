@@ -63,7 +63,7 @@ func callerReturns(t *testing.T, f *fixture) {
 	f.wantCaller(t, "of a login that was not", logins[1], false)
 }
 
-// callerNow would show an adapter that takes rights from what the login was opened with.
+// callerNow finds an adapter that takes rights from the opening of the login.
 func callerNow(t *testing.T, f *fixture) {
 	u := f.member(t, "ana")
 	login := f.login(t, u)
@@ -184,8 +184,7 @@ func tokenCallerReturns(t *testing.T, f *fixture) {
 	}
 }
 
-// tokenCallerNow would show an adapter that takes rights from what the token was made
-// with.
+// tokenCallerNow finds an adapter that takes rights from the creation of the token.
 func tokenCallerNow(t *testing.T, f *fixture) {
 	p := f.addNamed(t, "p")
 	u := f.member(t, "ana", p.ID)

@@ -35,7 +35,7 @@ func (f *fixture) talk(t *testing.T) talk {
 	return h
 }
 
-// uses are the credentials and what they are good for.
+// uses returns the credentials and the Access that each gives.
 func (h talk) uses() map[string]struct {
 	shown shown
 	want  domain.Access
@@ -61,7 +61,7 @@ func useByConversation(t *testing.T, f *fixture) {
 	f.wantUse(t, "the first conversation of the session", shown{Conversation: h.inSession.ID}, in(h.inSession, ofSession(h.session, h.login, false, h.p, h.granted)))
 }
 
-// useByAnyCaller shows callers of somebody else and of nobody.
+// useByAnyCaller passes callers who are another user or nobody.
 func useByAnyCaller(t *testing.T, f *fixture) {
 	h := f.talk(t)
 	for name, use := range h.uses() {
@@ -115,7 +115,7 @@ func useByConversationNow(t *testing.T, f *fixture) {
 	f.wantUse(t, "of a member who is an admin now", shown{Conversation: h.inSession.ID}, in(h.inSession, ofSession(h.session, h.login, true, h.p, h.granted)))
 	f.wantUse(t, "of the token of a member who is an admin now", shown{Conversation: h.byToken.ID}, in(h.byToken, ofToken(h.token, true, h.p, h.granted)))
 	f.update(t, h.member.ID, func(u *domain.User) { u.Role = domain.RoleMember })
-	same("after the member is none any more")
+	same("after the member is gone")
 }
 
 // useByNoConversation has conversations that end before what made them does.
@@ -128,7 +128,7 @@ func useByNoConversation(t *testing.T, f *fixture) {
 	next.UserID = h.inSession.UserID
 	f.converse(t, next)
 	f.wantNoUse(t, "in whose place another came", shown{Conversation: h.inSession.ID})
-	f.wantUse(t, "in the place of another", shown{Conversation: next.ID}, in(next, ofSession(h.session, h.login, false, h.p, h.granted)))
+	f.wantUse(t, "in place of another", shown{Conversation: next.ID}, in(next, ofSession(h.session, h.login, false, h.p, h.granted)))
 
 	short := []domain.Conversation{f.conversing(h.session), f.conversation(domain.Session{}, h.token), f.conversing(h.host)}
 	for i := range short {
@@ -160,12 +160,12 @@ type sessionLoss struct {
 	take func(u domain.User, login, s domain.Session)
 }
 
-// sessionLosses are the ways that end for good what a member's session with p is used for.
+// sessionLosses returns the changes that end the uses of a member's session with p.
 func (f *fixture) sessionLosses(t *testing.T, p domain.Project) []sessionLoss {
 	return []sessionLoss{
 		{"whose session has ended", domain.RoleMember, func(_ domain.User, _, s domain.Session) { f.end(t, s.ID) }},
 		{"whose login has ended", domain.RoleMember, func(_ domain.User, login, _ domain.Session) { f.end(t, login.ID) }},
-		{"in the place of whose session another came", domain.RoleMember, func(_ domain.User, login, _ domain.Session) { f.set(t, f.under(login, p.ID)) }},
+		{"in place of whose session another came", domain.RoleMember, func(_ domain.User, login, _ domain.Session) { f.set(t, f.under(login, p.ID)) }},
 		{"whose user is disabled", domain.RoleMember, func(u domain.User, _, _ domain.Session) {
 			f.update(t, u.ID, func(u *domain.User) { u.Disabled = true })
 		}},
@@ -239,7 +239,7 @@ type tokenLoss struct {
 	take func(u domain.User, token domain.AccessToken)
 }
 
-// tokenLosses are the ways that end for good what a member's token for p is used for.
+// tokenLosses returns the changes that end the uses of a member's token for p.
 func (f *fixture) tokenLosses(t *testing.T, p domain.Project) []tokenLoss {
 	return []tokenLoss{
 		{"whose token was removed", func(_ domain.User, token domain.AccessToken) { f.withdraw(t, token.ID) }},
@@ -280,7 +280,7 @@ func useByTokensOrphan(t *testing.T, f *fixture) {
 	token := f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes()))
 	c := f.converse(t, f.conversation(domain.Session{}, token))
 	f.revoke(t, u.ID, p.ID)
-	f.wantUse(t, "of a conversation of a token whose user has no grant any more", shown{Conversation: c.ID}, in(c, ofToken(token, false, p, 0)))
+	f.wantUse(t, "of a conversation of a token whose user has lost the grant", shown{Conversation: c.ID}, in(c, ofToken(token, false, p, 0)))
 }
 
 // useByHostsConversation asks for the user by ids that differ in the case of one letter.

@@ -10,8 +10,8 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// wantStanding fails the test unless those of the uses stand that want has, each as it
-// says. Of an Access only what StillAllowed fills in is compared.
+// wantStanding fails the test unless StillAllowed of the uses returns want. It compares only the
+// fields that StillAllowed fills in.
 func (f *fixture) wantStanding(t *testing.T, what string, uses []domain.OpenUse, want ...domain.Access) {
 	t.Helper()
 	got, err := f.Ports.Access.StillAllowed(t.Context(), uses)
@@ -51,7 +51,7 @@ func otherStanding(got, want []domain.Access) error {
 	return nil
 }
 
-// usesOf are the open uses, which were good for these.
+// usesOf returns the open uses that had these Accesses.
 func usesOf(all ...domain.Access) []domain.OpenUse {
 	uses := make([]domain.OpenUse, len(all))
 	for i, a := range all {
@@ -60,8 +60,7 @@ func usesOf(all ...domain.Access) []domain.OpenUse {
 	return uses
 }
 
-// standingReturns asks about some of what is there, in any order, twice, and beside what is
-// not there.
+// standingReturns asks about some stored uses, in any order, twice, and beside unknown ones.
 func standingReturns(t *testing.T, f *fixture) {
 	p := f.addNamed(t, "p")
 	u, admin := f.member(t, "ana", p.ID), f.admin(t, "admin")
@@ -91,7 +90,7 @@ func standingReturns(t *testing.T, f *fixture) {
 	}
 	mixed := append(append(slices.Clone(all), domain.OpenUse{Session: sessionID(404)}, domain.OpenUse{Token: tokenID(404)}, domain.OpenUse{}), all...)
 	slices.Reverse(mixed)
-	f.wantStanding(t, "of all twice, beside what is not there", mixed, now()...)
+	f.wantStanding(t, "of all twice, beside what does not exist", mixed, now()...)
 	for _, scopes := range scopeSets[1:] {
 		f.grantScopes(t, u.ID, p.ID, scopes)
 		f.wantStanding(t, "after Put of other scopes", all, now()...)
@@ -233,7 +232,7 @@ func standingTaken(t *testing.T, f *fixture) {
 	}
 }
 
-// standsAt is NotFound for a use that is good for nothing any more.
+// standsAt returns NotFound for a use that is no longer allowed.
 func standsAt(ctx context.Context, at Store, use domain.OpenUse) error {
 	got, err := at.Ports.Access.StillAllowed(ctx, []domain.OpenUse{use})
 	switch {

@@ -9,9 +9,8 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// whole is NotFound for a use without a session and for one without a scope, and an error
-// of its own for one of which a part is missing: what is looked up at once is of one
-// moment.
+// whole returns NotFound for a use without a session and for a use without a scope. If only a
+// part is missing, it returns another error, because one look-up shows one moment.
 func whole(a domain.Access, err error) error {
 	missing := &domain.Error{Kind: domain.NotFound}
 	switch {
@@ -54,7 +53,7 @@ func (f *fixture) eachTaken(t *testing.T, prepare func() (shown, []taken)) {
 	}
 }
 
-// lodger is a user with a project of their own, granted to a member and not to an admin.
+// lodger returns a user with a project of their own, granted to a member and not to an admin.
 func (f *fixture) lodger(t *testing.T, role domain.Role) (domain.User, domain.Project) {
 	t.Helper()
 	p := f.addNamed(t, "p")

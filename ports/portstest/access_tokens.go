@@ -17,12 +17,12 @@ func AccessTokens(t *testing.T, open OpenStore) {
 	check(t, open, append([]sentence{
 		{"Create stores the token and the record together", tokenStores},
 		{"Create stores the token under its hash", tokenHashed},
-		{"Create is NotFound if its user or its project is not there, and keeps no record", tokenNotFound},
+		{"Create is NotFound if its user or its project does not exist, and keeps no record", tokenNotFound},
 		{"Create is Conflict for a user who has as many tokens as a user can have, expired ones included", tokensBound},
-		{"of Creates at the same instant no more succeed than the user may have", tokensBoundAtOnce},
-		{"Page returns at most limit tokens, of the user or of everybody, over or not, and none is no error", tokensPage},
+		{"Creates at the same instant keep to the bound", tokensBoundAtOnce},
+		{"Page returns at most limit tokens, of the user or of all users, expired or not, and no match is no error", tokensPage},
 		{"Page is in the order of the ids, and goes on after the cursor", tokensOrder},
-		{"Page holds no connection once it has returned", tokensConnections},
+		{"Page holds no connection after it has returned", tokensConnections},
 		{"Remove forgets the token, together with the record", tokenRemoved},
 		{"Remove forgets the conversations that the token made, and no other", tokenConversations},
 		{"Remove is NotFound for an unknown id, and for another user's token unless the caller may manage", tokenForeign},
@@ -30,7 +30,7 @@ func AccessTokens(t *testing.T, open OpenStore) {
 		{"a token goes with its user and with its project", tokenGoes},
 		{"no token outlives a Remove of its user or its project at the same instant", tokenRace},
 		{"Add of the last use records the last use, forward only, and keeps no record", tokenUsed},
-		{"Add of the last use passes over tokens that are not there", tokenUsedUnknown},
+		{"Add of the last use ignores tokens that do not exist", tokenUsedUnknown},
 		{"Add of the last use reads its times in any zone and keeps microseconds", tokenUsedTimes},
 		{"several Adds of last uses of the same tokens at the same instant all succeed, and the latest counts", tokenUsedAtOnce},
 	}, promises("Tokens")...))
@@ -62,7 +62,7 @@ func tokenStores(t *testing.T, f *fixture) {
 	long := f.token(member.ID, p.ID, domain.DefaultScopes())
 	long.Name = strings.Repeat("語", 21) + "x"
 	same := f.token(member.ID, p.ID, domain.DefaultScopes())
-	same.Name = plain.Name // names need not differ
+	same.Name = plain.Name // names may be equal
 	used := f.token(member.ID, p.ID, domain.DefaultScopes())
 	used.LastUsed = used.Created.Add(time.Minute)
 	var all []domain.AccessToken
@@ -91,7 +91,8 @@ func tokenHashed(t *testing.T, f *fixture) {
 	f.wantNoTokenCaller(t, "by a hash under which nothing was stored", tokenHash(never))
 }
 
-// tokenNotFound has what never was and what went, of each and of both.
+// tokenNotFound creates tokens with a user or a project, or both, that never existed or were
+// removed.
 func tokenNotFound(t *testing.T, f *fixture) {
 	p, gone := f.addNamed(t, "p"), f.addNamed(t, "gone")
 	u, removed := f.member(t, "ana"), f.member(t, "bob")
@@ -282,7 +283,7 @@ func tokensConnections(t *testing.T, f *fixture) {
 	wantNil(t, "Create after 200 pages", f.Ports.Tokens.Create(ctx, makingAct(token, f.record(domain.ActionCreateAccessToken, "after")), token, tokenHash(token)))
 }
 
-// tokenRemoved makes a token anew under the id and the hash that are free then.
+// tokenRemoved creates a token again, with the removed token's id and hash.
 func tokenRemoved(t *testing.T, f *fixture) {
 	p := f.addNamed(t, "p")
 	u := f.member(t, "ana")
@@ -330,13 +331,13 @@ func tokenForeign(t *testing.T, f *fixture) {
 		of   domain.UserID
 	}{
 		{"an id that never was", tokenID(404), ""},
-		{"an id that never was, with a user", tokenID(404), u.ID},
+		{"an id that never existed, with a user", tokenID(404), u.ID},
 		{"an id that was removed", removed.ID, ""},
 		{"no id", "", ""},
 		{"a wildcard", "%", ""},
 		{"a token of somebody else", token.ID, other.ID},
 		{"a token of somebody else, by an admin who is named", token.ID, admin.ID},
-		{"a token, with a user who is not there", token.ID, userID(404)},
+		{"a token, with a user who does not exist", token.ID, userID(404)},
 	} {
 		err := f.Ports.Tokens.Remove(t.Context(), actOf(tc.of, f.record(domain.ActionDeleteAccessToken, domain.OnToken(tc.id))), tc.id)
 		wantKind(t, "Remove of "+tc.name, err, domain.NotFound)
@@ -383,8 +384,8 @@ func tokenGoes(t *testing.T, f *fixture) {
 	f.wantTokens(t, "after the same ids are there again", "", stays)
 	f.wantRecords(t, "after a project and a user went")
 
-	// Neither a grant that goes nor a change of the user takes a token along: what it may
-	// do is looked up.
+	// A token outlives the removal of a grant and a change of its user, because its rights are
+	// looked up.
 	f.grant(t, u.ID, p.ID)
 	f.revoke(t, u.ID, p.ID)
 	f.update(t, u.ID, func(u *domain.User) { u.Role = domain.RoleAdmin })
@@ -480,9 +481,9 @@ func tokenUsedUnknown(t *testing.T, f *fixture) {
 	f.withdraw(t, removed.ID)
 	token.LastUsed = token.Created.Add(time.Minute)
 	f.usedTokens(t, map[domain.TokenID]time.Time{removed.ID: token.LastUsed, tokenID(404): token.LastUsed, token.ID: token.LastUsed})
-	f.wantTokens(t, "after Add of the last use of tokens of which one is there", "", token)
+	f.wantTokens(t, "after Add of the last use of tokens, one of them known", "", token)
 	f.usedTokens(t, map[domain.TokenID]time.Time{removed.ID: token.LastUsed})
-	f.wantTokens(t, "after Add of the last use of one that is not there", "", token)
+	f.wantTokens(t, "after Add of the last use of one that does not exist", "", token)
 }
 
 // tokenUsedTimes hands in what time.Now returns: nanoseconds, in a zone.
@@ -518,5 +519,5 @@ func tokenUsedAtOnce(t *testing.T, f *fixture) {
 	for i := range all {
 		all[i].LastUsed = all[i].Created.Add(crowd * time.Second)
 	}
-	f.wantTokens(t, "after many Adds of last uses at the same instant, the latest of which counts", "", all...)
+	f.wantTokens(t, "after many Adds of last uses at the same instant", "", all...)
 }

@@ -10,9 +10,8 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// Acts checks that a right belongs to the change: every method that takes an Act is refused,
-// and changes nothing, if the right that the act stands on is gone by the time of the
-// change.
+// Acts checks that a right belongs to the change. Every method with an Act fails and changes
+// nothing if the right is gone when the change is made.
 func Acts(t *testing.T, open OpenStore) {
 	var sentences []sentence
 	for _, c := range calls() {
@@ -23,6 +22,7 @@ func Acts(t *testing.T, open OpenStore) {
 	check(t, open, append(sentences,
 		sentence{"of two who take each other's right at the same instant one is refused", actsMutual},
 		sentence{"of two changes of one's own user at the same instant both succeed", actsOnOneself},
+		sentence{"admins who end each other's sessions at the same instant do not wait for each other in vain", actsOfARing},
 		sentence{"requests of one login at the same instant do not wait for each other in vain", actsOfOneLogin},
 		sentence{"what is another's is for who may manage when it is changed, whatever the act says", actsOnOthers},
 	))
@@ -37,8 +37,8 @@ func actsOf(t *testing.T, f *fixture, c call) {
 		of   bool
 		run  func(t *testing.T, f *fixture, c call)
 	}{
-		{"once the right is gone it is refused, before anything else is looked at", true, actsAfter},
-		{"whoever never had the right is refused", true, actsWithout},
+		{"after the right is gone the change is refused, before anything else is checked", true, actsAfter},
+		{"a caller who never had the right is refused", true, actsWithout},
 		{"the operator needs no right", c.fails == "", actsAlone},
 		{"the call and a loss of the right at the same instant come one after the other", c.changes, actsDuring},
 	} {
@@ -52,7 +52,7 @@ func actsOf(t *testing.T, f *fixture, c call) {
 type party struct {
 	name string
 	make func(t *testing.T, f *fixture) actor
-	may  func(needs domain.Need) bool // has what the act needs, until something is taken away
+	may  func(needs domain.Need) bool // has what the act needs, until it is removed
 }
 
 var parties = []party{
@@ -67,7 +67,7 @@ var parties = []party{
 	}},
 }
 
-// actorByToken is an admin with an access token of their own for the project.
+// actorByToken returns an admin with an access token of their own for the project.
 func (f *fixture) actorByToken(t *testing.T, id domain.ProjectID, scopes domain.Scopes) actor {
 	t.Helper()
 	u := f.admin(t, f.username())
@@ -140,7 +140,7 @@ func always(kind domain.Kind) func(call, actor, attempt) domain.Kind {
 	return func(call, actor, attempt) domain.Kind { return kind }
 }
 
-// ofLogins is the refusal of who has a login.
+// ofLogins returns the refusal of a caller with a login.
 func ofLogins(_ call, who actor, _ attempt) domain.Kind {
 	if who.caller.Login.ID == "" {
 		return ""
@@ -148,7 +148,7 @@ func ofLogins(_ call, who actor, _ attempt) domain.Kind {
 	return domain.NotAuthenticated
 }
 
-// ofGrants is the refusal of who needs a grant and has it.
+// ofGrants returns the refusal of a caller whose right is a grant.
 func ofGrants(c call, who actor, a attempt) domain.Kind {
 	if who.caller.Admin || a.needs.Project() == "" || c.fails != "" {
 		return ""
@@ -379,8 +379,51 @@ func actsOnOneself(t *testing.T, f *fixture) {
 	}
 }
 
+// actsOfARing has several admins who each end the sessions of all others at the same instant. At
+// least one of them succeeds.
+func actsOfARing(t *testing.T, f *fixture) {
+	at := f.instances(t)
+	const size = 5
+	for range rounds / 4 {
+		var ring []actor
+		for range size {
+			ring = append(ring, f.actorByLogin(t, domain.RoleAdmin))
+		}
+		var acts []domain.Act
+		var of []actor
+		for i, by := range ring {
+			for j, other := range ring {
+				if i != j {
+					acts, of = append(acts, f.actBy(by, attempt{needs: domain.NeedsAdmin()}, string(other.user.ID))), append(of, other)
+				}
+			}
+		}
+		ended, errs := make([]domain.SessionsEnded, len(acts)), make([]error, len(acts))
+		atOnce(len(acts), func(i int) {
+			which := domain.SessionsOf(of[i].user.ID)
+			if i%2 == 0 {
+				which = domain.OneSession(of[i].caller.Login.ID)
+			}
+			ended[i], errs[i] = at[i%len(at)].Ports.Sessions.End(t.Context(), acts[i], which)
+		})
+		var written []domain.Record
+		for i, err := range errs {
+			switch {
+			case err != nil:
+				wantKind(t, "one of several admins who end each other's sessions", err, domain.NotAuthenticated)
+			case ended[i].Sessions > 0:
+				written = append(written, acts[i].Record)
+			}
+		}
+		if len(written) == 0 {
+			t.Error("none of several admins who end each other's sessions succeeded")
+		}
+		f.wantRecordsInAnyOrder(t, "after several admins ended each other's sessions", written)
+	}
+}
+
 // actsOfOneLogin has several requests of one login that end its sessions or change its user at
-// the same instant. None waits for another one in vain.
+// the same instant. All must end.
 func actsOfOneLogin(t *testing.T, f *fixture) {
 	at := f.instances(t)
 	f.admin(t, "beside")

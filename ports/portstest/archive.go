@@ -19,24 +19,24 @@ func Archive(t *testing.T, open OpenStore) {
 		return &fixture{Store: open(t, f.clock.now), clock: f.clock}
 	}
 	check(t, open, []sentence{
-		{"Snapshot gives every row that Restore was given, and the record behind them", archiveRoundTrip},
+		{"Snapshot gives every row that Restore was given, and the record after them", archiveRoundTrip},
 		{"what the other ports have written is in it, and what they read is the same in another database",
 			func(t *testing.T, f *fixture) { archiveViews(t, f, another(t, f)) }},
 		{"sessions and conversations are not in it",
 			func(t *testing.T, f *fixture) { archiveSessions(t, f, another(t, f)) }},
-		{"all rows are of one moment, and nobody who writes waits", archiveMoment},
+		{"all rows are of one moment, and no writer waits", archiveMoment},
 		{"an error of each ends Snapshot and is returned as it is", archiveEachFails},
-		{"Restore replaces what a database has before there is any user or project", archiveMakesWay},
+		{"Restore replaces what a database has before it has a user or a project", archiveMakesWay},
 		{"Restore is Conflict if there is a user or a project, and changes nothing", archiveInUse},
-		{"Restore of rows that can't be is Corrupt, and changes nothing", archiveCorrupt},
-		{"an error among the rows ends Restore and is returned as it is, and nothing is changed", archiveRowsFail},
+		{"Restore of impossible rows is Corrupt, and changes nothing", archiveCorrupt},
+		{"an error among the rows ends Restore and is returned as it is, and nothing changes", archiveRowsFail},
 		{"Restore into a schema that is newer than known is Conflict", archiveNewer},
-		{"of many Restores at the same time one succeeds, and the others are Conflict", archiveAtOnce},
-		{"a Prepare that begins during Restore sees what it has restored", archiveBesidePrepare},
+		{"of many Restores at the same time exactly one succeeds, and the others are Conflict", archiveAtOnce},
+		{"a Prepare that begins during Restore sees the restored rows", archiveBesidePrepare},
 		{"what is written after Restore comes after its record", archiveGoesOn},
 		{"arguments are neither kept nor modified, and what each gets is its own", archiveArguments},
 		{"an outage and an ended context are Unavailable, and change nothing", archiveUnavailable},
-		{"a Restore that is broken off changes nothing and locks nobody out", archiveBroken},
+		{"a Restore that is interrupted changes nothing and locks nobody out", archiveBroken},
 	})
 }
 
@@ -80,7 +80,7 @@ func archivedRows() []archive.Row {
 	}
 }
 
-// listed is what Restore reads rows from.
+// listed returns the sequence that Restore reads.
 func listed(rows []archive.Row) iter.Seq2[archive.Row, error] {
 	return func(yield func(archive.Row, error) bool) {
 		for _, row := range rows {
@@ -91,7 +91,7 @@ func listed(rows []archive.Row) iter.Seq2[archive.Row, error] {
 	}
 }
 
-// archivedRecord is the row that rec becomes under the id.
+// archivedRecord returns the row that rec becomes under the id.
 func archivedRecord(id int, rec domain.Record) archive.Row {
 	return archive.Row{Table: "audit", Values: []any{
 		int64(id), rec.At.UnixMicro(), string(rec.Actor), string(rec.Action), rec.Object, rec.Outcome, rec.RequestID, rec.Address, rec.Count,
@@ -511,7 +511,7 @@ func archiveBroken(t *testing.T, f *fixture) {
 		}, byOperator(f.restoring()))
 	}()
 	wantReturn(t, "Restore", returned)
-	wantKind(t, "a Restore that is broken off", err, domain.Unavailable)
+	wantKind(t, "a Restore that is interrupted", err, domain.Unavailable)
 	wantRows(t, "afterwards", f.snapshot(t, "afterwards"), nil)
 	later, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()

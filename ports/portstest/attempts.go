@@ -10,24 +10,24 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// OpenAttempts returns attempts of which none was made yet, that read the time from now
-// and allow so many failures a minute: perName for a user name from one address,
-// perAddress for one address.
+// OpenAttempts returns Attempts without any attempt so far. They read the time from now. They
+// allow perName failures a minute for a user name from one address, and perAddress failures a
+// minute for one address.
 type OpenAttempts func(t *testing.T, now ports.Clock, perName, perAddress int) ports.Attempts
 
-// Attempts checks every sentence in the comments of ports.Attempts but the bound on
-// memory, which can't be seen from outside.
+// Attempts checks every sentence in the comments of ports.Attempts, except the bound on memory,
+// which can't be seen from outside.
 func Attempts(t *testing.T, open OpenAttempts) {
 	for _, s := range []struct {
 		name string
 		run  func(t *testing.T, open OpenAttempts)
 	}{
-		{"Begin is TooManyRequests when the failures for the name from the address are used up", attemptsPerName},
-		{"Begin is TooManyRequests when the failures for the address are used up", attemptsPerAddress},
+		{"Begin is TooManyRequests if the failures for the name from the address are used up", attemptsPerName},
+		{"Begin is TooManyRequests if the failures for the address are used up", attemptsPerAddress},
 		{"the addresses of one IPv6 /64 count as one", attemptsIPv6},
 		{"after RetryAfter an attempt is free again, and after a minute all are and no more", attemptsAgain},
-		{"an attempt that is refused is not booked", attemptsRefused},
-		{"an attempt that succeeds is taken back, so that only failures count", attemptsSucceeded},
+		{"an attempt that is refused is not counted", attemptsRefused},
+		{"an attempt that succeeds is taken back, so only failures count", attemptsSucceeded},
 		{"taking an attempt back twice does nothing more", attemptsTwice},
 		{"taking an attempt back late gives nothing beyond the limit", attemptsLate},
 		{"of many attempts at the same instant exactly the limit begins", attemptsAtOnce},
@@ -126,8 +126,8 @@ func attemptsAgain(t *testing.T, open OpenAttempts) {
 	}
 }
 
-// attemptsRefused would show an adapter that books an attempt on the address before the name
-// refuses it, or that lets whoever goes on trying wait for ever.
+// attemptsRefused finds an adapter that counts an attempt on the address before the name refuses
+// it. It also finds one that refuses forever while a caller keeps trying.
 func attemptsRefused(t *testing.T, open OpenAttempts) {
 	c := newClock()
 	a := open(t, c.now, 2, 4)

@@ -16,18 +16,18 @@ import (
 // AuditChain checks every sentence in the comments of ports.AuditChain.
 func AuditChain(t *testing.T, open OpenStore) {
 	check(t, open, append([]sentence{
-		{"Extend puts at most limit rows into the chain, in the order of their ids, and is done when there are no others", chainRows},
+		{"Extend puts at most limit rows into the chain, in the order of their ids, and is done if there are no others", chainRows},
 		{"Extend calls extend with the end of the chain and the head as they are stored", chainEnds},
-		{"Extend changes nothing when extend fails, whose error it returns as it is", chainFails},
-		{"Extend does not call extend when nothing has changed", chainNothing},
-		{"Extend calls extend also without rows where the end is not where the head says", chainMismatch},
-		{"Extend by many at once, beside writers on several instances, makes one chain", chainConcurrent},
+		{"Extend changes nothing if extend fails, and returns its error as it is", chainFails},
+		{"Extend does not call extend if nothing has changed", chainNothing},
+		{"Extend calls extend also without rows if the chain does not end where the head says", chainMismatch},
+		{"many Extends at the same time, beside writers on several instances, make one chain", chainConcurrent},
 		{"Links returns at most limit links with their rows, in the order of Seq", chainPages},
 		{"Strays returns no row of this program", noStrays},
 	}, promises("Chain")...))
 }
 
-// extending is an Extend that makes the hashes as they are, and a head that names its
+// extending returns an Extend that makes the hashes as they are, and a head that names its
 // point.
 func extending(last domain.ChainPoint, _ domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
 	links := last.Extend(rows)
@@ -63,8 +63,8 @@ func chainAll(t *testing.T, a ports.AuditChain) {
 	t.Fatal("Chain: still not done after 1000 calls")
 }
 
-// wantChained fails the test unless the chain is whole, ends at the head, and has all
-// records of f.log, in that order where it is inOrder.
+// wantChained fails the test unless the chain is complete, ends at the head, and has all records
+// of f.log, in that order if inOrder.
 func (f *fixture) wantChained(t *testing.T, what string, inOrder bool) []domain.ChainedRow {
 	t.Helper()
 	rows, err := f.Ports.Chain.Links(t.Context(), 0, 10_000)

@@ -17,7 +17,7 @@ func AuditLog(t *testing.T, open OpenStore) {
 		{"Append comes after what was written before, by any view and on any instance", appendOrder},
 		{"of very many Appends at the same instant nothing is lost", appendConcurrent},
 		{"Page returns at most limit rows that come after the place, newest first, and of one time the higher id first", auditPage},
-		{"Page returns what each part of the filter picks", auditFiltered},
+		{"Page returns the rows that match each part of the filter", auditFiltered},
 	}, promises("Audit")...))
 }
 
@@ -60,7 +60,7 @@ func appendSeveral(t *testing.T, f *fixture) {
 	if err := f.Ports.Audit.Append(t.Context(), bad...); err == nil {
 		f.log = append(f.log, bad...) // an adapter may keep any text
 	}
-	f.wantRecords(t, "after Append of several of which one may be refused")
+	f.wantRecords(t, "after Append of several, one of which may be refused")
 }
 
 func appendOrder(t *testing.T, f *fixture) {

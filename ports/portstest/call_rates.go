@@ -10,22 +10,22 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// OpenCallRates returns the rates of callers none of whom has called yet, that read the
-// time from now and let each make so many calls a minute; 0 is without a limit.
+// OpenCallRates returns CallRates without any call so far. They read the time from now and allow
+// each caller perMinute calls a minute; 0 means no limit.
 type OpenCallRates func(t *testing.T, now ports.Clock, perMinute int) ports.CallRates
 
-// CallRates checks every sentence in the comments of ports.CallRates but the bound on
+// CallRates checks every sentence in the comments of ports.CallRates, except the bound on
 // memory, which can't be seen from outside.
 func CallRates(t *testing.T, open OpenCallRates) {
 	for _, s := range []struct {
 		name string
 		run  func(t *testing.T, open OpenCallRates)
 	}{
-		{"Take books a call and returns what is left of the rate", ratesLeft},
-		{"Take is TooManyRequests, with RetryAfter and Rate, when the calls of a minute are used up", ratesUsedUp},
-		{"a call that is refused is not booked", ratesRefused},
-		{"what was used comes back evenly, and never more than the limit", ratesEvenly},
-		{"nobody's calls count for anybody else", ratesOwn},
+		{"Take counts a call and returns what is left of the rate", ratesLeft},
+		{"Take is TooManyRequests, with RetryAfter and Rate, if the calls of a minute are used up", ratesUsedUp},
+		{"a call that is refused is not counted", ratesRefused},
+		{"used calls come back evenly, and never more than the limit", ratesEvenly},
+		{"each caller has a rate of their own", ratesOwn},
 		{"without a limit the Rate is zero and nothing is refused", ratesUnlimited},
 		{"of many calls at the same instant exactly the limit is let through", ratesAtOnce},
 	} {
@@ -99,7 +99,7 @@ func ratesUsedUp(t *testing.T, open OpenCallRates) {
 		_, err := r.Take(actorAna)
 		wantKind(t, fmt.Sprintf("after %d calls of %d", limit, limit), err, domain.TooManyRequests)
 		e, _ := errors.AsType[*domain.Error](err)
-		// A minute need not divide by the limit to the nanosecond.
+		// The limit may not divide a minute to the nanosecond.
 		if e.Rate.Limit != limit || e.Rate.Remaining != 0 || e.Rate.Reset > time.Minute || e.Rate.Reset < time.Minute-time.Millisecond {
 			t.Fatalf("after %d calls of %d: got Rate %+v, want nothing left and all of it back in a minute", limit, limit, e.Rate)
 		}
@@ -111,7 +111,7 @@ func ratesUsedUp(t *testing.T, open OpenCallRates) {
 	}
 }
 
-// ratesRefused would show an adapter that lets whoever goes on trying wait for ever.
+// ratesRefused finds an adapter that refuses forever while a caller keeps calling.
 func ratesRefused(t *testing.T, open OpenCallRates) {
 	c := newClock()
 	r := open(t, c.now, 2)
@@ -146,7 +146,7 @@ func ratesOwn(t *testing.T, open OpenCallRates) {
 	c := newClock()
 	r := open(t, c.now, 2)
 	takeCalls(t, "a user", r, actorAna, 2)
-	// An access token is one of its own, whoever made it, and so is whoever has a like name.
+	// An access token has a rate of its own, and so has a user with a similar name.
 	for _, other := range []domain.Actor{actorBob, domain.ActorToken(domain.TokenID(userID(1))), actorAna[:len(actorAna)-1], actorAna + "1", ""} {
 		wantCallTaken(t, "beside a user whose calls are used up", r, other, domain.Rate{Limit: 2, Remaining: 1, Reset: 30 * time.Second})
 	}

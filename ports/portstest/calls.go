@@ -12,8 +12,8 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// call is a method of a view of ports.Store, called in one way. What every method promises
-// is checked for each call of the table that calls returns.
+// call is one call of a method of a view of ports.Store. What every method promises is checked
+// for each call in the table.
 type call struct {
 	method string // "Projects.Add"
 	way    string // in what way it is called, "" for the usual one
@@ -36,8 +36,8 @@ type attempt struct {
 	do    func(ctx context.Context, at ports.Store, act domain.Act) (any, error)
 	needs domain.Need // of the act
 	args  []any       // what do hands in: pointers, slices and maps
-	// check says how what do returned is something else than it should be. It is nil if that
-	// depends on what others do.
+	// check returns an error if the result of do is wrong. It is nil if the result depends on
+	// other calls.
 	check func(result any) error
 }
 
@@ -49,14 +49,14 @@ type actor struct {
 	caller domain.Caller
 }
 
-// actBy is what who does to make the attempt, with an audit record of its own.
+// actBy returns the act of who for the attempt, with an audit record of its own.
 func (f *fixture) actBy(who actor, a attempt, object string) domain.Act {
 	rec := f.record(domain.ActionForward, object)
 	rec.Actor = who.caller.Actor()
 	return domain.Act{By: who.caller, Needs: a.needs, Record: rec}
 }
 
-// actorByLogin is a user of that role with a login of their own.
+// actorByLogin returns a user of that role with a login of their own.
 func (f *fixture) actorByLogin(t *testing.T, role domain.Role) actor {
 	t.Helper()
 	u := f.create(t, f.user(domain.Username(fmt.Sprintf("actor%d", f.next())), role))
@@ -73,7 +73,7 @@ func (f *fixture) projectFor(t *testing.T, who actor) domain.Project {
 	return p
 }
 
-// callsOf are the calls of the view's methods.
+// callsOf returns the calls of the view's methods.
 func callsOf(view string) []call {
 	var all []call
 	for _, c := range calls() {
@@ -84,7 +84,7 @@ func callsOf(view string) []call {
 	return all
 }
 
-// promises are the sentences that hold for every method of the view.
+// promises returns the sentences that hold for every method of the view.
 func promises(view string) []sentence {
 	all := callsOf(view)
 	each := func(run func(t *testing.T, f *fixture, all []call)) func(t *testing.T, f *fixture) {
@@ -168,12 +168,12 @@ func (f *fixture) wantState(t *testing.T, what string, want state) {
 	}
 }
 
-// returns is a check of what an attempt returns.
+// returns returns a check of what an attempt returns.
 func returns(want any) func(result any) error {
 	return func(result any) error { return mismatch(result, want) }
 }
 
-// outcome is how the outcome of the attempt is something else than the call should have.
+// outcome returns how the outcome of the attempt differs from the expected one.
 func (c call) outcome(a attempt, result any, err error) string {
 	switch {
 	case c.fails != "":
@@ -218,7 +218,7 @@ func callsElsewhere(t *testing.T, f *fixture, all []call) {
 	}
 }
 
-// callsArguments alters, after each call, what it handed in and what it was given.
+// callsArguments changes the arguments and the results after each call.
 func callsArguments(t *testing.T, f *fixture, all []call) {
 	for _, c := range all {
 		who := f.actorByLogin(t, domain.RoleAdmin)

@@ -10,26 +10,26 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// calls is the table of calls: every method of every view, in its usual way and in those
+// calls returns the table of calls: every method of every view, in its usual way and in those
 // that change nothing or fail.
 func calls() []call {
 	return slices.Concat(projectCalls, grantCalls, userCalls, sessionCalls, accessCalls, tokenCalls, conversationCalls, usageCalls, auditCalls, sealingCalls, installationCalls)
 }
 
-// reads is a call that changes nothing and needs nothing prepared.
+// reads returns a call that changes nothing and needs no preparation.
 func reads(method, way string, do func(ctx context.Context, at ports.Store) (any, error)) call {
 	return call{method: method, way: way, ready: func(*testing.T, *fixture, actor) attempt {
 		return attempt{do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) { return do(ctx, at) }}
 	}}
 }
 
-// failing is the call c, which fails.
+// failing returns the call c, which fails.
 func failing(kind domain.Kind, c call) call {
 	c.fails, c.changes, c.record = kind, false, false
 	return c
 }
 
-// doing is an attempt to make a call that returns an error only.
+// doing returns an attempt to make a call that returns an error only.
 func doing(needs domain.Need, do func(ctx context.Context, at ports.Store, act domain.Act) error, args ...any) attempt {
 	return attempt{needs: needs, args: args, do: func(ctx context.Context, at ports.Store, act domain.Act) (any, error) {
 		return nil, do(ctx, at, act)
@@ -234,7 +234,7 @@ var userCalls = []call{
 		f.login(t, u)
 		assistants := []domain.ProjectID{q.ID}
 		a := updatesUser(domain.NeedsAdmin(), u.ID, func(u *domain.User, _ bool) error {
-			clear(u.Assistants) // change may alter what it is given
+			clear(u.Assistants) // change may alter its argument
 			u.Assistants, u.Role, u.PasswordHash = assistants, domain.RoleAdmin, domain.NewSecret("$test$another")
 			return nil
 		}, "", assistants)
@@ -275,7 +275,7 @@ var userCalls = []call{
 	}}),
 }
 
-// username is a name that no user of the subtest has yet.
+// username returns a name that no user of the subtest has yet.
 func (f *fixture) username() domain.Username {
 	return domain.Username("user" + string(projectID(f.next())))
 }

@@ -44,7 +44,7 @@ func converses(c domain.Conversation) attempt {
 	return doing(domain.Need{}, func(ctx context.Context, at ports.Store, _ domain.Act) error { return at.Conversations.Open(ctx, c) }, &c)
 }
 
-// sessionKeyLike is a copy of the key, which shares no bytes with it.
+// sessionKeyLike returns a copy of the key, which shares no bytes with it.
 func sessionKeyLike(key domain.Sealed) domain.Sealed {
 	key.Bytes = bytes.Clone(key.Bytes)
 	return key
@@ -118,15 +118,15 @@ var sealingCalls = []call{
 	{method: "Sealings.Replace", changes: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
 		p := f.addWithTwo(t, "p")
 		c := f.converse(t, f.conversing(f.session(t, p.ID)))
-		return replaces(allAnew([]domain.SealedRow{ofProject(p), ofSlot(p, domain.SlotSecondary), ofConversation(c)}, "new"), 3)
+		return replaces(allResealedBy([]domain.SealedRow{ofProject(p), ofSlot(p, domain.SlotSecondary), ofConversation(c)}, "new"), 3)
 	}},
 	{method: "Sealings.Replace", way: "by nothing", changes: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
 		p := f.addNamed(t, "p")
 		c := f.converse(t, f.conversing(f.session(t, p.ID)))
 		return replaces(forgetting([]domain.SealedRow{ofProject(p), ofConversation(c)}), 1)
 	}},
-	{method: "Sealings.Replace", way: "of what is not there", ready: func(_ *testing.T, f *fixture, _ actor) attempt {
-		return replaces(allAnew([]domain.SealedRow{ofProject(f.project("never"))}, "new"), 0)
+	{method: "Sealings.Replace", way: "of what does not exist", ready: func(_ *testing.T, f *fixture, _ actor) attempt {
+		return replaces(allResealedBy([]domain.SealedRow{ofProject(f.project("never"))}, "new"), 0)
 	}},
 	reads("Sealings.ToReenter", "", func(ctx context.Context, at ports.Store) (any, error) { return at.Sealings.ToReenter(ctx) }),
 	reads("Sealings.Uses", "", func(ctx context.Context, at ports.Store) (any, error) { return at.Sealings.Uses(ctx) }),

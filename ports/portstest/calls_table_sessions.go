@@ -158,7 +158,7 @@ var accessCalls = []call{
 			return at.Access.StillAllowed(ctx, uses)
 		}}
 	}},
-	reads("Access.StillAllowed", "of what is not there", func(ctx context.Context, at ports.Store) (any, error) {
+	reads("Access.StillAllowed", "of what does not exist", func(ctx context.Context, at ports.Store) (any, error) {
 		return at.Access.StillAllowed(ctx, []domain.OpenUse{{Session: sessionID(404)}, {Token: tokenID(404)}})
 	}),
 }

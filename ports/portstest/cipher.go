@@ -11,11 +11,11 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// OpenCipher returns a Cipher that is ready for use, under other keys at each call.
+// OpenCipher returns a Cipher that is ready for use. Each call returns one with other keys.
 type OpenCipher func(t *testing.T) ports.Cipher
 
-// Cipher checks every sentence in the comments of ports.Cipher that a keyset at rest can
-// show. Keyring checks those about keys that turn over.
+// Cipher checks the sentences in the comments of ports.Cipher that hold for a keyset that does
+// not change. Keyring checks those about rotation.
 func Cipher(t *testing.T, open OpenCipher) {
 	for _, s := range []struct {
 		name string
@@ -28,7 +28,7 @@ func Cipher(t *testing.T, open OpenCipher) {
 		{"the zero Binding is refused", cipherZeroBinding},
 		{"Open is Corrupt for every flipped bit, every cut and every addition, and for another key's name", cipherDamage},
 		{"Open is Corrupt under another keyset", cipherForeign},
-		{"Open says nothing more than Corrupt", cipherSilent},
+		{"Open says only Corrupt", cipherSilent},
 		{"arguments are neither kept nor modified", cipherArguments},
 		{"all methods are safe for concurrent use", cipherConcurrent},
 	} {
@@ -81,7 +81,7 @@ func plains() []domain.Secret {
 	return secrets
 }
 
-// bindings are bindings of which no two are equal.
+// bindings returns bindings that all differ.
 func bindings() map[string]domain.Binding {
 	return map[string]domain.Binding{
 		"a project's key":                      keyBinding,
@@ -160,7 +160,7 @@ func cipherZeroBinding(t *testing.T, open OpenCipher) {
 	wantCorrupt(t, "for the zero Binding", c, seal(t, c, aKey, keyBinding), domain.Binding{})
 }
 
-// damaged are all the ways in which s is not what was sealed.
+// damaged returns s with every kind of damage.
 func damaged(s domain.Sealed) map[string]domain.Sealed {
 	all := map[string]domain.Sealed{
 		"no bytes":                     {Key: s.Key},
@@ -207,8 +207,7 @@ func cipherForeign(t *testing.T, open OpenCipher) {
 	wantCorrupt(t, "under another keyset and the name of its key", foreign, renamed, keyBinding)
 }
 
-// cipherSilent compares texts: an error that tells a bad key from bad bytes helps whoever
-// forges them.
+// cipherSilent compares texts. An error that tells a bad key from bad bytes helps a forger.
 func cipherSilent(t *testing.T, open OpenCipher) {
 	c, foreign := open(t), open(t)
 	s := seal(t, c, aKey, keyBinding)

@@ -13,15 +13,15 @@ import (
 func Conversations(t *testing.T, open OpenStore) {
 	check(t, open, append([]sentence{
 		{"Open stores the conversation", conversationStores},
-		{"Open puts the conversation in place of the one that its project had with the same user id, and of no other", conversationReplaces},
-		{"of several Opens with one user id at the same instant one conversation is left", conversationAtOnce},
-		{"Open of a project that is not there is NotFound", conversationNotFound},
+		{"Open replaces the conversation of its project with the same user id, and no other", conversationReplaces},
+		{"of several Opens with one user id at the same instant one conversation remains", conversationAtOnce},
+		{"Open of a project that does not exist is NotFound", conversationNotFound},
 		{"a conversation goes with its project", conversationGoes},
 		{"no conversation outlives a Remove of its project at the same instant", conversationRace},
-		{"Renew puts the session key to in place of from, and returns it", renewReplaces},
-		{"Renew changes nothing when from is gone, and returns what is", renewLate},
+		{"Renew replaces the session key from with to, and returns to", renewReplaces},
+		{"Renew changes nothing if from is gone, and returns the stored key", renewLate},
 		{"Renew of an unknown id is NotFound", renewUnknown},
-		{"of several Renews at the same instant one wins, and all return its key", renewAtOnce},
+		{"of several Renews at the same instant one succeeds, and all return its key", renewAtOnce},
 		{"no method keeps a record", conversationRecords},
 	}, promises("Conversations")...))
 }
@@ -44,18 +44,18 @@ func (f *fixture) wantNoConversation(t *testing.T, what string, all ...domain.Co
 	t.Helper()
 	for _, c := range all {
 		got, err := f.Ports.Conversations.Renew(t.Context(), c.ID, none, none)
-		wantKind(t, what+": Renew of a conversation that is not there", err, domain.NotFound)
+		wantKind(t, what+": Renew of a conversation that does not exist", err, domain.NotFound)
 		wantSame(t, what+": the key that came with the error", got, domain.Sealed{})
 	}
 }
 
-// session is an assistant session that is stored, in which conversations are held.
+// session returns an assistant session that is stored, in which conversations are held.
 func (f *fixture) session(t *testing.T, id domain.ProjectID) domain.Session {
 	t.Helper()
 	return f.set(t, f.hostedByRole("a host's admin", id))
 }
 
-// conversing is a conversation of its own in a session, not stored.
+// conversing returns a new conversation in a session, not stored.
 func (f *fixture) conversing(s domain.Session) domain.Conversation {
 	return f.conversation(s, domain.AccessToken{})
 }
@@ -88,7 +88,7 @@ func conversationReplaces(t *testing.T, f *fixture) {
 	for _, s := range []domain.Session{inP, again, inP} {
 		next := as(s, "ana")
 		f.wantNoConversation(t, "in whose place another came", before)
-		f.wantConversation(t, "in the place of another, and beside it", append(slices.Clone(kept), next)...)
+		f.wantConversation(t, "in place of another, and beside it", append(slices.Clone(kept), next)...)
 		before = next
 	}
 }

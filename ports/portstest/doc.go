@@ -7,13 +7,12 @@
 // subtest, never skips, never sleeps, and brings its own clock. The function closes what it
 // opens in t.Cleanup.
 //
-// What holds for every method is checked for each call of one table: an outage is
-// Unavailable, arguments are neither kept nor modified, other instances see a change at once,
-// and calls at the same instant do what they do alone. Acts checks for each method that takes
-// a domain.Act that it is refused once the right is gone.
+// What holds for every method is checked for each call of one table: an outage is Unavailable,
+// arguments are neither kept nor modified, other instances see a change at once, and calls at
+// the same instant do what they do alone. Acts checks each method that takes a domain.Act: it
+// fails after the right is gone.
 //
-// Some sentences can't be seen from outside. They are for the adapter's own tests: which rows
-// a page reads, how much memory attempts and rates of calls take, that a look at a password
-// of nobody takes the usual time, that a killed process locks nobody out, and what becomes of
-// text that can't be stored.
+// Some sentences can't be seen from outside. They are for the adapter's own tests: which rows a
+// page reads, how much memory attempts and rates of calls take, the time of Verify for the zero
+// hash, the locks of a killed process, and texts that can't be stored.
 package portstest

@@ -118,7 +118,7 @@ func show(v any) string {
 	return fmt.Sprintf("%+v", v)
 }
 
-// wantRecords fails the test unless the audit rows are those of f.log, in that order.
+// wantRecords fails the test unless the audit has exactly the rows of f.log, in that order.
 func (f *fixture) wantRecords(t *testing.T, what string) {
 	t.Helper()
 	got := f.Records(t)
@@ -151,7 +151,7 @@ func requests(records []domain.Record) []string {
 	return names
 }
 
-// ids are the ids of projects, for messages and comparisons.
+// ids returns the ids of projects, for messages and comparisons.
 func ids(ps []domain.Project) []domain.ProjectID {
 	all := make([]domain.ProjectID, len(ps))
 	for i, p := range ps {

@@ -15,7 +15,7 @@ var everything = domain.Operator().Sees()
 // lives are the lifetimes of the suite's sessions.
 var lives = domain.Lifetimes{Idle: time.Hour, Absolute: 10 * time.Hour, Remember: 100 * time.Hour}
 
-// next is a number that the subtest has not used yet.
+// next returns a number that the subtest has not used yet.
 func (f *fixture) next() int { return int(f.number.Add(1)) }
 
 func projectID(n int) domain.ProjectID {
@@ -38,12 +38,12 @@ func conversationID(n int) domain.ConversationID {
 	return domain.ConversationID(fmt.Sprintf("01890000-0000-7000-8001-%012x", n))
 }
 
-// voiceflowID is an id whose first half is a time in 2024, as Voiceflow's are.
+// voiceflowID returns an id whose first half is a time in 2024, as Voiceflow's are.
 func voiceflowID(n int) domain.VoiceflowID {
 	return domain.VoiceflowID(fmt.Sprintf("66c5%020x", n))
 }
 
-// record is an audit row of its own.
+// record returns a new audit record.
 func (f *fixture) record(action domain.Action, object string) domain.Record {
 	return domain.Record{
 		At: domain.Instant(f.clock.now()), Actor: domain.ActorOperator, Action: action, Object: object,
@@ -51,17 +51,17 @@ func (f *fixture) record(action domain.Action, object string) domain.Record {
 	}
 }
 
-// act is what the operator does, with an audit row of its own.
+// act returns an act of the operator, with a new audit record.
 func (f *fixture) act(action domain.Action, object string) domain.Act {
 	return byOperator(f.record(action, object))
 }
 
-// byOperator is what the operator does.
+// byOperator returns what the operator does.
 func byOperator(rec domain.Record) domain.Act {
 	return domain.Act{By: domain.Operator(), Needs: domain.NeedsAdmin(), Record: rec}
 }
 
-// actOf is what a member whom a host program identified does, or with "" the operator.
+// actOf returns what a member whom a host program identified does, or with "" the operator.
 func actOf(user domain.UserID, rec domain.Record) domain.Act {
 	if user == "" {
 		return byOperator(rec)
@@ -69,7 +69,7 @@ func actOf(user domain.UserID, rec domain.Record) domain.Act {
 	return domain.Act{By: domain.Caller{ID: user}, Needs: domain.NeedsCaller(), Record: rec}
 }
 
-// settingAct is what the user of the assistant session does to open it: under its login, or
+// settingAct returns what the user of the assistant session does to open it: under its login, or
 // as a user whom a host program identified.
 func settingAct(s domain.Session, rec domain.Record) domain.Act {
 	by := domain.Caller{ID: s.User, Admin: s.ByRole}
@@ -79,13 +79,13 @@ func settingAct(s domain.Session, rec domain.Record) domain.Act {
 	return domain.Act{By: by, Needs: domain.NeedsUse(s.Project, 0), Record: rec}
 }
 
-// makingAct is what the user of the token does to make it, as an admin whom a host program
+// makingAct returns what the user of the token does to make it, as an admin whom a host program
 // identified.
 func makingAct(token domain.AccessToken, rec domain.Record) domain.Act {
 	return domain.Act{By: domain.Caller{ID: token.User, Admin: true}, Needs: token.Needs(), Record: rec}
 }
 
-// project is a project of its own, not stored.
+// project returns a new project, not stored.
 func (f *fixture) project(name string) domain.Project {
 	n := f.next()
 	return domain.Project{
@@ -98,7 +98,7 @@ func (f *fixture) project(name string) domain.Project {
 	}
 }
 
-// keyOf is what the suite stores as the sealed primary key of p.
+// keyOf returns what the suite stores as the sealed primary key of p.
 func keyOf(p domain.Project) domain.Sealed { return keyFor(p.ID) }
 
 func keyFor(id domain.ProjectID) domain.Sealed {
@@ -120,7 +120,7 @@ func (f *fixture) wantAdded(t *testing.T, what string, p domain.Project) domain.
 	return p
 }
 
-// addNamed stores a project of its own.
+// addNamed stores a new project.
 func (f *fixture) addNamed(t *testing.T, name string) domain.Project {
 	t.Helper()
 	return f.add(t, f.project(name))
@@ -163,7 +163,7 @@ func (f *fixture) wantSeen(t *testing.T, what string, in domain.Visible, want ..
 	wantSame(t, what+": the projects in sight", ids(got), want)
 }
 
-// user is a user of its own, not stored.
+// user returns a new user, not stored.
 func (f *fixture) user(name domain.Username, role domain.Role, assistants ...domain.ProjectID) domain.User {
 	hash := domain.NewSecret("$test$hash of " + string(name))
 	return domain.NewUser(userID(f.next()), name, role, hash, assistants, f.clock.now())
@@ -206,7 +206,7 @@ func (f *fixture) updateKeeping(t *testing.T, id domain.UserID, keep domain.Sess
 	return stored
 }
 
-// changing is a change for Update that can't fail.
+// changing returns a change for Update that can't fail.
 func changing(change func(u *domain.User)) func(*domain.User, bool) error {
 	return func(u *domain.User, _ bool) error {
 		change(u)
@@ -217,7 +217,7 @@ func changing(change func(u *domain.User)) func(*domain.User, bool) error {
 // agree is an allow for Remove that always agrees.
 func agree(*domain.User, bool) error { return nil }
 
-// newLogin is a login of its own, not stored.
+// newLogin returns a new login, not stored.
 func (f *fixture) newLogin(user domain.UserID) domain.Session {
 	return domain.NewLogin(sessionID(f.next()), user, false, f.clock.now(), lives, "192.0.2.7", "Mozilla/5.0 (suite)")
 }
@@ -232,26 +232,24 @@ func (f *fixture) login(t *testing.T, u domain.User) domain.Session {
 	return s
 }
 
-// under is an assistant session of its own under the login, let in by the grant, not
-// stored.
+// under returns a new assistant session of the login that the grant allows, not stored.
 func (f *fixture) under(login domain.Session, id domain.ProjectID) domain.Session {
 	return f.assistant(domain.Caller{ID: login.User, Login: login}, id)
 }
 
-// byRole is an assistant session of its own under the login, let in by the role of an
-// admin, not stored.
+// byRole returns a new assistant session of the login that the role of an admin allows, not
+// stored.
 func (f *fixture) byRole(login domain.Session, id domain.ProjectID) domain.Session {
 	return f.assistant(domain.Caller{ID: login.User, Admin: true, Login: login}, id)
 }
 
-// hosted is an assistant session of its own without a login, let in by the grant, not
-// stored.
+// hosted returns a new assistant session without a login that the grant allows, not stored.
 func (f *fixture) hosted(user domain.UserID, id domain.ProjectID) domain.Session {
 	return f.assistant(domain.Caller{ID: user}, id)
 }
 
-// hostedByRole is an assistant session of its own without a login, let in by the role
-// that the host gives the user, not stored.
+// hostedByRole returns a new assistant session without a login, not stored. The role that the
+// host gives the user allows it.
 func (f *fixture) hostedByRole(user domain.UserID, id domain.ProjectID) domain.Session {
 	return f.assistant(domain.Caller{ID: user, Admin: true}, id)
 }
@@ -305,7 +303,7 @@ func (f *fixture) removeUser(t *testing.T, id domain.UserID) {
 	f.log = append(f.log, rec)
 }
 
-// token is an access token of its own, not stored, that lasts for a day.
+// token returns a new access token that lasts for a day, not stored.
 func (f *fixture) token(user domain.UserID, id domain.ProjectID, scopes domain.Scopes) domain.AccessToken {
 	n, now := f.next(), domain.Instant(f.clock.now())
 	return domain.AccessToken{
@@ -314,7 +312,7 @@ func (f *fixture) token(user domain.UserID, id domain.ProjectID, scopes domain.S
 	}
 }
 
-// tokenHash is what the suite stores t under.
+// tokenHash returns the hash under which the suite stores t.
 func tokenHash(t domain.AccessToken) domain.TokenHash { return sha256.Sum256([]byte(t.ID)) }
 
 // issue stores an access token.
@@ -334,7 +332,7 @@ func (f *fixture) withdraw(t *testing.T, id domain.TokenID) {
 	f.log = append(f.log, rec)
 }
 
-// conversation is one of its own that the session or the token has made, not stored.
+// conversation returns a new conversation of the session or the token, not stored.
 func (f *fixture) conversation(s domain.Session, token domain.AccessToken) domain.Conversation {
 	a := domain.Access{Session: s, Token: token, Project: domain.Project{ID: s.Project}}
 	if token.ID != "" {
@@ -346,7 +344,7 @@ func (f *fixture) conversation(s domain.Session, token domain.AccessToken) domai
 	return c
 }
 
-// sessionKey is a sealed session key of its own.
+// sessionKey returns a new sealed session key.
 func sessionKey(n int) domain.Sealed {
 	return domain.Sealed{Key: "1886453126", Bytes: []byte(fmt.Sprintf("\x00\x01\xff\xfe'\"\\\n sealed session key %d", n))}
 }

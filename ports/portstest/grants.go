@@ -16,18 +16,18 @@ import (
 func Grants(t *testing.T, open OpenStore) {
 	check(t, open, append([]sentence{
 		{"Put lets that user use that project", grantLets},
-		{"Put takes any user, there or not", grantAnybody},
-		{"Put of what is granted succeeds, changes nothing and keeps no record", grantTwice},
-		{"Put replaces the scopes of what is granted and nothing else, together with the record", grantReplaces},
-		{"empty scopes are those that the grant has, and the default ones for a new grant", grantDefaults},
+		{"Put takes any user, known or not", grantAnybody},
+		{"Put of an existing grant succeeds, changes nothing and keeps no record", grantTwice},
+		{"Put replaces the scopes of an existing grant and nothing else, together with the record", grantReplaces},
+		{"empty scopes keep the scopes of an existing grant, and mean the default scopes for a new one", grantDefaults},
 		{"Put of other scopes ends no session", grantEndsNothing},
-		{"of several Puts of other scopes at the same instant one is left, whole", grantScopesAtOnce},
+		{"of several Puts of other scopes at the same instant one remains, complete", grantScopesAtOnce},
 		{"Put of an unknown project is NotFound and keeps no record", grantUnknown},
 		{"a Put during a Remove of the project leaves no grant behind", grantDuringRemove},
-		{"Page returns the grants that the filter picks, and none is no error", grantsFilter},
+		{"Page returns the grants that match the filter, and no match is no error", grantsFilter},
 		{"Page is in the order of the bytes of the user, then the project, returns at most limit, and goes on after the cursor", grantsOrder},
-		{"Page shows what came with a user and what went with a project", grantsOfUsers},
-		{"Page holds no connection once it has returned", grantsConnections},
+		{"Page shows grants that came with a user, and none that went with a project", grantsOfUsers},
+		{"Page holds no connection after it has returned", grantsConnections},
 		{"Remove takes the grant back", revokeTakes},
 		{"Remove ends the assistant sessions that the grant allowed, and no other", revokeEndsSessions},
 		{"Remove of what is not granted succeeds, changes nothing and keeps no record", revokeUnknown},
@@ -137,7 +137,7 @@ func grantReplaces(t *testing.T, f *fixture) {
 	f.wantRecords(t, "after each Put")
 }
 
-// grantDefaults gives a grant back that was taken, which is a new one.
+// grantDefaults removes a grant and puts it again, as a new grant.
 func grantDefaults(t *testing.T, f *fixture) {
 	const user = domain.UserID("a host's user")
 	p := f.addNamed(t, "p")
@@ -211,7 +211,7 @@ func grantScopesAtOnce(t *testing.T, f *fixture) {
 	}
 }
 
-// grantsFilter has users and projects of which each name begins another.
+// grantsFilter has users and projects whose names are prefixes of one another.
 func grantsFilter(t *testing.T, f *fixture) {
 	f.wantGrants(t, "without any grant", domain.GrantFilter{})
 	p, q := f.addNamed(t, "p"), f.addNamed(t, "q")
@@ -238,7 +238,7 @@ func grantsFilter(t *testing.T, f *fixture) {
 		{"a user and a project without a grant", domain.GrantFilter{User: "an", Project: q.ID}, nil},
 		{"a user without a grant", domain.GrantFilter{User: "nobody"}, nil},
 		{"a wildcard", domain.GrantFilter{User: "an%"}, nil},
-		{"a project that is not there", domain.GrantFilter{Project: projectID(404)}, nil},
+		{"a project that does not exist", domain.GrantFilter{Project: projectID(404)}, nil},
 	} {
 		f.wantGrants(t, "Grants.Page of "+tc.name, tc.filter, tc.want...)
 	}
@@ -348,7 +348,7 @@ func grantsOfUsers(t *testing.T, f *fixture) {
 	wantScopes("after Remove of the user", map[domain.ProjectID]domain.Scopes{})
 }
 
-// scopesOf are the scopes of one user's grants.
+// scopesOf returns the scopes of one user's grants.
 func scopesOf(grants []domain.Grant) map[domain.ProjectID]domain.Scopes {
 	all := map[domain.ProjectID]domain.Scopes{}
 	for _, g := range grants {
@@ -444,8 +444,8 @@ func revokeTakes(t *testing.T, f *fixture) {
 	f.wantRecords(t, "after Put again")
 }
 
-// revokeEndsSessions has sessions of that user in that project which something else let
-// in, and sessions of others which the like let in.
+// revokeEndsSessions has sessions of that user in that project that something else allowed. It
+// also has sessions of other users that a grant of theirs allowed.
 func revokeEndsSessions(t *testing.T, f *fixture) {
 	p, q := f.addNamed(t, "p"), f.addNamed(t, "q")
 	member, other := f.member(t, "member", p.ID, q.ID), f.member(t, "other", p.ID)
@@ -484,7 +484,7 @@ func revokeUnknown(t *testing.T, f *fixture) {
 	const user = domain.UserID("a host's user")
 	p, q := f.addNamed(t, "p"), f.addNamed(t, "q")
 	f.grant(t, user, q.ID)
-	for what, id := range map[string]domain.ProjectID{"a project that is not granted": p.ID, "a project that is not there": projectID(404)} {
+	for what, id := range map[string]domain.ProjectID{"a project that is not granted": p.ID, "a project that does not exist": projectID(404)} {
 		err := f.Ports.Grants.Remove(t.Context(), f.act(domain.ActionRevokeProject, domain.OnGrant(user, id)), user, id)
 		wantNil(t, "Grants.Remove of "+what, err)
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// Installation checks every sentence in the comments of ports.Installation but that a killed
-// process locks nobody out, which needs one to kill. Unlike for the other suites, open may
-// return a Store that is not prepared: a database without a schema.
+// Installation checks the sentences in the comments of ports.Installation. It can't check that a
+// killed process locks nobody out, because it has no process to kill. For this suite alone, open
+// may return a Store that is not prepared: a database without a schema.
 func Installation(t *testing.T, open OpenStore) {
 	check(t, open, append([]sentence{
 		{"Prepare hands zeros to check on a database that has nothing yet, and stores what check returns", prepareFirst},
@@ -22,13 +22,13 @@ func Installation(t *testing.T, open OpenStore) {
 		{"Pseudonyms alone is zero on a database that was last prepared before there were any", preparePseudonyms},
 		{"a Head is stored only if none is stored, and is shown to check and not by Get", prepareHead},
 		{"the error of check is returned as it is, and nothing is stored", prepareError},
-		{"only one Prepare runs at a time, and of many on an empty database all see one value", prepareAtOnce},
-		{"a Prepare that waits for another returns promptly once its context is done", prepareWaits},
-		{"a Prepare that is broken off locks nobody out and stores nothing", prepareBroken},
+		{"only one Prepare runs at a time, and of many on an empty database all see the same value", prepareAtOnce},
+		{"a Prepare that waits for another returns promptly after its context is done", prepareWaits},
+		{"a Prepare that is interrupted locks nobody out and stores nothing", prepareBroken},
 		{"Prepare of a schema that is newer than known is Conflict", prepareNewer},
-		{"Reseal stores to in place of from, with its record", resealStores},
-		{"Reseal is Conflict unless from is what is stored, and then nothing is changed", resealConflict},
-		{"of many Reseals from one value one succeeds", resealAtOnce},
+		{"Reseal replaces from with to, together with the record", resealStores},
+		{"Reseal is Conflict, and changes nothing, unless from is what is stored", resealConflict},
+		{"of many Reseals from one value exactly one succeeds", resealAtOnce},
 		{"Reseal waits for a Prepare that is under way", resealWaits},
 		{"Get and Reseal are Unavailable before Prepare", knownBefore},
 		{"the other ports can be used after Prepare", prepareReady},
@@ -36,7 +36,7 @@ func Installation(t *testing.T, open OpenStore) {
 	}, promises("Installation")...))
 }
 
-// installationOf is an installation of its own, at origin.
+// installationOf returns a new installation at origin.
 func installationOf(n int) domain.Installation {
 	return domain.Installation{
 		Known:      domain.Sealed{Key: domain.KeyID(fmt.Sprintf("key-%d", n)), Bytes: []byte(fmt.Sprintf("\x00\xff'\"\\ known value %d", n))},
@@ -49,7 +49,8 @@ const elsewhere = domain.Origin("https://voiceflow.example.com:8443")
 
 type checkFunc = func(domain.Installation) (domain.Installation, error)
 
-// keep is a check that stores value if there is none, and leaves it otherwise.
+// keep returns a check that stores value if nothing is stored, and otherwise keeps what is
+// stored.
 func keep(value domain.Installation) checkFunc {
 	return func(known domain.Installation) (domain.Installation, error) {
 		if known.Known.IsZero() {
@@ -59,7 +60,7 @@ func keep(value domain.Installation) checkFunc {
 	}
 }
 
-// put is a check that stores value, whatever is there.
+// put returns a check that stores value, whatever is stored.
 func put(value domain.Installation) checkFunc {
 	return func(domain.Installation) (domain.Installation, error) { return value, nil }
 }
@@ -322,7 +323,7 @@ func prepareReady(t *testing.T, f *fixture) {
 	wantSame(t, "how many projects are there after Prepare between Adds", len(got), 3)
 }
 
-// installationArguments alters what it handed in and what it was given.
+// installationArguments changes arguments and results after each call.
 func installationArguments(t *testing.T, f *fixture) {
 	value := installationOf(1)
 	wantNil(t, "Prepare", f.Ports.Installation.Prepare(t.Context(), put(value)))
@@ -427,8 +428,8 @@ func resealAtOnce(t *testing.T, f *fixture) {
 	f.wantRecords(t, "after all")
 }
 
-// resealWaits reseals while a Prepare is in the middle of its check: what is there before
-// the Prepare, until its time is over, and what it stores.
+// resealWaits reseals while a Prepare is in its check. It reseals the value from before the
+// Prepare until its time is over, and then the value that Prepare stores.
 func resealWaits(t *testing.T, f *fixture) {
 	at := f.instances(t)
 	last := at[len(at)-1].Ports.Installation

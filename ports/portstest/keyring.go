@@ -12,14 +12,13 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// KeysetInstance is one instance on a keyset, as one process has it: what seals with the
-// keyset, and what turns it over.
+// KeysetInstance is one instance on a keyset, as one process has it: a Cipher and a Keyring.
 type KeysetInstance struct {
 	ports.Cipher
 	ports.Keyring
 }
 
-// Keyset is the place of one keyset. It has none at first.
+// Keyset is the place of one keyset. It has no keyset at first.
 type Keyset struct {
 	// Open returns another instance on this place, not prepared, as another process would
 	// have.
@@ -33,47 +32,47 @@ type Keyset struct {
 	Spoil func(t *testing.T)
 }
 
-// OpenKeyset returns the place of another keyset at each call.
+// OpenKeyset returns a place for a keyset. Each call returns another place.
 type OpenKeyset func(t *testing.T) Keyset
 
-// Keyring checks every sentence in the comments of ports.Keyring, and those of ports.Cipher
-// about keys that turn over.
+// Keyring checks every sentence in the comments of ports.Keyring, and the sentences of
+// ports.Cipher about rotation.
 func Keyring(t *testing.T, open OpenKeyset) {
 	for _, s := range []struct {
 		name string
 		run  func(t *testing.T, open OpenKeyset)
 	}{
 		{"before Prepare nothing is sealed or opened", keyringUnprepared},
-		{"Prepare makes a keyset where there is none if fresh, and all who prepare at once get the same one", keyringFresh},
-		{"Prepare is Corrupt, with a sentence, if a keyset should be there and is missing, and makes none", keyringMissing},
+		{"Prepare creates a missing keyset if fresh, and calls at the same time get the same keyset", keyringFresh},
+		{"Prepare is Corrupt, with a sentence, if the keyset is missing though it must exist, and creates none", keyringMissing},
 		{"Prepare is Corrupt, with a sentence, if the keyset can't be used", keyringSpoilt},
-		{"Prepare uses the keyset that is there, fresh or not", keyringThere},
+		{"Prepare uses an existing keyset, fresh or not", keyringThere},
 		{"preparing again changes nothing", keyringAgain},
-		{"Prepare under an ended context is Unavailable and makes no keyset", keyringEnded},
-		{"Open opens under any key of the keyset", keyringTurned},
+		{"Prepare under an ended context is Unavailable and creates no keyset", keyringEnded},
+		{"Open opens with any key of the keyset", keyringTurned},
 		{"Open is Unavailable for an unknown key while the keyset can't be read", keyringOutage},
 		{"sealing and opening go on while others prepare", keyringConcurrent},
-		{"Keys returns the current key first, then those that only open", keyringKeys},
-		{"Keys returns those that only open in the order in which they were added", keyringKeysByAge},
+		{"Keys returns the current key first, then the keys that only open", keyringKeys},
+		{"Keys returns the keys that only open in the order in which they were added", keyringKeysByAge},
 		{"Refresh makes the current key the one that another instance made current", keyringRefresh},
-		{"what any instance sealed opens on every other without Refresh", keyringOpensAnew},
+		{"what any instance sealed opens on every other without Refresh", keyringOpensOthers},
 		{"Rotate adds a key and makes it the current one", keyringRotate},
 		{"known is called when every instance opens what it seals, and before anything else is sealed with the new key", keyringKnown},
 		{"the error of known is returned as it is, and the current key stays", keyringKnownFails},
-		{"rotations at the same time run one after the other, and none loses the key of another", keyringRotations},
+		{"rotations at the same time run one after the other, and each keeps the keys of the others", keyringRotations},
 		{"Retire removes the named keys, each once, and returns them", keyringRetire},
-		{"Retire of no key by name removes all but the current one, and may find none", keyringRetireAll},
+		{"Retire without names removes all but the current key, and may find none", keyringRetireAll},
 		{"allow is called when no instance seals with the keys", keyringAllow},
-		{"the error of allow is returned as it is, and nothing is changed", keyringAllowFails},
-		{"Retire is Conflict for the current key and NotFound for a key that is not there", keyringRetireRefused},
-		{"a keyset that can't be changed from here is Conflict for Rotate and Retire, with a sentence", keyringFixed},
+		{"the error of allow is returned as it is, and nothing changes", keyringAllowFails},
+		{"Retire is Conflict for the current key and NotFound for a key that does not exist", keyringRetireRefused},
+		{"a keyset that this program can't change is Conflict for Rotate and Retire, with a sentence", keyringFixed},
 		{"Refresh, Rotate and Retire are Unavailable before Prepare and under an ended context", keyringNotNow},
 	} {
 		t.Run(s.name, func(t *testing.T) { s.run(t, open) })
 	}
 }
 
-// prepared is an instance on k that is prepared.
+// prepared returns an instance on k that is prepared.
 func prepared(t *testing.T, k Keyset) KeysetInstance {
 	t.Helper()
 	c := k.Open(t)
@@ -98,8 +97,8 @@ func keyringUnprepared(t *testing.T, open OpenKeyset) {
 	}
 }
 
-// keyringFresh is several first starts at once. If one of them made a keyset of its own,
-// what it seals would open for nobody else.
+// keyringFresh is several first starts at the same time. If one of them made a keyset of its
+// own, no other could open what it seals.
 func keyringFresh(t *testing.T, open OpenKeyset) {
 	k := open(t)
 	all, errs := make([]KeysetInstance, 16), make([]error, 16)
@@ -362,7 +361,7 @@ func keyringRefresh(t *testing.T, open OpenKeyset) {
 	wantSame(t, "Keys after Refresh", here.Keys(), there.Keys())
 }
 
-func keyringOpensAnew(t *testing.T, open OpenKeyset) {
+func keyringOpensOthers(t *testing.T, open OpenKeyset) {
 	k := open(t)
 	here, there := prepared(t, k), prepared(t, k)
 	for range 3 {

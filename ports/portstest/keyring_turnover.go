@@ -16,7 +16,7 @@ type sealFunc = func(domain.Secret, domain.Binding) (domain.Sealed, error)
 // knownToNobody is a known that seals nothing.
 func knownToNobody(sealFunc) error { return nil }
 
-// allowAll is an allow that lets all keys be retired.
+// allowAll is an allow that accepts all keys.
 func allowAll([]domain.KeyID) error { return nil }
 
 // rotate rotates, and returns the new key.
@@ -43,8 +43,8 @@ func keyringRotate(t *testing.T, open OpenKeyset) {
 	}
 }
 
-// keyringKnown looks at all instances from within known: a key that seals before it is
-// known seals for nobody.
+// keyringKnown uses all instances inside known. If an instance sealed with a key too early, the
+// others could not open that.
 func keyringKnown(t *testing.T, open OpenKeyset) {
 	k := open(t)
 	c, there := prepared(t, k), prepared(t, k)
@@ -218,8 +218,8 @@ func keyringRetireRefused(t *testing.T, open OpenKeyset) {
 	}{
 		{"the current key", []domain.KeyID{key}, domain.Conflict},
 		{"the current key behind another", []domain.KeyID{old, key}, domain.Conflict},
-		{"a key that is not there", []domain.KeyID{"1"}, domain.NotFound},
-		{"a key that is not there behind another", []domain.KeyID{old, "' OR 1=1"}, domain.NotFound},
+		{"a key that does not exist", []domain.KeyID{"1"}, domain.NotFound},
+		{"a key that does not exist behind another", []domain.KeyID{old, "' OR 1=1"}, domain.NotFound},
 	} {
 		retired, err := c.Retire(t.Context(), tc.keys, never)
 		wantKind(t, "Retire of "+tc.what, err, tc.want)

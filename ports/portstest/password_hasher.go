@@ -9,21 +9,21 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// PasswordHasher checks every sentence in the comments of ports.PasswordHasher but
-// those on time and on how many are hashed at once, which can't be seen from outside.
-// It hashes some 150 times, so an adapter may be opened with less work than usual.
+// PasswordHasher checks the sentences in the comments of ports.PasswordHasher. The time of a
+// call and the number of concurrent hashes can't be seen from outside. It hashes about 150
+// times, so an adapter may be opened with less work than usual.
 func PasswordHasher(t *testing.T, open func(t *testing.T) ports.PasswordHasher) {
 	for _, s := range []struct {
 		name string
 		run  func(t *testing.T, h ports.PasswordHasher)
 	}{
-		{"Verify knows the password of a hash, and no other", hasherVerifies},
+		{"Verify accepts the password of a hash, and no other", hasherVerifies},
 		{"Hash is salted, and shows no password", hasherSalts},
-		{"Hash of a password that is among the most common ones is Invalid", hasherCommon},
-		{"the zero hash is of no password", hasherZero},
-		{"a hash that is not of this hasher is of no password", hasherForeign},
+		{"Hash of a password that is too common is Invalid", hasherCommon},
+		{"Verify is false for the zero hash", hasherZero},
+		{"Verify is false for a hash that this hasher did not make", hasherForeign},
 		{"Hash and Verify are Unavailable under a context that has ended", hasherEnded},
-		{"who waits for a turn is Unavailable when the context ends", hasherWaits},
+		{"a call that waits for its turn is Unavailable when the context ends", hasherWaits},
 		{"all methods are safe for concurrent use", hasherConcurrent},
 	} {
 		t.Run(s.name, func(t *testing.T) { s.run(t, open(t)) })
@@ -65,8 +65,8 @@ func hasherVerifies(t *testing.T, h ports.PasswordHasher) {
 		wantVerified(t, what, h, domain.NewSecret(other), hash, false)
 	}
 
-	// The edges of what the domain takes as a password: 8 and 128 code points, which may
-	// have four bytes each. No end of a long one may be cut off.
+	// The shortest and the longest password of the domain: 8 and 128 code points of up to four
+	// bytes. A hasher must not cut off the end of a long one.
 	long := strings.Repeat("🔑", 127) + "🔒"
 	for _, odd := range []string{"q7#Zp\tm\n", "pass\u00e9word éñ 句子 שלום", long} {
 		secret := domain.NewSecret(odd)

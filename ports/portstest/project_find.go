@@ -35,7 +35,7 @@ func findMatches(t *testing.T, f *fixture) {
 		{"a Voiceflow id and a name of one version", domain.ProjectRef{Voiceflow: a.Voiceflow, Name: "single"}, []domain.ProjectID{c.ID}},
 		{"a Voiceflow id and another's name", domain.ProjectRef{Voiceflow: b.Voiceflow, Name: "single"}, nil},
 		{"all three", domain.ProjectRef{ID: a.ID, Voiceflow: a.Voiceflow, Name: "twin"}, []domain.ProjectID{a.ID}},
-		{"all three, of which the name is another's", domain.ProjectRef{ID: a.ID, Voiceflow: a.Voiceflow, Name: "single"}, nil},
+		{"all three, but the name is another's", domain.ProjectRef{ID: a.ID, Voiceflow: a.Voiceflow, Name: "single"}, nil},
 		{"an unknown id", domain.ProjectRef{ID: projectID(404)}, nil},
 		{"an unknown Voiceflow id", domain.ProjectRef{Voiceflow: voiceflowID(404)}, nil},
 		{"an unknown name", domain.ProjectRef{Name: "nobody"}, nil},
@@ -66,8 +66,8 @@ func findNames(t *testing.T, f *fixture) {
 
 // findOrder looks at both sides of the limit.
 func findOrder(t *testing.T, f *fixture) {
-	// They come in the order 2, 1, 4, 3 …, so that neither the order of coming nor its
-	// reverse is that of the ids.
+	// They are added in the order 2, 1, 4, 3 …, so neither that order nor its reverse is the
+	// order of the ids.
 	var all []domain.ProjectID
 	for n := 1; n <= domain.MaxMatches+1; n++ {
 		p := f.project("same")

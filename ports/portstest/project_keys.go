@@ -8,12 +8,12 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// otherKey is what the suite stores as another sealed key of p.
+// otherKey returns what the suite stores as another sealed key of p.
 func otherKey(p domain.Project) domain.Sealed {
 	return domain.Sealed{Key: "4294967295", Bytes: []byte("\x00\x01\xff\xfe'\"\\\n sealed for " + p.ID + " later")}
 }
 
-// described is what p is called.
+// described returns the description of p.
 func described(p domain.Project) domain.Description {
 	return domain.Description{Name: p.Name, Platform: p.Platform}
 }
@@ -74,8 +74,8 @@ func putKeyStores(t *testing.T, f *fixture) {
 	f.wantKey(t, "of the project beside", beside, keyOf(beside))
 }
 
-// putKeyRenames also marks what the put key makes untrue, and looks for the project where
-// it stands in a list by its name.
+// putKeyRenames also marks what the new key makes untrue, and looks for the project in a list by
+// its new name.
 func putKeyRenames(t *testing.T, f *fixture) {
 	p, q := f.addNamed(t, "a"), f.addNamed(t, "m")
 	const user = domain.UserID("a host's user")

@@ -108,8 +108,8 @@ func marksUnknown(t *testing.T, f *fixture) {
 	f.wantSeen(t, "after marks of unknown ids", everything)
 }
 
-// markSlot marks the key that is in the slot as of at; news says whether that is news. It
-// returns the project as it should be then.
+// markSlot marks the key in the slot at the time at. news is the expected result. It returns the
+// project as expected after that.
 func (f *fixture) markSlot(t *testing.T, p domain.Project, slot domain.Slot, status domain.KeyStatus, at time.Time, news bool) domain.Project {
 	t.Helper()
 	rec := f.record(domain.ActionMarkKey, domain.OnSlot(p.ID, slot))
@@ -309,7 +309,7 @@ func opensKnown(t *testing.T, f *fixture) {
 		for _, row := range stored {
 			f.mark(t, "of what is known", row, !known, false)
 		}
-		want("after Note of what is not there, and of what is known")
+		want("after Note of what does not exist, and of what is known")
 		if known {
 			break
 		}

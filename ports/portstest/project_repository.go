@@ -17,47 +17,47 @@ func ProjectRepository(t *testing.T, open OpenStore) {
 	check(t, open, append([]sentence{
 		{"Add stores the project, its keys and the record together", addStores},
 		{"Add keeps a name of any script to the byte", addKeepsNames},
-		{"Add of a pair that is there is AlreadyAdded, carries the project that is there and changes nothing", addTwice},
+		{"Add of a pair that exists is AlreadyAdded, carries the stored project and changes nothing", addTwice},
 		{"of several equal Adds at the same instant exactly one succeeds", addAtOnce},
 		{"Remove forgets the project, its keys and the grants on it, together with the record", removeForgets},
 		{"Remove ends the assistant sessions in the project", removeEndsSessions},
 		{"Remove of an unknown id is NotFound and keeps no record", removeUnknown},
 		{"of several Removes at the same instant exactly one succeeds", removeAtOnce},
-		{"Find returns the projects that every field of the ref names, and none is no error", findMatches},
+		{"Find returns the projects that every field of the ref names, and no match is no error", findMatches},
 		{"Find compares names to the byte", findNames},
 		{"Find returns in the order of the ids, and at most MaxMatches", findOrder},
-		{"Find and Page look within what is visible", projectsVisible},
-		{"Page returns at most limit projects, and none is no error", pageLimit},
+		{"Find and Page return only visible projects", projectsVisible},
+		{"Page returns at most limit projects, and no match is no error", pageLimit},
 		{"Page is in the order of the bytes of the name, then the id", pageOrder},
-		{"Page goes on after the cursor, within one name too, whether or not that project is still there", pageCursor},
-		{"Page shows each project that stays exactly once while others come and go", pageMoves},
-		{"Page holds no connection once it has returned", pageConnections},
+		{"Page goes on after the cursor, within one name too, whether or not that project still exists", pageCursor},
+		{"Page shows each project that stays exactly once while others are added and removed", pageMoves},
+		{"Page holds no connection after it has returned", pageConnections},
 		{"Find returns the sealed keys to the byte", projectKeys},
 		{"no session outlives a Remove at the same instant", removeRace},
-		{"Update that puts a key into a slot leaves the other, together with the record", putKeyStores},
+		{"Update stores a key in one slot together with the record, and leaves the other slot", putKeyStores},
 		{"Update stores name and platform, in the grants too, the keys and when they were set, and returns the project as stored", putKeyRenames},
 		{"Update of an unknown id is NotFound and keeps no record", putKeyUnknown},
-		{"of several Updates at the same instant one is left, whole", putKeyAtOnce},
-		{"changes at the same instant of parts of a project all count", updatesAddUp},
-		{"what change does to other fields is lost", updateOthers},
+		{"of several Updates at the same instant one remains, complete", putKeyAtOnce},
+		{"changes of parts of a project at the same instant all count", updatesAddUp},
+		{"changes of other fields are ignored", updateOthers},
 		{"the error of change is returned as it is, and nothing is stored", updateFails},
 		{"Remove forgets the keys of both slots", removeForgetsKeys},
 		{"Update of name and platform stores them, in the grants too, together with the record", refreshStores},
 		{"Update that alters nothing keeps no record; an unknown id is NotFound", refreshNothing},
-		{"Note of a mark applies to the key whose sealed bytes it names and leaves the other", marksSlots},
+		{"Note of a mark changes the key whose sealed bytes it names, and not the other", marksSlots},
 		{"older news never overwrites newer, and the record is kept only for news", marksChecked},
 		{"news about a key that was replaced changes nothing, and news about the other key counts", marksReplaced},
 		{"news about a key that is in no slot changes nothing and keeps no record", marksEmptySlot},
 		{"Note records that a key does not open, and that it opens again", opensMarked},
-		{"Note of whether a key opens changes nothing if that is known, or if the key is in no slot", opensKnown},
-		{"Note records what is known of key and credits, each alone, together with the record", marksStore},
-		{"Note of what is known already changes nothing and keeps no record", marksTwice},
+		{"Note that a key opens or not changes nothing if that is known, or if the key is in no slot", opensKnown},
+		{"Note records the status of keys and credits, each alone, together with the record", marksStore},
+		{"Note of a known status changes nothing and keeps no record", marksTwice},
 		{"Note of an unknown id is NotFound and keeps no record", marksUnknown},
 	}, promises("Projects")...))
 }
 
-// addStores finds each project by every field that may name it, so that a field that was
-// not stored, or not as it was given, shows.
+// addStores finds each project by every field that can name it. So a field shows that was not
+// stored, or not as it was given.
 func addStores(t *testing.T, f *fixture) {
 	plain := f.project("Tico's assistant")
 
@@ -126,8 +126,8 @@ func addKeepsNames(t *testing.T, f *fixture) {
 	}
 }
 
-// addTwice looks at what is there after the refusal too: an adapter that stores the key
-// before it looks for the pair has destroyed the first one by then.
+// addTwice also checks what is stored after the refusal. An adapter that stores the key before
+// it looks for the pair has destroyed the first key by then.
 func addTwice(t *testing.T, f *fixture) {
 	there := f.addNamed(t, "there")
 	aliased := f.project("aliased")
@@ -160,7 +160,7 @@ func addTwice(t *testing.T, f *fixture) {
 	upper := f.project("alias in capitals")
 	upper.Voiceflow, upper.Version = aliased.Voiceflow, "PRODUCTION"
 	f.wantAdded(t, "Add of an alias that is there in other letters", upper)
-	f.wantRecords(t, "after the Adds of pairs of which one half was there")
+	f.wantRecords(t, "after the Adds of pairs that share one half with a stored pair")
 }
 
 // wantAlreadyAdded fails the test unless err is AlreadyAdded and carries there, without the
@@ -198,7 +198,7 @@ func addAtOnce(t *testing.T, f *fixture) {
 	f.wantRecordsInAnyOrder(t, "after all", []domain.Record{recs[one]})
 }
 
-// onlySuccess is the index of the one nil among errs.
+// onlySuccess returns the index of the one nil among errs.
 func onlySuccess(t *testing.T, what string, errs []error) int {
 	t.Helper()
 	one, n := -1, 0

@@ -19,7 +19,7 @@ func (f *fixture) logins(t *testing.T, u domain.User) []domain.Session {
 	return all
 }
 
-// eachUnder is an assistant session under each login, let in by the grant, not stored.
+// eachUnder returns an assistant session for each login that the grant allows, not stored.
 func (f *fixture) eachUnder(logins []domain.Session, id domain.ProjectID) []domain.Session {
 	all := make([]domain.Session, len(logins))
 	for i, login := range logins {
@@ -28,11 +28,11 @@ func (f *fixture) eachUnder(logins []domain.Session, id domain.ProjectID) []doma
 	return all
 }
 
-// openDuring opens the sessions, of which u's logins have u's password hash, on all
-// instances at the same instant at which take takes away what lets them in. take must
-// succeed; a session that did not come to be must have failed with one of the kinds; and
-// the audit must tell exactly what succeeded. Afterwards none of the sessions may be
-// found: not those that came first, nor those that came late.
+// openDuring opens the sessions on all instances, and calls take at the same instant. take
+// removes what allows the sessions. u's logins have u's password hash. take must succeed, a
+// session that is not opened must fail with one of the kinds, and the audit must tell exactly
+// what succeeded. Afterwards none of the sessions may be found, whether it was opened before or
+// after take.
 func (f *fixture) openDuring(t *testing.T, what string, u domain.User, tries []domain.Session, action domain.Action,
 	take func(rec domain.Record) error, kinds ...domain.Kind) {
 	t.Helper()
@@ -68,9 +68,9 @@ func (f *fixture) openDuring(t *testing.T, what string, u domain.User, tries []d
 	f.wantOver(t, "opened during "+what, tries...)
 }
 
-// whileInUse calls use without pause on all instances, takes away what it stands on in the
-// middle of that, and fails the test unless use succeeds before, is NotFound when it is
-// called after take has returned, and is nothing else in between.
+// whileInUse calls use without pause on all instances and calls take in the middle of that. use
+// must succeed before, and must be NotFound after take has returned. In between it must be one
+// of the two.
 func (f *fixture) whileInUse(t *testing.T, what string, use func(ctx context.Context, at Store) error, take func() error) {
 	t.Helper()
 	at := f.instances(t)

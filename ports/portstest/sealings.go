@@ -12,19 +12,19 @@ import (
 // Sealings checks every sentence in the comments of ports.Sealings.
 func Sealings(t *testing.T, open OpenStore) {
 	check(t, open, append([]sentence{
-		{"Page returns everything that is sealed, in the order of the places", sealedPage},
+		{"Page returns everything that is stored sealed, in the order of the places", sealedPage},
 		{"Page returns at most limit rows, and goes on after the place", sealedPages},
-		{"Page leaves out what the key except has sealed", sealedExcept},
+		{"Page leaves out the rows that the key except sealed", sealedExcept},
 		{"Page leaves out conversations that are over", sealedOver},
 		{"Page of nothing is no error", sealedNothing},
 		{"Replace stores To in place of From, and returns in how many rows", replaceReplaces},
-		{"Replace passes over rows that are gone or that hold something else by now", replaceLate},
-		{"of several Replaces of the same rows at the same instant one wins each row", replaceAtOnce},
+		{"Replace ignores rows that are gone or that have changed", replaceLate},
+		{"of several Replaces of the same rows at the same instant one succeeds for each row", replaceAtOnce},
 		{"no Replace overwrites what a Renew stores at the same instant", replaceRace},
-		{"Replace by nothing forgets conversations whose session key is still there, and nothing else", forgetForgets},
+		{"Replace with a zero To forgets conversations whose session key still exists, and nothing else", forgetForgets},
 		{"ToReenter returns how many slots are marked", toReenter},
 		{"Uses returns the rows that each key has sealed", usesRows},
-		{"Uses returns the sessions and conversations that go on, by who sealed them", usesSessions},
+		{"Uses returns the sessions and conversations that are not over, by the key that sealed them", usesSessions},
 		{"Replace keeps no record", sealingsRecords},
 	}, promises("Sealings")...))
 }
@@ -32,7 +32,7 @@ func Sealings(t *testing.T, open OpenStore) {
 // theKey has sealed the projects' keys and the session keys of this suite.
 const theKey = domain.KeyID("1886453126")
 
-// sealedAgain is s as another key has sealed it, or the same key anew.
+// sealedAgain returns s as another key seals it, or the same key again.
 func sealedAgain(s domain.Sealed, key domain.KeyID) domain.Sealed {
 	return domain.Sealed{Key: key, Bytes: append([]byte("\x00\xffagain "+key), s.Bytes...)}
 }
@@ -61,7 +61,7 @@ func ofConversation(c domain.Conversation) domain.SealedRow {
 	return domain.SealedRow{Ref: domain.SealedRef{Kind: domain.SealedConversation, ID: string(c.ID)}, Sealed: c.Key}
 }
 
-// install stores an installation of its own and returns its rows.
+// install stores a new installation and returns its rows.
 func (f *fixture) install(t *testing.T) []domain.SealedRow {
 	t.Helper()
 	is := installationOf(f.next())
@@ -73,8 +73,8 @@ func (f *fixture) install(t *testing.T) []domain.SealedRow {
 	}
 }
 
-// sealedEverything stores something of every kind and returns the rows in their order.
-// What is known of keys is not the same in both slots.
+// sealedEverything stores something of every kind and returns the rows in their order. The two
+// slots have keys with a different status.
 func (f *fixture) sealedEverything(t *testing.T) []domain.SealedRow {
 	t.Helper()
 	rows := f.install(t)
@@ -106,15 +106,15 @@ func (f *fixture) wantSealed(t *testing.T, what string, want []domain.SealedRow)
 	wantSame(t, what+": everything that is sealed", got, want)
 }
 
-// anew is the row sealed by another key.
-func anew(r domain.SealedRow, key domain.KeyID) domain.Resealed {
+// resealedBy returns the row sealed by another key.
+func resealedBy(r domain.SealedRow, key domain.KeyID) domain.Resealed {
 	return domain.Resealed{Ref: r.Ref, From: r.Sealed, To: sealedAgain(r.Sealed, key)}
 }
 
-func allAnew(rows []domain.SealedRow, key domain.KeyID) []domain.Resealed {
+func allResealedBy(rows []domain.SealedRow, key domain.KeyID) []domain.Resealed {
 	all := make([]domain.Resealed, len(rows))
 	for i, r := range rows {
-		all[i] = anew(r, key)
+		all[i] = resealedBy(r, key)
 	}
 	return all
 }
@@ -151,13 +151,13 @@ func sealedPages(t *testing.T, f *fixture) {
 	wantSame(t, "what comes behind BeforeProjectKeys", got, rows[behind:])
 }
 
-// sealedExcept has every second row sealed anew.
+// sealedExcept reseals every second row.
 func sealedExcept(t *testing.T, f *fixture) {
 	rows := f.sealedEverything(t)
 	var others []domain.SealedRow
 	for i, r := range rows {
 		if i%2 == 0 {
-			f.replaced(t, "preparing", []domain.Resealed{anew(r, "new")}, 1)
+			f.replaced(t, "preparing", []domain.Resealed{resealedBy(r, "new")}, 1)
 		} else {
 			others = append(others, r)
 		}
@@ -199,7 +199,7 @@ func replaceReplaces(t *testing.T, f *fixture) {
 	rows := f.sealedEverything(t)
 	f.replaced(t, "of nothing", nil, 0)
 	for _, part := range [][]domain.SealedRow{rows[:1], rows[2:5], rows} {
-		again := allAnew(part, domain.KeyID(fmt.Sprintf("key %d", f.next())))
+		again := allResealedBy(part, domain.KeyID(fmt.Sprintf("key %d", f.next())))
 		slices.Reverse(again) // the order is the adapter's own affair
 		f.replaced(t, "of what is there", again, len(part))
 		for i := range part {
@@ -230,12 +230,12 @@ func replaceLate(t *testing.T, f *fixture) {
 		sameBytes.Sealed.Key, sameKey.Sealed.Bytes = "other", []byte("other")
 		late = append(late, sameBytes, sameKey)
 	}
-	f.replaced(t, "of what is not there", allAnew(late, "new"), 0)
-	f.wantSealed(t, "after Replace of what is not there", rows)
-	for i := range rows { // one at a time, beside all those that are not there
-		f.replaced(t, "beside what is not there", append(allAnew(late, "late"), anew(rows[i], "new")), 1)
+	f.replaced(t, "of what does not exist", allResealedBy(late, "new"), 0)
+	f.wantSealed(t, "after Replace of what does not exist", rows)
+	for i := range rows { // one at a time, beside all the unknown ones
+		f.replaced(t, "beside what does not exist", append(allResealedBy(late, "late"), resealedBy(rows[i], "new")), 1)
 		rows[i].Sealed = sealedAgain(rows[i].Sealed, "new")
-		f.wantSealed(t, "after Replace beside what is not there", rows)
+		f.wantSealed(t, "after Replace beside what does not exist", rows)
 	}
 }
 
@@ -246,7 +246,7 @@ func replaceAtOnce(t *testing.T, f *fixture) {
 	for range rounds / 4 {
 		won, errs := make([]int, n), make([]error, n)
 		atOnce(n, func(i int) {
-			mine := allAnew(rows, domain.KeyID(fmt.Sprintf("key-%d", i)))
+			mine := allResealedBy(rows, domain.KeyID(fmt.Sprintf("key-%d", i)))
 			if i%2 == 0 {
 				slices.Reverse(mine)
 			}
@@ -279,7 +279,7 @@ func replaceRace(t *testing.T, f *fixture) {
 		errs := make([]error, 2)
 		atOnce(2, func(i int) {
 			if i == 0 {
-				_, errs[0] = at[0].Ports.Sealings.Replace(t.Context(), []domain.Resealed{anew(ofConversation(c), "new")})
+				_, errs[0] = at[0].Ports.Sealings.Replace(t.Context(), []domain.Resealed{resealedBy(ofConversation(c), "new")})
 				return
 			}
 			for renewed.Key != newer.Key || string(renewed.Bytes) != string(newer.Bytes) {
@@ -320,7 +320,7 @@ func forgetForgets(t *testing.T, f *fixture) {
 		other[i].Sealed.Bytes = []byte("other")
 	}
 	f.replaced(t, "by nothing, of rows that hold something else", forgetting(other), 0)
-	f.wantSealed(t, "after Replace by nothing of what is not there", rows)
+	f.wantSealed(t, "after Replace by nothing of what does not exist", rows)
 
 	left := slices.DeleteFunc(slices.Clone(rows), func(r domain.SealedRow) bool { return r.Ref.Kind == domain.SealedConversation })
 	f.replaced(t, "by nothing, of everything", forgetting(rows), len(rows)-len(left))
@@ -342,7 +342,7 @@ func toReenter(t *testing.T, f *fixture) {
 		ofProject(a), ofSlot(b, domain.SlotSecondary), ofSlot(b, domain.SlotPrimary), ofSlot(c, domain.SlotSecondary),
 	} {
 		f.mark(t, "preparing", row, false, true)
-		want("of keys some of which do not open", i+1)
+		want("of keys, some of which do not open", i+1)
 	}
 	f.mark(t, "preparing", ofSlot(b, domain.SlotPrimary), true, true)
 	want("when one opens again", 3)
@@ -367,9 +367,9 @@ func usesRows(t *testing.T, f *fixture) {
 		want[r.Sealed.Key] = use
 	}
 	f.wantUses(t, "of everything", want)
-	f.replaced(t, "preparing", allAnew(rows, "new"), len(rows))
+	f.replaced(t, "preparing", allResealedBy(rows, "new"), len(rows))
 	want = map[domain.KeyID]domain.KeyUse{"": want[""], "new": {Rows: len(rows)}}
-	f.wantUses(t, "after all was sealed anew", want)
+	f.wantUses(t, "after all was resealed", want)
 	c := rows[slices.IndexFunc(rows, func(r domain.SealedRow) bool { return r.Ref.Kind == domain.SealedConversation })]
 	f.replaced(t, "preparing: by nothing", []domain.Resealed{{Ref: c.Ref, From: sealedAgain(c.Sealed, "new")}}, 1)
 	want[""], want["new"] = domain.KeyUse{Logins: 3, Handles: 5}, domain.KeyUse{Rows: len(rows) - 1}
@@ -437,7 +437,7 @@ func usesSessions(t *testing.T, f *fixture) {
 
 func sealingsRecords(t *testing.T, f *fixture) {
 	rows := f.sealedEverything(t)
-	f.replaced(t, "of everything", allAnew(rows, "new"), len(rows))
+	f.replaced(t, "of everything", allResealedBy(rows, "new"), len(rows))
 	for i := range rows {
 		rows[i].Sealed = sealedAgain(rows[i].Sealed, "new")
 	}

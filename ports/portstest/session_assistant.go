@@ -47,7 +47,7 @@ func assistantStores(t *testing.T, f *fixture) {
 	f.wantRecords(t, "after each OpenAssistant")
 }
 
-// assistantReplaces has sessions of the same user beside, which are in nobody's place.
+// assistantReplaces also has other sessions of the same user, which must stay.
 func assistantReplaces(t *testing.T, f *fixture) {
 	p, q := f.addNamed(t, "p"), f.addNamed(t, "q")
 	u := f.create(t, f.user("ana", domain.RoleAdmin, p.ID, q.ID))
@@ -58,15 +58,15 @@ func assistantReplaces(t *testing.T, f *fixture) {
 	for _, next := range []domain.Session{f.under(login, q.ID), f.under(login, q.ID), f.byRole(login, p.ID), f.under(login, p.ID)} {
 		f.set(t, next)
 		f.wantOver(t, "in whose place another came", before)
-		f.wantLive(t, "in the place of another, and beside it", next, elsewhere, hosted, login, second)
+		f.wantLive(t, "in place of another, and beside it", next, elsewhere, hosted, login, second)
 		before = next
 	}
 	f.wantRecords(t, "after each OpenAssistant")
 
 	// One that is refused replaces nothing.
 	gone := f.under(login, projectID(404))
-	f.wantNotSet(t, "in a project that is not there", gone, domain.NotAllowed)
-	f.wantNotSet(t, "by role in a project that is not there", f.byRole(login, projectID(404)), domain.NotFound)
+	f.wantNotSet(t, "in a project that does not exist", gone, domain.NotAllowed)
+	f.wantNotSet(t, "by role in a project that does not exist", f.byRole(login, projectID(404)), domain.NotFound)
 	f.wantLive(t, "after OpenAssistants that were refused", before)
 }
 
@@ -134,15 +134,15 @@ func assistantLogin(t *testing.T, f *fixture) {
 		s.Login = login
 		return s
 	}
-	f.wantNotSet(t, "under a login that never was", as(sessionID(404)), domain.NotAuthenticated)
-	f.wantNotSet(t, "under a login that has ended", as(ended.ID), domain.NotAuthenticated)
+	f.wantNotSet(t, "in a login that never existed", as(sessionID(404)), domain.NotAuthenticated)
+	f.wantNotSet(t, "in a login that has ended", as(ended.ID), domain.NotAuthenticated)
 	f.wantNotSet(t, "under another user's login", as(others.ID), domain.NotAuthenticated)
 	f.wantNotSet(t, "under what is no login", as(set.ID), domain.NotAuthenticated)
 	adminsLogin := f.login(t, admin)
 	foreign := f.byRole(adminsLogin, p.ID)
 	foreign.User = u.ID
-	f.wantNotSet(t, "by role, under an admin's login, of a user who is none", foreign, domain.NotAuthenticated)
-	f.wantNotSet(t, "by role in a project that is not there, under a login that has ended", func() domain.Session {
+	f.wantNotSet(t, "by role, in an admin's login, of a user who is not an admin", foreign, domain.NotAuthenticated)
+	f.wantNotSet(t, "by role in an unknown project, in a login that has ended", func() domain.Session {
 		s := f.hostedByRole(admin.ID, projectID(404))
 		s.Login = ended.ID
 		return s
@@ -159,8 +159,8 @@ func assistantLogin(t *testing.T, f *fixture) {
 	f.wantNotSet(t, "at the login's absolute end", as(long.ID), domain.NotAuthenticated)
 }
 
-// assistantNotAllowed has projects that are not there among those that are not granted: one
-// without the role is not told the difference.
+// assistantNotAllowed has unknown projects among those that are not granted. A user without the
+// role must not learn the difference.
 func assistantNotAllowed(t *testing.T, f *fixture) {
 	p, q, gone := f.addNamed(t, "p"), f.addNamed(t, "q"), f.addNamed(t, "gone")
 	u, other, admin := f.member(t, "ana", p.ID, gone.ID), f.member(t, "bob", q.ID), f.admin(t, "admin")
@@ -170,8 +170,8 @@ func assistantNotAllowed(t *testing.T, f *fixture) {
 	f.wantNotSet(t, "by a grant on a project that never was", f.under(login, projectID(404)), domain.NotAllowed)
 	f.wantNotSet(t, "by a grant on a project that is gone", f.under(login, gone.ID), domain.NotAllowed)
 	f.wantNotSet(t, "by the role of a member", f.byRole(login, p.ID), domain.NotAllowed)
-	f.wantNotSet(t, "by the role of a member, in a project that is not there", f.byRole(login, projectID(404)), domain.NotAllowed)
-	f.wantNotSet(t, "of an admin, by a grant that is not there", f.under(adminsLogin, p.ID), domain.NotAllowed)
+	f.wantNotSet(t, "by the role of a member, in a project that does not exist", f.byRole(login, projectID(404)), domain.NotAllowed)
+	f.wantNotSet(t, "of an admin, by a grant that does not exist", f.under(adminsLogin, p.ID), domain.NotAllowed)
 	f.wantNotSet(t, "without a login, by a grant that is another's", f.hosted(other.ID, p.ID), domain.NotAllowed)
 	f.wantNotSet(t, "without a login, of somebody without a grant", f.hosted("nobody", p.ID), domain.NotAllowed)
 	f.wantNotSet(t, "without a login, by a grant on a project that never was", f.hosted(u.ID, projectID(404)), domain.NotAllowed)
@@ -200,9 +200,9 @@ func assistantClosed(t *testing.T, f *fixture) {
 		closed             bool
 	}{
 		{"with one key, which does not open", domain.KeyNeedsReentry, domain.KeyNone, true},
-		{"with two keys, of which neither opens", domain.KeyNeedsReentry, domain.KeyNeedsReentry, true},
-		{"with two keys, of which the secondary one opens", domain.KeyNeedsReentry, domain.KeyRejected, false},
-		{"with two keys, of which the primary one opens", domain.KeyRejected, domain.KeyNeedsReentry, false},
+		{"with two keys that do not open", domain.KeyNeedsReentry, domain.KeyNeedsReentry, true},
+		{"with two keys, the secondary one opens", domain.KeyNeedsReentry, domain.KeyRejected, false},
+		{"with two keys, the primary one opens", domain.KeyRejected, domain.KeyNeedsReentry, false},
 		{"with one key, which opens", domain.KeyUnchecked, domain.KeyNone, false},
 	} {
 		p := f.project("p")

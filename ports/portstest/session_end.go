@@ -16,7 +16,7 @@ func endEnds(t *testing.T, f *fixture) {
 	rest := append(append([]domain.Session{h.second, h.underSecond, h.host}, h.ofAdmin()...), h.others...)
 	f.wantLive(t, "not under what was ended", rest...)
 	f.end(t, h.underSecond.ID)
-	f.wantOver(t, "ended under a login", h.underSecond)
+	f.wantOver(t, "ended in a login", h.underSecond)
 	f.wantLive(t, "the login of what was ended, and others", append(append([]domain.Session{h.second, h.host}, h.ofAdmin()...), h.others...)...)
 	f.end(t, h.host.ID)
 	f.wantOver(t, "ended without a login", h.host)
@@ -114,8 +114,8 @@ func endAllEnds(t *testing.T, f *fixture) {
 	f.clock.set(login.Idle)
 	f.wantOver(t, "idle for too long", login)
 	f.endAll(t, h.member.ID)
-	f.wantOver(t, "under a login that was over", under)
-	f.wantRecords(t, "after End of all of what is under a login that is over")
+	f.wantOver(t, "in a login that was over", under)
+	f.wantRecords(t, "after End of all sessions of a login that is over")
 	f.wantLive(t, "opened after End of all", f.login(t, h.member))
 }
 
@@ -303,7 +303,7 @@ func endSealedByNone(t *testing.T, f *fixture) {
 func endNothing(t *testing.T, f *fixture) {
 	h := f.household(t)
 	for what, which := range map[string]domain.SessionsToEnd{
-		"the zero name": {}, "no session": domain.OneSession(""), "no user": domain.SessionsOf(""), "a key that is not there": domain.SessionsSealedBy("404", true),
+		"the zero name": {}, "no session": domain.OneSession(""), "no user": domain.SessionsOf(""), "a key that does not exist": domain.SessionsSealedBy("404", true),
 	} {
 		ended, err := f.Ports.Sessions.End(t.Context(), f.act(domain.ActionEndSessions, what), which)
 		wantNil(t, "End of "+what, err)

@@ -16,36 +16,36 @@ import (
 func SessionStore(t *testing.T, open OpenStore) {
 	check(t, open, append([]sentence{
 		{"OpenLogin stores the login and the record together", loginStores},
-		{"OpenLogin is NotAllowed if the user is not there, is disabled or has another password hash", loginNotAllowed},
+		{"OpenLogin is NotAllowed if the user does not exist, is disabled or has another password hash", loginNotAllowed},
 		{"no login outlives a change of the password, or a disabling, at the same instant", loginRace},
 		{"OpenAssistant stores the session and the record together and returns the project that is set", assistantStores},
-		{"OpenAssistant puts the session in place of the one that its login had, and of no other", assistantReplaces},
+		{"OpenAssistant replaces the assistant session of its login, and no other", assistantReplaces},
 		{"a session without a login replaces none", assistantHosted},
-		{"of several OpenAssistants of one login at the same instant one session is left", assistantAtOnce},
+		{"of several OpenAssistants of one login at the same instant one session remains", assistantAtOnce},
 		{"OpenAssistant is NotAuthenticated if the login is over or another user's", assistantLogin},
-		{"OpenAssistant is NotAllowed if the role or the grant that is to allow the session is gone", assistantNotAllowed},
-		{"OpenAssistant is NotFound if the role is there and the project is not", assistantNotFound},
+		{"OpenAssistant is NotAllowed if the role or the grant that allows the session is gone", assistantNotAllowed},
+		{"OpenAssistant is NotFound if the role exists and the project does not", assistantNotFound},
 		{"OpenAssistant is NeedsReentry if the user is admitted but no key of the project can be opened", assistantClosed},
-		{"a role is not looked at for a session without a login", assistantHostRole},
-		{"a session that never was is nobody's login, and End of it changes nothing", sessionUnknown},
+		{"the role is not checked for a session without a login", assistantHostRole},
+		{"a session that never existed is not a login, and End of it changes nothing", sessionUnknown},
 		{"a session is over at either of its ends, which are exclusive", sessionEnds},
 		{"Touch moves the last use and the idle end, forward only, in whatever order touches arrive", touchMoves},
 		{"Touch reads its times in any zone and keeps microseconds", touchTimes},
-		{"Touch is NotFound for a session that never was or is over, and never revives", touchOver},
-		{"End ends the session and what is under it, and nothing else, together with the record", endEnds},
-		{"End of what never was or is over succeeds, ends nothing and keeps no record", endUnknown},
-		{"End by a member ends nothing of somebody else's", endOfUser},
+		{"Touch is NotFound for a session that never existed or is over, and never revives", touchOver},
+		{"End ends the session and its assistant session, and nothing else, together with the record", endEnds},
+		{"End of what never existed or is over succeeds, ends nothing and keeps no record", endUnknown},
+		{"End by a member ends no session of another user", endOfUser},
 		{"End of a user ends all sessions of the user and nothing else, together with the record", endAllEnds},
 		{"End of a user without sessions succeeds and keeps no record", endAllNone},
-		{"what End of a user has ended stays ended while it is touched, and under it nothing is opened, at the same instant", endAllRace},
+		{"what End of a user has ended stays ended while it is touched and assistant sessions are opened in it at the same instant", endAllRace},
 		{"Page returns at most limit sessions of the user that are not over, in the order of their ids", sessionPages},
 		{"Touch with a key records the key, keeps no record and changes nothing else", markSealedMarks},
-		{"Touch with a key is NotFound for a session that never was or is over, and changes nothing", markSealedOver},
-		{"End by a keyset key ends the sessions of the key with what is under them, and forgets its conversations", endSealedBy},
+		{"Touch with a key is NotFound for a session that never existed or is over, and changes nothing", markSealedOver},
+		{"End by a keyset key ends the sessions of the key and their assistant sessions, and forgets its conversations", endSealedBy},
 		{"End by a keyset key without handles forgets no conversation of the key", endSealedByLeavesHandles},
 		{"End by a keyset key without sessions succeeds and changes nothing", endSealedByNone},
 		{"End of nothing ends nothing", endNothing},
-		{"what has ended stays ended while it is touched, and under it nothing is opened, at the same instant", endRace},
+		{"what has ended stays ended while it is touched and assistant sessions are opened in it at the same instant", endRace},
 	}, promises("Sessions")...))
 }
 
@@ -66,8 +66,7 @@ func loginStores(t *testing.T, f *fixture) {
 	f.wantRecords(t, "after each OpenLogin")
 }
 
-// loginNotAllowed has every reason for which a password that was right a moment ago may not
-// be good any more.
+// loginNotAllowed has every reason why a password that was right a moment ago is wrong now.
 func loginNotAllowed(t *testing.T, f *fixture) {
 	u := f.member(t, "ana")
 	disabled := f.user("bob", domain.RoleAdmin)
@@ -86,7 +85,7 @@ func loginNotAllowed(t *testing.T, f *fixture) {
 		user domain.UserID
 		hash domain.Secret
 	}{
-		{"a user who never was", userID(404), u.PasswordHash},
+		{"a user who never existed", userID(404), u.PasswordHash},
 		{"a user who was removed", gone.ID, gone.PasswordHash},
 		{"a user who is disabled", disabled.ID, disabled.PasswordHash},
 		{"another hash", u.ID, domain.NewSecret("$test$another")},
@@ -228,7 +227,7 @@ func touchMoves(t *testing.T, f *fixture) {
 		wantNil(t, fmt.Sprintf("one of %d Touches at the same instant", crowd), err)
 	}
 	s.LastUsed, s.Idle = s.LastUsed.Add((crowd-1)*time.Second), s.Idle.Add((crowd-1)*time.Second)
-	f.wantLive(t, "after many Touches at the same instant, the latest of which counts", s)
+	f.wantLive(t, "after many Touches at the same instant", s)
 }
 
 // touchTimes hands in what time.Now returns: nanoseconds, in a zone.

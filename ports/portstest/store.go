@@ -19,9 +19,9 @@ type Store struct {
 	// Records reads the audit rows, in the order in which they were written.
 	Records func(t *testing.T) []domain.Record
 
-	// Another opens the same database again, as another instance would, with the same
-	// clock. Of what it returns, only Ports and Archive are used. It is nil if the adapter
-	// lives in the memory of one process only.
+	// Another opens the same database again, as another instance would, with the same clock.
+	// Only Ports and Archive of the result are used. It is nil if the adapter lives in the
+	// memory of one process only.
 	Another func(t *testing.T) Store
 
 	// Break makes the database unreachable for the views of this Store. It is nil if that
@@ -33,13 +33,13 @@ type Store struct {
 	Outgrow func(t *testing.T)
 }
 
-// OpenStore returns a Store that reads the time from now, which is safe for
-// concurrent use. Each call returns another, empty database.
+// OpenStore returns a Store that reads the time from now. now is safe for concurrent use. Each
+// call returns another, empty database.
 type OpenStore func(t *testing.T, now ports.Clock) Store
 
-// All runs the suites of all views of a ports.Store, each as a subtest of its own. The suite
-// Installation runs on prepared databases too. An adapter that needs an unprepared one for it,
-// or that has an Archive, runs Installation and Archive besides.
+// All runs the suites of all views of a ports.Store, each as a subtest. The suite Installation
+// runs on prepared databases here. An adapter that needs an unprepared one for it, or that has
+// an Archive, also runs Installation and Archive by themselves.
 func All(t *testing.T, open OpenStore) {
 	for _, suite := range []struct {
 		name string

@@ -67,7 +67,7 @@ type fixture struct {
 	opened []Store
 }
 
-// instances are the Store and, where the database can be opened again, another one.
+// instances returns the Store and, where the database can be opened again, another one.
 func (f *fixture) instances(t *testing.T) []Store {
 	t.Helper()
 	if f.opened != nil {
@@ -108,7 +108,7 @@ func atOnce(n int, each func(i int)) {
 	var ready, done sync.WaitGroup
 	gate := make(chan struct{})
 	ready.Add(n)
-	// The scheduler has favourites, so whoever starts first shall not always come first.
+	// The scheduler has favorites, so the first goroutine to start must not always come first.
 	for _, i := range rand.Perm(n) {
 		done.Go(func() {
 			ready.Done()

@@ -14,9 +14,9 @@ import (
 func Sweeper(t *testing.T, open OpenStore) {
 	check(t, open, append([]sentence{
 		{"Sweep forgets at most limit sessions that are over, and returns how many", sweepLimit},
-		{"several Sweeps at the same instant count each session once and take none that goes on", sweepAtOnce},
+		{"several Sweeps at the same instant count each session once and forget none that is not over", sweepAtOnce},
 		{"Sweep forgets at most limit conversations that are over, and returns how many", conversationsSwept},
-		{"several Sweeps at the same instant count each conversation once and take none that goes on", conversationsSweptAtOnce},
+		{"several Sweeps at the same instant count each conversation once and forget none that is not over", conversationsSweptAtOnce},
 		{"Sweep keeps a login while its assistant session is not over", sweepKeepsLogin},
 	}, promises("Sweeper")...))
 }
@@ -63,7 +63,7 @@ func sweepLimit(t *testing.T, f *fixture) {
 	}
 
 	f.clock.set(old[0].Expires.Add(-1))
-	wantSame(t, "Sweep a nanosecond before any more is over", f.sweep(t, 100), 0)
+	wantSame(t, "Sweep a nanosecond before another one is over", f.sweep(t, 100), 0)
 	f.clock.set(old[0].Expires)
 	wantSame(t, "Sweep of as many as are over", f.sweep(t, 2), 2)
 	wantSame(t, "Sweep after all that are over", f.sweep(t, 2), 0)
@@ -90,7 +90,7 @@ func sweepAtOnce(t *testing.T, f *fixture) {
 	f.wantRecords(t, "after Sweeps, which keep none")
 }
 
-// sweptFrom is conversations of an access token, of which half are over an hour from now.
+// sweptFrom returns conversations of an access token. Half of them are over in an hour.
 func (f *fixture) sweptFrom(t *testing.T, n int) (over, live []domain.Conversation) {
 	t.Helper()
 	p := f.addNamed(t, "p")

@@ -17,17 +17,17 @@ func Usage(t *testing.T, open OpenStore) {
 	check(t, open, append([]sentence{
 		{"Add stores counts under their keys, and Report returns them", usageStores},
 		{"Add adds to what is stored under the same key", usageAdds},
-		{"a key may come several times in one Add", usageRepeats},
+		{"one Add may repeat a key", usageRepeats},
 		{"several Adds at the same instant, of keys in any order, all add up", usageAtOnce},
-		{"what was counted stays when a project, a user or a token goes", usageStays},
+		{"counts stay when a project, a user or a token is removed", usageStays},
 		{"Report counts from the first day to the last, both included", usageDays},
 		{"Report groups by every set of fields, and leaves the others empty", usageGroups},
 		{"Report is in the order of the bytes of the fields", usageOrder},
 		{"Report returns at most limit sums, and goes on after the key", usagePages},
 		{"Report of nothing is no error", usageNothing},
 		{"Report gives the sums of any counts, paged by any limit", usageModel},
-		{"Report of many counts, of which keys come several times, is the whole in pages", usageMany},
-		{"Report holds no connection once it has returned", usageConnections},
+		{"Report of many counts with repeated keys returns all sums in pages", usageMany},
+		{"Report holds no connection after it has returned", usageConnections},
 		{"no method keeps a record", usageRecords},
 	}, promises("Usage")...))
 }
@@ -35,7 +35,7 @@ func Usage(t *testing.T, open OpenStore) {
 // everyDay are all uses, each by itself.
 var everyDay = domain.UsageQuery{From: "0001-01-01", To: "9999-12-31", GroupBy: domain.UsageFields()}
 
-// count is a count of its own: what is added with one of the others shows.
+// count returns a new count. Its numbers show whether a sum contains it.
 func (f *fixture) count(day domain.Day, project domain.ProjectID, user domain.UserID, token domain.TokenID, scope domain.Scope) domain.Usage {
 	n := int64(f.next())
 	return domain.Usage{
@@ -65,7 +65,7 @@ func (f *fixture) wantUsage(t *testing.T, what string, want ...domain.Usage) {
 	wantSame(t, what+": Report of everything", f.report(t, what, everyDay), totals(everyDay, want))
 }
 
-// totals are what Report of q gives where counts are stored.
+// totals returns what Report of q returns if counts are stored.
 func totals(q domain.UsageQuery, counts []domain.Usage) []domain.Usage {
 	sums := map[domain.UsageKey]domain.Usage{}
 	for _, u := range counts {
@@ -83,7 +83,7 @@ func totals(q domain.UsageQuery, counts []domain.Usage) []domain.Usage {
 	return list
 }
 
-// groupings are all sets of fields that usage can be grouped by.
+// groupings returns all sets of fields that usage can be grouped by.
 func groupings() [][]domain.UsageField {
 	var all [][]domain.UsageField
 	fields := domain.UsageFields()
@@ -138,7 +138,7 @@ func usageAdds(t *testing.T, f *fixture) {
 // usageRepeats fails for an adapter whose one statement can't touch a row twice.
 func usageRepeats(t *testing.T, f *fixture) {
 	var all []domain.Usage
-	for range 2 { // of keys that are not there, and of keys that are
+	for range 2 { // with unknown keys, and with known ones
 		var counts []domain.Usage
 		for n := range 30 {
 			counts = append(counts, f.count("2026-11-25", projectID(n/2%3), userID(1), "", domain.ScopeConverse))
@@ -208,8 +208,8 @@ func usageDays(t *testing.T, f *fixture) {
 	}
 }
 
-// aFewCounts are counts of which every set of fields has several under one key and several
-// keys.
+// aFewCounts returns counts in which every set of fields has several counts under one key, and
+// several keys.
 func (f *fixture) aFewCounts() []domain.Usage {
 	var all []domain.Usage
 	for _, day := range []domain.Day{"2026-11-25", "2026-11-26"} {
@@ -285,7 +285,7 @@ func usagePages(t *testing.T, f *fixture) {
 
 	key := domain.UsageKey{Day: "2026-11-25", Project: projectID(1), User: userID(0), Token: tokenID(0), Scope: "converse"}
 	for what, at := range map[string]domain.UsageKey{
-		"a key that is not there":          key,
+		"a key that does not exist":        key,
 		"a day before all":                 {Day: "2026-11-24", Project: projectID(9)},
 		"a day behind all":                 {Day: "2026-11-27"},
 		"a scope behind all of a key":      {Day: "2026-11-25", Project: projectID(0), User: userID(0), Token: "", Scope: "z"},

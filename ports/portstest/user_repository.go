@@ -18,24 +18,24 @@ func UserRepository(t *testing.T, open OpenStore) {
 		{"Create stores the grants of the user's assistants, of the default scopes", createGrants},
 		{"Create with a name that is taken is Conflict and changes nothing", createTaken},
 		{"of several Creates of one name at the same instant exactly one succeeds", createAtOnce},
-		{"Create with an assistant that is not there is NotFound and changes nothing", createUnknownAssistant},
+		{"Create with an assistant that does not exist is NotFound and changes nothing", createUnknownAssistant},
 		{"Find and Find by name return the user, with what is granted in the order of the ids", findUser},
 		{"Find of an unknown id and Find by name of an unknown name are NotFound", findUnknownUser},
 		{"Find by name finds exactly that name", findExactName},
-		{"Page returns at most limit users, and none is no error", pageUsersLimit},
+		{"Page returns at most limit users, and no match is no error", pageUsersLimit},
 		{"Page is in the order of the bytes of the name, and goes on after the cursor", pageUsersOrder},
 		{"Page returns each user with their grants", pageUsersGrants},
-		{"Page holds no connection once it has returned", pageUsersConnections},
+		{"Page holds no connection after it has returned", pageUsersConnections},
 		{"Update stores role, disabled, password hash and assistants, and returns the user as stored", updateStores},
 		{"grants that stay keep their scopes, and new ones have the default scopes", updateScopes},
 		{"change may write into the assistants that it is given", updateInPlace},
-		{"what change does to other fields is lost", updateOtherFields},
+		{"changes of other fields are ignored", updateOtherFields},
 		{"Update that changes nothing keeps no record", updateNothing},
 		{"the error of change is returned as it is, and nothing is stored", updateError},
 		{"Update of an unknown id is NotFound", updateUnknown},
-		{"Update with an assistant that is not there is NotFound and changes nothing", updateUnknownAssistant},
-		{"otherAdmin says whether another user counts as admin", updateOtherAdmin},
-		{"of all admins that are demoted, disabled or removed at the same instant one is left", updateLastAdmin},
+		{"Update with an assistant that does not exist is NotFound and changes nothing", updateUnknownAssistant},
+		{"otherAdmin reports whether another user counts as admin", updateOtherAdmin},
+		{"of all admins that are demoted, disabled or removed at the same instant one remains", updateLastAdmin},
 		{"two changes of one user at the same instant are both stored", updateBoth},
 		{"disabling a user ends all sessions", updateDisabled},
 		{"another password hash ends all sessions except keep and its assistant session", updatePassword},
@@ -50,7 +50,7 @@ func UserRepository(t *testing.T, open OpenStore) {
 		{"Remove of an unknown id is NotFound and keeps no record", removeUnknownUser},
 		{"no session outlives a Remove at the same instant", removeUserRace},
 		{"no grant outlives a Remove of its project at the same instant", removeProjectRace},
-		{"a call that waits for another's change returns promptly once its context is done", updateWaits},
+		{"a call that waits for another's change returns promptly after its context is done", updateWaits},
 	}, promises("Users")...))
 }
 
@@ -139,10 +139,10 @@ func createUnknownAssistant(t *testing.T, f *fixture) {
 	p := f.addNamed(t, "p")
 	u := f.user("ana", domain.RoleMember, p.ID, projectID(404))
 	err := f.Ports.Users.Create(t.Context(), f.act(domain.ActionCreateUser, domain.OnUser(u.ID)), u)
-	wantKind(t, "Create with an assistant that is not there", err, domain.NotFound)
+	wantKind(t, "Create with an assistant that does not exist", err, domain.NotFound)
 	f.wantNoUser(t, "who was not created", u.ID)
 	f.wantSeen(t, "who was not created", domain.GrantedTo(u.ID))
-	f.wantRecords(t, "after Create with an assistant that is not there")
+	f.wantRecords(t, "after Create with an assistant that does not exist")
 	u.SetAssistants([]domain.ProjectID{p.ID})
 	f.create(t, u)
 	f.wantUser(t, "created after all", u)

@@ -165,10 +165,10 @@ func updateUnknownAssistant(t *testing.T, f *fixture) {
 		f.wantUser(t, "after Update with an assistant that "+what, u)
 		f.wantSeen(t, "after Update with an assistant that "+what, domain.GrantedTo(u.ID), p.ID)
 	}
-	f.wantRecords(t, "after Updates with assistants that are not there")
+	f.wantRecords(t, "after Updates with assistants that do not exist")
 }
 
-// updateOtherAdmin asks without changing anything: what is asked about is refused.
+// updateOtherAdmin asks without changing anything, because every change is refused.
 func updateOtherAdmin(t *testing.T, f *fixture) {
 	asked := func(what string, id domain.UserID, want bool) {
 		t.Helper()
@@ -214,8 +214,8 @@ func updateOtherAdmin(t *testing.T, f *fixture) {
 	asked("a disabled admin where nobody counts as admin", ana.ID, false)
 }
 
-// updateLastAdmin lets every admin of a group be taken away by one who saw that there are
-// others. Whoever comes last must see that there are none.
+// updateLastAdmin lets admins of a group remove each other at the same time, after each has seen
+// that there are others. The last call must see that there are none.
 func updateLastAdmin(t *testing.T, f *fixture) {
 	at := f.instances(t)
 	for _, n := range []int{2, 2, 2, 2, 2, 2, 2, 2, 16} {
@@ -297,7 +297,7 @@ func updateBoth(t *testing.T, f *fixture) {
 			wantNil(t, fmt.Sprintf("one of %d Updates of one user at the same instant", writers), err)
 		}
 		u.Assistants = want
-		f.wantUser(t, fmt.Sprintf("after %d Updates at the same instant, each of which added an assistant", writers), u)
+		f.wantUser(t, fmt.Sprintf("after %d Updates at the same instant, which each added an assistant", writers), u)
 	}
 }
 
@@ -433,7 +433,7 @@ func updateRace(t *testing.T, f *fixture) {
 			u = admin
 		}
 		for range rounds / 2 {
-			logins := f.logins(t, u) // each time anew, since disabling ends them
+			logins := f.logins(t, u) // new ones each time, because disabling ends them
 			tries := f.eachUnder(logins, p.ID)
 			if way.byRole {
 				for i := range tries {

@@ -54,7 +54,7 @@ func unsealed(p domain.Project) domain.Project {
 	return p
 }
 
-// allUnsealed are the projects as a list shows them.
+// allUnsealed returns the projects as a list shows them.
 func allUnsealed(ps []domain.Project) []domain.Project {
 	all := slices.Clone(ps)
 	for i, p := range all {
@@ -74,7 +74,7 @@ func putKey(ctx context.Context, in ports.ProjectRepository, act domain.Act, id 
 	})
 }
 
-// refresh stores what the project is called, as the operator's change.
+// refresh stores the name of the project, as the operator's change.
 func refresh(ctx context.Context, in ports.ProjectRepository, act domain.Act, id domain.ProjectID, as domain.Description) error {
 	_, err := in.Update(ctx, act, id, func(p *domain.Project) error {
 		p.Describe(as)
@@ -83,7 +83,7 @@ func refresh(ctx context.Context, in ports.ProjectRepository, act domain.Act, id
 	return err
 }
 
-// markKey notes what Voiceflow said about the key when it was asked at that instant.
+// markKey notes Voiceflow's verdict about the key, with the time of the question.
 func markKey(ctx context.Context, in ports.ProjectRepository, id domain.ProjectID, key domain.Sealed, status domain.KeyStatus,
 	at time.Time, rec domain.Record) error {
 	return in.Note(ctx, id, func(p *domain.Project) bool { return p.Mark(key, status, at) }, rec)
@@ -121,13 +121,13 @@ func endSessions(ctx context.Context, in ports.SessionStore, act domain.Act, whi
 	return err
 }
 
-// byLogin is the caller whose login it is.
+// byLogin returns the caller of the login.
 func byLogin(ctx context.Context, in ports.Access, login domain.SessionID) (domain.Caller, error) {
 	a, err := in.ByLogin(ctx, login, "")
 	return a.Caller, err
 }
 
-// byToken is the caller whose access token it is.
+// byToken returns the caller of the access token.
 func byToken(ctx context.Context, in ports.Access, hash domain.TokenHash) (domain.Caller, error) {
 	a, err := in.ByToken(ctx, hash)
 	return a.Caller, err

@@ -16,8 +16,8 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// FarSide is a Voiceflow in a test's hands, with which the suite says what the far
-// side of a client does. It belongs to one test.
+// FarSide is a stand-in for Voiceflow. The suite tells it how to answer the client under test.
+// It belongs to one test.
 type FarSide struct {
 	// Client returns a client of this Voiceflow, which waits for an answer for at most
 	// patience, and for the next of server-sent events for as long. All services are this
@@ -40,8 +40,8 @@ type FarSide struct {
 	// Requests says how many requests came so far, answered or not.
 	Requests func() int
 
-	// Elsewhere says how many requests came so far at the place that a redirect of
-	// FaultRedirect points to, which is another origin.
+	// Elsewhere returns the number of requests so far at the target of a redirect of
+	// FaultRedirect, which is another origin.
 	Elsewhere func() int
 }
 
@@ -64,18 +64,18 @@ type FaultForm string
 // The forms that a Fault may have.
 const (
 	FaultStatus   FaultForm = "status"    // an answer with Status and, unless it is empty, RetryAfter; Text is in its body
-	FaultRedirect FaultForm = "redirect"  // an answer with Status that sends the client Elsewhere, where the export is good
-	FaultCut      FaultForm = "cut"       // a good export without its last bytes, in a transfer that ends as if it were whole
+	FaultRedirect FaultForm = "redirect"  // a redirect with Status to another origin, which answers with a good export
+	FaultCut      FaultForm = "cut"       // a good export without its last bytes; the transfer ends as if it were complete
 	FaultReset    FaultForm = "reset"     // a good export whose connection breaks in the middle
-	FaultEndless  FaultForm = "endless"   // an export that goes on without end
-	FaultFollowed FaultForm = "followed"  // a good export with Text behind it
+	FaultEndless  FaultForm = "endless"   // an export that never ends
+	FaultFollowed FaultForm = "followed"  // a good export followed by Text
 	FaultBody     FaultForm = "body"      // an answer 200 whose whole body is Text
-	FaultSilent   FaultForm = "silent"    // a request that is taken and never answered
-	FaultClosed   FaultForm = "not there" // nobody listens
+	FaultSilent   FaultForm = "silent"    // a request that is never answered
+	FaultClosed   FaultForm = "not there" // no server listens
 )
 
-// Fault is what the far side does in place of a good answer. Fields that its form
-// does not name are zero.
+// Fault is what the far side does instead of a good answer. Fields that its form does not name
+// are zero.
 type Fault struct {
 	Form       FaultForm
 	Status     int
@@ -83,49 +83,49 @@ type Fault struct {
 	Text       string
 }
 
-// Voiceflow checks every sentence in the comments of ports.Voiceflow that can be seen
-// from outside. open returns a far side that knows nothing.
+// Voiceflow checks every sentence in the comments of ports.Voiceflow that can be seen from
+// outside. open returns a far side without assistants.
 func Voiceflow(t *testing.T, open func(t *testing.T) FarSide) {
 	for _, s := range []struct {
 		name string
 		run  func(t *testing.T, far FarSide)
 	}{
-		{"Origin is where keys are sent to, does no I/O and never changes", voiceflowOrigin},
-		{"Export returns what is kept of a version's export", voiceflowExport},
+		{"Origin is the only origin that gets keys, does no I/O and never changes", voiceflowOrigin},
+		{"Export returns the kept part of a version's export", voiceflowExport},
 		{"a creation time that Voiceflow does not tell is the zero time", voiceflowUndated},
-		{"Name and Platform are valid UTF-8 without NUL, and as Voiceflow wrote them otherwise", voiceflowTexts},
+		{"Name and Platform are valid UTF-8 without NUL, and otherwise unchanged", voiceflowTexts},
 		{"an export with the key in its name or platform is VoiceflowUnavailable", voiceflowEchoes},
-		{"an answer that is cut, goes on for too long or is no well-formed export is VoiceflowUnavailable", voiceflowBadBodies},
+		{"an answer that is cut, is too long or is not a well-formed export is VoiceflowUnavailable", voiceflowBadBodies},
 		{"no answer within the client's time is VoiceflowUnavailable", voiceflowSilent},
 		{"408, 429, and every 3xx and 5xx are VoiceflowUnavailable", voiceflowStatuses},
-		{"RetryAfter is set where Voiceflow said when to come back", voiceflowRetryAfter},
+		{"RetryAfter is what Voiceflow sent", voiceflowRetryAfter},
 		{"any other 4xx is VoiceflowRejected", voiceflowRejected},
 		{"an unknown key, version or alias is VoiceflowRejected", voiceflowUnknown},
 		{"redirects are not followed", voiceflowRedirects},
-		{"no error holds the key or anything of the answer's body", voiceflowErrors},
-		{"Export returns promptly once its context is done", voiceflowEnded},
-		{"Forward makes what goes to Voiceflow anew, from what the Endpoint lets pass", forwardAnew},
-		{"versionID and projectid are the project's own, but where a v4 session's key is the credential", forwardVersion},
-		{"nothing goes to Voiceflow that shows a credential, a cookie or an address of the caller's", forwardNothingOfTheCallers},
+		{"no error contains the key or a part of the answer's body", voiceflowErrors},
+		{"Export returns promptly after its context is done", voiceflowEnded},
+		{"Forward builds the request from what the Endpoint allows", forwardBuilds},
+		{"versionID and projectid are the project's own, unless the credential is the key of a v4 session", forwardVersion},
+		{"no credential, cookie or address of the caller goes to Voiceflow", forwardNothingOfTheCallers},
 		{"the members of a body are checked, set and bound", forwardMembers},
 		{"a call that names another project, version or environment is NotFound and not sent", forwardOthers},
-		{"a query or body that can't be read, or lacks what must be in it, is Invalid and not sent", forwardUnreadable},
-		{"Sent tells whether anything went to Voiceflow, also when Forward fails", forwardSent},
-		{"an answer passes whatever its status, with the headers of a short list and never a cookie", forwardAnswer},
-		{"members userID are turned back, in JSON and in the JSON of server-sent events", forwardUserIDs},
-		{"the credential, wherever it stands in an answer, is overwritten", forwardCredential},
-		{"an answer that opens a session has a handle in the place of the session key", forwardSession},
-		{"used-up credits are told by the body", forwardCredits},
-		{"server-sent events come as they are sent, and end when nothing came for the idle time", forwardEvents},
-		{"any other answer is cut when the time of the exchange is over", forwardTime},
+		{"a query or body that can't be read, or lacks a required part, is Invalid and not sent", forwardUnreadable},
+		{"Sent reports whether anything went to Voiceflow, also when Forward fails", forwardSent},
+		{"an answer with any status passes, with the headers of a short list and never a cookie", forwardAnswer},
+		{"members userID become the caller's own user ids, in JSON and in the JSON of server-sent events", forwardUserIDs},
+		{"the credential is overwritten everywhere in an answer", forwardCredential},
+		{"an answer that starts a session has a handle in place of the session key", forwardSession},
+		{"the body reports used-up credits", forwardCredits},
+		{"server-sent events pass as they are sent, and end if nothing came for the idle time", forwardEvents},
+		{"any other answer is cut if the exchange takes too long", forwardTime},
 		{"an answer of 400 and more whose body is not JSON has no body", forwardRefusals},
 		{"the call ends at Voiceflow when its context is done or the body is closed", forwardEnds},
-		{"it is CredentialsRejected when Voiceflow refused the credential", forwardRejected},
-		{"it is VoiceflowUnavailable without an answer in time, for one that redirects, and for one that can't be used", forwardUnavailable},
-		{"it is VoiceflowUnavailable at once, with RetryAfter, while the service is known to be down", forwardDown},
-		{"a GET that brought no answer at all is sent once more, and nothing else is", forwardAgain},
-		{"no error of Forward holds the credential or anything of the answer's body", forwardErrors},
-		{"an error of reading the body can be found by errors.As", forwardBodyErrors},
+		{"Forward is CredentialsRejected if Voiceflow rejected the credential", forwardRejected},
+		{"Forward is VoiceflowUnavailable without an answer in time, for a redirect, and for an unusable answer", forwardUnavailable},
+		{"Forward is VoiceflowUnavailable at once, with RetryAfter, while the service is known to be down", forwardDown},
+		{"a GET without any answer is sent once more, and nothing else is", forwardAgain},
+		{"no error of Forward contains the credential or a part of the answer's body", forwardErrors},
+		{"errors.As finds an error of reading the body", forwardBodyErrors},
 		{"all methods are safe for concurrent use", voiceflowConcurrent},
 		{"Forward is safe for concurrent use", forwardConcurrent},
 	} {
@@ -136,7 +136,7 @@ func Voiceflow(t *testing.T, open func(t *testing.T) FarSide) {
 // marker is a text that must come out of no error.
 const marker = "marker-4f1d"
 
-// assistantNamed is an assistant of its own.
+// assistantNamed returns a new assistant.
 func assistantNamed(n int, name string) Assistant {
 	return Assistant{
 		Project: voiceflowID(n), Version: fmt.Sprintf("66c6%020x", n), Alias: "production",
@@ -261,7 +261,7 @@ func voiceflowEchoes(t *testing.T, far FarSide) {
 	}
 }
 
-// badBodies are faults of which no export comes.
+// badBodies returns faults whose body is not an export.
 func badBodies() map[string]Fault {
 	return map[string]Fault{
 		"is cut":                           {Form: FaultCut},
@@ -297,7 +297,7 @@ func voiceflowBadBodies(t *testing.T, far FarSide) {
 	}
 }
 
-// voiceflowSilent waits for as long as the client does, which is not long.
+// voiceflowSilent waits as long as the client's time limit, which is short.
 func voiceflowSilent(t *testing.T, far FarSide) {
 	a := assistantNamed(1, "p")
 	far.Add(t, a)

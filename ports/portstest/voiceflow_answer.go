@@ -151,7 +151,7 @@ func forwardEvents(t *testing.T, far FarSide) {
 		<-time.After(idle / 20)
 	}
 	_, err = answer.Body.Read(buffer)
-	wantKind(t, "reading on when nothing comes any more", err, domain.VoiceflowUnavailable)
+	wantKind(t, "reading on after the last part", err, domain.VoiceflowUnavailable)
 	wantReturn(t, "the far side of a stream that was idle", left)
 }
 

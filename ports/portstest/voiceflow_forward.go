@@ -72,7 +72,7 @@ func neverAnswers(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done()
 // breaksOff closes the connection without an answer.
 func breaksOff(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
-// assistant is the project that the suite's calls are for, added by a version id or by an
+// assistant returns the project that the suite's calls are for, added by a version id or by an
 // alias.
 func assistant(version string) domain.Project {
 	return domain.Project{ID: projectID(1), Name: "assistant", Voiceflow: voiceflowID(1), Version: version}
@@ -80,7 +80,7 @@ func assistant(version string) domain.Project {
 
 const versionID = "66c600000000000000000001"
 
-// callOf is a call, as a caller sends it, by somebody whose user ids are bound.
+// callOf returns a call, as a caller sends it, by somebody whose user ids are bound.
 func callOf(t *testing.T, service domain.Service, method, path string) domain.Forward {
 	t.Helper()
 	route, err := domain.MatchEndpoint(string(service), method, strings.ReplaceAll(path, "{projectID}", string(voiceflowID(1))))
@@ -120,14 +120,14 @@ func questionOf(t *testing.T) domain.Forward {
 	return callOf(t, domain.ServiceRuntime, "POST", "/knowledge-base/query")
 }
 
-// from is a request as a caller sends it.
+// from returns a request as a caller sends it.
 func from(query, body string) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "https://flowlatch.example/voiceflow/?"+query, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	return r
 }
 
-// wantForwarded is a call that succeeds, with its answer read to its end.
+// wantForwarded makes a call that must succeed. It returns the answer and its whole body.
 func wantForwarded(t *testing.T, what string, c ports.Voiceflow, f domain.Forward, r *http.Request) (ports.Answer, string) {
 	t.Helper()
 	answer, err := c.Forward(t.Context(), f, r, credential)
@@ -138,7 +138,7 @@ func wantForwarded(t *testing.T, what string, c ports.Voiceflow, f domain.Forwar
 	return answer, string(body)
 }
 
-// outcome is what a call ends with: the error of Forward, or that of reading the answer.
+// outcome returns what a call ends with: the error of Forward, or that of reading the answer.
 func outcome(ctx context.Context, c ports.Voiceflow, f domain.Forward, r *http.Request) error {
 	answer, err := c.Forward(ctx, f, r, credential)
 	if err != nil {
@@ -148,7 +148,7 @@ func outcome(ctx context.Context, c ports.Voiceflow, f domain.Forward, r *http.R
 	return errors.Join(err, answer.Body.Close())
 }
 
-func forwardAnew(t *testing.T, far FarSide) {
+func forwardBuilds(t *testing.T, far FarSide) {
 	id := string(voiceflowID(1))
 	for _, tc := range []struct {
 		name        string
@@ -273,7 +273,7 @@ func forwardUnreadable(t *testing.T, far FarSide) {
 		r    *http.Request
 	}{
 		{"a query with a semicolon", turnOf(t), from("verbose=1;logs=1", "{}")},
-		{"a query with a percent-encoding that is none", turnOf(t), from("verbose=%", "{}")},
+		{"a query with an invalid percent-encoding", turnOf(t), from("verbose=%", "{}")},
 		{"a body that is no JSON", questionOf(t), from("", marker)},
 		{"a body that is no object", questionOf(t), from("", "[]")},
 		{"a body with a name that comes twice", sessionOf(t), from("", `{"userID":"ben","userID":"eve"}`)},

@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// The names of what can be asked for: of usage, in its two versions, and of the metrics of
-// /v1/stable.
+// The names in queries: of usage, in its two versions, and of the metrics of /v1/stable.
 var (
 	usageNamesV1 = []string{"interactions", "sessions", "top_intents", "top_slots", "understood_messages", "unique_users", "token_usage"}
 	usageNamesV2 = []string{
@@ -21,7 +20,7 @@ var (
 	}
 )
 
-// usageQuery is what a query asks for. Version 1 takes one project or several.
+// usageQuery is the body of a query for usage. Version 1 accepts one project or several.
 type usageQuery struct {
 	Name   string `json:"name"`
 	Filter struct {
@@ -30,14 +29,14 @@ type usageQuery struct {
 	} `json:"filter"`
 }
 
-// projects are those that the filter names.
+// projects returns the projects in the filter.
 func (q usageQuery) projects() []string {
 	var one string
 	if json.Unmarshal(q.Filter.ProjectID, &one) == nil && one != "" {
 		return []string{one}
 	}
 	var several []string
-	_ = json.Unmarshal(q.Filter.ProjectID, &several) // what is neither names none
+	_ = json.Unmarshal(q.Filter.ProjectID, &several) // any other value names none
 	return several
 }
 
@@ -83,8 +82,7 @@ func (c *call) usageV2() answer {
 	}}}})
 }
 
-// mayAsk refuses a query that asks for nothing, and one for a project that the key does
-// not open.
+// mayAsk refuses a query without a name, and a query for a project that the key does not open.
 func (c *call) mayAsk(q usageQuery, names []string) *answer {
 	projects := q.projects()
 	if !slices.Contains(names, q.Name) || len(projects) == 0 {
@@ -99,7 +97,7 @@ func (c *call) mayAsk(q usageQuery, names []string) *answer {
 	return nil
 }
 
-// count is how often there was what a metric names, of what is remembered.
+// count returns how often the remembered conversations have what a metric names.
 func (c *call) count(name string) int {
 	n, users := 0, map[string]bool{}
 	for _, t := range c.transcripts() {
@@ -131,7 +129,7 @@ func (c *call) metric() answer {
 	return ok(map[string]any{"rows": []any{map[string]any{"period": today(), "count": c.count(name)}}})
 }
 
-// evaluation is the one evaluation that a project has.
+// evaluation returns the only evaluation of a project.
 func (c *call) evaluation() map[string]any {
 	return map[string]any{
 		"id": neighbour(c.assistant.ProjectID, 4), "projectID": c.assistant.ProjectID, "name": "Was it solved?", "type": "boolean", "enabled": true,

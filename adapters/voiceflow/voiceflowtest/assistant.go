@@ -10,53 +10,53 @@ import (
 	"time"
 )
 
-// Assistant is an assistant at Voiceflow, in one of its versions. [NewAssistant]
-// makes one; change what a test is about.
+// Assistant is an assistant at Voiceflow, in one of its versions. [NewAssistant] returns one. A
+// test then changes the fields that it is about.
 type Assistant struct {
 	// ProjectID and VersionID are 24 hex digits in lower case.
 	ProjectID string
 	VersionID string
 	// Aliases are the names of environments that mean this version.
 	Aliases []string
-	// Name may be any text. It is sent as UTF-8, or in ASCII with everything
-	// else escaped when EscapeName is set.
+	// Name may be any text. It is sent as UTF-8. If EscapeName is set, it is sent in ASCII, with
+	// everything else escaped.
 	Name       string
 	EscapeName bool
 	Platform   string
-	// NameJSON and PlatformJSON are sent to the byte in place of Name and
-	// Platform. They need not be JSON.
+	// NameJSON and PlatformJSON are sent unchanged in place of Name and Platform. They need not
+	// be JSON.
 	NameJSON     string
 	PlatformJSON string
 	// Key opens the assistant. It is a plain string because it opens nothing
 	// but this stand-in.
 	Key string
-	// SecondKey opens it as well, as Voiceflow lets a secondary key be live beside the
-	// primary one while they are rotated; "" for none
+	// SecondKey also opens the assistant; "" for none. At Voiceflow a secondary key can be live
+	// beside the primary one during a rotation
 	// (https://docs.voiceflow.com/api-reference/authentication).
 	SecondKey string
-	// CreatedAt is sent as the project's createdAt. When it is zero, only
-	// [Shape2022] has one, the time in ProjectID.
+	// CreatedAt is sent as the project's createdAt. If it is zero, only [Shape2022] has a
+	// createdAt: the time in ProjectID.
 	CreatedAt time.Time
 	Shape     Shape
-	// Size is what the export has at least, in bytes, by more diagrams. It is
-	// exceeded by less than 4 KiB.
+	// Size is the least size of the export, in bytes. More diagrams fill it up. The export is
+	// less than 4 KiB larger.
 	Size int64
-	// Place says where in the export `project` stands.
+	// Place is the position of `project` in the export.
 	Place Place
 }
 
-// Shape is the form that Voiceflow's exports had at a time.
+// Shape is the form of Voiceflow's exports in a period.
 type Shape int
 
 const (
 	// Shape2022 has `project` early, with `createdAt`.
 	Shape2022 Shape = iota + 1
-	// Shape2024 has `project` after everything large, without `createdAt`. It
-	// held until the summer of 2025, with more and more families of objects.
+	// Shape2024 has `project` after everything large, without `createdAt`. It was current until
+	// the summer of 2025, with more and more families of objects.
 	Shape2024
-	// Shape2026 is the one of environments: `project` has a map of them and no
-	// `devVersion`, and there is an `assistant` beside it. Its members are
-	// documented, their order is not; it is that of 2024 here
+	// Shape2026 is the form with environments. `project` has a map of them and no `devVersion`,
+	// and there is an `assistant` beside it. Its members are documented, but not their order,
+	// which is that of 2024 here
 	// (https://docs.voiceflow.com/api-reference/environment/export-environment).
 	Shape2026
 )
@@ -77,27 +77,27 @@ func (s Shape) String() string {
 	return fmt.Sprintf("Shape(%d)", int(s))
 }
 
-// Place is where `project` stands among the members of an export.
+// Place is a position of `project` among the members of an export.
 type Place int
 
 const (
-	// InPlace leaves `project` where its shape has it.
+	// InPlace leaves `project` at the position of its shape.
 	InPlace Place = iota
 	// First puts `project` before everything else.
 	First
-	// Last puts `project` behind everything else.
+	// Last puts `project` after everything else.
 	Last
 )
 
-// eras are times at which assistants of a shape were made.
+// eras are times of creation of assistants, by shape.
 var eras = map[Shape]time.Time{
 	Shape2022: time.Date(2022, 11, 14, 4, 53, 8, 0, time.UTC),
 	Shape2024: time.Date(2024, 8, 21, 9, 30, 0, 0, time.UTC),
 	Shape2026: time.Date(2026, 6, 3, 16, 20, 45, 0, time.UTC),
 }
 
-// NewAssistant returns an assistant with ids and a key of its own, and the
-// aliases and platform that were usual in the time of its shape.
+// NewAssistant returns an assistant with ids and a key of its own. Its aliases and platform are
+// usual for its shape.
 func NewAssistant(name string, shape Shape) Assistant {
 	a := Assistant{
 		ProjectID: NewID(eras[shape]),
@@ -117,17 +117,17 @@ func NewAssistant(name string, shape Shape) Assistant {
 	return a
 }
 
-// NewID returns a random id as Voiceflow makes them for projects and versions: a
-// MongoDB ObjectId of 24 hex digits, of which the first eight are the time, in
-// seconds (https://www.mongodb.com/docs/manual/reference/bson-types/#objectid).
+// NewID returns a random id in the form of Voiceflow's projects and versions. That is a MongoDB
+// ObjectId of 24 hex digits. The first eight are the time, in seconds
+// (https://www.mongodb.com/docs/manual/reference/bson-types/#objectid).
 func NewID(made time.Time) string {
 	random := make([]byte, 8)
 	_, _ = rand.Read(random) // documented never to fail
 	return fmt.Sprintf("%08x%s", uint32(made.Unix()), hex.EncodeToString(random))
 }
 
-// NewKey returns a random project key: VF.DM., 24 hex digits, which name the
-// key, a dot, and 16 letters and digits, which are its secret.
+// NewKey returns a random project key: VF.DM., 24 hex digits that name the key, a dot, and a
+// secret of 16 letters and digits.
 func NewKey() string {
 	id := make([]byte, 12)
 	_, _ = rand.Read(id) // documented never to fail
@@ -136,7 +136,7 @@ func NewKey() string {
 
 var objectID = regexp.MustCompile(`^[0-9a-f]{24}$`)
 
-// keys are the keys that open a.
+// keys returns the keys that open a.
 func (a Assistant) keys() []string {
 	if a.SecondKey == "" || a.SecondKey == a.Key {
 		return []string{a.Key}
@@ -153,7 +153,7 @@ func (a Assistant) check() error {
 	case strings.TrimSpace(a.Key) == "":
 		return errors.New("voiceflowtest: Key is empty")
 	case members[a.Shape] == nil:
-		return fmt.Errorf("voiceflowtest: %v is none of Shapes", a.Shape)
+		return fmt.Errorf("voiceflowtest: %v is not one of Shapes", a.Shape)
 	}
 	return nil
 }

@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// refusal is one of Voiceflow's ways to say no.
+// refusal is one of Voiceflow's refusals.
 type refusal struct {
 	status  int
 	form    ErrorForm
 	message string
 }
 
-// door is how a group of Voiceflow's endpoints refuses: no key, a key behind Bearer, a
-// key that opens nothing of what is asked for, a version that nobody has; and the form
-// for what is wrong with a call.
+// door is how a group of Voiceflow's endpoints refuses a call without a key, with a key after
+// Bearer, with a key that does not open the project, or for an unknown version. It also has the
+// form of all other errors of a call.
 type door struct {
 	none, bearer, wrong, unknown refusal
 	invalid                      ErrorForm
 }
 
 var (
-	// dialogDoor is that of the older dialog manager, where a wrong key is a 400
-	// (https://docs.voiceflow.com/reference/stateinteract-1) and Bearer was seen to be
-	// a 500 (https://community.voiceflow.com/m/1421562536716665063).
+	// dialogDoor is for the older dialog manager. A wrong key is a 400 there
+	// (https://docs.voiceflow.com/reference/stateinteract-1), and Bearer was seen to be a 500
+	// (https://community.voiceflow.com/m/1421562536716665063).
 	dialogDoor = door{
 		none:    refusal{http.StatusUnauthorized, FormLegacy, "Auth Key Required"},
 		bearer:  refusal{http.StatusInternalServerError, FormBare, "Internal server error"},
@@ -32,20 +32,20 @@ var (
 		unknown: refusal{http.StatusBadRequest, FormVerror, "Cannot resolve project version, please verify that your API key is correct."},
 		invalid: FormBare,
 	}
-	// legacyDoor is that of the `api` service
-	// (https://github.com/voiceflow/voiceflow-docs, reference/project-api.json).
+	// legacyDoor is for the `api` service (https://github.com/voiceflow/voiceflow-docs,
+	// reference/project-api.json).
 	legacyDoor = door{
 		none:    refusal{http.StatusUnauthorized, FormLegacy, "Auth Key Required"},
 		bearer:  refusal{http.StatusUnauthorized, FormLegacy, "Unauthorized"},
 		wrong:   refusal{http.StatusUnauthorized, FormLegacy, "Unauthorized"},
 		invalid: FormLegacy,
 	}
-	// knowledgeDoor is that of the older knowledge base
+	// knowledgeDoor is for the older knowledge base
 	// (https://github.com/voiceflow/voiceflow-docs, reference/knowledge-base-apis.json).
 	knowledgeDoor = door{
 		none: legacyDoor.none, bearer: legacyDoor.bearer, wrong: legacyDoor.wrong, invalid: FormNested,
 	}
-	// nestDoor is that of everything newer: streams, v4, analytics and realtime
+	// nestDoor is for everything newer: streams, v4, analytics and realtime
 	// (https://docs.voiceflow.com/api-reference/conversation/interact-stream).
 	nestDoor = door{
 		none:    refusal{http.StatusUnauthorized, FormNest, "Missing authorization header"},
@@ -54,7 +54,7 @@ var (
 		unknown: refusal{http.StatusNotFound, FormNest, "Environment not found"},
 		invalid: FormNestValidation,
 	}
-	// usageDoor is that of the queries for usage, which name their projects in the body
+	// usageDoor is for the queries for usage, which name their projects in the body
 	// (https://github.com/voiceflow/voiceflow-docs, reference/analytics-api.json).
 	usageDoor = door{
 		none: nestDoor.none, bearer: nestDoor.bearer, invalid: FormNestValidation,
@@ -66,15 +66,15 @@ var (
 // (https://docs.voiceflow.com/api-reference/guides/environments.md).
 var invalidTag = refusal{http.StatusBadRequest, FormBare, "invalid environment tag"}
 
-// way is how the calls of an endpoint say what they are for.
+// way is how the calls of an endpoint name their project and version.
 type way struct {
 	door
-	// project finds the project that is named, "" for that of the key; nil where none
-	// can be. mustName says that a call without one is refused.
+	// project returns the project that a call names, or "" for the project of the key. It is nil
+	// if calls can't name one. mustName means that a call without a project is refused.
 	project  func(*http.Request) string
 	mustName bool
-	// version finds the version or environment, where "" is `development`; nil where any
-	// will do.
+	// version returns the version or environment that a call names; "" means `development`. It
+	// is nil if every version will do.
 	version func(*http.Request) string
 }
 
@@ -90,7 +90,7 @@ func inHeader(name string) func(*http.Request) string {
 	return func(r *http.Request) string { return r.Header.Get(name) }
 }
 
-// enter finds the assistant that a call is for, and the environment that it named.
+// enter finds the assistant of a call, and the environment that the call named.
 func (s *Server) enter(r *http.Request, by way) (Assistant, string, *refusal) {
 	key := r.Header.Get("Authorization")
 	switch {
@@ -137,7 +137,7 @@ func (s *Server) enter(r *http.Request, by way) (Assistant, string, *refusal) {
 	return opened[i], name, nil
 }
 
-// opened are the assistants that key opens: those of the project, or all when it is "".
+// opened returns the assistants that key opens: those of the project, or all if projectID is "".
 // The caller holds the lock.
 func (s *Server) opened(key, projectID string) []Assistant {
 	var all []Assistant
@@ -149,7 +149,7 @@ func (s *Server) opened(key, projectID string) []Assistant {
 	return all
 }
 
-// environmentOf is an alias of a's, for a call that named none.
+// environmentOf returns an alias of a, for a call that named none.
 func environmentOf(a Assistant) string {
 	if len(a.Aliases) == 0 {
 		return ""

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The things that a Server remembers of a kind: the oldest go first.
+// The numbers of things of each kind that a Server remembers. It forgets the oldest first.
 const (
 	keptConversations = 4096
 	keptTranscripts   = 2000
@@ -19,8 +19,8 @@ const (
 	keptTags          = 1000
 )
 
-// world is what the assistants hold and were told. Its lock is held while a call is
-// answered, but not while the answer is sent.
+// world is the content of the assistants, and what was said to them. Its lock is held while a
+// call is answered, but not while the answer is sent.
 type world struct {
 	mu            sync.Mutex
 	conversations *shelf[*conversation]
@@ -40,7 +40,7 @@ func newWorld() *world {
 	}
 }
 
-// shelf keeps the last so many things that were put on it, by their ids.
+// shelf keeps the last things that were put on it, by their ids, up to a number.
 type shelf[V any] struct {
 	limit int
 	byID  map[string]V
@@ -75,7 +75,7 @@ func (s *shelf[V]) remove(id string) {
 	}
 }
 
-// where returns what fits, oldest first. It is never nil, and so never null in JSON.
+// where returns the things that fit, oldest first. It is never nil, and so never null in JSON.
 func (s *shelf[V]) where(fits func(V) bool) []V {
 	found := []V{}
 	for _, id := range s.ids {
@@ -86,7 +86,7 @@ func (s *shelf[V]) where(fits func(V) bool) []V {
 	return found
 }
 
-// call is a request whose key was found good, or that came with the key of a session.
+// call is a request with a valid key, or with the key of a session.
 type call struct {
 	r         *http.Request
 	world     *world
@@ -97,8 +97,8 @@ type call struct {
 	form        ErrorForm
 }
 
-// answer is what a call is answered with: a refusal; or an export; or events, each
-// flushed alone; or text; or body as JSON, and no body at all where there is none.
+// answer is the answer to a call: a refusal, an export, events that are flushed one by one,
+// text, or body as JSON. Without a body nothing is sent.
 type answer struct {
 	status      int
 	body        any
@@ -113,7 +113,7 @@ func ok(body any) answer      { return answer{status: http.StatusOK, body: body}
 func created(body any) answer { return answer{status: http.StatusCreated, body: body} }
 func empty(status int) answer { return answer{status: status} }
 
-// message is what /v1/stable answers what changes and deletes with.
+// message returns the answer of /v1/stable to a change or deletion.
 func message(text string) answer { return ok(map[string]any{"message": text}) }
 
 func no(status int, form ErrorForm, text string) answer {
@@ -125,7 +125,7 @@ func (c *call) notFound(what string) answer {
 	return no(http.StatusNotFound, c.plainForm(), what+" not found")
 }
 
-// plainForm is the form for what is no matter of validation.
+// plainForm returns the form of errors that are not about validation.
 func (c *call) plainForm() ErrorForm {
 	if c.form == FormNestValidation {
 		return FormNest
@@ -133,7 +133,7 @@ func (c *call) plainForm() ErrorForm {
 	return c.form
 }
 
-// read decodes the body, a JSON object; without any it leaves v as it is.
+// read decodes the body, a JSON object, into v. Without a body it leaves v as it is.
 func (c *call) read(v any) error {
 	err := json.NewDecoder(c.r.Body).Decode(v)
 	if errors.Is(err, io.EOF) {
@@ -142,8 +142,8 @@ func (c *call) read(v any) error {
 	return err
 }
 
-// number is a parameter of the query, or otherwise where it is missing; ok is false for
-// one that is no number from least to most.
+// number returns a parameter of the query, or otherwise if it is missing. ok is false if it is
+// not a number from least to most.
 func (c *call) number(name string, otherwise, least, most int) (n int, ok bool) {
 	text := c.r.URL.Query().Get(name)
 	if text == "" {
@@ -165,7 +165,7 @@ func (s *Server) handle(pattern string, by way, serve func(*call) answer) {
 	})
 }
 
-// serve answers c. What is answered is encoded before anything else can change it.
+// serve answers c. The answer is encoded before another call can change its content.
 func (s *Server) serve(w http.ResponseWriter, c *call, serve func(*call) answer) {
 	s.world.mu.Lock()
 	a := serve(c)
@@ -203,7 +203,7 @@ func (s *Server) serve(w http.ResponseWriter, c *call, serve func(*call) answer)
 	}
 }
 
-// encode writes JSON as JavaScript does, which leaves <, > and & as they are.
+// encode writes JSON as JavaScript does: it leaves <, > and & as they are.
 func encode(v any) []byte {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)

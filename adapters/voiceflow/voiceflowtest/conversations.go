@@ -13,20 +13,20 @@ import (
 )
 
 const (
-	// keptState bounds the state of a conversation, in bytes of JSON.
+	// keptState is the largest state of a conversation, in bytes of JSON.
 	keptState = 64 << 10
-	// keptText bounds what is kept of what was said in a turn, in bytes.
+	// keptText is how much of a text in a turn is kept, in bytes.
 	keptText = 2000
 	// The longest user ids, in characters: in a path, and in a v4 session.
 	longestUserID   = 128
 	longestV4UserID = 256
 )
 
-// conversation is what is known of a user of a project. All the generations of
-// endpoints speak about the same one.
+// conversation is what is known about a user of a project. All generations of endpoints share
+// it.
 type conversation struct {
 	state      map[string]any
-	transcript *transcript // the one that goes on; nil before the first turn
+	transcript *transcript // the current one; nil before the first turn
 	sessionKey string      // of v4; "" for none
 }
 
@@ -51,7 +51,7 @@ func textTrace(text string) trace {
 	}}
 }
 
-// completion is a piece of a text that comes as it is made: start, content, end.
+// completion returns a piece of a text that is sent while it is written: start, content, end.
 func completion(state, content string) trace {
 	payload := map[string]any{"state": state}
 	if content != "" {
@@ -80,7 +80,7 @@ type turn struct {
 	} `json:"config"`
 }
 
-// does is the action, a launch where there is none.
+// does returns the action, or a launch if there is none.
 func (t turn) does() action {
 	switch {
 	case t.Action != nil && t.Action.Type != "":
@@ -91,8 +91,8 @@ func (t turn) does() action {
 	return action{Type: "launch"}
 }
 
-// says is the text in an action: what was typed, or what the button, the intent or the
-// event is called.
+// says returns the text in an action: what was typed, or the name of the button, the intent or
+// the event.
 func (a action) says() string {
 	value := a.Payload
 	for range 3 {
@@ -112,7 +112,7 @@ func (a action) says() string {
 	return a.Type
 }
 
-// userID is that of the path. It is "" for one that is too long.
+// userID returns the user id in the path, or "" if it is too long.
 func (c *call) userID() string {
 	if id := c.r.PathValue("userID"); utf8.RuneCountInString(id) <= longestUserID {
 		return id
@@ -120,7 +120,7 @@ func (c *call) userID() string {
 	return ""
 }
 
-// conversation finds what is known of the user, or begins it.
+// conversation returns what is known about the user. It begins a conversation if there is none.
 func (c *call) conversation(user string) *conversation {
 	id := c.assistant.ProjectID + "/" + user
 	talk, there := c.world.conversations.byID[id]
@@ -131,7 +131,7 @@ func (c *call) conversation(user string) *conversation {
 	return talk
 }
 
-// newState is the state of a conversation in which nothing was said.
+// newState returns the state of a conversation in which nothing was said.
 func (c *call) newState(user string) map[string]any {
 	return map[string]any{
 		"stack": []any{map[string]any{
@@ -143,8 +143,8 @@ func (c *call) newState(user string) map[string]any {
 	}
 }
 
-// lines are what the assistant says to an action. begins says whether the conversation
-// begins with it.
+// lines returns what the assistant says to an action. begins means that the conversation begins
+// with it.
 func (c *call) lines(does action, begins bool) []string {
 	var lines []string
 	if begins || does.Type == "launch" {
@@ -159,8 +159,8 @@ func (c *call) lines(does action, begins bool) []string {
 	return append(lines, "You chose: "+does.says(), "Anything else?")
 }
 
-// take takes a turn: it changes the state and says what the assistant answers. Wherever
-// a person reads it, they read a conversation.
+// take handles a turn: it changes the state and returns what the assistant answers. The
+// transcript is a conversation that a person can read.
 func (c *call) take(user string, in turn) ([]trace, *conversation) {
 	talk := c.conversation(user)
 	if talk.state == nil {
@@ -227,7 +227,7 @@ func clip(text string) string {
 	return strings.ToValidUTF8(text[:keptText], "") + "…"
 }
 
-// pieces are the traces with each text as it is made, word by word.
+// pieces returns the traces with each text in pieces, word by word.
 func pieces(traces []trace) []trace {
 	var all []trace
 	for _, t := range traces {
@@ -261,7 +261,7 @@ func (c *call) interact() answer {
 	return ok(traces)
 }
 
-// state serves GET /state/user/{userID}, which is {} for whom nothing is known of.
+// state serves GET /state/user/{userID}. It answers {} for an unknown user.
 func (c *call) state() answer {
 	talk, there := c.world.conversations.byID[c.assistant.ProjectID+"/"+c.userID()]
 	if !there || talk.state == nil {
@@ -307,7 +307,7 @@ func (c *call) setVariables() answer {
 	return ok(talk.state)
 }
 
-// forget empties a conversation; transcripts stay, and so does a v4 session.
+// forget empties a conversation. Transcripts and a v4 session stay.
 func (w *world) forget(project, user string) {
 	if talk, there := w.conversations.byID[project+"/"+user]; there {
 		talk.state, talk.transcript = nil, nil
@@ -345,9 +345,9 @@ func (c *call) stream() answer {
 	return answer{events: events}
 }
 
-// openSession serves POST /v4/project/{projectID}/session and the one with an
-// environment (https://docs.voiceflow.com/api-reference/conversations-api/overview).
-// A session takes the place of the user's last one.
+// openSession serves POST /v4/project/{projectID}/session and the route with an environment
+// (https://docs.voiceflow.com/api-reference/conversations-api/overview). A session replaces the
+// user's last one.
 func (c *call) openSession() answer {
 	var in struct {
 		UserID string `json:"userID"`
@@ -362,7 +362,7 @@ func (c *call) openSession() answer {
 	return ok(map[string]any{"sessionKey": talk.sessionKey})
 }
 
-// newSessionKey is opaque and of the form of a JWT, as Voiceflow's.
+// newSessionKey returns an opaque key in the form of a JWT, like Voiceflow's.
 func newSessionKey() string {
 	part := base64.RawURLEncoding.EncodeToString
 	return part([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + part([]byte(`{"jti":"`+rand.Text()+`"}`)) + "." + part([]byte(rand.Text()+rand.Text()))
@@ -374,8 +374,8 @@ func (w *world) endSessions() {
 	w.sessions = newShelf[session](keptConversations)
 }
 
-// inSession serves the calls of a pattern that take the key of a session, and a
-// project's key as little as no key.
+// inSession serves the calls of a pattern that need the key of a session. A project's key is
+// refused like a missing key.
 func (s *Server) inSession(pattern string, serve func(*call) answer) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		key := r.Header.Get("Authorization")
@@ -405,8 +405,9 @@ func (c *call) interactV4() answer {
 	return ok(map[string]any{"traces": traces})
 }
 
-// streamV4 serves POST /v4/interact/stream. Its body was seen to open with a blank line
-// and to end with an event that has data; completion events are asked for in the body.
+// streamV4 serves POST /v4/interact/stream. At Voiceflow its body was seen to begin with a blank
+// line and to end with an event that has data. The body of the request asks for completion
+// events.
 func (c *call) streamV4() answer {
 	var in turn
 	if c.read(&in) != nil {

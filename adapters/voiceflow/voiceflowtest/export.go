@@ -13,15 +13,14 @@ import (
 	"unicode/utf16"
 )
 
-// StepCredential stands in a step of every export, as credentials do in steps of
-// real assistants. Whoever finds it outside of Voiceflow has found an export
-// that was kept.
+// StepCredential is in a step of every export, as credentials are in steps of real assistants. A
+// place outside Voiceflow that contains it has kept an export.
 const StepCredential = "Bearer credential-inside-a-step-0d41f6"
 
 // export serves GET /v2/versions/{versionID}/export
-// (https://docs.voiceflow.com/api-reference/project/fetch-project). Only its 200
-// is documented. Its refusals here are those that Voiceflow's other services
-// document or were seen to send for the same mistakes.
+// (https://docs.voiceflow.com/api-reference/project/fetch-project). Only its 200 is documented.
+// Its refusals here are those of Voiceflow's other services for the same mistakes, documented or
+// seen.
 func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 	key := r.Header.Get("Authorization")
 	versionID := r.PathValue("versionID")
@@ -40,7 +39,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 	case key == "":
 		refuse(w, http.StatusUnauthorized, FormLegacy, "Auth Key Required")
 	case strings.HasPrefix(key, "Bearer "):
-		// The bare key is wanted; Voiceflow answers this mistake with a 500.
+		// The key must be without a scheme. Voiceflow answers this mistake with a 500.
 		refuse(w, http.StatusInternalServerError, FormBare, "Internal server error")
 	case !keyKnown:
 		refuse(w, http.StatusUnauthorized, FormLegacy, "Unauthorized")
@@ -69,10 +68,9 @@ func (c *call) exportEnvironment() answer {
 	return answer{export: true}
 }
 
-// WriteExport writes the export of a to w, as the API sends it: in one line. It
-// is written as it is made, so its size costs no memory. The same assistant has
-// the same export each time. It fails when w does, and for an assistant that
-// [Server.Add] refuses.
+// WriteExport writes the export of a to w, as the API sends it: in one line. It writes the
+// export piece by piece, so the size costs no memory. The same assistant has the same export
+// each time. Returns an error of w, and an error for an assistant that [Server.Add] rejects.
 func WriteExport(w io.Writer, a Assistant) error {
 	if err := a.check(); err != nil {
 		return err
@@ -115,7 +113,7 @@ func WriteExport(w io.Writer, a Assistant) error {
 	return out.Flush()
 }
 
-// words gives what the words in the members stand for.
+// words returns the replacements of the words in the members.
 func (a Assistant) words() []string {
 	created := a.CreatedAt
 	if created.IsZero() && a.Shape == Shape2022 {
@@ -143,17 +141,17 @@ func (a Assistant) words() []string {
 	}
 }
 
-// made is the time that an id holds.
+// made returns the time in an id.
 func made(id string) time.Time {
 	var seconds int64
-	_, _ = fmt.Sscanf(id[:8], "%x", &seconds) // check saw to it that it is hexadecimal
+	_, _ = fmt.Sscanf(id[:8], "%x", &seconds) // check has made sure that it is hexadecimal
 	return time.Unix(seconds, 0).UTC()
 }
 
-// neighbour is an id made together with id.
+// neighbour returns an id that was made together with id.
 func neighbour(id string, n int) string { return fmt.Sprintf("%s%08x", id[:16], n) }
 
-// quote writes text as JSON, in UTF-8 or in ASCII alone.
+// quote returns text as JSON, in UTF-8 or in ASCII.
 func quote(text string, ascii bool) string {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
@@ -176,8 +174,8 @@ func quote(text string, ascii bool) string {
 	return escaped.String()
 }
 
-// firstDiagram holds what misleads a careless reader: a step whose body has a
-// project, and a credential that must never be kept.
+// firstDiagram contains traps for a careless reader: a step whose body has a project, and a
+// credential that must never be kept.
 const firstDiagram = `"$ROOT":{"_id":"$ROOT","name":"ROOT","type":"TOPIC","zoom":100,"offsetX":272,"offsetY":104,` +
 	`"modified":1665327100,"children":[],"variables":[],"menuNodeIDs":[],"creatorID":10042,"versionID":"$VERSION","nodes":{` +
 	`"start":{"type":"start","nodeID":"start","coords":[360,120],"data":{"portsV2":{"byKey":{},"builtIn":{"next":null},"dynamic":[]}}},` +
@@ -190,7 +188,7 @@ var moreDiagram = `{"name":"Component","type":"COMPONENT","zoom":100,"variables"
 	`"672ae8f2671f984162a8aa37":{"type":"message","data":{"text":"Sorry, I didn’t get that. \"Please\" try again: שלום 🙂","delay":0.5,`+
 		`"ports":[null,true,-1.25e3]},"nodeID":"672ae8f2671f984162a8aa37"},`, 17) + `"end":{"type":"exit"}}}`
 
-// writeDiagrams writes the diagrams, of the size given or a little more.
+// writeDiagrams writes diagrams of that size or a little more.
 func writeDiagrams(out *bufio.Writer, words *strings.Replacer, size int64) error {
 	first := words.Replace(firstDiagram)
 	if _, err := fmt.Fprintf(out, "{%s", first); err != nil {

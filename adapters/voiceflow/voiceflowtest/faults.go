@@ -12,20 +12,20 @@ import (
 	"time"
 )
 
-// Fault answers a request in place of the Server. Answer is what would have
-// answered it. Tests may write faults of their own.
+// Fault answers a request in place of the Server. answer is the handler that would have answered
+// it. Tests may write their own faults.
 type Fault func(w http.ResponseWriter, r *http.Request, answer http.Handler)
 
-// Silent takes the request and says nothing until the client leaves.
+// Silent accepts the request and sends nothing until the client leaves.
 func Silent() Fault {
 	return func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
 		<-r.Context().Done()
 	}
 }
 
-// SlowBody sends the answer's head at once and then one byte of its body for
-// each tick, such as those of a [time.Ticker]. Without ticks, nil included, the
-// body never comes. It ends when the client leaves.
+// SlowBody sends the header of the answer at once, and then one byte of its body for each tick,
+// such as those of a [time.Ticker]. Without ticks, or with a nil channel, the body never comes.
+// It ends when the client leaves.
 func SlowBody(tick <-chan time.Time) Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.Handler) {
 		good := hear(r, answer)
@@ -43,14 +43,14 @@ func SlowBody(tick <-chan time.Time) Fault {
 	}
 }
 
-// EndlessBody is an export that never ends and has one member of 1 KiB after the
-// other. It ends when the client leaves.
+// EndlessBody sends an export that never ends, with one member of 1 KiB after the other. It ends
+// when the client leaves.
 func EndlessBody() Fault {
 	return endless(`{"_version":"1.2"`, `,"more":["`+strings.Repeat("more ", 200)+`"]`)
 }
 
-// EndlessSpace is an export that opens and then has white space without end. It
-// ends when the client leaves.
+// EndlessSpace sends the beginning of an export, and then white space without end. It ends when
+// the client leaves.
 func EndlessSpace() Fault { return endless(`{`, " \n") }
 
 func endless(opening, forever string) Fault {
@@ -64,8 +64,8 @@ func endless(opening, forever string) Fault {
 	}
 }
 
-// GiantString is a well-formed JSON object that holds one string of so many
-// bytes. It is made as it is sent.
+// GiantString sends a well-formed JSON object with one string of that many bytes. It makes the
+// string while it sends it.
 func GiantString(size int64) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
@@ -74,18 +74,18 @@ func GiantString(size int64) Fault {
 		for left := size; left > 0 && err == nil; left -= int64(len(chunk)) {
 			_, err = w.Write(chunk[:min(left, int64(len(chunk)))])
 		}
-		_, _ = io.WriteString(w, `"}`) // after a failure this one fails too
+		_, _ = io.WriteString(w, `"}`) // after an error this write fails too
 	}
 }
 
-// Nested is a JSON object that holds arrays within arrays, so many levels deep.
+// Nested sends a JSON object that contains arrays within arrays, of that depth.
 func Nested(depth int) Fault {
 	return Answer(http.StatusOK, "application/json; charset=utf-8",
 		`{"diagrams":`+strings.Repeat("[", depth)+strings.Repeat("]", depth)+`}`)
 }
 
-// Truncated is the answer without its last bytes, in a transfer that ends as if
-// it were whole. The answer is held in memory.
+// Truncated sends the answer without its last bytes. The transfer ends as if it were complete.
+// The answer is held in memory.
 func Truncated(missing int) Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.Handler) {
 		good := hear(r, answer)
@@ -94,7 +94,7 @@ func Truncated(missing int) Fault {
 	}
 }
 
-// Followed is the answer with text behind it.
+// Followed sends the answer with text after it.
 func Followed(text string) Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.Handler) {
 		answer.ServeHTTP(w, r)
@@ -102,8 +102,8 @@ func Followed(text string) Fault {
 	}
 }
 
-// Member is the answer, a JSON object, with one more member at its end: a second
-// `project`, for one. The answer is held in memory.
+// Member sends the answer, a JSON object, with one more member at its end, such as a second
+// `project`. The answer is held in memory.
 func Member(name, value string) Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.Handler) {
 		good := hear(r, answer)
@@ -112,9 +112,9 @@ func Member(name, value string) Fault {
 	}
 }
 
-// WrongLength is the answer under a Content-Length that is off by so many bytes:
-// the body is too short for a positive number, too long for a negative one. The
-// answer is held in memory. It needs HTTP/1.
+// WrongLength sends the answer with a Content-Length that is wrong by that many bytes. The body
+// is too short for a positive number, and too long for a negative one. The answer is held in
+// memory. It needs HTTP/1.
 func WrongLength(off int) Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.Handler) {
 		good := hear(r, answer)
@@ -125,9 +125,9 @@ func WrongLength(off int) Fault {
 	}
 }
 
-// Reset cuts the connection, as a crash does, after the head and so many bytes
-// of the answer's body; before the head when sent is negative. The answer is
-// held in memory. It needs HTTP/1.
+// Reset cuts the connection, as a crash does, after the header and that many bytes of the
+// answer's body. If sent is negative, it cuts before the header. The answer is held in memory.
+// It needs HTTP/1.
 func Reset(sent int) Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.Handler) {
 		good := hear(r, answer)
@@ -142,14 +142,14 @@ func Reset(sent int) Fault {
 			raw = secure.NetConn()
 		}
 		if tcp, ok := raw.(*net.TCPConn); ok {
-			// Without lingering, closing sends RST instead of FIN.
+			// Without lingering, a close sends RST instead of FIN.
 			_ = tcp.SetLinger(0)
 		}
 		_ = raw.Close()
 	}
 }
 
-// Redirect sends the client to location, with a 301, 302, 307 or 308.
+// Redirect redirects the client to location, with a 301, 302, 307 or 308.
 func Redirect(status int, location string) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		w.Header().Set("Location", location)
@@ -164,9 +164,9 @@ func Status(status int, form ErrorForm) Fault {
 	}
 }
 
-// RetryLater refuses with a status such as 429 or 503 and a Retry-After, which
-// may be anything: seconds, of which Voiceflow also sends 0, an HTTP date (RFC
-// 9110, 10.2.3), or nonsense.
+// RetryLater refuses with a status such as 429 or 503 and a Retry-After. The Retry-After may be
+// anything: seconds, an HTTP date (RFC 9110, section 10.2.3), or nonsense. Voiceflow also sends
+// 0.
 func RetryLater(status int, retryAfter string) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		w.Header().Set("Retry-After", retryAfter)
@@ -178,7 +178,7 @@ func RetryLater(status int, retryAfter string) Fault {
 	}
 }
 
-// Answer sends exactly this: what is no JSON, JSON that is no export, or an
+// Answer sends exactly this answer, such as invalid JSON, JSON that is not an export, or an
 // export that a test made up.
 func Answer(status int, contentType, body string) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
@@ -189,7 +189,7 @@ func Answer(status int, contentType, body string) Fault {
 	}
 }
 
-// GzipGarbage claims a compressed body and sends what is none.
+// GzipGarbage announces a compressed body and sends a body that is not compressed.
 func GzipGarbage() Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.Handler) {
 		w.Header().Set("Content-Encoding", "gzip")
@@ -197,10 +197,10 @@ func GzipGarbage() Fault {
 	}
 }
 
-// CreditsUsedUp is the answer to a turn of an assistant whose credits are used up:
-// a 200 whose only trace is one of debug that says credit_limit_reached, as was
-// seen at Voiceflow; the rest of that trace was chosen. A refusal, and what is no
-// answer to a turn, stay as they are. The answer is held in memory.
+// CreditsUsedUp sends the answer to a turn of an assistant whose credits are used up. It is a
+// 200 with one trace of type debug that says credit_limit_reached, as was seen at Voiceflow. The
+// rest of that trace was chosen. A refusal, and an answer that is not for a turn, stay as they
+// are. The answer is held in memory.
 func CreditsUsedUp() Fault {
 	debug := encode(trace{time.Now().UnixMilli(), "debug", map[string]any{"type": "error", "message": "credit_limit_reached"}})
 	return func(w http.ResponseWriter, r *http.Request, answer http.Handler) {
@@ -232,10 +232,9 @@ func CreditsUsedUp() Fault {
 	}
 }
 
-// Events is a stream of server-sent events that a test releases one at a time: what
-// it sends on next goes out at once and alone, with the blank line that ends an
-// event behind it. The head goes out before the first one. It ends well when next
-// is closed, and when the client leaves.
+// Events sends a stream of server-sent events that a test releases one at a time. The header
+// goes out before the first event. Each event from next goes out at once and alone, with a blank
+// line after it. The stream ends properly when next is closed, and when the client leaves.
 func Events(next <-chan string) Fault {
 	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -255,10 +254,10 @@ func Events(next <-chan string) Fault {
 	}
 }
 
-// Ticking is a stream of n server-sent events at a pace, at most, each flushed
-// alone. Its data is {"n":1,"sent":…}: its number, from 1, and when it was sent, in
-// nanoseconds of Unix time, by which a test tells which events may come together.
-// It ends when the client leaves.
+// Ticking sends a stream of n server-sent events, each flushed alone, no faster than one per
+// every. The data of an event is {"n":1,"sent":…}: its number, from 1, and the time at which it
+// was sent, in Unix nanoseconds. A test uses the time to tell which events may arrive together.
+// The stream ends when the client leaves.
 func Ticking(n int, every time.Duration) Fault {
 	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -277,9 +276,9 @@ func Ticking(n int, every time.Duration) Fault {
 	}
 }
 
-// StrayHeaders is the answer under headers that are no caller's business: a cookie,
-// those that concern one connection only (RFC 9110, 7.6.1), one that Connection
-// names, and those that tell what made the answer.
+// StrayHeaders sends the answer with headers that a caller must not get: a cookie, headers for
+// one connection only (RFC 9110, section 7.6.1), a header that Connection names, and headers
+// that name the server software.
 func StrayHeaders() Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.Handler) {
 		for name, value := range map[string]string{
@@ -294,9 +293,9 @@ func StrayHeaders() Fault {
 	}
 }
 
-// Echo answers with the status and tells Authorization back: in its body, twice, of
-// which once in two parts that are sent apart, and in headers, among them the type
-// of the content. A stream is answered with events, everything else with JSON.
+// Echo answers with the status and repeats Authorization. It is in the body twice, once in two
+// parts that are sent apart, and in headers, among them the content type. A stream is answered
+// with events, everything else with JSON.
 func Echo(status int) Fault {
 	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		said := r.Header.Get("Authorization")
@@ -318,7 +317,7 @@ func Echo(status int) Fault {
 	}
 }
 
-// heard is an answer that was caught before it left.
+// heard is an answer that was recorded before it was sent.
 type heard struct {
 	status int
 	header http.Header
@@ -345,8 +344,8 @@ func (h *heard) head(w http.ResponseWriter) {
 
 func flush(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() }
 
-// hijack takes the connection from the server. Over HTTP/2 there is none to
-// take: the fault then is a cut stream.
+// hijack takes the connection from the server. An HTTP/2 connection can't be taken, so the
+// stream is cut instead.
 func hijack(w http.ResponseWriter) net.Conn {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

@@ -119,7 +119,7 @@ func TestBodiesThatAreNotAnExport(t *testing.T) {
 		{"the last byte is missing", voiceflowtest.Truncated(1), whole[:len(whole)-1], nil},
 		{"everything is missing", voiceflowtest.Truncated(len(whole) + 1), "", nil},
 		{"text follows", voiceflowtest.Followed(" {}"), whole + " {}", nil},
-		{"a member comes twice", voiceflowtest.Member("project", `{"_id":1}`), whole[:len(whole)-1] + `,"project":{"_id":1}}`, nil},
+		{"a member is repeated", voiceflowtest.Member("project", `{"_id":1}`), whole[:len(whole)-1] + `,"project":{"_id":1}}`, nil},
 		{"the length says more", voiceflowtest.WrongLength(10), whole, io.ErrUnexpectedEOF},
 		{"the length says less", voiceflowtest.WrongLength(-10), whole[:len(whole)-10], nil},
 		{"no JSON", voiceflowtest.Answer(200, "text/html", "<html>"), "<html>", nil},
@@ -137,7 +137,7 @@ func TestBodiesThatAreNotAnExport(t *testing.T) {
 			if body != tc.want && !errors.Is(tc.err, syscall.ECONNRESET) {
 				t.Errorf("got %d bytes %.100q…, want %d", len(body), body, len(tc.want))
 			}
-			if tc.name == "a member comes twice" && !json.Valid([]byte(body)) {
+			if tc.name == "a member is repeated" && !json.Valid([]byte(body)) {
 				t.Error("the export with one more member is no JSON")
 			}
 		})

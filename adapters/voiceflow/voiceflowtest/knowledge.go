@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	// largestFile is Voiceflow's limit for a document.
+	// largestFile is Voiceflow's limit for a document, in bytes.
 	largestFile = 10 << 20
-	// Of a document only the beginning is kept.
+	// Only the first chunks of a document are kept.
 	keptChunks = 4
 	chunkSize  = 1000
-	// tagsOfOne bounds the tags of a document, and of a transcript.
+	// tagsOfOne is the largest number of tags of a document or a transcript.
 	tagsOfOne = 50
 )
 
@@ -36,7 +36,7 @@ type tag struct{ id, project, label string }
 
 func (t *tag) object() map[string]any { return map[string]any{"label": t.label, "tagID": t.id} }
 
-// object is the document as every generation shows it
+// object returns the document as every generation shows it
 // (https://github.com/voiceflow/voiceflow-docs, reference/knowledge-base-apis.json).
 func (d *document) object() map[string]any {
 	data := map[string]any{"type": d.kind, "name": d.name, "metadata": d.metadata}
@@ -51,7 +51,7 @@ func (d *document) object() map[string]any {
 
 func (d *document) chunkID(i int) string { return fmt.Sprintf("%s-%d", d.id, i) }
 
-// fill makes the chunks of what a document says.
+// fill makes the chunks of the document from content.
 func (d *document) fill(content string) {
 	content = strings.ToValidUTF8(content, "\uFFFD")
 	d.chunks = nil
@@ -62,7 +62,7 @@ func (d *document) fill(content string) {
 	}
 }
 
-// documents are those of the call's project, oldest first.
+// documents returns the documents of the call's project, oldest first.
 func (c *call) documents() []*document {
 	return c.world.documents.where(func(d *document) bool { return d.project == c.assistant.ProjectID })
 }
@@ -78,7 +78,7 @@ func withDocument(serve func(*call, *document) answer) func(*call) answer {
 	}
 }
 
-// written is what an upload says of a document, in the forms of all generations.
+// written is what an upload says about a document, in the forms of all generations.
 type written struct {
 	documentData
 	Data *documentData `json:"data"`
@@ -95,7 +95,7 @@ type documentData struct {
 	Items    []map[string]any `json:"items"`
 }
 
-// data reads a JSON body whose members may stand in `data`.
+// data reads a JSON body whose members may be in `data`.
 func (c *call) data() (documentData, error) {
 	var in written
 	err := c.read(&in)
@@ -105,8 +105,8 @@ func (c *call) data() (documentData, error) {
 	return in.documentData, err
 }
 
-// uploaded reads what a body uploads: a file in a form, a URL or a table. It is nil and
-// a refusal for anything else.
+// uploaded returns the document that a body uploads: a file in a form, a URL or a table. For
+// anything else it returns nil and a refusal.
 func (c *call) uploaded() (*document, answer) {
 	d := &document{project: c.assistant.ProjectID, updated: time.Now(), tags: []string{}}
 	query := c.r.URL.Query()
@@ -150,7 +150,7 @@ func (c *call) uploaded() (*document, answer) {
 	return d, answer{}
 }
 
-// add keeps what a body uploads. answers says how that is answered.
+// add keeps the document that a body uploads. answers makes the answer.
 func add(answers func(map[string]any) answer) func(*call) answer {
 	return func(c *call) answer {
 		d, refused := c.uploaded()
@@ -163,7 +163,7 @@ func add(answers func(map[string]any) answer) func(*call) answer {
 	}
 }
 
-// replace puts what a body uploads in the place of a document.
+// replace replaces a document with the one that a body uploads.
 func replace(answers func(map[string]any) answer) func(*call) answer {
 	return withDocument(func(c *call, old *document) answer {
 		d, refused := c.uploaded()
@@ -176,14 +176,14 @@ func replace(answers func(map[string]any) answer) func(*call) answer {
 	})
 }
 
-// Documents from files and URLs are answered in an array, tables are not, and
-// /v1/stable has a name for what it answers.
+// Documents from files and URLs are answered in an array, tables are not. /v1/stable answers an
+// object with a name.
 func inArray(d map[string]any) answer { return ok(map[string]any{"data": []any{d}}) }
 func alone(d map[string]any) answer   { return ok(map[string]any{"data": d}) }
 func stable(d map[string]any) answer  { return created(map[string]any{"document": d}) }
 
-// page are the documents that a list shows, and how many there are in all; ok is false
-// for a page that there can't be.
+// page returns the documents of a page of the list, and the number of all. ok is false if the
+// page is invalid.
 func (c *call) page() (shown []any, total int, ok bool) {
 	query := c.r.URL.Query()
 	page, okPage := c.number("page", 1, 1, 1<<20)
@@ -226,7 +226,7 @@ func (c *call) listStable() answer {
 	return ok(map[string]any{"total": total, "documents": shown})
 }
 
-// withChunks is a document with what it says, under the name that a generation has.
+// withChunks returns the document with its content, under the name that a generation uses.
 func (d *document) withChunks(name string) map[string]any {
 	chunks := []any{}
 	for i, content := range d.chunks {
@@ -242,8 +242,8 @@ func (c *call) getDocument(d *document) answer { return ok(d.withChunks("data"))
 // getStableDocument serves GET /v1/stable/knowledge-base/document/{documentID}.
 func (c *call) getStableDocument(d *document) answer { return ok(d.withChunks("document")) }
 
-// deleteDocument serves DELETE /v1/knowledge-base/docs/{documentID} and that of
-// /v1alpha1. That its answer is empty was chosen.
+// deleteDocument serves DELETE /v1/knowledge-base/docs/{documentID} and the same of /v1alpha1.
+// The empty answer was chosen.
 func (c *call) deleteDocument(d *document) answer {
 	c.world.documents.remove(d.id)
 	return empty(http.StatusOK)
@@ -255,7 +255,7 @@ func (c *call) deleteStableDocument(d *document) answer {
 	return message("document deleted")
 }
 
-// change takes what a body says of a document.
+// change applies what a body says about a document.
 func (c *call) change(d *document) bool {
 	in, err := c.data()
 	if err != nil || len(encode(in.Metadata)) > largestFile>>10 {
@@ -378,7 +378,7 @@ func (c *call) detach(d *document) answer {
 	return empty(http.StatusOK)
 }
 
-// question is what the knowledge base is asked.
+// question is a question to the knowledge base.
 type question struct {
 	Question   string `json:"question"`
 	ChunkLimit int    `json:"chunkLimit"`
@@ -387,7 +387,7 @@ type question struct {
 	Version    string `json:"version"`
 }
 
-// chunks are the first of what the documents say, as the answer to a question.
+// chunks returns the first chunks of the documents, as the answer to a question.
 func (c *call) chunks(limit int) []any {
 	chunks := []any{}
 	for _, d := range c.documents() {
@@ -405,8 +405,8 @@ func (c *call) chunks(limit int) []any {
 }
 
 // ask serves POST /knowledge-base/query
-// (https://docs.voiceflow.com/reference/knowledge-base-query). Another project's id is a
-// 401, as a wrong key.
+// (https://docs.voiceflow.com/reference/knowledge-base-query). Another project's id is a 401,
+// like a wrong key.
 func (c *call) ask() answer {
 	var in question
 	if c.read(&in) != nil || in.Question == "" || in.ChunkLimit < 0 || in.ChunkLimit > 30 {

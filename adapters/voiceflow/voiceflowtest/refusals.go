@@ -6,33 +6,32 @@ import (
 	"net/http"
 )
 
-// ErrorForm is one of the forms in which Voiceflow's services say no. There is
-// no common one: each generation of services brought its own.
+// ErrorForm is one of the forms of errors of Voiceflow's services. There is no common form: each
+// generation of services has its own.
 type ErrorForm int
 
 const (
-	// FormLegacy is the `code`, `status`, `data` of the oldest services.
+	// FormLegacy has the `code`, `status`, `data` of the oldest services.
 	FormLegacy ErrorForm = iota + 1
 	// FormLegacyValidation is FormLegacy with the faulty parameters in `data`.
 	FormLegacyValidation
-	// FormVerror is the `name`, `message`, `requestID` of the dialog manager.
+	// FormVerror has the `name`, `message`, `requestID` of the dialog manager.
 	FormVerror
-	// FormNest is the `message`, `statusCode`, `statusText`, `path` of the
-	// newer services.
+	// FormNest has the `message`, `statusCode`, `statusText`, `path` of the newer services.
 	FormNest
-	// FormNestValidation is FormNest with `details`. Its body says 422 whatever
-	// the status of the response is.
+	// FormNestValidation is FormNest with `details`. Its body says 422, whatever the status of
+	// the response is.
 	FormNestValidation
 	// FormNested wraps `code` and `message` in `error`, for knowledge bases.
 	FormNested
-	// FormBare is just `statusCode` and `message`.
+	// FormBare has only `statusCode` and `message`.
 	FormBare
 	// FormPage is the HTML of the web server in front of the services.
 	FormPage
-	// FormText is plain text: `response timeout` for a 408, as the runtime's
-	// deadline says, else the name of the status.
+	// FormText is plain text. It is `response timeout` for a 408, as at the runtime's deadline,
+	// and otherwise the name of the status.
 	FormText
-	// FormMislabelled is FormBare under the content type of plain text.
+	// FormMislabelled is FormBare with the content type of plain text.
 	FormMislabelled
 )
 
@@ -44,7 +43,7 @@ func ErrorForms() []ErrorForm {
 	}
 }
 
-// String returns what the form looks like, for the names of tests.
+// String returns a word for the form, for the names of tests.
 func (f ErrorForm) String() string {
 	switch f {
 	case FormLegacy:
@@ -71,7 +70,7 @@ func (f ErrorForm) String() string {
 	return fmt.Sprintf("ErrorForm(%d)", int(f))
 }
 
-// The moment at which every error says that it happened.
+// errorTime and errorMillis are the time in every error.
 const (
 	errorTime   = "2022-07-22T15:02:55.882Z"
 	errorMillis = 1658502175882
@@ -105,7 +104,7 @@ func (f ErrorForm) body(status int, message string) (body []byte, contentType st
 	return body, "application/json; charset=utf-8"
 }
 
-// object is the JSON object that a refusal in the form is.
+// object returns the JSON object of a refusal in the form.
 func (f ErrorForm) object(status int, message string) any {
 	text := http.StatusText(status)
 	switch f {
@@ -157,7 +156,7 @@ func (f ErrorForm) object(status int, message string) any {
 	}{status, message}
 }
 
-// unknownPath answers what this stand-in does not serve.
+// unknownPath answers a path that this stand-in does not serve.
 func unknownPath(w http.ResponseWriter, r *http.Request) {
 	refuse(w, http.StatusNotFound, FormMislabelled, "Cannot "+r.Method+" "+r.URL.Path)
 }

@@ -8,39 +8,39 @@ import (
 )
 
 const (
-	// keptRequests bounds what a Server that runs for long remembers.
+	// keptRequests is the number of requests that a Server remembers by default.
 	keptRequests = 1000
-	// keptBody is Voiceflow's own limit for the body of a turn.
+	// keptBody is Voiceflow's own limit for the body of a turn, in bytes.
 	keptBody = 1 << 20
-	// readBody is more than Voiceflow takes of a document.
+	// readBody is how much of a body is read, in bytes. It is more than Voiceflow accepts for a
+	// document.
 	readBody = 32 << 20
 )
 
 // Request is a request as the Server received it.
 type Request struct {
 	Method string
-	// URI is the target as the request line had it, path and query, undecoded.
+	// URI is the target in the request line, path and query, undecoded.
 	URI string
-	// URL is that target, read: EscapedPath is the path as it came, and RawQuery
-	// the query.
+	// URL is the parsed target. EscapedPath is the path as it was sent, and RawQuery is the
+	// query.
 	URL *url.URL
 	// Path is the decoded path.
 	Path string
-	// Host is the host that the client meant to reach.
+	// Host is the host that the client named.
 	Host string
-	// Header is a copy and holds the key, in Authorization.
+	// Header is a copy. It contains the key, in Authorization.
 	Header http.Header
-	// Body is what the client sent, up to 1 MiB, and Size how much that was, up to
-	// 32 MiB, of which the rest is not read.
+	// Body is what the client sent, up to 1 MiB. Size is how much that was, up to 32 MiB. The
+	// rest is not read.
 	Body []byte
 	Size int64
-	// Done is closed when the Server has finished with the request, also when
-	// that was because the client left.
+	// Done is closed when the Server has finished with the request, also if the client left.
 	Done <-chan struct{}
 }
 
-// record reads the body to its end, without which net/http would not notice a
-// client that leaves, and hands it on to the handler.
+// record reads the body and passes it on to the handler. It reads to the end, because otherwise
+// net/http would not notice a client that leaves.
 func (s *Server) record(r *http.Request, done <-chan struct{}) error {
 	body, err := io.ReadAll(io.LimitReader(r.Body, readBody))
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *Server) record(r *http.Request, done <-chan struct{}) error {
 	keep, watch := s.keep, s.watch
 	s.mu.Unlock()
 	if keep > 0 || watch != nil {
-		// A copy, so that what is kept is not more than it seems.
+		// It is a copy, so that no larger buffer is kept.
 		received.Body = bytes.Clone(body[:min(len(body), keptBody)])
 	}
 	if watch != nil {

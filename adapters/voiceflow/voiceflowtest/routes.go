@@ -1,6 +1,6 @@
 package voiceflowtest
 
-// routes says what is served, service by service.
+// routes registers everything that is served, service by service.
 func (s *Server) routes() {
 	s.dialog()
 	s.api()
@@ -9,7 +9,7 @@ func (s *Server) routes() {
 	s.mux.HandleFunc("/", unknownPath)
 }
 
-// dialog is general-runtime.
+// dialog registers general-runtime.
 func (s *Server) dialog() {
 	legacy := way{door: dialogDoor, project: inHeader("projectid"), version: inHeader("versionID")}
 	s.handle("POST /state/user/{userID}/interact", legacy, (*call).interact)
@@ -30,7 +30,7 @@ func (s *Server) dialog() {
 	s.handle("POST /knowledge-base/query", way{door: knowledgeDoor}, (*call).ask)
 }
 
-// api is the oldest service.
+// api registers the oldest service.
 func (s *Server) api() {
 	s.mux.HandleFunc("GET /v2/versions/{versionID}/export", s.export)
 
@@ -70,7 +70,7 @@ func (s *Server) api() {
 	s.handle("POST /v3alpha/knowledge-base/docs/{documentID}/tags/detach", ofKey, withDocument((*call).detach))
 }
 
-// analytics is analytics-api.
+// analytics registers analytics-api.
 func (s *Server) analytics() {
 	ofProject, ofKey := way{door: nestDoor, project: inPath("projectID")}, way{door: nestDoor}
 	s.handle("POST /v1/transcript/project/{projectID}", ofProject, (*call).searchTranscripts)
@@ -90,7 +90,7 @@ func (s *Server) analytics() {
 	s.handle("POST /v2/query/usage", way{door: usageDoor}, (*call).usageV2)
 }
 
-// realtime is realtime-api. A call of /v1/stable names its project.
+// realtime registers realtime-api. A call of /v1/stable names its project.
 func (s *Server) realtime() {
 	ofProject := way{door: nestDoor, project: inQuery("projectID"), mustName: true}
 	ofVersion := ofProject

@@ -1,17 +1,16 @@
-// Package voiceflowtest is a Voiceflow that runs inside the process.
+// Package voiceflowtest is a stand-in for Voiceflow that runs inside the process.
 //
-// It listens on a real port and answers like Voiceflow's public HTTP API as far
-// as Flowlatch uses it, its failures included. Tests point the real client at
-// it, and `flowlatch demo` does the same, so nothing here needs package testing.
+// It listens on a real port and answers like the part of Voiceflow's public HTTP API that
+// Flowlatch uses, failures included. Tests point the real client at it. `flowlatch demo` does
+// the same, so nothing here needs package testing.
 //
-// What it imitates comes from Voiceflow's own documentation
-// (https://docs.voiceflow.com/api-reference) and from exports that its users
-// published. Where neither says what Voiceflow does, the comment on the code
-// says what was chosen.
+// It imitates Voiceflow's own documentation (https://docs.voiceflow.com/api-reference) and
+// exports that users of Voiceflow published. If neither says what Voiceflow does, the comment on
+// the code says what was chosen.
 //
-// One Server plays all of Voiceflow's services, whose paths differ: their base URLs
-// may all be its own. To serve another endpoint, add its handler and a line to
-// routes: recording and faults work for every endpoint alike.
+// One Server plays all of Voiceflow's services, because their paths differ. So their base URLs
+// may all be the Server's URL. To serve another endpoint, add its handler and a line to routes.
+// Recording and faults work for every endpoint.
 package voiceflowtest
 
 import (
@@ -24,8 +23,8 @@ import (
 	"time"
 )
 
-// Server is a Voiceflow that holds some assistants. It is an [http.Handler], so
-// that a program can also serve it over TLS or on an address of its own.
+// Server is a stand-in for Voiceflow with some assistants. It is an [http.Handler], so a program
+// can also serve it over TLS or on an address of its own.
 //
 // All methods are safe for concurrent use.
 type Server struct {
@@ -48,11 +47,11 @@ type Server struct {
 	changed   chan struct{}
 }
 
-// environment is what an alias names: it means something only inside a project.
+// environment is what an alias names. It has a meaning only inside a project.
 type environment struct{ projectID, alias string }
 
-// New returns a Server that holds the assistants and does not listen. It fails
-// like [Server.Add].
+// New returns a Server with the assistants that does not listen. Returns the errors of
+// [Server.Add].
 func New(assistants ...Assistant) (*Server, error) {
 	s := &Server{
 		mux:       http.NewServeMux(),
@@ -70,9 +69,9 @@ func New(assistants ...Assistant) (*Server, error) {
 	return s, nil
 }
 
-// Start returns a Server that holds the assistants and listens with plain HTTP
-// on a free port of 127.0.0.1. It fails like [Server.Add], or when no port can
-// be had. The caller closes it.
+// Start returns a Server with the assistants that listens with plain HTTP on a free port of
+// 127.0.0.1. The caller closes it. Returns the errors of [Server.Add], and an error if no port
+// is free.
 func Start(assistants ...Assistant) (*Server, error) {
 	s, err := New(assistants...)
 	if err != nil {
@@ -87,18 +86,18 @@ func Start(assistants ...Assistant) (*Server, error) {
 	s.stopped = make(chan struct{})
 	go func() {
 		defer close(s.stopped)
-		// Serve only ever ends because Close was called.
+		// Serve ends only because Close was called.
 		_ = s.listener.Serve(l)
 	}()
 	return s, nil
 }
 
-// URL is the base URL of a Server that listens, without a slash at its end. It
-// is empty for one that came from [New].
+// URL returns the base URL of a Server that listens, without a slash at its end. It is empty for
+// a Server that came from [New].
 func (s *Server) URL() string { return s.url }
 
-// Close stops listening and cuts every open connection. Closing a Server twice,
-// or one that never listened, does nothing.
+// Close stops listening and cuts every open connection. Closing a Server twice, or closing one
+// that never listened, does nothing.
 func (s *Server) Close() {
 	if s.listener == nil {
 		return
@@ -107,10 +106,9 @@ func (s *Server) Close() {
 	<-s.stopped
 }
 
-// Add makes Voiceflow know the assistants. An assistant with the version id of
-// one that is there takes its place: the old name, keys and aliases are gone, at once and
-// for every call from then on. So keys are made, promoted and revoked.
-// It fails, and adds none, when an id is not 24 hex digits or a key is empty.
+// Add adds the assistants. An assistant with a known version id replaces the known one. The old
+// name, keys and aliases are gone at once. That is how a test creates, promotes and revokes
+// keys. Add returns an error, and adds none, if an id is not 24 hex digits or a key is empty.
 func (s *Server) Add(assistants ...Assistant) error {
 	for _, a := range assistants {
 		if err := a.check(); err != nil {
@@ -146,34 +144,34 @@ func (s *Server) forget(versionID string) {
 		}
 	}
 	for _, alias := range old.Aliases {
-		// A later assistant may have taken the alias over.
+		// A later assistant may have the alias by now.
 		if env := (environment{old.ProjectID, alias}); s.byAlias[env] == versionID {
 			delete(s.byAlias, env)
 		}
 	}
 }
 
-// EndSessions makes every key of a v4 session stale, as Voiceflow may do at any
-// time: a turn with one is a 401 until a new session is opened.
+// EndSessions makes every key of a v4 session invalid, as Voiceflow may do at any time. A turn
+// with such a key is a 401 until a new session is opened.
 func (s *Server) EndSessions() { s.world.endSessions() }
 
-// Fail makes every request from now on fail with f, whatever its key. A nil f
-// ends that. Faults of [Server.FailNext] come first.
+// Fail makes every later request fail with f, whatever its key. A nil f ends that. Faults of
+// [Server.FailNext] come first.
 func (s *Server) Fail(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.standing = f
 }
 
-// FailNext makes the next request fail with the first fault, the one after it
-// with the second, and so on. A nil fault is a request that is answered well.
+// FailNext makes the next request fail with the first fault, the request after it with the
+// second, and so on. A nil fault means a normal answer.
 func (s *Server) FailNext(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.next = append(s.next, faults...)
 }
 
-// ServeHTTP records the request and answers it, with a fault where one is due.
+// ServeHTTP records the request and answers it, or runs the fault that is due.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	done := make(chan struct{})
 	defer close(done)
@@ -199,9 +197,9 @@ func (s *Server) due() Fault {
 	return fault
 }
 
-// Keep makes the Server remember the last n requests instead of the last 1,000,
-// and forget those before: none when n is 0, for very many requests, of which
-// [Server.Received] is the count.
+// Keep makes the Server remember the last n requests instead of the last 1,000, and forget all
+// earlier ones. If n is 0, it remembers none, which suits very many requests. [Server.Received]
+// still counts them.
 func (s *Server) Keep(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -209,24 +207,24 @@ func (s *Server) Keep(n int) {
 	s.requests = slices.Clone(s.requests[max(0, len(s.requests)-s.keep):])
 }
 
-// Watch calls f with each request from now on, before it is answered and before
-// [Server.Await] counts it. f may be called by several requests at once, and its
-// time delays the answer. A nil f ends that.
+// Watch calls f with each later request, before the request is answered and before
+// [Server.Await] counts it. Several requests may call f at once, and its time delays the answer.
+// A nil f ends that.
 func (s *Server) Watch(f func(Request)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.watch = f
 }
 
-// Received is how many requests came in all.
+// Received returns the number of requests so far.
 func (s *Server) Received() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.recorded
 }
 
-// Requests returns the requests received, oldest first: the last 1,000 of them,
-// or as many as [Server.Keep] says, so that a Server can run for long.
+// Requests returns the received requests, oldest first. It returns the last 1,000, or as many as
+// [Server.Keep] says, so that a Server can run for long.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -234,7 +232,7 @@ func (s *Server) Requests() []Request {
 }
 
 // Await waits until the Server has received n requests in all, and returns what
-// [Server.Requests] does. It fails when ctx is done before.
+// [Server.Requests] returns. Returns an error if ctx is done first.
 func (s *Server) Await(ctx context.Context, n int) ([]Request, error) {
 	for {
 		s.mu.Lock()

@@ -1,13 +1,13 @@
 package voiceflowtest
 
-// member is one member of an export: its name and its value as JSON, in which
-// the words of [Assistant.words] stand for what differs. The value of diagrams
-// is written piece by piece instead, since all the size is there.
+// member is one member of an export: its name and its value as JSON. Words of [Assistant.words]
+// in the value are replaced. The value of diagrams is written piece by piece instead, because it
+// is the large part.
 type member struct{ name, value string }
 
-// members are what the exports of a shape hold, in their order. Many inner
-// objects have members named project, name, _id or createdAt too, as the real
-// ones do: a reader that looks for names at any depth finds the wrong ones.
+// members are the members of an export of each shape, in their order. Many inner objects also
+// have members named project, name, _id or createdAt, as in real exports. A reader that searches
+// for names at any depth finds the wrong ones.
 var members = map[Shape][]member{
 	Shape2022: {
 		{"_version", `"1.2"`},

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// keptLogs bounds what a transcript holds.
+	// keptLogs is the number of log entries that a transcript keeps.
 	keptLogs = 20
 	// retention is how long Voiceflow was seen to keep transcripts.
 	retention = 182 * 24 * time.Hour
@@ -28,7 +28,7 @@ type transcript struct {
 	marks                      map[string]any // what a PATCH of the older API said
 }
 
-// logEntry is a step of a transcript: an action of the user's, or a trace.
+// logEntry is a step of a transcript: an action of the user, or a trace.
 type logEntry struct {
 	Type      string `json:"type"`
 	Data      any    `json:"data"`
@@ -36,7 +36,7 @@ type logEntry struct {
 	UpdatedAt string `json:"updatedAt"`
 }
 
-// newTranscript begins one. A session that was not named gets an id.
+// newTranscript begins a transcript. If session is "", the transcript gets an id.
 func (c *call) newTranscript(user, session string) *transcript {
 	now := time.Now()
 	if session == "" {
@@ -59,7 +59,7 @@ func (t *transcript) note(kind string, data any) {
 	t.logs = append(t.logs, logEntry{kind, data, now, now})
 }
 
-// object is the transcript as the newer services show it
+// object returns the transcript as the newer services show it
 // (https://docs.voiceflow.com/api-reference/transcript/search-transcripts).
 func (t *transcript) object() map[string]any {
 	var ended any
@@ -74,7 +74,7 @@ func (t *transcript) object() map[string]any {
 	}
 }
 
-// values are the properties that the transcript has.
+// values returns the properties of the transcript.
 func (t *transcript) values() []any {
 	values := []any{}
 	for id, value := range t.properties {
@@ -83,14 +83,14 @@ func (t *transcript) values() []any {
 	return values
 }
 
-// whole is object with the turns.
+// whole returns object with the turns.
 func (t *transcript) whole() map[string]any {
 	o := t.object()
 	o["logs"] = slices.Clone(t.logs)
 	return o
 }
 
-// legacy is the transcript as the older API shows it, without a user id
+// legacy returns the transcript as the older API shows it, without a user id
 // (https://github.com/voiceflow/voiceflow-docs, reference/project-api.json).
 func (t *transcript) legacy() map[string]any {
 	o := map[string]any{
@@ -104,13 +104,13 @@ func (t *transcript) legacy() map[string]any {
 	return o
 }
 
-// transcripts are those of the call's project, oldest first.
+// transcripts returns the transcripts of the call's project, oldest first.
 func (c *call) transcripts() []*transcript {
 	return c.world.transcripts.where(func(t *transcript) bool { return t.project == c.assistant.ProjectID })
 }
 
-// transcript finds the one in the path. One of another project is not found either: what
-// Voiceflow answers for such a one is not documented.
+// transcript finds the transcript in the path. A transcript of another project is not found;
+// Voiceflow's answer to that is not documented.
 func (c *call) transcript(id string) *transcript {
 	if t, there := c.world.transcripts.byID[id]; there && t.project == c.assistant.ProjectID {
 		return t
@@ -139,7 +139,7 @@ type search struct {
 	EndDate          string `json:"endDate"`
 }
 
-// found are the transcripts that a search asks for, of which some are taken.
+// found returns the transcripts that match a search: at most take, after the first skip.
 func (c *call) found(in search, take, skip int, ascending bool) []any {
 	all := c.transcripts()
 	if !ascending {
@@ -162,8 +162,8 @@ func (c *call) found(in search, take, skip int, ascending bool) []any {
 	return found
 }
 
-// searchTranscripts serves POST /v1/transcript/project/{projectID}, which takes fewer
-// than a hundred.
+// searchTranscripts serves POST /v1/transcript/project/{projectID}, which accepts a take below
+// 100.
 func (c *call) searchTranscripts() answer {
 	var in search
 	take, okTake := c.number("take", 25, 1, 99)
@@ -216,7 +216,7 @@ func (c *call) listLegacy() answer {
 // unread serves GET /v2/transcripts/{projectID}/hasUnreadTranscripts.
 func (c *call) unread() answer { return ok(len(c.transcripts()) > 0) }
 
-// retired answers what Voiceflow was seen to answer with 503 for good.
+// retired answers 503, as Voiceflow was seen to answer permanently.
 func (c *call) retired() answer {
 	return no(http.StatusServiceUnavailable, FormPage, "")
 }
@@ -287,7 +287,7 @@ func (c *call) untagTranscript(t *transcript) answer {
 	return ok(t.legacy())
 }
 
-// property is the one property that the transcripts of a project can have.
+// property returns the only property that the transcripts of a project can have.
 func (c *call) property() map[string]any {
 	return map[string]any{
 		"id": neighbour(c.assistant.ProjectID, 3), "name": "Language", "type": "string", "projectID": c.assistant.ProjectID,
