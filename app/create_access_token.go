@@ -58,7 +58,11 @@ func (s *Service) CreateAccessToken(ctx context.Context, call domain.Call, in Cr
 	if err != nil {
 		return AccessTokenMade{}, err
 	}
-	t, err := domain.NewAccessToken(id, call.Caller, in.Name, project, scopes, in.UserIDs, days, now)
+	own, err := domain.ParseUserIDs(in.UserIDs)
+	if err != nil {
+		return AccessTokenMade{}, err
+	}
+	t, err := domain.NewAccessToken(id, call.Caller, domain.TokenSpec{Name: in.Name, Project: project, Scopes: scopes, OwnUsers: own, Days: days}, now)
 	if err != nil {
 		return AccessTokenMade{}, err
 	}

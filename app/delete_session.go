@@ -24,7 +24,7 @@ func (s *Service) DeleteSession(ctx context.Context, call domain.Call, session s
 	act := s.act(call, needs, domain.ActionDeleteSession, domain.OnSession(id))
 	ended, err := s.ports.Store.Sessions.End(ctx, act, domain.OneSession(id))
 	if err == nil && ended.Sessions == 0 {
-		return &domain.Error{Kind: domain.NotFound, Public: "there is no such session"}
+		return domain.NoSuch("session")
 	}
 	return err
 }

@@ -16,7 +16,8 @@ type GetUsage struct {
 // GetUsage tells how often assistants were used. It returns at most limit (1 to paging.Max,
 // otherwise Invalid) sums that come after the cursor, ordered by the fields that they are
 // grouped by. The counts of other instances in the last second may be missing. Only an admin
-// may: NotAllowed. Returns Invalid if the input breaks a rule.
+// may: NotAllowed. Returns Invalid if the input or the cursor
+// breaks a rule.
 func (s *Service) GetUsage(ctx context.Context, call domain.Call, in GetUsage, after domain.Cursor, limit int) (paging.Page[domain.Usage], error) {
 	if err := call.Caller.MayManage(); err != nil {
 		return paging.Page[domain.Usage]{}, err
@@ -25,11 +26,15 @@ func (s *Service) GetUsage(ctx context.Context, call domain.Call, in GetUsage, a
 	if err != nil {
 		return paging.Page[domain.Usage]{}, err
 	}
+	place, err := domain.UsageKeyAt(after)
+	if err != nil {
+		return paging.Page[domain.Usage]{}, err
+	}
 	// Counts that can't be stored now are stored later, and the report is right without them.
 	_ = s.forwarder.FlushUsage(ctx)
 	return paging.Read(limit,
 		func(limit int) ([]domain.Usage, error) {
-			return s.ports.Store.Usage.Report(ctx, q, domain.UsageKeyAt(after), limit)
+			return s.ports.Store.Usage.Report(ctx, q, place, limit)
 		},
 		func(u domain.Usage) domain.Cursor { return u.Cursor() })
 }

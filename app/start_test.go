@@ -84,7 +84,9 @@ type unchained struct {
 	err error
 }
 
-func (u unchained) Extend(context.Context, int, ports.Extend) (bool, error) { return false, u.err }
+func (u unchained) Extend(context.Context, int, ports.Extend) (domain.ChainPoint, bool, error) {
+	return domain.ChainPoint{}, false, u.err
+}
 
 // What needs an operator is told once a minute, by the clock, and an outage each time: that
 // is what shows here that time goes by.

@@ -133,45 +133,64 @@ const (
 // Live reports whether the token can be used at now. Its end is exclusive.
 func (t AccessToken) Live(now time.Time) bool { return now.Before(t.Expires) }
 
-// NewAccessToken makes an access token of c. It is for a project within scopes, or it has
-// ScopeManage and nothing else. Empty scopes are DefaultScopes. userIDs is bound or own; "" is
-// bound. days are 1 to MaxTokenDays. Returns Invalid if an argument breaks these rules. Returns
+// ParseUserIDs reads the parameter user_ids: bound or own; "" is bound. It reports whether the
+// program has users of its own. Returns Invalid for any other text.
+func ParseUserIDs(text string) (own bool, err error) {
+	switch text {
+	case "", "bound":
+		return false, nil
+	case "own":
+		return true, nil
+	}
+	return false, invalid("user_ids must be bound or own")
+}
+
+// TokenSpec is what an access token is to be. It is for a project within scopes, or it has
+// ScopeManage and nothing else.
+type TokenSpec struct {
+	Name     string
+	Project  ProjectID
+	Scopes   Scopes // empty are DefaultScopes
+	OwnUsers bool
+	Days     int // 1 to MaxTokenDays
+}
+
+// NewAccessToken makes an access token of c. Returns Invalid if the spec breaks a rule. Returns
 // NotAllowed if c is not an admin and asks for ScopeManage or own user ids.
-func NewAccessToken(id TokenID, c Caller, name string, project ProjectID, scopes Scopes, userIDs string, days int, now time.Time) (AccessToken, error) {
-	name, err := parseText("name", name, 64)
+func NewAccessToken(id TokenID, c Caller, spec TokenSpec, now time.Time) (AccessToken, error) {
+	name, err := parseText("name", spec.Name, 64)
 	if err != nil {
 		return AccessToken{}, err
 	}
-	if days < 1 || days > MaxTokenDays {
+	if spec.Days < 1 || spec.Days > MaxTokenDays {
 		return AccessToken{}, invalid("expires_in_days must be 1 to 365")
 	}
-	if scopes == 0 && project != "" {
-		scopes = DefaultScopes()
+	if spec.Scopes == 0 && spec.Project != "" {
+		spec.Scopes = DefaultScopes()
 	}
-	if err := mayMakeToken(c, project, scopes, userIDs); err != nil {
+	if err := spec.mayBeMadeBy(c); err != nil {
 		return AccessToken{}, err
 	}
 	return AccessToken{
-		ID: id, Name: name, User: c.ID, Project: project, Scopes: scopes, OwnUsers: userIDs == "own",
-		Created: Instant(now), Expires: Instant(now.Add(time.Duration(days) * 24 * time.Hour)),
+		ID: id, Name: name, User: c.ID, Project: spec.Project, Scopes: spec.Scopes, OwnUsers: spec.OwnUsers,
+		Created: Instant(now), Expires: Instant(now.Add(time.Duration(spec.Days) * 24 * time.Hour)),
 	}, nil
 }
 
-// mayMakeToken returns Invalid if project, scopes and userIDs do not go together, and NotAllowed
+// mayBeMadeBy returns Invalid if project, scopes and own users do not go together, and NotAllowed
 // if only an admin may make such a token and c is not one.
-func mayMakeToken(c Caller, project ProjectID, scopes Scopes, userIDs string) error {
+func (s TokenSpec) mayBeMadeBy(c Caller) error {
+	manage := s.Scopes.Has(ScopeManage)
 	switch {
-	case scopes.Has(ScopeManage) && (project != "" || scopes != ScopesOf(ScopeManage)):
+	case manage && (s.Project != "" || s.Scopes != ScopesOf(ScopeManage)):
 		return invalid("an access token with the scope manage can't have a project_id or another scope")
-	case project == "" && !scopes.Has(ScopeManage):
+	case s.Project == "" && !manage:
 		return invalid("project_id is missing; every scope but manage needs it")
-	case userIDs != "" && userIDs != "bound" && userIDs != "own":
-		return invalid("user_ids must be bound or own")
-	case userIDs == "own" && project == "":
+	case s.OwnUsers && s.Project == "":
 		return invalid("an access token with the scope manage can't have user_ids")
-	case !c.Admin && scopes.Has(ScopeManage):
+	case !c.Admin && manage:
 		return &Error{Kind: NotAllowed, Public: "only an admin may create an access token with the scope manage"}
-	case !c.Admin && userIDs == "own":
+	case !c.Admin && s.OwnUsers:
 		return &Error{Kind: NotAllowed, Public: "only an admin may create an access token with user_ids own"}
 	}
 	return nil

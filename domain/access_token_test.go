@@ -207,7 +207,12 @@ func TestNewAccessToken(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			now := start.Add(999).In(time.FixedZone("", 3600))
-			got, err := domain.NewAccessToken("t", tc.caller, tc.title, tc.project, tc.scopes, tc.userIDs, tc.days, now)
+			own, err := domain.ParseUserIDs(tc.userIDs)
+			var got domain.AccessToken
+			if err == nil {
+				spec := domain.TokenSpec{Name: tc.title, Project: tc.project, Scopes: tc.scopes, OwnUsers: own, Days: tc.days}
+				got, err = domain.NewAccessToken("t", tc.caller, spec, now)
+			}
 			wantKind(t, err, tc.kind)
 			want := domain.AccessToken{
 				ID: "t", Name: tc.title, User: tc.caller.ID, Project: tc.project, Scopes: tc.want, OwnUsers: tc.ownUsers,
@@ -221,14 +226,14 @@ func TestNewAccessToken(t *testing.T) {
 			}
 		})
 	}
-	got, err := domain.NewAccessToken("t", member, " my laptop \n", uuid, 0, "", 1, start)
+	got, err := domain.NewAccessToken("t", member, domain.TokenSpec{Name: " my laptop \n", Project: uuid, Days: 1}, start)
 	if err != nil || got.Name != "my laptop" {
 		t.Errorf("a name with white space around it: got %q and error %v, want it trimmed", got.Name, err)
 	}
 }
 
 func TestTheEndOfAnAccessTokenIsExclusive(t *testing.T) {
-	token, err := domain.NewAccessToken("t", domain.Caller{ID: "m"}, "ci", uuid, 0, "", 1, start)
+	token, err := domain.NewAccessToken("t", domain.Caller{ID: "m"}, domain.TokenSpec{Name: "ci", Project: uuid, Days: 1}, start)
 	if err != nil {
 		t.Fatal(err)
 	}

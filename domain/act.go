@@ -45,16 +45,45 @@ type Right struct {
 	Granted Scopes      // the scopes of the user's grant on Needs.Project
 }
 
-// StandsAlone reports whether the act needs no look-up of its right. That is so for the
-// operator, and for a user of a host program, whose rights the host decided.
+// StandsAlone reports whether no user, login or access token has to be looked up for the act.
+// That is so for the operator, and for a user of a host program, whose role the host decided.
 func (a Act) StandsAlone() bool {
 	return a.By.operator || a.By.Login.ID == "" && a.By.Token == ""
+}
+
+// WantsGrant reports whether the act needs a grant. role is the role that the user who acts has
+// now; that of a host's user is in By. The operator and admins need no grant.
+func (a Act) WantsGrant(role Role) bool {
+	if a.StandsAlone() {
+		return a.Needs.project != "" && !a.By.Admin
+	}
+	return a.Needs.project != "" && role != RoleAdmin
+}
+
+// Opens returns Invalid unless the assistant session is one that the act can open: of the user
+// and the login of By, by a role that By has, in the project that Needs names.
+func (a Act) Opens(s Session) error {
+	if s.Kind == AssistantSession && s.User == a.By.ID && s.Login == a.By.Login.ID && a.By.Token == "" &&
+		(a.By.Admin || !s.ByRole) && a.Needs == NeedsUse(s.Project, 0) {
+		return nil
+	}
+	return invalid("the session is not of who opens it")
+}
+
+// Makes returns Invalid unless the access token is one that the act can make: a user's own. The
+// operator and a host's admin may make one for anybody.
+func (a Act) Makes(t AccessToken) error {
+	if t.User == a.By.ID || a.StandsAlone() && a.By.Admin {
+		return nil
+	}
+	return invalid("the access token is not of who makes it")
 }
 
 // Allow decides at now whether the act may be carried out, and returns the caller with the
 // rights that they have now. The errors are those of a fresh request: NotAuthenticated if
 // the user is gone or disabled, the login or access token is over, or By names nobody;
-// NotAllowed if the role, the scope or the grant is gone. An act that stands alone needs no Right.
+// NotAllowed if the role, the scope or the grant is gone. An act that stands alone needs no Right
+// but Granted.
 func (a Act) Allow(r Right, now time.Time) (Caller, error) {
 	c, err := a.caller(r, now)
 	if err != nil {
@@ -65,7 +94,7 @@ func (a Act) Allow(r Right, now time.Time) (Caller, error) {
 		return c, c.MayManage()
 	case a.Needs.project != "" && c.Token != "" && c.Only != a.Needs.project:
 		return c, &Error{Kind: NotAllowed, Public: "this access token is for another assistant"}
-	case a.Needs.project != "" && !a.StandsAlone():
+	case a.Needs.project != "":
 		return c, Access{Caller: c, Token: r.Token, Granted: r.Granted}.covers(a.Needs.scopes)
 	}
 	return c, nil
@@ -100,7 +129,7 @@ func (a Access) covers(scopes Scopes) error {
 	rights := a.Scopes()
 	switch {
 	case rights == 0:
-		return &Error{Kind: NotAllowed, Public: "you are not allowed to use this assistant"}
+		return MayNotUse()
 	case rights.And(scopes) != scopes:
 		return &Error{Kind: NotAllowed, Public: "this needs scopes that are not granted to you"}
 	}

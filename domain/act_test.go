@@ -129,7 +129,7 @@ func TestAnActThatStandsAloneNeedsNoRight(t *testing.T) {
 	}{
 		{"the operator may do everything", domain.Operator(), true, allowed, allowed, allowed},
 		{"a host's admin may do everything", domain.Caller{ID: "h", Admin: true}, true, allowed, allowed, allowed},
-		{"a host's user may do what the host allowed, and manages nothing", domain.Caller{ID: "h"}, true, allowed, refused, allowed},
+		{"a host's user without a grant uses and manages nothing", domain.Caller{ID: "h"}, true, allowed, refused, refused},
 		{"nobody may do nothing", domain.Caller{}, true, domain.NotAuthenticated, domain.NotAuthenticated, domain.NotAuthenticated},
 		{"an admin without an id is nobody", domain.Caller{Admin: true}, true,
 			domain.NotAuthenticated, domain.NotAuthenticated, domain.NotAuthenticated},
@@ -227,5 +227,94 @@ func TestAnAllowedCallerHasTheRightsOfNow(t *testing.T) {
 	got, err = domain.Act{By: domain.CallerByToken(was.Token, domain.RoleMember)}.Allow(right, start)
 	if want := domain.CallerByToken(right.Token, domain.RoleAdmin); err != nil || !got.SameRights(want) {
 		t.Errorf("by access token: got %+v and error %v, want %+v", got, err, want)
+	}
+}
+
+func TestAnActOpensASessionOfItsOwn(t *testing.T) {
+	member := domain.Caller{ID: "u", Login: domain.Session{ID: "l"}}
+	admin, host := member, domain.Caller{ID: "u"}
+	admin.Admin = true
+	opened := func(by domain.Caller, change func(*domain.Session)) domain.Session {
+		s := domain.NewAssistantSession("s", by, uuid, start, domain.Lifetimes{Idle: time.Hour, Absolute: time.Hour}, "", "")
+		change(&s)
+		return s
+	}
+	use := domain.NeedsUse(uuid, 0)
+	for _, tc := range []struct {
+		name  string
+		by    domain.Caller
+		needs domain.Need
+		s     domain.Session
+		kind  domain.Kind
+	}{
+		{"a member's", member, use, opened(member, func(*domain.Session) {}), ""},
+		{"an admin's", admin, use, opened(admin, func(*domain.Session) {}), ""},
+		{"an admin's, by grant", admin, use, opened(member, func(*domain.Session) {}), ""},
+		{"a host's user's", host, use, opened(host, func(*domain.Session) {}), ""},
+		{"another user's", member, use, opened(member, func(s *domain.Session) { s.User = "v" }), domain.Invalid},
+		{"of another login", member, use, opened(member, func(s *domain.Session) { s.Login = "m" }), domain.Invalid},
+		{"of a login, by a host's user", host, use, opened(member, func(*domain.Session) {}), domain.Invalid},
+		{"by a role that the caller does not have", member, use, opened(admin, func(*domain.Session) {}), domain.Invalid},
+		{"in another project than the need's", member, use, opened(member, func(s *domain.Session) { s.Project = "other" }), domain.Invalid},
+		{"by an act that needs a caller only", member, domain.NeedsCaller(), opened(member, func(*domain.Session) {}), domain.Invalid},
+		{"a login", member, use, opened(member, func(s *domain.Session) { s.Kind = domain.LoginSession }), domain.Invalid},
+		{"by an access token", domain.Caller{ID: "u", Token: "t"}, use, opened(host, func(*domain.Session) {}), domain.Invalid},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			wantKind(t, domain.Act{By: tc.by, Needs: tc.needs}.Opens(tc.s), tc.kind)
+		})
+	}
+}
+
+func TestAnActMakesATokenOfItsOwn(t *testing.T) {
+	login := domain.Session{ID: "l"}
+	for _, tc := range []struct {
+		name string
+		by   domain.Caller
+		user domain.UserID
+		kind domain.Kind
+	}{
+		{"a user's own", domain.Caller{ID: "u", Login: login}, "u", ""},
+		{"an admin's of somebody else", domain.Caller{ID: "u", Admin: true, Login: login}, "v", domain.Invalid},
+		{"by a token, of somebody else", domain.Caller{ID: "u", Admin: true, Token: "t"}, "v", domain.Invalid},
+		{"a host's user's of somebody else", domain.Caller{ID: "u"}, "v", domain.Invalid},
+		{"a host's admin's of somebody else", domain.Caller{ID: "u", Admin: true}, "v", ""},
+		{"the operator's", domain.Operator(), "v", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			wantKind(t, domain.Act{By: tc.by}.Makes(domain.AccessToken{User: tc.user}), tc.kind)
+		})
+	}
+}
+
+func TestAHostsUserUsesWhatIsGranted(t *testing.T) {
+	converse := domain.ScopesOf("converse")
+	for _, tc := range []struct {
+		name    string
+		by      domain.Caller
+		granted domain.Scopes
+		wants   bool
+		kind    domain.Kind
+	}{
+		{"a host's user with a grant", domain.Caller{ID: "h"}, converse, true, ""},
+		{"a host's user whose grant lost the scope", domain.Caller{ID: "h"}, domain.ScopesOf("export"), true, domain.NotAllowed},
+		{"a host's user without a grant", domain.Caller{ID: "h"}, 0, true, domain.NotAllowed},
+		{"a host's admin", domain.Caller{ID: "h", Admin: true}, 0, false, ""},
+		{"the operator", domain.Operator(), 0, false, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			act := domain.Act{By: tc.by, Needs: domain.NeedsUse(uuid, converse)}
+			if got := act.WantsGrant(""); got != tc.wants {
+				t.Errorf("wants a grant: got %v, want %v", got, tc.wants)
+			}
+			_, err := act.Allow(domain.Right{Granted: tc.granted}, start)
+			wantKind(t, err, tc.kind)
+		})
+	}
+	member := domain.Caller{ID: "u", Admin: true, Login: domain.Session{ID: "l"}}
+	for role, wants := range map[domain.Role]bool{domain.RoleMember: true, domain.RoleAdmin: false} {
+		if (domain.Act{By: member, Needs: domain.NeedsUse(uuid, 0)}).WantsGrant(role) != wants || (domain.Act{By: member}).WantsGrant(role) {
+			t.Errorf("the wrong acts of a %s want a grant", role)
+		}
 	}
 }

@@ -104,7 +104,7 @@ func AuditPlaceAt(c Cursor) (*AuditPlace, error) {
 		p.ID, err = strconv.ParseInt(id, 10, 64)
 	}
 	if err != nil || p.Cursor() != c {
-		return nil, invalid("cursor is invalid; send a cursor from a response")
+		return nil, foreignCursor()
 	}
 	return &p, nil
 }

@@ -49,11 +49,15 @@ func (c Caller) SameRights(other Caller) bool {
 		c.Token == other.Token && c.Only == other.Only && c.Scopes == other.Scopes && c.operator == other.operator
 }
 
-// MayEnd reports whether the caller may end sessions of the user: their own under a login,
-// and those of others if they may manage. An access token has no sessions of its own.
+// MayEnd reports whether the caller may end sessions and delete access tokens of the user: their
+// own with a login, and those of others if they may manage. To an access token, all are others'.
 func (c Caller) MayEnd(of UserID) bool {
 	return c.Token == "" && c.ID == of || c.MayManage() == nil
 }
+
+// MayEndByKey reports whether the caller may end all that a keyset key sealed. Nothing of it is
+// the caller's own.
+func (c Caller) MayEndByKey() bool { return c.MayManage() == nil }
 
 // MayManage returns NotAllowed unless the caller is an admin or the operator. An access
 // token also needs ScopeManage.
@@ -69,7 +73,7 @@ func (c Caller) MayManage() error {
 // is not told. Other errors, and nil, stay as they are.
 func (c Caller) MayUse(err error) error {
 	if k := KindOf(err); !c.Admin && (k == NotFound || k == NotAllowed) {
-		return &Error{Kind: NotAllowed, Public: "you are not allowed to use this assistant"}
+		return MayNotUse()
 	}
 	return err
 }

@@ -45,6 +45,10 @@ func NewConversation(id ConversationID, a Access, now time.Time) Conversation {
 	return c
 }
 
+// Live reports whether the conversation can be used at now, as far as its own end goes, which is
+// exclusive. What opened it can end earlier.
+func (c Conversation) Live(now time.Time) bool { return now.Before(c.Expires) }
+
 // Claims returns the claims of the handle, for a conversation of the user.
 func (c Conversation) Claims(user UserID) Claims {
 	return Claims{Kind: ConversationHandle, Session: SessionID(c.ID), User: user, Project: c.Project, Expires: c.Expires}

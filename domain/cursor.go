@@ -44,11 +44,14 @@ func ParseCursor(list CursorList, text string) (Cursor, error) {
 	rest, ours := strings.CutPrefix(string(b), string(list))
 	if err != nil || !ours || len(rest) < idLength || len(rest) > idLength+MaxProjectName ||
 		!isUUID(rest[:idLength]) || !utf8.ValidString(rest) || strings.ContainsRune(rest, 0) {
-		return Cursor{}, invalid("cursor is invalid; send a cursor from a response")
+		return Cursor{}, foreignCursor()
 	}
 	c := Cursor{ID: rest[:idLength], Name: rest[idLength:]}
 	if c.Text(list) != text { // the decoder skips line breaks
-		return Cursor{}, invalid("cursor is invalid; send a cursor from a response")
+		return Cursor{}, foreignCursor()
 	}
 	return c, nil
 }
+
+// foreignCursor is the error for a cursor that is not of this list: Invalid.
+func foreignCursor() error { return invalid("cursor is invalid; send a cursor from a response") }

@@ -298,10 +298,10 @@ func (e *Endpoint) instead(p Project) string {
 	return e.ByVersion
 }
 
-// TellsOfKey reports whether a refusal of the call means that Voiceflow rejected the project's
+// RefusalMeansKey reports whether a refusal of the call means that Voiceflow rejected the project's
 // key. For other calls Voiceflow may use the same words for other refusals: an id of another
 // project, a part of the usage, or a call that no project key opens.
-func (r Route) TellsOfKey() bool {
+func (r Route) RefusalMeansKey() bool {
 	if r.Endpoint.Unconfirmed || r.Endpoint.BySession || r.Endpoint.Scope == ScopeAnalytics {
 		return false
 	}

@@ -97,4 +97,27 @@ func InvalidAccessToken(cause error) error {
 	return &Error{Kind: NotAuthenticated, Public: "the access token in Authorization is invalid or expired", Cause: cause}
 }
 
+// AlreadyThere is the error for a project whose pair of Voiceflow project and version is that
+// of there: AlreadyAdded. there has no sealed keys.
+func AlreadyThere(there Project) error {
+	return &Error{Kind: AlreadyAdded, Public: "this environment of the assistant is already added", Projects: []Project{there}}
+}
+
+// NameTaken is the error for a new user whose name another user has: Conflict.
+func NameTaken() error {
+	return &Error{Kind: Conflict, Public: "the user name is taken; choose another one"}
+}
+
+// IDTaken is the error for something new whose id is in use: Conflict.
+func IDTaken() error { return &Error{Kind: Conflict, Public: "that id is in use; try again"} }
+
+// NoSuch is the error for something that does not exist: NotFound. what names it, as in "user".
+func NoSuch(what string) error { return &Error{Kind: NotFound, Public: "there is no such " + what} }
+
+// MayNotUse is the error for a caller who may not use an assistant: NotAllowed. It does not tell
+// whether the assistant exists.
+func MayNotUse() error {
+	return &Error{Kind: NotAllowed, Public: "you are not allowed to use this assistant"}
+}
+
 func invalid(public string) error { return &Error{Kind: Invalid, Public: public} }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// MaxProjectName is the longest name of a project, in bytes. The name is indexed, and a B-tree
-// index of Postgres takes at most 2,704 bytes.
+// MaxProjectName is the longest name of a project, in bytes. A store can index names of this
+// length.
 const MaxProjectName = 512
 
 // Project is a Voiceflow assistant that was added here, with its sealed Voiceflow keys.
@@ -63,6 +63,19 @@ func (p *Project) MarkCredits(credits Credits) (news bool) {
 	news = p.Credits != credits
 	p.Credits = credits
 	return news
+}
+
+// Changed returns p as a change leaves it: with name, platform, credits and keys of to. What else
+// to has is lost.
+func (p Project) Changed(to Project) Project {
+	p.Name, p.Platform, p.Credits, p.Primary, p.Secondary = to.Name, to.Platform, to.Credits, to.Primary, to.Secondary
+	return p
+}
+
+// Resealed returns p with other sealed bytes of the same key in the slot.
+func (p Project) Resealed(slot Slot, to Sealed) Project {
+	p.slot(slot).Sealed = to
+	return p
 }
 
 // description returns the description of the project in e. The name may be too long.
@@ -150,7 +163,7 @@ const MaxMatches = 11
 func ExactlyOne(found []Project) (Project, error) {
 	switch len(found) {
 	case 0:
-		return Project{}, &Error{Kind: NotFound, Public: "there is no such assistant"}
+		return Project{}, NoSuch("assistant")
 	case 1:
 		return found[0], nil
 	}

@@ -8,8 +8,7 @@ import (
 // SealedKind says what is stored sealed.
 type SealedKind string
 
-// All kinds. In the order of these words, conversations come before projects' keys. Rows are
-// locked in the same order.
+// All kinds. In the order of these words, conversations come before projects' keys.
 const (
 	SealedAuditHead    SealedKind = "audit_head"    // the signed end of the audit's chain
 	SealedConversation SealedKind = "conversation"  // Voiceflow's session key of a conversation

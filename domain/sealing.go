@@ -15,6 +15,14 @@ type Installation struct {
 	Head AuditHead
 }
 
+// Changed returns i as the check at the start leaves it: to, with the head of i if one is stored.
+func (i Installation) Changed(to Installation) Installation {
+	if !i.Head.Sealed.IsZero() {
+		to.Head = i.Head
+	}
+	return to
+}
+
 // KeyID names a key of the service's keyset.
 type KeyID string
 

@@ -102,13 +102,18 @@ func (s Session) Used(now time.Time, l Lifetimes) (idle time.Time, write bool) {
 	return idle, now.Sub(s.LastUsed) >= min(time.Minute, l.Idle/4)
 }
 
-// Visible returns the set that the project must still be in: what the role or the grant that
-// allowed the session makes visible.
-func (s Session) Visible() Visible {
-	if s.ByRole {
-		return Visible{all: true}
+// Admit decides whether the assistant session may be opened. by is its user with the rights that
+// they have now, granted are the scopes of their grant on the project, and p is the project, zero
+// if there is none. Returns NotAllowed if the role or the grant that is to allow the session is
+// not there. Returns NotFound if only the project is not, and the error of Project.MayBeSet.
+func (s Session) Admit(by Caller, granted Scopes, p Project) error {
+	switch {
+	case s.ByRole && !by.Admin, !s.ByRole && granted == 0:
+		return MayNotUse()
+	case p.ID == "":
+		return NoSuch("assistant")
 	}
-	return GrantedTo(s.User)
+	return p.MayBeSet()
 }
 
 // SessionUse is what is recorded of the use of a session.
@@ -153,8 +158,8 @@ func OneSession(id SessionID) SessionsToEnd { return SessionsToEnd{id: id} }
 func SessionsOf(user UserID) SessionsToEnd { return SessionsToEnd{user: user} }
 
 // SessionsSealedBy names the sessions whose cookie the keyset key sealed, and with handles
-// the conversations whose handle it sealed. The key "" stands for those whose key is
-// unknown.
+// the conversations whose handle it sealed, if the caller may end them (Caller.MayEndByKey).
+// The key "" stands for those whose key is unknown.
 func SessionsSealedBy(key KeyID, handles bool) SessionsToEnd {
 	return SessionsToEnd{bySealed: true, sealedBy: key, handles: handles}
 }
@@ -172,13 +177,17 @@ func (e SessionsToEnd) SealedBy() (key KeyID, handles, ok bool) {
 
 // Names reports whether the session is named and the caller may end it.
 func (e SessionsToEnd) Names(s Session, by Caller) bool {
-	named := e.id != "" && e.id == s.ID || e.user != "" && e.user == s.User || e.bySealed && e.sealedBy == s.SealedBy
+	if e.bySealed {
+		return e.sealedBy == s.SealedBy && by.MayEndByKey()
+	}
+	named := e.id != "" && e.id == s.ID || e.user != "" && e.user == s.User
 	return named && by.MayEnd(s.User)
 }
 
-// NamesHandle reports whether the conversation is named by the key that sealed its handle.
-func (e SessionsToEnd) NamesHandle(c Conversation) bool {
-	return e.handles && e.sealedBy == c.HandleSealedBy
+// NamesHandle reports whether the conversation is named by the key that sealed its handle, and
+// the caller may end it.
+func (e SessionsToEnd) NamesHandle(c Conversation, by Caller) bool {
+	return e.handles && e.sealedBy == c.HandleSealedBy && by.MayEndByKey()
 }
 
 // SessionsEnded says what ended.

@@ -93,10 +93,16 @@ func TestWhichHandlesAreNamedToEnd(t *testing.T) {
 		{"by id none", domain.OneSession("s"), "", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := tc.which.NamesHandle(domain.Conversation{HandleSealedBy: tc.by}); got != tc.wantHandle {
+			if got := tc.which.NamesHandle(domain.Conversation{HandleSealedBy: tc.by}, domain.Operator()); got != tc.wantHandle {
 				t.Errorf("got %v, want %v", got, tc.wantHandle)
 			}
 		})
+	}
+	for name, by := range map[string]domain.Caller{"a member": {ID: "u"}, "an admin by a token that does not manage": {ID: "u", Admin: true, Token: "t"}} {
+		which := domain.SessionsSealedBy("k", true)
+		if which.Names(domain.Session{User: "u", SealedBy: "k"}, by) || which.NamesHandle(domain.Conversation{HandleSealedBy: "k"}, by) {
+			t.Errorf("%s may end what a key sealed", name)
+		}
 	}
 	for _, which := range []domain.SessionsToEnd{domain.OneSession("s"), domain.SessionsOf("u"), {}} {
 		if key, handles, ok := which.SealedBy(); ok || handles || key != "" {
@@ -108,5 +114,34 @@ func TestWhichHandlesAreNamedToEnd(t *testing.T) {
 	}
 	if domain.OneSession("s").ID() != "s" || domain.OneSession("s").User() != "" || domain.SessionsOf("u").User() != "u" || domain.SessionsOf("u").ID() != "" {
 		t.Error("what names one session or the sessions of a user does not say so")
+	}
+}
+
+func TestWhoIsAdmittedToAnAssistant(t *testing.T) {
+	opens := domain.Project{ID: uuid, Primary: domain.Key{Status: domain.KeyOK}}
+	closed := domain.Project{ID: uuid, Primary: domain.Key{Status: domain.KeyNeedsReentry}}
+	for _, tc := range []struct {
+		name    string
+		byRole  bool
+		admin   bool
+		granted domain.Scopes
+		p       domain.Project
+		kind    domain.Kind
+	}{
+		{"an admin by role", true, true, 0, opens, ""},
+		{"a former admin by role", true, false, domain.AllScopes(), opens, domain.NotAllowed},
+		{"an admin by role, without a project", true, true, 0, domain.Project{}, domain.NotFound},
+		{"a former admin by role, without a project", true, false, 0, domain.Project{}, domain.NotAllowed},
+		{"a member by grant", false, false, domain.DefaultScopes(), opens, ""},
+		{"a member without a grant", false, false, 0, opens, domain.NotAllowed},
+		{"an admin by a grant that is gone", false, true, 0, opens, domain.NotAllowed},
+		{"a member without a grant or a project", false, false, 0, domain.Project{}, domain.NotAllowed},
+		{"an admin, to a project whose key does not open", true, true, 0, closed, domain.NeedsReentry},
+		{"a member without a grant, to a project whose key does not open", false, false, 0, closed, domain.NotAllowed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := domain.Session{Kind: domain.AssistantSession, User: "u", ByRole: tc.byRole, Project: uuid}
+			wantKind(t, s.Admit(domain.Caller{ID: "u", Admin: tc.admin}, tc.granted, tc.p), tc.kind)
+		})
 	}
 }

@@ -29,6 +29,17 @@ func parseText(name, text string, max int) (string, error) {
 	return text, nil
 }
 
+// Storable returns Invalid if one of the texts has NUL or invalid UTF-8. Such text is never
+// stored. What this package reads has none, but a host program can bypass it.
+func Storable[T ~string](texts ...T) error {
+	for _, text := range texts {
+		if strings.IndexByte(string(text), 0) >= 0 || !utf8.ValidString(string(text)) {
+			return invalid("a text contains NUL or invalid UTF-8; remove it")
+		}
+	}
+	return nil
+}
+
 // foreignText makes a text from Voiceflow fit to be stored. It replaces NUL and invalid UTF-8 with
 // U+FFFD and trims the text.
 func foreignText(text string) string {

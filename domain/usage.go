@@ -152,14 +152,21 @@ func (k UsageKey) Cursor() Cursor {
 	return Cursor{ID: noID, Name: strings.Join([]string{string(k.Day), string(k.Project), string(k.User), string(k.Token), string(k.Scope)}, "\n")}
 }
 
-// UsageKeyAt returns the place that Cursor wrote. It is nil, which is before everything, for the
-// zero Cursor and for a cursor that is not of a report.
-func UsageKeyAt(c Cursor) *UsageKey {
+// UsageKeyAt returns the place that Cursor wrote. It is nil, which is before everything, for the zero
+// Cursor. Returns Invalid for any other cursor.
+func UsageKeyAt(c Cursor) (*UsageKey, error) {
+	if c == (Cursor{}) {
+		return nil, nil
+	}
 	parts := strings.Split(c.Name, "\n")
 	if len(parts) != len(UsageFields()) {
-		return nil
+		return nil, foreignCursor()
 	}
-	return &UsageKey{
+	k := UsageKey{
 		Day: Day(parts[0]), Project: ProjectID(parts[1]), User: UserID(parts[2]), Token: TokenID(parts[3]), Scope: Scope(parts[4]),
 	}
+	if k.Cursor() != c {
+		return nil, foreignCursor()
+	}
+	return &k, nil
 }

@@ -106,17 +106,23 @@ func TestACursorOfUsageComesBack(t *testing.T) {
 		if err != nil {
 			t.Fatalf("cursor of %+v: got error %v, want it back", want, err)
 		}
-		if got := domain.UsageKeyAt(c); got == nil || *got != want {
-			t.Fatalf("place of the cursor: got %+v, want %+v", got, want)
+		if got, err := domain.UsageKeyAt(c); err != nil || got == nil || *got != want {
+			t.Fatalf("place of the cursor: got %+v and error %v, want %+v", got, err, want)
 		}
 	})
 }
 
-func TestACursorOfNoReportIsBeforeEverything(t *testing.T) {
-	for _, c := range []domain.Cursor{{}, {ID: uuid, Name: "name"}, {ID: uuid, Name: "a\nb\nc\nd"}, {ID: uuid, Name: "a\nb\nc\nd\ne\nf"}} {
-		if got := domain.UsageKeyAt(c); got != nil {
+func TestACursorOfNoReportIsInvalid(t *testing.T) {
+	for _, c := range []domain.Cursor{
+		{ID: uuid, Name: "name"}, {ID: uuid, Name: "a\nb\nc\nd"}, {ID: uuid, Name: "a\nb\nc\nd\ne\nf"}, {ID: uuid, Name: "a\nb\nc\nd\ne"}, {ID: uuid},
+	} {
+		got, err := domain.UsageKeyAt(c)
+		if wantKind(t, err, domain.Invalid); got != nil {
 			t.Errorf("place of %+v: got %+v, want none", c, got)
 		}
+	}
+	if got, err := domain.UsageKeyAt(domain.Cursor{}); got != nil || err != nil {
+		t.Errorf("place of no cursor: got %+v and error %v, want none", got, err)
 	}
 }
 

@@ -81,6 +81,15 @@ func NewUser(id UserID, name Username, role Role, hash Secret, assistants []Proj
 // CountsAsAdmin reports whether the user is an admin who can log in.
 func (u *User) CountsAsAdmin() bool { return u.Role == RoleAdmin && !u.Disabled }
 
+// MayOpenLogin returns NotAllowed unless u, as stored now, exists, is enabled and has the password
+// hash that was checked. The zero User does not exist.
+func (u User) MayOpenLogin(checked Secret) error {
+	if u.ID != "" && !u.Disabled && u.PasswordHash.Equal(checked) {
+		return nil
+	}
+	return &Error{Kind: NotAllowed, Public: "the user has changed; log in again"}
+}
+
 // SetRole changes the role. otherAdmin tells whether another user counts as admin. Returns
 // Conflict if the last admin would be demoted.
 func (u *User) SetRole(role Role, otherAdmin bool) error {

@@ -188,3 +188,19 @@ func TestGrants(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoMayOpenALogin(t *testing.T) {
+	hash := domain.NewSecret("hash")
+	for _, tc := range []struct {
+		name string
+		user domain.User
+		kind domain.Kind
+	}{
+		{"a user with the hash that was checked", domain.User{ID: "u", PasswordHash: hash}, ""},
+		{"a user with another hash", domain.User{ID: "u", PasswordHash: domain.NewSecret("other")}, domain.NotAllowed},
+		{"a disabled user", domain.User{ID: "u", PasswordHash: hash, Disabled: true}, domain.NotAllowed},
+		{"nobody", domain.User{PasswordHash: hash}, domain.NotAllowed},
+	} {
+		t.Run(tc.name, func(t *testing.T) { wantKind(t, tc.user.MayOpenLogin(hash), tc.kind) })
+	}
+}

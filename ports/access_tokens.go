@@ -9,10 +9,10 @@ import (
 // AccessTokens keeps access tokens, each by the hash of its text. A token goes with its user
 // and with its project.
 type AccessTokens interface {
-	// Create stores the token, which is act.By's, under its hash. It calls domain.MayAddToken
-	// with the number of tokens that the user has and returns its error. That bound also holds
-	// for calls at the same instant. Returns NotFound if the token's user or project does not
-	// exist.
+	// Create stores the token under its hash. Returns the error of Act.Makes. It calls
+	// domain.MayAddToken with the number of tokens that the user has and returns its error.
+	// That bound also holds for calls at the same instant. Returns NotFound if the token's
+	// user or project does not exist.
 	Create(ctx context.Context, act domain.Act, t domain.AccessToken, hash domain.TokenHash) error
 
 	// Page returns at most limit tokens that come after the cursor, in the order of their

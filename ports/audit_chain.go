@@ -13,14 +13,17 @@ type AuditChain interface {
 	// and replaces the head, in one change. extend is called with the end of the chain and
 	// the rows in the order of their ids. It is not called if there is nothing to do, and
 	// called without rows if the end is not where the head says. It may be called more than
-	// once. Its error is returned as it is, and nothing is changed.
+	// once, so it must not have effects outside. Its error is returned as it is, and nothing is
+	// changed.
+	//
+	// stored is the end of the chain that this call stored, zero if it stored none.
 	//
 	// done reports that nothing is left: all rows from before the call are in the chain,
 	// except those whose writing took longer than a second, which may follow up to five
 	// seconds later. While another call extends the chain, on any instance, Extend may do
 	// nothing and is not done. If an instance dies in the middle, nothing has changed and
 	// another one can go on.
-	Extend(ctx context.Context, limit int, extend Extend) (done bool, err error)
+	Extend(ctx context.Context, limit int, extend Extend) (stored domain.ChainPoint, done bool, err error)
 
 	// Links returns at most limit links with their rows, in the order of Seq, that come after
 	// the link with that Seq; 0 is before the first.

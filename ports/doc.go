@@ -4,12 +4,16 @@
 // These rules hold for every port. Its methods are safe for concurrent use, return promptly
 // once ctx is done, keep no reference to their arguments, and modify none of them. Times are
 // UTC and compared at microsecond resolution. A method fails only with the kinds of
-// domain.Error that it names, or with domain.Unavailable if it could not answer. An outage is
-// never reported as domain.NotFound.
+// domain.Error that it names, with domain.Unavailable if it could not answer, or with
+// domain.Invalid if a text that it is given has NUL or invalid UTF-8 (domain.Storable). An
+// outage is never reported as domain.NotFound.
 //
 // A method that writes is one atomic change together with its audit record. If it fails,
 // neither the change nor the record is stored. If it succeeds without changing anything, the
 // record is not stored either.
+//
+// A method that stores something new returns domain.Conflict if its id is taken, whether the
+// method names that or not.
 //
 // A method that takes a domain.Act carries out somebody's wish. First, in the transaction of the
 // change, it looks up and locks the right that the Act stands on, and calls Act.Allow. If Allow

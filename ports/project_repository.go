@@ -9,8 +9,8 @@ import (
 // ProjectRepository keeps projects with their sealed keys.
 type ProjectRepository interface {
 	// Add stores p with its keys. A pair of Voiceflow project and version exists at most once.
-	// Returns AlreadyAdded, with the stored project, if the pair exists. Of several equal calls
-	// at the same instant exactly one succeeds.
+	// Returns AlreadyAdded, with the stored project, if the pair exists. Returns Conflict if
+	// another pair has the id. Of several equal calls at the same instant exactly one succeeds.
 	Add(ctx context.Context, act domain.Act, p domain.Project) error
 
 	// Remove forgets the project, its keys, the grants and access tokens for it, and its

@@ -21,7 +21,8 @@ type SessionStore interface {
 	// gone or disabled. Returns NotAllowed if what is to allow the session is gone: the role
 	// of an admin or the grant. Returns NotFound if the role is there and the project is
 	// not. The role of a host's user is not looked at. If the user is admitted but
-	// Project.MayBeSet fails, its error is returned.
+	// Project.MayBeSet fails, its error is returned. Returns Invalid if the session is not
+	// one that the act can open (Act.Opens).
 	OpenAssistant(ctx context.Context, act domain.Act, s domain.Session) (domain.Project, error)
 
 	// Page returns at most limit sessions of the user, of both kinds, that are not over and

@@ -9,7 +9,7 @@ import (
 // UserRepository keeps users. Their assistants are their grants.
 type UserRepository interface {
 	// Create stores u with the grants of u.Assistants (domain.NewGrant with the default
-	// scopes). Returns Conflict if the name is taken. Returns NotFound if an assistant does
+	// scopes). Returns Conflict if the name or the id is taken. Returns NotFound if an assistant does
 	// not exist.
 	Create(ctx context.Context, act domain.Act, u domain.User) error
 

@@ -190,7 +190,7 @@ func (a *Access) only(ctx context.Context, none error, host domain.Caller, state
 func (a *Access) StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]domain.Access, error) {
 	sessions, tokens := map[domain.SessionID]bool{}, map[domain.TokenID]bool{}
 	for _, use := range uses {
-		if err := storable(string(use.Session), string(use.Token)); err != nil {
+		if err := domain.Storable(string(use.Session), string(use.Token)); err != nil {
 			return nil, err
 		}
 		if use.Session != "" {

@@ -79,10 +79,10 @@ func used(t *testing.T, address string) *bunstore.Store {
 	for _, err := range []error{
 		s.Ports().Users.Create(ctx, act("create"), admin),
 		s.Ports().Sessions.OpenLogin(ctx, login("admin's", "admin"), admin.PasswordHash, record("login")),
-		second(s.Ports().Sessions.OpenAssistant(ctx, act("set"), byRole)),
-		second(s.Ports().Sessions.OpenAssistant(ctx, act("set"), assistant("a", 1))),
+		second(s.Ports().Sessions.OpenAssistant(ctx, setting(byRole, "set"), byRole)),
+		second(s.Ports().Sessions.OpenAssistant(ctx, setting(assistant("a", 1), "set"), assistant("a", 1))),
 		s.Ports().Grants.Put(ctx, act("grant"), "hosted", "project-1", 0, time.Unix(1, 0)),
-		second(s.Ports().Sessions.OpenAssistant(ctx, act("set"), hostedAssistant("h"))),
+		second(s.Ports().Sessions.OpenAssistant(ctx, setting(hostedAssistant("h"), "set"), hostedAssistant("h"))),
 		s.Ports().Tokens.Create(ctx, act("create"), someToken("u"), someHash),
 		s.Ports().Conversations.Open(ctx, ofLogin), s.Ports().Conversations.Open(ctx, ofToken), s.Ports().Conversations.Open(ctx, ofHost),
 	} {
@@ -208,7 +208,7 @@ func TestAUseEndsWithWhatItStandsOn(t *testing.T) {
 		{
 			name: "another assistant session takes its place",
 			take: func(ctx context.Context, s *bunstore.Store) error {
-				return second(s.Ports().Sessions.OpenAssistant(ctx, act("set"), assistant("another", 1)))
+				return second(s.Ports().Sessions.OpenAssistant(ctx, setting(assistant("another", 1), "set"), assistant("another", 1)))
 			},
 			bare: []string{"a login"}, lost: []string{"a login's conversation"},
 		},
@@ -363,7 +363,7 @@ func TestStillAllowedSaysTheRightsOfNow(t *testing.T) {
 		}
 		ofHostByRole := hostedAssistant("by the host's role")
 		ofHostByRole.ByRole = true
-		if _, err := s.Ports().Sessions.OpenAssistant(t.Context(), act("set"), ofHostByRole); err != nil {
+		if _, err := s.Ports().Sessions.OpenAssistant(t.Context(), setting(ofHostByRole, "set"), ofHostByRole); err != nil {
 			t.Fatal(err)
 		}
 		allowed, err := s.Ports().Access.StillAllowed(t.Context(), []domain.OpenUse{

@@ -55,9 +55,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 	tokenUsed = `UPDATE access_tokens SET last_used = $2 WHERE id = $1 AND last_used < $2`
 )
 
-func noToken() error {
-	return &domain.Error{Kind: domain.NotFound, Public: "there is no such access token"}
-}
+func noToken() error { return domain.NoSuch("access token") }
 
 // Create implements ports.AccessTokens. Calls for the same user take turns, so that the
 // number of the user's tokens is still right when the token is stored.
@@ -65,7 +63,10 @@ func (a *AccessTokens) Create(ctx context.Context, act domain.Act, t domain.Acce
 	s := a.store
 	return s.change(ctx, "create an access token", func(ctx context.Context, tx bun.Tx) error {
 		return s.carryOut(ctx, tx, act, alone, func(ctx context.Context, tx bun.Tx) (bool, error) {
-			if err := storable(t.User); err != nil {
+			if err := domain.Storable(t.User); err != nil {
+				return false, err
+			}
+			if err := act.Makes(t); err != nil {
 				return false, err
 			}
 			if act.StandsAlone() { // then the check of the right locked no user
@@ -137,7 +138,7 @@ func (a *AccessTokens) Remove(ctx context.Context, act domain.Act, id domain.Tok
 		if err := s.query(ctx, tx.Tx, &owners, ownerOfToken, string(id)); err != nil {
 			return err
 		}
-		if len(owners) == 0 || owners[0].UserID != caller.ID && caller.MayManage() != nil {
+		if len(owners) == 0 || !caller.MayEnd(owners[0].UserID) {
 			return noToken()
 		}
 		removed, err := s.exec(ctx, tx.Tx, removeToken, string(id))

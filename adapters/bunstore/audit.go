@@ -40,7 +40,7 @@ func (a *AuditLog) Page(ctx context.Context, f domain.AuditFilter, before *domai
 		{"actor", string(f.Actor)}, {"action", string(f.Action)}, {"object", f.Object}, {"outcome", f.Outcome}, {"request_id", f.RequestID},
 	}
 	for _, t := range texts {
-		if err := storable(t.value); err != nil {
+		if err := domain.Storable(t.value); err != nil {
 			return nil, err
 		}
 	}
@@ -100,7 +100,7 @@ func (s *Store) auditAll(ctx context.Context, on handle, recs []domain.Record) e
 		outcomes[i], requests[i], addresses[i] = r.Outcome, r.RequestID, r.Address
 	}
 	for _, texts := range [][]string{actors, actions, objects, outcomes, requests, addresses} {
-		if err := storable(texts...); err != nil {
+		if err := domain.Storable(texts...); err != nil {
 			return err
 		}
 	}

@@ -156,17 +156,16 @@ func (r *chainedRow) chained() domain.ChainedRow {
 // Extend implements ports.AuditChain. It is one transaction. On Postgres it tries to get a lock
 // and does not wait for it. Transaction and lock end with the connection, so nobody waits
 // for an instance that is dead.
-func (a *AuditChain) Extend(ctx context.Context, limit int, extend ports.Extend) (bool, error) {
+func (a *AuditChain) Extend(ctx context.Context, limit int, extend ports.Extend) (stored domain.ChainPoint, done bool, err error) {
 	s := a.store
 	c := &s.chaining
 	if !c.mu.TryLock() {
-		return false, nil
+		return domain.ChainPoint{}, false, nil
 	}
 	defer c.mu.Unlock()
-	var done bool
 	remember := func() {}
-	err := s.change(ctx, "chain the audit", func(ctx context.Context, tx bun.Tx) error {
-		done, remember = false, func() {}
+	err = s.change(ctx, "chain the audit", func(ctx context.Context, tx bun.Tx) error {
+		stored, done, remember = domain.ChainPoint{}, false, func() {}
 		if got, err := s.tryChainLock(ctx, tx.Tx); err != nil || !got {
 			return err
 		}
@@ -192,7 +191,7 @@ func (a *AuditChain) Extend(ctx context.Context, limit int, extend ports.Extend)
 			settled = max(settled, s.settle(now, rows, full, top))
 		}
 		if len(rows) > 0 || settled != head.Settled || last != head.ChainPoint {
-			if err := s.putChain(ctx, tx.Tx, extend, last, head, rows, settled); err != nil {
+			if stored, err = s.putChain(ctx, tx.Tx, extend, last, head, rows, settled); err != nil {
 				return err
 			}
 		}
@@ -205,10 +204,10 @@ func (a *AuditChain) Extend(ctx context.Context, limit int, extend ports.Extend)
 		return nil
 	})
 	if err != nil {
-		return false, err
+		return domain.ChainPoint{}, false, err
 	}
 	remember()
-	return done, nil
+	return stored, done, nil
 }
 
 // tryChainLock reports whether this transaction may extend the chain.
@@ -311,19 +310,19 @@ func (s *Store) settle(now time.Time, rows []domain.AuditRow, full bool, top int
 	return settled
 }
 
-// putChain stores the links and the head that extend makes.
+// putChain stores the links and the head that extend makes, and returns the end of the chain.
 func (s *Store) putChain(ctx context.Context, tx handle, extend ports.Extend, last domain.ChainPoint, head domain.AuditHead,
 	rows []domain.AuditRow, settled int64,
-) error {
+) (domain.ChainPoint, error) {
 	links, head, err := extend(last, head, rows, settled)
 	if err != nil {
-		return verdict{err}
+		return domain.ChainPoint{}, verdict{err}
 	}
 	if err := s.putLinks(ctx, tx, links); err != nil {
-		return err
+		return domain.ChainPoint{}, err
 	}
 	_, err = s.exec(ctx, tx, putHead, headValues(head)...)
-	return err
+	return head.ChainPoint, err
 }
 
 // headValues returns the values of putHead.

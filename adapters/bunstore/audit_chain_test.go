@@ -71,7 +71,7 @@ func TestRowsThatComeLateAreChained(t *testing.T) {
 			a := s.Ports().Chain
 			chain := func() {
 				t.Helper()
-				if done, err := a.Extend(t.Context(), 100, extend); !done || err != nil {
+				if _, done, err := a.Extend(t.Context(), 100, extend); !done || err != nil {
 					t.Fatalf("Extend: got %v and error %v", done, err)
 				}
 			}
@@ -133,7 +133,7 @@ func TestADatabaseThatGoesBackIsChainedFromThere(t *testing.T) {
 	}
 	chain := func() {
 		t.Helper()
-		if done, err := a.Extend(t.Context(), 1000, extend); !done || err != nil {
+		if _, done, err := a.Extend(t.Context(), 1000, extend); !done || err != nil {
 			t.Fatalf("Extend: got %v and error %v", done, err)
 		}
 	}
@@ -187,7 +187,7 @@ func TestStrays(t *testing.T) {
 		}
 		run(t, db, `DELETE FROM audit WHERE id = 3`) // leaves a gap, as a transaction that is rolled back does
 		for range 2 {
-			if _, err := a.Extend(t.Context(), 100, extend); err != nil {
+			if _, _, err := a.Extend(t.Context(), 100, extend); err != nil {
 				t.Fatal(err)
 			}
 			now = now.Add(time.Minute)
@@ -201,7 +201,7 @@ func TestStrays(t *testing.T) {
 		run(t, db, `INSERT INTO audit (id, at, actor, action, object, outcome, request_id, address, count)`+over+
 			` VALUES (3, 1, 'operator', 'x', '', 'ok', '', '', 1)`)
 		run(t, db, `DELETE FROM audit_chain WHERE seq = 1`)
-		done, err := a.Extend(t.Context(), 100, extend)
+		_, done, err := a.Extend(t.Context(), 100, extend)
 		if err != nil || !done {
 			t.Fatalf("Extend: got %v and error %v", done, err)
 		}
@@ -226,7 +226,7 @@ func TestARowThatIsGoneIsSeenInTheChain(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := a.Extend(t.Context(), 100, extend); err != nil {
+		if _, _, err := a.Extend(t.Context(), 100, extend); err != nil {
 			t.Fatal(err)
 		}
 		run(t, beside(t, address), `DELETE FROM audit WHERE id = 2`)
@@ -249,11 +249,11 @@ func TestAChainerThatDiesLeavesNothing(t *testing.T) {
 		}
 	}
 	db := beside(t, address)
-	_, err := one.Ports().Chain.Extend(t.Context(), 2, func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
-		if done, err := other.Ports().Chain.Extend(t.Context(), 100, extend); done || err != nil {
+	_, _, err := one.Ports().Chain.Extend(t.Context(), 2, func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
+		if _, done, err := other.Ports().Chain.Extend(t.Context(), 100, extend); done || err != nil {
 			t.Errorf("a second one beside: got %v and error %v, want not done and none", done, err)
 		}
-		if done, err := one.Ports().Chain.Extend(t.Context(), 100, extend); done || err != nil {
+		if _, done, err := one.Ports().Chain.Extend(t.Context(), 100, extend); done || err != nil {
 			t.Errorf("a second one on the same instance: got %v and error %v, want not done and none", done, err)
 		}
 		terminate(t, db)
@@ -261,7 +261,7 @@ func TestAChainerThatDiesLeavesNothing(t *testing.T) {
 	})
 	wantKind(t, "Extend whose connection is gone", err, domain.Unavailable)
 	wantIDs(t, "after it", rowsOfChain(t, other.Ports().Chain))
-	if done, err := other.Ports().Chain.Extend(t.Context(), 100, extend); !done || err != nil {
+	if _, done, err := other.Ports().Chain.Extend(t.Context(), 100, extend); !done || err != nil {
 		t.Errorf("another one after it: got %v and error %v", done, err)
 	}
 	wantIDs(t, "after another one", rowsOfChain(t, other.Ports().Chain), 1, 2, 3)

@@ -30,6 +30,7 @@ func TestAuditChain(t *testing.T)    { eachSuite(t, portstest.AuditChain, migrat
 func TestSealings(t *testing.T)      { eachSuite(t, portstest.Sealings, migrated) }
 func TestSweeper(t *testing.T)       { eachSuite(t, portstest.Sweeper, migrated) }
 func TestActs(t *testing.T)          { eachSuite(t, portstest.Acts, migrated) }
+func TestTexts(t *testing.T)         { eachSuite(t, portstest.Texts, migrated) }
 func TestArchive(t *testing.T)       { eachSuite(t, portstest.Archive, migrated) }
 func TestInstallation(t *testing.T)  { eachSuite(t, portstest.Installation, open) }
 

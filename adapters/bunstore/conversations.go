@@ -53,9 +53,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (project_id, user_i
 	selectConversationKey = `SELECT c.key_id, c.sealed FROM conversations c WHERE c.id = $1 AND c.expires > $2`
 )
 
-func noConversation() error {
-	return &domain.Error{Kind: domain.NotFound, Public: "there is no such conversation"}
-}
+func noConversation() error { return domain.NoSuch("conversation") }
 
 // Open implements ports.Conversations.
 func (c *Conversations) Open(ctx context.Context, conversation domain.Conversation) error {
@@ -79,7 +77,7 @@ func (c *Conversations) Open(ctx context.Context, conversation domain.Conversati
 // keepToken keeps the access token until the end of the transaction. Returns NotFound if
 // there is none.
 func (s *Store) keepToken(ctx context.Context, tx bun.Tx, id domain.TokenID) error {
-	if err := storable(id); err != nil {
+	if err := domain.Storable(id); err != nil {
 		return err
 	}
 	var rows []tokenRow

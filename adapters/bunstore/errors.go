@@ -26,7 +26,8 @@ type verdict struct{ error }
 var errAgain = errors.New("bunstore: another transaction conflicts")
 
 // failure translates every error of this package's methods. Errors of the domain stay as they
-// are. All others become Unavailable. what names the work that failed.
+// are. An id that is taken becomes Conflict, and all others become Unavailable. what names the
+// work that failed.
 func failure(what string, err error) error {
 	if err == nil {
 		return nil
@@ -36,6 +37,9 @@ func failure(what string, err error) error {
 	}
 	if e, ok := errors.AsType[*domain.Error](err); ok {
 		return e
+	}
+	if taken(err) {
+		return domain.IDTaken()
 	}
 	return &domain.Error{
 		Kind: domain.Unavailable, Public: "the database could not answer; try again",
@@ -102,6 +106,16 @@ func collided(err error) bool {
 		return e.Code == "40P01" || e.Code == "40001"
 	}
 	return errors.Is(err, errAgain)
+}
+
+// taken reports whether a row was not stored because another one has its id. Statements name
+// the other unique columns as the target of ON CONFLICT, or look for them first.
+func taken(err error) bool {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code == "23505" // unique_violation (PostgreSQL documentation, appendix A)
+	}
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
 // busy reports whether another process has locked the SQLite file.

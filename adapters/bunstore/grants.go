@@ -97,7 +97,7 @@ func (s *Store) insertGrant(ctx context.Context, tx bun.Tx, row grantRow) error 
 func (g *Grants) Remove(ctx context.Context, act domain.Act, user domain.UserID, project domain.ProjectID) error {
 	s := g.store
 	return s.act(ctx, "revoke a project", act, func(ctx context.Context, tx bun.Tx) (bool, error) {
-		if err := storable(string(user), string(project)); err != nil {
+		if err := domain.Storable(string(user), string(project)); err != nil {
 			return false, err
 		}
 		revoked, err := changed(tx.NewDelete().Model((*grantRow)(nil)).Where("user_id = ? AND project_id = ?", user, project).Exec(ctx))
@@ -110,7 +110,7 @@ func (g *Grants) Remove(ctx context.Context, act domain.Act, user domain.UserID,
 
 // Page implements ports.Grants.
 func (g *Grants) Page(ctx context.Context, filter domain.GrantFilter, after domain.Cursor, limit int) ([]domain.Grant, error) {
-	if err := storable(string(filter.User), string(filter.Project), after.Name, after.ID); err != nil {
+	if err := domain.Storable(string(filter.User), string(filter.Project), after.Name, after.ID); err != nil {
 		return nil, err
 	}
 	if limit <= 0 { // bun takes such a limit for no limit

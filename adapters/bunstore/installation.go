@@ -80,6 +80,7 @@ func (i *Installation) Prepare(ctx context.Context, check func(domain.Installati
 		if err != nil {
 			return verdict{err}
 		}
+		is = was.Changed(is)
 		if len(heads) == 0 && !is.Head.Sealed.IsZero() {
 			if _, err := s.exec(ctx, tx.Tx, putHead, headValues(is.Head)...); err != nil {
 				return err

@@ -130,7 +130,7 @@ func requests(s *bunstore.Store) []func(ctx context.Context, n int) error {
 			return s.Ports().Projects.Add(ctx, act("add"), project(n))
 		},
 		func(ctx context.Context, _ int) error {
-			_, err := s.Ports().Sessions.OpenAssistant(ctx, act("set"), assistant("a", 1))
+			_, err := s.Ports().Sessions.OpenAssistant(ctx, setting(assistant("a", 1), "set"), assistant("a", 1))
 			return err
 		},
 	}
@@ -219,7 +219,7 @@ func TestErrorsShowNoValues(t *testing.T) {
 		token.Name = value
 		conversation := someConversation(value, 1900)
 		conversation.Key = sealed
-		_, openErr := s.Ports().Sessions.OpenAssistant(t.Context(), act(value), assistant(value, 1))
+		_, openErr := s.Ports().Sessions.OpenAssistant(t.Context(), setting(assistant(value, 1), value), assistant(value, 1))
 		for what, err := range map[string]error{
 			"Add": s.Ports().Projects.Add(t.Context(), act(value), domain.Project{ID: value, Name: value, Voiceflow: value, Version: value,
 				Primary: domain.Key{Sealed: sealed, Status: domain.KeyOK}}),

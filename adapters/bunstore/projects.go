@@ -102,6 +102,8 @@ WHERE p.voiceflow_id = $1 AND (SELECT count(*) FROM grants g WHERE g.project_id 
 )
 
 const (
+	// The name is indexed. A B-tree index of Postgres takes at most 2,704 bytes, and
+	// domain.MaxProjectName is below that.
 	pageOfAll = `SELECT ` + projectColumns + ` FROM projects p
 WHERE (p.name, p.id) > ($1, $2) ORDER BY p.name, p.id LIMIT $3`
 
@@ -135,9 +137,7 @@ LEFT JOIN LATERAL (` + key(domain.SlotPrimary) + `) k ON true
 LEFT JOIN LATERAL (` + key(domain.SlotSecondary) + `) s ON true`
 }
 
-func noProject() error {
-	return &domain.Error{Kind: domain.NotFound, Public: "there is no such assistant"}
-}
+func noProject() error { return domain.NoSuch("assistant") }
 
 // Add implements ports.ProjectRepository.
 func (p *Projects) Add(ctx context.Context, act domain.Act, project domain.Project) error {
@@ -150,7 +150,7 @@ func (p *Projects) Add(ctx context.Context, act domain.Act, project domain.Proje
 			return false, err
 		}
 		if added == 0 {
-			return false, s.alreadyAdded(ctx, tx, project)
+			return false, s.whyNotAdded(ctx, tx, project)
 		}
 		return true, s.putKeys(ctx, tx, domain.Project{}, project)
 	})
@@ -170,19 +170,24 @@ func (s *Store) putKeys(ctx context.Context, tx bun.Tx, was, is domain.Project) 
 	return nil
 }
 
-// alreadyAdded returns the error that names the project with the same pair.
-func (s *Store) alreadyAdded(ctx context.Context, tx bun.Tx, project domain.Project) error {
+// whyNotAdded returns the error for a project that was not added, because its pair or its id is
+// taken.
+func (s *Store) whyNotAdded(ctx context.Context, tx bun.Tx, project domain.Project) error {
 	var rows []projectRow
 	if err := s.query(ctx, tx.Tx, &rows, selectPair, string(project.Voiceflow), project.Version); err != nil {
 		return err
 	}
-	if len(rows) == 0 { // somebody removed it meanwhile
-		return errAgain
+	if len(rows) == 0 {
+		_, err := s.lockProject(ctx, tx, project.ID, "KEY SHARE")
+		switch {
+		case err == nil:
+			return domain.IDTaken()
+		case domain.KindOf(err) == domain.NotFound: // somebody removed it meanwhile
+			return errAgain
+		}
+		return err
 	}
-	return &domain.Error{
-		Kind: domain.AlreadyAdded, Public: "this environment of the assistant is already added",
-		Projects: []domain.Project{rows[0].project()},
-	}
+	return domain.AlreadyThere(rows[0].project())
 }
 
 // Remove implements ports.ProjectRepository.
@@ -207,7 +212,7 @@ func (p *Projects) Remove(ctx context.Context, act domain.Act, id domain.Project
 // lockProject finds the project and locks it for the transaction. Returns NotFound if there
 // is none.
 func (s *Store) lockProject(ctx context.Context, tx bun.Tx, id domain.ProjectID, strength string) (projectRow, error) {
-	if err := storable(id); err != nil {
+	if err := domain.Storable(id); err != nil {
 		return projectRow{}, err
 	}
 	var rows []projectRow
@@ -340,13 +345,12 @@ func (s *Store) lockWithKeys(ctx context.Context, tx bun.Tx, id domain.ProjectID
 // storeProject stores those fields of is that ports.ProjectRepository.Update keeps, and
 // returns the project as stored. was is the stored project, which is locked.
 func (s *Store) storeProject(ctx context.Context, tx bun.Tx, was, is domain.Project) (domain.Project, error) {
-	stored := was
-	stored.Name, stored.Platform, stored.Credits, stored.Primary, stored.Secondary = is.Name, is.Platform, is.Credits, is.Primary, is.Secondary
+	stored := was.Changed(is)
 	if stored.Equal(was) {
 		return was, nil
 	}
 	row := rowOfProject(stored)
-	if err := storable(row.Name, row.Platform, string(row.Credits), string(row.KeyStatus), string(row.SecondaryStatus)); err != nil {
+	if err := domain.Storable(row.Name, row.Platform, string(row.Credits), string(row.KeyStatus), string(row.SecondaryStatus)); err != nil {
 		return domain.Project{}, err
 	}
 	if err := s.putKeys(ctx, tx, was, stored); err != nil {

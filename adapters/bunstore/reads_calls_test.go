@@ -117,7 +117,8 @@ func calls() []call {
 		return func(ctx context.Context, s *Store) error {
 			a := session(id, domain.AssistantSession, user)
 			a.Login, a.Project, a.ByRole = login, project, byRole
-			_, err := s.Ports().Sessions.OpenAssistant(ctx, byOperator, a)
+			by := domain.Caller{ID: user, Admin: byRole, Login: domain.Session{ID: login}}
+			_, err := s.Ports().Sessions.OpenAssistant(ctx, domain.Act{By: by, Needs: domain.NeedsUse(project, 0)}, a)
 			return err
 		}
 	}
@@ -185,11 +186,11 @@ func calls() []call {
 		}},
 		// And what the calls here have left themselves, the time before.
 		{"chaining what is left", 2*manyLeft + 50, func(ctx context.Context, s *Store) error {
-			_, err := s.Ports().Chain.Extend(ctx, 2*manyLeft, extendBlindly)
+			_, _, err := s.Ports().Chain.Extend(ctx, 2*manyLeft, extendBlindly)
 			return err
 		}},
 		{"chaining when nothing is left", 3 * manyLeft, func(ctx context.Context, s *Store) error {
-			_, err := s.Ports().Chain.Extend(ctx, 2*manyLeft, extendBlindly)
+			_, _, err := s.Ports().Chain.Extend(ctx, 2*manyLeft, extendBlindly)
 			return err
 		}},
 		{"a user", 6, user(domain.UserRef{ID: "u1000100"})},

@@ -65,13 +65,26 @@ const (
 
 // allowed finds the right of the act and locks it for the transaction. act.Allow decides, and
 // allowed returns the caller with the rights that they have now. Only an advisory lock may
-// come before it in a transaction. It takes one statement, and another one if a member needs
-// the use of a project.
+// come before it in a transaction. It takes one statement unless the act stands alone, and
+// another one if the act needs a grant.
 func (s *Store) allowed(ctx context.Context, tx bun.Tx, act domain.Act, lock userLock) (domain.Caller, error) {
-	now := domain.Instant(s.options.Now())
-	if act.StandsAlone() {
-		return act.Allow(domain.Right{}, now)
+	var right domain.Right
+	var err error
+	if !act.StandsAlone() {
+		if right, err = s.findRight(ctx, tx, act, lock); err != nil {
+			return domain.Caller{}, err
+		}
 	}
+	if act.WantsGrant(right.User.Role) {
+		if right.Granted, err = s.findGrant(ctx, tx, act.By.ID, act.Needs.Project()); err != nil {
+			return domain.Caller{}, err
+		}
+	}
+	return act.Allow(right, domain.Instant(s.options.Now()))
+}
+
+// findRight finds and locks the user who acts, with the login or access token of the act.
+func (s *Store) findRight(ctx context.Context, tx bun.Tx, act domain.Act, lock userLock) (domain.Right, error) {
 	statement, id := rightByLogin, string(act.By.Login.ID)
 	if s.postgres {
 		statement = lockLogin[lock]
@@ -84,26 +97,26 @@ func (s *Store) allowed(ctx context.Context, tx bun.Tx, act domain.Act, lock use
 	}
 	var rows []rightRow
 	if err := s.query(ctx, tx.Tx, &rows, statement, id); err != nil {
-		return domain.Caller{}, err
+		return domain.Right{}, err
 	}
-	var right domain.Right
-	if len(rows) == 1 {
-		right = rows[0].right()
+	if len(rows) == 0 {
+		return domain.Right{}, nil
 	}
-	if project := act.Needs.Project(); project != "" && right.User.Role != domain.RoleAdmin {
-		statement := selectRightToUse
-		if s.postgres {
-			statement = lockRightToUse
-		}
-		var grants []grantRow
-		if err := s.query(ctx, tx.Tx, &grants, statement, string(act.By.ID), string(project)); err != nil {
-			return domain.Caller{}, err
-		}
-		if len(grants) == 1 {
-			right.Granted = domain.ScopesFromText(grants[0].Scopes)
-		}
+	return rows[0].right(), nil
+}
+
+// findGrant finds and locks the grant of the user on the project. It returns empty scopes if
+// there is none.
+func (s *Store) findGrant(ctx context.Context, tx bun.Tx, user domain.UserID, project domain.ProjectID) (domain.Scopes, error) {
+	statement := selectRightToUse
+	if s.postgres {
+		statement = lockRightToUse
 	}
-	return act.Allow(right, now)
+	var grants []grantRow
+	if err := s.query(ctx, tx.Tx, &grants, statement, string(user), string(project)); err != nil || len(grants) == 0 {
+		return 0, err
+	}
+	return domain.ScopesFromText(grants[0].Scopes), nil
 }
 
 // act runs do in a transaction if the act is allowed. It stores the act's record if do reports

@@ -97,7 +97,8 @@ type sealedMany struct {
 	one, all string
 }
 
-// All kinds of what is stored sealed.
+// All kinds of what is stored sealed, in the order in which their rows are locked. That is also
+// the order of domain.SealedRef.Compare.
 var (
 	sealedKinds = []domain.SealedKind{
 		domain.SealedAuditHead, domain.SealedConversation, domain.SealedKnownValue, domain.SealedProjectKey, domain.SealedPseudonymKey,
@@ -162,7 +163,7 @@ func (v *Sealings) Page(ctx context.Context, except domain.KeyID, after domain.S
 // Replace implements ports.Sealings.
 func (v *Sealings) Replace(ctx context.Context, rows []domain.Resealed) (int, error) {
 	for _, r := range rows {
-		if err := storable(r.Ref.ID, string(r.Ref.Slot), string(r.From.Key), string(r.To.Key)); err != nil {
+		if err := domain.Storable(r.Ref.ID, string(r.Ref.Slot), string(r.From.Key), string(r.To.Key)); err != nil {
 			return 0, err
 		}
 	}

@@ -146,22 +146,24 @@ var (
 		` FOR KEY SHARE OF p, g`, maybeOpens, ``)
 )
 
-func noSession() error {
-	return &domain.Error{Kind: domain.NotFound, Public: "there is no such session"}
-}
+func noSession() error { return domain.NoSuch("session") }
 
 // OpenLogin implements ports.SessionStore.
 func (s *Sessions) OpenLogin(ctx context.Context, session domain.Session, hash domain.Secret, rec domain.Record) error {
 	allowed, err := open[userRow](ctx, s.store, "open a login", loginByPassword, session, rec, func(*userRow) error { return nil }, hash.Reveal())
 	if err == nil && len(allowed) == 0 {
-		return &domain.Error{Kind: domain.NotAllowed, Public: "the user has changed; log in again"}
+		return domain.User{}.MayOpenLogin(hash)
 	}
 	return err
 }
 
 // OpenAssistant implements ports.SessionStore. The right is checked and locked in the one
-// statement that stores the session.
+// statement that stores the session. Its conditions are those of domain.Session.Admit
+// (docs/decisions/storage.md says why they stand in SQL too).
 func (s *Sessions) OpenAssistant(ctx context.Context, act domain.Act, session domain.Session) (domain.Project, error) {
+	if act.Opens(session) != nil {
+		return domain.Project{}, s.refusal(ctx, act, session)
+	}
 	now := micros(s.store.options.Now())
 	way, decides := assistantByGrant, []any{now}
 	switch {
@@ -217,23 +219,18 @@ func open[T any](ctx context.Context, s *Store, what string, way admission, sess
 
 // refusal is why nothing allowed the session.
 func (s *Sessions) refusal(ctx context.Context, act domain.Act, session domain.Session) error {
-	if session.Login == "" && session.ByRole {
-		return noProject() // the host decided the role
-	}
-	act.Needs = domain.NeedsUse(session.Project, 0)
 	var caller domain.Caller
 	err := s.store.change(ctx, "look at a right", func(ctx context.Context, tx bun.Tx) (err error) {
 		caller, err = s.store.allowed(ctx, tx, act, shared)
 		return err
 	})
-	switch {
-	case err != nil:
-		return err
-	case session.ByRole && caller.Admin:
-		return noProject()
+	if err == nil {
+		err = act.Opens(session)
 	}
-	// The user has another right than the session says, or is a host's user without a grant.
-	return &domain.Error{Kind: domain.NotAllowed, Public: "you are not allowed to use this assistant"}
+	if err == nil { // the role is there and the project is not, or the role or the grant is not
+		err = session.Admit(caller, 0, domain.Project{})
+	}
+	return err
 }
 
 // Page implements ports.SessionStore.
@@ -336,9 +333,9 @@ func (s *Store) endAllLive(ctx context.Context, tx bun.Tx, caller domain.Caller,
 }
 
 // endSealedBy ends the live sessions whose cookie the key sealed, and with handles forgets the
-// conversations whose handle it sealed, if the caller may manage.
+// conversations whose handle it sealed, if the caller may end them.
 func (s *Store) endSealedBy(ctx context.Context, tx bun.Tx, caller domain.Caller, key domain.KeyID, handles bool) (domain.SessionsEnded, error) {
-	if caller.MayManage() != nil {
+	if !caller.MayEndByKey() {
 		return domain.SessionsEnded{}, nil
 	}
 	now := micros(s.options.Now())

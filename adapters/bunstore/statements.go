@@ -3,9 +3,7 @@ package bunstore
 import (
 	"context"
 	"database/sql"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
@@ -93,7 +91,7 @@ func changed(r sql.Result, err error) (int64, error) {
 func (s *Store) bind(values []any) ([]any, error) {
 	for _, value := range values {
 		if text, ok := value.(string); ok {
-			if err := storable(text); err != nil {
+			if err := domain.Storable(text); err != nil {
 				return nil, err
 			}
 		}
@@ -180,17 +178,6 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// storable returns Invalid for text that Postgres can't store and SQLite must not. The domain
-// refuses such text. A host program can bypass the domain.
-func storable[T ~string](texts ...T) error {
-	for _, text := range texts {
-		if strings.IndexByte(string(text), 0) >= 0 || !utf8.ValidString(string(text)) {
-			return &domain.Error{Kind: domain.Invalid, Public: "a text contains NUL or invalid UTF-8; remove it"}
-		}
-	}
-	return nil
 }
 
 // nullable returns an optional text as it is bound: NULL for "".

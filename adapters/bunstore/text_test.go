@@ -40,7 +40,9 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 			find := func(in domain.Visible, ref domain.ProjectRef) error { _, err := p.Find(ctx, in, ref); return err }
 			create := func(u domain.User) error { return s.Ports().Users.Create(ctx, act("create"), u) }
 			open := func(a domain.Session, r domain.Record) error {
-				return second(set.OpenAssistant(ctx, domain.Act{By: domain.Operator(), Record: r}, a))
+				act := setting(a, "")
+				act.Record = r
+				return second(set.OpenAssistant(ctx, act, a))
 			}
 			everything := domain.Operator().Sees()
 			createToken := func(change func(*domain.AccessToken)) error {

@@ -72,7 +72,7 @@ func (u *Usage) Add(ctx context.Context, counts []domain.Usage, lastUsed map[dom
 func sums(counts []domain.Usage) ([]usageRow, error) {
 	byKey := make(map[domain.UsageKey]domain.Usage, len(counts))
 	for _, c := range counts {
-		if err := storable(string(c.Day), string(c.Project), string(c.User), string(c.Token), string(c.Scope)); err != nil {
+		if err := domain.Storable(string(c.Day), string(c.Project), string(c.User), string(c.Token), string(c.Scope)); err != nil {
 			return nil, err
 		}
 		byKey[c.UsageKey] = c.Plus(byKey[c.UsageKey])
@@ -113,7 +113,7 @@ func (u *Usage) Report(ctx context.Context, q domain.UsageQuery, after *domain.U
 	if len(columns) == 0 || limit <= 0 { // bun takes such a limit for no limit
 		return nil, nil
 	}
-	if err := storable(string(q.From), string(q.To), string(after.Day), string(after.Project), string(after.User), string(after.Token), string(after.Scope)); err != nil {
+	if err := domain.Storable(string(q.From), string(q.To), string(after.Day), string(after.Project), string(after.User), string(after.Token), string(after.Scope)); err != nil {
 		return nil, err
 	}
 	s := u.store

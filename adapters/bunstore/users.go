@@ -50,15 +50,12 @@ const (
 	userByBoth  = selectUsers + `WHERE u.id = $1 AND u.name = $2`
 	pageOfUsers = selectUsers + `WHERE (u.name, u.id) > ($1, $2) ORDER BY u.name, u.id LIMIT $3`
 
-	// A conflict is a name that is taken. Ids are unique.
 	insertUser = `INSERT INTO users (id, name, role, disabled, password_hash, created) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`
 
 	updateUser = `UPDATE users SET role = $2, disabled = $3, password_hash = $4 WHERE id = $1`
 )
 
-func noUser() error {
-	return &domain.Error{Kind: domain.NotFound, Public: "there is no such user"}
-}
+func noUser() error { return domain.NoSuch("user") }
 
 // Create implements ports.UserRepository.
 func (u *Users) Create(ctx context.Context, act domain.Act, user domain.User) error {
@@ -71,10 +68,30 @@ func (u *Users) Create(ctx context.Context, act domain.Act, user domain.User) er
 			return false, err
 		}
 		if created == 0 {
-			return false, &domain.Error{Kind: domain.Conflict, Public: "the user name is taken; choose another one"}
+			return false, s.whyNotCreated(ctx, tx, user)
 		}
 		return true, s.grantAll(ctx, tx, user.ID, user.Assistants)
 	})
+}
+
+// whyNotCreated is the error for a user who was not stored: the name is taken, or the id.
+func (s *Store) whyNotCreated(ctx context.Context, tx bun.Tx, user domain.User) error {
+	for _, taken := range []struct {
+		statement, by string
+		err           error
+	}{
+		{userByName, string(user.Name), domain.NameTaken()},
+		{userByID, string(user.ID), domain.IDTaken()},
+	} {
+		var rows []userRow
+		if err := s.query(ctx, tx.Tx, &rows, taken.statement, taken.by); err != nil {
+			return err
+		}
+		if len(rows) > 0 {
+			return taken.err
+		}
+	}
+	return errAgain // somebody removed the other user meanwhile
 }
 
 // Find implements ports.UserRepository.
@@ -252,7 +269,7 @@ const maxList = 500
 // grantAll grants the projects to the user, who has none of them yet. Returns NotFound if a
 // project does not exist.
 func (s *Store) grantAll(ctx context.Context, tx bun.Tx, user domain.UserID, projects []domain.ProjectID) error {
-	if err := storable(projects...); err != nil {
+	if err := domain.Storable(projects...); err != nil {
 		return err
 	}
 	for chunk := range slices.Chunk(projects, maxList) {

@@ -2,7 +2,10 @@ package ginhttp_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/flowlatch/flowlatch/domain"
 )
 
 func TestGrantsAndUsageRoutes(t *testing.T) {
@@ -55,7 +58,8 @@ func TestGrantsAndUsageRoutes(t *testing.T) {
 	if u := second.body["usage"].([]any)[0].(map[string]any); u["Token"] == nil || second.body["next_cursor"] != nil {
 		t.Errorf("got %s on the second page, want the calls with one, and the end", second.raw)
 	}
-	for _, bad := range []string{"?from=yesterday", "?from=2026-12-01&to=2026-11-01", "?group_by=colour", "?group_by=day,day", "?from=2026-11-01&from=2026-11-02"} {
+	foreign := domain.Cursor{ID: strings.Repeat("0", 8) + "-0000-0000-0000-000000000000", Name: "x"}.Text(domain.UsageList)
+	for _, bad := range []string{"?cursor=" + foreign, "?from=yesterday", "?from=2026-12-01&to=2026-11-01", "?group_by=colour", "?group_by=day,day", "?from=2026-11-01&from=2026-11-02"} {
 		w.admin.do(t, "GET", "/get_usage"+bad, "").want(t, 400, "invalid_request")
 	}
 }

@@ -73,8 +73,8 @@ func claimsToken(value string) bool {
 	return strings.EqualFold(scheme, "Bearer") || len(value) >= len(ours) && strings.EqualFold(value[:len(ours)], ours)
 }
 
-// checked accepts only callers that a host's Identify may name. A caller without an id is not
-// logged in.
+// checked accepts only callers that a host's Identify may name. It keeps their ID and Admin and
+// nothing else. A caller without an id is not logged in.
 func checked(identify Identify) Identify {
 	return func(r *http.Request) (domain.Caller, error) {
 		c, err := identify(r)
@@ -82,11 +82,11 @@ func checked(identify Identify) Identify {
 			return domain.Caller{}, err
 		}
 		if c.ID == "" {
-			return domain.Caller{}, &domain.Error{Kind: domain.NotAuthenticated, Public: "you are not logged in"}
+			return domain.Caller{}, domain.NotLoggedIn(nil)
 		}
 		if c.ID, err = domain.ParseUserID(string(c.ID)); err != nil {
 			return domain.Caller{}, &domain.Error{Kind: internal, Cause: fmt.Errorf("Identify returned an invalid id: %w", err)}
 		}
-		return c, nil
+		return domain.Caller{ID: c.ID, Admin: c.Admin}, nil
 	}
 }

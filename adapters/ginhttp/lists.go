@@ -221,8 +221,11 @@ func pageAsked(r *http.Request, of domain.CursorList) (after domain.Cursor, limi
 	if query.Has("limit") {
 		text := strings.TrimSpace(query.Get("limit"))
 		limit, err = strconv.Atoi(text)
-		if err != nil || limit < 1 || limit > paging.Max || strconv.Itoa(limit) != text {
-			return domain.Cursor{}, 0, invalid("limit must be from 1 to " + strconv.Itoa(paging.Max))
+		if err != nil || strconv.Itoa(limit) != text {
+			limit = 0
+		}
+		if err := paging.CheckLimit(limit); err != nil {
+			return domain.Cursor{}, 0, err
 		}
 	}
 	after, err = domain.ParseCursor(of, strings.TrimSpace(query.Get("cursor")))

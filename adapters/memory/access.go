@@ -13,7 +13,7 @@ type access struct{ store *Store }
 // session. Returns NotFound if the login is over or its user may not use it.
 func (v access) ByLogin(ctx context.Context, login, assistant domain.SessionID) (domain.Access, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, string(login), string(assistant)); err != nil {
 		return domain.Access{}, err
 	}
 	defer s.leave()
@@ -23,7 +23,7 @@ func (v access) ByLogin(ctx context.Context, login, assistant domain.SessionID) 
 // ByHostUser returns what the caller may use with the assistant session.
 func (v access) ByHostUser(ctx context.Context, caller domain.Caller, assistant domain.SessionID) (domain.Access, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, string(caller.ID), string(assistant)); err != nil {
 		return domain.Access{}, err
 	}
 	defer s.leave()
@@ -43,18 +43,18 @@ func (v access) ByToken(ctx context.Context, hash domain.TokenHash) (domain.Acce
 			return s.byToken(t.AccessToken)
 		}
 	}
-	return domain.Access{}, notFound("access token")
+	return domain.Access{}, domain.NoSuch("access token")
 }
 
 // ByConversation returns a conversation with the Access of what opened it. Returns NotFound
 // if either is over or gone.
 func (v access) ByConversation(ctx context.Context, id domain.ConversationID, caller domain.Caller) (domain.Access, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, string(id), string(caller.ID)); err != nil {
 		return domain.Access{}, err
 	}
 	defer s.leave()
-	none := notFound("conversation")
+	none := domain.NoSuch("conversation")
 	c, found := s.conversations[id]
 	if !found || !s.goesOn(c) {
 		return domain.Access{}, none
@@ -84,7 +84,7 @@ func (s *Store) byLogin(id, assistant domain.SessionID) (domain.Access, error) {
 	login, live := s.live(id)
 	u, enabled := s.enabled(login.User)
 	if !live || login.Kind != domain.LoginSession || !enabled {
-		return domain.Access{}, notFound("login")
+		return domain.Access{}, domain.NoSuch("login")
 	}
 	return s.inSession(domain.CallerByLogin(login, u.Role), assistant), nil
 }
@@ -93,7 +93,7 @@ func (s *Store) byLogin(id, assistant domain.SessionID) (domain.Access, error) {
 func (s *Store) byToken(t domain.AccessToken) (domain.Access, error) {
 	u, enabled := s.enabled(t.User)
 	if !enabled || !t.Live(domain.Instant(s.now())) {
-		return domain.Access{}, notFound("access token")
+		return domain.Access{}, domain.NoSuch("access token")
 	}
 	return s.using(domain.Access{Caller: domain.CallerByToken(t, u.Role), Token: t}, t.Project), nil
 }
@@ -133,7 +133,11 @@ func (s *Store) enabled(id domain.UserID) (domain.User, bool) {
 // user is not gone or disabled. It does not check the login of a session.
 func (v access) StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]domain.Access, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	var ids []string
+	for _, use := range uses {
+		ids = append(ids, string(use.Session), string(use.Token))
+	}
+	if err := s.enter(ctx, ids...); err != nil {
 		return nil, err
 	}
 	defer s.leave()

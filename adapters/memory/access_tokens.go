@@ -15,15 +15,18 @@ type accessTokens struct{ store *Store }
 // exist, and the error of domain.MayAddToken.
 func (v accessTokens) Create(ctx context.Context, act domain.Act, t domain.AccessToken, hash domain.TokenHash) error {
 	s := v.store
-	if _, err := s.begin(ctx, act); err != nil {
+	if _, err := s.begin(ctx, act, textsOfToken(t)...); err != nil {
 		return err
 	}
 	defer s.leave()
+	if err := act.Makes(t); err != nil {
+		return err
+	}
 	if _, found := s.users[t.User]; !found {
-		return notFound("user")
+		return domain.NoSuch("user")
 	}
 	if _, found := s.projects[t.Project]; !found && t.Project != "" {
-		return notFound("assistant")
+		return domain.NoSuch("assistant")
 	}
 	has := 0
 	for _, other := range s.tokens {
@@ -34,6 +37,9 @@ func (v accessTokens) Create(ctx context.Context, act domain.Act, t domain.Acces
 	if err := domain.MayAddToken(has); err != nil {
 		return err
 	}
+	if _, found := s.tokens[t.ID]; found {
+		return domain.IDTaken()
+	}
 	s.tokens[t.ID] = token{t, hash}
 	s.record(act.Record)
 	return nil
@@ -43,7 +49,7 @@ func (v accessTokens) Create(ctx context.Context, act domain.Act, t domain.Acces
 // cursor.
 func (v accessTokens) Page(ctx context.Context, of domain.UserID, after domain.Cursor, limit int) ([]domain.AccessToken, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, string(of), after.ID); err != nil {
 		return nil, err
 	}
 	defer s.leave()
@@ -61,13 +67,13 @@ func (v accessTokens) Page(ctx context.Context, of domain.UserID, after domain.C
 // unknown id, and for another user's token unless the caller may manage.
 func (v accessTokens) Remove(ctx context.Context, act domain.Act, id domain.TokenID) error {
 	s := v.store
-	caller, err := s.begin(ctx, act)
+	caller, err := s.begin(ctx, act, string(id))
 	if err != nil {
 		return err
 	}
 	defer s.leave()
-	if t, found := s.tokens[id]; !found || t.User != caller.ID && caller.MayManage() != nil {
-		return notFound("access token")
+	if t, found := s.tokens[id]; !found || !caller.MayEnd(t.User) {
+		return domain.NoSuch("access token")
 	}
 	s.removeTokens(func(t token) bool { return t.ID == id })
 	s.record(act.Record)

@@ -160,8 +160,8 @@ func (s *Store) restoreRow(row archive.Row) bool {
 	case "project_keys":
 		p, found := s.projects[domain.ProjectID(c.text())]
 		if found {
-			keyIn(&p, domain.Slot(c.text())).Sealed = c.sealed()
-			s.projects[p.ID] = p
+			slot := domain.Slot(c.text())
+			s.projects[p.ID] = p.Resealed(slot, c.sealed())
 		}
 		return found
 	case "users":

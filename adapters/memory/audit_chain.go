@@ -35,10 +35,10 @@ func (s *Store) row(id int64) (domain.AuditRow, bool) {
 
 // Extend puts at most limit rows into the chain. It runs in one turn, so no other call can
 // extend the chain at the same time.
-func (v auditChain) Extend(ctx context.Context, limit int, extend ports.Extend) (bool, error) {
+func (v auditChain) Extend(ctx context.Context, limit int, extend ports.Extend) (domain.ChainPoint, bool, error) {
 	s := v.store
 	if err := s.enter(ctx); err != nil {
-		return false, err
+		return domain.ChainPoint{}, false, err
 	}
 	defer s.leave()
 	var rows []domain.AuditRow
@@ -53,14 +53,14 @@ func (v auditChain) Extend(ctx context.Context, limit int, extend ports.Extend) 
 		last = s.chain.links[n-1].ChainPoint
 	}
 	if len(rows) == 0 && last == s.chain.head.ChainPoint {
-		return done, nil
+		return domain.ChainPoint{}, done, nil
 	}
 	links, head, err := extend(last, cloneHead(s.chain.head), rows, settled)
 	if err != nil {
-		return false, err
+		return domain.ChainPoint{}, false, err
 	}
 	s.chain.links, s.chain.head = append(s.chain.links, links...), cloneHead(head)
-	return done, nil
+	return head.ChainPoint, done, nil
 }
 
 // Links returns at most limit links with their rows that come after the link after.

@@ -14,7 +14,11 @@ type auditLog struct{ store *Store }
 // Append stores the records in their order.
 func (v auditLog) Append(ctx context.Context, recs ...domain.Record) error {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	var texts []string
+	for _, rec := range recs {
+		texts = append(texts, textsOfRecord(rec)...)
+	}
+	if err := s.enter(ctx, texts...); err != nil {
 		return err
 	}
 	defer s.leave()
@@ -26,7 +30,7 @@ func (v auditLog) Append(ctx context.Context, recs ...domain.Record) error {
 // first.
 func (v auditLog) Page(ctx context.Context, f domain.AuditFilter, before *domain.AuditPlace, limit int) ([]domain.AuditRow, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, string(f.Actor), string(f.Action), f.Object, f.Outcome, f.RequestID); err != nil {
 		return nil, err
 	}
 	defer s.leave()

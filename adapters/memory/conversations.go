@@ -14,38 +14,42 @@ type conversations struct{ store *Store }
 // id. Returns NotFound if its project, or the access token that opened it, does not exist.
 func (v conversations) Open(ctx context.Context, c domain.Conversation) error {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, textsOfConversation(c)...); err != nil {
 		return err
 	}
 	defer s.leave()
 	if _, found := s.projects[c.Project]; !found {
-		return notFound("assistant")
+		return domain.NoSuch("assistant")
 	}
 	if _, found := s.tokens[c.Token]; !found && c.Token != "" {
-		return notFound("access token")
+		return domain.NoSuch("access token")
 	}
-	maps.DeleteFunc(s.conversations, func(_ domain.ConversationID, other domain.Conversation) bool {
+	replaced := func(_ domain.ConversationID, other domain.Conversation) bool {
 		return other.Project == c.Project && other.UserID == c.UserID
-	})
+	}
+	if other, found := s.conversations[c.ID]; found && !replaced(c.ID, other) {
+		return domain.IDTaken()
+	}
+	maps.DeleteFunc(s.conversations, replaced)
 	c.Key = clone(c.Key)
 	s.conversations[c.ID] = c
 	return nil
 }
 
 // goesOn reports whether a conversation is not over.
-func (s *Store) goesOn(c domain.Conversation) bool { return domain.Instant(s.now()).Before(c.Expires) }
+func (s *Store) goesOn(c domain.Conversation) bool { return c.Live(domain.Instant(s.now())) }
 
 // Renew replaces the session key from with to and returns the key that is stored then. Returns
 // NotFound for a conversation that never existed or is over.
 func (v conversations) Renew(ctx context.Context, id domain.ConversationID, from, to domain.Sealed) (domain.Sealed, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, string(id), string(from.Key), string(to.Key)); err != nil {
 		return domain.Sealed{}, err
 	}
 	defer s.leave()
 	c, found := s.conversations[id]
 	if !found || !s.goesOn(c) {
-		return domain.Sealed{}, notFound("conversation")
+		return domain.Sealed{}, domain.NoSuch("conversation")
 	}
 	if c.Key.Equal(from) {
 		c.Key = clone(to)

@@ -14,12 +14,12 @@ type grants struct{ store *Store }
 // Put lets a user use a project. Returns NotFound for an unknown project.
 func (v grants) Put(ctx context.Context, act domain.Act, user domain.UserID, project domain.ProjectID, scopes domain.Scopes, at time.Time) error {
 	s := v.store
-	if _, err := s.begin(ctx, act); err != nil {
+	if _, err := s.begin(ctx, act, string(user), string(project)); err != nil {
 		return err
 	}
 	defer s.leave()
 	if _, found := s.projects[project]; !found {
-		return notFound("assistant")
+		return domain.NoSuch("assistant")
 	}
 	was, found := s.grants[grant{user, project}]
 	is := domain.NewGrant(user, project, scopes, at)
@@ -37,7 +37,7 @@ func (v grants) Put(ctx context.Context, act domain.Act, user domain.UserID, pro
 // Remove takes a grant back and ends the sessions that it allowed.
 func (v grants) Remove(ctx context.Context, act domain.Act, user domain.UserID, project domain.ProjectID) error {
 	s := v.store
-	if _, err := s.begin(ctx, act); err != nil {
+	if _, err := s.begin(ctx, act, string(user), string(project)); err != nil {
 		return err
 	}
 	defer s.leave()
@@ -53,7 +53,7 @@ func (v grants) Remove(ctx context.Context, act domain.Act, user domain.UserID, 
 // Page returns at most limit grants that match the filter and come after the cursor.
 func (v grants) Page(ctx context.Context, filter domain.GrantFilter, after domain.Cursor, limit int) ([]domain.Grant, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, string(filter.User), string(filter.Project), after.Name, after.ID); err != nil {
 		return nil, err
 	}
 	defer s.leave()

@@ -23,9 +23,11 @@ func (v installation) Prepare(ctx context.Context, check func(domain.Installatio
 	if err != nil {
 		return err
 	}
-	if s.chain.head.Sealed.IsZero() {
-		s.chain.head = cloneHead(is.Head)
+	if err := domain.Storable(textsOfInstallation(is)...); err != nil {
+		return err
 	}
+	is = was.Changed(is)
+	s.chain.head = cloneHead(is.Head)
 	s.installation = cloneInstallation(is)
 	return nil
 }
@@ -34,7 +36,7 @@ func (v installation) Prepare(ctx context.Context, check func(domain.Installatio
 // else. Returns Unavailable before Prepare.
 func (v installation) Reseal(ctx context.Context, act domain.Act, from, to domain.Installation) error {
 	s := v.store
-	if _, err := s.begin(ctx, act); err != nil {
+	if _, err := s.begin(ctx, act, append(textsOfInstallation(from), textsOfInstallation(to)...)...); err != nil {
 		return err
 	}
 	defer s.leave()

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
@@ -45,8 +46,11 @@ type token struct {
 	hash domain.TokenHash
 }
 
-// New returns an empty store that reads the time from now.
+// New returns an empty store that reads the time from now. nil is time.Now.
 func New(now ports.Clock) *Store {
+	if now == nil {
+		now = time.Now
+	}
 	s := &Store{
 		now: now, turn: make(chan struct{}, 1),
 		projects: map[domain.ProjectID]domain.Project{}, grants: map[grant]domain.Grant{},
@@ -91,8 +95,9 @@ func (s *Store) setBroken(broken bool) {
 }
 
 // enter takes the lock. Returns Unavailable if ctx ends first, and while the store is broken.
-// After a success, the caller must call leave.
-func (s *Store) enter(ctx context.Context) error {
+// Returns the error of domain.Storable for the texts that the method was given. After a success,
+// the caller must call leave.
+func (s *Store) enter(ctx context.Context, texts ...string) error {
 	if ctx.Err() != nil { // select picks any of two that are ready
 		return unavailable(context.Cause(ctx))
 	}
@@ -105,18 +110,27 @@ func (s *Store) enter(ctx context.Context) error {
 		s.leave()
 		return unavailable(nil)
 	}
-	return nil
+	err := domain.Storable(texts...)
+	if err != nil {
+		s.leave()
+	}
+	return err
 }
 
 func (s *Store) leave() { s.turn <- struct{}{} }
 
 // begin takes the lock for a change and returns who acts, with the rights that they have
-// now. Returns the error of enter or of Act.Allow. If it succeeds, the caller must leave.
-func (s *Store) begin(ctx context.Context, act domain.Act) (domain.Caller, error) {
-	if err := s.enter(ctx); err != nil {
+// now. Returns the error of enter or of Act.Allow, and then that of domain.Storable for the
+// texts that the method was given. If it succeeds, the caller must leave.
+func (s *Store) begin(ctx context.Context, act domain.Act, texts ...string) (domain.Caller, error) {
+	by := act.By
+	if err := s.enter(ctx, string(by.ID), string(by.Login.ID), string(by.Token), string(act.Needs.Project())); err != nil {
 		return domain.Caller{}, err
 	}
 	caller, err := s.allowed(act)
+	if err == nil {
+		err = domain.Storable(append(texts, textsOfRecord(act.Record)...)...)
+	}
 	if err != nil {
 		s.leave()
 	}
@@ -185,14 +199,6 @@ func withoutKeys(p domain.Project) domain.Project {
 	return p
 }
 
-// keyIn returns the key in the slot, for changing.
-func keyIn(p *domain.Project, slot domain.Slot) *domain.Key {
-	if slot == domain.SlotSecondary {
-		return &p.Secondary
-	}
-	return &p.Primary
-}
-
 // atMost returns the beginning of a list.
 func atMost[T any](limit int, list []T) []T { return list[:min(len(list), max(limit, 0))] }
 
@@ -203,8 +209,4 @@ func compare(name, id, otherName, otherID string) int {
 
 func unavailable(cause error) error {
 	return &domain.Error{Kind: domain.Unavailable, Public: "the store could not answer; try again", Cause: cause}
-}
-
-func notFound(what string) error {
-	return &domain.Error{Kind: domain.NotFound, Public: "there is no such " + what}
 }

@@ -123,3 +123,9 @@ func TestSealedBytesAreTheStoresOwn(t *testing.T) {
 	spoil(rows[0].Sealed.Bytes)
 	want("a page of what is sealed")
 }
+
+func TestWithoutAClockTheTimeIsNow(t *testing.T) {
+	if _, err := memory.New(nil).Ports().Sweeper.Sweep(t.Context(), 1); err != nil {
+		t.Errorf("got error %v", err)
+	}
+}

@@ -16,17 +16,17 @@ type projects struct{ store *Store }
 // exists.
 func (v projects) Add(ctx context.Context, act domain.Act, p domain.Project) error {
 	s := v.store
-	if _, err := s.begin(ctx, act); err != nil {
+	if _, err := s.begin(ctx, act, textsOfProject(p)...); err != nil {
 		return err
 	}
 	defer s.leave()
 	for _, other := range s.projects {
 		if other.Voiceflow == p.Voiceflow && other.Version == p.Version {
-			return &domain.Error{
-				Kind: domain.AlreadyAdded, Public: "this environment of the assistant is already added",
-				Projects: []domain.Project{withoutKeys(other)},
-			}
+			return domain.AlreadyThere(withoutKeys(other))
 		}
+	}
+	if _, found := s.projects[p.ID]; found {
+		return domain.IDTaken()
 	}
 	s.projects[p.ID] = cloneProject(p)
 	s.record(act.Record)
@@ -37,12 +37,12 @@ func (v projects) Add(ctx context.Context, act domain.Act, p domain.Project) err
 // Returns NotFound for an unknown id.
 func (v projects) Remove(ctx context.Context, act domain.Act, id domain.ProjectID) error {
 	s := v.store
-	if _, err := s.begin(ctx, act); err != nil {
+	if _, err := s.begin(ctx, act, string(id)); err != nil {
 		return err
 	}
 	defer s.leave()
 	if _, found := s.projects[id]; !found {
-		return notFound("assistant")
+		return domain.NoSuch("assistant")
 	}
 	delete(s.projects, id)
 	maps.DeleteFunc(s.grants, func(g grant, _ domain.Grant) bool { return g.project == id })
@@ -55,7 +55,8 @@ func (v projects) Remove(ctx context.Context, act domain.Act, id domain.ProjectI
 
 // Find returns at most domain.MaxMatches projects within in that ref names.
 func (v projects) Find(ctx context.Context, in domain.Visible, ref domain.ProjectRef) ([]domain.Project, error) {
-	found, err := v.within(ctx, in, func(p domain.Project) bool {
+	texts := []string{string(ref.ID), string(ref.Voiceflow), ref.Name}
+	found, err := v.within(ctx, in, texts, func(p domain.Project) bool {
 		return ref != (domain.ProjectRef{}) && (ref.ID == "" || ref.ID == p.ID) &&
 			(ref.Voiceflow == "" || ref.Voiceflow == p.Voiceflow) && (ref.Name == "" || ref.Name == p.Name)
 	})
@@ -65,7 +66,7 @@ func (v projects) Find(ctx context.Context, in domain.Visible, ref domain.Projec
 
 // Page returns at most limit projects within in that come after the cursor.
 func (v projects) Page(ctx context.Context, in domain.Visible, after domain.Cursor, limit int) ([]domain.Project, error) {
-	found, err := v.within(ctx, in, func(p domain.Project) bool {
+	found, err := v.within(ctx, in, []string{after.Name, after.ID}, func(p domain.Project) bool {
 		return compare(p.Name, string(p.ID), after.Name, after.ID) > 0
 	})
 	slices.SortFunc(found, func(a, b domain.Project) int { return compare(a.Name, string(a.ID), b.Name, string(b.ID)) })
@@ -76,10 +77,11 @@ func (v projects) Page(ctx context.Context, in domain.Visible, after domain.Curs
 	return found, err
 }
 
-// within returns copies of the projects within in that match, in any order.
-func (v projects) within(ctx context.Context, in domain.Visible, match func(domain.Project) bool) ([]domain.Project, error) {
+// within returns copies of the projects within in that match, in any order. texts are those that
+// the method was given.
+func (v projects) within(ctx context.Context, in domain.Visible, texts []string, match func(domain.Project) bool) ([]domain.Project, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, append(texts, string(in.User()))...); err != nil {
 		return nil, err
 	}
 	defer s.leave()
@@ -96,7 +98,7 @@ func (v projects) within(ctx context.Context, in domain.Visible, match func(doma
 // store while change runs. Returns NotFound for an unknown id.
 func (v projects) Update(ctx context.Context, act domain.Act, id domain.ProjectID, change func(p *domain.Project) error) (domain.Project, error) {
 	s := v.store
-	if _, err := s.begin(ctx, act); err != nil {
+	if _, err := s.begin(ctx, act, string(id)); err != nil {
 		return domain.Project{}, err
 	}
 	defer s.leave()
@@ -115,7 +117,7 @@ func (v projects) Update(ctx context.Context, act domain.Act, id domain.ProjectI
 // id.
 func (v projects) Note(ctx context.Context, id domain.ProjectID, change func(p *domain.Project) (news bool), rec domain.Record) error {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, append(textsOfRecord(rec), string(id))...); err != nil {
 		return err
 	}
 	defer s.leave()
@@ -135,16 +137,18 @@ func (v projects) Note(ctx context.Context, id domain.ProjectID, change func(p *
 func (s *Store) changeProject(id domain.ProjectID, change func(p *domain.Project) error) (changed bool, err error) {
 	was, found := s.projects[id]
 	if !found {
-		return false, notFound("assistant")
+		return false, domain.NoSuch("assistant")
 	}
 	to := cloneProject(was)
 	if err := change(&to); err != nil {
 		return false, err
 	}
-	is := was
-	is.Name, is.Platform, is.Credits, is.Primary, is.Secondary = to.Name, to.Platform, to.Credits, to.Primary, to.Secondary
+	is := was.Changed(to)
 	if is.Equal(was) {
 		return false, nil
+	}
+	if err := domain.Storable(textsOfProject(is)...); err != nil {
+		return false, err
 	}
 	s.projects[id] = cloneProject(is)
 	return true, nil

@@ -14,7 +14,7 @@ type sealings struct{ store *Store }
 // the place.
 func (v sealings) Page(ctx context.Context, except domain.KeyID, after domain.SealedRef, limit int) ([]domain.SealedRow, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, string(except), after.ID, string(after.Slot)); err != nil {
 		return nil, err
 	}
 	defer s.leave()
@@ -71,7 +71,11 @@ func (s *Store) sealedAt(ref domain.SealedRef) domain.Sealed {
 // for how many rows.
 func (v sealings) Replace(ctx context.Context, rows []domain.Resealed) (int, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	var texts []string
+	for _, row := range rows {
+		texts = append(texts, row.Ref.ID, string(row.Ref.Slot), string(row.From.Key), string(row.To.Key))
+	}
+	if err := s.enter(ctx, texts...); err != nil {
 		return 0, err
 	}
 	defer s.leave()
@@ -100,9 +104,8 @@ func (s *Store) replaceSealed(ref domain.SealedRef, to domain.Sealed) {
 		c.Key = to
 		s.conversations[c.ID] = c
 	case domain.SealedProjectKey:
-		p := s.projects[domain.ProjectID(ref.ID)]
-		keyIn(&p, ref.Slot).Sealed = to
-		s.projects[p.ID] = p
+		id := domain.ProjectID(ref.ID)
+		s.projects[id] = s.projects[id].Resealed(ref.Slot, to)
 	case domain.SealedKnownValue:
 		s.installation.Known = to
 	case domain.SealedPseudonymKey:

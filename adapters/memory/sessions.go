@@ -16,39 +16,39 @@ type sessions struct{ store *Store }
 // that password hash.
 func (v sessions) OpenLogin(ctx context.Context, session domain.Session, hash domain.Secret, rec domain.Record) error {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, append(append(textsOfSession(session), hash.Reveal()), textsOfRecord(rec)...)...); err != nil {
 		return err
 	}
 	defer s.leave()
-	u, found := s.users[session.User]
-	if !found || u.Disabled || !u.PasswordHash.Equal(hash) {
-		return &domain.Error{Kind: domain.NotAllowed, Public: "the user may not log in"}
+	if err := s.users[session.User].MayOpenLogin(hash); err != nil {
+		return err
+	}
+	if _, found := s.sessions[session.ID]; found {
+		return domain.IDTaken()
 	}
 	s.sessions[session.ID] = session
 	s.record(rec)
 	return nil
 }
 
-// OpenAssistant stores an assistant session and replaces the one of the same login. Returns
-// NotAllowed if the role or grant that allows it is gone. Returns NotFound if only the project
-// is missing. Returns the error of Project.MayBeSet.
+// OpenAssistant stores an assistant session and replaces the one of the same login. Returns the
+// errors of Act.Opens and Session.Admit.
 func (v sessions) OpenAssistant(ctx context.Context, act domain.Act, session domain.Session) (domain.Project, error) {
 	s := v.store
-	caller, err := s.begin(ctx, act)
+	caller, err := s.begin(ctx, act, textsOfSession(session)...)
 	if err != nil {
 		return domain.Project{}, err
 	}
 	defer s.leave()
-	demoted := session.ByRole && session.Login != "" && !caller.Admin
-	if demoted || !s.sees(session.Visible(), session.Project) {
-		return domain.Project{}, &domain.Error{Kind: domain.NotAllowed, Public: "you are not allowed to use this assistant"}
-	}
-	p, found := s.projects[session.Project]
-	if !found {
-		return domain.Project{}, notFound("assistant")
-	}
-	if err := p.MayBeSet(); err != nil {
+	if err := act.Opens(session); err != nil {
 		return domain.Project{}, err
+	}
+	p := s.projects[session.Project]
+	if err := session.Admit(caller, s.granted(caller, session.Project), p); err != nil {
+		return domain.Project{}, err
+	}
+	if other, found := s.sessions[session.ID]; found && (session.Login == "" || other.Login != session.Login) {
+		return domain.Project{}, domain.IDTaken()
 	}
 	if session.Login != "" {
 		s.endSessions(func(other domain.Session) bool { return other.Login == session.Login })
@@ -62,7 +62,7 @@ func (v sessions) OpenAssistant(ctx context.Context, act domain.Act, session dom
 // cursor.
 func (v sessions) Page(ctx context.Context, of domain.UserID, after domain.Cursor, limit int) ([]domain.Session, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, string(of), after.ID); err != nil {
 		return nil, err
 	}
 	defer s.leave()
@@ -80,13 +80,13 @@ func (v sessions) Page(ctx context.Context, of domain.UserID, after domain.Curso
 // over.
 func (v sessions) Touch(ctx context.Context, id domain.SessionID, use domain.SessionUse) error {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, string(id), string(use.SealedBy)); err != nil {
 		return err
 	}
 	defer s.leave()
 	session, live := s.live(id)
 	if !live {
-		return notFound("session")
+		return domain.NoSuch("session")
 	}
 	s.sessions[id] = session.UsedBy(use)
 	return nil
@@ -96,7 +96,8 @@ func (v sessions) Touch(ctx context.Context, id domain.SessionID, use domain.Ses
 // among them, and the named conversations.
 func (v sessions) End(ctx context.Context, act domain.Act, which domain.SessionsToEnd) (domain.SessionsEnded, error) {
 	s := v.store
-	caller, err := s.begin(ctx, act)
+	key, _, _ := which.SealedBy()
+	caller, err := s.begin(ctx, act, string(which.ID()), string(which.User()), string(key))
 	if err != nil {
 		return domain.SessionsEnded{}, err
 	}
@@ -110,7 +111,7 @@ func (v sessions) End(ctx context.Context, act domain.Act, which domain.Sessions
 	ended := domain.SessionsEnded{Sessions: len(named), Handles: len(s.conversations)}
 	s.endSessions(func(session domain.Session) bool { return named[session.ID] || named[session.Login] })
 	maps.DeleteFunc(s.conversations, func(_ domain.ConversationID, c domain.Conversation) bool {
-		return s.goesOn(c) && which.NamesHandle(c)
+		return s.goesOn(c) && which.NamesHandle(c, caller)
 	})
 	ended.Handles -= len(s.conversations)
 	if ended != (domain.SessionsEnded{}) {

@@ -15,7 +15,14 @@ type usage struct{ store *Store }
 // of tokens forward.
 func (v usage) Add(ctx context.Context, counts []domain.Usage, lastUsed map[domain.TokenID]time.Time) error {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	var texts []string
+	for _, u := range counts {
+		texts = append(texts, textsOfUsageKey(u.UsageKey)...)
+	}
+	for id := range lastUsed {
+		texts = append(texts, string(id))
+	}
+	if err := s.enter(ctx, texts...); err != nil {
 		return err
 	}
 	defer s.leave()
@@ -35,7 +42,11 @@ func (v usage) Add(ctx context.Context, counts []domain.Usage, lastUsed map[doma
 // the beginning.
 func (v usage) Report(ctx context.Context, q domain.UsageQuery, after *domain.UsageKey, limit int) ([]domain.Usage, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	var place domain.UsageKey
+	if after != nil {
+		place = *after
+	}
+	if err := s.enter(ctx, append(textsOfUsageKey(place), string(q.From), string(q.To))...); err != nil {
 		return nil, err
 	}
 	defer s.leave()
@@ -46,10 +57,7 @@ func (v usage) Report(ctx context.Context, q domain.UsageQuery, after *domain.Us
 			sums[u.UsageKey] = u.Plus(sums[u.UsageKey])
 		}
 	}
-	var place domain.UsageKey
-	if after != nil {
-		place = after.By(q.GroupBy)
-	}
+	place = place.By(q.GroupBy)
 	var found []domain.Usage
 	for key, sum := range sums {
 		if after == nil || key.Compare(place) > 0 {

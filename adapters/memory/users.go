@@ -15,12 +15,15 @@ type users struct{ store *Store }
 // NotFound if an assistant does not exist.
 func (v users) Create(ctx context.Context, act domain.Act, u domain.User) error {
 	s := v.store
-	if _, err := s.begin(ctx, act); err != nil {
+	if _, err := s.begin(ctx, act, textsOfUser(u)...); err != nil {
 		return err
 	}
 	defer s.leave()
 	if _, taken := s.find(domain.UserRef{Name: u.Name}); taken {
-		return &domain.Error{Kind: domain.Conflict, Public: "the user name is taken; choose another one"}
+		return domain.NameTaken()
+	}
+	if _, found := s.users[u.ID]; found {
+		return domain.IDTaken()
 	}
 	if err := s.regrant(domain.User{ID: u.ID}, u); err != nil {
 		return err
@@ -36,7 +39,7 @@ func (s *Store) regrant(was, is domain.User) error {
 	gone, added := is.Regranted(was)
 	for _, id := range added {
 		if _, found := s.projects[id]; !found {
-			return notFound("assistant")
+			return domain.NoSuch("assistant")
 		}
 	}
 	for _, id := range gone {
@@ -82,13 +85,13 @@ func (s *Store) find(ref domain.UserRef) (domain.User, bool) {
 // Find returns the user that ref names. Returns NotFound if there is none.
 func (v users) Find(ctx context.Context, ref domain.UserRef) (domain.User, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, string(ref.ID), string(ref.Name)); err != nil {
 		return domain.User{}, err
 	}
 	defer s.leave()
 	u, found := s.find(ref)
 	if !found {
-		return domain.User{}, notFound("user")
+		return domain.User{}, domain.NoSuch("user")
 	}
 	return u, nil
 }
@@ -96,7 +99,7 @@ func (v users) Find(ctx context.Context, ref domain.UserRef) (domain.User, error
 // Page returns at most limit users that come after the cursor.
 func (v users) Page(ctx context.Context, after domain.Cursor, limit int) ([]domain.User, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, after.Name, after.ID); err != nil {
 		return nil, err
 	}
 	defer s.leave()
@@ -129,13 +132,13 @@ func (s *Store) otherAdmin(than domain.UserID) bool {
 func (v users) Update(ctx context.Context, act domain.Act, id domain.UserID, change func(u *domain.User, otherAdmin bool) error,
 	keep domain.SessionID) (domain.User, error) {
 	s := v.store
-	if _, err := s.begin(ctx, act); err != nil {
+	if _, err := s.begin(ctx, act, string(id), string(keep)); err != nil {
 		return domain.User{}, err
 	}
 	defer s.leave()
 	was, found := s.user(id)
 	if !found {
-		return domain.User{}, notFound("user")
+		return domain.User{}, domain.NoSuch("user")
 	}
 	to := was
 	to.Assistants = slices.Clone(was.Assistants)
@@ -145,6 +148,9 @@ func (v users) Update(ctx context.Context, act domain.Act, id domain.UserID, cha
 	is := was.Changed(to)
 	if is.Equal(was) {
 		return is, nil
+	}
+	if err := domain.Storable(textsOfUser(is)...); err != nil {
+		return domain.User{}, err
 	}
 	if err := s.regrant(was, is); err != nil {
 		return domain.User{}, err
@@ -160,13 +166,13 @@ func (v users) Update(ctx context.Context, act domain.Act, id domain.UserID, cha
 // unknown id.
 func (v users) Remove(ctx context.Context, act domain.Act, id domain.UserID, allow func(u *domain.User, otherAdmin bool) error) error {
 	s := v.store
-	if _, err := s.begin(ctx, act); err != nil {
+	if _, err := s.begin(ctx, act, string(id)); err != nil {
 		return err
 	}
 	defer s.leave()
 	u, found := s.user(id)
 	if !found {
-		return notFound("user")
+		return domain.NoSuch("user")
 	}
 	if err := allow(&u, s.otherAdmin(id)); err != nil {
 		return err

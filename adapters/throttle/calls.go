@@ -24,10 +24,13 @@ type Calls struct {
 }
 
 // NewCalls returns Calls that let each actor make perMinute calls a minute. Zero or less means
-// no limit.
+// no limit. They read the time from now; nil is time.Now.
 func NewCalls(now ports.Clock, perMinute int) *Calls {
 	if perMinute <= 0 {
 		return &Calls{}
+	}
+	if now == nil {
+		now = time.Now
 	}
 	actors, _ := simplelru.NewLRU[domain.Actor, *meter](maxMeters, nil)
 	return &Calls{now: now, limit: perMinute, rate: perMinuteOf(perMinute), actors: actors}

@@ -67,8 +67,11 @@ type key struct {
 	address netip.Addr
 }
 
-// New returns Attempts without failures.
+// New returns Attempts without failures that read the time from now. nil is time.Now.
 func New(now ports.Clock, o Options) *Attempts {
+	if now == nil {
+		now = time.Now
+	}
 	if o.PerName <= 0 {
 		o.PerName = 10
 	}

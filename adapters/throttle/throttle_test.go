@@ -303,3 +303,12 @@ func TestLimitsHoldInAnyOrderOfEvents(t *testing.T) {
 		}
 	})
 }
+
+func TestWithoutAClockTheTimeIsNow(t *testing.T) {
+	if _, err := throttle.NewCalls(nil, 1).Take("user:u"); err != nil {
+		t.Errorf("a call: got error %v", err)
+	}
+	if _, err := throttle.New(nil, throttle.Options{}).Begin("ana", "192.0.2.7"); err != nil {
+		t.Errorf("an attempt: got error %v", err)
+	}
+}

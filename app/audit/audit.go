@@ -28,7 +28,7 @@ type Audit struct {
 	seen     seenHead
 }
 
-// New returns an Audit. The start-up check of the keyset must have succeeded before Chain,
+// New returns an Audit. A later call panics if p is incomplete. The start-up check of the keyset must have succeeded before Chain,
 // Verify and Export are called, since it signs the first head.
 func New(p Ports) *Audit { return &Audit{ports: p} }
 

@@ -17,19 +17,33 @@ const (
 	chainPatience = 10 * time.Second
 )
 
-// seenHead is the head of the chain that this instance signed last.
+// seenHead is the last head of the chain that this instance knows to be stored.
 type seenHead struct {
 	mu sync.Mutex
 	at domain.ChainPoint
 }
 
-// swap stores at and returns what was stored before.
-func (h *seenHead) swap(at domain.ChainPoint) domain.ChainPoint {
+// point is the head.
+func (h *seenHead) point() domain.ChainPoint {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	was := h.at
+	return h.at
+}
+
+// advance notes that the head is at. It never goes back.
+func (h *seenHead) advance(at domain.ChainPoint) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if at.Seq > h.at.Seq {
+		h.at = at
+	}
+}
+
+// rewind notes that the head was taken back to at.
+func (h *seenHead) rewind(at domain.ChainPoint) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.at = at
-	return was
 }
 
 // Chain puts the rows of the audit that are not in the chain yet into it, in small batches, and
@@ -47,36 +61,37 @@ func (a *Audit) Chain(ctx context.Context) error {
 // chain is Chain. It also reports whether all rows are in the chain.
 func (a *Audit) chain(ctx context.Context) (done bool, err error) {
 	for {
-		var end domain.ChainPoint
-		extended := false
-		done, err := a.ports.Chain.Extend(ctx, chainBatch,
+		seen := a.seen.point()
+		// The store may call this more than once and store what the last call returned, or
+		// nothing. So only what Extend returns counts.
+		var back *domain.ChainPoint
+		stored, done, err := a.ports.Chain.Extend(ctx, chainBatch,
 			func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
-				links, head, err := a.extend(last, head, rows, settled)
-				extended, end = true, head.ChainPoint
-				return links, head, err
+				back = nil
+				if err := a.endsSigned(head, last); err != nil {
+					return nil, domain.AuditHead{}, err
+				}
+				if head.Seq < seen.Seq || head.Seq == seen.Seq && head.Hash != seen.Hash {
+					back = &head.ChainPoint
+					return nil, domain.AuditHead{}, head.RolledBack(seen)
+				}
+				return a.extend(last, rows, settled)
 			})
 		if err != nil {
+			if back != nil {
+				a.seen.rewind(*back)
+			}
 			return false, err
 		}
-		if extended {
-			a.seen.swap(end)
-		}
-		if done || !extended {
+		a.seen.advance(stored)
+		if done || stored == (domain.ChainPoint{}) {
 			return done, nil
 		}
 	}
 }
 
-// extend is a ports.Extend.
-func (a *Audit) extend(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, settled int64) (
-	[]domain.ChainLink, domain.AuditHead, error,
-) {
-	if err := a.endsSigned(head, last); err != nil {
-		return nil, domain.AuditHead{}, err
-	}
-	if seen := a.seen.swap(head.ChainPoint); head.Seq < seen.Seq || head.Seq == seen.Seq && head.Hash != seen.Hash {
-		return nil, domain.AuditHead{}, head.RolledBack(seen)
-	}
+// extend makes the links of rows after last, and the signed head.
+func (a *Audit) extend(last domain.ChainPoint, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
 	links := last.Extend(rows)
 	if n := len(links); n > 0 {
 		last = links[n-1].ChainPoint

@@ -12,7 +12,8 @@ import (
 // row, which is among those that are written. Only an admin or the operator may: NotAllowed.
 //
 // Export verifies nothing. If a row is gone, or the chain can't be extended, it writes the
-// rows that are left and then returns Corrupt. An error of write is returned as it is.
+// rows that are left and then returns Corrupt with the
+// first of these. An error of write is returned as it is.
 func (a *Audit) Export(ctx context.Context, call domain.Call, write func(row domain.ChainedRow, previous domain.AuditHash) error) error {
 	if err := call.Caller.MayManage(); err != nil {
 		return err
@@ -36,7 +37,9 @@ func (a *Audit) Export(ctx context.Context, call domain.Call, write func(row dom
 		}
 		for _, row := range rows {
 			if row.Gone {
-				_, broken = last.Check(row)
+				if _, err := last.Check(row); broken == nil {
+					broken = err
+				}
 			} else if err := write(row, last.Hash); err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ package backup
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -45,13 +46,16 @@ type Source struct {
 // Write writes everything that is kept for good, as of one moment, while others go on. Only an
 // admin may: NotAllowed. The audit row comes first, so it is in the backup. Returns Unavailable
 // if the database can't be read, or the backup can't be written, to the end. Open refuses
-// what was written by then.
+// what was written by then. Returns an error of no kind if s is incomplete.
 //
 // The backup shows names, hashes of passwords and the audit, and no Voiceflow key. Nobody can
 // restore it, or make one that can be restored, without the keyset.
 func Write(ctx context.Context, s Source, call domain.Call, to io.Writer) (Info, error) {
 	if err := call.Caller.MayManage(); err != nil {
 		return Info{}, err
+	}
+	if s.Archive == nil || s.Audit == nil || s.Keyset == nil || s.Clock == nil {
+		return Info{}, errors.New("backup: all of Source must be given")
 	}
 	now := s.Clock()
 	info := Info{Created: domain.Instant(now), Origin: s.Keyset.Origin()}

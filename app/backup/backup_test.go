@@ -405,3 +405,10 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+func TestABackupTakesAllOfItsSource(t *testing.T) {
+	w := furnishedWorld(t)
+	if _, err := backup.Write(t.Context(), backup.Source{}, w.Admin, io.Discard); err == nil || domain.KindOf(err) != "" {
+		t.Errorf("got error %v, want one of no kind", err)
+	}
+}

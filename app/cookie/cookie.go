@@ -23,7 +23,7 @@ const MaxText = 3800
 // use.
 type Codec struct{ cipher ports.Cipher }
 
-// New returns a Codec that seals with cipher.
+// New returns a Codec that seals with cipher, which must be given.
 func New(cipher ports.Cipher) *Codec { return &Codec{cipher} }
 
 // claims are the stored form of domain.Claims. Their names are in every cookie that is in
@@ -78,18 +78,18 @@ func (c *Codec) Seal(from domain.Claims) (text string, by domain.KeyID, err erro
 func (c *Codec) Open(kind domain.SessionKind, text string) (domain.Claims, domain.KeyID, error) {
 	sealed, ok := unpack(text)
 	if !ok {
-		return domain.Claims{}, "", notAuthenticated()
+		return domain.Claims{}, "", domain.NotLoggedIn(nil)
 	}
 	plain, err := c.cipher.Open(sealed, domain.BindCookie(kind))
 	if domain.KindOf(err) == domain.Unavailable {
 		return domain.Claims{}, "", err
 	}
 	if err != nil {
-		return domain.Claims{}, "", notAuthenticated()
+		return domain.Claims{}, "", domain.NotLoggedIn(nil)
 	}
 	var of claims
 	if err := json.Unmarshal([]byte(plain.Reveal()), &of); err != nil || of.Kind != string(kind) {
-		return domain.Claims{}, "", notAuthenticated()
+		return domain.Claims{}, "", domain.NotLoggedIn(nil)
 	}
 	return domain.Claims{
 		Kind: kind, Session: domain.SessionID(of.Session), User: domain.UserID(of.User),
@@ -112,10 +112,6 @@ func unpack(text string) (domain.Sealed, bool) {
 		return domain.Sealed{}, false
 	}
 	return domain.Sealed{Key: domain.KeyID(rest[:length]), Bytes: rest[length:]}, true
-}
-
-func notAuthenticated() error {
-	return &domain.Error{Kind: domain.NotAuthenticated, Public: "you are not logged in"}
 }
 
 func doNotFit() error {

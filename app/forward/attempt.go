@@ -132,12 +132,12 @@ func (s *sender) withKey(call keyedCall) (sentKey, error) {
 			refused, failed = append(refused, now), err
 			continue
 		}
-		if proven || call.route.TellsOfKey() {
+		if proven || call.route.RefusalMeansKey() {
 			s.learn(domain.KeyRejected, refused...)
 		}
 		return now, err
 	}
-	if call.route.TellsOfKey() {
+	if call.route.RefusalMeansKey() {
 		s.learn(domain.KeyRejected, refused...)
 	}
 	if failed == nil {
@@ -157,7 +157,7 @@ func (s *sender) learn(status domain.KeyStatus, keys ...sentKey) {
 // too long to have been kept for the other key. If the rejection tells about the key, the next
 // call takes the other key first.
 func (s *sender) tooLong(call keyedCall, refused []sentKey, err error) error {
-	if !call.route.TellsOfKey() {
+	if !call.route.RefusalMeansKey() {
 		return err
 	}
 	s.learn(domain.KeyRejected, refused...)

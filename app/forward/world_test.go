@@ -122,7 +122,7 @@ func (w *world) grant(t *testing.T, user domain.UserID, p domain.Project, scopes
 }
 
 // token makes an access token for p, or without p one that manages. userIDs is that of
-// domain.NewAccessToken.
+// domain.ParseUserIDs.
 func (w *world) token(t *testing.T, call domain.Call, p domain.Project, userIDs string) (domain.TokenID, forward.Input) {
 	t.Helper()
 	id, err := domain.NewTokenID(w.Now(), rand.Reader)
@@ -132,7 +132,10 @@ func (w *world) token(t *testing.T, call domain.Call, p domain.Project, userIDs 
 		scopes, err = domain.ParseScopes([]string{"manage"})
 		must(t, err)
 	}
-	made, err := domain.NewAccessToken(id, call.Caller, "a program", p.ID, scopes, userIDs, 90, w.Now())
+	own, err := domain.ParseUserIDs(userIDs)
+	must(t, err)
+	spec := domain.TokenSpec{Name: "a program", Project: p.ID, Scopes: scopes, OwnUsers: own, Days: 90}
+	made, err := domain.NewAccessToken(id, call.Caller, spec, w.Now())
 	must(t, err)
 	text, hash, prefix, err := domain.NewAccessTokenText(rand.Reader)
 	must(t, err)

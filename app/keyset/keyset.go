@@ -5,6 +5,7 @@ package keyset
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -54,7 +55,13 @@ type Keyset struct {
 // Returns Corrupt if the keyset is not that of the database, or is missing. Returns Conflict
 // if the keys in the database are for another Voiceflow. Both come with a sentence for the
 // operator. Returns Unavailable if the database or the keyset can't be reached.
+//
+// Returns an error of no kind if p is incomplete.
 func Open(ctx context.Context, p Ports) (*Keyset, error) {
+	if p.Installation == nil || p.Sealings == nil || p.Projects == nil || p.Sessions == nil || p.Audit == nil || p.Cipher == nil ||
+		p.Keyring == nil || p.Pseudonyms == nil || p.Origin == "" || p.Clock == nil || p.Random == nil {
+		return nil, errors.New("keyset: all of Ports must be given")
+	}
 	k := &Keyset{ports: p}
 	err := p.Installation.Prepare(ctx, func(is domain.Installation) (domain.Installation, error) {
 		if is.Known.IsZero() {
@@ -79,6 +86,18 @@ func (k *Keyset) Refresh(ctx context.Context) error { return k.ports.Keyring.Ref
 
 // Keys returns the keys of the keyset, the current one first.
 func (k *Keyset) Keys() []domain.KeyID { return k.ports.Keyring.Keys() }
+
+// refreshed is the current key, after a Refresh. Returns Corrupt if the keyset has no key.
+func (k *Keyset) refreshed(ctx context.Context) (domain.KeyID, error) {
+	if err := k.Refresh(ctx); err != nil {
+		return "", err
+	}
+	keys := k.Keys()
+	if len(keys) == 0 {
+		return "", &domain.Error{Kind: domain.Corrupt, Public: "the keyset has no key"}
+	}
+	return keys[0], nil
+}
 
 // Seal seals plain with the current key.
 func (k *Keyset) Seal(plain domain.Secret, to domain.Binding) (domain.Sealed, error) {
@@ -139,10 +158,10 @@ func (k *Keyset) recognize(ctx context.Context, is domain.Installation) (domain.
 // withCurrentKey re-encrypts the installation, unless the current key has sealed it. A keyset
 // that lacks the current key is then not taken for the keyset of this database.
 func (k *Keyset) withCurrentKey(ctx context.Context, is domain.Installation) (domain.Installation, error) {
-	if err := k.Refresh(ctx); err != nil {
+	current, err := k.refreshed(ctx)
+	if err != nil {
 		return domain.Installation{}, err
 	}
-	current := k.Keys()[0]
 	if is.Known.Key == current && is.Pseudonyms.Key == current {
 		return is, nil
 	}

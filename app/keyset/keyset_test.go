@@ -11,6 +11,7 @@ import (
 	"github.com/flowlatch/flowlatch/app/keyset"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/testworld"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 // world is an installation and its keyset.
@@ -90,4 +91,26 @@ func TestReadyHoldsForASecond(t *testing.T) {
 	testworld.WantKind(t, w.keys.Ready(t.Context()), domain.Unavailable)
 	w.After(time.Second)
 	testworld.WantKind(t, w.keys.Ready(left), "")
+}
+
+// keyless is a keyset without a key.
+type keyless struct{ ports.Keyring }
+
+func (keyless) Keys() []domain.KeyID { return nil }
+
+func TestAKeysetWithoutAKeyIsCorrupt(t *testing.T) {
+	w := newWorld(t)
+	p := w.ports()
+	p.Keyring = keyless{w.Cipher}
+	_, err := keyset.Open(t.Context(), p)
+	testworld.WantKind(t, err, domain.Corrupt)
+}
+
+func TestOpenTakesAllPorts(t *testing.T) {
+	w := newWorld(t)
+	p := w.ports()
+	p.Clock = nil
+	if _, err := keyset.Open(t.Context(), p); err == nil || domain.KindOf(err) != "" {
+		t.Errorf("without a clock: got error %v, want one of no kind", err)
+	}
 }

@@ -37,12 +37,12 @@ func (k *Keyset) Reencrypt(ctx context.Context, call domain.Call, dryRun bool, p
 		progress = func(int, int) {}
 	}
 	var out Reencrypted
-	err := k.Refresh(ctx)
+	current, err := k.refreshed(ctx)
 	// If somebody adds a key meanwhile, that one is the current key.
-	for err == nil && k.Keys()[0] != out.Key {
-		out.Key, out.Unopened = k.Keys()[0], nil
+	for err == nil && current != out.Key {
+		out.Key, out.Unopened = current, nil
 		if err = k.reencryptAll(ctx, call, dryRun, progress, &out); err == nil {
-			err = k.Refresh(ctx)
+			current, err = k.refreshed(ctx)
 		}
 	}
 	if out.Key == "" {

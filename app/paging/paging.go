@@ -17,12 +17,20 @@ type Page[T any] struct {
 	Next *domain.Cursor
 }
 
+// CheckLimit returns Invalid unless limit is 1 to Max.
+func CheckLimit(limit int) error {
+	if limit >= 1 && limit <= Max {
+		return nil
+	}
+	return &domain.Error{Kind: domain.Invalid, Public: "limit must be from 1 to " + strconv.Itoa(Max)}
+}
+
 // Read returns a page of at most limit items. It asks read for one item more, to find out
 // whether there is a next page. at returns the cursor of an item. Returns Invalid unless limit
 // is 1 to Max. An error of read is returned as it is.
 func Read[T any](limit int, read func(limit int) ([]T, error), at func(T) domain.Cursor) (Page[T], error) {
-	if limit < 1 || limit > Max {
-		return Page[T]{}, &domain.Error{Kind: domain.Invalid, Public: "limit must be 1 to " + strconv.Itoa(Max)}
+	if err := CheckLimit(limit); err != nil {
+		return Page[T]{}, err
 	}
 	items, err := read(limit + 1)
 	if err != nil || len(items) <= limit {

@@ -34,7 +34,7 @@ type Sessions struct {
 	cookies *cookie.Codec
 }
 
-// New returns the sessions of the database of p.
+// New returns the sessions of the database of p. A later call panics if p is incomplete.
 func New(p Ports, o Options) *Sessions {
 	return &Sessions{ports: p, options: o, cookies: cookie.New(p.Cipher)}
 }

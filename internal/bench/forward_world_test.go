@@ -41,7 +41,7 @@ func newUses(b *testing.B, w *world, k keys) []use {
 		if err != nil {
 			b.Fatal(err)
 		}
-		u.token, err = domain.NewAccessToken(token, caller, "bench", project.ID, domain.DefaultScopes(), "", domain.MaxTokenDays, now)
+		u.token, err = domain.NewAccessToken(token, caller, domain.TokenSpec{Name: "bench", Project: project.ID, Days: domain.MaxTokenDays}, now)
 		if err != nil {
 			b.Fatal(err)
 		}

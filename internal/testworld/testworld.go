@@ -158,7 +158,7 @@ func (w *World) Token(t testing.TB, p domain.Project) domain.AccessToken {
 	t.Helper()
 	id, err := domain.NewTokenID(w.Now(), rand.Reader)
 	must(t, err)
-	token, err := domain.NewAccessToken(id, w.Admin.Caller, "a program", p.ID, 0, "", 90, w.Now())
+	token, err := domain.NewAccessToken(id, w.Admin.Caller, domain.TokenSpec{Name: "a program", Project: p.ID, Days: 90}, w.Now())
 	must(t, err)
 	_, hash, prefix, err := domain.NewAccessTokenText(rand.Reader)
 	must(t, err)

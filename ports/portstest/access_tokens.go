@@ -18,6 +18,7 @@ func AccessTokens(t *testing.T, open OpenStore) {
 		{"Create stores the token and the record together", tokenStores},
 		{"Create stores the token under its hash", tokenHashed},
 		{"Create is NotFound if its user or its project does not exist, and keeps no record", tokenNotFound},
+		{"Create by a host's member takes a grant that covers the scopes at that moment", tokenOfHost},
 		{"Create is Conflict for a user who has as many tokens as a user can have, expired ones included", tokensBound},
 		{"Creates at the same instant keep to the bound", tokensBoundAtOnce},
 		{"Page returns at most limit tokens, of the user or of all users, expired or not, and no match is no error", tokensPage},
@@ -74,6 +75,31 @@ func tokenStores(t *testing.T, f *fixture) {
 		f.wantTokens(t, "after Create", "", all...)
 	}
 	f.wantRecords(t, "after each Create")
+}
+
+// tokenOfHost has a user whom a host program identified, and whose grants are kept here.
+func tokenOfHost(t *testing.T, f *fixture) {
+	p, other := f.addNamed(t, "p"), f.addNamed(t, "other")
+	u := f.member(t, "ana")
+	create := func(by domain.Caller, scopes domain.Scopes) error {
+		token := f.token(u.ID, p.ID, scopes)
+		rec := f.record(domain.ActionCreateAccessToken, domain.OnToken(token.ID))
+		err := f.Ports.Tokens.Create(t.Context(), domain.Act{By: by, Needs: token.Needs(), Record: rec}, token, tokenHash(token))
+		if err == nil {
+			f.log = append(f.log, rec)
+		}
+		return err
+	}
+	member := domain.Caller{ID: u.ID}
+	f.grantScopes(t, u.ID, other.ID, domain.AllScopes())
+	wantKind(t, "Create by a host's member without a grant", create(member, domain.DefaultScopes()), domain.NotAllowed)
+	f.grantScopes(t, u.ID, p.ID, domain.ScopesOf(domain.ScopeConverse))
+	wantNil(t, "Create by a host's member within the grant", create(member, domain.ScopesOf(domain.ScopeConverse)))
+	wantKind(t, "Create by a host's member beyond the grant", create(member, domain.ScopesOf(domain.ScopeConverse, domain.ScopeExport)), domain.NotAllowed)
+	f.revoke(t, u.ID, p.ID)
+	wantKind(t, "Create by a host's member whose grant is gone", create(member, domain.ScopesOf(domain.ScopeConverse)), domain.NotAllowed)
+	wantNil(t, "Create by a host's admin", create(domain.Caller{ID: u.ID, Admin: true}, domain.AllScopes()))
+	f.wantRecords(t, "after Creates by a host's users")
 }
 
 // tokenHashed would show an adapter that mixes up the hashes of two tokens.

@@ -17,7 +17,7 @@ import (
 func AuditChain(t *testing.T, open OpenStore) {
 	check(t, open, append([]sentence{
 		{"Extend puts at most limit rows into the chain, in the order of their ids, and is done if there are no others", chainRows},
-		{"Extend calls extend with the end of the chain and the head as they are stored", chainEnds},
+		{"Extend calls extend with the end of the chain and the head as they are stored, and returns the end that it stores", chainEnds},
 		{"Extend changes nothing if extend fails, and returns its error as it is", chainFails},
 		{"Extend does not call extend if nothing has changed", chainNothing},
 		{"Extend calls extend also without rows if the chain does not end where the head says", chainMismatch},
@@ -54,7 +54,7 @@ func (f *fixture) append(t *testing.T, n int) {
 func chainAll(t *testing.T, a ports.AuditChain) {
 	t.Helper()
 	for range 1000 {
-		done, err := a.Extend(t.Context(), 100, extending)
+		_, done, err := a.Extend(t.Context(), 100, extending)
 		wantNil(t, "Chain", err)
 		if done {
 			return
@@ -187,7 +187,7 @@ func chainRows(t *testing.T, f *fixture) {
 	f.addNamed(t, "p")
 	f.append(t, 6)
 	for i, want := range []bool{false, false, true} {
-		done, err := f.Ports.Chain.Extend(t.Context(), 3, extending)
+		_, done, err := f.Ports.Chain.Extend(t.Context(), 3, extending)
 		wantNil(t, "Chain", err)
 		rows, err := f.Ports.Chain.Links(t.Context(), 0, 100)
 		wantNil(t, "Links", err)
@@ -213,8 +213,11 @@ func chainEnds(t *testing.T, f *fixture) {
 	for range 2 {
 		head, err := f.Ports.Chain.Head(t.Context())
 		wantNil(t, "Head", err)
-		_, err = f.Ports.Chain.Extend(t.Context(), 100, ends(head.ChainPoint, head, f.log[head.Seq:]))
+		stored, _, err := f.Ports.Chain.Extend(t.Context(), 100, ends(head.ChainPoint, head, f.log[head.Seq:]))
 		wantNil(t, "Chain", err)
+		after, err := f.Ports.Chain.Head(t.Context())
+		wantNil(t, "Head", err)
+		wantSame(t, "the end that Extend stored", stored, after.ChainPoint)
 		f.wantChained(t, "after Chain", true)
 		f.append(t, 2)
 	}
@@ -228,7 +231,7 @@ func chainFails(t *testing.T, f *fixture) {
 	wantNil(t, "Head", err)
 	own := errors.New("a reason of the caller's")
 	for _, want := range []error{own, &domain.Error{Kind: domain.Corrupt, Public: "x"}} {
-		done, err := f.Ports.Chain.Extend(t.Context(), 100, func(domain.ChainPoint, domain.AuditHead, []domain.AuditRow, int64) ([]domain.ChainLink, domain.AuditHead, error) {
+		_, done, err := f.Ports.Chain.Extend(t.Context(), 100, func(domain.ChainPoint, domain.AuditHead, []domain.AuditRow, int64) ([]domain.ChainLink, domain.AuditHead, error) {
 			return nil, domain.AuditHead{}, want
 		})
 		if err != want || done { //nolint:errorlint // as it is
@@ -254,7 +257,7 @@ func chainNothing(t *testing.T, f *fixture) {
 	wantNil(t, "Head before the first Chain", err)
 	wantSame(t, "Head before the first Chain", head, domain.AuditHead{})
 	for range 2 {
-		done, err := f.Ports.Chain.Extend(t.Context(), 100, never)
+		_, done, err := f.Ports.Chain.Extend(t.Context(), 100, never)
 		wantNil(t, "Chain of nothing", err)
 		wantSame(t, "done", done, true)
 		f.append(t, 2)
@@ -264,14 +267,14 @@ func chainNothing(t *testing.T, f *fixture) {
 
 func chainMismatch(t *testing.T, f *fixture) {
 	f.append(t, 2)
-	_, err := f.Ports.Chain.Extend(t.Context(), 100, func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
+	_, _, err := f.Ports.Chain.Extend(t.Context(), 100, func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
 		links, head, err := extending(last, head, rows, settled)
 		head.Seq++
 		return links, head, err
 	})
 	wantNil(t, "Chain", err)
 	own := errors.New("a reason of the caller's")
-	_, err = f.Ports.Chain.Extend(t.Context(), 100, func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, _ int64) ([]domain.ChainLink, domain.AuditHead, error) {
+	_, _, err = f.Ports.Chain.Extend(t.Context(), 100, func(last domain.ChainPoint, head domain.AuditHead, rows []domain.AuditRow, _ int64) ([]domain.ChainLink, domain.AuditHead, error) {
 		wantSame(t, "Seq of the last link and of the head, and how many rows", []int{int(last.Seq), int(head.Seq), len(rows)}, []int{2, 3, 0})
 		return nil, domain.AuditHead{}, own
 	})
@@ -294,7 +297,7 @@ func chainConcurrent(t *testing.T, f *fixture) {
 	atOnce(writers+chainers, func(i int) {
 		if i >= writers {
 			for wrote.Load() < writers && failed[i-writers] == nil {
-				_, failed[i-writers] = at[i%len(at)].Ports.Chain.Extend(t.Context(), 7, extending)
+				_, _, failed[i-writers] = at[i%len(at)].Ports.Chain.Extend(t.Context(), 7, extending)
 			}
 			return
 		}

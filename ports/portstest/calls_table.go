@@ -46,6 +46,11 @@ var projectCalls = []call{
 		p.Voiceflow, p.Version = there.Voiceflow, there.Version
 		return doing(domain.NeedsAdmin(), func(ctx context.Context, at ports.Store, act domain.Act) error { return at.Projects.Add(ctx, act, p) }, &p)
 	}}),
+	failing(domain.Conflict, call{method: "Projects.Add", way: "of an id that is taken", act: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		p := f.project("added")
+		p.ID = f.addNamed(t, "there").ID
+		return doing(domain.NeedsAdmin(), func(ctx context.Context, at ports.Store, act domain.Act) error { return at.Projects.Add(ctx, act, p) }, &p)
+	}}),
 	{method: "Projects.Remove", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
 		return removesProject(f.addNamed(t, "removed").ID)
 	}},
@@ -200,6 +205,11 @@ var userCalls = []call{
 	}},
 	failing(domain.Conflict, call{method: "Users.Create", way: "of a name that is taken", act: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
 		return createsUser(f.user(f.member(t, f.username()).Name, domain.RoleMember))
+	}}),
+	failing(domain.Conflict, call{method: "Users.Create", way: "of an id that is taken", act: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		u := f.user(f.username(), domain.RoleAdmin)
+		u.ID = f.member(t, f.username()).ID
+		return createsUser(u)
 	}}),
 	failing(domain.NotFound, call{method: "Users.Create", way: "with an unknown assistant", act: true, ready: func(_ *testing.T, f *fixture, _ actor) attempt {
 		return createsUser(f.user(f.username(), domain.RoleMember, projectID(404)))

@@ -26,6 +26,12 @@ var conversationCalls = []call{
 		c.Project = projectID(404)
 		return converses(c)
 	}}),
+	failing(domain.Conflict, call{method: "Conversations.Open", way: "of an id that is taken", ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		s := f.session(t, f.addNamed(t, "p").ID)
+		there, c := f.converse(t, f.conversing(s)), f.conversing(s)
+		c.ID = there.ID
+		return converses(c)
+	}}),
 	{method: "Conversations.Renew", changes: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
 		c := f.converse(t, f.conversing(f.session(t, f.addNamed(t, "p").ID)))
 		to := sessionKey(f.next())
@@ -95,7 +101,8 @@ var auditCalls = []call{
 	}),
 	{method: "Chain.Extend", changes: true, ready: func(*testing.T, *fixture, actor) attempt {
 		return attempt{do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
-			return at.Chain.Extend(ctx, 1, extending)
+			_, done, err := at.Chain.Extend(ctx, 1, extending)
+			return done, err
 		}}
 	}},
 	{method: "Chain.Links", ready: func(t *testing.T, f *fixture, _ actor) attempt {

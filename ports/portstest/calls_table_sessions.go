@@ -17,6 +17,12 @@ var sessionCalls = []call{
 	failing(domain.NotAllowed, call{method: "Sessions.OpenLogin", way: "of an unknown user", ready: func(_ *testing.T, f *fixture, _ actor) attempt {
 		return opensLogin(f.newLogin(userID(404)), domain.NewSecret("$test$"))
 	}}),
+	failing(domain.Conflict, call{method: "Sessions.OpenLogin", way: "of an id that is taken", ready: func(t *testing.T, f *fixture, who actor) attempt {
+		u := f.member(t, f.username())
+		s := f.newLogin(u.ID)
+		s.ID = f.login(t, who.user).ID
+		return opensLogin(s, u.PasswordHash)
+	}}),
 	{method: "Sessions.OpenAssistant", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
 		p := f.projectFor(t, who)
 		a := opensAssistant(f, who, p.ID)
@@ -25,6 +31,32 @@ var sessionCalls = []call{
 	}},
 	failing(domain.NotFound, call{method: "Sessions.OpenAssistant", way: "of an unknown project", act: true, ready: func(_ *testing.T, f *fixture, who actor) attempt {
 		return opensAssistant(f, who, projectID(404))
+	}}),
+	failing(domain.Conflict, call{method: "Sessions.OpenAssistant", way: "of an id that is taken", act: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
+		return opensAssistantAs(f.login(t, f.member(t, f.username())).ID, f, who, f.projectFor(t, who).ID)
+	}}),
+	failing(domain.Invalid, call{method: "Sessions.OpenAssistant", way: "of another user", act: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
+		other := f.actorByLogin(t, domain.RoleAdmin)
+		a := opensAssistant(f, who, f.projectFor(t, who).ID)
+		if a.do == nil {
+			return a
+		}
+		s := f.assistant(other.caller, a.needs.Project())
+		a.do = func(ctx context.Context, at ports.Store, act domain.Act) (any, error) {
+			return at.Sessions.OpenAssistant(ctx, act, s)
+		}
+		return a
+	}}),
+	failing(domain.Invalid, call{method: "Sessions.OpenAssistant", way: "of another login", act: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
+		a := opensAssistant(f, who, f.projectFor(t, who).ID)
+		if a.do == nil {
+			return a
+		}
+		s := f.under(f.login(t, who.user), a.needs.Project())
+		a.do = func(ctx context.Context, at ports.Store, act domain.Act) (any, error) {
+			return at.Sessions.OpenAssistant(ctx, act, s)
+		}
+		return a
 	}}),
 	failing(domain.NeedsReentry, call{method: "Sessions.OpenAssistant", way: "of a project without a key that opens", act: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
 		p := f.project("closed")
@@ -92,10 +124,16 @@ func opensLogin(s domain.Session, hash domain.Secret) attempt {
 
 // opensAssistant is for a user with a login.
 func opensAssistant(f *fixture, who actor, id domain.ProjectID) attempt {
+	return opensAssistantAs(sessionID(f.next()), f, who, id)
+}
+
+// opensAssistantAs is opensAssistant for a session of that id.
+func opensAssistantAs(as domain.SessionID, f *fixture, who actor, id domain.ProjectID) attempt {
 	if who.caller.Login.ID == "" {
 		return attempt{}
 	}
 	s := f.assistant(who.caller, id)
+	s.ID = as
 	return attempt{needs: domain.NeedsUse(id, 0), do: func(ctx context.Context, at ports.Store, act domain.Act) (any, error) {
 		return at.Sessions.OpenAssistant(ctx, act, s)
 	}}
@@ -184,6 +222,16 @@ var tokenCalls = []call{
 	}},
 	failing(domain.NotFound, call{method: "Tokens.Create", way: "for an unknown project", act: true, ready: func(_ *testing.T, f *fixture, who actor) attempt {
 		return createsToken(f.token(who.user.ID, projectID(404), domain.DefaultScopes()))
+	}}),
+	failing(domain.Invalid, call{method: "Tokens.Create", way: "of another user", act: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
+		token := f.token(f.member(t, f.username()).ID, f.projectFor(t, who).ID, domain.DefaultScopes())
+		return createsToken(token)
+	}}),
+	failing(domain.Conflict, call{method: "Tokens.Create", way: "of an id that is taken", act: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
+		there := f.issue(t, f.token(f.member(t, f.username()).ID, f.addNamed(t, "p").ID, domain.DefaultScopes()))
+		token := f.token(who.user.ID, "", domain.ScopesOf(domain.ScopeManage))
+		token.ID = there.ID
+		return createsToken(token)
 	}}),
 	{method: "Tokens.Page", ready: func(t *testing.T, f *fixture, who actor) attempt {
 		token := f.issue(t, f.token(who.user.ID, f.addNamed(t, "p").ID, domain.DefaultScopes()))

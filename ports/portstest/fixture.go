@@ -15,8 +15,9 @@ var everything = domain.Operator().Sees()
 // lives are the lifetimes of the suite's sessions.
 var lives = domain.Lifetimes{Idle: time.Hour, Absolute: 10 * time.Hour, Remember: 100 * time.Hour}
 
-// next returns a number that the subtest has not used yet.
-func (f *fixture) next() int { return int(f.number.Add(1)) }
+// next returns a number that the subtest has not used yet. Lower ones are those that sentences give
+// themselves, as in projectID(404).
+func (f *fixture) next() int { return 1000 + int(f.number.Add(1)) }
 
 func projectID(n int) domain.ProjectID {
 	return domain.ProjectID(fmt.Sprintf("01890000-0000-7000-8000-%012x", n))

@@ -282,6 +282,21 @@ func endSealedByLeavesHandles(t *testing.T, f *fixture) {
 	f.wantConversation(t, "after End by key", w.ofToken["one"], w.ofToken["two"], w.ofSession["two"])
 }
 
+// endSealedByMember has sessions and conversations of the caller's own among them.
+func endSealedByMember(t *testing.T, f *fixture) {
+	f.install(t)
+	w := f.signIn(t, "one")
+	before := f.state(t, f.Ports)
+	for name, by := range map[string]domain.Caller{"a member by login": domain.CallerByLogin(w.logins["one"], domain.RoleMember), "a host's member": {ID: w.hosted["one"].User}} {
+		act := domain.Act{By: by, Needs: domain.NeedsCaller(), Record: f.record(domain.ActionEndSessions, name)}
+		got, err := f.Ports.Sessions.End(t.Context(), act, domain.SessionsSealedBy("one", true))
+		wantNil(t, "End by key by "+name, err)
+		wantSame(t, "what End by key by "+name+" ended", got, domain.SessionsEnded{})
+	}
+	f.wantState(t, "after Ends by key by who may not manage", before)
+	f.wantRecords(t, "after Ends by key by who may not manage")
+}
+
 func endSealedByNone(t *testing.T, f *fixture) {
 	u := f.member(t, "ana")
 	s := f.login(t, u)

@@ -43,6 +43,7 @@ func SessionStore(t *testing.T, open OpenStore) {
 		{"Touch with a key is NotFound for a session that never existed or is over, and changes nothing", markSealedOver},
 		{"End by a keyset key ends the sessions of the key and their assistant sessions, and forgets its conversations", endSealedBy},
 		{"End by a keyset key without handles forgets no conversation of the key", endSealedByLeavesHandles},
+		{"End by a keyset key by a caller who may not manage ends nothing", endSealedByMember},
 		{"End by a keyset key without sessions succeeds and changes nothing", endSealedByNone},
 		{"End of nothing ends nothing", endNothing},
 		{"what has ended stays ended while it is touched and assistant sessions are opened in it at the same instant", endRace},

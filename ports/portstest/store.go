@@ -48,7 +48,7 @@ func All(t *testing.T, open OpenStore) {
 		{"ProjectRepository", ProjectRepository}, {"Grants", Grants}, {"UserRepository", UserRepository},
 		{"SessionStore", SessionStore}, {"Access", Access}, {"AccessTokens", AccessTokens},
 		{"Conversations", Conversations}, {"Usage", Usage}, {"AuditLog", AuditLog}, {"AuditChain", AuditChain},
-		{"Sealings", Sealings}, {"Installation", Installation}, {"Sweeper", Sweeper}, {"Acts", Acts},
+		{"Sealings", Sealings}, {"Installation", Installation}, {"Sweeper", Sweeper}, {"Acts", Acts}, {"Texts", Texts},
 	} {
 		t.Run(suite.name, func(t *testing.T) { suite.run(t, open) })
 	}
