@@ -57,7 +57,7 @@ func (s *Service) AddProject(ctx context.Context, call domain.Call, in AddProjec
 	if err != nil {
 		return domain.Project{}, err
 	}
-	p.PutKey(domain.SlotPrimary, sealed, asked)
+	p.PutKey(domain.SlotPrimary, sealed, now, asked)
 	act := s.act(call, domain.NeedsAdmin(), domain.ActionAddProject, domain.OnProject(p.ID))
 	if err := s.ports.Store.Projects.Add(ctx, act, p); err != nil {
 		return domain.Project{}, err

@@ -111,7 +111,7 @@ func TestExportProjectsPassesOverWhatDoesNotOpen(t *testing.T) {
 	if err := w.store.Ports().Projects.Remove(t.Context(), act(domain.ActionDeleteProject), shut.ID); err != nil {
 		t.Fatal(err)
 	}
-	shut.PutKey(domain.SlotPrimary, domain.Sealed{Key: "other", Bytes: []byte("other")}, w.now())
+	shut.PutKey(domain.SlotPrimary, domain.Sealed{Key: "other", Bytes: []byte("other")}, w.now(), w.now())
 	if err := w.store.Ports().Projects.Add(t.Context(), act(domain.ActionAddProject), shut); err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func (w *world) spoil(t *testing.T, p domain.Project, slot domain.Slot) domain.P
 	p = w.stored(t, p)
 	garbage := domain.Sealed{Key: "1", Bytes: []byte("garbage in " + string(slot))}
 	p, err := w.store.Ports().Projects.Update(t.Context(), act(domain.ActionSetToken), p.ID, func(p *domain.Project) error {
-		p.PutKey(slot, garbage, w.now())
+		p.PutKey(slot, garbage, w.now(), w.now())
 		return nil
 	})
 	if err != nil {

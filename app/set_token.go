@@ -53,7 +53,7 @@ func (s *Service) SetToken(ctx context.Context, call domain.Call, in SetToken) (
 	}
 	act := s.act(call, domain.NeedsAdmin(), domain.ActionSetToken, domain.OnSlot(p.ID, slot))
 	return s.ports.Store.Projects.Update(ctx, act, p.ID, func(p *domain.Project) error {
-		p.PutKey(slot, sealed, asked)
+		p.PutKey(slot, sealed, act.Record.At, asked)
 		p.Describe(p.DescribedBy(export))
 		return nil
 	})

@@ -69,10 +69,10 @@ func (p *Project) holding(sealed Sealed) *Key {
 	return nil
 }
 
-// PutKey puts a key into the slot and replaces the one that is there. Voiceflow accepted the
-// key when it was asked at the given time.
-func (p *Project) PutKey(slot Slot, sealed Sealed, asked time.Time) {
-	*p.slot(slot) = Key{Sealed: sealed, Status: KeyOK, Set: Instant(asked), Checked: Instant(asked)}
+// PutKey puts a key into the slot at the time set, and replaces the one that is there.
+// Voiceflow accepted the key when it was asked at the time asked.
+func (p *Project) PutKey(slot Slot, sealed Sealed, set, asked time.Time) {
+	*p.slot(slot) = Key{Sealed: sealed, Status: KeyOK, Set: Instant(set), Checked: Instant(asked)}
 }
 
 // Mark records what Voiceflow said about the key that sealed is, when it was asked at the

@@ -111,7 +111,7 @@ func TestAProjectMayBeSetUnlessItIsKnownThatNoKeyOpens(t *testing.T) {
 
 func TestPutKeyReplacesTheKeyOfOneSlot(t *testing.T) {
 	at := start.Add(time.Hour)
-	want := domain.Key{Sealed: sealed("new"), Status: domain.KeyOK, Set: at, Checked: at}
+	want := domain.Key{Sealed: sealed("new"), Status: domain.KeyOK, Set: at, Checked: at.Add(-time.Second)}
 	for _, status := range []domain.KeyStatus{domain.KeyNone, domain.KeyOK, domain.KeyRejected, domain.KeyNeedsReentry, domain.KeyUnchecked} {
 		for _, slot := range domain.Slots() {
 			p := aProject(status, status)
@@ -121,7 +121,7 @@ func TestPutKeyReplacesTheKeyOfOneSlot(t *testing.T) {
 			} else {
 				wanted.Secondary = want
 			}
-			p.PutKey(slot, sealed("new"), at.Add(999).In(time.FixedZone("", 3600)))
+			p.PutKey(slot, sealed("new"), at.Add(999).In(time.FixedZone("", 3600)), at.Add(-time.Second))
 			wantProject(t, wanted, p)
 			if got := p.Key(slot); !got.Equal(want) || got.Set.Location() != time.UTC {
 				t.Errorf("the %s key: got %+v, want %+v", slot, got, want)
@@ -180,7 +180,7 @@ func TestNewsOfACallThatWasUnderWayWhenAKeyWasSet(t *testing.T) {
 	asked, set := start.Add(time.Minute), start.Add(2*time.Minute)
 	t.Run("the other slot was set meanwhile, so the news count", func(t *testing.T) {
 		p := aProject(domain.KeyOK, domain.KeyOK)
-		p.PutKey(domain.SlotSecondary, sealed("new"), set)
+		p.PutKey(domain.SlotSecondary, sealed("new"), set, set)
 		if !p.Mark(sealed("first"), domain.KeyRejected, asked) || p.Primary.Status != domain.KeyRejected || !p.Primary.Checked.Equal(asked) {
 			t.Errorf("primary key: got %+v, want it rejected", p.Primary)
 		}
@@ -190,7 +190,7 @@ func TestNewsOfACallThatWasUnderWayWhenAKeyWasSet(t *testing.T) {
 	})
 	t.Run("the same slot was set meanwhile, so the news are of a key that is gone", func(t *testing.T) {
 		p := aProject(domain.KeyOK, domain.KeyOK)
-		p.PutKey(domain.SlotPrimary, sealed("new"), set)
+		p.PutKey(domain.SlotPrimary, sealed("new"), set, set)
 		want := clone(p)
 		if p.Mark(sealed("first"), domain.KeyRejected, set.Add(time.Minute)) {
 			t.Error("news of a key that is gone are news")
@@ -199,7 +199,7 @@ func TestNewsOfACallThatWasUnderWayWhenAKeyWasSet(t *testing.T) {
 	})
 	t.Run("news of the new key from before it was set are older", func(t *testing.T) {
 		p := aProject(domain.KeyOK, domain.KeyOK)
-		p.PutKey(domain.SlotPrimary, sealed("new"), set)
+		p.PutKey(domain.SlotPrimary, sealed("new"), set, set)
 		if p.Mark(sealed("new"), domain.KeyRejected, asked) || p.Primary.Status != domain.KeyOK {
 			t.Errorf("primary key: got %+v, want it unchanged", p.Primary)
 		}

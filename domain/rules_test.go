@@ -43,7 +43,7 @@ func TestNewProject(t *testing.T) {
 			if err == nil && (!p.Primary.Empty() || !p.Secondary.Empty() || p.Credits != domain.CreditsOK) {
 				t.Errorf("got keys %q and %q and credits %q, want empty slots and credits that are ok at first", p.Primary.Status, p.Secondary.Status, p.Credits)
 			}
-			if p.PutKey(domain.SlotPrimary, sealed("key"), start); p.Primary.Status != domain.KeyOK {
+			if p.PutKey(domain.SlotPrimary, sealed("key"), start, start); p.Primary.Status != domain.KeyOK {
 				t.Errorf("got the key %q once it is put there, want it to be ok at first", p.Primary.Status)
 			}
 		})

@@ -174,7 +174,7 @@ func (c *crossfire) call(ctx context.Context, random *rand.Rand) (name string, e
 	case 20:
 		slot, as := domain.Slots()[random.IntN(2)], domain.Description{Name: fmt.Sprint("name ", random.IntN(3))}
 		_, err = s.Projects.Update(ctx, act, p.ID, func(p *domain.Project) error {
-			p.PutKey(slot, someKey, time.Unix(number, 0))
+			p.PutKey(slot, someKey, time.Unix(number, 0), time.Unix(number, 0))
 			p.Describe(as)
 			return nil
 		})

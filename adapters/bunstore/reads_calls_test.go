@@ -260,7 +260,7 @@ func calls() []call {
 			return p.Mark(domain.Sealed{Key: "1", Bytes: []byte("sealed")}, domain.KeyRejected, later)
 		})},
 		{"putting a key into the secondary slot", 5, update("p1001500", func(p *domain.Project) {
-			p.PutKey(domain.SlotSecondary, domain.Sealed{Key: "1", Bytes: []byte("x")}, later)
+			p.PutKey(domain.SlotSecondary, domain.Sealed{Key: "1", Bytes: []byte("x")}, later, later)
 		})},
 		{"refreshing the name of a project", 14, update("p1001501", func(p *domain.Project) { p.Name = "renamed" })},
 		{"marking the credits of a project", 5, note("p1001500", func(p *domain.Project) bool { return p.MarkCredits(domain.CreditsUsedUp) })},

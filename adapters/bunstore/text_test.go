@@ -76,7 +76,7 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 				sealed := domain.Sealed{Key: domain.KeyID(key), Bytes: []byte("x")}
 				as := domain.Description{Name: name, Platform: platform}
 				return second(p.Update(ctx, act("put"), domain.ProjectID(id), func(p *domain.Project) error {
-					p.PutKey(domain.SlotPrimary, sealed, time.Unix(1, 0))
+					p.PutKey(domain.SlotPrimary, sealed, time.Unix(1, 0), time.Unix(1, 0))
 					p.Describe(as)
 					return nil
 				}))

@@ -33,7 +33,7 @@ func byHeader(r *http.Request) (domain.Caller, error) {
 	case "foreign":
 		return domain.Caller{}, context.DeadlineExceeded
 	case "forger":
-		return domain.Caller{ID: "forger", Login: domain.Session{ID: "l"}, Token: "t", Scopes: domain.AllScopes()}, nil
+		return domain.Caller{ID: "forger", Admin: true, Login: domain.Session{ID: "l"}, Token: "t", Scopes: domain.AllScopes()}, nil
 	case "empty":
 		return domain.Caller{Admin: true}, nil
 	default:
@@ -113,7 +113,7 @@ func TestMountUnderAHostsLogin(t *testing.T) {
 	} {
 		b.as(t, tc.user, "GET", "/check_session", "").want(t, tc.status, tc.code)
 	}
-	b.as(t, "forger", "GET", "/check_session", "").want(t, 200, "") // by ID alone, whatever else it claims
+	b.as(t, "forger", "POST", "/set_project", set).want(t, 200, "") // by ID and Admin alone, whatever else it claims
 	r := b.request(t, "GET", "/get_projects", "")
 	r.Header.Set("X-User", "erika")
 	r.Header.Set("Authorization", "Bearer the-host's-own")

@@ -79,7 +79,7 @@ func find(t *testing.T, s *memory.Store, id domain.ProjectID) ([]domain.Project,
 func TestSealedBytesAreTheStoresOwn(t *testing.T) {
 	s := memory.New(time.Now)
 	p := domain.Project{ID: "01890000-0000-7000-8000-000000000001", Name: "Tico"}
-	p.PutKey(domain.SlotPrimary, domain.Sealed{Key: "k", Bytes: []byte("sealed")}, time.Now())
+	p.PutKey(domain.SlotPrimary, domain.Sealed{Key: "k", Bytes: []byte("sealed")}, time.Now(), time.Now())
 	spoil := func(bytes []byte) { bytes[0] = 'X' }
 	want := func(what string) {
 		t.Helper()
@@ -106,7 +106,7 @@ func TestSealedBytesAreTheStoresOwn(t *testing.T) {
 	want("an Update that is refused")
 	next := []byte("sealed")
 	stored, err := s.Ports().Projects.Update(t.Context(), operator, p.ID, func(p *domain.Project) error {
-		p.PutKey(domain.SlotPrimary, domain.Sealed{Key: "l", Bytes: next}, time.Now())
+		p.PutKey(domain.SlotPrimary, domain.Sealed{Key: "l", Bytes: next}, time.Now(), time.Now())
 		return nil
 	})
 	if err != nil {

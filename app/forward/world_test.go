@@ -198,7 +198,7 @@ func (w *world) spoil(t *testing.T, p domain.Project, slot domain.Slot) domain.P
 func (w *world) put(t *testing.T, p domain.Project, slot domain.Slot, sealed domain.Sealed) domain.Project {
 	t.Helper()
 	p, err := w.Store.Ports().Projects.Update(t.Context(), w.act(domain.ActionSetToken), p.ID, func(p *domain.Project) error {
-		p.PutKey(slot, sealed, w.Now())
+		p.PutKey(slot, sealed, w.Now(), w.Now())
 		return nil
 	})
 	must(t, err)

@@ -128,7 +128,7 @@ func (w *World) Project(t testing.TB, name string) domain.Project {
 	must(t, err)
 	sealed, err := w.Cipher.Seal(domain.NewSecret("VF.DM.key"), domain.BindKey(id, domain.SlotPrimary, Origin))
 	must(t, err)
-	p.PutKey(domain.SlotPrimary, sealed, w.Now())
+	p.PutKey(domain.SlotPrimary, sealed, w.Now(), w.Now())
 	must(t, w.Store.Ports().Projects.Add(t.Context(), w.act(domain.ActionAddProject, domain.OnProject(id)), p))
 	return p
 }

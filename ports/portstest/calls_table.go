@@ -91,11 +91,11 @@ var projectCalls = []call{
 		p := f.addNamed(t, "p")
 		key, at := otherKey(p), f.clock.now()
 		a := updatesProject(p.ID, func(p *domain.Project) error {
-			p.PutKey(domain.SlotSecondary, key, at)
+			p.PutKey(domain.SlotSecondary, key, at, at)
 			p.Name = "renamed"
 			return nil
 		}, &key)
-		p.PutKey(domain.SlotSecondary, otherKey(p), at)
+		p.PutKey(domain.SlotSecondary, otherKey(p), at, at)
 		p.Name = "renamed"
 		a.check = returns(p)
 		return a

@@ -26,7 +26,7 @@ func (f *fixture) put(t *testing.T, p domain.Project, slot domain.Slot, key doma
 	stored, err := putKey(t.Context(), f.Ports.Projects, byOperator(rec), p.ID, slot, key, described(p), at)
 	wantNil(t, "Update that puts a key", err)
 	f.log = append(f.log, rec)
-	p.PutKey(slot, key, at)
+	p.PutKey(slot, key, at, at)
 	wantSame(t, "what Update that puts a key returned", stored, p)
 	return p
 }
@@ -226,7 +226,7 @@ func updateFails(t *testing.T, f *fixture) {
 		var seen domain.Project
 		_, err := f.Ports.Projects.Update(t.Context(), f.act(domain.ActionSetToken, "p"), p.ID, func(p *domain.Project) error {
 			seen = *p
-			p.PutKey(domain.SlotSecondary, otherKey(*p), f.clock.now())
+			p.PutKey(domain.SlotSecondary, otherKey(*p), f.clock.now(), f.clock.now())
 			p.Name = "other"
 			return refusal
 		})
@@ -255,7 +255,7 @@ func updatesAddUp(t *testing.T, f *fixture) {
 			case 0:
 				_, errs[i] = view.Update(t.Context(), acts[0], p.ID, func(p *domain.Project) error {
 					linger()
-					p.PutKey(domain.SlotSecondary, otherKey(*p), later)
+					p.PutKey(domain.SlotSecondary, otherKey(*p), later, later)
 					return nil
 				})
 			case 1:
@@ -269,7 +269,7 @@ func updatesAddUp(t *testing.T, f *fixture) {
 		for _, err := range errs {
 			wantNil(t, "one of several changes of parts of a project at the same instant", err)
 		}
-		p.PutKey(domain.SlotSecondary, otherKey(p), later)
+		p.PutKey(domain.SlotSecondary, otherKey(p), later, later)
 		p.Primary.Status, p.Primary.Checked = domain.KeyRejected, later
 		p.Name, p.Platform, p.Credits = "renamed", "alexa", domain.CreditsUsedUp
 		f.wantRecordsInAnyOrder(t, "after changes at the same instant", []domain.Record{acts[0].Record, acts[1].Record, notes[0], notes[1]})

@@ -138,7 +138,7 @@ func (f *fixture) textsChanged(t *testing.T, at ports.Store, bad string, there s
 	}
 	refused("Projects.Update, id", update(project, func(*domain.Project) {}))
 	refused("Projects.Update, name", update(p.ID, func(p *domain.Project) { p.Name = bad }))
-	refused("Projects.Update, key", update(p.ID, func(p *domain.Project) { p.PutKey(domain.SlotPrimary, key, f.clock.now()) }))
+	refused("Projects.Update, key", update(p.ID, func(p *domain.Project) { p.PutKey(domain.SlotPrimary, key, f.clock.now(), f.clock.now()) }))
 	refused("Projects.Note, credits", at.Projects.Note(ctx, p.ID, func(p *domain.Project) bool { return p.MarkCredits(domain.Credits(bad)) }, act.Record))
 	refused("Projects.Note, id", at.Projects.Note(ctx, project, func(*domain.Project) bool { return false }, act.Record))
 	refused("Projects.Remove", at.Projects.Remove(ctx, act, project))

@@ -68,7 +68,7 @@ func allUnsealed(ps []domain.Project) []domain.Project {
 func putKey(ctx context.Context, in ports.ProjectRepository, act domain.Act, id domain.ProjectID, slot domain.Slot, key domain.Sealed,
 	as domain.Description, at time.Time) (domain.Project, error) {
 	return in.Update(ctx, act, id, func(p *domain.Project) error {
-		p.PutKey(slot, key, at)
+		p.PutKey(slot, key, at, at)
 		p.Describe(as)
 		return nil
 	})
