@@ -29,6 +29,13 @@ type useRow struct {
 	Granted      string          // the scopes of the grant
 }
 
+// callerRow is a login with the role that its user has now.
+type callerRow struct {
+	sessionRow
+
+	Role domain.Role
+}
+
 // sealedRow is the sealed part of a row.
 type sealedRow struct {
 	KeyID  domain.KeyID
@@ -97,9 +104,9 @@ var (
 	assistantColumns = named(sessionColumns, "a")
 	useTokenColumns  = named(tokenColumns, "t")
 
-	// Most requests use no assistant. They look up the login alone.
-	selectCaller = `SELECT u.role, ` + loginColumns + ` FROM sessions l JOIN users u ON u.id = l.user_id
-WHERE l.id = $1 AND NOT u.disabled` + loginLives
+	// Most requests use no assistant. They look up the login alone, into a small row.
+	selectCaller = `SELECT u.role, ` + sessionColumns + ` FROM sessions s JOIN users u ON u.id = s.user_id
+WHERE s.id = $1 AND s.kind || '' = 'login' AND s.idle > $2 AND s.expires > $2 AND NOT u.disabled`
 
 	useByLogin = forUse(`u.role, `+loginColumns+`, `+assistantColumns,
 		`sessions l JOIN users u ON u.id = l.user_id
@@ -144,7 +151,14 @@ WHERE COALESCE(u.role, '') <> ''`
 func (a *Access) ByLogin(ctx context.Context, login, assistant domain.SessionID) (domain.Access, error) {
 	now := micros(a.store.options.Now())
 	if assistant == "" {
-		return a.only(ctx, noSession(), domain.Caller{}, selectCaller, string(login), now)
+		rows, err := lookUpUses[callerRow](ctx, a.store, selectCaller, string(login), now)
+		if err != nil {
+			return domain.Access{}, err
+		}
+		if len(rows) == 0 {
+			return domain.Access{}, noSession()
+		}
+		return domain.Access{Caller: domain.CallerByLogin(rows[0].session(), rows[0].Role)}, nil
 	}
 	return a.only(ctx, noSession(), domain.Caller{}, useByLogin, string(login), now, string(assistant))
 }
@@ -171,11 +185,7 @@ func (a *Access) ByConversation(ctx context.Context, id domain.ConversationID, c
 
 // only returns the use that the statement finds. Returns none if it finds nothing.
 func (a *Access) only(ctx context.Context, none error, host domain.Caller, statement string, args ...any) (domain.Access, error) {
-	s := a.store
-	var rows []useRow
-	err := s.read(ctx, "find what may be used", func(ctx context.Context) error {
-		return s.lookUp(ctx, &rows, statement, args...)
-	})
+	rows, err := lookUpUses[useRow](ctx, a.store, statement, args...)
 	if err != nil {
 		return domain.Access{}, err
 	}
@@ -183,6 +193,14 @@ func (a *Access) only(ctx context.Context, none error, host domain.Caller, state
 		return domain.Access{}, none
 	}
 	return rows[0].access(host), nil
+}
+
+// lookUpUses returns the rows that the statement finds.
+func lookUpUses[Row any](ctx context.Context, s *Store, statement string, args ...any) (rows []Row, err error) {
+	err = s.read(ctx, "find what may be used", func(ctx context.Context) error {
+		return s.lookUp(ctx, &rows, statement, args...)
+	})
+	return rows, err
 }
 
 // StillAllowed implements ports.Access. It does not look at the login of an assistant

@@ -3,6 +3,8 @@ package bunstore
 import (
 	"context"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/uptrace/bun"
 
@@ -54,6 +56,25 @@ func rowOfProject(p domain.Project) projectRow {
 	}
 }
 
+// listRow is a project in a list. Secondary is the status of the secondary key. After it, if
+// there is such a key, stand the times at which it was checked and set.
+type listRow struct {
+	projectRow
+
+	Secondary string
+}
+
+func (r *listRow) project() domain.Project {
+	status, times, has := strings.Cut(r.Secondary, " ")
+	r.SecondaryStatus = domain.KeyStatus(status)
+	if has {
+		checked, set, _ := strings.Cut(times, " ")
+		r.SecondaryChecked, _ = strconv.ParseInt(checked, 10, 64) // the statement wrote numbers
+		r.SecondarySet, _ = strconv.ParseInt(set, 10, 64)
+	}
+	return r.projectRow.project()
+}
+
 // wholeProjectRow is a project with its sealed keys.
 type wholeProjectRow struct {
 	projectRow
@@ -67,6 +88,11 @@ func (r *wholeProjectRow) project() domain.Project {
 	p.Primary.Sealed, p.Secondary.Sealed = r.Primary.sealed(), r.Secondary.sealed()
 	return p
 }
+
+// listColumns are projectColumns in fewer cells: a list has many rows, and each cell costs.
+// Most projects have no secondary key, so what is known of it is one text (listRow).
+const listColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.key_checked, p.key_set, p.credits,
+	CASE p.secondary_status WHEN 'none' THEN 'none' ELSE p.secondary_status || ' ' || p.secondary_checked || ' ' || p.secondary_set END AS secondary`
 
 const projectColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.secondary_status, p.key_checked, p.key_set, p.secondary_checked, p.secondary_set, p.credits`
 
@@ -104,11 +130,11 @@ WHERE p.voiceflow_id = $1 AND (SELECT count(*) FROM grants g WHERE g.project_id 
 const (
 	// The name is indexed. A B-tree index of Postgres takes at most 2,704 bytes, and
 	// domain.MaxProjectName is below that.
-	pageOfAll = `SELECT ` + projectColumns + ` FROM projects p
+	pageOfAll = `SELECT ` + listColumns + ` FROM projects p
 WHERE (p.name, p.id) > ($1, $2) ORDER BY p.name, p.id LIMIT $3`
 
 	// The grants of the page come first. They have a copy of the project's name.
-	pageOfGranted = `SELECT ` + projectColumns + ` FROM (
+	pageOfGranted = `SELECT ` + listColumns + ` FROM (
 	SELECT g.name, g.project_id FROM grants g
 	WHERE g.user_id = $1 AND (g.name, g.project_id) > ($2, $3) ORDER BY g.name, g.project_id LIMIT $4
 ) g JOIN projects p ON p.id = g.project_id ORDER BY g.name, g.project_id`
@@ -249,9 +275,9 @@ func (p *Projects) Find(ctx context.Context, in domain.Visible, ref domain.Proje
 func (p *Projects) Page(ctx context.Context, in domain.Visible, after domain.Cursor, limit int) ([]domain.Project, error) {
 	limit = max(limit, 0) // SQLite takes a negative limit for no limit
 	if in.All() {
-		return projects[projectRow](ctx, p.store, pageOfAll, after.Name, after.ID, limit)
+		return projects[listRow](ctx, p.store, pageOfAll, after.Name, after.ID, limit)
 	}
-	return projects[projectRow](ctx, p.store, pageOfGranted, string(in.User()), after.Name, after.ID, limit)
+	return projects[listRow](ctx, p.store, pageOfGranted, string(in.User()), after.Name, after.ID, limit)
 }
 
 // projects returns the projects that the statement finds.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -152,8 +153,7 @@ func (l list[T]) answer(s *app.Service, x *exchange) error {
 	if err != nil {
 		return err
 	}
-	// An assistant takes about 130 bytes with a name of usual length.
-	b := append(make(answer, 0, 256+160*len(page.Items)), say(l.message)...).member(l.member)
+	b := append(make(answer, 0, 1024), say(l.message)...).member(l.member)
 	b = l.items(append(b, '['), page.Items)
 	if !whole || page.Next == nil {
 		b = append(b, ']')
@@ -186,7 +186,11 @@ func (l list[T]) answer(s *app.Service, x *exchange) error {
 }
 
 func (l list[T]) items(b answer, items []T) answer {
+	start := len(b)
 	for i, item := range items {
+		if i == 1 { // the others take about as much as the first
+			b = slices.Grow(b, (len(items)-1)*(len(b)-start+8))
+		}
 		if i > 0 {
 			b = append(b, ',')
 		}
