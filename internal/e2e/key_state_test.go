@@ -161,7 +161,7 @@ func rejectionBesideANewKey(t *testing.T, k *knownKeys) {
 	finish := k.held()
 	k.set("secondary", k.assistant.SecondKey)
 	known := k.shown()
-	if known.SecondaryStatus != "ok" || !known.SecondarySet.After(added.Set) || known.SecondaryChecked.Before(known.SecondarySet) {
+	if known.SecondaryStatus != "ok" || !known.SecondarySet.After(added.Set) || !known.SecondaryChecked.After(added.Checked) || known.SecondaryChecked.After(known.SecondarySet) {
 		t.Errorf("the routes show %+v, want the secondary key set and accepted after %+v", known, added)
 	}
 	k.atVoiceflow(k.assistant.SecondKey)
