@@ -146,7 +146,7 @@ func eachSuite(t *testing.T, suite func(*testing.T, portstest.OpenStore), opened
 	eachDialect(t, func(t *testing.T, database newDatabase) {
 		suite(t, func(t *testing.T, now ports.Clock) portstest.Store {
 			address := database(t)
-			db, options := beside(t, address), bunstore.Options{Now: now, MaxConns: 8}
+			db, options := beside(t, address), bunstore.Options{Now: now, MaxConns: 8, Timeout: 15 * time.Second}
 			s := opened(t, address, options)
 			out := views(s)
 			out.Records = func(t *testing.T) []domain.Record { return records(t, db) }

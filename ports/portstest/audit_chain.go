@@ -292,19 +292,27 @@ func chainConcurrent(t *testing.T, f *fixture) {
 		recs[i] = f.record(domain.ActionForward, "p")
 	}
 	var wrote atomic.Int32
+	// One Extend follows each Append: calls that never pause could keep a writer from its turn
+	// in a database that is not fair.
+	appended := make(chan struct{}, writers*each)
 	chainers := 2 * len(at)
 	failed := make([]error, chainers)
 	atOnce(writers+chainers, func(i int) {
 		if i >= writers {
-			for wrote.Load() < writers && failed[i-writers] == nil {
-				_, _, failed[i-writers] = at[i%len(at)].Ports.Chain.Extend(t.Context(), 7, extending)
+			for range appended {
+				if failed[i-writers] == nil {
+					_, _, failed[i-writers] = at[i%len(at)].Ports.Chain.Extend(t.Context(), 7, extending)
+				}
 			}
 			return
 		}
 		for n := i * each; n < (i+1)*each; n++ {
 			errs[n] = at[i%len(at)].Ports.Audit.Append(t.Context(), recs[n])
+			appended <- struct{}{}
 		}
-		wrote.Add(1)
+		if wrote.Add(1) == writers {
+			close(appended)
+		}
 	})
 	for _, err := range append(errs, failed...) {
 		wantNil(t, "an Append or Chain beside others", err)
