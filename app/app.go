@@ -76,6 +76,8 @@ type Options struct {
 	// Lifetimes of sessions. The defaults are 30 minutes idle, 12 hours absolute, and 720
 	// hours for a remembered login.
 	Lifetimes domain.Lifetimes
+	// AuditReads says which forwarded reads leave rows in the audit. The zero value is exports.
+	AuditReads domain.AuditReads
 }
 
 // complete returns o with its defaults, or an error about a lifetime that is too short.
@@ -138,7 +140,7 @@ func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 	}, session.Options{Lifetimes: o.Lifetimes, HostLogins: !s.OwnUsers()})
 	s.forwarder = forward.New(forward.Ports{
 		Access: p.Store.Access, Projects: p.Store.Projects, Conversations: p.Store.Conversations, Usage: p.Store.Usage,
-		Audit: p.Store.Audit, Keyset: s.keyset, Sessions: s.sessions, Cipher: p.Cipher, Pseudonyms: p.Pseudonyms,
+		Audit: p.Store.Audit, AuditReads: o.AuditReads, Keyset: s.keyset, Sessions: s.sessions, Cipher: p.Cipher, Pseudonyms: p.Pseudonyms,
 		Voiceflow: p.Voiceflow, Rates: p.Rates, Clock: p.Clock, Random: p.Random,
 	})
 	return s, nil

@@ -28,13 +28,13 @@ const (
 //	stop := service.Start(nil)
 //	defer stop()
 //
-// The background work ends open calls that have lost their right, stores counts and refusals,
-// chains the audit, follows changes of the keyset, marks keys that can't be opened, and deletes
+// The background work ends open calls that have lost their right, stores counts, outcomes and
+// refusals, chains the audit, follows changes of the keyset, marks keys that can't be opened, and deletes
 // what has expired. failed is called with each failure; it may be nil, and several goroutines
 // may call it at once. Everything is tried again, at most once a minute if it needs an operator.
 //
 // stop ends the background work and waits for it. It waits up to a second for open calls, then
-// stores the last counts and refusals and chains the audit. Further calls of stop do nothing.
+// stores the last counts, outcomes and refusals and chains the audit. Further calls of stop do nothing.
 func (s *Service) Start(failed func(what string, err error)) (stop func()) {
 	if failed == nil {
 		failed = func(string, error) {}
@@ -76,6 +76,7 @@ func (s *Service) run(ctx context.Context, running *sync.WaitGroup, failed func(
 	every(time.Second, "write refusals to the audit", func(ctx context.Context) error {
 		return s.audit.FlushRefusals(ctx, false)
 	})
+	every(time.Second, "write outcomes of forwarded calls to the audit", s.forwarder.FlushOutcomes)
 	every(chainPause, "chain the audit", s.resting(s.audit.Chain))
 	every(time.Minute, "sweep what is over", func(ctx context.Context) error {
 		_, err := s.Sweep(ctx)
@@ -86,11 +87,14 @@ func (s *Service) run(ctx context.Context, running *sync.WaitGroup, failed func(
 	})
 }
 
-// finish stores the last counts and refusals and chains the audit.
+// finish stores the last counts, outcomes and refusals and chains the audit.
 func (s *Service) finish(failed func(what string, err error)) {
 	ctx := context.Background()
 	if err := s.forwarder.FlushUsage(ctx); err != nil {
 		failed("store the counts of usage", err)
+	}
+	if err := s.forwarder.FlushOutcomes(ctx); err != nil {
+		failed("write outcomes of forwarded calls to the audit", err)
 	}
 	if err := s.audit.FlushRefusals(ctx, true); err != nil {
 		failed("write refusals to the audit", err)

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"context"
 	"net/url"
 	"slices"
 	"strings"
@@ -45,7 +46,7 @@ type Endpoint struct {
 	Body    Body
 	Members []Member
 	// Writes tells that the call changes or deletes more than the turn of a conversation
-	// does. Such a call leaves a row in the audit.
+	// does. Such a call leaves rows in the audit.
 	Writes bool
 	// Starts tells that the call opens a v4 session. BySession tells that the call needs the
 	// key of such a session.
@@ -361,6 +362,9 @@ type Forward struct {
 	// Handle is what the caller gets in place of the session key, if the Endpoint Starts a
 	// session.
 	Handle string
+	// Begin is called just before something is sent, unless it is nil. If it fails, nothing is
+	// sent, and its error is that of the call. ctx is that of the call.
+	Begin func(ctx context.Context) error
 }
 
 // Endpoints returns the allow-list, in the order in which it is documented.

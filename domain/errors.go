@@ -2,6 +2,7 @@ package domain
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -55,6 +56,9 @@ type Error struct {
 	RetryAfter time.Duration
 	// Rate is the caller's rate, for TooManyRequests; zero if that is unknown.
 	Rate Rate
+	// MaybeDone tells that Voiceflow may have carried out a call that writes. The caller must
+	// not be asked to repeat it.
+	MaybeDone bool
 }
 
 // Error returns the text for the log: kind, public sentence and cause.
@@ -95,6 +99,27 @@ func NotLoggedIn(cause error) error {
 // NotAuthenticated. cause is for the log and may be nil.
 func InvalidAccessToken(cause error) error {
 	return &Error{Kind: NotAuthenticated, Public: "the access token in Authorization is invalid or expired", Cause: cause}
+}
+
+// LookFirst says what to do about a call that writes and that Voiceflow may have carried out.
+const LookFirst = "the call may have been carried out, so look before you repeat it"
+
+// MaybeDone returns err for a call that writes and that Voiceflow may have carried out. It is a
+// copy that says what happened, as err does, and then to look before repeating the call: a
+// sentence says what to do after a semicolon. An error that is not an Error is returned as it is.
+func MaybeDone(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	maybe := *e
+	maybe.MaybeDone, maybe.RetryAfter = true, 0
+	happened, _, _ := strings.Cut(e.Public, ";")
+	if happened == "" {
+		happened = "Voiceflow gave no usable answer"
+	}
+	maybe.Public = happened + "; " + LookFirst
+	return &maybe
 }
 
 // AlreadyThere is the error for a project whose pair of Voiceflow project and version is that

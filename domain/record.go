@@ -49,7 +49,8 @@ const (
 	ActionRefreshProject Action = "refresh_project"
 	// ActionExportProject exports the keys of a project for another installation.
 	ActionExportProject Action = "export_project"
-	// ActionForward forwards a call that writes or deletes at Voiceflow.
+	// ActionForward forwards a call that writes or deletes at Voiceflow, or a read that the
+	// audit is to tell of (AuditReads).
 	ActionForward Action = "forward"
 	// ActionMarkKey and ActionMarkCredits note what a call at Voiceflow showed about the
 	// project's key and about its credits.
@@ -82,6 +83,13 @@ const (
 
 // OutcomeOK is the outcome of what succeeded.
 const OutcomeOK = "ok"
+
+// OutcomeBegun is the outcome of a forwarded call that is about to be sent. A second row with the
+// same request id has the outcome. If there is none, the call may have been carried out or not.
+const OutcomeBegun = "begun"
+
+// OutcomeNotSent is the outcome of a call that had begun, and of which nothing went to Voiceflow.
+const OutcomeNotSent = "not_sent"
 
 // OutcomeRejected is the outcome of a call whose key Voiceflow rejected. The call was not
 // carried out.

@@ -6,11 +6,16 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// AuditLog keeps the audit: the records that other views store with their changes, and the
-// records of what changes nothing here. A row is never changed.
+// AuditLog keeps the audit: the records that other views store with their changes, the records
+// of what is about to be done elsewhere, and the records of what changes nothing here. A row is
+// never changed.
 type AuditLog interface {
 	// Append stores the records in their order, all of them or none.
 	Append(ctx context.Context, recs ...domain.Record) error
+
+	// Begin stores the record of the act and changes nothing else. The caller of Begin then
+	// carries the act out elsewhere.
+	Begin(ctx context.Context, act domain.Act) error
 
 	// Page returns at most limit rows that match the filter and come after before, or from
 	// the newest if it is nil. The newest come first; of those of one time the one with the

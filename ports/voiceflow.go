@@ -42,6 +42,9 @@ type Voiceflow interface {
 	// f.UserIDs, or because this call has bound them. The credential is overwritten everywhere.
 	// If the Endpoint Starts a session, the answer has f.Handle in place of the session key.
 	//
+	// f.Begin is called when all else is ready and the service is not known to be down. Nothing
+	// is sent before it has succeeded, and nothing at all if it fails.
+	//
 	// Server-sent events pass part by part. They end if nothing came for the idle time. Any
 	// other answer is cut if the whole exchange takes too long or the answer is too large. A
 	// read after such an end fails. If an answer of 400 and more has a body that is not JSON,
@@ -55,12 +58,14 @@ type Voiceflow interface {
 	// unusable answer, with RetryAfter if that is known. Returns VoiceflowUnavailable at once
 	// while the service is known to be down. No error contains the credential or a part of the
 	// answer's body. errors.As finds an error of reading r.Body.
+	// Returns the error of f.Begin as it is.
 	Forward(ctx context.Context, f domain.Forward, r *http.Request, credential domain.Secret) (Answer, error)
 }
 
 // Answer is Voiceflow's answer to a forwarded call. If Forward fails, only Sent has a meaning.
 type Answer struct {
-	// Sent reports whether anything went to Voiceflow.
+	// Sent reports whether anything may have gone to Voiceflow. It is false if no connection
+	// came about.
 	Sent bool
 
 	StatusCode    int

@@ -30,6 +30,14 @@ func (a *AuditLog) Append(ctx context.Context, recs ...domain.Record) error {
 	})
 }
 
+// Begin implements ports.AuditLog.
+func (a *AuditLog) Begin(ctx context.Context, act domain.Act) error {
+	s := a.store
+	return s.change(ctx, "begin in the audit", func(ctx context.Context, tx bun.Tx) error {
+		return s.carryOut(ctx, tx, act, alone, func(context.Context, bun.Tx) (bool, error) { return true, nil })
+	})
+}
+
 // Page implements ports.AuditLog. A filter by anything but time reads the rows of that time
 // until it has found enough.
 func (a *AuditLog) Page(ctx context.Context, f domain.AuditFilter, before *domain.AuditPlace, limit int) ([]domain.AuditRow, error) {

@@ -3,6 +3,7 @@ package ginhttp
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -30,6 +31,10 @@ func (a *api) forward(x *exchange) error {
 	defer func(body io.Closer) { _ = body.Close() }(r.Body)
 	out, err := a.service.Forwarder().Forward(x.ctx(), x.call, in, r)
 	x.forwarded, x.call.Caller = out, out.Caller
+	if out.Unrecorded != nil {
+		a.log.LogAttrs(x.ctx(), slog.LevelError, "the outcome of a forwarded call could not be written to the audit yet",
+			slog.String("request_id", x.call.RequestID), slog.String("err", out.Unrecorded.Error()))
+	}
 	a.cookies.renew(x, userCookie, out.UserCookie)
 	a.cookies.renew(x, assistantCookie, out.AssistantCookie)
 	if err != nil {
@@ -143,7 +148,11 @@ func afterService(full, escaped, service string) (path string, plain bool) {
 func (x *exchange) beginForwarded(out *forward.Result) {
 	answer, h := &out.Answer, x.c.Writer.Header()
 	if answer.StatusCode >= http.StatusBadRequest && answer.ContentLength == 0 {
-		b := say("Voiceflow answered with status " + strconv.Itoa(answer.StatusCode) + " and nothing that can be passed on")
+		message := "Voiceflow answered with status " + strconv.Itoa(answer.StatusCode) + " and nothing that can be passed on"
+		if out.Endpoint.Writes && answer.StatusCode >= http.StatusInternalServerError {
+			message += "; " + domain.LookFirst
+		}
+		b := say(message)
 		b = append(b.member("code").text(codeOf(answer.StatusCode)).member("request_id").text(x.call.RequestID), '}')
 		_ = answer.Body.Close()
 		answer.Body, answer.ContentLength = io.NopCloser(strings.NewReader(string(b))), int64(len(b))

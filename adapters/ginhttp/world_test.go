@@ -402,6 +402,11 @@ func (v *voiceflow) Forward(ctx context.Context, f domain.Forward, r *http.Reque
 	if _, err := f.Route.Target(f.Project, bind); err != nil {
 		return ports.Answer{}, err
 	}
+	if f.Begin != nil {
+		if err := f.Begin(ctx); err != nil {
+			return ports.Answer{}, err
+		}
+	}
 	if answer == nil {
 		return response(200, "application/json", `[]`), nil
 	}

@@ -26,6 +26,17 @@ func (v auditLog) Append(ctx context.Context, recs ...domain.Record) error {
 	return nil
 }
 
+// Begin stores the record of the act.
+func (v auditLog) Begin(ctx context.Context, act domain.Act) error {
+	s := v.store
+	if _, err := s.begin(ctx, act); err != nil {
+		return err
+	}
+	defer s.leave()
+	s.record(act.Record)
+	return nil
+}
+
 // Page returns at most limit rows that match the filter and come after before, newest
 // first.
 func (v auditLog) Page(ctx context.Context, f domain.AuditFilter, before *domain.AuditPlace, limit int) ([]domain.AuditRow, error) {

@@ -64,6 +64,16 @@ func broken(ctx context.Context, err error) *failure {
 	return &failure{err: unavailable("the connection to Voiceflow failed", harmless(err)), passing: true}
 }
 
+// unconnected reports whether a request failed before there was a connection to send it on.
+// net/http names the operation: dial, or proxyconnect for a proxy (net/http, transport.go).
+func unconnected(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "dial" || op.Op == "proxyconnect") {
+		return true
+	}
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	return untrusted
+}
+
 // harmless removes from a transport's error everything that the other side can influence. That
 // can quote an answer, and with it the key if the server echoed it. All such errors are
 // *url.Error, which contains the URL.

@@ -98,6 +98,12 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 	if err != nil {
 		return ports.Answer{}, c.shed(err)
 	}
+	if f.Begin != nil {
+		if err := f.Begin(ctx); err != nil {
+			tell(errNoVerdict)
+			return ports.Answer{}, err
+		}
+	}
 	x := c.begin(ctx, endpoint, limit)
 	answer, err := s.send(out.request.WithContext(x.ctx)) //nolint:bodyclose // the exchange closes it
 	tell(x.verdict(endpoint, out, answer, err))
@@ -106,7 +112,7 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 		if failed := out.failed(); failed != nil && context.Cause(x.ctx) == nil {
 			return ports.Answer{Sent: true}, unreadable(failed)
 		}
-		return ports.Answer{Sent: true}, x.broken(err)
+		return ports.Answer{Sent: !unconnected(err)}, x.broken(err)
 	}
 	x.body = answer.Body
 	passed, err := c.pass(x, f, answer, out.userID, credential)

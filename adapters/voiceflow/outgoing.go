@@ -245,7 +245,7 @@ func (out *outgoing) sent() bool {
 }
 
 func unreadable(err error) error {
-	return &domain.Error{Kind: domain.Invalid, Public: "the body could not be read to its end; send the request again; send the request again", Cause: err}
+	return &domain.Error{Kind: domain.Invalid, Public: "the body could not be read to its end; send the request again", Cause: err}
 }
 
 // callersBody is the body of a caller on its way to Voiceflow. It remembers how it ended. A

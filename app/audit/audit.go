@@ -1,5 +1,6 @@
 // Package audit keeps the audit: it records refusals, chains the rows of the audit, signs the
-// end of the chain, verifies and exports it, and finds events.
+// end of the chain, verifies and exports it, and finds events and calls whose
+// end is unknown.
 //
 // Changes write their own audit records, together with the change.
 package audit

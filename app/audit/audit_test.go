@@ -248,6 +248,44 @@ func TestChainInBatches(t *testing.T) {
 	w.verified(t, "")
 }
 
+func TestUnfinishedCallsHaveNoSecondRow(t *testing.T) {
+	w := newWorld(t)
+	row := func(request, object, outcome string) domain.Record {
+		return domain.Record{At: w.Now(), Actor: "user:x", Action: domain.ActionForward, Object: object, Outcome: outcome, RequestID: request, Count: 1}
+	}
+	const upload = "project:p POST api/v1/knowledge-base/docs/upload"
+	err := w.Store.Ports().Audit.Append(t.Context(),
+		row("done", upload, domain.OutcomeBegun), row("killed", upload, domain.OutcomeBegun), row("done", upload, domain.OutcomeOK),
+		row("before there were two rows", upload, domain.OutcomeOK), row("lost", upload, domain.OutcomeBegun), row("last", upload, domain.OutcomeBegun),
+		row("lost", "POST /v1/knowledge-base/docs/upload", string(domain.NotAuthenticated)), // how the caller was refused
+		row("last", upload, domain.OutcomeUnknown))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := len(w.Store.Records())
+	rows, err := w.audit.Unfinished(t.Context(), w.Operator())
+	var got []string
+	for _, r := range rows {
+		got = append(got, r.Row.RequestID)
+	}
+	if want := []string{"killed", "lost"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v and error %v, want %v", got, err, want)
+	}
+	if len(w.Store.Records()) != before {
+		t.Error("it left a row")
+	}
+	_, err = w.audit.Unfinished(t.Context(), w.Member())
+	testworld.WantKind(t, err, domain.NotAllowed)
+	w.Store.Tamper(func(r *[]domain.Record, l *[]domain.ChainLink, _ *domain.AuditHead) {
+		*r, *l = (*r)[:len(*r)-1], (*l)[:len(*l)-1]
+	})
+	rows, err = w.audit.Unfinished(t.Context(), w.Operator())
+	testworld.WantKind(t, err, domain.Corrupt)
+	if len(rows) != 3 {
+		t.Errorf("of a broken audit: got %d rows, want 3", len(rows))
+	}
+}
+
 func TestExport(t *testing.T) {
 	w := newWorld(t)
 	w.Project(t, "Bot")

@@ -1,7 +1,10 @@
 package audit
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
@@ -22,6 +25,37 @@ func (a *Audit) Export(ctx context.Context, call domain.Call, write func(row dom
 	if err := a.ports.Log.Append(ctx, rec); err != nil {
 		return err
 	}
+	return a.walk(ctx, write)
+}
+
+// Unfinished chains the rows that are not in the chain yet. Then it returns the rows of forwarded
+// calls that have begun and have no second row, in the order of the chain. A call that is open
+// now is one of them. Any other such call ended with its process, so nobody knows whether it was
+// carried out. Only an admin or the operator may: NotAllowed. Returns Corrupt, with the rows, as
+// Export does.
+func (a *Audit) Unfinished(ctx context.Context, call domain.Call) ([]domain.ChainedRow, error) {
+	if err := call.Caller.MayManage(); err != nil {
+		return nil, err
+	}
+	begun := map[string]domain.ChainedRow{} // by the id of the request
+	err := a.walk(ctx, func(row domain.ChainedRow, _ domain.AuditHash) error {
+		switch {
+		case row.Row.Outcome == domain.OutcomeBegun:
+			begun[row.Row.RequestID] = row
+		case row.Row.Action == domain.ActionForward && row.Row.Object == begun[row.Row.RequestID].Row.Object:
+			delete(begun, row.Row.RequestID)
+		}
+		return nil
+	})
+	if err != nil && domain.KindOf(err) != domain.Corrupt {
+		return nil, err
+	}
+	rows := slices.SortedFunc(maps.Values(begun), func(a, b domain.ChainedRow) int { return cmp.Compare(a.Link.Seq, b.Link.Seq) })
+	return rows, err
+}
+
+// walk is Export without its audit row.
+func (a *Audit) walk(ctx context.Context, write func(row domain.ChainedRow, previous domain.AuditHash) error) error {
 	broken := a.drainChain(ctx)
 	if broken != nil && domain.KindOf(broken) != domain.Corrupt {
 		return broken

@@ -2,6 +2,7 @@ package forward
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -17,7 +18,8 @@ type attempted struct {
 	answer ports.Answer // if err is nil
 	err    error
 
-	sent     bool      // something went to Voiceflow
+	begun    bool      // the audit has the row that the call is about to be sent
+	sent     bool      // something may have gone to Voiceflow
 	rejected bool      // Voiceflow rejected the key that was sent last
 	accepted sentKey   // the key that Voiceflow accepted; zero if the credential is that of a v4 session
 	news     []keyNews // what is certain about the assistant's keys, in the order in which it was learned
@@ -46,7 +48,8 @@ type sender struct {
 	handle string // of conversation
 }
 
-// attempt sends the call and returns what happened. It stores nothing but a renewed v4 session.
+// attempt sends the call and returns what happened. It stores nothing but a renewed v4 session,
+// and the row of a call that begins.
 func (f *Forwarder) attempt(c *openCall, r *http.Request) attempted {
 	s := &sender{Forwarder: f, openCall: c}
 	s.answer, s.err = s.do(r)
@@ -84,11 +87,36 @@ func (s *sender) do(r *http.Request) (ports.Answer, error) {
 
 // forward sends the call once.
 func (s *sender) forward(r *http.Request, credential domain.Secret) (ports.Answer, error) {
-	answer, err := s.ports.Voiceflow.Forward(s.ctx, domain.Forward{
-		Route: s.route, Project: s.access.Project, UserIDs: s.userIDs(), Handle: s.handle,
-	}, r, credential)
+	f := domain.Forward{Route: s.route, Project: s.access.Project, UserIDs: s.userIDs(), Handle: s.handle}
+	if s.ports.AuditReads.Leaves(s.route.Endpoint) {
+		f.Begin = s.begin
+	}
+	answer, err := s.ports.Voiceflow.Forward(s.ctx, f, r, credential)
 	s.sent = s.sent || answer.Sent
 	return answer, err
+}
+
+// begin stores the row of a call that is about to be sent, unless it is there already, because
+// the call was sent with another key. The caller's right is checked once more with that. A
+// caller who leaves meanwhile does not leave it open whether the row was stored.
+func (s *sender) begin(ctx context.Context) error {
+	if s.begun {
+		return nil
+	}
+	if s.outcomes.full() {
+		return &domain.Error{Kind: domain.Unavailable, Public: "the audit can't be written now; try again later"}
+	}
+	act := s.call.Act(s.ports.Clock(), domain.NeedsUse(s.access.Project.ID, domain.ScopesOf(s.route.Endpoint.Scope)),
+		domain.ActionForward, s.route.Object(s.access.Project.ID))
+	act.Record.Outcome = domain.OutcomeBegun
+	if err := s.ports.Audit.Begin(context.WithoutCancel(ctx), act); err != nil {
+		return err
+	}
+	s.begun = true
+	if ctx.Err() != nil {
+		return &domain.Error{Kind: domain.VoiceflowUnavailable, Public: "the call to Voiceflow was canceled", Cause: context.Cause(ctx)}
+	}
+	return nil
 }
 
 // keyedCall is a call to Voiceflow whose credential is a key of the assistant.
@@ -203,7 +231,7 @@ func keepBody(r *http.Request) (again func(*http.Request), err error) {
 	whole := r.Body
 	kept, err := io.ReadAll(io.LimitReader(whole, maxKept+1))
 	if err != nil {
-		return nil, &domain.Error{Kind: domain.Invalid, Public: "the body could not be read to its end; send the request again; send the request again", Cause: err}
+		return nil, &domain.Error{Kind: domain.Invalid, Public: "the body could not be read to its end; send the request again", Cause: err}
 	}
 	if len(kept) > maxKept {
 		r.Body = readCloser{io.MultiReader(bytes.NewReader(kept), whole), whole}

@@ -5,8 +5,10 @@
 //   - attempt sends the call with the key of the assistant and returns what happened;
 //   - settle stores what that tells, and passes the answer on.
 //
-// Only settle marks keys, notes credits, counts usage, and writes the audit record of a call
-// that writes.
+// Only settle marks keys, notes credits and counts usage. A call that writes, and a read that
+// the audit is to tell of, has two rows in the audit: attempt stores that it begins, before
+// anything is sent, and settle stores its outcome. FlushOutcomes stores the outcomes that could
+// not be stored at once.
 //
 // The package uses net/http as the words for a call: a request with a method, a header and a
 // body, and an answer with a status. It knows no route, no cookie's name and no status of the
@@ -39,17 +41,21 @@ type Ports struct {
 	Pseudonyms ports.Pseudonyms
 	Voiceflow  ports.Voiceflow
 
+	// AuditReads says which reads leave rows in the audit, as all calls that write do.
+	AuditReads domain.AuditReads
+
 	Rates  ports.CallRates // no limit if nil
 	Clock  ports.Clock
 	Random io.Reader
 }
 
 // Forwarder forwards calls. It is safe for concurrent use. Between calls it keeps the counts
-// that have yet to be stored. Nothing that it keeps decides what anybody may do.
+// and outcomes that have yet to be stored. Nothing that it keeps decides what anybody may do.
 type Forwarder struct {
 	ports    Ports
 	open     openCalls
 	counts   usageCounts
+	outcomes outcomes
 	renewals renewals
 }
 
@@ -85,6 +91,9 @@ type Result struct {
 	AssistantCookie session.Cookie
 	// Rate is what is left of the caller's rate; zero if there is no limit.
 	Rate domain.Rate
+	// Unrecorded is why the outcome of the call is not in the audit yet, for the log; nil if
+	// it is there. FlushOutcomes stores it.
+	Unrecorded error
 }
 
 // Answer is Voiceflow's answer for the caller.
@@ -110,8 +119,9 @@ type Answer struct {
 // Returns TooManyRequests if the caller has used up their rate. Returns Invalid if the query or
 // the body can't be read. Returns NeedsReentry if no key of the assistant can be opened.
 // Returns CredentialsRejected if Voiceflow rejected the keys. Returns VoiceflowUnavailable if
-// Voiceflow gave no usable answer. Returns Unavailable if the audit record of a call that
-// writes, or the conversation that a call starts, can't be stored.
+// Voiceflow gave no usable answer. Returns Unavailable if the row that a call begins, or the
+// conversation that a call starts, can't be stored. Without that row nothing is sent. An error
+// of a call that writes is MaybeDone if Voiceflow may have carried the call out.
 func (f *Forwarder) Forward(ctx context.Context, call domain.Call, in Input, r *http.Request) (Result, error) {
 	route, err := domain.MatchEndpoint(in.Service, r.Method, in.Path)
 	if err != nil {
@@ -128,7 +138,7 @@ func (f *Forwarder) Forward(ctx context.Context, call domain.Call, in Input, r *
 			f.open.end(c)
 		}
 	}()
-	out.Answer, err = f.settle(c, f.attempt(c, r))
+	out.Answer, out.Unrecorded, err = f.settle(c, f.attempt(c, r))
 	settled = true
 	return out, err
 }

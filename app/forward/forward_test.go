@@ -2,7 +2,6 @@ package forward_test
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -186,76 +185,6 @@ func (w *world) adas(t *testing.T, p domain.Project) forward.Input {
 	call, by := w.login(t, w.Admin.Caller.ID, domain.RoleAdmin)
 	by.AssistantCookie = w.set(t, call, p)
 	return by
-}
-
-func TestCallsThatWriteLeaveARow(t *testing.T) {
-	w := newWorld(t)
-	p := w.Project(t, "Bot")
-	ada := w.adas(t, p)
-	unanswered := func(domain.Forward, testworld.Sent) (ports.Answer, error) {
-		return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable}
-	}
-	broken := func(domain.Forward, testworld.Sent) (ports.Answer, error) {
-		return ports.Answer{}, &domain.Error{Kind: domain.Invalid}
-	}
-	for _, tc := range []struct {
-		name, method, path, service string
-		answer                      func(domain.Forward, testworld.Sent) (ports.Answer, error)
-		outcome                     string
-	}{
-		{"a transcript that is deleted", "DELETE", "/v1/transcript/aaaaaaaaaaaaaaaaaaaaaaaa", "analytics-api", testworld.Fine, "ok"},
-		{"one that does not exist", "DELETE", "/v1/transcript/aaaaaaaaaaaaaaaaaaaaaaaa", "analytics-api",
-			func(domain.Forward, testworld.Sent) (ports.Answer, error) { return testworld.Says(404, `{}`), nil }, "status_404"},
-		{"a state that is set", "PUT", "/state/user/ada/", "", nil, ""},
-		{"a state that is deleted", "DELETE", "/state/user/ada", runtime, testworld.Fine, "ok"},
-		{"one whose deletion brought no answer", "DELETE", "/state/user/ada", runtime, unanswered, "unknown"},
-		{"one that broke off on its way", "PUT", "/state/user/ada", runtime, broken, "unknown"},
-		{"one whose deletion was refused", "DELETE", "/state/user/ada", runtime, testworld.Rejected, "rejected"},
-		{"a turn leaves none", "POST", "/state/user/ada/interact", runtime, testworld.Fine, ""},
-		{"nor does reading", "GET", "/state/user/ada", runtime, testworld.Fine, ""},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			if tc.answer == nil {
-				tc.answer = testworld.Fine
-			}
-			w.voiceflow.Answer(tc.answer)
-			before := len(w.Store.Records())
-			in := ada
-			in.Service, in.Path = tc.service, tc.path
-			_, _ = w.use(t, in, tc.method, "{}")
-			var got []string
-			for _, r := range w.Store.Records()[before:] {
-				if r.Action == domain.ActionForward {
-					got = append(got, r.Outcome)
-					if !strings.HasPrefix(r.Object, domain.OnProject(p.ID)+" "+tc.method+" ") || strings.Contains(r.Object, "ada") {
-						t.Errorf("the row is about %q", r.Object)
-					}
-				}
-			}
-			var want []string
-			if tc.outcome != "" {
-				want = []string{tc.outcome}
-			}
-			if !slices.Equal(got, want) {
-				t.Errorf("got rows with outcomes %v, want %v", got, want)
-			}
-		})
-	}
-	w.voiceflow.Answer(testworld.Fine)
-	in := ada
-	in.Service, in.Path = runtime, "/state/user/ada"
-	closed := false
-	w.voiceflow.Answer(func(domain.Forward, testworld.Sent) (ports.Answer, error) {
-		w.Store.Break()
-		r := testworld.Says(200, "{}")
-		r.Body = testworld.Body{ReadCloser: closing{r.Body, &closed}}
-		return r, nil
-	})
-	_, err := w.use(t, in, "DELETE", "")
-	testworld.WantKind(t, err, domain.Unavailable) // what can't be recorded is not acknowledged
-	if !closed {
-		t.Error("the answer that was not passed on was not closed")
-	}
 }
 
 func TestCallsAreCounted(t *testing.T) {

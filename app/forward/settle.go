@@ -14,10 +14,11 @@ import (
 )
 
 // settle stores what the attempt tells, and returns the answer for the caller. It marks keys,
-// stores the conversation that the call starts, and counts the call. If the call writes, its
-// audit record is stored before the answer is passed on, so that nothing that was acknowledged
-// is missing in the audit. What is known only at the end of the answer is stored by end.
-func (f *Forwarder) settle(c *openCall, a attempted) (Answer, error) {
+// stores the conversation that the call starts, counts the call, and records the outcome of a
+// call that has begun. What was done at Voiceflow can't be undone, so an outcome that can't be
+// stored now is stored later, and the caller gets the answer. unrecorded says why. What is known
+// only at the end of the answer is stored by end.
+func (f *Forwarder) settle(c *openCall, a attempted) (answer Answer, unrecorded, err error) {
 	f.countTokenUse(c)
 	noted := f.markKeys(c, a.news)
 	if a.err == nil && !a.answer.Started.Key.IsZero() {
@@ -25,35 +26,33 @@ func (f *Forwarder) settle(c *openCall, a attempted) (Answer, error) {
 			_ = a.answer.Body.Close()
 		}
 	}
+	unrecorded = f.recordOutcome(c, a)
 	if a.err != nil {
-		return Answer{}, f.fail(c, a, noted)
+		return Answer{}, unrecorded, withCause(f.fail(c, a), noted)
 	}
-	if err := f.recordWrite(c, domain.OutcomeOf(a.answer.StatusCode)); err != nil {
-		_ = a.answer.Body.Close()
-		f.countAndClose(c, 1, true)
-		return Answer{}, err
+	if c.route.Endpoint.Writes && a.answer.StatusCode >= http.StatusInternalServerError {
+		// A gateway in front of Voiceflow does not know whether the call was carried out.
+		a.answer.Header.Del("Retry-After")
 	}
 	f.counts.add(domain.Usage{UsageKey: c.usageKey(), Calls: 1}) // a stream may go on for long
 	body := &openBody{AnswerBody: a.answer.Body, forwarder: f, call: c, accepted: a.accepted}
 	body.failed.Store(a.answer.StatusCode >= http.StatusBadRequest)
-	return Answer{StatusCode: a.answer.StatusCode, Header: a.answer.Header, ContentLength: a.answer.ContentLength, Body: body}, nil
+	answer = Answer{StatusCode: a.answer.StatusCode, Header: a.answer.Header, ContentLength: a.answer.ContentLength, Body: body}
+	return answer, unrecorded, nil
 }
 
-// fail settles a call that brought no answer, and returns its error. noted is why something
-// could not be stored so far.
-func (f *Forwarder) fail(c *openCall, a attempted, noted error) error {
+// fail settles a call that brought no answer, and returns its error.
+func (f *Forwarder) fail(c *openCall, a attempted) error {
 	err := c.lost(a.err)
 	if !a.sent {
 		f.open.end(c)
-		return withCause(err, noted)
+		return err
 	}
-	outcome := domain.OutcomeUnknown
-	if a.rejected {
-		outcome = domain.OutcomeRejected
-	}
-	noted = errors.Join(noted, f.recordWrite(c, outcome))
 	f.countAndClose(c, 1, c.caller.Err() == nil)
-	return withCause(err, noted)
+	if c.route.Endpoint.Writes && !a.rejected {
+		return domain.MaybeDone(err)
+	}
+	return err
 }
 
 // withCause returns err with noted among its causes, for the log. It changes a copy, since
@@ -111,14 +110,28 @@ func (f *Forwarder) markCredits(c *openCall, credits domain.Credits) error {
 	return f.ports.Projects.Note(context.WithoutCancel(c.ctx), p.ID, func(p *domain.Project) bool { return p.MarkCredits(credits) }, rec)
 }
 
-// recordWrite stores the audit record of a call that writes.
-func (f *Forwarder) recordWrite(c *openCall, outcome string) error {
-	if !c.route.Endpoint.Writes {
+// recordOutcome stores the audit record of how a call ended that has begun. If that fails, it
+// keeps the record for FlushOutcomes.
+func (f *Forwarder) recordOutcome(c *openCall, a attempted) error {
+	if !a.begun {
 		return nil
 	}
 	rec := c.call.Record(f.ports.Clock(), domain.ActionForward, c.route.Object(c.access.Project.ID))
-	rec.Outcome = outcome
-	return f.ports.Audit.Append(context.WithoutCancel(c.ctx), rec)
+	switch {
+	case a.err == nil:
+		rec.Outcome = domain.OutcomeOf(a.answer.StatusCode)
+	case !a.sent:
+		rec.Outcome = domain.OutcomeNotSent
+	case a.rejected:
+		rec.Outcome = domain.OutcomeRejected
+	default:
+		rec.Outcome = domain.OutcomeUnknown
+	}
+	err := f.ports.Audit.Append(context.WithoutCancel(c.ctx), rec)
+	if err != nil {
+		f.outcomes.keep(rec)
+	}
+	return err
 }
 
 // countTokenUse counts the use of the access token that the call stands on, once a minute.

@@ -14,6 +14,7 @@ import (
 	"github.com/flowlatch/flowlatch/app/session"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/testworld"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 const (
@@ -31,11 +32,37 @@ type world struct {
 	*forward.Forwarder
 	voiceflow *testworld.Voiceflow
 	sessions  *session.Sessions
+	log       *auditLog
+	reads     domain.AuditReads
+}
+
+// auditLog is the audit of a world, which fails where a test says so.
+type auditLog struct {
+	ports.AuditLog
+	begins  func() error // called first, if it is not nil
+	appends func() error // called instead, if it is not nil
+}
+
+func (l *auditLog) Begin(ctx context.Context, act domain.Act) error {
+	if l.begins != nil {
+		if err := l.begins(); err != nil {
+			return err
+		}
+	}
+	return l.AuditLog.Begin(ctx, act)
+}
+
+func (l *auditLog) Append(ctx context.Context, recs ...domain.Record) error {
+	if l.appends != nil {
+		return l.appends()
+	}
+	return l.AuditLog.Append(ctx, recs...)
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{World: testworld.New(t), voiceflow: &testworld.Voiceflow{}}
+	w.log = &auditLog{AuditLog: w.Store.Ports().Audit}
 	w.Lifetimes = lifetimes
 	w.Forwarder = w.instance(t)
 	return w
@@ -54,8 +81,8 @@ func (w *world) instance(t *testing.T) *forward.Forwarder {
 		Store: store.Sessions, Access: store.Access, Cipher: w.Cipher, Keyring: w.Cipher, Clock: w.Now,
 	}, session.Options{Lifetimes: lifetimes})
 	return forward.New(forward.Ports{
-		Access: store.Access, Projects: store.Projects, Conversations: store.Conversations, Usage: store.Usage, Audit: store.Audit,
-		Keyset: keys, Sessions: w.sessions, Cipher: w.Cipher, Pseudonyms: w.Pseudonyms, Voiceflow: w.voiceflow, Clock: w.Now, Random: rand.Reader,
+		Access: store.Access, Projects: store.Projects, Conversations: store.Conversations, Usage: store.Usage, Audit: w.log,
+		AuditReads: w.reads, Keyset: keys, Sessions: w.sessions, Cipher: w.Cipher, Pseudonyms: w.Pseudonyms, Voiceflow: w.voiceflow, Clock: w.Now, Random: rand.Reader,
 	})
 }
 

@@ -2,6 +2,7 @@ package keyset_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -80,6 +81,37 @@ func TestARotationThatIsNotKnownDoesNotSeal(t *testing.T) {
 	testworld.WantActions(t, w.Actions(before))
 	if is := w.known(t); is.Known.Key != old {
 		t.Errorf("the known value is sealed with %v, want %v as before", is.Known.Key, old)
+	}
+}
+
+// unwritable is a Keyring that can't write its keyset once the new key is known.
+type unwritable struct{ ports.Keyring }
+
+func (c unwritable) Rotate(ctx context.Context, known func(func(domain.Secret, domain.Binding) (domain.Sealed, error)) error) (domain.KeyID, error) {
+	return c.Keyring.Rotate(ctx, func(seal func(domain.Secret, domain.Binding) (domain.Sealed, error)) error {
+		return errors.Join(known(seal), testworld.ErrBoom)
+	})
+}
+
+func TestARotationThatFailsIsRecordedAsThat(t *testing.T) {
+	w := newWorld(t)
+	p := w.ports()
+	p.Keyring = unwritable{w.Cipher}
+	keys, err := keyset.Open(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, before := w.Cipher.Keys()[0], len(w.Store.Records())
+	if _, err := keys.Rotate(t.Context(), w.Operator()); !errors.Is(err, testworld.ErrBoom) {
+		t.Errorf("got error %v", err)
+	}
+	if got := w.Cipher.Keys()[0]; got != old {
+		t.Errorf("key %v seals, want %v as before", got, old)
+	}
+	rows := w.Store.Records()[before:]
+	if len(rows) != 2 || rows[0].Outcome != domain.OutcomeOK || rows[1].Outcome != domain.OutcomeFailed ||
+		rows[1].Action != domain.ActionRotateKeys || rows[1].Object != rows[0].Object || rows[1].RequestID != rows[0].RequestID {
+		t.Errorf("got the rows %+v, want that of the rotation and one that says that it failed", rows)
 	}
 }
 

@@ -39,7 +39,16 @@ type auditEvent struct {
 	Count     int64
 	Seq       int64
 	Hash      string
-	Previous  string
+	Previous  string `json:",omitempty"`
+}
+
+// eventOf returns the line of a row, without Previous.
+func eventOf(row domain.ChainedRow) auditEvent {
+	r := row.Row
+	return auditEvent{
+		ID: strconv.FormatInt(r.ID, 10), Time: stamp(r.At), Actor: r.Actor, Action: r.Action, Object: r.Object, Outcome: r.Outcome,
+		RequestID: r.RequestID, Address: r.Address, Count: r.Count, Seq: row.Link.Seq, Hash: row.Link.Hash.String(),
+	}
 }
 
 // Run writes the audit.
@@ -67,12 +76,9 @@ func (c auditExportCommand) Run(ctx context.Context) error {
 func exportAudit(ctx context.Context, service *app.Service, call domain.Call, to io.Writer) error {
 	out := bufio.NewWriter(to)
 	err := service.Audit().Export(ctx, call, func(row domain.ChainedRow, previous domain.AuditHash) error {
-		r := row.Row
-		return printJSON(out, auditEvent{
-			ID: strconv.FormatInt(r.ID, 10), Time: stamp(r.At), Actor: r.Actor, Action: r.Action, Object: r.Object, Outcome: r.Outcome,
-			RequestID: r.RequestID, Address: r.Address, Count: r.Count,
-			Seq: row.Link.Seq, Hash: row.Link.Hash.String(), Previous: previous.String(),
-		})
+		event := eventOf(row)
+		event.Previous = previous.String()
+		return printJSON(out, event)
 	})
 	return cmp.Or(out.Flush(), err)
 }

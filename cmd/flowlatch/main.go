@@ -60,8 +60,9 @@ type commandLine struct {
 	} `cmd:"" help:"Manage the keyset."`
 
 	Audit struct {
-		Verify auditVerifyCommand `cmd:"" help:"Check whether the audit is whole."`
-		Export auditExportCommand `cmd:"" help:"Write the audit as JSON lines, hashes included."`
+		Verify     auditVerifyCommand     `cmd:"" help:"Check whether the audit is whole."`
+		Export     auditExportCommand     `cmd:"" help:"Write the audit as JSON lines, hashes included."`
+		Unfinished auditUnfinishedCommand `cmd:"" help:"List forwarded calls whose end is unknown."`
 	} `cmd:"" help:"Check and export the audit."`
 
 	Migrate struct {

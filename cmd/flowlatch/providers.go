@@ -107,7 +107,9 @@ func newRates(cfg config.Config, clock ports.Clock) *throttle.Calls {
 	return throttle.NewCalls(clock, cfg.ForwardRate)
 }
 
-func newOptions(cfg config.Config) app.Options { return app.Options{Lifetimes: cfg.Lifetimes} }
+func newOptions(cfg config.Config) app.Options {
+	return app.Options{Lifetimes: cfg.Lifetimes, AuditReads: cfg.AuditReads}
+}
 
 func newEngine(cfg config.Config, service *app.Service, log *slog.Logger) (*gin.Engine, error) {
 	gin.SetMode(gin.ReleaseMode)

@@ -56,6 +56,7 @@ type Config struct {
 	ForwardMaxBody   int64
 	ForwardMaxAnswer int64
 	ForwardRate      int
+	AuditReads       domain.AuditReads
 
 	CookieSecure         bool
 	CookieSameSite       http.SameSite

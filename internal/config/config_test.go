@@ -69,7 +69,7 @@ func TestEverySettingCanBeSet(t *testing.T) {
 		"DATABASE_URL": "postgres://u:p@h/d", "DATABASE_WAIT": "0s", "DATABASE_TIMEOUT": "1s", "DATABASE_MAX_CONNS": "3",
 		"KEYSET_FILE": "/k", "KEYSET_KMS": "vault-transit://v/transit/k", "KEYSET_KMS_TOKEN": "hvs.x", "VOICEFLOW_API_URL": "http://127.0.0.1:1/", "VOICEFLOW_RUNTIME_URL": "http://[::1]:2",
 		"VOICEFLOW_ANALYTICS_URL": "http://localhost:3", "VOICEFLOW_REALTIME_URL": "https://r.example/base", "VOICEFLOW_ALLOW_HTTP": "true",
-		"VOICEFLOW_TIMEOUT": "2s", "FORWARD_TIMEOUT": "3s", "FORWARD_IDLE": "4s", "FORWARD_MAX_BODY": "1000", "FORWARD_MAX_ANSWER": "2 GiB", "FORWARD_RATE": "0",
+		"VOICEFLOW_TIMEOUT": "2s", "FORWARD_TIMEOUT": "3s", "FORWARD_IDLE": "4s", "FORWARD_MAX_BODY": "1000", "FORWARD_MAX_ANSWER": "2 GiB", "FORWARD_RATE": "0", "AUDIT_READS": "none",
 		"COOKIE_SECURE": "true", "COOKIE_SAMESITE": "None",
 		"TRUSTED_ORIGINS": "https://a.example, https://b.example:8443,", "TRUSTED_PROXIES": "10.0.0.0/8, ::1",
 		"SESSION_IDLE": "1m", "SESSION_LIFETIME": "2m", "REMEMBER_LIFETIME": "3m", "LOGIN_FAILURES": "1", "LOGIN_FAILURES_ADDRESS": "2",
@@ -82,6 +82,7 @@ func TestEverySettingCanBeSet(t *testing.T) {
 		VoiceflowAPIURL: "http://127.0.0.1:1", VoiceflowRuntimeURL: "http://[::1]:2",
 		VoiceflowAnalyticsURL: "http://localhost:3", VoiceflowRealtimeURL: "https://r.example/base", VoiceflowAllowHTTP: true,
 		VoiceflowTimeout: 2 * time.Second, ForwardTimeout: 3 * time.Second, ForwardIdle: 4 * time.Second, ForwardMaxBody: 1000, ForwardMaxAnswer: 2 << 30,
+		AuditReads:   domain.NoReads,
 		CookieSecure: true, CookieSameSite: http.SameSiteNoneMode,
 		TrustedOrigins: []string{"https://a.example", "https://b.example:8443"}, TrustedProxies: []string{"10.0.0.0/8", "::1"},
 		Lifetimes:     domain.Lifetimes{Idle: time.Minute, Absolute: 2 * time.Minute, Remember: 3 * time.Minute},
@@ -132,6 +133,24 @@ func TestSecretsComeFromFilesToo(t *testing.T) {
 	}
 }
 
+func TestWhichReadsAreAudited(t *testing.T) {
+	for _, tc := range []struct {
+		text string
+		want domain.AuditReads
+	}{
+		{"export", domain.ExportReads},
+		{" Export ,", domain.ExportReads},
+		{"export,transcripts", domain.ExportAndTranscriptReads},
+		{" transcripts , export ", domain.ExportAndTranscriptReads},
+		{"none", domain.NoReads},
+	} {
+		c, _, err := Read(Source{Environ: []string{"FLOWLATCH_AUDIT_READS=" + tc.text}})
+		if err != nil || c.AuditReads != tc.want {
+			t.Errorf("%q: got %v and error %v, want %v", tc.text, c.AuditReads, err, tc.want)
+		}
+	}
+}
+
 func TestValuesThatCannotBeUsed(t *testing.T) {
 	const bad = "hunter2-secret" // no error may contain it
 	for _, tc := range []struct {
@@ -153,6 +172,10 @@ func TestValuesThatCannotBeUsed(t *testing.T) {
 		{"a size of nothing", []string{"FORWARD_MAX_ANSWER=0MiB"}, nil, "FLOWLATCH_FORWARD_MAX_ANSWER must be a size"},
 		{"a size beyond all", []string{"FORWARD_MAX_ANSWER=2000GiB"}, nil, "FLOWLATCH_FORWARD_MAX_ANSWER must be a size"},
 		{"a number below its least", []string{"LOGIN_FAILURES=0"}, nil, "FLOWLATCH_LOGIN_FAILURES must be a number from 1"},
+		{"reads that can't be audited", []string{"AUDIT_READS=export," + bad}, nil, "FLOWLATCH_AUDIT_READS must be export, none, or export,transcripts"},
+		{"no reads and some", []string{"AUDIT_READS=none,export"}, nil, "FLOWLATCH_AUDIT_READS must be export, none, or export,transcripts"},
+		{"reads that come twice", []string{"AUDIT_READS=export,export"}, nil, "FLOWLATCH_AUDIT_READS must be export, none, or export,transcripts"},
+		{"transcripts without exports", []string{"AUDIT_READS=transcripts"}, nil, "FLOWLATCH_AUDIT_READS must be export, none, or export,transcripts"},
 		{"an invalid boolean", []string{"COOKIE_SECURE=" + bad}, nil, "FLOWLATCH_COOKIE_SECURE must be true or false"},
 		{"an invalid SameSite", []string{"COOKIE_SAMESITE=" + bad}, nil, "FLOWLATCH_COOKIE_SAMESITE must be lax, strict or none"},
 		{"SameSite=None without Secure", []string{"COOKIE_SAMESITE=none", "COOKIE_SECURE=false"}, nil, "browsers refuse such cookies"},

@@ -109,6 +109,8 @@ var settings = []Setting{
 		Help: "The largest answer that is forwarded. Exports may have up to 256 MiB. Streams have no limit."},
 	{Name: "FORWARD_RATE", Default: "120", read: number(0, 1_000_000, func(c *Config) *int { return &c.ForwardRate }),
 		Help: "How many calls a minute this instance forwards for one user or access token. 0 means no limit."},
+	{Name: "AUDIT_READS", Default: "export", read: auditReads,
+		Help: "Which forwarded reads leave rows in the audit, as all forwarded calls that write do: export, export,transcripts, or none. A read is not forwarded if its row can't be stored."},
 	{Name: "COOKIE_SECURE", Default: "true", demo: "false", read: boolean(func(c *Config) *bool { return &c.CookieSecure }),
 		Help: "Whether browsers send the cookies over HTTPS only. Use false for development over plain HTTP."},
 	{Name: "COOKIE_SAMESITE", Default: "lax", read: sameSite,

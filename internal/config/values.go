@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -135,6 +136,20 @@ func sameSite(c *Config, text string) error {
 		return errors.New("be lax, strict or none")
 	}
 	c.CookieSameSite = mode
+	return nil
+}
+
+// auditReads reads which reads are audited. The order and spaces do not matter.
+func auditReads(c *Config, text string) error {
+	words := list(strings.ToLower(text))
+	slices.Sort(words)
+	reads, ok := map[string]domain.AuditReads{
+		"export": domain.ExportReads, "export,transcripts": domain.ExportAndTranscriptReads, "none": domain.NoReads,
+	}[strings.Join(words, ",")]
+	if !ok {
+		return errors.New("be export, none, or export,transcripts")
+	}
+	c.AuditReads = reads
 	return nil
 }
 

@@ -55,6 +55,7 @@ type answer struct {
 	status int
 	code   string // "" if it is not an error
 	text   string
+	retry  string // Retry-After
 }
 
 // String returns the status and the code, such as "401 not_allowed".
@@ -99,7 +100,7 @@ func (b *browser) tryRaw(method, path, text string, head http.Header) (answer, e
 		plain, _ := base64.RawURLEncoding.DecodeString(c.Value) // as far as it goes
 		_, _ = b.seen.Write(plain)
 	}
-	a := answer{status: resp.StatusCode, text: string(said)}
+	a := answer{status: resp.StatusCode, text: string(said), retry: resp.Header.Get("Retry-After")}
 	var failure struct {
 		Code string `json:"code"`
 	}

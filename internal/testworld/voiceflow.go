@@ -74,24 +74,29 @@ func (v *Voiceflow) Export(context.Context, domain.VersionRef, domain.Secret) (d
 	return domain.Export{}, &domain.Error{Kind: domain.VoiceflowRejected}
 }
 
-// Forward reads the body and answers.
+// Forward reads the body, begins the call, and answers.
 func (v *Voiceflow) Forward(ctx context.Context, f domain.Forward, r *http.Request, key domain.Secret) (ports.Answer, error) {
 	v.mu.Lock()
 	answer, streams, hangs := v.answer, v.streams, v.hangs
 	v.mu.Unlock()
-	if hangs != nil {
+	var s Sent
+	var err error
+	if hangs == nil && !streams {
+		s, err = sent(f, r, key)
+	}
+	if err == nil && f.Begin != nil {
+		err = f.Begin(ctx)
+	}
+	switch {
+	case err != nil:
+		return ports.Answer{}, err
+	case hangs != nil:
 		hangs <- true
 		<-ctx.Done()
 		return givenUp(ctx)
-	}
-	if streams {
+	case streams:
 		return endless(ctx), nil
-	}
-	s, err := sent(f, r, key)
-	if err != nil {
-		return ports.Answer{}, err
-	}
-	if ctx.Err() != nil {
+	case ctx.Err() != nil:
 		return givenUp(ctx)
 	}
 	return answer(f, s)

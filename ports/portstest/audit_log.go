@@ -14,6 +14,7 @@ func AuditLog(t *testing.T, open OpenStore) {
 	check(t, open, append([]sentence{
 		{"Append stores the record", appendStores},
 		{"Append stores several in their order, all of them or none", appendSeveral},
+		{"Begin stores the record of the act and changes nothing else", beginStores},
 		{"Append comes after what was written before, by any view and on any instance", appendOrder},
 		{"of very many Appends at the same instant nothing is lost", appendConcurrent},
 		{"Page returns at most limit rows that come after the place, newest first, and of one time the higher id first", auditPage},
@@ -44,6 +45,21 @@ func appendStores(t *testing.T, f *fixture) {
 			f.wantRecords(t, "after Append")
 		}
 	}
+}
+
+func beginStores(t *testing.T, f *fixture) {
+	f.install(t)
+	who := f.actorByLogin(t, domain.RoleMember)
+	needs := domain.NeedsUse(f.projectFor(t, who).ID, domain.ScopesOf(domain.ScopeExport))
+	before := f.state(t, f.Ports)
+	for _, object := range []string{"first", "second", "second"} {
+		act := f.actBy(who, attempt{needs: needs}, object)
+		act.Record.Outcome = domain.OutcomeBegun
+		wantNil(t, "Begin", f.Ports.Audit.Begin(t.Context(), act))
+		f.log = append(f.log, act.Record)
+		f.wantRecords(t, "after Begin")
+	}
+	f.wantState(t, "after Begin", before)
 }
 
 func appendSeveral(t *testing.T, f *fixture) {

@@ -93,6 +93,12 @@ var auditCalls = []call{
 			return at.Audit.Append(ctx, act.Record)
 		})
 	}},
+	{method: "Audit.Begin", act: true, record: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
+		return begins(domain.NeedsUse(f.projectFor(t, who).ID, domain.ScopesOf(domain.ScopeKnowledgeWrite)))
+	}},
+	{method: "Audit.Begin", way: "of what only needs a caller", act: true, record: true, ready: func(*testing.T, *fixture, actor) attempt {
+		return begins(domain.NeedsCaller())
+	}},
 	reads("Audit.Page", "", func(ctx context.Context, at ports.Store) (any, error) {
 		return at.Audit.Page(ctx, domain.AuditFilter{}, nil, 10)
 	}),
@@ -113,6 +119,10 @@ var auditCalls = []call{
 	}},
 	reads("Chain.Head", "", func(ctx context.Context, at ports.Store) (any, error) { return at.Chain.Head(ctx) }),
 	reads("Chain.Strays", "", func(ctx context.Context, at ports.Store) (any, error) { return at.Chain.Strays(ctx, 10) }),
+}
+
+func begins(needs domain.Need) attempt {
+	return doing(needs, func(ctx context.Context, at ports.Store, act domain.Act) error { return at.Audit.Begin(ctx, act) })
 }
 
 var sealingCalls = []call{

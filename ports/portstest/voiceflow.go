@@ -111,6 +111,8 @@ func Voiceflow(t *testing.T, open func(t *testing.T) FarSide) {
 		{"a call that names another project, version or environment is NotFound and not sent", forwardOthers},
 		{"a query or body that can't be read, or lacks a required part, is Invalid and not sent", forwardUnreadable},
 		{"Sent reports whether anything went to Voiceflow, also when Forward fails", forwardSent},
+		{"Sent is false if no connection came about", forwardUnconnected},
+		{"Begin is called once all else is ready, and if it fails nothing is sent", forwardBegins},
 		{"an answer with any status passes, with the headers of a short list and never a cookie", forwardAnswer},
 		{"members userID become the caller's own user ids, in JSON and in the JSON of server-sent events", forwardUserIDs},
 		{"the credential is overwritten everywhere in an answer", forwardCredential},

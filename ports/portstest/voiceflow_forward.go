@@ -314,6 +314,70 @@ func forwardSent(t *testing.T, far FarSide) {
 	}
 }
 
+// forwardUnconnected has a call to a far side that nobody serves.
+func forwardUnconnected(t *testing.T, far FarSide) {
+	far.Fail(t, Fault{Form: FaultClosed})
+	answer, err := far.Client(t, patience).Forward(t.Context(), questionOf(t), from("", "{}"), credential)
+	wantKind(t, "Forward to nobody", err, domain.VoiceflowUnavailable)
+	wantSame(t, "Sent to nobody", answer.Sent, false)
+}
+
+// forwardBegins has calls with bodies of each sort, some of which can't be sent.
+func forwardBegins(t *testing.T, far FarSide) {
+	c := far.Client(t, patience)
+	seen := far.serve(t, says(200, "application/json", `{}`))
+	begin := func(call domain.Forward, err error) (domain.Forward, *int) {
+		times := new(int)
+		call.Begin = func(ctx context.Context) error {
+			*times++
+			if ctx.Err() != nil || len(seen.requests()) > 0 {
+				t.Errorf("Begin: got %d requests at the far side and the context's error %v, want none", len(seen.requests()), ctx.Err())
+			}
+			return err
+		}
+		return call, times
+	}
+	upload := callOf(t, domain.ServiceAPI, "POST", "/v1/knowledge-base/docs/upload")
+	for _, tc := range []struct {
+		name string
+		call domain.Forward
+		body string
+		kind domain.Kind
+	}{
+		{"a call whose body is JSON", questionOf(t), "{}", ""},
+		{"a call whose body passes part by part", upload, strings.Repeat("x", 1<<20), ""},
+		{"a call whose body is short", upload, "x", ""},
+		{"a call whose body can't be read", questionOf(t), "x", domain.Invalid},
+		{"a call for another project", callOf(t, domain.ServiceAPI, "POST", "/v1/knowledge-base/docs/upload"), "", domain.NotFound},
+	} {
+		query, asked := "", 1
+		if tc.kind == domain.NotFound {
+			query = "projectID=66c600000000000000000fff"
+		}
+		if tc.kind != "" {
+			asked = 0
+		}
+		seen = far.serve(t, says(200, "application/json", `{}`))
+		mine := &domain.Error{Kind: domain.Unavailable}
+		call, times := begin(tc.call, mine)
+		answer, err := c.Forward(t.Context(), call, from(query, tc.body), credential)
+		if asked == 1 && !errors.Is(err, mine) || asked == 0 && domain.KindOf(err) != tc.kind {
+			t.Fatalf("%s whose Begin fails: got error %v", tc.name, err)
+		}
+		if *times != asked || answer.Sent || len(seen.requests()) > 0 {
+			t.Fatalf("%s whose Begin fails: got %d calls of Begin, Sent %v and %d requests", tc.name, *times, answer.Sent, len(seen.requests()))
+		}
+		if asked == 0 {
+			continue
+		}
+		call, times = begin(tc.call, nil)
+		_, _ = wantForwarded(t, tc.name, c, call, from("", tc.body))
+		if *times != 1 || len(seen.requests()) != 1 {
+			t.Fatalf("%s: got %d calls of Begin and %d requests, want one of each", tc.name, *times, len(seen.requests()))
+		}
+	}
+}
+
 func forwardRejected(t *testing.T, far FarSide) {
 	c := far.Client(t, patience)
 	for _, tc := range []struct {
