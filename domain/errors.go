@@ -3,6 +3,7 @@ package domain
 import (
 	"errors"
 	"strings"
+	"fmt"
 	"time"
 )
 
@@ -132,6 +133,23 @@ func AlreadyThere(there Project) error {
 func NameTaken() error {
 	return &Error{Kind: Conflict, Public: "the user name is taken; choose another one"}
 }
+
+// errReadsOnly marks the errors of ReadsOnly.
+var errReadsOnly = errors.New("nothing can be stored")
+
+// ReadsOnly returns the error for a change that a store could not keep, although it can be read.
+// Its kind is Unavailable. The database is a standby, or its disk is full or read-only. cause may
+// be nil.
+func ReadsOnly(cause error) error {
+	marked := errReadsOnly
+	if cause != nil {
+		marked = fmt.Errorf("%w: %w", errReadsOnly, cause)
+	}
+	return &Error{Kind: Unavailable, Public: "nothing can be stored now; try again later", Cause: marked}
+}
+
+// IsReadsOnly reports whether err is an error of ReadsOnly.
+func IsReadsOnly(err error) bool { return errors.Is(err, errReadsOnly) }
 
 // IDTaken is the error for something new whose id is in use: Conflict.
 func IDTaken() error { return &Error{Kind: Conflict, Public: "that id is in use; try again"} }

@@ -26,4 +26,9 @@ type Installation interface {
 	// Get returns what Prepare or Reseal stored, without the Head. Returns Unavailable before
 	// the first Prepare, and if the schema is older than this program needs.
 	Get(ctx context.Context) (domain.Installation, error)
+
+	// CheckWrites returns nil if the database can be written now. Returns the error of
+	// domain.ReadsOnly if it can be read only. Returns Unavailable if it does not answer. It
+	// may write something that nobody sees.
+	CheckWrites(ctx context.Context) error
 }

@@ -151,6 +151,7 @@ func eachSuite(t *testing.T, suite func(*testing.T, portstest.OpenStore), opened
 			out := views(s)
 			out.Records = func(t *testing.T) []domain.Record { return records(t, db) }
 			out.Another = func(t *testing.T) portstest.Store { return views(open(t, address, options)) }
+			out.StopWrites = func(t *testing.T) func() { return stopWrites(t, s, db, address) }
 			out.Break = func(*testing.T) { _ = s.Close() }
 			out.Outgrow = func(t *testing.T) { outgrow(t, s, db) }
 			return out

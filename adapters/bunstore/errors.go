@@ -41,10 +41,11 @@ func failure(what string, err error) error {
 	if taken(err) {
 		return domain.IDTaken()
 	}
-	return &domain.Error{
-		Kind: domain.Unavailable, Public: "the database could not answer; try again",
-		Cause: fmt.Errorf("bunstore: %s: %w", what, harmless(err)),
+	cause := fmt.Errorf("bunstore: %s: %w", what, harmless(err))
+	if refusedToWrite(err) {
+		return domain.ReadsOnly(cause)
 	}
+	return &domain.Error{Kind: domain.Unavailable, Public: "the database could not answer; try again", Cause: cause}
 }
 
 // harmless is err for the log, without the values of the statement. The texts of database
@@ -57,14 +58,11 @@ func harmless(err error) error {
 			return known
 		}
 	}
-	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		return errors.New(strings.Join(strings.Fields(e.Error()), " ")) // its text has several lines
+	if e, ok := errors.AsType[unreachable](err); ok {
+		return errors.New(e.Error())
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		if e.ConstraintName != "" {
-			return fmt.Errorf("SQLSTATE %s, constraint %s", e.Code, e.ConstraintName)
-		}
-		return fmt.Errorf("SQLSTATE %s", e.Code)
+		return inWords(e)
 	}
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		return fmt.Errorf("SQLite code %d: %s", e.Code(), sqlite.ErrorCodeString[e.Code()&0xff])
@@ -84,7 +82,7 @@ func harmless(err error) error {
 // lost reports whether a connection broke that had worked. The database may be there again
 // already.
 func lost(err error) bool {
-	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+	if _, ok := errors.AsType[unreachable](err); ok {
 		return false
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
@@ -106,6 +104,31 @@ func collided(err error) bool {
 		return e.Code == "40P01" || e.Code == "40001"
 	}
 	return errors.Is(err, errAgain)
+}
+
+// The codes of Postgres that are treated apart (PostgreSQL documentation, appendix A).
+const (
+	readOnlyTransaction = "25006"
+	diskFull            = "53100"
+)
+
+// refusedToWrite reports whether a change failed because the database can't be written, though it
+// may be read: it is a standby, or its disk is full or read-only.
+func refusedToWrite(err error) bool {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code == readOnlyTransaction || e.Code == diskFull
+	}
+	e, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL:
+		return true
+	case sqlite3.SQLITE_IOERR:
+		return e.Code() != sqlite3.SQLITE_IOERR_READ && e.Code() != sqlite3.SQLITE_IOERR_SHORT_READ
+	}
+	return false
 }
 
 // taken reports whether a row was not stored because another one has its id. Statements name

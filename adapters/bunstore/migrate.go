@@ -129,6 +129,11 @@ func (s *Store) upgrade(ctx context.Context, tx bun.Tx) error {
 		return &domain.Error{Kind: domain.Conflict, Public: "the schema of the database is of version " + strconv.Itoa(applied[n-1].Version) +
 			", and this program knows it up to version " + strconv.Itoa(len(all)) + "; use a newer program"}
 	}
+	if len(applied) < len(all) {
+		if err := s.mayMigrate(ctx, tx.Tx); err != nil {
+			return err
+		}
+	}
 	if len(applied) == 0 {
 		if _, err := tx.Tx.ExecContext(ctx, createVersions); err != nil {
 			return refused("schema_versions", err)
@@ -142,7 +147,7 @@ func (s *Store) upgrade(ctx context.Context, tx bun.Tx) error {
 		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
 			return err
 		}
-		s.options.Log.InfoContext(ctx, "migration applied", "database", s.where, "migration", all[i].Name)
+		s.options.Log.InfoContext(ctx, "migration applied", "database", s.Describe(), "migration", all[i].Name)
 	}
 	return nil
 }
@@ -152,7 +157,7 @@ func (s *Store) upgrade(ctx context.Context, tx bun.Tx) error {
 func refused(name string, err error) error {
 	_, fromPostgres := errors.AsType[*pgconn.PgError](err)
 	_, fromSQLite := errors.AsType[*sqlite.Error](err)
-	if !fromPostgres && !fromSQLite || lost(err) || busy(err) {
+	if !fromPostgres && !fromSQLite || lost(err) || busy(err) || refusedToWrite(err) {
 		return err
 	}
 	return &domain.Error{Kind: domain.Conflict, Public: "the migration " + name + " can't be applied to this database",

@@ -7,12 +7,15 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -34,8 +37,9 @@ const (
 // openSQLite opens the file and makes it if it is not there. One connection writes, since
 // SQLite has one writer at a time, and a few connections read.
 func (s *Store) openSQLite(ctx context.Context, file string) error {
+	s.where = "SQLite file " + file
 	if err := makeFile(file); err != nil {
-		return &domain.Error{Kind: domain.Invalid, Public: "the SQLite file " + file + " does not exist and can't be created", Cause: err}
+		return &domain.Error{Kind: domain.Invalid, Public: "the SQLite file " + file + " does not exist and can't be created" + because(file, err), Cause: err}
 	}
 	for _, end := range []struct {
 		db       **bun.DB
@@ -54,14 +58,69 @@ func (s *Store) openSQLite(ctx context.Context, file string) error {
 		pool.SetMaxIdleConns(end.conns)
 		*end.db = bun.NewDB(pool, sqlitedialect.New())
 		err = pingSQLite(ctx, pool)
+		if err == nil && *end.db == s.writes {
+			err = s.tryTransaction(ctx)
+		}
 		if _, refused := errors.AsType[*sqlite.Error](err); refused && !busy(err) {
-			return &domain.Error{Kind: domain.Invalid, Public: "the SQLite file " + file + " can't be opened", Cause: harmless(err)}
+			return &domain.Error{Kind: domain.Invalid, Public: "the SQLite file " + file + " can't be " + refusal(file, err), Cause: harmless(err)}
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tryTransaction begins a transaction that writes, and ends it. SQLite opens a file that it may
+// only read without a word.
+func (s *Store) tryTransaction(ctx context.Context) error {
+	tx, err := s.writes.BeginTx(ctx, nil)
+	if busy(err) {
+		return nil // another process writes, so the file can be written
+	}
+	if err != nil {
+		return err
+	}
+	return tx.Rollback()
+}
+
+// refusal completes the sentence that a file can't be …, with the reason as far as it is known.
+func refusal(file string, err error) string {
+	// SQLite needs to make files beside its own. The attempt to make one shows whether it can.
+	beside, madeErr := os.CreateTemp(filepath.Dir(file), ".flowlatch-*")
+	if madeErr != nil {
+		return "written" + because(file, madeErr)
+	}
+	if err := errors.Join(beside.Close(), os.Remove(beside.Name())); err != nil {
+		return "written" + because(file, err)
+	}
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
+			return "written: this user may not write to it, or it is read-only; correct its owner and its mode"
+		case sqlite3.SQLITE_NOTADB:
+			return "used, because it is not a SQLite database"
+		case sqlite3.SQLITE_FULL:
+			return "written, because the disk is full"
+		}
+	}
+	return "opened"
+}
+
+// because says why a file can't be made in the folder of file.
+func because(file string, err error) string {
+	folder := filepath.Dir(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return ", because there is no folder " + folder + "; create it"
+	case errors.Is(err, fs.ErrPermission):
+		return ", because this user may not write to the folder " + folder + "; correct its owner and its mode"
+	case errors.Is(err, syscall.EROFS):
+		return ", because the folder " + folder + " is on a read-only file system"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return ", because the disk of the folder " + folder + " is full"
+	}
+	return ""
 }
 
 // pingSQLite makes the first connection. This fails at times while other processes open the

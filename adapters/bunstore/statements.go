@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -86,8 +85,8 @@ func changed(r sql.Result, err error) (int64, error) {
 	return r.RowsAffected()
 }
 
-// bind makes the arguments for the driver. They tell pgx to prepare the statement once for
-// each connection. Returns Invalid for text that can't be stored.
+// bind makes the arguments for the driver. They tell pgx how to send the statement. Returns Invalid
+// for text that can't be stored.
 func (s *Store) bind(values []any) ([]any, error) {
 	for _, value := range values {
 		if text, ok := value.(string); ok {
@@ -100,7 +99,7 @@ func (s *Store) bind(values []any) ([]any, error) {
 		return values, nil
 	}
 	args := make([]any, 0, len(values)+1)
-	return append(append(args, pgx.QueryExecModeCacheStatement), values...), nil
+	return append(append(args, s.options.boundMode()), values...), nil
 }
 
 // maxTries is how often a call is tried at most, if it is safe to retry.
@@ -109,21 +108,22 @@ const maxTries = 3
 // read runs a look-up, and runs it again if the connection was lost. look changes nothing in
 // the database, and replaces what an earlier run filled in.
 func (s *Store) read(ctx context.Context, what string, look func(ctx context.Context) error) error {
-	return s.try(ctx, what, look, func(err error) bool { return lost(err) || busy(err) })
+	return s.try(ctx, what, look, func(err error) bool { return lost(err) || busy(err) || collided(err) })
 }
 
 // write runs one statement that changes something, with its audit row. On SQLite it runs in a
-// transaction, since only transactions wait for their turn.
+// transaction, since only transactions wait for their turn. Behind a pooler it does so too, since
+// only transactions have limits of time.
 func (s *Store) write(ctx context.Context, what string, do func(ctx context.Context, on handle) error) error {
-	if !s.postgres {
+	if !s.postgres || s.options.Pooler == PoolerTransaction {
 		return s.change(ctx, what, func(ctx context.Context, tx bun.Tx) error { return do(ctx, tx.Tx) })
 	}
-	return s.try(ctx, what, func(ctx context.Context) error { return do(ctx, s.writes.DB) }, collided)
+	return s.noted(s.try(ctx, what, func(ctx context.Context) error { return do(ctx, s.writes.DB) }, s.rolledBack))
 }
 
 // change runs do in a transaction. do may run more than once.
 func (s *Store) change(ctx context.Context, what string, do func(ctx context.Context, tx bun.Tx) error) error {
-	return s.try(ctx, what, func(ctx context.Context) error {
+	return s.noted(s.try(ctx, what, func(ctx context.Context) error {
 		tx, err := s.begin(ctx)
 		if err != nil {
 			return err
@@ -133,7 +133,13 @@ func (s *Store) change(ctx context.Context, what string, do func(ctx context.Con
 			return err
 		}
 		return tx.Commit()
-	}, collided)
+	}, s.rolledBack))
+}
+
+// rolledBack reports whether a change was rolled back for a reason that another try may not meet:
+// it collided with another one, or it came to a server that can't be written any longer.
+func (s *Store) rolledBack(err error) bool {
+	return collided(err) || refusedToWrite(err) && s.servers != nil && !s.servers.onlyReads()
 }
 
 // try runs do within the time that a call has. It runs do again, a few times, while again
@@ -143,15 +149,35 @@ func (s *Store) try(ctx context.Context, what string, do func(ctx context.Contex
 	defer cancel()
 	err := do(ctx)
 	for tries := 1; err != nil && tries < maxTries && ctx.Err() == nil && again(err); tries++ {
+		s.doubt(err)
 		err = do(ctx)
 	}
+	s.doubt(err)
 	return failure(what, err)
+}
+
+// doubt looks at an error. If a connection to Postgres was lost, the others are not used again.
+func (s *Store) doubt(err error) {
+	if s.servers != nil && err != nil && lost(err) {
+		s.servers.doubt()
+	}
 }
 
 // begin begins a transaction. On SQLite it is the only one that writes.
 func (s *Store) begin(ctx context.Context) (bun.Tx, error) {
+	var options sql.TxOptions
+	behind := s.options.Pooler == PoolerTransaction && s.postgres
+	if behind {
+		options.Isolation = sql.LevelReadCommitted // by default, connections of ours have it
+	}
 	for tries := 1; ; tries++ {
-		tx, err := s.writes.BeginTx(ctx, nil)
+		tx, err := s.writes.BeginTx(ctx, &options)
+		if err == nil && behind {
+			if err = s.limitLocally(ctx, tx.Tx); err != nil {
+				_ = tx.Rollback() // the connection is lost
+			}
+		}
+		s.doubt(err)
 		again := lost(err) && tries < maxTries || busy(err) && pause(ctx, time.Millisecond)
 		if !again || ctx.Err() != nil {
 			return tx, err

@@ -35,6 +35,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -53,7 +54,15 @@ type Options struct {
 	// Timeout bounds every call except Prepare, Migrate, Snapshot and Restore, whatever its
 	// context says, so that nothing hangs if the database is gone. Zero is 5 s.
 	Timeout time.Duration
-	// Log gets a line for each migration that is applied. nil logs nothing.
+	// Pooler says what is between the Store and Postgres. Only PoolerTransaction needs to be
+	// named.
+	Pooler Pooler
+	// Renew returns the URL of the database again, such as from a file with a password that is
+	// replaced now and then. It is called if no server can be reached or if it rejects the login,
+	// at most once a second, and by one goroutine at a time. All but the name of the database may
+	// have changed. nil means that the URL never changes. It is not called on SQLite.
+	Renew func(context.Context) (domain.Secret, error)
+	// Log gets a line for each migration that is applied, and for each new URL. nil logs nothing.
 	Log *slog.Logger
 }
 
@@ -80,24 +89,30 @@ type Store struct {
 	writes *bun.DB // the same as reads on Postgres
 	// postgres tells the two dialects apart.
 	postgres bool
-	where    string
+	servers  *servers // nil on SQLite
+	where    string   // of the SQLite file
 	options  Options
-	prepared sync.Map // *sql.Stmt by its text, for reads on SQLite
+	refused  atomic.Bool // the last change, since the database can't be written
+	prepared sync.Map    // *sql.Stmt by its text, for reads on SQLite
 	chaining chaining
 }
 
 // Open opens the database at url and checks that it answers:
 //
 //   - postgres:// or postgresql://, as libpq and pgx read it. The PG… variables give what
-//     the URL leaves out. A pooler in between must pool sessions, since each connection has
-//     settings of its own.
+//     the URL leaves out. Of several hosts, one that can be written is preferred. A pooler in
+//     between must pool sessions, or Options.Pooler must name it.
 //   - sqlite:///absolute/path of a file. If there is no such file, Open makes it with mode
 //     0600. Its folder must be there.
 //
-// In both, special characters are percent-encoded. Returns Invalid for another URL, for a
-// SQLite file that can't be made, and for a file that is not a SQLite database. Returns
-// Unavailable if the database does not answer; opening it again later may help. No error
-// contains a password.
+// In both, special characters are percent-encoded. Returns Invalid with a sentence for another URL,
+// for a setting that the server does not accept, for a database whose encoding is neither UTF8 nor
+// SQL_ASCII, for a SQLite file that can't be made or written, and for a file that is not a SQLite
+// database. Returns Unavailable if the database does not answer or rejects the login; opening it
+// again later may help. No error contains a password.
+//
+// Open accepts a server that can only be read. Writing methods then return the error of
+// domain.ReadsOnly. As soon as a server can be written, the Store uses that.
 //
 // Open does not look at the schema. Installation.Prepare or Migrate must bring it up to date
 // before any other method works.
@@ -106,12 +121,12 @@ func Open(ctx context.Context, url domain.Secret, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{options: o.withDefaults(), where: at.String()}
+	s := &Store{options: o.withDefaults()}
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
 	if at.postgres != nil {
 		s.postgres = true
-		err = s.openPostgres(ctx, at.postgres)
+		err = notOpened(s.openPostgres(ctx, url, at), at)
 	} else {
 		err = s.openSQLite(ctx, at.file)
 	}
@@ -137,7 +152,12 @@ func (s *Store) close() error {
 
 // Describe names the database for people: "PostgreSQL at host:port, database name" or "SQLite
 // file /path". It contains no password.
-func (s *Store) Describe() string { return s.where }
+func (s *Store) Describe() string {
+	if s.servers != nil {
+		return s.servers.describe()
+	}
+	return s.where
+}
 
 // Ports returns all views of the database. They are safe for concurrent use.
 func (s *Store) Ports() ports.Store {

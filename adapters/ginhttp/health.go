@@ -10,11 +10,15 @@ import (
 // healthz answers that the process runs.
 func (a *api) healthz(x *exchange) error { return x.ok("alive") }
 
-// readyz answers whether the service is ready. It tells strangers nothing about the cause. An
-// admin is also told how many keys of assistants have to be set again.
+// readyz answers whether the service is ready, or serves reads only. It tells strangers nothing
+// about the cause. An admin is also told how many keys of assistants have to be set again.
 func (a *api) readyz(x *exchange) error {
 	if err := a.service.Keyset().Ready(x.ctx()); err != nil {
-		return &domain.Error{Kind: domain.Unavailable, Public: "not ready", Cause: err}
+		public := "not ready"
+		if domain.IsReadsOnly(err) {
+			public = "reads only"
+		}
+		return &domain.Error{Kind: domain.Unavailable, Public: public, Cause: err}
 	}
 	b := say("ready")
 	if n, told := a.toReenter(x); told {

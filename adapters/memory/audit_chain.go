@@ -55,6 +55,9 @@ func (v auditChain) Extend(ctx context.Context, limit int, extend ports.Extend) 
 	if len(rows) == 0 && last == s.chain.head.ChainPoint {
 		return domain.ChainPoint{}, done, nil
 	}
+	if s.readsOnly {
+		return domain.ChainPoint{}, false, domain.ReadsOnly(nil)
+	}
 	links, head, err := extend(last, cloneHead(s.chain.head), rows, settled)
 	if err != nil {
 		return domain.ChainPoint{}, false, err

@@ -18,7 +18,7 @@ func (v auditLog) Append(ctx context.Context, recs ...domain.Record) error {
 	for _, rec := range recs {
 		texts = append(texts, textsOfRecord(rec)...)
 	}
-	if err := s.enter(ctx, texts...); err != nil {
+	if err := s.enterToWrite(ctx, texts...); err != nil {
 		return err
 	}
 	defer s.leave()

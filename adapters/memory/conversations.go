@@ -14,7 +14,7 @@ type conversations struct{ store *Store }
 // id. Returns NotFound if its project, or the access token that opened it, does not exist.
 func (v conversations) Open(ctx context.Context, c domain.Conversation) error {
 	s := v.store
-	if err := s.enter(ctx, textsOfConversation(c)...); err != nil {
+	if err := s.enterToWrite(ctx, textsOfConversation(c)...); err != nil {
 		return err
 	}
 	defer s.leave()
@@ -43,7 +43,7 @@ func (s *Store) goesOn(c domain.Conversation) bool { return c.Live(domain.Instan
 // NotFound for a conversation that never existed or is over.
 func (v conversations) Renew(ctx context.Context, id domain.ConversationID, from, to domain.Sealed) (domain.Sealed, error) {
 	s := v.store
-	if err := s.enter(ctx, string(id), string(from.Key), string(to.Key)); err != nil {
+	if err := s.enterToWrite(ctx, string(id), string(from.Key), string(to.Key)); err != nil {
 		return domain.Sealed{}, err
 	}
 	defer s.leave()

@@ -27,6 +27,10 @@ func (v installation) Prepare(ctx context.Context, check func(domain.Installatio
 		return err
 	}
 	is = was.Changed(is)
+	same := is.Origin == was.Origin && is.Known.Equal(was.Known) && is.Pseudonyms.Equal(was.Pseudonyms)
+	if s.readsOnly && !same {
+		return domain.ReadsOnly(nil)
+	}
 	s.chain.head = cloneHead(is.Head)
 	s.installation = cloneInstallation(is)
 	return nil
@@ -63,6 +67,15 @@ func (v installation) Get(ctx context.Context) (domain.Installation, error) {
 		return domain.Installation{}, notPrepared()
 	}
 	return cloneInstallation(s.installation), nil
+}
+
+// CheckWrites returns the error of domain.ReadsOnly while changes are stopped.
+func (v installation) CheckWrites(ctx context.Context) error {
+	if err := v.store.enterToWrite(ctx); err != nil {
+		return err
+	}
+	v.store.leave()
+	return nil
 }
 
 func notPrepared() error {

@@ -24,6 +24,7 @@ type Store struct {
 	turn chan struct{}
 
 	broken        bool
+	readsOnly     bool
 	projects      map[domain.ProjectID]domain.Project
 	grants        map[grant]domain.Grant
 	users         map[domain.UserID]domain.User // without their assistants, which are grants
@@ -94,6 +95,19 @@ func (s *Store) setBroken(broken bool) {
 	s.broken = broken
 }
 
+// StopWrites makes every change fail with the error of domain.ReadsOnly until AllowWrites, as if
+// the database were a standby.
+func (s *Store) StopWrites() { s.setReadsOnly(true) }
+
+// AllowWrites ends what StopWrites began.
+func (s *Store) AllowWrites() { s.setReadsOnly(false) }
+
+func (s *Store) setReadsOnly(readsOnly bool) {
+	<-s.turn
+	defer s.leave()
+	s.readsOnly = readsOnly
+}
+
 // enter takes the lock. Returns Unavailable if ctx ends first, and while the store is broken.
 // Returns the error of domain.Storable for the texts that the method was given. After a success,
 // the caller must call leave.
@@ -117,6 +131,17 @@ func (s *Store) enter(ctx context.Context, texts ...string) error {
 	return err
 }
 
+// enterToWrite is enter for a change. Returns the error of domain.ReadsOnly while changes are
+// stopped.
+func (s *Store) enterToWrite(ctx context.Context, texts ...string) error {
+	err := s.enter(ctx, texts...)
+	if err == nil && s.readsOnly {
+		s.leave()
+		return domain.ReadsOnly(nil)
+	}
+	return err
+}
+
 func (s *Store) leave() { s.turn <- struct{}{} }
 
 // begin takes the lock for a change and returns who acts, with the rights that they have
@@ -124,7 +149,7 @@ func (s *Store) leave() { s.turn <- struct{}{} }
 // texts that the method was given. If it succeeds, the caller must leave.
 func (s *Store) begin(ctx context.Context, act domain.Act, texts ...string) (domain.Caller, error) {
 	by := act.By
-	if err := s.enter(ctx, string(by.ID), string(by.Login.ID), string(by.Token), string(act.Needs.Project())); err != nil {
+	if err := s.enterToWrite(ctx, string(by.ID), string(by.Login.ID), string(by.Token), string(act.Needs.Project())); err != nil {
 		return domain.Caller{}, err
 	}
 	caller, err := s.allowed(act)

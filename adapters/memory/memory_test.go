@@ -17,6 +17,10 @@ func open(_ *testing.T, now ports.Clock) portstest.Store {
 	store := portstest.Store{Ports: s.Ports(), Archive: s.Archive()}
 	store.Another = func(*testing.T) portstest.Store { return portstest.Store{Ports: s.Ports(), Archive: s.Archive()} }
 	store.Records = func(*testing.T) []domain.Record { return s.Records() }
+	store.StopWrites = func(*testing.T) func() {
+		s.StopWrites()
+		return s.AllowWrites
+	}
 	store.Break = func(*testing.T) { s.Break() }
 	return store
 }

@@ -117,7 +117,7 @@ func (v projects) Update(ctx context.Context, act domain.Act, id domain.ProjectI
 // id.
 func (v projects) Note(ctx context.Context, id domain.ProjectID, change func(p *domain.Project) (news bool), rec domain.Record) error {
 	s := v.store
-	if err := s.enter(ctx, append(textsOfRecord(rec), string(id))...); err != nil {
+	if err := s.enterToWrite(ctx, append(textsOfRecord(rec), string(id))...); err != nil {
 		return err
 	}
 	defer s.leave()

@@ -75,7 +75,7 @@ func (v sealings) Replace(ctx context.Context, rows []domain.Resealed) (int, err
 	for _, row := range rows {
 		texts = append(texts, row.Ref.ID, string(row.Ref.Slot), string(row.From.Key), string(row.To.Key))
 	}
-	if err := s.enter(ctx, texts...); err != nil {
+	if err := s.enterToWrite(ctx, texts...); err != nil {
 		return 0, err
 	}
 	defer s.leave()

@@ -16,7 +16,7 @@ type sessions struct{ store *Store }
 // that password hash.
 func (v sessions) OpenLogin(ctx context.Context, session domain.Session, hash domain.Secret, rec domain.Record) error {
 	s := v.store
-	if err := s.enter(ctx, append(append(textsOfSession(session), hash.Reveal()), textsOfRecord(rec)...)...); err != nil {
+	if err := s.enterToWrite(ctx, append(append(textsOfSession(session), hash.Reveal()), textsOfRecord(rec)...)...); err != nil {
 		return err
 	}
 	defer s.leave()
@@ -80,7 +80,7 @@ func (v sessions) Page(ctx context.Context, of domain.UserID, after domain.Curso
 // over.
 func (v sessions) Touch(ctx context.Context, id domain.SessionID, use domain.SessionUse) error {
 	s := v.store
-	if err := s.enter(ctx, string(id), string(use.SealedBy)); err != nil {
+	if err := s.enterToWrite(ctx, string(id), string(use.SealedBy)); err != nil {
 		return err
 	}
 	defer s.leave()

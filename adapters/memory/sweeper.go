@@ -12,7 +12,7 @@ type sweeper struct{ store *Store }
 // Sweep forgets at most limit sessions and conversations that are over and returns how many.
 func (v sweeper) Sweep(ctx context.Context, limit int) (int, error) {
 	s := v.store
-	if err := s.enter(ctx); err != nil {
+	if err := s.enterToWrite(ctx); err != nil {
 		return 0, err
 	}
 	defer s.leave()

@@ -22,7 +22,7 @@ func (v usage) Add(ctx context.Context, counts []domain.Usage, lastUsed map[doma
 	for id := range lastUsed {
 		texts = append(texts, string(id))
 	}
-	if err := s.enter(ctx, texts...); err != nil {
+	if err := s.enterToWrite(ctx, texts...); err != nil {
 		return err
 	}
 	defer s.leave()

@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// Ready returns nil if the service can serve: the database answers, its schema is as new as
-// this program needs, and the keyset opens the known value. It asks at most once a second, so
-// frequent calls cost nothing.
+// Ready returns nil if the service can serve: the database answers and can be written, its schema
+// is as new as this program needs, and the keyset opens the known value. Returns the error of
+// domain.ReadsOnly if only writes are missing. It asks at most once a second, so frequent calls
+// cost nothing.
 func (k *Keyset) Ready(ctx context.Context) error {
 	k.readyMu.Lock()
 	defer k.readyMu.Unlock()
@@ -27,5 +28,8 @@ func (k *Keyset) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return Opens(k.ports.Cipher, is)
+	if err := Opens(k.ports.Cipher, is); err != nil {
+		return err
+	}
+	return k.ports.Installation.CheckWrites(ctx)
 }

@@ -126,7 +126,8 @@ func (s *Sessions) MarkSealed(ctx context.Context, session domain.Session, by do
 }
 
 // Use records that the session is used, if a record is due. Returns NotAuthenticated if the
-// session has ended meanwhile.
+// session has ended meanwhile. The use is lost if it can't be stored: the session was looked up a
+// moment ago, and without the record it only ends earlier.
 func (s *Sessions) Use(ctx context.Context, session domain.Session) error {
 	now := s.ports.Clock()
 	idle, write := session.Used(now, s.options.Lifetimes)
@@ -134,8 +135,11 @@ func (s *Sessions) Use(ctx context.Context, session domain.Session) error {
 		return nil
 	}
 	err := s.ports.Store.Touch(ctx, session.ID, domain.SessionUse{At: now, Idle: idle})
-	if domain.KindOf(err) == domain.NotFound {
+	switch domain.KindOf(err) {
+	case domain.NotFound:
 		return domain.NotLoggedIn(err)
+	case domain.Unavailable:
+		return nil
 	}
 	return err
 }

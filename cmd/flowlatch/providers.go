@@ -34,12 +34,17 @@ func newRandom() io.Reader { return rand.Reader }
 func openStore(ctx context.Context, cfg config.Config, clock ports.Clock, tell say, log *slog.Logger) (*bunstore.Store, func(), error) {
 	waiting, cancel := context.WithTimeout(ctx, cfg.DatabaseWait)
 	defer cancel()
+	options := bunstore.Options{Now: clock, MaxConns: cfg.DatabaseMaxConns, Timeout: cfg.DatabaseTimeout, Log: log}
+	if cfg.DatabasePooled {
+		options.Pooler = bunstore.PoolerTransaction
+	}
+	if cfg.DatabaseURLFile != "" {
+		options.Renew = func(context.Context) (domain.Secret, error) { return cfg.DatabaseAgain() }
+	}
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
 	for {
-		store, err := bunstore.Open(ctx, cfg.Database(), bunstore.Options{
-			Now: clock, MaxConns: cfg.DatabaseMaxConns, Timeout: cfg.DatabaseTimeout, Log: log,
-		})
+		store, err := bunstore.Open(ctx, cfg.Database(), options)
 		if err == nil {
 			return store, func() { _ = store.Close() }, nil
 		}

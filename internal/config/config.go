@@ -36,6 +36,8 @@ type Config struct {
 
 	DataDir          string        // an absolute path
 	DatabaseURL      domain.Secret // zero: a SQLite file in the data folder
+	DatabaseURLFile  string        // the file that DatabaseURL was read from; "" if from none
+	DatabasePooled   bool          // a pooler in front of the database pools transactions
 	DatabaseWait     time.Duration
 	DatabaseTimeout  time.Duration
 	DatabaseMaxConns int
@@ -124,11 +126,14 @@ func (s Setting) readFrom(c *Config, demo bool, flags, given map[string]string) 
 			return bothSet(s.Name)
 		}
 	} else if file, ok := given[s.Name+"_FILE"]; ok && s.use == orFromFile {
-		content, err := os.ReadFile(file)
+		text, err := readSecret(file)
 		if err != nil {
-			return fmt.Errorf("%s_FILE names a file that can't be read: %w", name, withoutPath(err))
+			return fmt.Errorf("%s_FILE names a file that can't be read: %w", name, err)
 		}
-		value, set = strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r"), true
+		value, set = text, true
+		if s.Name == databaseURL {
+			c.DatabaseURLFile = file
+		}
 	}
 	if flag, ok := flags[s.Name]; ok {
 		name, value, set = "--"+s.flag(), flag, true
@@ -140,6 +145,27 @@ func (s Setting) readFrom(c *Config, demo bool, flags, given map[string]string) 
 		return fmt.Errorf("%s must %w", name, err)
 	}
 	return nil
+}
+
+// databaseURL is the name of a setting whose file is read again while the program runs.
+const databaseURL = "DATABASE_URL"
+
+// DatabaseAgain reads DatabaseURLFile again. Its error does not repeat the content.
+func (c Config) DatabaseAgain() (domain.Secret, error) {
+	value, err := readSecret(c.DatabaseURLFile)
+	if err != nil {
+		return domain.Secret{}, fmt.Errorf("%s%s_FILE names a file that can't be read: %w", Prefix, databaseURL, err)
+	}
+	return domain.NewSecret(value), nil
+}
+
+// readSecret returns the content of a file, without space around it.
+func readSecret(file string) (string, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "", withoutPath(err)
+	}
+	return strings.TrimSpace(string(content)), nil
 }
 
 // defaultFor returns the default of the command demo, or of all other commands.

@@ -153,6 +153,18 @@ func auditReads(c *Config, text string) error {
 	return nil
 }
 
+func pooler(c *Config, text string) error {
+	switch strings.ToLower(text) {
+	case "none":
+		c.DatabasePooled = false
+	case "transaction":
+		c.DatabasePooled = true
+	default:
+		return errors.New("be none or transaction")
+	}
+	return nil
+}
+
 func origins(c *Config, text string) error {
 	for _, origin := range list(text) {
 		if as, err := domain.ParseOrigin(origin); err != nil || string(as) != origin || strings.Contains(origin, "*") {

@@ -1,6 +1,7 @@
 package postgrestest
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/url"
@@ -61,6 +62,19 @@ func OpenProxy(t testing.TB, dsn string) *Proxy {
 
 // DSN returns the URL of the database through the proxy.
 func (p *Proxy) DSN() string { return p.dsn }
+
+// Lead makes new connections go to the server of another URL, as an address does that moves. Old
+// connections stay; Cut ends them.
+func (p *Proxy) Lead(dsn string) error {
+	config, err := pgconn.ParseConfig(dsn)
+	if err != nil {
+		return errors.New("the URL of the server can't be read") // the error of pgx may show the URL
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.network, p.server = pgconn.NetworkAddress(config.Host, config.Port)
+	return nil
+}
 
 // Cut simulates a crash: connections break, data on the way is lost, and new connections are
 // reset at once. A second Cut changes nothing.
@@ -125,7 +139,10 @@ func (p *Proxy) carry(client net.Conn) {
 		}
 		return
 	}
-	server, err := net.Dial(p.network, p.server)
+	p.mu.Lock()
+	network, address := p.network, p.server
+	p.mu.Unlock()
+	server, err := net.Dial(network, address)
 	if err != nil {
 		return
 	}

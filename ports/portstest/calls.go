@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
@@ -40,6 +43,15 @@ type attempt struct {
 	// other calls.
 	check func(result any) error
 }
+
+// writers are the methods without an Act that change something, at least at times.
+var writers = []string{
+	"Projects.Note", "Sessions.OpenLogin", "Sessions.Touch", "Conversations.Open", "Conversations.Renew", "Usage.Add", "Audit.Append",
+	"Chain.Extend", "Sealings.Replace", "Installation.Prepare", "Installation.CheckWrites", "Sweeper.Sweep",
+}
+
+// reads reports whether the method changes nothing, whatever is stored.
+func (c call) reads() bool { return !c.act && !slices.Contains(writers, c.method) }
 
 func (c call) String() string { return strings.TrimSpace(c.method + " " + c.way) }
 
@@ -97,6 +109,7 @@ func promises(view string) []sentence {
 		{"every method does what it says on every instance, which all see it at once, and keeps one record or none", each(callsElsewhere)},
 		{"no method keeps or modifies its arguments, and results are the caller's own", each(callsArguments)},
 		{"an outage and an ended context are Unavailable, never NotFound, and change nothing", each(callsUnavailable)},
+		{"a database that can only be read answers reads, and changes are the error of domain.ReadsOnly until it can be written", each(callsReadsOnly)},
 		{"all methods are safe for concurrent use", each(callsConcurrent)},
 	}
 }
@@ -288,6 +301,65 @@ func callsUnavailable(t *testing.T, f *fixture, all []call) {
 		f.wantState(t, "after calls under ended contexts", before)
 		f.wantRecords(t, "after calls under ended contexts")
 	}, steps...)
+}
+
+// callsReadsOnly makes each call while the database can only be read. Then it makes the changes that
+// were refused.
+func callsReadsOnly(t *testing.T, f *fixture, all []call) {
+	if f.StopWrites == nil {
+		t.Skip("this store is never one that can only be read")
+	}
+	type prepared struct {
+		call
+		attempt
+		domain.Act
+	}
+	var calls, refused []prepared
+	for _, c := range all {
+		who := f.actorByLogin(t, domain.RoleAdmin)
+		a := c.ready(t, f, who)
+		calls = append(calls, prepared{c, a, f.actBy(who, a, c.String())})
+	}
+	before := f.state(t, f.Ports)
+	allow := f.StopWrites(t)
+	for _, p := range calls {
+		result, err := p.do(t.Context(), f.Ports, p.Act)
+		changes := (p.call.changes || p.record) && p.fails == ""
+		switch {
+		case domain.IsReadsOnly(err) && domain.KindOf(err) == domain.Unavailable && !p.reads():
+			refused = append(refused, p)
+		case changes:
+			t.Errorf("%v while the database can only be read: got %v, want the error of domain.ReadsOnly", p.call, err)
+		default:
+			if problem := p.call.outcome(p.attempt, result, err); problem != "" && p.reads() {
+				t.Errorf("%v while the database can only be read: %s", p.call, problem)
+			}
+		}
+	}
+	if err := f.Ports.Installation.CheckWrites(t.Context()); !domain.IsReadsOnly(err) {
+		t.Errorf("CheckWrites while the database can only be read: got %v, want the error of domain.ReadsOnly", err)
+	}
+	wantSame(t, "what is stored after the refused changes", f.state(t, f.Ports), before)
+	f.wantRecords(t, "after the refused changes")
+
+	allow()
+	deadline := time.Now().Add(patience)
+	for err := error(domain.Unavailable); err != nil; err = f.Ports.Installation.CheckWrites(t.Context()) {
+		if time.Now().After(deadline) {
+			t.Fatalf("CheckWrites long after the database can be written again: %v", err)
+		}
+		runtime.Gosched()
+	}
+	for _, p := range refused {
+		if p.alone {
+			continue // what is ready for one such call is not ready for the next
+		}
+		result, err := p.do(t.Context(), f.Ports, p.Act)
+		if problem := p.call.outcome(p.attempt, result, err); problem != "" {
+			t.Errorf("%v after the database could be written again: %s", p.call, problem)
+		}
+		f.made(p.call, p.Act)
+	}
 }
 
 // callsConcurrent makes several of each call at the same instant, on all instances. Each must

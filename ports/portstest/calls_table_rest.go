@@ -176,6 +176,11 @@ var installationCalls = []call{
 		return reseals(installationOf(f.next()), installationOf(f.next()))
 	}}),
 	reads("Installation.Get", "", func(ctx context.Context, at ports.Store) (any, error) { return at.Installation.Get(ctx) }),
+	{method: "Installation.CheckWrites", ready: func(*testing.T, *fixture, actor) attempt {
+		return doing(domain.Need{}, func(ctx context.Context, at ports.Store, _ domain.Act) error {
+			return at.Installation.CheckWrites(ctx)
+		})
+	}},
 	{method: "Sweeper.Sweep", ready: func(t *testing.T, f *fixture, _ actor) attempt {
 		s := f.hostedByRole("a host's admin", f.addNamed(t, "p").ID)
 		s.Idle = s.Created.Add(time.Millisecond)

@@ -28,6 +28,10 @@ type Store struct {
 	// can't happen.
 	Break func(t *testing.T)
 
+	// StopWrites makes the database one that can only be read, for the views of this Store, and
+	// returns what ends that. It is nil if that can't happen.
+	StopWrites func(t *testing.T) (allow func())
+
 	// Outgrow makes the schema one that is newer than the adapter knows. It is nil if there
 	// is no schema.
 	Outgrow func(t *testing.T)
