@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -13,7 +15,7 @@ type AddProject struct {
 	Version          string        // version id or environment alias
 	Key              domain.Secret // the assistant's Voiceflow API key
 	VoiceflowProject string        // Voiceflow project id, needed beside an alias
-	Name             string        // what its name should be at Voiceflow; "" for any
+	Name             string        // what its name should be at Voiceflow, in any Unicode form; "" for any
 }
 
 // AddProject fetches the version's export from Voiceflow with the key, seals the key for the new
@@ -37,7 +39,7 @@ func (s *Service) AddProject(ctx context.Context, call domain.Call, in AddProjec
 		return domain.Project{}, err
 	}
 	asked := s.ports.Clock()
-	export, err := s.ports.Voiceflow.Export(ctx, version, key)
+	export, err := s.describe(ctx, version, key)
 	if err != nil {
 		return domain.Project{}, err
 	}
@@ -50,7 +52,7 @@ func (s *Service) AddProject(ctx context.Context, call domain.Call, in AddProjec
 	if err != nil {
 		return domain.Project{}, err
 	}
-	if name := strings.TrimSpace(in.Name); name != "" && name != p.Name {
+	if name := strings.TrimSpace(norm.NFC.String(in.Name)); name != "" && name != p.Name {
 		return domain.Project{}, &domain.Error{Kind: domain.Invalid, Public: "the name at Voiceflow is different: " + strconv.Quote(p.Name)}
 	}
 	sealed, err := s.keyset.SealKey(ctx, p.ID, domain.SlotPrimary, key)
@@ -63,4 +65,11 @@ func (s *Service) AddProject(ctx context.Context, call domain.Call, in AddProjec
 		return domain.Project{}, err
 	}
 	return p, nil
+}
+
+// describe fetches the export of a version, with the name in NFC.
+func (s *Service) describe(ctx context.Context, version domain.VersionRef, key domain.Secret) (domain.Export, error) {
+	e, err := s.ports.Voiceflow.Export(ctx, version, key)
+	e.Name = norm.NFC.String(e.Name)
+	return e, err
 }

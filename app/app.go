@@ -59,8 +59,14 @@ func (p Ports) complete() (Ports, error) {
 	if p.Cipher == nil || p.Keyring == nil || p.Pseudonyms == nil || p.Voiceflow == nil {
 		return p, errors.New("app: Cipher, Keyring, Pseudonyms and Voiceflow must be given")
 	}
+	if !p.Voiceflow.Origins().Complete() {
+		return p, errors.New("app: Origins of Voiceflow must have an origin for each service")
+	}
 	if p.Logins != nil && (p.Logins.Passwords == nil || p.Logins.Attempts == nil) {
 		return p, errors.New("app: Passwords and Attempts of Logins must be given")
+	}
+	if p.Logins != nil {
+		p.Logins = &Logins{Passwords: passwords{p.Logins.Passwords}, Attempts: p.Logins.Attempts}
 	}
 	if p.Clock == nil {
 		p.Clock = time.Now
@@ -124,7 +130,7 @@ func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 	s := &Service{ports: p}
 	s.keyset, err = keyset.Open(ctx, keyset.Ports{
 		Installation: p.Store.Installation, Sealings: p.Store.Sealings, Projects: p.Store.Projects, Sessions: p.Store.Sessions,
-		Audit: p.Store.Audit, Cipher: p.Cipher, Keyring: p.Keyring, Pseudonyms: p.Pseudonyms, Origin: p.Voiceflow.Origin(),
+		Audit: p.Store.Audit, Cipher: p.Cipher, Keyring: p.Keyring, Pseudonyms: p.Pseudonyms, Origins: p.Voiceflow.Origins(),
 		Clock: p.Clock, Random: p.Random,
 	})
 	if err != nil {

@@ -13,8 +13,8 @@ func (s *Service) ChangePassword(ctx context.Context, call domain.Call, current,
 	if err := s.ownUsers(); err != nil {
 		return err
 	}
-	if err := domain.CheckPassword(next); err != nil {
-		return err
+	if _, err := newPassword(next); err != nil {
+		return err // before the current password is tried
 	}
 	user, err := s.ports.Store.Users.Find(ctx, domain.UserRef{ID: call.Caller.ID})
 	if domain.KindOf(err) == domain.NotFound {

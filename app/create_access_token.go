@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -62,7 +64,7 @@ func (s *Service) CreateAccessToken(ctx context.Context, call domain.Call, in Cr
 	if err != nil {
 		return AccessTokenMade{}, err
 	}
-	t, err := domain.NewAccessToken(id, call.Caller, domain.TokenSpec{Name: in.Name, Project: project, Scopes: scopes, OwnUsers: own, Days: days}, now)
+	t, err := domain.NewAccessToken(id, call.Caller, domain.TokenSpec{Name: norm.NFC.String(in.Name), Project: project, Scopes: scopes, OwnUsers: own, Days: days}, now)
 	if err != nil {
 		return AccessTokenMade{}, err
 	}

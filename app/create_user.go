@@ -34,7 +34,7 @@ func (s *Service) CreateUser(ctx context.Context, call domain.Call, in CreateUse
 	if err != nil {
 		return domain.User{}, err
 	}
-	hash, err := s.hash(ctx, in.Password)
+	hash, err := s.ports.Logins.Passwords.Hash(ctx, in.Password)
 	if err != nil {
 		return domain.User{}, err
 	}
@@ -58,14 +58,6 @@ func (s *Service) mayManageUsers(call domain.Call) error {
 		return err
 	}
 	return s.ownUsers()
-}
-
-// hash returns the hash of a new password. Returns Invalid if the password breaks a rule.
-func (s *Service) hash(ctx context.Context, password domain.Secret) (domain.Secret, error) {
-	if err := domain.CheckPassword(password); err != nil {
-		return domain.Secret{}, err
-	}
-	return s.ports.Logins.Passwords.Hash(ctx, password)
 }
 
 // projectIDs reads project ids as callers write them. It looks up Voiceflow's ids. It does not

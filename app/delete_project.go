@@ -4,13 +4,15 @@ import (
 	"context"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/flowlatch/flowlatch/domain"
 )
 
 // DeleteProject is the input of Service.DeleteProject: a name, an id, or both. If both are
 // given, they must belong to one project.
 type DeleteProject struct {
-	Name string
+	Name string // in any Unicode form
 	ID   string // our Id or a Voiceflow project id
 }
 
@@ -29,7 +31,7 @@ func (s *Service) DeleteProject(ctx context.Context, call domain.Call, in Delete
 		}
 	}
 	if strings.TrimSpace(in.Name) != "" || in.ID == "" {
-		if ref, err = ref.Named(in.Name); err != nil {
+		if ref, err = ref.Named(norm.NFC.String(in.Name)); err != nil {
 			return err
 		}
 	}

@@ -49,7 +49,13 @@ func ExampleOpen() {
 // supportBot is a Voiceflow that has one assistant, whatever it is asked for.
 type supportBot struct{}
 
-func (supportBot) Origin() domain.Origin { return "https://api.voiceflow.com" }
+func (supportBot) Origins() domain.Origins {
+	origins := domain.Origins{}
+	for _, service := range domain.Services() {
+		origins[service] = "https://api.voiceflow.com"
+	}
+	return origins
+}
 
 func (supportBot) Export(context.Context, domain.VersionRef, domain.Secret) (domain.Export, error) {
 	return domain.Export{Project: "0123456789abcdef01234567", Name: "Support bot"}, nil

@@ -22,7 +22,7 @@ type ExportedProject struct {
 }
 
 // VoiceflowOrigin returns the Voiceflow that the keys of this installation are for.
-func (s *Service) VoiceflowOrigin() domain.Origin { return s.ports.Voiceflow.Origin() }
+func (s *Service) VoiceflowOrigin() domain.Origin { return s.keyset.Origin() }
 
 // ExportProjects calls take with each of the named projects, or with all projects if none is
 // named. A name is a text that FindProject accepts. take gets one project at a time, once, with

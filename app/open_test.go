@@ -13,6 +13,11 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
+// withoutOrigins is a Voiceflow that does not say where it sends keys.
+type withoutOrigins struct{ ports.Voiceflow }
+
+func (withoutOrigins) Origins() domain.Origins { return nil }
+
 func TestOpenWantsItsPorts(t *testing.T) {
 	w := newWorld(t)
 	for name, change := range map[string]func(p *app.Ports){
@@ -23,6 +28,7 @@ func TestOpenWantsItsPorts(t *testing.T) {
 		"no cipher":           func(p *app.Ports) { p.Cipher = nil },
 		"no keyring":          func(p *app.Ports) { p.Keyring = nil },
 		"no Voiceflow":        func(p *app.Ports) { p.Voiceflow = nil },
+		"an origin too few":   func(p *app.Ports) { p.Voiceflow = withoutOrigins{p.Voiceflow} },
 		"no pseudonyms":       func(p *app.Ports) { p.Pseudonyms = nil },
 		"no store":            func(p *app.Ports) { p.Store = ports.Store{} },
 		"no users":            func(p *app.Ports) { p.Store.Users = nil },
@@ -65,7 +71,7 @@ func TestOpenAfterARestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.store = memory.New(w.now)
-	b, err := backup.Open(t.Context(), backup.Ports{Cipher: w.cipher, Keyring: w.cipher, Origin: w.voiceflow.Origin()}, bytes.NewReader(file.Bytes()))
+	b, err := backup.Open(t.Context(), backup.Ports{Cipher: w.cipher, Keyring: w.cipher, Origins: w.voiceflow.Origins()}, bytes.NewReader(file.Bytes()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func (s *Service) SetToken(ctx context.Context, call domain.Call, in SetToken) (
 // tryKey fetches the project's own version with the key. Returns VoiceflowRejected if the key
 // does not open that version, or opens another Voiceflow project.
 func (s *Service) tryKey(ctx context.Context, p domain.Project, key domain.Secret) (domain.Export, error) {
-	export, err := s.ports.Voiceflow.Export(ctx, p.Ref(), key)
+	export, err := s.describe(ctx, p.Ref(), key)
 	switch {
 	case domain.KindOf(err) == domain.VoiceflowRejected:
 		return domain.Export{}, &domain.Error{

@@ -46,7 +46,7 @@ func (s *Service) UpdateUser(ctx context.Context, call domain.Call, in UpdateUse
 		changes = append(changes, func(u *domain.User, _ bool) error { u.SetAssistants(assistants); return nil })
 	}
 	if in.Password != nil {
-		hash, err := s.hash(ctx, *in.Password)
+		hash, err := s.ports.Logins.Passwords.Hash(ctx, *in.Password)
 		if err != nil {
 			return domain.User{}, err
 		}

@@ -237,7 +237,11 @@ func (v *voiceflow) refuse(refuses map[string]error) {
 	v.refuses = refuses
 }
 
-func (v *voiceflow) Origin() domain.Origin { return v.origin }
+func (v *voiceflow) Origins() domain.Origins {
+	o := testworld.Origins()
+	o[domain.ServiceAPI] = v.origin
+	return o
+}
 
 func (v *voiceflow) Export(_ context.Context, ref domain.VersionRef, key domain.Secret) (domain.Export, error) {
 	v.mu.Lock()

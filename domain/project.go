@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// MaxProjectName is the longest name of a project, in bytes. A store can index names of this
+// MaxProjectName is the longest name of a project, in bytes of NFC. A store can index names of this
 // length.
 const MaxProjectName = 512
 
 // Project is a Voiceflow assistant that was added here, with its sealed Voiceflow keys.
 type Project struct {
 	ID               ProjectID
-	Name             string      // as the export said, trimmed; 1 to MaxProjectName bytes
+	Name             string      // as the export said, trimmed and in NFC; 1 to MaxProjectName bytes
 	Voiceflow        VoiceflowID // the export's project id
 	Version          string      // as given when it was added: version id or alias
 	Platform         string      // as the export said, "" if it did not
@@ -125,7 +125,7 @@ func NewProject(id ProjectID, v VersionRef, e Export, now time.Time) (Project, e
 type ProjectRef struct {
 	ID        ProjectID
 	Voiceflow VoiceflowID
-	Name      string // exact, to the byte
+	Name      string // exact, to the byte; in NFC
 }
 
 // ParseProjectRef reads the parameter project_id: our Id, or a Voiceflow project id. Returns
@@ -143,7 +143,7 @@ func ParseProjectRef(text string) (ProjectRef, error) {
 	return ProjectRef{}, invalid("project_id is neither an Id nor a Voiceflow project id")
 }
 
-// Named narrows the ref to projects whose name is name, trimmed. Returns Invalid if name can't
+// Named narrows the ref to projects whose name is name, trimmed. name is in NFC. Returns Invalid if name can't
 // be the name of a project.
 func (r ProjectRef) Named(name string) (ProjectRef, error) {
 	name = strings.TrimSpace(name)

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -73,6 +74,8 @@ const (
 	ActionRotateKeys Action = "rotate_keys"
 	ActionRewrapKeys Action = "rewrap_keys"
 	ActionRetireKeys Action = "retire_keys"
+	// ActionConfirmOrigins accepts other origins of Voiceflow's services.
+	ActionConfirmOrigins Action = "confirm_origins"
 
 	ActionVerifyAudit Action = "verify_audit"
 	ActionExportAudit Action = "export_audit"
@@ -153,6 +156,15 @@ func OnToken(id TokenID) string { return "token:" + string(id) }
 
 // OnKey returns a keyset key as the object of a Record.
 func OnKey(id KeyID) string { return "key:" + string(id) }
+
+// OnOrigins returns the services, with their origins, as the object of a Record.
+func OnOrigins(o Origins, services []Service) string {
+	texts := make([]string, len(services))
+	for i, s := range services {
+		texts[i] = string(s) + " " + string(o[s])
+	}
+	return "voiceflow:" + strings.Join(texts, ", ")
+}
 
 // OnBackup returns the backup of that time as the object of a Record.
 func OnBackup(created time.Time) string {

@@ -43,8 +43,8 @@ func ParseUsername(text string) (Username, error) {
 }
 
 // CheckPassword returns Invalid unless password has 8 to 128 code points of UTF-8 without NUL.
-// There are no rules of composition (OWASP ASVS 5.0, 6.2.5), and the password is not
-// normalized. The password hasher refuses common passwords.
+// There are no rules of composition (OWASP ASVS 5.0, 6.2.5). password is in NFC, in which its
+// length is counted. The password hasher refuses common passwords.
 func CheckPassword(password Secret) error {
 	text := password.Reveal()
 	switch n := utf8.RuneCountInString(text); {

@@ -6,7 +6,8 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// PasswordHasher hashes passwords slowly, and bounds how many it hashes at once.
+// PasswordHasher hashes passwords slowly, and bounds how many it hashes at once. It takes a password
+// as it is, byte by byte. app makes one form of the forms in which a password can be typed.
 type PasswordHasher interface {
 	// Hash returns a salted hash of password. Equal passwords give different hashes. Returns
 	// Invalid if the password is too common. Returns Unavailable if ctx ends before the call

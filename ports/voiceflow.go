@@ -10,9 +10,10 @@ import (
 
 // Voiceflow sends requests to Voiceflow with a project's key.
 type Voiceflow interface {
-	// Origin returns the only origin that receives a key given to this client. It does no I/O
-	// and never changes.
-	Origin() domain.Origin
+	// Origins returns, for each service, the only origin that receives a key given to this
+	// client. Export uses the service api. It does no I/O, and the result never changes and is
+	// the caller's own.
+	Origins() domain.Origins
 
 	// Export fetches the export of a version and returns the part of it that is kept. Name and
 	// Platform are valid UTF-8 without NUL; U+FFFD replaces invalid text. Redirects are not

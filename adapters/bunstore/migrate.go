@@ -25,6 +25,12 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
+// steps are the parts of migrations that SQL can't do, by the name of the file without its number.
+// A step runs after the file, in the same transaction. It never changes what it does.
+var steps = map[string]func(s *Store, ctx context.Context, tx bun.Tx) error{
+	"names": (*Store).normalizeNames,
+}
+
 // Migration is one step of the schema.
 type Migration struct {
 	Version int       // 1 for the first
@@ -142,6 +148,11 @@ func (s *Store) upgrade(ctx context.Context, tx bun.Tx) error {
 	for i := len(applied); i < len(all); i++ {
 		if _, err := tx.Tx.ExecContext(ctx, texts[i]); err != nil {
 			return refused(all[i].Name, err)
+		}
+		if _, what, _ := strings.Cut(all[i].Name, "_"); steps[what] != nil {
+			if err := steps[what](s, ctx, tx); err != nil {
+				return refused(all[i].Name, err)
+			}
 		}
 		row := versionRow{Version: all[i].Version, Name: all[i].Name, Applied: micros(s.options.Now())}
 		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {

@@ -27,7 +27,7 @@ import (
 const origin = domain.Origin("https://voiceflow.example.com")
 
 // steps are the names of the migrations.
-var steps = []string{"0001_initial", "0002_forwarding", "0003_turnover", "0004_keys"}
+var steps = []string{"0001_initial", "0002_forwarding", "0003_turnover", "0004_keys", "0007_names"}
 
 // stepsAt are the migrations as they are listed after they were applied at that time; the
 // zero time for those that were not.
@@ -73,10 +73,10 @@ func TestMigrationsAreListedBeforeAndAfter(t *testing.T) {
 		if got := strings.Count(log.String(), "migration applied"); got != len(steps) {
 			t.Errorf("got %d lines in the log, want %d:\n%s", got, len(steps), &log)
 		}
-		run(t, beside(t, address), `INSERT INTO schema_versions (version, name, applied) VALUES (5, '0005_later', 1), (7, '0007_much_later', 1)`)
+		run(t, beside(t, address), `INSERT INTO schema_versions (version, name, applied) VALUES (105, '0105_later', 1), (107, '0107_much_later', 1)`)
 		list("of a newer program", append(stepsAt(at),
-			bunstore.Migration{Version: 5, Name: "0005_later", Applied: time.UnixMicro(1).UTC()},
-			bunstore.Migration{Version: 7, Name: "0007_much_later", Applied: time.UnixMicro(1).UTC()}))
+			bunstore.Migration{Version: 105, Name: "0105_later", Applied: time.UnixMicro(1).UTC()},
+			bunstore.Migration{Version: 107, Name: "0107_much_later", Applied: time.UnixMicro(1).UTC()}))
 	})
 }
 

@@ -76,7 +76,13 @@ func ExampleNew() {
 // oneAssistant is a Voiceflow with one assistant, whatever is asked for.
 type oneAssistant struct{}
 
-func (oneAssistant) Origin() domain.Origin { return "https://api.voiceflow.com" }
+func (oneAssistant) Origins() domain.Origins {
+	origins := domain.Origins{}
+	for _, service := range domain.Services() {
+		origins[service] = "https://api.voiceflow.com"
+	}
+	return origins
+}
 
 func (oneAssistant) Export(context.Context, domain.VersionRef, domain.Secret) (domain.Export, error) {
 	return domain.Export{Project: "0123456789abcdef01234567", Name: "Support bot"}, nil

@@ -443,7 +443,13 @@ func starts(f domain.Forward, userID, text string) ports.Answer {
 	return a
 }
 
-func (v *voiceflow) Origin() domain.Origin { return "https://api.voiceflow.example" }
+func (v *voiceflow) Origins() domain.Origins {
+	origins := domain.Origins{}
+	for _, service := range domain.Services() {
+		origins[service] = "https://api.voiceflow.example"
+	}
+	return origins
+}
 
 func (v *voiceflow) Export(_ context.Context, ref domain.VersionRef, key domain.Secret) (domain.Export, error) {
 	v.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -104,7 +105,7 @@ type Options struct {
 // their service.
 type Client struct {
 	base     *url.URL
-	origin   domain.Origin
+	origins  domain.Origins
 	timeout  time.Duration
 	now      ports.Clock
 	wait     func(context.Context, time.Duration) error
@@ -141,6 +142,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		timeout: cmp.Or(o.Timeout, DefaultTimeout), now: o.Clock, wait: o.Wait,
 		services:       make(map[domain.Service]*service, len(domain.Services())),
+		origins:        make(domain.Origins, len(domain.Services())),
 		forwardTimeout: cmp.Or(o.ForwardTimeout, DefaultForwardTimeout), forwardIdle: cmp.Or(o.ForwardIdle, DefaultForwardIdle),
 		breakerPause: cmp.Or(o.BreakerPause, DefaultBreakerPause), maxAnswer: cmp.Or(o.MaxAnswer, DefaultMaxAnswer),
 	}
@@ -154,8 +156,9 @@ func New(o Options) (*Client, error) {
 		if err != nil {
 			return nil, err
 		}
+		c.origins[name] = origin
 		if name == domain.ServiceAPI {
-			c.base, c.origin = at, origin
+			c.base = at
 		}
 		c.services[name] = newService(name, at, newTransport(o), c.breakerPause)
 	}
@@ -183,8 +186,9 @@ func newTransport(o Options) *http.Transport {
 	}
 }
 
-// Origin returns the scheme, host and port of the base URL.
-func (c *Client) Origin() domain.Origin { return c.origin }
+// Origins returns scheme, host and port of each service's URL. A path in a URL is no part of its
+// origin.
+func (c *Client) Origins() domain.Origins { return maps.Clone(c.origins) }
 
 // Export calls GET /v2/versions/{versionID}/export
 // (https://docs.voiceflow.com/api-reference/project/fetch-project), with the header projectid if

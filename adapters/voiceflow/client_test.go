@@ -370,8 +370,8 @@ func TestABaseURLMayHaveAPath(t *testing.T) {
 		if _, err := c.Export(t.Context(), domain.VersionRef{Version: w.a.VersionID}, domain.NewSecret(w.a.Key)); err != nil {
 			t.Error(err)
 		}
-		if string(c.Origin()) != behind.URL {
-			t.Errorf("origin: got %s, want %s", c.Origin(), behind.URL)
+		if string(c.Origins().API()) != behind.URL {
+			t.Errorf("origin: got %s, want %s", c.Origins().API(), behind.URL)
 		}
 	}
 }
@@ -414,7 +414,7 @@ func TestNewTakesOnlyABaseURLThatKeepsTheKey(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := c.Origin(); got != tc.origin {
+			if got := c.Origins().API(); got != tc.origin {
 				t.Errorf("origin: got %s, want %s", got, tc.origin)
 			}
 		})
@@ -505,4 +505,37 @@ func TestManyCallsAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+func TestEachServiceHasTheOriginOfItsURL(t *testing.T) {
+	for _, tc := range []struct {
+		name, url string
+		origin    domain.Origin
+	}{
+		{"as it is", "https://vf.example", "https://vf.example"},
+		{"with a slash", "https://vf.example/", "https://vf.example"},
+		{"with a path", "https://vf.example/a/b", "https://vf.example"},
+		{"with the default port", "https://vf.example:443/", "https://vf.example"},
+		{"in capitals", "HTTPS://VF.Example", "https://vf.example"},
+		{"with another port", "https://vf.example:8443", "https://vf.example:8443"},
+		{"plain http is another one", "http://127.0.0.1:80", "http://127.0.0.1"},
+		{"an address of version 6", "https://[2001:DB8::1]:443", "https://[2001:db8::1]"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			for service, o := range map[domain.Service]voiceflow.Options{
+				domain.ServiceAPI: {BaseURL: tc.url}, domain.ServiceRuntime: {RuntimeURL: tc.url},
+				domain.ServiceAnalytics: {AnalyticsURL: tc.url}, domain.ServiceRealtime: {RealtimeURL: tc.url},
+			} {
+				c, err := voiceflow.New(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for got, origin := range c.Origins() {
+					if got == service && origin != tc.origin || got != service && !strings.HasSuffix(string(origin), ".voiceflow.com") {
+						t.Errorf("%s set to %s: got %s at %s", service, tc.url, got, origin)
+					}
+				}
+			}
+		})
+	}
 }

@@ -33,7 +33,9 @@ func TestClientIsAVoiceflow(t *testing.T) {
 				}
 				return c
 			},
-			Origin: origin,
+			Origins: domain.Origins{
+				domain.ServiceAPI: origin, domain.ServiceRuntime: origin, domain.ServiceAnalytics: origin, domain.ServiceRealtime: origin,
+			},
 			Add: func(t *testing.T, a portstest.Assistant) {
 				known := voiceflowtest.NewAssistant("", voiceflowtest.Shape2024)
 				known.ProjectID, known.VersionID, known.Key = string(a.Project), a.Version, a.Key.Reveal()

@@ -33,7 +33,7 @@ func open(t *testing.T, w *testworld.World) *audit.Audit {
 	store := w.Store.Ports()
 	_, err := keyset.Open(t.Context(), keyset.Ports{
 		Installation: store.Installation, Sealings: store.Sealings, Projects: store.Projects, Sessions: store.Sessions, Audit: store.Audit,
-		Cipher: w.Cipher, Keyring: w.Cipher, Pseudonyms: w.Pseudonyms, Origin: testworld.Origin, Clock: w.Now, Random: rand.Reader,
+		Cipher: w.Cipher, Keyring: w.Cipher, Pseudonyms: w.Pseudonyms, Origins: testworld.Origins(), Clock: w.Now, Random: rand.Reader,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -35,7 +35,7 @@ func newWorld(t testing.TB) *world {
 	var err error
 	w.keys, err = keyset.Open(t.Context(), keyset.Ports{
 		Installation: store.Installation, Sealings: store.Sealings, Projects: store.Projects, Sessions: store.Sessions, Audit: store.Audit,
-		Cipher: w.Cipher, Keyring: w.Cipher, Pseudonyms: w.Pseudonyms, Origin: testworld.Origin, Clock: w.Now, Random: rand.Reader,
+		Cipher: w.Cipher, Keyring: w.Cipher, Pseudonyms: w.Pseudonyms, Origins: testworld.Origins(), Clock: w.Now, Random: rand.Reader,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func (w *world) backup(t *testing.T) ([]byte, backup.Info) {
 func (w *world) target() (*memory.Store, backup.Ports) {
 	store := memory.New(w.Now)
 	cipher := w.Cipher.Another()
-	return store, backup.Ports{Cipher: cipher, Keyring: cipher, Origin: testworld.Origin, Clock: w.Now}
+	return store, backup.Ports{Cipher: cipher, Keyring: cipher, Origins: testworld.Origins(), Clock: w.Now}
 }
 
 // restore opens a backup and restores it into store.
@@ -247,10 +247,15 @@ func TestABackupWantsItsKeyset(t *testing.T) {
 	}{
 		"another keyset": {func(p *backup.Ports) { p.Cipher, p.Keyring = foreign, foreign }, domain.Corrupt, []string{string(first), string(second), "lacks"}},
 		"no keyset":      {func(p *backup.Ports) { p.Cipher, p.Keyring = lost, lost }, domain.Corrupt, []string{string(first), string(second), "has ended"}},
-		"another Voiceflow": {func(p *backup.Ports) { p.Origin = "https://other.test" }, domain.Conflict,
+		"another Voiceflow": {func(p *backup.Ports) { p.Origins[domain.ServiceAPI] = "https://other.test" }, domain.Conflict,
 			[]string{"https://other.test", "https://api.voiceflow.test"}},
+		"another runtime": {func(p *backup.Ports) { p.Origins[domain.ServiceRuntime] = "https://other.test" }, domain.Conflict,
+			[]string{"this backup", "general-runtime", "https://other.test", "https://runtime.voiceflow.test"}},
+		"another realtime-api": {func(p *backup.Ports) { p.Origins[domain.ServiceRealtime] = "https://other.test" }, domain.Conflict,
+			[]string{"realtime-api", "https://other.test"}},
 	} {
 		p := p
+		p.Origins = testworld.Origins()
 		tc.change(&p)
 		err := restore(t, p, file, store)
 		testworld.WantKind(t, err, tc.kind)
@@ -312,7 +317,8 @@ func TestABackupOfANewerProgramIsRefused(t *testing.T) {
 	w := furnishedWorld(t)
 	file, _ := w.backup(t)
 	store, p := w.target()
-	newer := bytes.Replace(file, []byte(`"version":2,`), []byte(`"version":3,"more":true,`), 1)
+	version := fmt.Sprintf(`"version":%d,`, archive.Version)
+	newer := bytes.Replace(file, []byte(version), []byte(fmt.Sprintf(`"version":%d,"more":true,`, archive.Version+1)), 1)
 	err := restore(t, p, newer, store)
 	testworld.WantKind(t, err, domain.Conflict)
 	if err == nil || !strings.Contains(err.Error(), "newer program") {

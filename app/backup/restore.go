@@ -15,11 +15,11 @@ import (
 	"github.com/flowlatch/flowlatch/ports/archive"
 )
 
-// Ports is what Open works with. Cipher, Keyring and Origin must be given.
+// Ports is what Open works with. Cipher, Keyring and Origins must be given.
 type Ports struct {
 	Cipher  ports.Cipher
-	Keyring ports.Keyring // of the keyset that Cipher seals with
-	Origin  domain.Origin // the Voiceflow that keys are sent to
+	Keyring ports.Keyring  // of the keyset that Cipher seals with
+	Origins domain.Origins // the Voiceflow that keys are sent to, complete
 
 	Clock  ports.Clock // time.Now if nil
 	Random io.Reader   // crypto/rand if nil
@@ -42,7 +42,7 @@ type Backup struct {
 // if the keyset lacks a key that the backup needs. Returns Conflict for a backup of a newer
 // program, and for one of another Voiceflow.
 func Open(ctx context.Context, p Ports, from io.ReadSeeker) (*Backup, error) {
-	if p.Cipher == nil || p.Keyring == nil || p.Origin == "" {
+	if p.Cipher == nil || p.Keyring == nil || !p.Origins.Complete() {
 		return nil, errors.New("backup: Cipher, Keyring and Origin must be given")
 	}
 	if p.Clock == nil {
@@ -71,9 +71,8 @@ func Open(ctx context.Context, p Ports, from io.ReadSeeker) (*Backup, error) {
 		return nil, err
 	}
 	b.Info.Created, b.Info.Origin, b.Info.Keys = b.frame.header.Created, b.frame.header.Origin, b.frame.end.Keys
-	if b.Info.Origin != p.Origin {
-		return nil, &domain.Error{Kind: domain.Conflict, Public: "the keys in this backup are for Voiceflow at " + string(b.Info.Origin) +
-			", and this service is set to send keys to " + string(p.Origin) + "; correct the setting"}
+	if err := keyset.CheckOrigins("backup", domain.Origins{domain.ServiceAPI: b.Info.Origin}, p.Origins); err != nil {
+		return nil, err
 	}
 	return b, b.recognize(ctx, is)
 }
@@ -116,13 +115,11 @@ func (b *Backup) recognize(ctx context.Context, is domain.Installation) error {
 	if err := keyset.Opens(b.ports.Cipher, is); err != nil {
 		return err
 	}
-	if is.Pseudonyms.IsZero() {
-		return nil // the next start makes a key
+	recorded, err := keyset.RecordedOrigins(b.ports.Cipher, is)
+	if err != nil {
+		return err
 	}
-	if _, err := b.ports.Cipher.Open(is.Pseudonyms, domain.BindPseudonymKey()); err != nil {
-		return &domain.Error{Kind: domain.KindOf(err), Cause: err, Public: "the key of the pseudonyms in this backup can't be decrypted"}
-	}
-	return nil
+	return keyset.CheckOrigins("backup", recorded, b.ports.Origins)
 }
 
 // Restore stores the backup in the database of to, all or nothing, as the operator. Nobody is

@@ -74,7 +74,7 @@ func (w *world) instance(t *testing.T) *forward.Forwarder {
 	store := w.Store.Ports()
 	keys, err := keyset.Open(t.Context(), keyset.Ports{
 		Installation: store.Installation, Sealings: store.Sealings, Projects: store.Projects, Sessions: store.Sessions, Audit: store.Audit,
-		Cipher: w.Cipher, Keyring: w.Cipher, Pseudonyms: w.Pseudonyms, Origin: testworld.Origin, Clock: w.Now, Random: rand.Reader,
+		Cipher: w.Cipher, Keyring: w.Cipher, Pseudonyms: w.Pseudonyms, Origins: testworld.Origins(), Clock: w.Now, Random: rand.Reader,
 	})
 	must(t, err)
 	w.sessions = session.New(session.Ports{

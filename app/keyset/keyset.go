@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,7 +28,7 @@ type Ports struct {
 	Cipher     ports.Cipher
 	Keyring    ports.Keyring
 	Pseudonyms ports.Pseudonyms // makes the first key of the pseudonyms
-	Origin     domain.Origin    // the Voiceflow that keys are sent to
+	Origins    domain.Origins   // the Voiceflow that keys are sent to, complete
 
 	Clock  ports.Clock
 	Random io.Reader
@@ -50,16 +49,17 @@ type Keyset struct {
 // Open runs the start-up check. It brings the schema up to date. In a new database it makes
 // the first keyset, unless there is one, and stores a known value that the keyset has sealed.
 // Otherwise it checks that the keyset opens the known value. If another key than the current
-// one sealed the known value, as after a rotation by hand, Open re-encrypts it.
+// one sealed the known value, as after a rotation by hand, Open re-encrypts it. The first start
+// records the origins of Voiceflow.
 //
 // Returns Corrupt if the keyset is not that of the database, or is missing. Returns Conflict
-// if the keys in the database are for another Voiceflow. Both come with a sentence for the
-// operator. Returns Unavailable if the database or the keyset can't be reached.
+// if the keys in the database are for another Voiceflow, or if other origins of its services are
+// recorded. All come with a sentence for the operator. Returns Unavailable if the database or the keyset can't be reached.
 //
 // Returns an error of no kind if p is incomplete.
 func Open(ctx context.Context, p Ports) (*Keyset, error) {
 	if p.Installation == nil || p.Sealings == nil || p.Projects == nil || p.Sessions == nil || p.Audit == nil || p.Cipher == nil ||
-		p.Keyring == nil || p.Pseudonyms == nil || p.Origin == "" || p.Clock == nil || p.Random == nil {
+		p.Keyring == nil || p.Pseudonyms == nil || !p.Origins.Complete() || p.Clock == nil || p.Random == nil {
 		return nil, errors.New("keyset: all of Ports must be given")
 	}
 	k := &Keyset{ports: p}
@@ -75,8 +75,8 @@ func Open(ctx context.Context, p Ports) (*Keyset, error) {
 	return k, nil
 }
 
-// Origin returns the Voiceflow that the keys of this installation are for.
-func (k *Keyset) Origin() domain.Origin { return k.ports.Origin }
+// Origin returns the Voiceflow that the keys of this installation are for: the origin of api.
+func (k *Keyset) Origin() domain.Origin { return k.ports.Origins.API() }
 
 // PseudonymKey returns the key of the installation's pseudonyms. It never changes.
 func (k *Keyset) PseudonymKey() domain.Secret { return k.pseudonyms }
@@ -127,32 +127,36 @@ func (k *Keyset) begin(ctx context.Context, is domain.Installation) (domain.Inst
 	if err := k.ports.Keyring.Prepare(ctx, true); err != nil {
 		return domain.Installation{}, err
 	}
-	is.Origin = k.ports.Origin
+	is.Origin = k.Origin()
 	var err error
 	if is.Known, err = k.Seal(domain.NewSecret(knownValue), domain.BindKnownValue(is.Origin)); err != nil {
 		return domain.Installation{}, err
 	}
-	return k.withPseudonyms(is)
+	return k.withNotes(is)
 }
 
 // recognize is the start-up check of a database that has a known value.
 func (k *Keyset) recognize(ctx context.Context, is domain.Installation) (domain.Installation, error) {
-	if origin := k.ports.Origin; is.Origin != origin {
-		return domain.Installation{}, &domain.Error{Kind: domain.Conflict, Public: "the keys in this database are for Voiceflow at " +
-			string(is.Origin) + ", and this service is set to send keys to " + string(origin) + "; correct the setting or use another database"}
+	if is.Origin != k.Origin() {
+		return domain.Installation{}, otherAPI("database", is.Origin, k.Origin())
 	}
 	if err := k.ports.Keyring.Prepare(ctx, false); err != nil {
-		return domain.Installation{}, &domain.Error{Kind: domain.KindOf(err), Cause: err,
-			Public: "this database needs the keyset that has key " + string(is.Known.Key)}
+		return domain.Installation{}, needsKeyset(is, err)
 	}
 	if err := Opens(k.ports.Cipher, is); err != nil {
 		return domain.Installation{}, err
 	}
-	is, err := k.withPseudonyms(is)
+	is, err := k.withNotes(is)
 	if err != nil {
 		return domain.Installation{}, err
 	}
 	return k.withCurrentKey(ctx, is)
+}
+
+// needsKeyset is the error for a keyset that is missing or can't be read. It names the key.
+func needsKeyset(is domain.Installation, err error) error {
+	return &domain.Error{Kind: domain.KindOf(err), Cause: err,
+		Public: "this database needs the keyset that has key " + string(is.Known.Key)}
 }
 
 // withCurrentKey re-encrypts the installation, unless the current key has sealed it. A keyset
@@ -177,7 +181,7 @@ func (k *Keyset) resealed(is domain.Installation, with seal) (domain.Installatio
 	if is.Known, err = with(domain.NewSecret(knownValue), domain.BindKnownValue(is.Origin)); err != nil {
 		return domain.Installation{}, err
 	}
-	pseudonyms, err := k.ports.Cipher.Open(is.Pseudonyms, domain.BindPseudonymKey()) // with hasHead at its end
+	pseudonyms, err := k.ports.Cipher.Open(is.Pseudonyms, domain.BindPseudonymKey()) // with the notes
 	if err != nil {
 		return domain.Installation{}, err
 	}
@@ -185,36 +189,37 @@ func (k *Keyset) resealed(is domain.Installation, with seal) (domain.Installatio
 	return is, err
 }
 
-// hasHead follows the key of the pseudonyms, under the same seal, once the audit's chain has a
-// head. Nobody can take that key away, or put an older one back, unnoticed. So nobody can
-// make an audit look as if its chain had yet to begin.
-const hasHead = "\x00the audit has a chain"
-
-// withPseudonyms opens the key of the pseudonyms, or makes it if there is none. If hasHead
-// does not follow the key and there is no head, it signs a head at the beginning of the
-// audit's chain.
-func (k *Keyset) withPseudonyms(is domain.Installation) (domain.Installation, error) {
-	var opened domain.Secret
-	var err error
-	if is.Pseudonyms.IsZero() {
-		opened, err = k.ports.Pseudonyms.NewKey()
-	} else if opened, err = k.ports.Cipher.Open(is.Pseudonyms, domain.BindPseudonymKey()); err != nil {
-		err = &domain.Error{Kind: domain.KindOf(err), Cause: err,
-			Public: "the key of this database's pseudonyms can't be decrypted; it was encrypted with key " + string(is.Pseudonyms.Key)}
-	}
+// withNotes opens the key of the pseudonyms with the notes beside it, or makes it if there is none.
+// It signs a head at the beginning of the audit's chain if the notes do not say that there is one.
+// It records the origins of Voiceflow that the notes lack. Returns Conflict if the notes have
+// others.
+func (k *Keyset) withNotes(is domain.Installation) (domain.Installation, error) {
+	n, err := k.notesOf(is)
 	if err != nil {
 		return domain.Installation{}, err
 	}
-	key, has := strings.CutSuffix(opened.Reveal(), hasHead)
-	k.pseudonyms = domain.NewSecret(key)
-	if has {
+	k.pseudonyms = domain.NewSecret(n.key)
+	if err := CheckOrigins("database", n.origins, k.ports.Origins); err != nil {
+		return domain.Installation{}, err
+	}
+	if n.hasHead && n.origins.Complete() {
 		return is, nil
 	}
-	if is.Head.Sealed.IsZero() {
+	if !n.hasHead && is.Head.Sealed.IsZero() {
 		if is.Head, err = audit.Sign(k.ports.Cipher, domain.AuditHead{}); err != nil {
 			return domain.Installation{}, err
 		}
 	}
-	is.Pseudonyms, err = k.Seal(domain.NewSecret(key+hasHead), domain.BindPseudonymKey())
+	n.hasHead, n.origins = true, k.ports.Origins
+	is.Pseudonyms, err = n.seal(k.Seal)
 	return is, err
+}
+
+// notesOf returns the notes of the installation, or notes with a new key if it has none.
+func (k *Keyset) notesOf(is domain.Installation) (notes, error) {
+	if !is.Pseudonyms.IsZero() {
+		return openNotes(k.ports.Cipher, is)
+	}
+	key, err := k.ports.Pseudonyms.NewKey()
+	return notes{key: key.Reveal()}, err
 }

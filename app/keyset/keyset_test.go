@@ -31,7 +31,7 @@ func (w *world) ports() keyset.Ports {
 	store := w.Store.Ports()
 	return keyset.Ports{
 		Installation: store.Installation, Sealings: store.Sealings, Projects: store.Projects, Sessions: store.Sessions, Audit: store.Audit,
-		Cipher: w.Cipher, Keyring: w.Cipher, Pseudonyms: w.Pseudonyms, Origin: testworld.Origin, Clock: w.Now, Random: rand.Reader,
+		Cipher: w.Cipher, Keyring: w.Cipher, Pseudonyms: w.Pseudonyms, Origins: testworld.Origins(), Clock: w.Now, Random: rand.Reader,
 	}
 }
 
@@ -60,8 +60,8 @@ func TestOpenRecognisesItsKeyset(t *testing.T) {
 		{"another instance on the same keyset opens", func(p *keyset.Ports) { p.Cipher, p.Keyring = another, another }, "", nil},
 		{"another keyset is refused, and the right one is named", func(p *keyset.Ports) { p.Cipher, p.Keyring = foreign, foreign }, domain.Corrupt, []string{"keyset", "that has key "}},
 		{"a keyset that is lost is not made again", func(p *keyset.Ports) { p.Cipher, p.Keyring = lost, lost }, domain.Corrupt, []string{"needs the keyset that has key "}},
-		{"another Voiceflow is refused, and both are named", func(p *keyset.Ports) { p.Origin = "https://other.test" },
-			domain.Conflict, []string{"https://other.test", "https://api.voiceflow.test"}},
+		{"another Voiceflow is refused, and both are named", func(p *keyset.Ports) { p.Origins[domain.ServiceAPI] = "https://other.test" },
+			domain.Conflict, []string{"https://other.test", "https://api.voiceflow.test", "a new database"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p := w.ports()
@@ -112,5 +112,10 @@ func TestOpenTakesAllPorts(t *testing.T) {
 	p.Clock = nil
 	if _, err := keyset.Open(t.Context(), p); err == nil || domain.KindOf(err) != "" {
 		t.Errorf("without a clock: got error %v, want one of no kind", err)
+	}
+	p = w.ports()
+	delete(p.Origins, domain.ServiceRealtime)
+	if _, err := keyset.Open(t.Context(), p); err == nil || domain.KindOf(err) != "" {
+		t.Errorf("without an origin: got error %v, want one of no kind", err)
 	}
 }

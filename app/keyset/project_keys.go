@@ -13,13 +13,13 @@ func (k *Keyset) SealKey(ctx context.Context, id domain.ProjectID, slot domain.S
 	if err := k.check(ctx); err != nil {
 		return domain.Sealed{}, &domain.Error{Kind: domain.Unavailable, Cause: err, Public: "keys can't be stored now; try again later"}
 	}
-	return k.Seal(key, domain.BindKey(id, slot, k.ports.Origin))
+	return k.Seal(key, domain.BindKey(id, slot, k.Origin()))
 }
 
 // OpenKey opens the Voiceflow key that the project has in the slot. Returns NeedsReentry, in a
 // sentence that names the project, if the key can't be opened.
 func (k *Keyset) OpenKey(p domain.Project, slot domain.Slot) (domain.Secret, error) {
-	key, err := k.ports.Cipher.Open(p.Key(slot).Sealed, domain.BindKey(p.ID, slot, k.ports.Origin))
+	key, err := k.ports.Cipher.Open(p.Key(slot).Sealed, domain.BindKey(p.ID, slot, k.Origin()))
 	if domain.KindOf(err) == domain.Corrupt {
 		err = &domain.Error{
 			Kind: domain.NeedsReentry, Cause: err,

@@ -103,7 +103,7 @@ func (k *Keyset) reencrypt(ctx context.Context, call domain.Call, rows []domain.
 		}
 		switch {
 		case row.opens:
-			to, err := k.Seal(row.secret, row.Ref.Binding(k.ports.Origin))
+			to, err := k.Seal(row.secret, row.Ref.Binding(k.Origin()))
 			if err != nil {
 				return err
 			}

@@ -36,7 +36,7 @@ type unsealed struct {
 func (k *Keyset) unseal(ctx context.Context, rows []domain.SealedRow) ([]unsealed, error) {
 	all, closed := make([]unsealed, len(rows)), false
 	for i, row := range rows {
-		secret, err := k.ports.Cipher.Open(row.Sealed, row.Ref.Binding(k.ports.Origin))
+		secret, err := k.ports.Cipher.Open(row.Sealed, row.Ref.Binding(k.Origin()))
 		if err != nil && domain.KindOf(err) != domain.Corrupt {
 			return nil, err
 		}

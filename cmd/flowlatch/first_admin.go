@@ -33,8 +33,15 @@ func firstAdmin(cfg config.Config, program string, getenv func(string) string) s
 		set("KEYSET_KMS", cfg.KeysetKMS)
 		secret("KEYSET_KMS_TOKEN")
 	}
-	if cfg.VoiceflowAPIURL != voiceflow.DefaultBaseURL {
-		set("VOICEFLOW_API_URL", cfg.VoiceflowAPIURL)
+	for _, url := range []struct{ name, set, standard string }{
+		{"VOICEFLOW_API_URL", cfg.VoiceflowAPIURL, voiceflow.DefaultBaseURL},
+		{"VOICEFLOW_RUNTIME_URL", cfg.VoiceflowRuntimeURL, voiceflow.DefaultRuntimeURL},
+		{"VOICEFLOW_ANALYTICS_URL", cfg.VoiceflowAnalyticsURL, voiceflow.DefaultAnalyticsURL},
+		{"VOICEFLOW_REALTIME_URL", cfg.VoiceflowRealtimeURL, voiceflow.DefaultRealtimeURL},
+	} {
+		if url.set != url.standard {
+			set(url.name, url.set)
+		}
 	}
 	if cfg.VoiceflowAllowHTTP {
 		set("VOICEFLOW_ALLOW_HTTP", "true")

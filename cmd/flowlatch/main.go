@@ -59,6 +59,10 @@ type commandLine struct {
 		Retire keysRetireCommand `cmd:"" help:"Remove keys that nothing needs from the keyset."`
 	} `cmd:"" help:"Manage the keyset."`
 
+	Voiceflow struct {
+		Origins voiceflowOriginsCommand `cmd:"" help:"Print the addresses that keys are sent to, or confirm a change."`
+	} `cmd:"" help:"Manage the addresses of Voiceflow."`
+
 	Audit struct {
 		Verify     auditVerifyCommand     `cmd:"" help:"Check whether the audit is whole."`
 		Export     auditExportCommand     `cmd:"" help:"Write the audit as JSON lines, hashes included."`

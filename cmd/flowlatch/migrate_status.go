@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
@@ -14,7 +15,7 @@ type migrateStatusCommand struct{}
 
 // Help is shown by --help.
 func (migrateStatusCommand) Help() string {
-	return `Lists the migrations of this program, and those that a newer program has applied, with the time at which each was applied. It changes nothing.
+	return `Lists the migrations of this program, and those that a newer program has applied, with the time at which each was applied. Then it lists assistants of the same name, which only their Ids tell apart. Names that a missing migration makes equal are among them. It changes nothing.
 
     flowlatch migrate status`
 }
@@ -36,8 +37,34 @@ func (migrateStatusCommand) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return migrations.print(os.Stdout, false, func(domain.Cursor) (paging.Page[bunstore.Migration], error) {
+		err = migrations.print(os.Stdout, false, func(domain.Cursor) (paging.Page[bunstore.Migration], error) {
 			return paging.Page[bunstore.Migration]{Items: all}, nil
 		})
+		if err != nil {
+			return err
+		}
+		return printTwins(ctx, store)
+	})
+}
+
+// maxTwins is how many assistants of the same name are printed at most.
+const maxTwins = 100
+
+var twins = listing[bunstore.Twin]{
+	columns: []string{"NAME", "ID", "VOICEFLOW PROJECT"},
+	cells: func(t bunstore.Twin) []string {
+		return []string{terminal.Visible(t.Name), string(t.ID), string(t.Voiceflow)}
+	},
+}
+
+// printTwins prints the assistants of the same name. It prints nothing if there are none.
+func printTwins(ctx context.Context, store *bunstore.Store) error {
+	all, err := store.Twins(ctx)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	sayOnStdout(fmt.Sprintf("\n%d assistants share their name with another one; use their Ids:", len(all)))
+	return twins.print(os.Stdout, false, func(domain.Cursor) (paging.Page[bunstore.Twin], error) {
+		return paging.Page[bunstore.Twin]{Items: all[:min(len(all), maxTwins)]}, nil
 	})
 }

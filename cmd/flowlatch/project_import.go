@@ -19,7 +19,7 @@ import (
 )
 
 type projectImportCommand struct {
-	CSV      string `name:"csv" placeholder:"FILE" xor:"from" required:"" help:"Read lines of comma-separated values; - is standard input."`
+	CSV      string `name:"csv" placeholder:"FILE" xor:"from" required:"" help:"Read a table as CSV; - is standard input."`
 	JSON     string `name:"json" placeholder:"FILE" xor:"from" required:"" help:"Read an array of JSON objects; - is standard input."`
 	Identity string `name:"identity" placeholder:"KEYFILE" xor:"from" required:"" help:"Read a file of project export, with the secret key of age in KEYFILE."`
 	File     string `arg:"" optional:"" help:"The file of project export; only with --identity."`
@@ -27,7 +27,7 @@ type projectImportCommand struct {
 
 // Help is shown by --help.
 func (projectImportCommand) Help() string {
-	return `Adds every assistant of a file, as project add does: it fetches each from Voiceflow with its key. CSV begins with a line that names its columns, version_id,token,name. JSON is an array of objects with the same members. name is optional and only checked. voiceflow_project_id is optional, unless version_id is an alias of an environment.
+	return `Adds every assistant of a file, as project add does: it fetches each from Voiceflow with its key. CSV begins with a line that names its columns, version_id,token,name. The separator is a comma, a semicolon or a tab, and rows without a value are skipped. JSON is an array of objects with the same members. name is optional and only checked. voiceflow_project_id is optional, unless version_id is an alias of an environment. The file is in UTF-8, or in UTF-16 with a byte order mark.
 
 If an assistant is refused, the command prints its line and the reason, never its key. It continues with the rest, and the exit code is 1. An assistant that was added before keeps its key, so you may read the same file again. Delete a file with keys when all its assistants are added.
 

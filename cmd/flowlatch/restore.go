@@ -17,7 +17,7 @@ type restoreCommand struct {
 func (restoreCommand) Help() string {
 	return `Writes a backup into a database that has no users and no assistants: all of it or nothing. It creates the data folder and the tables. The backup may come from the other kind of database, so this also moves from SQLite to Postgres and back. Run it before serve: a serve that runs on that database has to be restarted.
 
-Put the keyset of the backup in place first: in the data folder, in FLOWLATCH_KEYSET or in FLOWLATCH_KEYSET_FILE. FLOWLATCH_VOICEFLOW_API_URL must be the same as before. A file that was changed, cut or made with another keyset is rejected before anything is written. Users log in again, and v4 conversations start again.
+Put the keyset of the backup in place first: in the data folder, in FLOWLATCH_KEYSET or in FLOWLATCH_KEYSET_FILE. FLOWLATCH_VOICEFLOW_API_URL and the URLs of the other services must be the same as before. A file that was changed, cut or made with another keyset is rejected before anything is written. Users log in again, and v4 conversations start again.
 
     flowlatch restore /srv/backups/monday.jsonl
     FLOWLATCH_DATABASE_URL_FILE=/run/secrets/database flowlatch restore monday.jsonl`
@@ -43,7 +43,7 @@ func (c restoreCommand) Run(ctx context.Context) error {
 		return err
 	}
 	opened, err := backup.Open(ctx, backup.Ports{
-		Cipher: cipher, Keyring: cipher, Origin: voiceflow.Origin(), Clock: newClock(), Random: newRandom(),
+		Cipher: cipher, Keyring: cipher, Origins: voiceflow.Origins(), Clock: newClock(), Random: newRandom(),
 	}, file)
 	if err != nil {
 		return err

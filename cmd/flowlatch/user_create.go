@@ -15,7 +15,7 @@ type userCreateCommand struct {
 
 // Help is shown by --help.
 func (userCreateCommand) Help() string {
-	return `Asks for the password twice at the terminal, without showing it. If standard input is not a terminal, the password is its first line. A password has 8 to 128 characters. A common password is rejected.
+	return `Asks for the password twice at the terminal, without showing it. If standard input is not a terminal, the password is its first line, in UTF-8 or in UTF-16 with a byte order mark. A password has 8 to 128 characters. A letter with an accent is one character, however it is typed. A common password is rejected.
 
 The command reads the same environment as serve, which may run meanwhile. It creates the data folder if there is none.
 

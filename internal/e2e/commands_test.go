@@ -50,7 +50,7 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	for _, command := range []string{
 		"serve", "demo", "user create", "user list", "user disable", "user enable", "user passwd", "user grant", "user revoke",
 		"project add", "project list", "project delete", "project import", "project export",
-		"keys new", "keys status", "keys rotate", "keys rewrap", "keys retire", "audit verify", "audit export", "audit unfinished",
+		"voiceflow origins", "keys new", "keys status", "keys rotate", "keys rewrap", "keys retire", "audit verify", "audit export", "audit unfinished",
 		"migrate up", "migrate status", "backup", "restore", "healthcheck", "version",
 	} {
 		t.Run(command, func(t *testing.T) {

@@ -2,8 +2,6 @@
 package importlist
 
 import (
-	"bufio"
-	"bytes"
 	"io"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -32,11 +30,3 @@ type Entry struct {
 // returns an error, the Reader returns that error at once. It returns other errors if the
 // rest of the list can't be read. Those repeat nothing of the file.
 type Reader func(r io.Reader, each func(Entry) error) error
-
-// withoutMark skips the byte order mark that Windows writes before UTF-8.
-func withoutMark(r *bufio.Reader) *bufio.Reader {
-	if mark, err := r.Peek(3); err == nil && bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
-		_, _ = r.Discard(len(mark))
-	}
-	return r
-}

@@ -75,9 +75,9 @@ func TestReadCSV(t *testing.T) {
 		{"a name too few", "version_id,name\n", []string{header}},
 		{"a name that is not known", "version_id,token,colour\n", []string{header}},
 		{"a name twice", "version_id,token,token\n", []string{header}},
-		{"semicolons", "version_id;token;name\n", []string{header}},
+		{"a separator that is none of the three", "version_id|token|name\n", []string{header}},
 		{"a first line that is too long", long + "\n", []string{header}},
-		{"UTF-16", "\xff\xfev\x00e\x00\n\x00", []string{header}},
+		{"UTF-16 without names", "\xff\xfev\x00e\x00\n\x00", []string{header}},
 	} {
 		t.Run(tc.name, func(t *testing.T) { wantEntries(t, ReadCSV, tc.text, tc.want...) })
 	}
@@ -145,7 +145,18 @@ func FuzzReadCSV(f *testing.F) {
 	} {
 		f.Add(text)
 	}
-	f.Fuzz(func(t *testing.T, text string) { noKeyShows(t, ReadCSV, text) })
+	for _, tc := range spreadsheets {
+		f.Add(tc.text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		noKeyShows(t, ReadCSV, text)
+		_ = ReadCSV(strings.NewReader(text), func(e Entry) error {
+			if e.Err == nil && strings.TrimSpace(e.Version+e.Key.Reveal()+e.Name+e.VoiceflowProject) == "" {
+				t.Errorf("%s is an entry without a value", e.Place)
+			}
+			return nil
+		})
+	})
 }
 
 func FuzzReadJSON(f *testing.F) {

@@ -1,18 +1,20 @@
 package importlist
 
 import (
-	"bufio"
 	"fmt"
 	"io"
+
+	encoding "golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/jsonstream"
 )
 
 // ReadJSON returns a Reader of one JSON array of objects. Their members are named as the columns
-// of CSV are.
+// of CSV are. The text is UTF-8, or UTF-16 with a byte order mark.
 func ReadJSON(r io.Reader, each func(Entry) error) error {
-	values := jsonstream.NewReader(withoutMark(bufio.NewReader(r)))
+	values := jsonstream.NewReader(transform.NewReader(r, encoding.BOMOverride(transform.Nop)))
 	if err := values.BeginArray(); err != nil {
 		return err
 	}

@@ -10,8 +10,11 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -81,9 +84,12 @@ func ask(ctx context.Context, question string) (domain.Secret, error) {
 	}
 }
 
-// readLine reads a secret, which is the first line of from.
+// readLine reads a secret, which is the first line of from. A byte order mark is dropped. It also
+// says whether the text is UTF-16, as Windows PowerShell 5.1 writes files
+// (https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_character_encoding).
 func readLine(what string, from io.Reader) (domain.Secret, error) {
-	line, err := bufio.NewReader(io.LimitReader(from, maxSecretLine)).ReadString('\n')
+	text := transform.NewReader(from, unicode.BOMOverride(transform.Nop))
+	line, err := bufio.NewReader(io.LimitReader(text, maxSecretLine)).ReadString('\n')
 	if err != nil && err != io.EOF {
 		return domain.Secret{}, fmt.Errorf("standard input could not be read: %w", err)
 	}
@@ -93,6 +99,10 @@ func readLine(what string, from io.Reader) (domain.Secret, error) {
 	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 	if line == "" {
 		return domain.Secret{}, fmt.Errorf("the first line of standard input is empty; it should be %s", what)
+	}
+	// Bytes that are not UTF-8, and halves of characters in UTF-16, come as RuneError.
+	if strings.ContainsRune(line, utf8.RuneError) {
+		return domain.Secret{}, fmt.Errorf("the first line of standard input is neither UTF-8 nor UTF-16; write %s in one of them", what)
 	}
 	return domain.NewSecret(line), nil
 }

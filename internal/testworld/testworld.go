@@ -19,6 +19,14 @@ import (
 // Origin is the Voiceflow of the installation.
 const Origin = domain.Origin("https://api.voiceflow.test")
 
+// Origins returns the origins of the installation, each service with its own.
+func Origins() domain.Origins {
+	return domain.Origins{
+		domain.ServiceAPI: Origin, domain.ServiceRuntime: "https://runtime.voiceflow.test",
+		domain.ServiceAnalytics: "https://analytics.voiceflow.test", domain.ServiceRealtime: "https://realtime.voiceflow.test",
+	}
+}
+
 // PasswordHash is the password hash of every user.
 const PasswordHash = "a password hash"
 

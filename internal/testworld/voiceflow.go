@@ -66,8 +66,8 @@ func (v *Voiceflow) Hang(arrived chan<- bool) {
 	v.hangs = arrived
 }
 
-// Origin returns the origin of the installation.
-func (v *Voiceflow) Origin() domain.Origin { return Origin }
+// Origins returns Origins.
+func (v *Voiceflow) Origins() domain.Origins { return Origins() }
 
 // Export knows no version.
 func (v *Voiceflow) Export(context.Context, domain.VersionRef, domain.Secret) (domain.Export, error) {

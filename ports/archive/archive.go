@@ -14,7 +14,7 @@ import (
 // Version is the version of the form that Tables describes. To add a table or a column, raise
 // Version and put the column last in its table. Row.Upgraded then has to fill it in for rows of
 // earlier versions.
-const Version = 2
+const Version = 3
 
 // Table is a table of an archive.
 type Table struct {
@@ -135,10 +135,22 @@ func (t Table) ColumnsOf(version int) []Column {
 	return t.Columns[:n]
 }
 
-// Upgraded turns a row of an archive of that version into a row of Version. Before version 2, a
-// project had one pair of times for the keys in both slots.
+// Upgraded turns a row of an archive of that version into a row of Version, as the migrations turn a
+// row of a database.
 func (r Row) Upgraded(version int) Row {
-	if version >= 2 || r.Table != "projects" {
+	if version < 2 {
+		r = r.withSecondaryTimes()
+	}
+	if version < 3 {
+		r = r.withName()
+	}
+	return r
+}
+
+// withSecondaryTimes returns the row of a project with times of the key in the secondary slot.
+// Before version 2, a project had one pair of times for the keys in both slots.
+func (r Row) withSecondaryTimes() Row {
+	if r.Table != "projects" {
 		return r
 	}
 	checked, set := any(int64(0)), any(int64(0))

@@ -1,0 +1,2 @@
+-- Names of assistants and of access tokens are in the Unicode form NFC from now on. The rows are
+-- changed by migrate_names.go, since SQLite can't normalize text.
