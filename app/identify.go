@@ -41,6 +41,17 @@ func (s *Service) Identify(ctx context.Context, cookie string) (Identified, erro
 	return Identified{Caller: caller, Cookie: s.sessions.Reseal(ctx, caller.Login, "", by)}, nil
 }
 
+// ReadCookie returns what the text of a cookie says. It looks nothing up, so the session may be
+// over. Returns NotAuthenticated if this installation did not seal the text, or if it has
+// expired. Returns Unavailable if the keyset can't be read.
+func (s *Service) ReadCookie(kind domain.SessionKind, text string) (domain.Claims, error) {
+	claims, _, err := s.sessions.Open(kind, text, domain.NotLoggedIn)
+	if err == nil && !s.ports.Clock().Before(claims.Expires) {
+		return domain.Claims{}, domain.NotLoggedIn(nil)
+	}
+	return claims, err
+}
+
 // IdentifyToken returns the caller, from the text of an access token. It notes the use of the
 // token. Returns NotAuthenticated if anything is wrong with the token or its owner.
 func (s *Service) IdentifyToken(ctx context.Context, text domain.Secret) (domain.Caller, error) {

@@ -2,27 +2,49 @@ package ginhttp
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/flowlatch/flowlatch/app/session"
+	"github.com/flowlatch/flowlatch/domain"
 )
 
-// The names of the cookies.
-const (
-	userCookie      = "user_session"
-	assistantCookie = "assistant_session"
-)
+// The names of the cookies, without what the settings put before them.
+var cookieNames = map[domain.SessionKind]string{
+	domain.LoginSession:     "user_session",
+	domain.AssistantSession: "assistant_session",
+}
 
-// cookies holds the attributes that all cookies get.
+// cookies holds the names of the cookies and the attributes that all of them get.
 type cookies struct {
 	insecure bool
 	sameSite http.SameSite
+	path     string
+	names    map[domain.SessionKind][]string // the name that is sent, then those of before
 }
 
-func newCookies(o Options) (cookies, error) {
-	c := cookies{insecure: o.InsecureCookies, sameSite: o.SameSite}
+// hostPrefix makes browsers keep a cookie only if this host itself sent it over TLS for all paths.
+// So no neighbor can plant it (draft-ietf-httpbis-rfc6265bis, section 4.1.3.2).
+const hostPrefix = "__Host-"
+
+func newCookies(o Options, base domain.BaseURL) (cookies, error) {
+	prefix, err := domain.ParseCookiePrefix(o.CookiePrefix)
+	if err != nil {
+		return cookies{}, fmt.Errorf("ginhttp: %w", err)
+	}
+	c := cookies{insecure: o.InsecureCookies, sameSite: o.SameSite, path: "/", names: map[domain.SessionKind][]string{}}
+	if base.Path != "" {
+		c.path = base.Path
+	}
+	for kind, name := range cookieNames {
+		names := []string{prefix + name, name}
+		if !c.insecure && c.path == "/" && (o.ServesTLS || base.HTTPS()) {
+			names = slices.Insert(names, 0, hostPrefix+prefix+name)
+		}
+		c.names[kind] = slices.Compact(names)
+	}
 	switch c.sameSite {
 	case 0:
 		c.sameSite = http.SameSiteLaxMode
@@ -37,39 +59,36 @@ func newCookies(o Options) (cookies, error) {
 	return c, nil
 }
 
+// single reports whether a browser can hold only one cookie of a kind that this host itself sent:
+// no setting changed its name or its path.
+func (c cookies) single(kind domain.SessionKind) bool {
+	return c.path == "/" && len(c.names[kind]) == 1
+}
+
 // set sends a cookie. A cookie that ends with the browser has no Max-Age. The Max-Age of any
 // other is rounded up to a second, because zero would end it with the browser too.
-func (c cookies) set(x *exchange, name string, cookie session.Cookie) {
-	c.write(x, name, cookie.Text, int(wholeSeconds(cookie.MaxAge)))
+func (c cookies) set(x *exchange, kind domain.SessionKind, cookie session.Cookie) {
+	c.write(x, c.names[kind][0], c.path, cookie.Text, int(wholeSeconds(cookie.MaxAge)))
 }
 
-// renew sends a cookie if it was resealed.
-func (c cookies) renew(x *exchange, name string, cookie session.Cookie) {
-	if cookie.Text != "" {
-		c.set(x, name, cookie)
+// clear makes the browser forget a cookie. The browser does not say which path a cookie has. It is
+// the path of now, or "/" if the cookie is older than the base URL. At "/", a cookie of that name
+// may belong to another installation. So it is cleared there only if h says that it can't.
+func (c cookies) clear(x *exchange, h held) {
+	c.write(x, h.name, c.path, "", -1)
+	if c.path != "/" && h.ours {
+		c.write(x, h.name, "/", "", -1)
 	}
 }
 
-// clear makes the browser forget a cookie.
-func (c cookies) clear(x *exchange, name string) { c.write(x, name, "", -1) }
-
-func (c cookies) write(x *exchange, name, text string, maxAge int) {
+func (c cookies) write(x *exchange, name, path, text string, maxAge int) {
 	// A cookie that the route sets replaces one that was resealed before.
-	h := x.c.Writer.Header()
-	h["Set-Cookie"] = slices.DeleteFunc(h["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, name+"=") })
+	h, at := x.c.Writer.Header(), "; Path="+path+";"
+	h["Set-Cookie"] = slices.DeleteFunc(h["Set-Cookie"], func(line string) bool {
+		return strings.HasPrefix(line, name+"=") && strings.Contains(line, at)
+	})
 	http.SetCookie(x.c.Writer, &http.Cookie{
-		Name: name, Value: text, Path: "/", MaxAge: maxAge,
+		Name: name, Value: text, Path: path, MaxAge: maxAge,
 		Secure: !c.insecure, HttpOnly: true, SameSite: c.sameSite,
 	})
-}
-
-// onlyCookie returns the text of the cookie of that name, or "" if there is none. Several
-// cookies of one name count as none. A neighboring host can plant a cookie of that name and
-// choose which one comes first.
-func onlyCookie(r *http.Request, name string) string {
-	found := r.CookiesNamed(name)
-	if len(found) != 1 {
-		return ""
-	}
-	return found[0].Value
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -24,6 +23,8 @@ type exchange struct {
 	started time.Time // on the process's clock, because the time that an answer takes does not concern the service
 	err     error     // the error of the request, for the log
 	asked   string    // the object of the request, for the audit if the request is refused
+
+	held map[domain.SessionKind]held // the cookies that were looked at
 
 	forwarded forward.Result // the result of a forwarded call
 	cut       bool           // the answer was aborted after it had begun
@@ -46,7 +47,7 @@ func (a *api) serve(c *gin.Context, rt *route) {
 // an admin, and the route, which begins with its body. end does the recovery.
 func (a *api) run(x *exchange) error {
 	id, err := a.service.NewRequestID()
-	x.call = domain.Call{RequestID: id, Address: addressOf(x.c), Agent: x.c.Request.UserAgent()}
+	x.call = domain.Call{RequestID: id, Address: a.addressOf(x.c), Agent: x.c.Request.UserAgent()}
 	h := x.c.Writer.Header()
 	h.Set("X-Request-Id", id)
 	h.Set("Cache-Control", "no-store")
@@ -77,17 +78,6 @@ func (a *api) run(x *exchange) error {
 		}
 	}
 	return x.route.handle(a, x)
-}
-
-// addressOf returns the client's IP address as the router finds it, or "" if the router finds
-// none. A platform's header that a host trusts can hold any text, and a Unix socket has no
-// address.
-func addressOf(c *gin.Context) string {
-	address := c.ClientIP()
-	if _, err := netip.ParseAddr(address); err != nil {
-		return ""
-	}
-	return address
 }
 
 // end recovers from a panic and logs the request. It cuts an answer that was aborted, so that

@@ -35,8 +35,8 @@ func (a *api) forward(x *exchange) error {
 		a.log.LogAttrs(x.ctx(), slog.LevelError, "the outcome of a forwarded call could not be written to the audit yet",
 			slog.String("request_id", x.call.RequestID), slog.String("err", out.Unrecorded.Error()))
 	}
-	a.cookies.renew(x, userCookie, out.UserCookie)
-	a.cookies.renew(x, assistantCookie, out.AssistantCookie)
+	a.renew(x, domain.LoginSession, out.UserCookie)
+	a.renew(x, domain.AssistantSession, out.AssistantCookie)
 	if err != nil {
 		if _, over := errors.AsType[*http.MaxBytesError](err); over {
 			return &domain.Error{Kind: tooLarge, Cause: err}
@@ -61,12 +61,13 @@ func (a *api) forwardedCall(x *exchange) (in forward.Input, ok bool) {
 	}
 	in = forward.Input{
 		Service: service, Path: path,
-		UserCookie: onlyCookie(r, userCookie), AssistantCookie: onlyCookie(r, assistantCookie),
+		AssistantCookie: a.cookie(x, domain.AssistantSession).text,
 	}
 	if values := r.Header["Authorization"]; len(values) == 1 {
 		in.Handle = withoutBearer(values[0])
 	}
 	if a.own {
+		in.UserCookie = a.cookie(x, domain.LoginSession).text
 		var shown bool
 		if in.Token, shown = accessToken(r); shown && in.Token.IsZero() {
 			in.Token = domain.NewSecret("several")

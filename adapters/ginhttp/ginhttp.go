@@ -50,14 +50,28 @@ type Options struct {
 	// InsecureCookies, because browsers reject such a cookie.
 	SameSite http.SameSite
 
+	// BaseURL is where browsers find the routes, such as https://example.com/flowlatch. Its origin
+	// is then the only own one, and its path is the path of the cookies. If it is empty, the header
+	// Host says what the own origin is, and the path is "/".
+	BaseURL string
+
+	// CookiePrefix is put before the names of the cookies: at most 32 of A-Z a-z 0-9 _ -. It keeps
+	// two installations on one host name apart, because browsers send cookies to every port.
+	CookiePrefix string
+
+	// ServesTLS says that the server of these routes speaks TLS itself. If that is so, or if the
+	// BaseURL is https, the names of the cookies begin with __Host-, unless InsecureCookies is set
+	// or the BaseURL has a path.
+	ServesTLS bool
+
 	// TrustedOrigins are the other origins whose pages may call. Each is written as a browser
 	// writes it, such as https://pages.example.com, with a port only if it is not the default
 	// one. They get CORS answers with credentials, preflights included.
 	TrustedOrigins []string
 
-	// TrustedProxies are the addresses and CIDR ranges of the proxies whose X-Forwarded-For is
-	// trusted. If it is empty, no proxy is trusted. It is for New only: with Mount, the host's
-	// router decides.
+	// TrustedProxies are the addresses and networks of the proxies whose X-Forwarded-For is
+	// trusted. No other header counts. If it is empty, no proxy is trusted; with Mount, the
+	// host's router then finds the address of the client.
 	TrustedProxies []string
 
 	// ForwardTimeout is how long a forwarded call may take, except a stream. Set it to the value
@@ -72,9 +86,9 @@ type Options struct {
 	ForwardMaxBody int64
 
 	// Log gets one line for each request, with the fields request_id, method, route, endpoint,
-	// status, duration_ms, bytes, address, user, token, code, err and cut. It also gets a line
-	// for each panic and for each refusal that could not be written to the audit. nil logs
-	// nothing.
+	// status, duration_ms, bytes, address, user, token, code, err and cut, and for a request from
+	// another origin also origin, own_origin and fetch_site. It also gets a line for each panic and
+	// for each refusal that could not be written to the audit. nil logs nothing.
 	Log *slog.Logger
 }
 
@@ -97,8 +111,10 @@ const (
 // Returns an error if the options can't be used, and if the service has no users and
 // o.Identify is nil. gin panics if r already has a route of the same path.
 //
-// The address of the client is the one that r finds. It counts for the limit on logins and is
-// kept in the audit. A gin engine believes every proxy until SetTrustedProxies is called.
+// The address of the client counts for the limit on logins and is kept in the audit. Without
+// o.TrustedProxies it is the one that r finds. A gin engine believes every proxy until
+// SetTrustedProxies is called, and then still believes X-Real-IP of the trusted ones. So set
+// o.TrustedProxies, or the engine's RemoteIPHeaders to X-Forwarded-For only.
 //
 // The host's server should have a ReadHeaderTimeout and an IdleTimeout. Its ReadTimeout bounds
 // the bodies of all routes except forwarded calls. Its WriteTimeout must cover the ReadTimeout
@@ -110,10 +126,7 @@ const (
 // answer that has begun, goes on to the host. gin.Recovery would catch it and print the request
 // with its cookies. A recovery of the host should panic again instead.
 func Mount(r gin.IRouter, s *app.Service, o Options) error {
-	if len(o.TrustedProxies) > 0 {
-		return errors.New("ginhttp: TrustedProxies are for New; with Mount, set them on the host's router")
-	}
-	a, err := newAPI(s, o)
+	a, err := newAPI(s, o, true)
 	if err != nil {
 		return err
 	}
@@ -125,18 +138,14 @@ func Mount(r gin.IRouter, s *app.Service, o Options) error {
 // with 404 and wrong methods with 405 and Allow, in the form of all other errors, and never
 // redirects. Returns an error if the options can't be used. New starts nothing.
 func New(s *app.Service, o Options) (*gin.Engine, error) {
-	a, err := newAPI(s, o)
+	a, err := newAPI(s, o, false)
 	if err != nil {
 		return nil, err
 	}
 	engine := gin.New()
 	engine.RedirectTrailingSlash = false
 	engine.HandleMethodNotAllowed = true
-	// gin trusts every client of a Unix socket, whatever the trusted proxies are.
-	engine.ForwardedByClientIP = len(o.TrustedProxies) > 0
-	if err := engine.SetTrustedProxies(o.TrustedProxies); err != nil {
-		return nil, fmt.Errorf("ginhttp: a trusted proxy must be an address or a CIDR range: %w", err)
-	}
+	engine.ForwardedByClientIP = false // this package finds the client
 	a.mount(engine)
 	for i := range probes {
 		engine.Handle(probes[i].method, probes[i].path, a.handler(&probes[i]))
@@ -153,13 +162,14 @@ type api struct {
 	identify Identify // nil if own
 	cookies  cookies
 	origins  origins
+	proxies  *proxies
 	timeout  time.Duration // of forwarded calls
 	patience time.Duration // with callers who read the answer of a forwarded call
 	maxBody  int64         // of forwarded calls
 	log      *slog.Logger
 }
 
-func newAPI(s *app.Service, o Options) (*api, error) {
+func newAPI(s *app.Service, o Options, mounted bool) (*api, error) {
 	a := &api{
 		service: s, own: o.Identify == nil, log: o.Log,
 		timeout: cmp.Or(o.ForwardTimeout, defaultForwardTimeout), maxBody: cmp.Or(o.ForwardMaxBody, defaultForwardMaxBody),
@@ -175,10 +185,19 @@ func newAPI(s *app.Service, o Options) (*api, error) {
 		a.log = slog.New(slog.DiscardHandler)
 	}
 	var err error
-	if a.cookies, err = newCookies(o); err != nil {
+	var base domain.BaseURL
+	if o.BaseURL != "" {
+		if base, err = domain.ParseBaseURL(o.BaseURL); err != nil {
+			return nil, fmt.Errorf("ginhttp: %w", err)
+		}
+	}
+	if a.cookies, err = newCookies(o, base); err != nil {
 		return nil, err
 	}
-	a.origins, err = newOrigins(o.TrustedOrigins)
+	if a.proxies, err = newProxies(o.TrustedProxies, mounted); err != nil {
+		return nil, fmt.Errorf("ginhttp: %w", err)
+	}
+	a.origins, err = newOrigins(o.TrustedOrigins, base.Origin)
 	return a, err
 }
 

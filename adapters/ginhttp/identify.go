@@ -20,10 +20,10 @@ func (a *api) whoCalls(x *exchange) (err error) {
 		x.call.Caller, err = a.service.IdentifyToken(r.Context(), token)
 		return err
 	}
-	in, err := a.service.Identify(r.Context(), onlyCookie(r, userCookie))
+	in, err := a.service.Identify(r.Context(), a.cookie(x, domain.LoginSession).text)
 	x.call.Caller = in.Caller
 	if !x.route.ends && !x.route.probe {
-		a.cookies.renew(x, userCookie, in.Cookie)
+		a.renew(x, domain.LoginSession, in.Cookie)
 	}
 	return err
 }
@@ -31,11 +31,12 @@ func (a *api) whoCalls(x *exchange) (err error) {
 // renewAssistant sets the resealed cookie assistant_session if an older key sealed it. The use
 // case of a forwarded call does that itself.
 func (a *api) renewAssistant(x *exchange) {
-	text := onlyCookie(x.c.Request, assistantCookie)
-	if text == "" || x.route.ends || x.route.who == anyone || x.route.who == usesAssistant || x.call.Caller.Token != "" {
+	if x.route.ends || x.route.who == anyone || x.route.who == usesAssistant || x.call.Caller.Token != "" {
 		return
 	}
-	a.cookies.renew(x, assistantCookie, a.service.ResealAssistant(x.ctx(), x.call.Caller, text))
+	if text := a.cookie(x, domain.AssistantSession).text; text != "" {
+		a.renew(x, domain.AssistantSession, a.service.ResealAssistant(x.ctx(), x.call.Caller, text))
+	}
 }
 
 // accessToken returns the access token in Authorization, bare or after Bearer. Several values

@@ -7,16 +7,18 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/flowlatch/flowlatch/domain"
 )
 
 // logRequest writes the line of a request. The line has no path, query, header or body as the
-// client wrote it.
+// client wrote it, except what origins.met returns.
 func (a *api) logRequest(x *exchange) {
 	level := x.level()
 	if !a.log.Enabled(x.ctx(), level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 13)
+	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
 		slog.String("request_id", x.call.RequestID),
 		slog.String("method", knownMethod(x.c.Request.Method)),
@@ -40,6 +42,9 @@ func (a *api) logRequest(x *exchange) {
 		attrs = append(attrs, slog.String("code", f.code))
 		if f.elsewhere >= http.StatusInternalServerError {
 			attrs = append(attrs, slog.String("err", x.err.Error()))
+		}
+		if domain.KindOf(x.err) == crossOrigin {
+			attrs = append(attrs, a.origins.met(x.c.Request)...)
 		}
 	}
 	if x.cut {

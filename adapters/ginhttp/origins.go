@@ -1,26 +1,26 @@
 package ginhttp
 
 import (
+	"cmp"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
-	"github.com/gin-contrib/cors"
 	"github.com/gin-gonic/gin"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// origins decides which pages of other origins may call.
+// origins decides which pages may call: those of the own origin, and those of trusted ones.
 type origins struct {
+	own        domain.Origin // of the base URL; "" if the header Host says what it is
 	trusted    map[string]bool
 	protection *http.CrossOriginProtection
-	cors       gin.HandlerFunc // nil if there is no trusted origin
 }
 
-func newOrigins(trusted []string) (origins, error) {
-	o := origins{trusted: make(map[string]bool), protection: http.NewCrossOriginProtection()}
+func newOrigins(trusted []string, own domain.Origin) (origins, error) {
+	o := origins{own: own, trusted: make(map[string]bool), protection: http.NewCrossOriginProtection()}
 	for _, origin := range trusted {
 		// Only an origin as a browser writes it can match. A pattern is not an origin.
 		parsed, err := domain.ParseOrigin(origin)
@@ -32,38 +32,132 @@ func newOrigins(trusted []string) (origins, error) {
 		}
 		o.trusted[origin] = true
 	}
-	if o.any() {
-		o.cors = cors.New(cors.Config{
-			AllowOrigins: trusted,
-			AllowMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
-			// The other headers that clients of Voiceflow send, whether they count here or not.
-			AllowHeaders:     []string{"Content-Type", "Authorization", "Accept", "Last-Event-ID", "versionID", "projectID", "sessionID"},
-			ExposeHeaders:    []string{"X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"},
-			AllowCredentials: true,
-			MaxAge:           10 * time.Minute,
-		})
-	}
 	return o, nil
 }
 
 func (o origins) any() bool { return len(o.trusted) > 0 }
 
-// answer adds the CORS headers for a trusted origin. It reports whether the answer is complete,
-// as for a preflight. Other origins never reach the CORS library, which would answer them
-// itself.
-func (o origins) answer(c *gin.Context) bool {
-	if !o.trusted[c.Request.Header.Get("Origin")] {
-		return false
-	}
-	o.cors(c)
-	return c.IsAborted()
-}
-
 // check refuses a request that changes something and comes from a page of another origin that is
 // not trusted.
+//
+// A base URL has the only own origin. The header Host does not count then: a proxy may have
+// replaced it, and a page of another name that leads to this machine has its own name there. A
+// browser always sends Origin with a request that changes something. What has no Origin goes by
+// Sec-Fetch-Site, and what has neither was not sent by a browser.
 func (o origins) check(r *http.Request) error {
+	if o.own != "" && r.Header.Get("Origin") != "" && !isSafe(r.Method) {
+		if o.mayCall(r.Header.Get("Origin")) {
+			return nil
+		}
+		return &domain.Error{Kind: crossOrigin, Cause: errors.New("the origin is not that of the base URL")}
+	}
 	if err := o.protection.Check(r); err != nil {
 		return &domain.Error{Kind: crossOrigin, Cause: err}
 	}
 	return nil
+}
+
+// isSafe reports whether a method changes nothing, as http.CrossOriginProtection has it.
+func isSafe(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+}
+
+func (o origins) mayCall(origin string) bool {
+	if o.trusted[origin] {
+		return true
+	}
+	parsed, err := domain.ParseBaseURL(origin)
+	return err == nil && parsed.Origin == o.own && parsed.Path == "/"
+}
+
+// met returns what the log says of a request from another origin: where the page is from, and
+// what the own origin is. A stranger wrote both, unless there is a base URL.
+func (o origins) met(r *http.Request) []slog.Attr {
+	return []slog.Attr{
+		slog.String("origin", shown(r.Header.Get("Origin"))),
+		slog.String("own_origin", cmp.Or(string(o.own), shown(r.Host))),
+		slog.String("fetch_site", shown(r.Header.Get("Sec-Fetch-Site"))),
+	}
+}
+
+// shown returns a text of a stranger's for the log: its first 128 bytes, in printable ASCII.
+func shown(text string) string {
+	const limit = 128
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' {
+			return '?'
+		}
+		return c
+	}, text[:min(len(text), limit)])
+}
+
+// What a page of a trusted origin may read, besides the headers that every page may read: those
+// of this service, and those of Voiceflow that are passed on.
+const exposed = "X-Request-Id, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy, " +
+	"X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Policy, Content-Disposition, ETag"
+
+// answer adds the CORS headers for a trusted origin, and none for any other. It reports whether
+// the answer is complete, as for a preflight.
+//
+// A preflight allows every header that is asked for. Tools for traces and errors add headers to
+// the requests of a page, such as traceparent, baggage and sentry-trace. A page that is trusted
+// with the cookies may send them, and nothing of them goes to Voiceflow.
+func (o origins) answer(c *gin.Context) bool {
+	origin := c.Request.Header.Get("Origin")
+	if !o.trusted[origin] {
+		return false
+	}
+	h := c.Writer.Header()
+	h.Add("Vary", "Origin")
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Credentials", "true")
+	if c.Request.Method != http.MethodOptions {
+		h.Set("Access-Control-Expose-Headers", exposed)
+		return false
+	}
+	h.Add("Vary", "Access-Control-Request-Headers")
+	h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
+	h.Set("Access-Control-Max-Age", "600")
+	if asked := requestedHeaders(c.Request.Header["Access-Control-Request-Headers"]); asked != "" {
+		h.Set("Access-Control-Allow-Headers", asked)
+	}
+	c.AbortWithStatus(http.StatusNoContent)
+	return true
+}
+
+// requestedHeaders returns the names in Access-Control-Request-Headers as one list. It leaves out
+// what is not a name, and ends after 100 names or 4 KiB.
+func requestedHeaders(lines []string) string {
+	const most, longest = 100, 4 << 10
+	var list strings.Builder
+	count := 0
+	for _, line := range lines {
+		for name := range strings.SplitSeq(line, ",") {
+			name = strings.Trim(name, " \t")
+			if !isToken(name) {
+				continue
+			}
+			if count == most || list.Len()+len(", ")+len(name) > longest {
+				return list.String()
+			}
+			if count > 0 {
+				list.WriteString(", ")
+			}
+			list.WriteString(strings.ToLower(name))
+			count++
+		}
+	}
+	return list.String()
+}
+
+// isToken reports whether text can be the name of a header (RFC 9110, section 5.6.2). An asterisk
+// alone would be a wildcard.
+func isToken(text string) bool {
+	for _, c := range []byte(text) {
+		alphanumeric := c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+		if !alphanumeric && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return text != "" && text != "*"
 }

@@ -54,20 +54,22 @@ func (a *api) setProject(x *exchange) error {
 		}
 		return err
 	}
-	a.cookies.set(x, assistantCookie, set.Cookie)
+	a.cookies.set(x, domain.AssistantSession, set.Cookie)
 	x.send(http.StatusOK, say("the assistant is set").member("assistant").assistant(set.Project))
 	return nil
 }
 
-// clearProject ends every session that a cookie of this name stands for. So a planted cookie
+// clearProject ends every session that a cookie of these names stands for. So a planted cookie
 // beside the caller's own can't keep the session alive.
 func (a *api) clearProject(x *exchange) error {
-	for _, cookie := range x.c.Request.CookiesNamed(assistantCookie) {
-		if err := a.service.ClearProject(x.ctx(), x.call, cookie.Value); err != nil {
-			return err
+	for _, name := range a.cookies.names[domain.AssistantSession] {
+		for _, cookie := range x.c.Request.CookiesNamed(name) {
+			if err := a.service.ClearProject(x.ctx(), x.call, cookie.Value); err != nil {
+				return err
+			}
 		}
 	}
-	a.cookies.clear(x, assistantCookie)
+	a.forgetAssistant(x)
 	return x.ok("no assistant is set")
 }
 

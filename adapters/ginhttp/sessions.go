@@ -33,11 +33,3 @@ func (a *api) deleteUserSessions(x *exchange) error {
 	}
 	return x.ok("the sessions of the user were ended; access tokens stay")
 }
-
-// forget makes the browser forget the caller's sessions, which have ended.
-func (a *api) forget(x *exchange) {
-	if a.own {
-		a.cookies.clear(x, userCookie)
-	}
-	a.cookies.clear(x, assistantCookie)
-}

@@ -26,7 +26,8 @@ func (a *api) login(x *exchange) error {
 		return err
 	}
 	x.call.Caller.ID = out.User.ID // for the log
-	a.cookies.set(x, userCookie, out.Cookie)
+	a.replaceLogins(x)
+	a.cookies.set(x, domain.LoginSession, out.Cookie)
 	return x.user("you are logged in", out.User)
 }
 
@@ -34,12 +35,33 @@ func (a *api) logout(x *exchange) error {
 	if err := a.service.Logout(x.ctx(), x.call); err != nil {
 		return err
 	}
+	if err := a.logoutElsewhere(x); err != nil {
+		return err
+	}
 	a.forget(x)
 	return x.ok("you are logged out")
 }
 
+// logoutElsewhere ends the other logins that the browser holds by names and paths of before. The
+// next request would otherwise be logged in by one of them.
+func (a *api) logoutElsewhere(x *exchange) error {
+	if a.cookies.single(domain.LoginSession) {
+		return nil
+	}
+	cookies, callers := a.openLogins(x)
+	for i, h := range cookies {
+		call := x.call
+		call.Caller = callers[i]
+		if err := a.service.Logout(x.ctx(), call); err != nil {
+			return err
+		}
+		a.cookies.clear(x, h)
+	}
+	return nil
+}
+
 func (a *api) checkSession(x *exchange) error {
-	out, err := a.service.CheckSession(x.ctx(), x.call, onlyCookie(x.c.Request, assistantCookie))
+	out, err := a.service.CheckSession(x.ctx(), x.call, a.cookie(x, domain.AssistantSession).text)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -295,23 +296,47 @@ func TestAnAlteredLoginIsNone(t *testing.T) {
 	}
 }
 
-func TestOfSeveralCookiesOfOneNameNoneCounts(t *testing.T) {
+func TestOfSeveralCookiesOfOneName(t *testing.T) {
 	w := newWorld(t)
 	p := w.addProject(t, "Support bot")
 	w.admin.do(t, "POST", "/set_project", `{"project_id":"`+string(p.ID)+`"}`).want(t, 200, "")
-	good, assistant := w.admin.cookies["user_session"], w.admin.cookies["assistant_session"]
-	planted := w.member.cookies["user_session"]
-	for _, cookies := range []string{
-		"user_session=" + planted + "; user_session=" + good, "user_session=" + good + "; user_session=" + planted, "user_session=" + good + "; user_session=" + good,
+	good, assistant := "user_session="+w.admin.cookies["user_session"], "assistant_session="+w.admin.cookies["assistant_session"]
+	second := "user_session=" + w.login(t, "admin").cookies["user_session"]
+	others := "user_session=" + w.member.cookies["user_session"]
+	foreign := "user_session=" + newWorld(t).admin.cookies["user_session"]
+	gone := w.login(t, "member")
+	over := "user_session=" + gone.cookies["user_session"]
+	gone.do(t, "POST", "/logout", "").want(t, 200, "")
+	many := good
+	for range 5 {
+		many += "; user_session=" + w.login(t, "admin").cookies["user_session"]
+	}
+	for _, tc := range []struct {
+		name, cookies string
+		status        int
+	}{
+		{"a login that a neighbor planted in front", others + "; " + good, 401},
+		{"a login that a neighbor planted behind", good + "; " + others, 401},
+		{"the same twice", good + "; " + good, 200},
+		{"one of another installation", foreign + "; " + good, 200},
+		{"one that nobody sealed", good + "; user_session=x", 200},
+		{"one that is over", over + "; " + good, 200},
+		{"two logins of one user", second + "; " + good, 200},
+		{"more than a browser holds", many, 401},
+		{"none that counts", foreign + "; user_session=x", 401},
 	} {
-		r := w.nobody.request(t, "GET", "/check_session", "")
-		r.Header.Set("Cookie", cookies)
-		w.nobody.send(t, r).want(t, 401, "not_authenticated")
+		t.Run(tc.name, func(t *testing.T) {
+			r := w.nobody.request(t, "GET", "/check_session", "")
+			r.Header.Set("Cookie", tc.cookies)
+			if got := w.nobody.send(t, r); got.status != tc.status || got.status == 200 && !strings.Contains(string(got.raw), `"Username":"admin"`) {
+				t.Errorf("got %d %s, want %d", got.status, got.raw, tc.status)
+			}
+		})
 	}
 	r := w.nobody.request(t, "GET", "/check_session", "")
-	r.Header.Set("Cookie", "user_session="+good+"; assistant_session="+assistant+"; assistant_session=x")
-	if got := w.nobody.send(t, r).want(t, 200, ""); got.body["assistant"] != nil {
-		t.Errorf("got %s, want no assistant", got.raw)
+	r.Header.Set("Cookie", good+"; assistant_session=x; "+assistant)
+	if got := w.nobody.send(t, r).want(t, 200, ""); got.assistant(t)["Id"] != string(p.ID) {
+		t.Errorf("beside a planted assistant session: got %s, want the one of the login", got.raw)
 	}
 }
 

@@ -119,6 +119,9 @@ func newOptions(cfg config.Config) app.Options {
 func newEngine(cfg config.Config, service *app.Service, log *slog.Logger) (*gin.Engine, error) {
 	gin.SetMode(gin.ReleaseMode)
 	return ginhttp.New(service, ginhttp.Options{
+		BaseURL:         cfg.BaseURL.String(),
+		CookiePrefix:    cfg.CookiePrefix,
+		ServesTLS:       cfg.TLS(),
 		InsecureCookies: !cfg.CookieSecure,
 		SameSite:        cfg.CookieSameSite,
 		TrustedOrigins:  cfg.TrustedOrigins,

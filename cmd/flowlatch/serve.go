@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/config"
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
@@ -60,8 +61,21 @@ func (c serveCommand) Run(ctx context.Context) error {
 	if !hasUsers {
 		sayOnStdout(firstAdmin(cfg, os.Args[0], os.Getenv))
 	}
-	if host, _, err := net.SplitHostPort(cfg.Addr); cfg.CookieSecure && !cfg.TLS() && (err != nil || !config.IsLoopback(host)) {
+	if secureCookiesGetLost(cfg) {
 		log.Warn("cookies are Secure, but this service speaks plain HTTP: browsers keep the cookies only if a proxy in front speaks HTTPS")
 	}
 	return site.serve(ctx, cfg, l, log)
+}
+
+// secureCookiesGetLost reports whether browsers may reach the service over plain HTTP from another
+// machine. Then they do not keep Secure cookies. A base URL says how browsers reach it.
+func secureCookiesGetLost(cfg config.Config) bool {
+	if !cfg.CookieSecure || cfg.TLS() || cfg.BaseURL.HTTPS() {
+		return false
+	}
+	if cfg.BaseURL != (domain.BaseURL{}) {
+		return !config.IsLoopback(cfg.BaseURL.Host())
+	}
+	host, _, err := net.SplitHostPort(cfg.Addr)
+	return err != nil || !config.IsLoopback(host)
 }

@@ -33,6 +33,7 @@ const (
 	headerTimeout = 5 * time.Second
 	readTimeout   = 15 * time.Second
 	idleTimeout   = 2 * time.Minute
+	proxyIdle     = 16 * time.Minute
 	writeSlack    = 15 * time.Second
 	maxHeader     = 32 << 10
 	memoryLimit   = 56 << 20
@@ -46,7 +47,7 @@ func (s Site) serve(ctx context.Context, cfg config.Config, l net.Listener, log 
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      readTimeout + cfg.VoiceflowTimeout + 3*cfg.DatabaseTimeout + writeSlack,
-		IdleTimeout:       idleTimeout,
+		IdleTimeout:       idleFor(cfg),
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          newServerLog(log),
 	}
@@ -61,6 +62,19 @@ func (s Site) serve(ctx context.Context, cfg config.Config, l net.Listener, log 
 		return nil
 	}
 	return err
+}
+
+// idleFor returns how long a connection may be idle. A proxy that reuses a connection just when
+// this service closes it answers 502. So the proxy has to close first. Cloudflare closes after 900
+// s, Google Cloud after 600 s, and nginx after 60 s:
+// https://developers.cloudflare.com/fundamentals/reference/connection-limits/
+// https://cloud.google.com/load-balancing/docs/https/request-distribution
+// https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive_timeout
+func idleFor(cfg config.Config) time.Duration {
+	if len(cfg.TrustedProxies) > 0 {
+		return proxyIdle
+	}
+	return idleTimeout
 }
 
 // setUpMemory makes the garbage collector run less often, unless the operator has set it up.

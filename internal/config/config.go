@@ -60,6 +60,8 @@ type Config struct {
 	ForwardRate      int
 	AuditReads       domain.AuditReads
 
+	BaseURL              domain.BaseURL // zero if it is not set
+	CookiePrefix         string
 	CookieSecure         bool
 	CookieSameSite       http.SameSite
 	TrustedOrigins       []string

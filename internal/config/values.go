@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -176,13 +175,23 @@ func origins(c *Config, text string) error {
 }
 
 func proxies(c *Config, text string) error {
-	for _, proxy := range list(text) {
-		_, addrErr := netip.ParseAddr(proxy)
-		_, prefixErr := netip.ParsePrefix(proxy)
-		if addrErr != nil && prefixErr != nil {
-			return errors.New("be addresses or networks such as 10.0.0.0/8, separated by commas")
-		}
-		c.TrustedProxies = append(c.TrustedProxies, proxy)
+	c.TrustedProxies = append(c.TrustedProxies, list(text)...)
+	if _, err := domain.ParseProxies(c.TrustedProxies); err != nil {
+		return errors.New("be addresses or networks such as 10.0.0.0/8, separated by commas; a Unix socket has no address")
+	}
+	return nil
+}
+
+func ownURL(c *Config, text string) (err error) {
+	if c.BaseURL, err = domain.ParseBaseURL(text); err != nil {
+		return errors.New("be an http or https URL such as https://example.com/flowlatch, without user, query and fragment; write a host in another script as xn--…")
+	}
+	return nil
+}
+
+func cookiePrefix(c *Config, text string) (err error) {
+	if c.CookiePrefix, err = domain.ParseCookiePrefix(text); err != nil {
+		return errors.New("have at most 32 of A-Z a-z 0-9 _ -, and not begin with __Host-, __Secure- or __Http-, which browsers reserve")
 	}
 	return nil
 }

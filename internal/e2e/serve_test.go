@@ -253,15 +253,18 @@ func newCertificate(t *testing.T) (certificateFile, keyFile string) {
 
 func TestSecureCookiesOverPlainHTTP(t *testing.T) {
 	for _, tc := range []struct {
-		name, addr, secure string
-		warns              bool
+		name, addr, secure, base string
+		warns                    bool
 	}{
-		{"beyond this machine", "0.0.0.0:0", "true", true},
-		{"on this machine", "127.0.0.1:0", "true", false},
-		{"that are not Secure", "0.0.0.0:0", "false", false},
+		{"beyond this machine", "0.0.0.0:0", "true", "", true},
+		{"on this machine", "127.0.0.1:0", "true", "", false},
+		{"that are not Secure", "0.0.0.0:0", "false", "", false},
+		{"behind a proxy that speaks HTTPS", "0.0.0.0:0", "true", "https://example.com", false},
+		{"behind a proxy that speaks plain HTTP", "127.0.0.1:0", "true", "http://example.com", true},
+		{"behind a proxy on this machine", "0.0.0.0:0", "true", "http://localhost:8080", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_ADDR", tc.addr, "FLOWLATCH_COOKIE_SECURE", tc.secure).start("serve")
+			s := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_ADDR", tc.addr, "FLOWLATCH_COOKIE_SECURE", tc.secure, "FLOWLATCH_BASE_URL", tc.base).start("serve")
 			b := newBrowser(t, s.url) // the URL that is printed for all addresses
 			b.want(b.get("/healthz"), "200")
 			s.stop()

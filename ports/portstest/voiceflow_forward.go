@@ -203,6 +203,7 @@ func forwardNothingOfTheCallers(t *testing.T, far FarSide) {
 		for _, name := range []string{
 			"Authorization", "Cookie", "X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "X-Real-Ip", "Via", "Referer", "Origin", "User-Agent",
 			"Proxy-Authorization", "X-Api-Key", "Connection", "Te", "Trailer", "Upgrade", "Range", "If-None-Match", "X-Http-Method-Override", "Anything-Else",
+			"Traceparent", "Tracestate", "Baggage", "Sentry-Trace", "Cache-Control", "X-Requested-With",
 		} {
 			r.Header.Set(name, marker)
 		}
