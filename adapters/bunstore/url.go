@@ -115,3 +115,13 @@ func invalidURL(cause error) error {
 	}
 	return e
 }
+
+// File returns the absolute path of the SQLite file that a database URL names. It returns "" for
+// every other URL.
+func File(url domain.Secret) string {
+	at, err := parseURL(url)
+	if err != nil {
+		return ""
+	}
+	return at.file
+}

@@ -50,6 +50,9 @@ type Options struct {
 	// Token is sent in the header X-Vault-Token. It needs the capability update on the
 	// paths mount/encrypt/key and mount/decrypt/key.
 	Token domain.Secret
+	// ReadToken returns the token for a call, which may have been renewed since New. Its error
+	// must not contain the token. Nil means that Token stays valid.
+	ReadToken func() (domain.Secret, error)
 	// Timeout bounds one call. Zero means DefaultTimeout.
 	Timeout time.Duration
 	// RootCAs are the certificate authorities to trust. Nil means the system's.
@@ -66,7 +69,7 @@ type Options struct {
 // encrypt. It is Unavailable otherwise.
 type AEAD struct {
 	target target
-	token  domain.Secret
+	token  func() (domain.Secret, error)
 	http   *http.Client
 }
 
@@ -85,13 +88,16 @@ func New(o Options) (*AEAD, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Token.IsZero() || strings.ContainsFunc(o.Token.Reveal(), notVisible) {
-		return nil, invalid("the token for Vault is empty, or has a character that no token has")
+	if err := checkToken(o.Token); err != nil {
+		return nil, err
+	}
+	if o.ReadToken == nil {
+		o.ReadToken = func() (domain.Secret, error) { return o.Token, nil }
 	}
 	if o.Timeout < 0 {
 		return nil, invalid("the timeout for Vault is negative")
 	}
-	return &AEAD{target: at, token: o.Token, http: &http.Client{
+	return &AEAD{target: at, token: o.ReadToken, http: &http.Client{
 		Timeout: cmp.Or(o.Timeout, DefaultTimeout),
 		Transport: &http.Transport{
 			Proxy: func(r *http.Request) (*url.URL, error) {
@@ -107,6 +113,13 @@ func New(o Options) (*AEAD, error) {
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
+}
+
+func checkToken(token domain.Secret) error {
+	if token.IsZero() || strings.ContainsFunc(token.Reveal(), notVisible) {
+		return invalid("the token for Vault is empty, or has a character that no token has")
+	}
+	return nil
 }
 
 // errURL rejects a URL that does not have the form of a key.
@@ -220,6 +233,13 @@ type data struct {
 
 // call makes one request.
 func (a *AEAD) call(what string, with map[string]string) (data, error) {
+	token, err := a.token()
+	if err == nil {
+		err = checkToken(token)
+	}
+	if err != nil {
+		return data{}, a.unavailable("was not asked, because the token can't be read again", err)
+	}
 	body, err := json.Marshal(with)
 	if err != nil {
 		return data{}, a.unavailable("was not asked", err)
@@ -232,7 +252,7 @@ func (a *AEAD) call(what string, with map[string]string) (data, error) {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "flowlatch")
 	req.Header.Set("X-Vault-Request", "true") // a proxy of Vault may require it
-	req.Header.Set("X-Vault-Token", a.token.Reveal())
+	req.Header.Set("X-Vault-Token", token.Reveal())
 	if a.target.namespace != "" {
 		req.Header.Set("X-Vault-Namespace", a.target.namespace)
 	}

@@ -253,3 +253,30 @@ func FuzzURL(f *testing.F) {
 		}
 	})
 }
+
+func TestARenewedTokenIsUsed(t *testing.T) {
+	v := vaulttest.Start(t)
+	now, readable := domain.NewSecret("hvs.expired"), true
+	a := newAEAD(t, vaulttransit.Options{URL: v.Transit("keyset"), Token: domain.NewSecret("hvs.expired"), ReadToken: func() (domain.Secret, error) {
+		if !readable {
+			return domain.Secret{}, errors.New("no such file")
+		}
+		return now, nil
+	}})
+	_, err := a.Encrypt([]byte("x"), nil)
+	wantError(t, "Encrypt with the old token", err, domain.Unavailable, "status 403")
+	now = domain.NewSecret(token)
+	if _, err := a.Encrypt([]byte("x"), nil); err != nil {
+		t.Errorf("Encrypt with the new token: %v", err)
+	}
+	asked := v.Asked()
+	now = domain.NewSecret("half\na token")
+	_, err = a.Encrypt([]byte("x"), nil)
+	wantError(t, "Encrypt with a token that can't be sent", err, domain.Unavailable, "the token can't be read again")
+	readable = false
+	_, err = a.Encrypt([]byte("x"), nil)
+	wantError(t, "Encrypt without a token", err, domain.Unavailable, "the token can't be read again")
+	if v.Asked() != asked {
+		t.Error("Vault was asked without a token")
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"strconv"
 
 	"github.com/flowlatch/flowlatch/app"
@@ -55,7 +54,7 @@ func eventOf(row domain.ChainedRow) auditEvent {
 func (c auditExportCommand) Run(ctx context.Context) error {
 	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
 		if c.File == "" || c.File == "-" {
-			return exportAudit(ctx, service, call, os.Stdout)
+			return exportAudit(ctx, service, call, stdout)
 		}
 		path := absolute(c.File)
 		var broken error // the rows that are left must be kept

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/flowlatch/flowlatch/app/backup"
@@ -32,7 +31,7 @@ func (c backupCommand) Run(ctx context.Context) error {
 	return operateSite(ctx, wantsFolder, func(site Site, call domain.Call) error {
 		from := backup.Source{Archive: site.Store.Archive(), Audit: site.Store.Ports().Audit, Keyset: site.Service.Keyset(), Clock: newClock()}
 		if c.File == "-" {
-			info, err := backup.Write(ctx, from, call, os.Stdout)
+			info, err := backup.Write(ctx, from, call, stdout)
 			if err != nil {
 				return err
 			}

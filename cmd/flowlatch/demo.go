@@ -32,12 +32,13 @@ It ignores the settings of the data folder, the database, the keyset and the URL
 }
 
 // Run serves the demo until a signal ends it.
-func (c demoCommand) Run(ctx context.Context) (err error) {
+func (c demoCommand) Run(ctx context.Context, asked hangups) (err error) {
 	cfg, warnings, err := readConfig(config.Source{Flags: config.GivenFlags(c.Plugins), Demo: true})
 	if err != nil {
 		return err
 	}
-	logs := newLog(cfg)
+	logs, closeLog := newLog(cfg)
+	defer closeLog()
 	for _, w := range warnings {
 		logs.Warn("a setting is unknown", "warning", w)
 	}
@@ -85,9 +86,9 @@ func (c demoCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	w.url = localURL(l.Addr().String(), cfg.TLS())
+	w.url = l.url()
 	sayOnStdout(w.text())
-	return site.serve(ctx, cfg, l, logs)
+	return site.serve(ctx, cfg, l, asked, logs)
 }
 
 // demoUser is a user of the demo. Its password is no secret.

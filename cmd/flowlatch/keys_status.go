@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strconv"
 
 	"github.com/flowlatch/flowlatch/app"
@@ -49,7 +48,7 @@ func (keysStatusCommand) Run(ctx context.Context) error {
 		if status.Unknown != (domain.KeyUse{}) {
 			rows = append(rows, keyset.KeyInUse{KeyUse: status.Unknown})
 		}
-		err = keysInUse.print(os.Stdout, false, func(domain.Cursor) (paging.Page[keyset.KeyInUse], error) {
+		err = keysInUse.print(stdout, false, func(domain.Cursor) (paging.Page[keyset.KeyInUse], error) {
 			return paging.Page[keyset.KeyInUse]{Items: rows}, nil
 		})
 		sayUnopened(status.Unopened)

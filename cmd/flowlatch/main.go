@@ -24,6 +24,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
+	exitPipe    = 128 + 13 // nobody reads the output; a shell reports SIGPIPE so
 )
 
 // commandLine is what kong parses. Each command has a file of its name.
@@ -89,6 +90,12 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 // run runs one command and returns the exit code.
 func run(args []string) int {
+	// A write to an output without a reader returns an error instead of ending the process
+	// (os/signal, SIGPIPE).
+	signal.Ignore(syscall.SIGPIPE)
+	// SIGHUP never ends the process. Only a service does something about it.
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGHUP)
 	signalled, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -102,14 +109,19 @@ func run(args []string) int {
 		Serve: serveCommand{Plugins: config.ServeFlags()},
 		Demo:  demoCommand{Plugins: config.DemoFlags()},
 	}
-	parser := kong.Must(&cli, kong.Name("flowlatch"), kong.Description(description), kong.BindTo(ctx, (*context.Context)(nil)),
+	parser := kong.Must(&cli, kong.Name("flowlatch"), kong.Description(description), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(hangups(asked)), kong.Writers(stdout, os.Stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))
 	command, err := parser.Parse(args)
+	if stdout.ended(err) {
+		return exitPipe // of --help
+	}
 	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "flowlatch: "+usage(err))
 		return exitUsage
 	}
-	if err := command.Run(); err != nil {
+	if err := command.Run(); stdout.ended(err) {
+		return exitPipe
+	} else if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "flowlatch: "+sentence(err))
 		return exitFailure
 	}

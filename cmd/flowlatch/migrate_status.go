@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/app/paging"
@@ -37,7 +36,7 @@ func (migrateStatusCommand) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = migrations.print(os.Stdout, false, func(domain.Cursor) (paging.Page[bunstore.Migration], error) {
+		err = migrations.print(stdout, false, func(domain.Cursor) (paging.Page[bunstore.Migration], error) {
 			return paging.Page[bunstore.Migration]{Items: all}, nil
 		})
 		if err != nil {
@@ -64,7 +63,7 @@ func printTwins(ctx context.Context, store *bunstore.Store) error {
 		return err
 	}
 	sayOnStdout(fmt.Sprintf("\n%d assistants share their name with another one; use their Ids:", len(all)))
-	return twins.print(os.Stdout, false, func(domain.Cursor) (paging.Page[bunstore.Twin], error) {
+	return twins.print(stdout, false, func(domain.Cursor) (paging.Page[bunstore.Twin], error) {
 		return paging.Page[bunstore.Twin]{Items: all[:min(len(all), maxTwins)]}, nil
 	})
 }

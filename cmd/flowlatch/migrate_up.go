@@ -41,6 +41,9 @@ func withStore(ctx context.Context, use folderUse, work func(*bunstore.Store) er
 	if err != nil {
 		return err
 	}
+	if err := checkFilesOfCommand(dataFiles(cfg, false)); err != nil {
+		return err
+	}
 	if err := openFolder(cfg, use, cfg.OwnDatabase()); err != nil {
 		return err
 	}

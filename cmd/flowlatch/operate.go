@@ -34,6 +34,9 @@ func operateSite(ctx context.Context, use folderUse, work func(Site, domain.Call
 	if err != nil {
 		return err
 	}
+	if err := checkFilesOfCommand(dataFiles(cfg, true)); err != nil {
+		return err
+	}
 	if err := openFolder(cfg, use, cfg.OwnDatabase() || cfg.OwnKeyset()); err != nil {
 		return err
 	}
@@ -77,7 +80,7 @@ type say func(line string)
 
 func sayOnStderr(line string) { _, _ = fmt.Fprintln(os.Stderr, "flowlatch: "+line) }
 
-func sayOnStdout(line string) { _, _ = fmt.Fprintln(os.Stdout, line) }
+func sayOnStdout(line string) { _, _ = fmt.Fprintln(stdout, line) }
 
 // openFolder checks that the data folder exists, if it is needed, or creates it.
 func openFolder(cfg config.Config, use folderUse, needed bool) error {

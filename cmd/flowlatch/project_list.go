@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/app/paging"
@@ -41,7 +40,7 @@ var projects = listing[domain.Project]{
 // Run prints the assistants.
 func (c projectListCommand) Run(ctx context.Context) error {
 	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
-		return projects.print(os.Stdout, c.JSON, func(after domain.Cursor) (paging.Page[domain.Project], error) {
+		return projects.print(stdout, c.JSON, func(after domain.Cursor) (paging.Page[domain.Project], error) {
 			page, err := service.GetProjects(ctx, call, after, paging.Max)
 			if domain.KindOf(err) == domain.NotFound {
 				return paging.Page[domain.Project]{}, nil // an empty list is not an error here

@@ -38,8 +38,8 @@ func openStore(ctx context.Context, cfg config.Config, clock ports.Clock, tell s
 	if cfg.DatabasePooled {
 		options.Pooler = bunstore.PoolerTransaction
 	}
-	if cfg.DatabaseURLFile != "" {
-		options.Renew = func(context.Context) (domain.Secret, error) { return cfg.DatabaseAgain() }
+	if file, ok := cfg.SecretFiles["DATABASE_URL"]; ok { // a rotation of the password rewrites it
+		options.Renew = func(context.Context) (domain.Secret, error) { return config.ReadSecret(file) }
 	}
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
@@ -86,7 +86,11 @@ func newWrap(cfg config.Config) (tink.AEAD, error) {
 	if cfg.KeysetKMS == "" {
 		return nil, nil
 	}
-	wrap, err := vaulttransit.New(vaulttransit.Options{URL: cfg.KeysetKMS, Token: cfg.KeysetKMSToken})
+	o := vaulttransit.Options{URL: cfg.KeysetKMS, Token: cfg.KeysetKMSToken}
+	if file, ok := cfg.SecretFiles["KEYSET_KMS_TOKEN"]; ok { // tokens of Vault expire, and an agent writes new ones
+		o.ReadToken = func() (domain.Secret, error) { return config.ReadSecret(file) }
+	}
+	wrap, err := vaulttransit.New(o)
 	if err != nil {
 		return nil, err
 	}

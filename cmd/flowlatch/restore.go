@@ -29,6 +29,9 @@ func (c restoreCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := checkFilesOfCommand(dataFiles(cfg, true)); err != nil {
+		return err
+	}
 	file, err := os.Open(c.File)
 	if err != nil {
 		return fmt.Errorf("the backup %s can't be read: %w", terminal.Visible(c.File), withoutPath(err))

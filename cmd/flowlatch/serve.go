@@ -10,6 +10,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/config"
+	"github.com/flowlatch/flowlatch/internal/ownership"
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
@@ -28,15 +29,23 @@ Each flag names its environment variable. A flag wins over the variable. Secrets
 }
 
 // Run serves until a signal ends it.
-func (c serveCommand) Run(ctx context.Context) error {
+func (c serveCommand) Run(ctx context.Context, asked hangups) error {
 	cfg, warnings, err := readConfig(config.Source{Flags: config.GivenFlags(c.Plugins)})
 	if err != nil {
 		return err
 	}
-	log := newLog(cfg)
+	log, closeLog := newLog(cfg)
+	defer closeLog()
 	for _, w := range warnings {
 		log.Warn("a setting is unknown", "warning", w)
 	}
+	if err := checkFiles(dataFiles(cfg, true)); err != nil {
+		return err
+	}
+	_ = distrusted(givenFiles(cfg), ownership.Self(), func(err error) error {
+		log.Warn("somebody else can change a file", "warning", err.Error())
+		return nil
+	})
 	if err := openFolder(cfg, makesFolder, cfg.OwnDatabase() || cfg.OwnKeyset()); err != nil {
 		return err
 	}
@@ -57,14 +66,14 @@ func (c serveCommand) Run(ctx context.Context) error {
 	sayOnStdout("Voiceflow: " + strings.Join([]string{
 		cfg.VoiceflowAPIURL, cfg.VoiceflowRuntimeURL, cfg.VoiceflowAnalyticsURL, cfg.VoiceflowRealtimeURL,
 	}, " "))
-	sayOnStdout("listening on " + localURL(l.Addr().String(), cfg.TLS()))
+	sayOnStdout("listening on " + l.url())
 	if !hasUsers {
 		sayOnStdout(firstAdmin(cfg, os.Args[0], os.Getenv))
 	}
 	if secureCookiesGetLost(cfg) {
 		log.Warn("cookies are Secure, but this service speaks plain HTTP: browsers keep the cookies only if a proxy in front speaks HTTPS")
 	}
-	return site.serve(ctx, cfg, l, log)
+	return site.serve(ctx, cfg, l, asked, log)
 }
 
 // secureCookiesGetLost reports whether browsers may reach the service over plain HTTP from another

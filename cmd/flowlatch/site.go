@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -40,7 +41,7 @@ const (
 )
 
 // serve answers requests until ctx is done, then waits until open requests have ended.
-func (s Site) serve(ctx context.Context, cfg config.Config, l net.Listener, log *slog.Logger) error {
+func (s Site) serve(ctx context.Context, cfg config.Config, l listener, asked hangups, log *slog.Logger) error {
 	setUpMemory()
 	server := &http.Server{
 		Handler:           s.Engine,
@@ -56,6 +57,12 @@ func (s Site) serve(ctx context.Context, cfg config.Config, l net.Listener, log 
 	})()
 
 	defer context.AfterFunc(ctx, func() { log.Info("stopping", "within", cfg.ShutdownTimeout.String()) })()
+	var kept sync.WaitGroup
+	keeping, stop := context.WithCancel(ctx)
+	keep := upkeep{service: s.Service, certificate: l.certificate, log: log, at: l.url()}
+	kept.Go(func() { keep.run(keeping, asked) })
+	defer kept.Wait()
+	defer stop()
 	err := ginhttp.Serve(ctx, server, l, cfg.ShutdownTimeout)
 	if errors.Is(err, context.DeadlineExceeded) {
 		log.Warn("requests that did not end in time were aborted")
@@ -88,23 +95,27 @@ func setUpMemory() {
 	}
 }
 
+// listener is where HTTP is served.
+type listener struct {
+	net.Listener
+	certificate *certificate // nil without HTTPS
+}
+
+// url returns the URL at which a program on this machine reaches the listener.
+func (l listener) url() string { return localURL(l.Addr().String(), l.certificate != nil) }
+
 // listen listens at the address, over TLS if a certificate is set.
-func listen(cfg config.Config) (net.Listener, error) {
-	var certificate tls.Certificate
+func listen(cfg config.Config) (l listener, err error) {
 	if cfg.TLS() {
-		var err error
-		if certificate, err = tls.LoadX509KeyPair(cfg.TLSCertFile, cfg.TLSKeyFile); err != nil {
-			return nil, fmt.Errorf("%sTLS_CERT_FILE and %sTLS_KEY_FILE can't be used: %w", config.Prefix, config.Prefix, err)
+		if l.certificate, err = newCertificate(cfg); err != nil {
+			return listener{}, err
 		}
 	}
-	l, err := net.Listen("tcp", cfg.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("%sADDR can't be listened on: %w", config.Prefix, err)
+	if l.Listener, err = net.Listen("tcp", cfg.Addr); err != nil {
+		return listener{}, fmt.Errorf("%sADDR can't be listened on: %w", config.Prefix, err)
 	}
 	if cfg.TLS() {
-		l = tls.NewListener(l, &tls.Config{
-			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
-		})
+		l.Listener = tls.NewListener(l.Listener, l.certificate.config())
 	}
 	return l, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"strconv"
 
 	"github.com/flowlatch/flowlatch/app"
@@ -46,7 +45,7 @@ var users = listing[domain.User]{
 // Run prints the users.
 func (c userListCommand) Run(ctx context.Context) error {
 	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
-		return users.print(os.Stdout, c.JSON, func(after domain.Cursor) (paging.Page[domain.User], error) {
+		return users.print(stdout, c.JSON, func(after domain.Cursor) (paging.Page[domain.User], error) {
 			return service.GetAllUsers(ctx, call, after, paging.Max)
 		})
 	})

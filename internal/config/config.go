@@ -36,7 +36,6 @@ type Config struct {
 
 	DataDir          string        // an absolute path
 	DatabaseURL      domain.Secret // zero: a SQLite file in the data folder
-	DatabaseURLFile  string        // the file that DatabaseURL was read from; "" if from none
 	DatabasePooled   bool          // a pooler in front of the database pools transactions
 	DatabaseWait     time.Duration
 	DatabaseTimeout  time.Duration
@@ -72,6 +71,10 @@ type Config struct {
 
 	ShutdownTimeout time.Duration
 	LogLevel        slog.Level
+
+	// SecretFiles holds the file of each secret that was read from one, by the name of its
+	// setting.
+	SecretFiles map[string]string
 }
 
 // Source is where Read finds the settings.
@@ -128,14 +131,15 @@ func (s Setting) readFrom(c *Config, demo bool, flags, given map[string]string) 
 			return bothSet(s.Name)
 		}
 	} else if file, ok := given[s.Name+"_FILE"]; ok && s.use == orFromFile {
-		text, err := readSecret(file)
+		content, err := ReadSecret(file)
 		if err != nil {
 			return fmt.Errorf("%s_FILE names a file that can't be read: %w", name, err)
 		}
-		value, set = text, true
-		if s.Name == databaseURL {
-			c.DatabaseURLFile = file
+		value, set = content.Reveal(), true
+		if c.SecretFiles == nil {
+			c.SecretFiles = map[string]string{}
 		}
+		c.SecretFiles[s.Name] = file
 	}
 	if flag, ok := flags[s.Name]; ok {
 		name, value, set = "--"+s.flag(), flag, true
@@ -149,25 +153,14 @@ func (s Setting) readFrom(c *Config, demo bool, flags, given map[string]string) 
 	return nil
 }
 
-// databaseURL is the name of a setting whose file is read again while the program runs.
-const databaseURL = "DATABASE_URL"
-
-// DatabaseAgain reads DatabaseURLFile again. Its error does not repeat the content.
-func (c Config) DatabaseAgain() (domain.Secret, error) {
-	value, err := readSecret(c.DatabaseURLFile)
-	if err != nil {
-		return domain.Secret{}, fmt.Errorf("%s%s_FILE names a file that can't be read: %w", Prefix, databaseURL, err)
-	}
-	return domain.NewSecret(value), nil
-}
-
-// readSecret returns the content of a file, without space around it.
-func readSecret(file string) (string, error) {
+// ReadSecret reads the file of a secret, without space at its ends. The error does not
+// contain the path, which may be a secret that was put into the wrong variable.
+func ReadSecret(file string) (domain.Secret, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return "", withoutPath(err)
+		return domain.Secret{}, withoutPath(err)
 	}
-	return strings.TrimSpace(string(content)), nil
+	return domain.NewSecret(strings.TrimSpace(string(content))), nil
 }
 
 // defaultFor returns the default of the command demo, or of all other commands.

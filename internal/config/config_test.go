@@ -126,9 +126,13 @@ func TestSecretsComeFromFilesToo(t *testing.T) {
 		{"without the line end of Windows", "postgres://u:p@h/d\r\n", "postgres://u:p@h/d"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c, _, err := Read(Source{Environ: []string{"FLOWLATCH_DATABASE_URL_FILE=" + fileWith(t, tc.content)}})
+			file := fileWith(t, tc.content)
+			c, _, err := Read(Source{Environ: []string{"FLOWLATCH_DATABASE_URL_FILE=" + file}})
 			if got := c.DatabaseURL.Reveal(); err != nil || got != tc.want {
 				t.Errorf("got %q, %v, want %q", got, err, tc.want)
+			}
+			if got := c.SecretFiles; len(got) != 1 || got["DATABASE_URL"] != file {
+				t.Errorf("the files of secrets are %v, want that of DATABASE_URL", got)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
@@ -18,6 +19,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
+	exitPipe    = 141
 )
 
 // machine is where the program runs: a folder, and an environment that holds only what the
@@ -28,6 +30,7 @@ type machine struct {
 	folder  string // the working directory
 	env     map[string]string
 	said    *transcript // the output of all runs
+	user    int         // who runs the program; 0 is who runs the test
 }
 
 // newMachine returns a machine on which the program calls v in place of Voiceflow.
@@ -80,7 +83,31 @@ func (m *machine) command(ctx context.Context, args ...string) *exec.Cmd {
 	for name, value := range m.env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
+	if m.user != 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(m.user), Gid: uint32(m.user), Groups: []uint32{uint32(m.user)}}}
+	}
 	return cmd
+}
+
+// asUser returns the same machine with a program that a user other than root runs. The user owns
+// the folder of the machine. It skips the test if the test is not root's.
+func (m *machine) asUser(id int) *machine {
+	m.t.Helper()
+	if os.Getuid() != 0 {
+		m.t.Skip("only root can run programs as other users, so this test was left out")
+	}
+	// The test tool makes these folders for root alone.
+	for _, folder := range []string{filepath.Dir(m.program), filepath.Dir(m.folder), m.folder} {
+		if err := os.Chmod(folder, 0o755); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	if err := os.Chown(m.folder, id, id); err != nil {
+		m.t.Fatal(err)
+	}
+	other := *m
+	other.user = id
+	return &other
 }
 
 // result is the exit code and the output of a command.

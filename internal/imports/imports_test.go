@@ -52,7 +52,7 @@ var rooms = []room{
 		[]string{"adapters/voiceflow", "adapters/voiceflow/voiceflowtest", "ports/portstest", "internal/*"}},
 	{"adapters/*", []string{"domain", "ports", "ports/archive", "third parties"}, []string{"itself", "ports/portstest", "internal/*"}},
 	{"cmd/*", []string{"domain", "ports", "ports/archive", "app", "app/*", "adapters/*", "adapters/voiceflow/voiceflowtest", "third parties",
-		"internal/config", "internal/exportfile", "internal/importlist", "internal/terminal"},
+		"internal/config", "internal/exportfile", "internal/importlist", "internal/ownership", "internal/terminal"},
 		[]string{"ports/portstest", "internal/*"}},
 	{"internal/config", []string{"domain", "internal/terminal", "third parties"}, nil},
 	{"internal/terminal", []string{"domain", "third parties"}, nil},

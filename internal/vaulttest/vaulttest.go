@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// Token is the only token that a Server accepts.
+// Token is the token that a new Server accepts.
 const Token = "hvs.CAESIJ-token-of-a-test"
 
 const mount = "team/transit"
@@ -29,6 +29,7 @@ type Server struct {
 	// before the first request.
 	Instead func(w http.ResponseWriter, r *http.Request)
 
+	token atomic.Value // the token that is accepted
 	keys  map[string]cipher.AEAD
 	asked atomic.Int64
 }
@@ -42,6 +43,7 @@ func StartTLS(t *testing.T) *Server { t.Helper(); return start(t, httptest.NewTL
 func start(t *testing.T, on func(http.Handler) *httptest.Server) *Server {
 	t.Helper()
 	s := &Server{keys: map[string]cipher.AEAD{}}
+	s.Accept(Token)
 	for _, name := range []string{"keyset", "other"} {
 		key := make([]byte, 32)
 		_, _ = rand.Read(key) // documented never to fail
@@ -66,6 +68,9 @@ func (s *Server) Transit(key string) string {
 	return "vault-transit+http://" + s.Host() + "/" + mount + "/" + key
 }
 
+// Accept makes the server accept that token and no other.
+func (s *Server) Accept(token string) { s.token.Store(token) }
+
 // Asked returns the number of requests so far.
 func (s *Server) Asked() int64 { return s.asked.Load() }
 
@@ -85,7 +90,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	badJSON := json.NewDecoder(r.Body).Decode(&in)
 	associated, badBase64 := base64.StdEncoding.DecodeString(in.Associated)
 	switch {
-	case r.Header.Get("X-Vault-Token") != Token || r.Header.Get("X-Vault-Namespace") != "":
+	case r.Header.Get("X-Vault-Token") != s.token.Load() || r.Header.Get("X-Vault-Namespace") != "":
 		fail(w, http.StatusForbidden, "permission denied")
 	case !found || r.Method != http.MethodPost:
 		fail(w, http.StatusNotFound, "no handler for route")

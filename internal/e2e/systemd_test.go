@@ -1,0 +1,99 @@
+package e2e
+
+import (
+	"net"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
+)
+
+// manager receives what a service tells systemd (sd_notify(3)).
+type manager struct {
+	t    *testing.T
+	conn *net.UnixConn
+}
+
+// newManager listens at a socket and returns the value of NOTIFY_SOCKET.
+func newManager(t *testing.T, at string) *manager {
+	t.Helper()
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: at, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return &manager{t, conn}
+}
+
+// next returns the next message.
+func (m *manager) next() string {
+	m.t.Helper()
+	buffer := make([]byte, 4096)
+	if err := m.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		m.t.Fatal(err)
+	}
+	n, err := m.conn.Read(buffer)
+	if err != nil {
+		m.t.Fatalf("nothing was told: %v", err)
+	}
+	return string(buffer[:n])
+}
+
+func (m *manager) wants(pattern string) {
+	m.t.Helper()
+	if got := m.next(); !regexp.MustCompile("^" + pattern + "$").MatchString(got) {
+		m.t.Errorf("systemd was told %q, want %q", got, pattern)
+	}
+}
+
+func TestSystemdIsTold(t *testing.T) {
+	for name, at := range map[string]func(t *testing.T) string{
+		"at a path":           func(t *testing.T) string { return filepath.Join(t.TempDir(), "notify") },
+		"at an abstract name": func(t *testing.T) string { return "@" + strings.ReplaceAll(t.TempDir(), "/", "-") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			socket := at(t)
+			systemd := newManager(t, socket)
+			a := newAssistant("Pizza Palace")
+			v := startVoiceflow(t, a)
+			m := newMachine(t, v).with("NOTIFY_SOCKET", socket)
+			s := m.start("serve")
+			systemd.wants(`READY=1\nSTATUS=listening on ` + regexp.QuoteMeta(s.url))
+			b := newBrowser(t, s.url)
+			b.want(b.get("/readyz"), "200")
+
+			s.hangUp()
+			systemd.wants(`RELOADING=1\nMONOTONIC_USEC=[1-9][0-9]*\nSTATUS=reading files again`)
+			systemd.wants(`READY=1\nSTATUS=listening on ` + regexp.QuoteMeta(s.url))
+
+			m.must(adminPassword, "user", "create", "--admin", "ada") // commands tell nothing
+			v.Fail(voiceflowtest.Silent())
+			answered := openRequest(t, v, s.admin(), a)
+			s.interrupt()
+			systemd.wants(`STOPPING=1\nSTATUS=waiting until open requests have ended`)
+			s.kill()
+			<-answered
+		})
+	}
+}
+
+func TestTheWatchdogOfSystemdIsFed(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "notify")
+	systemd := newManager(t, socket)
+	s := newMachine(t, startVoiceflow(t)).with("NOTIFY_SOCKET", socket, "WATCHDOG_USEC", "20000").start("serve")
+	systemd.wants(`(?s)READY=1.*`)
+	systemd.wants(`WATCHDOG=1`)
+	systemd.wants(`WATCHDOG=1`)
+	s.stop()
+}
+
+func TestASocketOfSystemdThatIsGoneStopsNothing(t *testing.T) {
+	s := newMachine(t, startVoiceflow(t)).with("NOTIFY_SOCKET", filepath.Join(t.TempDir(), "gone")).start("serve")
+	s.says("systemd can't be told about the state of the service")
+	b := newBrowser(t, s.url)
+	b.want(b.get("/readyz"), "200")
+	s.stop()
+}
