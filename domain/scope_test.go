@@ -13,7 +13,7 @@ import (
 
 // every is every scope there is, in the one order.
 var every = []domain.Scope{
-	"converse", "transcripts", "transcripts:delete", "analytics", "knowledge", "knowledge:write", "export", "manage",
+	"converse", "state", "debug", "transcripts", "transcripts:delete", "analytics", "knowledge", "knowledge:write", "export", "manage",
 }
 
 func TestParseScopes(t *testing.T) {
@@ -76,7 +76,7 @@ func TestAGrantHasNoManage(t *testing.T) {
 }
 
 func TestNamedSetsOfScopes(t *testing.T) {
-	if diff := cmp.Diff(every[:7], domain.AllScopes().List()); diff != "" {
+	if diff := cmp.Diff(every[:9], domain.AllScopes().List()); diff != "" {
 		t.Errorf("all scopes are those of an assistant (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]domain.Scope{"converse"}, domain.DefaultScopes().List()); diff != "" {
@@ -110,7 +110,7 @@ func TestTextOfScopes(t *testing.T) {
 	for text, want := range map[string]domain.Scopes{
 		"converse":        domain.ScopesOf("converse"),
 		"converse export": domain.ScopesOf("export", "converse"),
-		"converse transcripts transcripts:delete analytics knowledge knowledge:write export": domain.AllScopes(),
+		"converse state debug transcripts transcripts:delete analytics knowledge knowledge:write export": domain.AllScopes(),
 		"manage": domain.ScopesOf("manage"),
 		"":       0,
 	} {

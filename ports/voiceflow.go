@@ -35,10 +35,12 @@ type Voiceflow interface {
 	// method and the path are the Endpoint's. The query has the parameters that the Endpoint
 	// lets pass, and the fields of the project. The header has what a short list lets pass, and
 	// never a credential, a cookie or an address of r. The body is as the Endpoint's Body says,
-	// with its Members handled. versionID and projectid are the project's own version and id,
-	// unless the credential is the key of a v4 session.
+	// with its Members handled. A turn asks for debug output only if f.Scopes has ScopeDebug.
+	// versionID and projectid are the project's own version and id, unless the credential is the
+	// key of a v4 session. f.UserIDs.Check sees all user ids and session ids of the call.
 	//
-	// The header of the answer has what a short list lets pass, and never a cookie. Members
+	// The answer has no encoding, also if Voiceflow sent gzip or deflate. Its header has what a
+	// short list lets pass, and never a cookie. Members
 	// userID in JSON and in the JSON of server-sent events become the caller's own user ids: by
 	// f.UserIDs, or because this call has bound them. The credential is overwritten everywhere.
 	// If the Endpoint Starts a session, the answer has f.Handle in place of the session key.
@@ -54,7 +56,8 @@ type Voiceflow interface {
 	//
 	// Returns NotFound if the call names another project in its path, query or body, or another
 	// version or environment in its path. Returns Invalid if the query or the body can't be read
-	// or lacks a required part. Returns CredentialsRejected if Voiceflow rejected the
+	// or lacks a required part. Returns NotAllowed if a turn sets the state or variables and
+	// f.Scopes lacks ScopeState. Returns CredentialsRejected if Voiceflow rejected the
 	// credential. Returns VoiceflowUnavailable if there was no answer in time, a redirect, or an
 	// unusable answer, with RetryAfter if that is known. Returns VoiceflowUnavailable at once
 	// while the service is known to be down. No error contains the credential or a part of the

@@ -146,17 +146,23 @@ func eachSuite(t *testing.T, suite func(*testing.T, portstest.OpenStore), opened
 	eachDialect(t, func(t *testing.T, database newDatabase) {
 		suite(t, func(t *testing.T, now ports.Clock) portstest.Store {
 			address := database(t)
-			db, options := beside(t, address), bunstore.Options{Now: now, MaxConns: 8, Timeout: 15 * time.Second}
-			s := opened(t, address, options)
-			out := views(s)
-			out.Records = func(t *testing.T) []domain.Record { return records(t, db) }
-			out.Another = func(t *testing.T) portstest.Store { return views(open(t, address, options)) }
-			out.StopWrites = func(t *testing.T) func() { return stopWrites(t, s, db, address) }
-			out.Break = func(*testing.T) { _ = s.Close() }
-			out.Outgrow = func(t *testing.T) { outgrow(t, s, db) }
-			return out
+			return suiteStore(t, address, address, bunstore.Options{Now: now}, opened)
 		})
 	})
+}
+
+// suiteStore is the database at address for a suite. direct is its URL without a pooler.
+func suiteStore(t *testing.T, address, direct string, options bunstore.Options, opened func(testing.TB, string, bunstore.Options) *bunstore.Store) portstest.Store {
+	t.Helper()
+	options.MaxConns, options.Timeout = 8, 15*time.Second
+	db, s := beside(t, direct), opened(t, address, options)
+	out := views(s)
+	out.Records = func(t *testing.T) []domain.Record { return records(t, db) }
+	out.Another = func(t *testing.T) portstest.Store { return views(open(t, address, options)) }
+	out.StopWrites = func(t *testing.T) func() { return stopWrites(t, s, db, direct) }
+	out.Break = func(*testing.T) { _ = s.Close() }
+	out.Outgrow = func(t *testing.T) { outgrow(t, s, db) }
+	return out
 }
 
 func views(s *bunstore.Store) portstest.Store {

@@ -8,9 +8,6 @@ func (s *Store) StopWrites(ctx context.Context) { s.pragma(ctx, "PRAGMA query_on
 // AllowWrites ends what StopWrites began.
 func (s *Store) AllowWrites(ctx context.Context) { s.pragma(ctx, "PRAGMA query_only = OFF") }
 
-// FillDisk makes SQLite refuse to let the file grow, as on a full disk.
-func (s *Store) FillDisk(ctx context.Context) { s.pragma(ctx, "PRAGMA max_page_count = 1") }
-
 // pragma changes the only connection that writes.
 func (s *Store) pragma(ctx context.Context, text string) {
 	if _, err := s.writes.DB.ExecContext(ctx, text); err != nil {

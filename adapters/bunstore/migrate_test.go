@@ -27,7 +27,7 @@ import (
 const origin = domain.Origin("https://voiceflow.example.com")
 
 // steps are the names of the migrations.
-var steps = []string{"0001_initial", "0002_forwarding", "0003_turnover", "0004_keys", "0007_names"}
+var steps = []string{"0001_initial", "0002_forwarding", "0003_turnover", "0004_keys", "0005_scopes", "0007_names"}
 
 // stepsAt are the migrations as they are listed after they were applied at that time; the
 // zero time for those that were not.
@@ -166,7 +166,7 @@ func TestRowsOfTheFirstSchemaAreThereInTheNewest(t *testing.T) {
 		a := l
 		a.ID, a.Kind, a.Login, a.Project = "a", domain.AssistantSession, "l", "project-1"
 		want := domain.Access{
-			Caller: domain.Caller{ID: "u", Login: l}, Session: a, Granted: domain.ScopesOf(domain.ScopeConverse),
+			Caller: domain.Caller{ID: "u", Login: l}, Session: a, Granted: domain.ScopesOf(domain.ScopeConverse, domain.ScopeState),
 			Project: domain.Project{
 				ID: "project-1", Name: "name 1", Voiceflow: "voiceflow-1", Version: "v", Platform: "webchat", Created: at(1), VoiceflowCreated: at(2),
 				Primary:   domain.Key{Sealed: someKey, Status: domain.KeyOK, Set: at(1), Checked: at(1)},
@@ -178,7 +178,7 @@ func TestRowsOfTheFirstSchemaAreThereInTheNewest(t *testing.T) {
 			t.Errorf("ByLogin: error %v, -want +got\n%s", err, d)
 		}
 		grants, err := s.Ports().Grants.Page(t.Context(), domain.GrantFilter{}, domain.Cursor{}, 10)
-		if d := cmp.Diff([]domain.Grant{{User: "u", Project: "project-1", Scopes: domain.ScopesOf(domain.ScopeConverse), Created: at(4)}}, grants); d != "" || err != nil {
+		if d := cmp.Diff([]domain.Grant{{User: "u", Project: "project-1", Scopes: domain.ScopesOf(domain.ScopeConverse, domain.ScopeState), Created: at(4)}}, grants); d != "" || err != nil {
 			t.Errorf("Grants.Page: error %v, -want +got\n%s", err, d)
 		}
 		user, err := s.Ports().Users.Find(t.Context(), domain.UserRef{ID: "u"})

@@ -31,6 +31,7 @@ func stopWrites(t *testing.T, s *bunstore.Store, db *sql.DB, address string) (al
 		t.Fatal(err)
 	}
 	return func() {
+		defer endConnections(t, db) // a pooler keeps connections that can only be read
 		run(t, db, `SET default_transaction_read_only = off; ALTER DATABASE `+name+` RESET default_transaction_read_only`)
 	}
 }

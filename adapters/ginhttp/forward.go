@@ -173,14 +173,25 @@ func (x *exchange) beginForwarded(out *forward.Result) {
 	if h.Get("Content-Type") == "" {
 		h["Content-Type"] = nil
 	}
+	if isStream(h) {
+		// nginx collects an answer before it passes it on, unless this header says no
+		// (https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering).
+		h.Set("X-Accel-Buffering", "no")
+	}
 	x.c.Writer.WriteHeader(answer.StatusCode)
+}
+
+// isStream reports whether the header is that of server-sent events.
+func isStream(h http.Header) bool {
+	media, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(media), "text/event-stream")
 }
 
 // copyForwarded writes the body. It flushes each part of a body of unknown length. If the body
 // breaks, or the caller does not read it, the answer is cut.
 func (x *exchange) copyForwarded(w *renewingWriter, answer forward.Answer) {
 	flush := func() {}
-	if answer.ContentLength < 0 || strings.HasPrefix(answer.Header.Get("Content-Type"), "text/event-stream") {
+	if answer.ContentLength < 0 || isStream(answer.Header) {
 		control := http.NewResponseController(w)
 		flush = func() { _ = control.Flush() }
 		flush() // the first part may take its time

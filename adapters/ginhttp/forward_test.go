@@ -295,10 +295,7 @@ func TestPathsThatCanBeReadInTwoWays(t *testing.T) {
 		"/voiceflow/api/v2/transcripts/../versions/x/export", "/voiceflow/api/v2/./transcripts/" + id, "/voiceflow/api//v2/transcripts/" + id,
 		"/voiceflow/api/v2/transcripts/" + id + "/", "/voiceflow/api/v2/transcripts%2F" + id, "/voiceflow/api/v2%2ftranscripts/" + id,
 		"/voiceflow/api%2Fv2/transcripts/" + id, "/voiceflow%2Fapi/v2/transcripts/" + id, "/voiceflow/api/v2/transcripts%5c" + id,
-		"/voiceflow/general-runtime/state/user/%2e%2e/interact", "/voiceflow/general-runtime/state/user/%252e/interact",
-		"/voiceflow/general-runtime/state/user/a%2fb/interact", "/voiceflow/general-runtime/state/user/a%00b/interact",
-		"/voiceflow/general-runtime/state/user/a%0Ab/interact", "/voiceflow/general-runtime/state/user/%ff/interact",
-		"/voiceflow/general-runtime/state/user//interact", "/voiceflow/general-runtime/../general-runtime/state/user/x",
+		"/voiceflow/general-runtime/../general-runtime/state/user/x",
 		"/voiceflow/general-runtime%2Fanything/state/user/x/interact", "/voiceflow%2Fgeneral-runtime/zzz/state/user/x/interact",
 		"/voiceflow/general-runtime%2F../state/user/x/interact", "/voiceflow%2F../general-runtime/state/user/x/interact",
 		"/voiceflow/general%2Druntime/state/user/x/interact", "/voiceflow/general-runtime%2F%2e%2e/state/user/x/interact",
@@ -312,6 +309,77 @@ func TestPathsThatCanBeReadInTwoWays(t *testing.T) {
 	}
 	if reached {
 		t.Error("one of them came to Voiceflow")
+	}
+}
+
+func TestAUserIdInThePathIsAnIdOrIsRefusedWithItsReason(t *testing.T) {
+	w, p := talking(t)
+	var path string
+	w.voiceflow.answers(func(_ context.Context, f domain.Forward, _ *http.Request, _ domain.Secret) (ports.Answer, error) {
+		target, err := f.Route.Target(f.Project, func(own string) (string, error) { return own, nil })
+		path = target
+		return response(200, "application/json", `{"message":"x"}`), err
+	})
+	for _, tc := range []struct {
+		name, id string
+		want     string // the id at Voiceflow; "" if it is refused
+		says     string
+	}{
+		{"a slash", "a%2Fb", "a%2Fb", ""},
+		{"a slash in lower case", "a%2fb%2f", "a%2Fb%2F", ""},
+		{"two slashes", "a%2F%2Fb", "a%2F%2Fb", ""},
+		{"a backslash", "ACME%5cben", "ACME%5Cben", ""},
+		{"a semicolon", "a;b", "a%3Bb", ""},
+		{"an encoded semicolon", "a%3Bb", "a%3Bb", ""},
+		{"a percent sign", "100%25", "100%25", ""},
+		{"256 bytes", strings.Repeat("x", 256), strings.Repeat("x", 256), ""},
+		{"257 bytes", strings.Repeat("x", 257), "", "longer than 256 bytes"},
+		{"3,000 bytes", strings.Repeat("%C3%BC", 1500), "", "longer than 256 bytes"},
+		{"what is not UTF-8", "%ff", "", "not UTF-8"},
+		{"NUL", "a%00b", "", "control character"},
+		{"a line break", "a%0Ab", "", "control character"},
+		{"nothing", "", "", "is empty"},
+		{"a dot", "%2e", "", "is . or .."},
+		{"two dots", "%2e%2E", "", "is . or .."},
+		{"dots between slashes", "a%2F..%2Fb", "", "is . or .."},
+		{"a double encoding", "a%252Fb", "", "encode it once"},
+		{"double encoded dots", "%252e%252e", "", "encode it once"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			path = ""
+			got := w.member.rawPath(t, "POST", "/voiceflow/general-runtime/state/user/"+tc.id+"/interact")
+			if tc.want != "" {
+				got.want(t, 200, "")
+				if path != "/state/user/"+tc.want+"/interact" {
+					t.Errorf("Voiceflow got %q", path)
+				}
+				return
+			}
+			got.want(t, 400, "invalid_request")
+			message, _ := got.body["message"].(string)
+			if path != "" || !strings.Contains(message, "user id") || !strings.Contains(message, tc.says) || strings.Contains(message, "xxx") {
+				t.Errorf("got the message %q, and %q at Voiceflow", message, path)
+			}
+		})
+	}
+	long := "/voiceflow/api/v2/transcripts/" + string(p.Voiceflow) + "/" + strings.Repeat("x", 129)
+	got := w.admin.rawPath(t, "GET", long).want(t, 400, "invalid_request")
+	if message, _ := got.body["message"].(string); !strings.Contains(message, "transcriptID in the path is longer than 128 bytes") {
+		t.Errorf("an id of 129 bytes: got the message %q", message)
+	}
+}
+
+func TestAStreamTellsProxiesNotToCollectIt(t *testing.T) {
+	w, _ := talking(t)
+	for contentType, want := range map[string]string{
+		"text/event-stream": "no", "text/event-stream; charset=utf-8": "no", "Text/Event-Stream": "no", "application/json": "", "text/event-streams": "", "": "",
+	} {
+		w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error) {
+			return response(200, contentType, "data: {}\n\n"), nil
+		})
+		if got := w.member.do(t, "POST", turn, `{}`).want(t, 200, "").header.Get("X-Accel-Buffering"); got != want {
+			t.Errorf("%q: got X-Accel-Buffering %q, want %q", contentType, got, want)
+		}
 	}
 }
 

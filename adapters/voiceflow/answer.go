@@ -37,6 +37,7 @@ func (c *Client) pass(x *exchange, f domain.Forward, answer *http.Response, user
 	if err := c.usable(answer); err != nil {
 		return ports.Answer{}, err
 	}
+	x.body = answer.Body
 	passed := ports.Answer{
 		Sent: true, StatusCode: answer.StatusCode,
 		Header: passedHeader(answer.Header, credential.Reveal()), ContentLength: answer.ContentLength,
@@ -62,15 +63,16 @@ func (c *Client) pass(x *exchange, f domain.Forward, answer *http.Response, user
 	return passed, err
 }
 
-// usable returns an error if the answer can't be passed on.
+// usable returns an error if the answer can't be passed on. It decodes the body.
 func (c *Client) usable(answer *http.Response) error {
 	switch status := answer.StatusCode; {
 	case status == http.StatusUnauthorized:
 		return rejected(status)
 	case status < 200 || status >= 300 && status < 400:
 		return unusable(answer, fmt.Errorf("voiceflow: status %d", status), c.now())
-	case encoded(answer.Header):
-		return unusable(answer, errors.New("voiceflow: an encoding that was not asked for"), c.now())
+	}
+	if err := decode(answer); err != nil {
+		return unusable(answer, err, c.now())
 	}
 	return nil
 }
@@ -79,6 +81,7 @@ func (c *Client) usable(answer *http.Response) error {
 // Then the answer has a length, even if user ids in it change, and an answer that breaks is an
 // error instead of half an answer.
 func (x *exchange) plain(f *filter, passed *ports.Answer, form form, empty bool) error {
+	_, decoded := x.body.(*decoder) // its length is unknown so far
 	switch {
 	case form != formEvents && passed.ContentLength > x.left:
 		return unavailable("Voiceflow's answer is too large", errTooLong)
@@ -96,6 +99,16 @@ func (x *exchange) plain(f *filter, passed *ports.Answer, form form, empty bool)
 		}
 		x.passWhole(f, passed, body)
 		return nil
+	case form == formJSON && decoded:
+		body, err := io.ReadAll(io.LimitReader(x, maxWhole+1))
+		if err != nil {
+			return err
+		}
+		if len(body) <= maxWhole {
+			x.passWhole(f, passed, body)
+			return nil
+		}
+		x.body, x.left = readCloser{io.MultiReader(bytes.NewReader(body), x.body), x.body}, x.left+int64(len(body))
 	}
 	passed.Body = f
 	if f.ids != nil && passed.ContentLength >= 0 {
@@ -103,6 +116,12 @@ func (x *exchange) plain(f *filter, passed *ports.Answer, form form, empty bool)
 		passed.Header.Del("Content-Length")
 	}
 	return nil
+}
+
+// readCloser is a Reader and the Closer of what it reads.
+type readCloser struct {
+	io.Reader
+	io.Closer
 }
 
 // passWhole passes on an answer with that body. It reads nothing more from the exchange.
@@ -125,16 +144,6 @@ func unusable(answer *http.Response, cause error, now time.Time) error {
 	e := unavailable("Voiceflow gave no usable answer; try again later", cause)
 	e.RetryAfter = retryAfter(answer.Header.Get("Retry-After"), now)
 	return e
-}
-
-// encoded reports whether the body is compressed, although the request did not ask for that.
-func encoded(header http.Header) bool {
-	for _, encoding := range header["Content-Encoding"] {
-		if encoding != "" && !strings.EqualFold(encoding, "identity") {
-			return true
-		}
-	}
-	return false
 }
 
 // form is the form of a body, by its content type.

@@ -226,7 +226,7 @@ func TestAnAnswerThatCannotBeUsedIsUnavailable(t *testing.T) {
 		}
 	}
 	for name, h := range map[string]http.HandlerFunc{
-		"compressed": encoded("gzip"), "compressed in another way": encoded("br"), "300": status(300), "304": status(304), "305": status(305), "399": status(399),
+		"not compressed as it says": encoded("gzip"), "in an encoding that nobody knows": encoded("br"), "in two encodings": encoded("gzip, deflate"), "300": status(300), "304": status(304), "305": status(305), "399": status(399),
 	} {
 		f := far(t, h)
 		_, err := f.forward(t.Context(), turn(t), sent("", "{}"))
@@ -376,7 +376,7 @@ func TestNoHeaderBringsASessionKey(t *testing.T) {
 	}
 }
 
-func TestUsedUpCreditsAreToldForConversations(t *testing.T) {
+func TestUsedUpCreditsAreToldForTurns(t *testing.T) {
 	const trace = `{"type":"debug","payload":{"message":"credit_limit_reached"}}`
 	for _, tc := range []struct {
 		name, contentType, body string
@@ -386,6 +386,7 @@ func TestUsedUpCreditsAreToldForConversations(t *testing.T) {
 		{"a turn", "application/json", "[" + trace + "," + trace + "]", turn(t), true},
 		{"a streamed turn", "text/event-stream", "data: " + trace + "\n\ndata: " + trace + "\n\n", turn4(t), true},
 		{"a turn without", "application/json", `[{"type":"text"}]`, turn(t), false},
+		{"a state that a caller has set", "application/json", `{"traces":[` + trace + `]}`, state(t), false},
 		{"a transcript that has it", "application/json", "[" + trace + "]", to(t, domain.ServiceAnalytics, "GET", "/v1/transcript/t1"), false},
 	} {
 		for _, bound := range []bool{true, false} {

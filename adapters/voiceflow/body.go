@@ -5,10 +5,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -47,7 +48,7 @@ func tooLong() error {
 // rewriteBody checks, sets and binds the members of a body. The body must be one JSON object
 // without repeated names; an empty body counts as an empty object. Every other byte stays the
 // same. rewriteBody also returns the user id in the body, in Voiceflow's form.
-func rewriteBody(body []byte, f domain.Forward) (rewritten []byte, userID string, err error) {
+func rewriteBody(body []byte, f domain.Forward, ids *binder) (rewritten []byte, userID string, err error) {
 	if len(body) == 0 {
 		body = []byte("{}")
 	}
@@ -55,7 +56,7 @@ func rewriteBody(body []byte, f domain.Forward) (rewritten []byte, userID string
 		// The decoder is strict by default. Repeated names and invalid UTF-8 could be read in
 		// one way here and in another way at Voiceflow.
 		json: jsontext.NewDecoder(bytes.NewBuffer(body)), body: body,
-		project: f.Project, bind: bound(f),
+		project: f.Project, scopes: f.Scopes, ids: ids,
 	}
 	all := f.Route.Endpoint.AllMembers()
 	members := make([]member, len(all))
@@ -101,7 +102,8 @@ type bodyRewriter struct {
 	written []byte
 	done    int // how much of body is in written
 	project domain.Project
-	bind    func(string) (string, error)
+	scopes  domain.Scopes
+	ids     *binder
 	userID  string
 }
 
@@ -231,6 +233,9 @@ func (w *bodyRewriter) leaf(m member) error {
 	}
 	end := int(w.json.InputOffset())
 	start := end - len(raw)
+	put := func(value string) {
+		w.write(start, end, func(b []byte) []byte { return quoted(b, value) })
+	}
 	switch m.Is {
 	case domain.FieldProject:
 		id, isText := textOf(raw)
@@ -241,23 +246,79 @@ func (w *bodyRewriter) leaf(m member) error {
 			return notOfProject()
 		}
 	case domain.FieldUser, domain.FieldSession:
-		own, isText := textOf(raw)
-		if !isText || own == "" || len(own) > domain.MaxOwnUserID || strings.ContainsFunc(own, unicode.IsControl) {
-			return invalidBody(m.At, "must be a string of 1 to 256 bytes without control characters")
+		return w.bind(m, raw, put)
+	case domain.FieldState:
+		if !w.scopes.Has(domain.ScopeState) {
+			return &domain.Error{Kind: domain.NotAllowed, Public: "in the body of a turn, " + strings.Join(m.At, ".") + " needs the scope state"}
 		}
-		id, err := w.bind(own)
-		if err != nil {
-			return err
+	case domain.FieldNone:
+		return invalidBody(m.At, "is not allowed; leave it out")
+	case domain.FieldLogs:
+		if text, isText := textOf(raw); !w.scopes.Has(domain.ScopeDebug) && (!isText || text != domain.LogsOff) {
+			put(domain.LogsOff)
 		}
-		if m.Is == domain.FieldUser {
-			w.userID = id
-		}
-		if id != own {
-			w.write(start, end, func(b []byte) []byte { return quoted(b, id) })
+	case domain.FieldExcludeTypes:
+		if !w.scopes.Has(domain.ScopeDebug) {
+			return w.exclude(m, raw, end)
 		}
 	default:
-		w.write(start, end, func(b []byte) []byte { return quoted(b, w.project.Value(m.Is)) })
+		put(w.project.Value(m.Is))
 	}
+	return nil
+}
+
+// bind binds the user id or session id raw to the caller.
+func (w *bodyRewriter) bind(m member, raw []byte, put func(string)) error {
+	own, isText := textOf(raw)
+	if !isText {
+		return invalidBody(m.At, "must be a string")
+	}
+	if err := domain.CheckUserID(own, "in the body, "+strings.Join(m.At, ".")); err != nil {
+		return err
+	}
+	bind := w.ids.session
+	if m.Is == domain.FieldUser {
+		bind = w.ids.user
+	}
+	id, err := bind(own)
+	if err != nil {
+		return err
+	}
+	if m.Is == domain.FieldUser {
+		w.userID = id
+	}
+	if id != own {
+		put(id)
+	}
+	return nil
+}
+
+// exclude adds the types of debug output to the list raw, which ends at end. Voiceflow has a list
+// of its own for null, so null becomes a list too.
+func (w *bodyRewriter) exclude(m member, raw jsontext.Value, end int) error {
+	missing := domain.DebugTypes()
+	if raw.Kind() == 'n' {
+		list, err := json.Marshal(missing)
+		w.write(end-len(raw), end, func(b []byte) []byte { return append(b, list...) })
+		return err
+	}
+	var listed []string
+	if raw.Kind() != '[' || json.Unmarshal(raw, &listed) != nil {
+		return invalidBody(m.At, "must be a list of strings")
+	}
+	missing = slices.DeleteFunc(missing, func(kind string) bool { return slices.Contains(listed, kind) })
+	if len(missing) == 0 {
+		return nil
+	}
+	w.write(end-1, end-1, func(b []byte) []byte {
+		for i, kind := range missing {
+			if i > 0 || len(listed) > 0 {
+				b = append(b, ',')
+			}
+			b = quoted(b, kind)
+		}
+		return b
+	})
 	return nil
 }
 

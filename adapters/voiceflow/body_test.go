@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -138,7 +139,7 @@ func TestTheMembersOfABodyAreCheckedSetAndBound(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			sent := []byte(tc.body)
-			got, user, err := rewriteBody(sent, tc.call)
+			got, user, err := rewriteBody(sent, tc.call, newBinder(tc.call))
 			if domain.KindOf(err) != tc.wantKind || tc.wantKind == "" && err != nil {
 				t.Fatalf("got %q, %v, want kind %q", got, err, tc.wantKind)
 			}
@@ -159,7 +160,7 @@ func TestWhatBindFailsWithIsWhatTheBodyFailsWith(t *testing.T) {
 	f := call(t, domain.ServiceRuntime, "POST", "/v4/project/{projectID}/session")
 	want := &domain.Error{Kind: domain.Unavailable}
 	f.UserIDs.Bind = func(string) (string, error) { return "", want }
-	if _, _, err := rewriteBody([]byte(`{"userID":"ben"}`), f); !errors.Is(err, want) {
+	if _, _, err := rewriteBody([]byte(`{"userID":"ben"}`), f, newBinder(f)); !errors.Is(err, want) {
 		t.Errorf("got %v, want %v", err, want)
 	}
 }
@@ -177,6 +178,8 @@ func FuzzRequestBody(f *testing.F) {
 		``, `{}`, `{"userID":"ben","a":[1,{"userID":"x"}]}`, `{"sessionID":"s","projectID":"64dbb6696a8fab0013dba194","versionID":1}`,
 		`{"query":[{"filter":{"projectID":"64dbb6696a8fab0013dba194"}},{"filter":{"a":1}},null]}`, `{"data":{"filter":{}}}`, `{"version":"draft"}`,
 		`{"userID":"ben","userID":"x"}`, `{"projectID":"64dbb6696a8fab0013dba195"}`, `{"query":{}}`, "{\"userID\":\"\xff\"}",
+		`{"config":{"excludeTypes":[],"logs":"verbose"},"logs":true,"session":{"userID":"ben","sessionID":"s"}}`,
+		`{"config":{"excludeTypes":["log", "x" ]}}`, `{"state":{}}`, `{"variables":null}`, `{"config":{"excludeTypes":null}}`, `{"__proto__":{"state":{}}}`,
 	} {
 		for i := range calls {
 			f.Add([]byte(seed), i)
@@ -185,12 +188,12 @@ func FuzzRequestBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte, n int) {
 		c := calls[uint(n)%uint(len(calls))]
 		before := bytes.Clone(body)
-		out, _, err := rewriteBody(body, c)
+		out, _, err := rewriteBody(body, c, newBinder(c))
 		if !bytes.Equal(before, body) {
 			t.Fatal("the body itself was changed")
 		}
 		if err != nil {
-			if k := domain.KindOf(err); k != domain.Invalid && k != domain.NotFound {
+			if k := domain.KindOf(err); k != domain.Invalid && k != domain.NotFound && k != domain.NotAllowed {
 				t.Fatalf("got %v", err)
 			}
 			return
@@ -250,6 +253,21 @@ func checkMember(t *testing.T, got, want any, at []string, m domain.Member) {
 		own, _ := was[at[0]].(string)
 		if there && (text != "bound-"+own || own == "" || strings.ContainsFunc(own, unicode.IsControl)) {
 			t.Errorf("%s: got %v, of %q", at[0], value, own)
+		}
+	case domain.FieldState, domain.FieldNone:
+		if there {
+			t.Errorf("%s: got %v from a caller without the scope", at[0], value)
+		}
+	case domain.FieldLogs:
+		if there && text != domain.LogsOff {
+			t.Errorf("%s: got %v, want it off", at[0], value)
+		}
+	case domain.FieldExcludeTypes:
+		list, _ := value.([]any)
+		for _, kind := range domain.DebugTypes() {
+			if there && !slices.Contains(list, any(kind)) {
+				t.Errorf("%s: got %v, want %s in it", at[0], value, kind)
+			}
 		}
 	default:
 		if there && !pizza.Is(m.Is, text) || !there && !m.IfThere {

@@ -148,6 +148,10 @@ func ask(t testing.TB) domain.Forward {
 	return to(t, domain.ServiceRuntime, "POST", "/knowledge-base/query")
 }
 
+func upload(t testing.TB) domain.Forward {
+	return to(t, domain.ServiceAPI, "POST", "/v1/knowledge-base/docs/upload")
+}
+
 func start4(t testing.TB) domain.Forward {
 	return to(t, domain.ServiceRuntime, "POST", "/v4/project/"+string(pizza.Voiceflow)+"/session")
 }

@@ -33,8 +33,8 @@ func newFilter(x *exchange, f domain.Forward, form form, credential domain.Secre
 	if f.UserIDs.Own != nil {
 		w.ids = &userIDs{own: f.UserIDs.Own}
 	}
-	if f.Route.Endpoint.Scope == domain.ScopeConverse {
-		w.credits = &credits{}
+	if f.Route.Endpoint.Turn {
+		w.credits = &credits{stream: w.lexer.lines}
 	}
 	return w
 }
@@ -97,9 +97,12 @@ func (f *filter) scan(piece []byte, last bool) []byte {
 			f.ids.take(p, f.lexer.role, piece, i)
 		}
 		if f.credits != nil {
-			f.credits.take(p, piece[i:], &f.lexer)
+			f.credits.take(p, piece[i:i+p.n], &f.lexer)
 		}
 		i += p.n
+	}
+	if f.credits != nil && last {
+		f.credits.end()
 	}
 	if f.credits != nil && f.credits.usedUp {
 		f.usedUp.Store(true)

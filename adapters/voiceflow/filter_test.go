@@ -47,7 +47,7 @@ func filtered(form form, fails error, parts ...string) *filter {
 	}
 	f := &filter{from: x, credential: []byte(secretKey)}
 	if form != formOther {
-		f.lexer.lines, f.ids, f.credits = form == formEvents, &userIDs{own: ownID}, &credits{}
+		f.lexer.lines, f.ids, f.credits = form == formEvents, &userIDs{own: ownID}, &credits{stream: form == formEvents}
 	}
 	return f
 }
@@ -146,55 +146,6 @@ type onlyBuffers struct {
 
 func (o onlyBuffers) Read(p []byte) (int, error) { return o.Reader.Read(p[:min(len(p), o.size)]) }
 
-func TestUsedUpCreditsAreSeenInDebugTracesOnly(t *testing.T) {
-	for _, tc := range []struct {
-		name string
-		form form
-		text string
-		want bool
-	}{
-		{"a debug trace", formJSON, `[{"type":"debug","payload":{"message":"error: credit_limit_reached!"}}]`, true},
-		{"type behind it", formJSON, `[{"payload":{"message":"credit_limit_reached"},"type":"debug"}]`, true},
-		{"in itself", formJSON, `{"type":"debug","message":"credit_limit_reached"}`, true},
-		{"in itself, type behind it", formJSON, `{"message":"credit_limit_reached","type":"debug"}`, true},
-		{"in a list", formJSON, `{"type":"debug","payload":["a",["credit_limit_reached"]]}`, true},
-		{"the last of a list, type behind it", formJSON, `{"payload":[1,"credit_limit_reached"],"type":"debug"}`, true},
-		{"many of them", formJSON, `[{"type":"debug","m":"credit_limit_reached credit_limit_reached"},{"type":"debug","m":"credit_limit_reached"}]`, true},
-		{"deep in it", formJSON, `{"type":"debug","a":{"type":"x","b":[{"type":"y","c":"credit_limit_reached"}]}}`, true},
-		{"in text that is JSON itself", formJSON, `{"type":"debug","a":"{\"x\":\"credit_limit_reached\"}"}`, true},
-		{"behind an escape", formJSON, `{"type":"debug","a":"\ncredit_limit_reached"}`, true},
-		{"behind its own beginning", formJSON, `{"type":"debug","a":"credit_limit_reacredit_limit_reached"}`, true},
-		{"an event", formEvents, "event: trace\ndata: {\"type\":\"trace\",\"trace\":{\"type\":\"debug\",\"payload\":{\"message\":\"credit_limit_reached\"}}}\n\n", true},
-		{"what the user said", formJSON, `[{"type":"text","payload":{"message":"credit_limit_reached"}}]`, false},
-		{"beside a debug trace", formJSON, `[{"type":"debug","a":1},{"type":"text","message":"credit_limit_reached"},{"type":"debug"}]`, false},
-		{"around a debug trace", formJSON, `{"m":"credit_limit_reached","a":{"type":"debug"}}`, false},
-		{"as a name", formJSON, `{"type":"debug","credit_limit_reached":true,"a":{"credit_limit_reached":"x"}}`, false},
-		{"as a long name", formJSON, `{"type":"debug","` + strings.Repeat("x", 100) + ` credit_limit_reached":true}`, false},
-		{"in a long element of a list", formJSON, `{"type":"debug","a":["` + strings.Repeat("x", 100) + ` credit_limit_reached"]}`, true},
-		{"in pieces that are no run", formJSON, `{"type":"debug","a":"credit_limit\n_reached","b":"credit_limit_","c":"reached"}`, false},
-		{"in no object", formJSON, `["debug","credit_limit_reached"]`, false},
-		{"type in a list", formJSON, `{"a":["type","debug"],"b":"credit_limit_reached"}`, false},
-		{"type in another case", formJSON, `{"Type":"debug","a":"credit_limit_reached"}`, false},
-		{"of another event", formEvents, "data: {\"type\":\"debug\",\"a\":\ndata: {\"m\":\"credit_limit_reached\"}\n\n", false},
-		{"something else than JSON", formOther, `{"type":"debug","m":"credit_limit_reached"}`, false},
-		{"deeper than anything", formJSON, strings.Repeat(`{"a":`, 5000) + `{"type":"debug"}` + strings.Repeat(`}`, 5000) + `{"m":"credit_limit_reached"}`, false},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			r := rand.New(rand.NewPCG(1, 2))
-			for _, most := range []int{1 << 20, 1, 2, 7, 30} {
-				f := filtered(tc.form, io.EOF, cut(tc.text, most, r)...)
-				got, err := io.ReadAll(f)
-				if err != nil || string(got) != tc.text {
-					t.Errorf("in pieces of up to %d: got %q, %v, want it as it was", most, got, err)
-				}
-				if used := f.CreditsUsedUp(); used != tc.want {
-					t.Errorf("in pieces of up to %d: got credits used up %v, want %v", most, used, tc.want)
-				}
-			}
-		})
-	}
-}
-
 func TestWhatIsKnownComesAtOnce(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
@@ -258,8 +209,8 @@ func TestABodyWithoutAnythingOfOursPassesToTheByte(t *testing.T) {
 // an answer is cut.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
-		`{"userID":"u-ben","a":[{"userID":"u-"}]}`, `{"type":"debug","m":"credit_limit_reached"}`, secretKey, "data: {\"userID\":\"u-1\"}\n\n",
-		`{"userID":"u-\u0022","\u0075serID":"u-"}`, `{"a":["credit_limit_reached"],"type":"debug"}`, `{"credit_limit_reached":"credit_limit_reached"}`,
+		`{"userID":"u-ben","a":[{"userID":"u-"}]}`, `[{"type":"debug","payload":{"message":"credit_limit_reached"}}]`, secretKey, "data: {\"userID\":\"u-1\"}\n\n",
+		`{"userID":"u-\u0022","\u0075serID":"u-"}`, `{"traces":[{"payload":{"message":"credit_limit_reached"},"type":"debug"}]}`, `{"trace":[{},{"type":"debug","payload":{"message":"x"}}]}`,
 		`{"userID" : "u-x`, `["userID":"u-x"]`, "{\"userID\":\"u-\n\"}",
 	} {
 		for form := range 3 {
@@ -295,6 +246,7 @@ func FuzzAnswer(f *testing.F) {
 		}
 		want := found{json: jsontext.NewDecoder(bytes.NewBuffer(bytes.Clone(text))), text: text}
 		want.value(false)
+		want.used = hasUsedUpTrace(t, text)
 		if got, want := string(whole), string(want.out)+string(text[want.done:]); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -313,38 +265,24 @@ type found struct {
 	used bool
 }
 
-// value reads a value, and reports whether something in it says that credits are used up,
-// which no debug trace in it is around.
-func (f *found) value(isID bool) (says bool) {
+// value reads a value, which is that of a member userID or not.
+func (f *found) value(isID bool) {
 	switch f.json.PeekKind() {
 	case '{':
 		_, _ = f.json.ReadToken()
-		debug := false
 		for f.json.PeekKind() != '}' {
 			t, _ := f.json.ReadToken()
-			name := t.String()
-			isText := f.json.PeekKind() == '"'
-			before := f.json.InputOffset()
-			says = f.value(name == "userID") || says
-			if name == "type" && isText {
-				raw := bytes.TrimLeft(f.text[before:f.json.InputOffset()], ": \t\r\n")
-				kind, _ := textOf(raw)
-				debug = kind == "debug"
-			}
+			f.value(t.String() == "userID")
 		}
 		_, _ = f.json.ReadToken()
-		if debug && says {
-			f.used, says = true, false
-		}
 	case '[':
 		_, _ = f.json.ReadToken()
 		for f.json.PeekKind() != ']' {
-			says = f.value(false) || says
+			f.value(false)
 		}
 		_, _ = f.json.ReadToken()
 	case '"':
 		raw, _ := f.json.ReadValue()
-		says = bytes.Contains(raw, creditsUsedUp)
 		id, _ := textOf(raw)
 		if own, ours := ownID(id); isID && ours && len(raw)-2 <= maxHeldID {
 			end := int(f.json.InputOffset())
@@ -355,7 +293,6 @@ func (f *found) value(isID bool) (says bool) {
 	default:
 		_, _ = f.json.ReadValue()
 	}
-	return says
 }
 
 // BenchmarkFilter has answers as callers read them, in buffers of 32 KiB.

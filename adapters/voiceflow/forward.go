@@ -47,7 +47,7 @@ func newService(name domain.Service, base *url.URL, t *http.Transport, pause tim
 	// Voiceflow's load balancers close an idle connection after a minute or more. Only the next
 	// use shows that a connection was closed, and a turn can't be sent again then.
 	t.IdleConnTimeout = 90 * time.Second
-	// An answer passes in the encoding in which it was sent.
+	// The client decodes answers itself, within the limits of the exchange.
 	t.DisableCompression = true
 	// A new connection may serve any later call, so no context of a call ends it.
 	t.DialContext = (&net.Dialer{Timeout: 30 * time.Second}).DialContext
@@ -92,6 +92,11 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 			return ports.Answer{}, err
 		} else if !whole {
 			return ports.Answer{}, c.shed(errDown)
+		}
+	}
+	if f.Begin != nil {
+		if err := out.peek(); err != nil {
+			return ports.Answer{}, err
 		}
 	}
 	tell, err := s.breaker.Allow()

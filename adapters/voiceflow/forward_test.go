@@ -29,11 +29,11 @@ func TestARequestIsMadeAnewFromItsEndpoint(t *testing.T) {
 		{"a turn", turn(t), "verbose=true&logs=off", `{"action":{"type":"launch"}}`,
 			received{Method: "POST", URI: "/state/user/bound-ben/interact?verbose=true&logs=off", Length: 28, Body: `{"action":{"type":"launch"}}`}},
 		{"a query without an allowed parameter", turn(t), "unknown=1&VERBOSE=1&userID=x", ``,
-			received{Method: "POST", URI: "/state/user/bound-ben/interact"}},
+			received{Method: "POST", URI: "/state/user/bound-ben/interact", Length: 2, Body: `{}`}},
 		{"a query in its order, with repeats", to(t, domain.ServiceAnalytics, "GET", "/v1/transcript/t1"), "encode=&customTraceTypes[]=b&filterConversation=1&customTraceTypes%5B%5D=a+c%20d&unredacted=true", ``,
 			received{Method: "GET", URI: "/v1/transcript/t1?encode=&customTraceTypes%5B%5D=b&filterConversation=1&customTraceTypes%5B%5D=a+c+d"}},
 		{"a query without values and with empty parts", turn(t), "&&verbose&", ``,
-			received{Method: "POST", URI: "/state/user/bound-ben/interact?verbose="}},
+			received{Method: "POST", URI: "/state/user/bound-ben/interact?verbose=", Length: 2, Body: `{}`}},
 		{"an environment that is put in", to(t, domain.ServiceRuntime, "POST", "/v2/project/"+id+"/user/ben/interact/stream"), "state=true", `{}`,
 			received{Method: "POST", URI: "/v2/project/" + id + "/user/bound-ben/interact/stream?state=true&environment=production", Length: 2, Body: `{}`}},
 		{"an environment that is overwritten, however often it comes", to(t, domain.ServiceRuntime, "POST", "/v2/project/"+id+"/user/ben/interact/stream"), "environment=a&environment=b&%65nvironment=c", `{}`,
@@ -80,21 +80,21 @@ func TestTheProjectSaysVersionAndEnvironmentAndHeadersSayNothingElse(t *testing.
 		call domain.Forward
 		want http.Header
 	}{
-		{"a body that passes", turn(t), http.Header{
+		{"a body that passes", upload(t), http.Header{
 			"Accept": {"text/event-stream", "*/*"}, "Accept-Language": {"de"}, "Last-Event-Id": {"7"}, "Content-Type": {"text/x"}, "Content-Encoding": {"identity"},
-			"Authorization": {key.Reveal()}, "User-Agent": {"flowlatch"}, "Versionid": {"production"}, "Projectid": {string(pizza.Voiceflow)}, "Content-Length": {"16"},
+			"Authorization": {key.Reveal()}, "User-Agent": {"flowlatch"}, "Accept-Encoding": {"identity"}, "Versionid": {"production"}, "Projectid": {string(pizza.Voiceflow)}, "Content-Length": {"16"},
 		}},
 		{"a JSON body, which goes as what it was read as", start4(t), http.Header{
 			"Accept": {"text/event-stream", "*/*"}, "Accept-Language": {"de"}, "Last-Event-Id": {"7"}, "Content-Type": {"application/json"},
-			"Authorization": {key.Reveal()}, "User-Agent": {"flowlatch"}, "Versionid": {"production"}, "Projectid": {string(pizza.Voiceflow)}, "Content-Length": {"22"},
+			"Authorization": {key.Reveal()}, "User-Agent": {"flowlatch"}, "Accept-Encoding": {"identity"}, "Versionid": {"production"}, "Projectid": {string(pizza.Voiceflow)}, "Content-Length": {"22"},
 		}},
 		{"no body", state(t), http.Header{
 			"Accept": {"text/event-stream", "*/*"}, "Accept-Language": {"de"}, "Last-Event-Id": {"7"},
-			"Authorization": {key.Reveal()}, "User-Agent": {"flowlatch"}, "Versionid": {"production"}, "Projectid": {string(pizza.Voiceflow)},
+			"Authorization": {key.Reveal()}, "User-Agent": {"flowlatch"}, "Accept-Encoding": {"identity"}, "Versionid": {"production"}, "Projectid": {string(pizza.Voiceflow)},
 		}},
 		{"by a session", turn4(t), http.Header{
-			"Accept": {"text/event-stream", "*/*"}, "Accept-Language": {"de"}, "Last-Event-Id": {"7"}, "Content-Type": {"text/x"}, "Content-Encoding": {"identity"},
-			"Authorization": {key.Reveal()}, "User-Agent": {"flowlatch"}, "Content-Length": {"16"},
+			"Accept": {"text/event-stream", "*/*"}, "Accept-Language": {"de"}, "Last-Event-Id": {"7"}, "Content-Type": {"application/json"},
+			"Authorization": {key.Reveal()}, "User-Agent": {"flowlatch"}, "Accept-Encoding": {"identity"}, "Content-Length": {"22"},
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -137,6 +137,13 @@ func TestWhatIsRefusedIsNotSent(t *testing.T) {
 		{"a body that is no JSON", ask(t), sent("", "x"), domain.Invalid},
 		{"a body without what must be in it", start4(t), sent("", "{}"), domain.Invalid},
 		{"a JSON body and compressed", ask(t), compressed, domain.Invalid},
+		{"a turn and compressed", turn(t), compressed, domain.Invalid},
+		{"a turn in another charset", turn(t), sent("", "\xff\xfe{\x00}\x00"), domain.Invalid},
+		{"a turn that is a form", turn(t), sent("", "config[excludeTypes]="), domain.Invalid},
+		{"a turn that is a list", turn(t), sent("", `[{"config":{}}]`), domain.Invalid},
+		{"a turn that comes twice", turn(t), sent("", `{}{"config":{"excludeTypes":[]}}`), domain.Invalid},
+		{"a turn that sets variables", turn(t), sent("", `{"state":{"variables":{"vip":true}}}`), domain.NotAllowed},
+		{"a streamed turn that sets variables", turn4(t), sent("", `{"variables":{"vip":true}}`), domain.NotAllowed},
 		{"a JSON body and too long", ask(t), sent("", strings.Repeat(" ", 1<<20+1)), domain.Invalid},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -218,7 +225,6 @@ func TestEachServiceHasAHostOfItsOwn(t *testing.T) {
 }
 
 func TestAnUploadPassesPartByPart(t *testing.T) {
-	upload := to(t, domain.ServiceAPI, "POST", "/v1/knowledge-base/docs/upload")
 	rest := strings.Repeat("other", 14<<10) // a short body of known length goes in one piece
 	for _, length := range []int64{-1, int64(len("first" + rest))} {
 		t.Run(fmt.Sprint(length), func(t *testing.T) {
@@ -244,7 +250,7 @@ func TestAnUploadPassesPartByPart(t *testing.T) {
 				_, _ = io.WriteString(write, rest)
 				_ = write.Close()
 			}()
-			f.read(t, upload, r)
+			f.read(t, upload(t), r)
 			got := f.seen()[0]
 			if got.Body != "first"+rest || got.Length != length || got.Header.Get("Content-Type") != "multipart/form-data; boundary=x" {
 				t.Errorf("got %d bytes, length %d, %v, want the body with the length %d", len(got.Body), got.Length, got.Header, length)
@@ -284,7 +290,7 @@ func (b brokenBody) Read(p []byte) (int, error) {
 
 func TestAnErrorOfReadingTheBodyIsFound(t *testing.T) {
 	f := far(t, answer(200, "application/json", `{}`))
-	for _, c := range []domain.Forward{turn(t), ask(t)} {
+	for _, c := range []domain.Forward{turn(t), ask(t), upload(t)} {
 		r := sent("", "")
 		r.ContentLength = -1
 		r.Body = http.MaxBytesReader(nil, io.NopCloser(strings.NewReader(strings.Repeat("x", 5000))), 1000)

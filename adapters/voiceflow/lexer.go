@@ -32,10 +32,13 @@ type lexer struct {
 type role byte
 
 const (
-	roleNone   role = iota // a name, or an element of a list
-	roleUserID             // the value of a member userID
-	roleType               // the value of a member type
-	roleOther              // the value of another member
+	roleNone    role = iota // a name, or an element of a list
+	roleUserID              // the value of a member userID
+	roleType                // the value of a member type
+	roleMessage             // the value of a member message
+	rolePayload             // the value of a member payload
+	roleTraces              // the value of a member traces or trace
+	roleOther               // the value of another member
 )
 
 // part is a run of bytes and, unless the piece ends first, the byte that ends the run.
@@ -61,7 +64,9 @@ const (
 	colon                   // a colon
 	beginObject             // a left brace
 	endObject               // a right brace
-	separator               // a comma or a bracket
+	beginList               // a left bracket
+	endList                 // a right bracket
+	comma                   // a comma
 	text                    // inside a string; the piece ends
 	notText                 // inside a string; an escape or a raw line end interrupts the text
 	endString               // a quote ends the string
@@ -119,8 +124,12 @@ func (l *lexer) mark(c byte) kind {
 		return beginObject
 	case '}':
 		return endObject
+	case '[':
+		return beginList
+	case ']':
+		return endList
 	}
-	return separator
+	return comma
 }
 
 // inside reads a part of a string.
@@ -164,6 +173,12 @@ func (l *lexer) endString() {
 		l.last = roleUserID
 	case "type":
 		l.last = roleType
+	case "message":
+		l.last = roleMessage
+	case "payload":
+		l.last = rolePayload
+	case "traces", "trace":
+		l.last = roleTraces
 	default:
 		l.last = roleOther
 	}
@@ -171,7 +186,7 @@ func (l *lexer) endString() {
 
 // collect keeps content of a string that can be a name or a type.
 func (l *lexer) collect(content []byte) {
-	if l.long || l.role != roleNone && l.role != roleType {
+	if l.long || l.role != roleNone && l.role != roleType && l.role != roleMessage {
 		return
 	}
 	if l.long = len(l.word)+len(content) > maxWord; !l.long {

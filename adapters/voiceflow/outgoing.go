@@ -23,7 +23,8 @@ type outgoing struct {
 // newOutgoing builds the request. It contains nothing of r except what the endpoint allows.
 func newOutgoing(s *service, f domain.Forward, r *http.Request, credential domain.Secret) (outgoing, error) {
 	endpoint := f.Route.Endpoint
-	target, err := f.Route.Target(f.Project, bound(f))
+	ids := newBinder(f)
+	target, err := f.Route.Target(f.Project, ids.user)
 	if err != nil {
 		return outgoing{}, err
 	}
@@ -40,17 +41,46 @@ func newOutgoing(s *service, f domain.Forward, r *http.Request, credential domai
 	case domain.AnyBody:
 		out.pass(r)
 	case domain.JSONBody:
-		err = out.rewrite(f, r)
+		err = out.rewrite(f, r, ids)
 	}
-	return out, err
+	if err != nil {
+		return outgoing{}, err
+	}
+	return out, ids.check()
 }
 
-// bound returns the function that turns a caller's user id into Voiceflow's.
-func bound(f domain.Forward) func(string) (string, error) {
-	if f.UserIDs.Bind != nil {
-		return f.UserIDs.Bind
+// binder turns the ids of one call into Voiceflow's, and keeps them.
+type binder struct {
+	ids             domain.UserIDs
+	users, sessions []string // in Voiceflow's form
+}
+
+func newBinder(f domain.Forward) *binder { return &binder{ids: f.UserIDs} }
+
+// user turns a user id of the caller into Voiceflow's.
+func (b *binder) user(own string) (string, error) { return b.bind(own, &b.users) }
+
+// session turns a session id of the caller into Voiceflow's.
+func (b *binder) session(own string) (string, error) { return b.bind(own, &b.sessions) }
+
+func (b *binder) bind(own string, kept *[]string) (string, error) {
+	bound := own
+	if b.ids.Bind != nil {
+		var err error
+		if bound, err = b.ids.Bind(own); err != nil {
+			return "", err
+		}
 	}
-	return func(own string) (string, error) { return own, nil }
+	*kept = append(*kept, bound)
+	return bound, nil
+}
+
+// check checks all ids of the call together.
+func (b *binder) check() error {
+	if b.ids.Check == nil {
+		return nil
+	}
+	return b.ids.Check(b.users, b.sessions)
 }
 
 // remembered returns the ids of one call. They also know the ids that the call itself has bound.
@@ -61,6 +91,7 @@ func remembered(ids domain.UserIDs) domain.UserIDs {
 	}
 	own := map[string]string{}
 	return domain.UserIDs{
+		Check: ids.Check,
 		Bind: func(text string) (string, error) {
 			bound, err := ids.Bind(text)
 			if err == nil {
@@ -101,6 +132,7 @@ func newQuery(f domain.Forward, raw string) (string, error) {
 		query.WriteByte('=')
 		query.WriteString(url.QueryEscape(value))
 	}
+	logs := 0
 	for pair := range strings.SplitSeq(raw, "&") {
 		if pair == "" {
 			continue
@@ -118,6 +150,12 @@ func newQuery(f domain.Forward, raw string) (string, error) {
 		}
 		if name == string(domain.FieldProject) && !f.Project.Is(domain.FieldProject, value) {
 			return "", notOfProject()
+		}
+		if name == string(domain.FieldLogs) && !f.Scopes.Has(domain.ScopeDebug) {
+			// Express reads a parameter that comes twice as a list.
+			if logs++; value != domain.LogsOff || logs > 1 {
+				continue
+			}
 		}
 		if slices.Contains(endpoint.Query, name) {
 			add(name, value)
@@ -147,6 +185,9 @@ func newHeader(f domain.Forward, callers http.Header, credential domain.Secret) 
 	pass("Accept")
 	pass("Accept-Language")
 	pass("Last-Event-Id")
+	// The filter reads the answer. Without this header any encoding would be allowed (RFC 9110,
+	// section 12.5.3).
+	header["Accept-Encoding"] = []string{"identity"}
 	switch endpoint.Body {
 	case domain.AnyBody:
 		pass("Content-Type")
@@ -174,7 +215,7 @@ func (out *outgoing) pass(r *http.Request) {
 }
 
 // rewrite reads the caller's JSON body. It sends it with its members checked, set and bound.
-func (out *outgoing) rewrite(f domain.Forward, r *http.Request) error {
+func (out *outgoing) rewrite(f domain.Forward, r *http.Request, ids *binder) error {
 	for _, encoding := range r.Header["Content-Encoding"] {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
 			return &domain.Error{Kind: domain.Invalid, Public: "the body of this call must not be compressed"}
@@ -184,7 +225,7 @@ func (out *outgoing) rewrite(f domain.Forward, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, out.userID, err = rewriteBody(body, f)
+	body, out.userID, err = rewriteBody(body, f, ids)
 	if err != nil {
 		return err
 	}
@@ -214,6 +255,21 @@ func (out *outgoing) readAhead() (whole bool, err error) {
 	out.body = nil
 	out.sendAgain(body)
 	return true, nil
+}
+
+// peek reads the beginning of a body that passes part by part. A body that can't be read at all,
+// such as one that is too large, is then refused before the call begins.
+func (out *outgoing) peek() error {
+	if out.body == nil {
+		return nil
+	}
+	first := make([]byte, 512)
+	n, err := io.ReadAtLeast(out.body, first, 1)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return unreadable(err)
+	}
+	out.body.first = first[:n]
+	return nil
 }
 
 // sendAgain makes body the body of the request. It can be sent more than once, because a
@@ -251,11 +307,17 @@ func unreadable(err error) error {
 // callersBody is the body of a caller on its way to Voiceflow. It remembers how it ended. A
 // transport may read from it after the answer has come.
 type callersBody struct {
-	from io.ReadCloser
-	end  atomic.Pointer[error]
+	from  io.ReadCloser
+	first []byte // was read before, and comes first
+	end   atomic.Pointer[error]
 }
 
 func (b *callersBody) Read(p []byte) (int, error) {
+	if len(b.first) > 0 {
+		n := copy(p, b.first)
+		b.first = b.first[n:]
+		return n, nil
+	}
 	n, err := b.from.Read(p)
 	if err != nil {
 		b.end.CompareAndSwap(nil, &err)

@@ -110,19 +110,19 @@ func TestOneShortCallFindsOutWhetherAServiceIsBack(t *testing.T) {
 		answer(200, "application/json", `{}`)(w, r)
 	}, func(o *voiceflow.Options) { o.BreakerPause = pause })
 	for range 20 {
-		f.read(t, turn(t), sent("", "{}"))
+		f.read(t, upload(t), sent("", "{}"))
 	}
 	back.Store(true)
 	<-time.After(2 * pause)
 
 	// Whoever sends much does not try, and whoever can't send at all does not either.
 	long := sent("", strings.Repeat("x", 1<<20+1))
-	if _, err := f.forward(t.Context(), turn(t), long); domain.KindOf(err) != domain.VoiceflowUnavailable {
+	if _, err := f.forward(t.Context(), upload(t), long); domain.KindOf(err) != domain.VoiceflowUnavailable {
 		t.Errorf("a long body: got %v, want VoiceflowUnavailable", err)
 	}
 	broken := sent("", "x")
 	broken.Body = io.NopCloser(brokenBody{strings.NewReader(""), errors.New("broken")})
-	if _, err := f.forward(t.Context(), turn(t), broken); domain.KindOf(err) != domain.Invalid {
+	if _, err := f.forward(t.Context(), upload(t), broken); domain.KindOf(err) != domain.Invalid {
 		t.Errorf("a body that breaks: got %v, want Invalid", err)
 	}
 	if n := len(f.seen()); n != 20 {
@@ -131,7 +131,7 @@ func TestOneShortCallFindsOutWhetherAServiceIsBack(t *testing.T) {
 
 	trial := make(chan error, 1)
 	go func() {
-		resp, err := f.forward(t.Context(), turn(t), sent("", "trial"))
+		resp, err := f.forward(t.Context(), upload(t), sent("", "trial"))
 		if err == nil {
 			resp.Body.Close()
 		}
@@ -139,7 +139,7 @@ func TestOneShortCallFindsOutWhetherAServiceIsBack(t *testing.T) {
 	}()
 	<-came
 	for range 5 {
-		if _, err := f.forward(t.Context(), turn(t), sent("", "{}")); domain.KindOf(err) != domain.VoiceflowUnavailable {
+		if _, err := f.forward(t.Context(), upload(t), sent("", "{}")); domain.KindOf(err) != domain.VoiceflowUnavailable {
 			t.Errorf("beside the trial: got %v, want VoiceflowUnavailable", err)
 		}
 	}
@@ -151,7 +151,7 @@ func TestOneShortCallFindsOutWhetherAServiceIsBack(t *testing.T) {
 		t.Errorf("got %d requests, the last with %q, want 21, the last with its body", len(f.seen()), got)
 	}
 	go func() { <-came; goOn <- struct{}{} }()
-	f.read(t, turn(t), sent("", "{}"))
+	f.read(t, upload(t), sent("", "{}"))
 }
 
 func TestWhatIsSentIsSaid(t *testing.T) {
@@ -219,10 +219,10 @@ func TestWhatSaysNothingAboutAServiceDoesNotCount(t *testing.T) {
 		{"a redirect", turn(t), answer(302, "text/html", ""), same, nil, false},
 		{"an endpoint that is retired", retired, answer(503, "text/html", ""), same, nil, false},
 		{"a caller who left", turn(t), unanswered, ended, nil, false},
-		{"a caller whose body breaks", turn(t), answer(503, "text/html", ""), same, func() io.ReadCloser {
+		{"a caller whose body breaks", upload(t), answer(503, "text/html", ""), same, func() io.ReadCloser {
 			return io.NopCloser(brokenBody{strings.NewReader(""), errors.New("broken")})
 		}, false},
-		{"a caller who is slow to send", turn(t), unanswered, same, func() io.ReadCloser { return io.NopCloser(slowBody{}) }, false},
+		{"a caller who is slow to send", upload(t), unanswered, same, func() io.ReadCloser { return io.NopCloser(slowBody{}) }, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := far(t, tc.h, func(o *voiceflow.Options) { o.ForwardTimeout, o.BreakerPause = 50*time.Millisecond, time.Hour })

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -87,7 +87,7 @@ func (s *sender) do(r *http.Request) (ports.Answer, error) {
 
 // forward sends the call once.
 func (s *sender) forward(r *http.Request, credential domain.Secret) (ports.Answer, error) {
-	f := domain.Forward{Route: s.route, Project: s.access.Project, UserIDs: s.userIDs(), Handle: s.handle}
+	f := domain.Forward{Route: s.route, Project: s.access.Project, UserIDs: s.userIDs(), Scopes: s.access.Scopes(), Handle: s.handle}
 	if s.ports.AuditReads.Leaves(s.route.Endpoint) {
 		f.Begin = s.begin
 	}
@@ -196,16 +196,19 @@ func (s *sender) tooLong(call keyedCall, refused []sentKey, err error) error {
 }
 
 // userIDs binds the caller's user ids to the assistant and to the caller. An access token is a
-// caller of its own. User ids of an access token with user ids of its own pass unchanged.
+// caller of its own. User ids of an access token with user ids of its own pass unchanged, unless
+// they could be taken for those of another caller.
 func (s *sender) userIDs() domain.UserIDs {
 	if s.access.Token.OwnUsers {
-		return domain.UserIDs{Bind: func(text string) (string, error) {
-			// A pseudonym would open the conversation of another caller.
-			if strings.HasPrefix(text, domain.PseudonymPrefix) {
-				return "", &domain.Error{Kind: domain.NotFound, Public: "this user id belongs to another caller"}
-			}
-			return text, nil
-		}}
+		return domain.UserIDs{
+			Bind: func(text string) (string, error) { return text, domain.CheckOwnID(text) },
+			Check: func(users, sessions []string) error {
+				if user := s.access.Conversation.UserID; user != "" {
+					users = append(slices.Clone(users), user)
+				}
+				return domain.CheckOwnIDs(users, sessions)
+			},
+		}
 	}
 	to := domain.BindUserIDs(s.access.Project.ID, s.access.Actor())
 	return domain.UserIDs{

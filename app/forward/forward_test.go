@@ -167,6 +167,14 @@ func TestARejectedKeyIsMarked(t *testing.T) {
 		t.Errorf("the credits are marked %q, want used_up", credits)
 	}
 	w.voiceflow.Answer(testworld.Fine)
+	read := ben
+	read.Service, read.Path = runtime, "/state/user/x"
+	if _, err := w.use(t, read, "GET", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, credits := status(); credits != domain.CreditsUsedUp {
+		t.Errorf("the credits are marked %q after a state was read, which costs none; want used_up", credits)
+	}
 	if _, err := w.use(t, turn("x", ben), "POST", "{}"); err != nil {
 		t.Fatal(err)
 	}

@@ -37,6 +37,16 @@ func (c *openCall) lost(err error) error {
 	return err
 }
 
+// needs returns the scopes without which the call is ended. A turn needs all scopes for turns that
+// it began with: its body, which may arrive later, is checked by them.
+func (c *openCall) needs() domain.Scopes {
+	needs := domain.ScopesOf(c.route.Endpoint.Scope)
+	if c.route.Endpoint.Turn {
+		needs |= c.access.Scopes().And(domain.ScopesOf(domain.ScopeState, domain.ScopeDebug))
+	}
+	return needs
+}
+
 // usageKey returns the key under which the call is counted.
 func (c *openCall) usageKey() domain.UsageKey {
 	return domain.UsageKey{
@@ -156,7 +166,7 @@ func (f *Forwarder) EndLostUses(ctx context.Context) error {
 		switch scopes, stands := rights[c.access.OpenUse()]; {
 		case !stands:
 			c.cancel(notSet(nil))
-		case !scopes.Has(c.route.Endpoint.Scope):
+		case scopes.And(c.needs()) != c.needs():
 			c.cancel(&domain.Error{Kind: domain.NotAllowed, Public: "the right that this call needs was removed"})
 		}
 	}

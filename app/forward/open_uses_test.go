@@ -153,6 +153,12 @@ func TestARightThatIsLostInTheMiddleOfABody(t *testing.T) {
 		{"the grant, with two keys", true, func(t *testing.T, w *world, ben domain.Call, p domain.Project) {
 			w.revoke(t, ben.Caller.ID, p)
 		}, domain.NotAuthenticated},
+		{"the scope to set variables", false, func(t *testing.T, w *world, ben domain.Call, p domain.Project) {
+			w.grant(t, ben.Caller.ID, p, "converse", "debug")
+		}, domain.NotAllowed},
+		{"the scope for debug output", false, func(t *testing.T, w *world, ben domain.Call, p domain.Project) {
+			w.grant(t, ben.Caller.ID, p, "converse", "state")
+		}, domain.NotAllowed},
 		{"the scope, with two keys", true, func(t *testing.T, w *world, ben domain.Call, p domain.Project) {
 			w.grant(t, ben.Caller.ID, p, "analytics")
 		}, domain.NotAllowed},
@@ -163,7 +169,7 @@ func TestARightThatIsLostInTheMiddleOfABody(t *testing.T) {
 			if tc.two {
 				p = w.setKey(t, p, domain.SlotSecondary, secondKey)
 			}
-			call, ben := w.talker(t, "ben", p)
+			call, ben := w.talker(t, "ben", p, "converse", "state", "debug")
 			came := w.voiceflow.Answer(testworld.Fine)
 			in := turn("x", ben)
 			r := testworld.Request("POST", in.Path, "")

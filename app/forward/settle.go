@@ -70,11 +70,11 @@ func withCause(err, noted error) error {
 // end settles a call whose answer has ended, which failed or not.
 func (f *Forwarder) end(c *openCall, accepted sentKey, failed, creditsUsedUp bool) {
 	// What can't be stored now is stored with the next call.
-	switch converses := c.route.Endpoint.Scope == domain.ScopeConverse; {
+	switch {
 	case creditsUsedUp:
 		failed = true
 		_ = f.markCredits(c, domain.CreditsUsedUp)
-	case converses && !failed:
+	case c.route.Endpoint.Turn && !failed:
 		_ = f.markCredits(c, domain.CreditsOK)
 	}
 	if !failed && accepted.slot != "" {

@@ -1,9 +1,12 @@
 package forward_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -140,5 +143,110 @@ func TestUserIDsStayTheSameOnAnotherInstance(t *testing.T) {
 	}
 	if got := came(); got[0].UserID != got[1].UserID {
 		t.Errorf("Voiceflow got %q, and after a restart %q", got[0].UserID, got[1].UserID)
+	}
+}
+
+// TestNoJoinOfIdsIsTheStateOfAnother says any user ids and session ids as users whose ids are bound
+// and as a back end with users of its own, and joins what Voiceflow gets as Voiceflow does.
+func TestNoJoinOfIdsIsTheStateOfAnother(t *testing.T) {
+	w := newWorld(t)
+	p := w.Project(t, "Bot")
+	came := w.voiceflow.Answer(testworld.Fine)
+	_, ben := w.talker(t, "ben", p)
+	_, eve := w.talker(t, "eve", p)
+	_, backEnd := w.token(t, w.Admin, p, "own")
+	callers := []forward.Input{ben, eve, backEnd}
+	owner := map[string]int{} // of each state
+	pieces := []string{"f", "fl", "fl-", "l-", "-", " ", "\ufeff", "FL-", "a", "ben"}
+	rapid.Check(t, func(t *rapid.T) {
+		who := rapid.IntRange(0, len(callers)-1).Draw(t, "who")
+		id := rapid.OneOf(rapid.StringMatching(`[a-z -]{1,20}`), rapid.SampledFrom(pieces), rapid.Custom(func(t *rapid.T) string {
+			whole := rapid.SampledFrom(pieces).Draw(t, "whole") // what one caller saw, another may send in parts
+			at := rapid.IntRange(0, len(whole)).Draw(t, "at")
+			return rapid.SampledFrom([]string{whole[:at], whole[at:], whole + " ", strings.ToUpper(whole[at:])}).Draw(t, "part")
+		}))
+		user, session := id.Draw(t, "user"), id.Draw(t, "session")
+		if user == "" || !utf8.ValidString(user+session) {
+			return
+		}
+		body, err := json.Marshal(map[string]string{"sessionID": session})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(came())
+		switch _, err := w.use(t, turn(url.PathEscape(user), callers[who]), "POST", string(body)); {
+		case domain.KindOf(err) == domain.NotFound && who == 2:
+			return
+		case err != nil:
+			t.Fatal(err)
+		}
+		s := came()[before]
+		bound, err := url.PathUnescape(s.UserID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, state := range []string{bound, bound + s.SessionID, strings.TrimSpace(bound) + strings.Trim(s.SessionID, " \ufeff"), s.SessionID} {
+			state = strings.ToLower(strings.Trim(state, " \ufeff"))
+			if was, there := owner[state]; there && was != who {
+				t.Fatalf("callers %d and %d share the state %q", was, who, state)
+			}
+			if state != "" {
+				owner[state] = who
+			}
+		}
+		if len(pieces) < 60 && who != 2 {
+			pieces = append(pieces, bound, s.SessionID)
+		}
+	})
+}
+
+func TestIdsOfABackEndNeverSpellThoseOfAnother(t *testing.T) {
+	w := newWorld(t)
+	p := w.Project(t, "Bot")
+	came := w.voiceflow.Answer(testworld.Fine)
+	_, ben := w.talker(t, "ben", p)
+	_, backEnd := w.token(t, w.Admin, p, "own")
+	if _, err := w.use(t, turn("ben", ben), "POST", "{}"); err != nil {
+		t.Fatal(err)
+	}
+	bens := came()[0].UserID
+	rest := strings.TrimPrefix(bens, domain.PseudonymPrefix)
+	for _, tc := range []struct{ name, user, session string }{
+		{"the id itself", bens, ""},
+		{"the id in capitals", "FL-" + rest, ""},
+		{"the id after a space", " " + bens, ""},
+		{"the id after a byte order mark", "\ufeff" + bens, ""},
+		{"the id in two parts", "f", "l-" + rest},
+		{"the id in two other parts", "fl-"[:2], "-" + rest},
+		{"the id in two parts with space between", "f ", " l-" + rest},
+		{"the id as the session", "ben", bens},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			body := "{}"
+			if tc.session != "" {
+				body = `{"sessionID":"` + tc.session + `"}`
+			}
+			_, err := w.use(t, turn(url.PathEscape(tc.user), backEnd), "POST", body)
+			testworld.WantKind(t, err, domain.NotFound)
+		})
+	}
+	if _, err := w.use(t, turn("f", backEnd), "POST", `{"sessionID":"s"}`); err != nil {
+		t.Errorf("an id that spells nobody's: got %v", err)
+	}
+
+	// The user of a v4 session is told when it starts, and the session id in a turn.
+	w.voiceflow.Answer(func(f domain.Forward, s testworld.Sent) (ports.Answer, error) {
+		if f.Route.Endpoint.Starts {
+			a := testworld.Starts(f, "session-key")
+			a.Started.UserID = "f"
+			return a, nil
+		}
+		return testworld.Fine(f, s)
+	})
+	handle := w.openSession(t, p, backEnd)
+	_, err := w.use(t, handle, "POST", `{"sessionID":"l-`+rest+`"}`)
+	testworld.WantKind(t, err, domain.NotFound)
+	if _, err := w.use(t, handle, "POST", `{"sessionID":"s"}`); err != nil {
+		t.Errorf("a turn with a session id that spells nobody's: got %v", err)
 	}
 }

@@ -72,13 +72,39 @@ func (s *server) user(admin *browser, name, project string, scopes ...string) *b
 	return b
 }
 
+// A log of an API step has credentials of third parties.
+func TestDebugOutputComesWithItsScopeOnly(t *testing.T) {
+	a := newAssistant("Pizza Palace")
+	v := startVoiceflow(t, a)
+	s := serving(t, newMachine(t, v))
+	admin := s.admin()
+	id := admin.want(admin.post("/add_project", adding(a)), "200").added(t).ID
+	turn := runtimeAt + "/state/user/ben/interact?logs=verbose"
+	asking := says("hi")
+	asking["config"] = body{"excludeTypes": []string{}}
+	shown := func(b *browser, with body) bool {
+		t.Helper()
+		return strings.Contains(b.want(b.post(turn, with), "200").text, voiceflowtest.ThirdPartyCredential)
+	}
+	talker, tester := s.user(admin, "talker", id), s.user(admin, "tester", id, "converse", "debug")
+	token := admin.want(admin.post("/create_access_token", body{"name": "x", "project_id": id, "scopes": []string{"converse"}}), "200").member(t, "token")
+	for _, with := range []body{says("hi"), asking} {
+		if shown(talker, with) || shown(admin.program(token), with) {
+			t.Errorf("%v: the log is shown to a caller without the scope", with)
+		}
+		if !shown(tester, with) {
+			t.Errorf("%v: the log is not shown to a caller with the scope", with)
+		}
+	}
+}
+
 func TestConversationsThroughTheService(t *testing.T) {
 	a := newAssistant("Pizza Palace")
 	v := startVoiceflow(t, a)
 	s := serving(t, newMachine(t, v))
 	admin := s.admin()
 	id := admin.want(admin.post("/add_project", adding(a)), "200").added(t).ID
-	ben, eve := s.user(admin, "bo", id), s.user(admin, "eve", id)
+	ben, eve := s.user(admin, "bo", id, "converse", "state"), s.user(admin, "eve", id)
 	state := runtimeAt + "/state/user/same"
 
 	got := ben.want(ben.post(state+"/interact", says("my secret order")), "200")
@@ -92,6 +118,9 @@ func TestConversationsThroughTheService(t *testing.T) {
 	if got := eve.want(eve.get(state), "200"); strings.Contains(got.text, "secret") {
 		t.Errorf("another user with the same user id gets %s", got.text)
 	}
+	eve.want(eve.send("PATCH", state+"/variables", body{"order": "x"}), "403 not_allowed")
+	eve.want(eve.send("PUT", state, body{"variables": body{}}), "403 not_allowed")
+	eve.want(eve.post(state+"/interact", body{"state": body{"variables": body{"order": "x"}}}), "403 not_allowed")
 	eve.want(eve.send("DELETE", state, nil), "200")
 	if got := ben.want(ben.get(state), "200"); !strings.Contains(got.text, "my secret order") {
 		t.Errorf("another user has deleted the state: %s", got.text)

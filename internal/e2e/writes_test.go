@@ -19,20 +19,21 @@ type uploading struct {
 	machine   *machine
 	server    *server
 	voiceflow *voiceflowtest.Server
+	assistant voiceflowtest.Assistant
 	admin     *browser
 	member    *browser
 }
 
-func startUploading(t *testing.T, database string) *uploading {
+func startUploading(t *testing.T, database string, pairs ...string) *uploading {
 	t.Helper()
 	a := newAssistant("Pizza Palace")
 	v := startVoiceflow(t, a)
 	v.Keep(1000)
-	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_DATABASE_TIMEOUT", "500ms")
+	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_DATABASE_TIMEOUT", "500ms").with(pairs...)
 	s := serving(t, m)
 	admin := s.admin()
 	id := admin.want(admin.post("/add_project", adding(a)), "200").added(t).ID
-	return &uploading{T: t, machine: m, server: s, voiceflow: v, admin: admin, member: s.user(admin, "bo", id, "knowledge:write")}
+	return &uploading{T: t, machine: m, server: s, voiceflow: v, assistant: a, admin: admin, member: s.user(admin, "bo", id, "knowledge:write")}
 }
 
 func (u *uploading) upload() (answer, error) {
@@ -244,4 +245,54 @@ func TestAKilledProcessLeavesAWriteBegun(t *testing.T) {
 			t.Errorf("got the unfinished call %v, and %v while it was open", now, id)
 		}
 	})
+}
+
+// TestAWriteThatReachesNobodyMayBeRepeated uploads while nobody listens in place of Voiceflow.
+func TestAWriteThatReachesNobodyMayBeRepeated(t *testing.T) {
+	u := startUploading(t, "")
+	u.voiceflow.Close()
+	got, err := u.upload()
+	if err != nil || got.String() != "503 voiceflow_unavailable" || got.retry == "" || strings.Contains(got.text, "carried out") {
+		t.Errorf("got %v %s with Retry-After %q and error %v, want 503 voiceflow_unavailable with one", got, got.text, got.retry, err)
+	}
+	if got := u.outcomes(); got != "begun not_sent" {
+		t.Errorf("got rows with outcomes %q, want begun and not_sent", got)
+	}
+}
+
+// TestAWriteThatIsNotAnsweredIsNotToBeRepeated uploads while Voiceflow breaks the connection off.
+func TestAWriteThatIsNotAnsweredIsNotToBeRepeated(t *testing.T) {
+	u := startUploading(t, "")
+	u.voiceflow.FailNext(voiceflowtest.Reset(-1))
+	got, err := u.upload()
+	if err != nil || got.String() != "503 voiceflow_unavailable" || got.retry != "" || !strings.Contains(got.text, "may have been carried out") {
+		t.Errorf("got %v %s with Retry-After %q and error %v, want 503 voiceflow_unavailable that says what may have happened", got, got.text, got.retry, err)
+	}
+	if got := u.outcomes(); got != "begun unknown" {
+		t.Errorf("got rows with outcomes %q, want begun and unknown", got)
+	}
+}
+
+// TestWhichReadsAreAudited reads an export and then transcripts.
+func TestWhichReadsAreAudited(t *testing.T) {
+	for _, tc := range []struct{ name, reads, export, both string }{
+		{"exports, by default", "", "begun ok", "begun ok"},
+		{"exports and transcripts", " transcripts , export", "begun ok", "begun ok begun ok"},
+		{"none", "none", "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			u := startUploading(t, "", "FLOWLATCH_AUDIT_READS", tc.reads)
+			u.admin.want(u.admin.post("/set_project", body{"project_id": u.assistant.ProjectID}), "200")
+			u.admin.want(u.admin.get("/voiceflow/api/v2/versions/"+u.assistant.VersionID+"/export"), "200")
+			if got := u.outcomes(); got != tc.export {
+				t.Errorf("after an export: got rows with outcomes %q, want %q", got, tc.export)
+			}
+			u.admin.want(u.admin.get("/voiceflow/api/v2/transcripts/"+u.assistant.ProjectID), "200")
+			if got := u.outcomes(); got != tc.both {
+				t.Errorf("after transcripts: got rows with outcomes %q, want %q", got, tc.both)
+			}
+		})
+	}
+	newMachine(t, startVoiceflow(t)).with("FLOWLATCH_AUDIT_READS", "transcripts").
+		fails(exitFailure, "FLOWLATCH_AUDIT_READS must be export, none, or export,transcripts", "", "serve")
 }

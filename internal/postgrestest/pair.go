@@ -66,8 +66,14 @@ func (p *Pair) Crash() {
 	if err := p.primary.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
 		p.t.Fatal(err)
 	}
-	wait(p.t, "the primary is gone", func(ctx context.Context) bool {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", p.primary.addr)
+	awaitGone(p.t, p.primary.addr)
+}
+
+// awaitGone waits until nobody listens at addr.
+func awaitGone(t testing.TB, addr string) {
+	t.Helper()
+	wait(t, "nobody listens", func(ctx context.Context) bool {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 		if err == nil {
 			_ = conn.Close()
 		}

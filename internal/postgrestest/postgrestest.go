@@ -59,6 +59,17 @@ var errMissing = errors.New("no Postgres")
 // not work is always a failure. DSN is safe for concurrent use.
 func DSN(t testing.TB) string {
 	t.Helper()
+	return newDatabase(t, "ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
+}
+
+// DSNIn is DSN for a database with another encoding, which sorts by bytes.
+func DSNIn(t testing.TB, encoding string) string {
+	t.Helper()
+	return newDatabase(t, "ENCODING '"+encoding+"' LOCALE 'C'")
+}
+
+func newDatabase(t testing.TB, options string) string {
+	t.Helper()
 	server := demand(t, server, true)
 	name := "flowlatch_test_" + strings.ToLower(rand.Text())
 	dsn, err := withDatabase(server, name)
@@ -67,8 +78,7 @@ func DSN(t testing.TB) string {
 	}
 	// CREATE DATABASE fails while somebody is connected to its template. Nobody can be
 	// connected to template0.
-	err = administer(server, "CREATE DATABASE "+name+
-		" TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
+	err = administer(server, "CREATE DATABASE "+name+" TEMPLATE template0 "+options)
 	if err != nil {
 		t.Fatalf("create a database for the test: %v", err)
 	}

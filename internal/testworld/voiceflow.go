@@ -2,6 +2,7 @@ package testworld
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -24,11 +25,12 @@ type Voiceflow struct {
 
 // Sent is a call that came to Voiceflow.
 type Sent struct {
-	Endpoint string
-	Path     string
-	UserID   string // as Voiceflow was told, if the path says it
-	Body     string
-	Key      string
+	Endpoint  string
+	Path      string
+	UserID    string // as Voiceflow was told, if the path says it
+	SessionID string // the same of the member sessionID of the body
+	Body      string
+	Key       string
 }
 
 // Answer makes Voiceflow answer calls by answer. The function that it returns tells which calls
@@ -127,7 +129,33 @@ func sent(f domain.Forward, r *http.Request, key domain.Secret) (Sent, error) {
 		}
 		s.Body = string(b)
 	}
-	return s, nil
+	return s, s.bindSession(f, bind)
+}
+
+// bindSession binds the member sessionID of the body, and has the ids of the call checked.
+func (s *Sent) bindSession(f domain.Forward, bind func(string) (string, error)) error {
+	var body struct {
+		SessionID string `json:"sessionID"`
+	}
+	var users, sessions []string
+	if s.UserID != "" {
+		user, err := url.PathUnescape(s.UserID)
+		if err != nil {
+			return err
+		}
+		users = append(users, user)
+	}
+	if json.Unmarshal([]byte(s.Body), &body) == nil && body.SessionID != "" { // any other body has none
+		var err error
+		if s.SessionID, err = bind(body.SessionID); err != nil {
+			return err
+		}
+		sessions = append(sessions, s.SessionID)
+	}
+	if f.UserIDs.Check == nil {
+		return nil
+	}
+	return f.UserIDs.Check(users, sessions)
 }
 
 // endless returns an answer that goes on until the call is ended.

@@ -142,7 +142,23 @@ func (r Row) Upgraded(version int) Row {
 		r = r.withSecondaryTimes()
 	}
 	if version < 3 {
-		r = r.withName()
+		r = r.withName().withState()
+	}
+	return r
+}
+
+// withState returns the row of a grant or an access token with the scope state, if it has the
+// scope converse. Before version 3, converse allowed what state allows.
+func (r Row) withState() Row {
+	t, _ := TableNamed(r.Table)
+	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == "scopes" })
+	if i < 0 || i >= len(r.Values) {
+		return r
+	}
+	text, _ := r.Values[i].(string)
+	if scopes := domain.ScopesFromText(text); scopes.Has(domain.ScopeConverse) {
+		r.Values = slices.Clone(r.Values)
+		r.Values[i] = (scopes | domain.ScopesOf(domain.ScopeState)).Text()
 	}
 	return r
 }

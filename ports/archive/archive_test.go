@@ -115,3 +115,33 @@ func TestARowOfAnEarlierArchiveIsUpgraded(t *testing.T) {
 		})
 	}
 }
+
+func TestScopesOfAnEarlierArchiveAreUpgraded(t *testing.T) {
+	grant := func(scopes string) archive.Row {
+		return archive.Row{Table: "grants", Values: []any{"u", "p", "name", int64(1), scopes}}
+	}
+	token := func(scopes string) archive.Row {
+		return archive.Row{Table: "access_tokens", Values: []any{
+			"t", []byte("hash"), "name", "flk_", "u", "p", scopes, false, int64(1), int64(2), int64(0),
+		}}
+	}
+	for _, tc := range []struct {
+		name, was string
+		version   int
+		want      string
+	}{
+		{"converse alone", "converse", 1, "converse state"},
+		{"converse among others", "converse analytics", 2, "converse state analytics"},
+		{"without converse", "transcripts", 2, "transcripts"},
+		{"managing", "manage", 2, "manage"},
+		{"of this version", "converse", 3, "converse"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			for _, row := range []archive.Row{grant(tc.was), token(tc.was)} {
+				if got := row.Upgraded(tc.version).Value("scopes"); got != tc.want || row.Value("scopes") != tc.was {
+					t.Errorf("%s: got %q, want %q, and the row itself unchanged", row.Table, got, tc.want)
+				}
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package portstest
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -40,6 +41,18 @@ type Store struct {
 // OpenStore returns a Store that reads the time from now. now is safe for concurrent use. Each
 // call returns another, empty database.
 type OpenStore func(t *testing.T, now ports.Clock) Store
+
+// Promises runs the sentences that hold for every method of every view, each view as a parallel
+// subtest. It calls each method in each way that the table of calls has.
+func Promises(t *testing.T, open OpenStore) {
+	for i := range reflect.TypeFor[ports.Store]().NumField() {
+		view := reflect.TypeFor[ports.Store]().Field(i).Name
+		t.Run(view, func(t *testing.T) {
+			t.Parallel()
+			check(t, open, promises(view))
+		})
+	}
+}
 
 // All runs the suites of all views of a ports.Store, each as a subtest. The suite Installation
 // runs on prepared databases here. An adapter that needs an unprepared one for it, or that has

@@ -156,8 +156,8 @@ func forwardBuilds(t *testing.T, far FarSide) {
 		query, body string
 		want        seenRequest
 	}{
-		{"a turn", turnOf(t), "verbose=true&x=1&logs=a%26b", `{"action":{}}`,
-			seenRequest{method: "POST", path: "/state/user/bound-ben/interact", query: "verbose=true&logs=a%26b", body: `{"action":{}}`}},
+		{"a turn", turnOf(t), "verbose=a%26b&x=1&logs=off", `{"action":{}}`,
+			seenRequest{method: "POST", path: "/state/user/bound-ben/interact", query: "verbose=a%26b&logs=off", body: `{"action":{}}`}},
 		{"a call without a body", stateOf(t), "verbose=true", `{"action":{}}`,
 			seenRequest{method: "GET", path: "/state/user/bound-ben"}},
 		{"fields of the project in the query", callOf(t, domain.ServiceRealtime, "GET", "/v1/stable/conversation-state/ben"), "environmentAlias=main&version=draft&projectID=" + id, "",
@@ -326,58 +326,65 @@ func forwardUnconnected(t *testing.T, far FarSide) {
 // forwardBegins has calls with bodies of each sort, some of which can't be sent.
 func forwardBegins(t *testing.T, far FarSide) {
 	c := far.Client(t, patience)
-	seen := far.serve(t, says(200, "application/json", `{}`))
-	begin := func(call domain.Forward, err error) (domain.Forward, *int) {
-		times := new(int)
-		call.Begin = func(ctx context.Context) error {
-			*times++
-			if ctx.Err() != nil || len(seen.requests()) > 0 {
-				t.Errorf("Begin: got %d requests at the far side and the context's error %v, want none", len(seen.requests()), ctx.Err())
-			}
-			return err
-		}
-		return call, times
-	}
 	upload := callOf(t, domain.ServiceAPI, "POST", "/v1/knowledge-base/docs/upload")
+	long := strings.Repeat("long ", 1<<18)
+	const broken = "broken"
 	for _, tc := range []struct {
-		name string
-		call domain.Forward
-		body string
-		kind domain.Kind
+		name  string
+		call  domain.Forward
+		query string
+		body  string
+		fails domain.Kind // before the call begins
 	}{
-		{"a call whose body is JSON", questionOf(t), "{}", ""},
-		{"a call whose body passes part by part", upload, strings.Repeat("x", 1<<20), ""},
-		{"a call whose body is short", upload, "x", ""},
-		{"a call whose body can't be read", questionOf(t), "x", domain.Invalid},
-		{"a call for another project", callOf(t, domain.ServiceAPI, "POST", "/v1/knowledge-base/docs/upload"), "", domain.NotFound},
+		{"a call whose body is JSON", questionOf(t), "", "{}", ""},
+		{"a call whose body passes part by part", upload, "", long, ""},
+		{"a call whose body is short", upload, "", "x", ""},
+		{"a call without a body", upload, "", "", ""},
+		{"a call whose body is no JSON", questionOf(t), "", "x", domain.Invalid},
+		{"a call whose body can't be read", upload, "", broken, domain.Invalid},
+		{"a call for another project", upload, "projectID=66c600000000000000000fff", "x", domain.NotFound},
 	} {
-		query, asked := "", 1
-		if tc.kind == domain.NotFound {
-			query = "projectID=66c600000000000000000fff"
-		}
-		if tc.kind != "" {
-			asked = 0
-		}
-		seen = far.serve(t, says(200, "application/json", `{}`))
-		mine := &domain.Error{Kind: domain.Unavailable}
-		call, times := begin(tc.call, mine)
-		answer, err := c.Forward(t.Context(), call, from(query, tc.body), credential)
-		if asked == 1 && !errors.Is(err, mine) || asked == 0 && domain.KindOf(err) != tc.kind {
-			t.Fatalf("%s whose Begin fails: got error %v", tc.name, err)
-		}
-		if *times != asked || answer.Sent || len(seen.requests()) > 0 {
-			t.Fatalf("%s whose Begin fails: got %d calls of Begin, Sent %v and %d requests", tc.name, *times, answer.Sent, len(seen.requests()))
-		}
-		if asked == 0 {
-			continue
-		}
-		call, times = begin(tc.call, nil)
-		_, _ = wantForwarded(t, tc.name, c, call, from("", tc.body))
-		if *times != 1 || len(seen.requests()) != 1 {
-			t.Fatalf("%s: got %d calls of Begin and %d requests, want one of each", tc.name, *times, len(seen.requests()))
+		for _, refusal := range []error{&domain.Error{Kind: domain.Unavailable}, nil} {
+			seen, begun := far.serve(t, says(200, "application/json", `{}`)), 0
+			r := httptest.NewRequest(http.MethodPost, "https://flowlatch.example/voiceflow/?"+tc.query, strings.NewReader(tc.body))
+			if tc.body == broken {
+				r.Body = io.NopCloser(unreadable{})
+			}
+			tc.call.Begin = func(ctx context.Context) error {
+				if begun++; ctx.Err() != nil || len(seen.requests()) > 0 {
+					t.Errorf("%s: Begin: got %d requests at the far side and the context's error %v, want none", tc.name, len(seen.requests()), ctx.Err())
+				}
+				return refusal
+			}
+			answer, err := c.Forward(t.Context(), tc.call, r, credential)
+			switch {
+			case tc.fails != "":
+				wantKind(t, tc.name, err, tc.fails)
+				wantSame(t, tc.name+": calls of Begin", begun, 0)
+				wantSame(t, tc.name+": requests", len(seen.requests()), 0)
+				continue
+			case refusal != nil:
+				wantSame(t, tc.name+" whose Begin fails: its error is that of Forward", errors.Is(err, refusal), true)
+				wantSame(t, tc.name+" whose Begin fails: Sent", answer.Sent, false)
+				wantSame(t, tc.name+" whose Begin fails: requests", len(seen.requests()), 0)
+			default:
+				wantNil(t, tc.name, err)
+				wantNil(t, tc.name+": closing", answer.Body.Close())
+				wantSame(t, tc.name+": requests", len(seen.requests()), 1)
+			}
+			wantSame(t, tc.name+": calls of Begin", begun, 1)
 		}
 	}
+	seen := far.serve(t, says(200, "application/json", `{}`))
+	upload.Begin = func(context.Context) error { return nil }
+	_, _ = wantForwarded(t, "a long body", c, upload, from("", long))
+	wantSame(t, "a long body at the far side", seen.requests()[0].body == long, true)
 }
+
+// unreadable is a body that fails at once.
+type unreadable struct{}
+
+func (unreadable) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func forwardRejected(t *testing.T, far FarSide) {
 	c := far.Client(t, patience)

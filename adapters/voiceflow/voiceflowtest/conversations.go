@@ -51,6 +51,18 @@ func textTrace(text string) trace {
 	}}
 }
 
+// ThirdPartyCredential is in the log of each turn that asks for logs. At Voiceflow such a log has the
+// headers of the requests that an API step has sent (github.com/voiceflow/general-runtime,
+// runtime/lib/Handlers/api/index.ts, 2024).
+const ThirdPartyCredential = "Bearer third-party-credential"
+
+func logTrace() trace {
+	return trace{time.Now().UnixMilli(), "log", map[string]any{
+		"kind": "step.api", "level": "info",
+		"message": map[string]any{"request": map[string]any{"headers": map[string]any{"Authorization": ThirdPartyCredential}}},
+	}}
+}
+
 // completion returns a piece of a text that is sent while it is written: start, content, end.
 func completion(state, content string) trace {
 	payload := map[string]any{"state": state}
@@ -255,6 +267,9 @@ func (c *call) interact() answer {
 		return c.invalid("Bad Request")
 	}
 	traces, talk := c.take(user, in)
+	if logs := c.r.URL.Query().Get("logs"); logs != "" && logs != "off" && !slices.Contains(in.Config.ExcludeTypes, "log") {
+		traces = append(traces, logTrace())
+	}
 	if c.r.URL.Query().Get("verbose") == "true" {
 		return ok(map[string]any{"state": talk.state, "trace": traces, "request": in.does()})
 	}
