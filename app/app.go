@@ -40,9 +40,10 @@ type Ports struct {
 	// host's user ids, and the use cases of logins, users and access tokens return NotFound.
 	Logins *Logins
 
-	Rates  ports.CallRates // no limit if nil
-	Clock  ports.Clock     // time.Now if nil
-	Random io.Reader       // crypto/rand if nil; must be safe for concurrent use
+	Rates  ports.CallRates  // no limit if nil
+	Held   ports.HeldMemory // no limit if nil
+	Clock  ports.Clock      // time.Now if nil
+	Random io.Reader        // crypto/rand if nil; must be safe for concurrent use
 }
 
 // Logins is what it takes to log users in. Both fields must be given.

@@ -1,6 +1,8 @@
 package domain
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -114,6 +116,26 @@ func (s Session) Admit(by Caller, granted Scopes, p Project) error {
 		return NoSuch("assistant")
 	}
 	return p.MayBeSet()
+}
+
+// MaxSessions is how many sessions of each kind a user has at most.
+const MaxSessions = 100
+
+// Displaces returns the sessions that end when s is opened, so that MaxSessions are left. live are
+// the sessions of its user and kind that are not over. The oldest end first, and s never does.
+func (s Session) Displaces(live []Session) []SessionID {
+	others := slices.DeleteFunc(slices.Clone(live), func(other Session) bool { return other.ID == s.ID })
+	if len(others) < MaxSessions {
+		return nil
+	}
+	slices.SortFunc(others, func(a, b Session) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+	})
+	ended := make([]SessionID, len(others)-MaxSessions+1)
+	for i := range ended {
+		ended[i] = others[i].ID
+	}
+	return ended
 }
 
 // SessionUse is what is recorded of the use of a session.

@@ -1,6 +1,8 @@
 package domain_test
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -142,6 +144,41 @@ func TestWhoIsAdmittedToAnAssistant(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s := domain.Session{Kind: domain.AssistantSession, User: "u", ByRole: tc.byRole, Project: uuid}
 			wantKind(t, s.Admit(domain.Caller{ID: "u", Admin: tc.admin}, tc.granted, tc.p), tc.kind)
+		})
+	}
+}
+
+func TestTheOldestSessionsMakeRoom(t *testing.T) {
+	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	session := func(id string, age time.Duration) domain.Session {
+		return domain.Session{ID: domain.SessionID(id), Created: now.Add(-age)}
+	}
+	many := func(n int) []domain.Session {
+		all := make([]domain.Session, n)
+		for i := range all {
+			all[i] = session(fmt.Sprintf("young %03d", i), time.Minute)
+		}
+		return all
+	}
+	opened := session("opened", 0)
+	for _, tc := range []struct {
+		name string
+		live []domain.Session
+		want []domain.SessionID
+	}{
+		{"the first session displaces none", nil, nil},
+		{"the last one that fits displaces none", many(domain.MaxSessions - 1), nil},
+		{"one more displaces the oldest", append(many(domain.MaxSessions-1), session("old", time.Hour)), []domain.SessionID{"old"}},
+		{"it does not matter whether it is among the live ones", append(many(domain.MaxSessions-1), opened, session("old", time.Hour)), []domain.SessionID{"old"}},
+		{"of sessions of the same age the smaller id goes", many(domain.MaxSessions), []domain.SessionID{"young 000"}},
+		{"many too many all go", append(many(domain.MaxSessions-1), session("b", time.Hour), session("a", 2*time.Hour), session("c", time.Minute+1)),
+			[]domain.SessionID{"a", "b", "c"}},
+		{"a session from the future displaces others all the same", append(many(domain.MaxSessions-1), session("later", -time.Hour)), []domain.SessionID{"young 000"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := opened.Displaces(tc.live); !slices.Equal(got, tc.want) {
+				t.Errorf("got %v, want %v", got, tc.want)
+			}
 		})
 	}
 }

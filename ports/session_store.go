@@ -8,6 +8,11 @@ import (
 
 // SessionStore keeps the sessions of both kinds. A session that is over, by either of its
 // ends, is as if it had never been. What has ended stays ended.
+//
+// A user has at most domain.MaxSessions sessions of each kind, remembered ones included. In the
+// same transaction as it opens a session, the store ends those that Session.Displaces names, with
+// the assistant sessions of the logins among them. It keeps no record of that. An assistant
+// session of a login displaces none: a login has one, so the logins bound them.
 type SessionStore interface {
 	// OpenLogin stores a login. Its right is the password: returns NotAllowed unless the
 	// user exists, is enabled, and has the password hash that was checked.

@@ -201,6 +201,10 @@ const (
 	installationLock = 1
 	adminsLock       = 2
 
+	// sessionsLockClass is for the sessions of one user of a host program. The second number is a
+	// hash of the user's id.
+	sessionsLockClass = lockClass + 1
+
 	takeLock = `SELECT pg_advisory_xact_lock($1, $2)`
 )
 

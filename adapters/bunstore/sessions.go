@@ -2,6 +2,7 @@ package bunstore
 
 import (
 	"context"
+	"hash/fnv"
 
 	"github.com/uptrace/bun"
 
@@ -71,6 +72,11 @@ WHERE s.user_id = $3 AND s.id > $1 AND s.idle > $4 AND s.expires > $4 ORDER BY s
 	lockSessions    = liveSessions + ` ORDER BY s.kind || '' DESC, s.id FOR UPDATE`
 	endLiveSessions = `DELETE FROM sessions WHERE user_id = $1 AND idle > $2 AND expires > $2`
 
+	// These are for the sessions that a new one displaces.
+	sessionsOfKind = `SELECT s.id, s.created FROM sessions s
+WHERE s.user_id = $1 AND s.kind = $2 AND s.idle > $3 AND s.expires > $3`
+	endDisplaced = `DELETE FROM sessions WHERE id = $1`
+
 	forgetHandles = `DELETE FROM conversations WHERE handle_sealed_by = $1 AND expires > $2`
 	endSealedBy   = `DELETE FROM sessions WHERE kind = $3 AND sealed_by = $1 AND ends > $2`
 	countSealedBy = `SELECT sealed_by AS key_id, count(*) AS n FROM sessions
@@ -130,7 +136,8 @@ const (
 )
 
 var (
-	loginByPassword = newAdmission(`u.id`, mayLogIn, ` FOR SHARE`, `true`, ``)
+	// The user is locked so that their logins are opened in turns, which bounds their number.
+	loginByPassword = newAdmission(`u.id`, mayLogIn, ` FOR NO KEY UPDATE`, `true`, ``)
 
 	// The login is locked so that sessions of one login are opened in turns, and whoever ends
 	// the login gets a turn among them.
@@ -196,7 +203,7 @@ func open[T any](ctx context.Context, s *Store, what string, way admission, sess
 	}
 	args = append(append(args, recordValues(rec)...), decides...)
 	var allowed []T
-	err := s.write(ctx, what, func(ctx context.Context, on handle) error {
+	store := func(ctx context.Context, on handle) error {
 		if s.postgres {
 			if err := s.query(ctx, on, &allowed, way.open, args...); err != nil || len(allowed) == 0 {
 				return err
@@ -213,8 +220,52 @@ func open[T any](ctx context.Context, s *Store, what string, way admission, sess
 			return err
 		}
 		return s.audit(ctx, on, rec)
+	}
+	if session.Login != "" {
+		return allowed, s.write(ctx, what, store) // it displaces none
+	}
+	err := s.change(ctx, what, func(ctx context.Context, tx bun.Tx) error {
+		if err := s.takeSessionsTurn(ctx, tx, session); err != nil {
+			return err
+		}
+		if err := store(ctx, tx.Tx); err != nil || len(allowed) == 0 {
+			return err
+		}
+		return s.displace(ctx, tx, session)
 	})
 	return allowed, err
+}
+
+// takeSessionsTurn makes transactions by which a host's user opens assistant sessions come one
+// after the other. There is no row of such a user to lock. Users whose ids have the same hash
+// share a turn.
+func (s *Store) takeSessionsTurn(ctx context.Context, tx bun.Tx, session domain.Session) error {
+	if !s.postgres || session.Kind == domain.LoginSession { // whoever opens a login locks the user
+		return nil
+	}
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(session.User))
+	_, err := s.exec(ctx, tx.Tx, takeLock, sessionsLockClass, int32(hash.Sum32())) //nolint:gosec // any number will do
+	return err
+}
+
+// displace ends the sessions that the new session displaces. It is a statement of its own, so
+// that it also sees the sessions that were opened before this transaction got its turn.
+func (s *Store) displace(ctx context.Context, tx bun.Tx, session domain.Session) error {
+	var rows []sessionRow
+	if err := s.query(ctx, tx.Tx, &rows, sessionsOfKind, string(session.User), string(session.Kind), micros(s.options.Now())); err != nil {
+		return err
+	}
+	live := make([]domain.Session, len(rows))
+	for i := range rows {
+		live[i] = rows[i].session()
+	}
+	for _, id := range session.Displaces(live) {
+		if _, err := s.exec(ctx, tx.Tx, endDisplaced, string(id)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // refusal is why nothing allowed the session.

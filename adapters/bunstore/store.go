@@ -11,8 +11,8 @@
 // A method that takes a domain.Act checks the right in that transaction (rights.go).
 //
 // Transactions take locks in one order, which matters on Postgres. Advisory locks come first:
-// there is one for the schema and the installation, one for changes of users, and one for the
-// chain of the audit. Each ends with the transaction. Rows come next, in this order: the user
+// there is one for the schema and the installation, one for changes of users, one for the chain
+// of the audit, and one for the sessions of each user of a host program. Each ends with the transaction. Rows come next, in this order: the user
 // who acts, with their login or access token; the user, the project, the access token, the
 // head of the audit, the conversation, the installation, the keys of projects, the grant, the
 // login, the assistant session. Rows of one kind are changed in the order of their keys.

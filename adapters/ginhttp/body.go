@@ -3,7 +3,6 @@ package ginhttp
 import (
 	"bytes"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -17,6 +16,10 @@ import (
 
 // maxBody is the largest body that is read, in bytes.
 const maxBody = 64 << 10
+
+// maxStrangersBody is maxBody for callers who are not known yet. A user name and a password fit
+// several times.
+const maxStrangersBody = 4 << 10
 
 // text is a parameter. Surrounding white space is removed, because pasted keys and names carry
 // it. A password, which must stay as it is, is a domain.Secret.
@@ -32,17 +35,23 @@ func (t *text) UnmarshalText(b []byte) error {
 // object and nothing after it. null is the same as a missing member, and unknown members are
 // ignored. Errors name a parameter where possible and never repeat what was sent.
 func (x *exchange) decode(into any) error {
-	r := x.c.Request
-	if r.ContentLength > maxBody {
+	r, limit := x.c.Request, int64(maxBody)
+	if x.route.who == anyone {
+		limit = maxStrangersBody
+	}
+	if r.ContentLength > limit {
 		return &domain.Error{Kind: tooLarge}
 	}
 	if !isJSON(r.Header) {
 		return &domain.Error{Kind: unsupportedMediaType}
 	}
-	b, err := io.ReadAll(http.MaxBytesReader(x.c.Writer, r.Body, maxBody))
+	b, err := x.held.ReadAll(http.MaxBytesReader(x.c.Writer, r.Body, limit), limit)
 	if err != nil {
 		if _, over := errors.AsType[*http.MaxBytesError](err); over {
 			return &domain.Error{Kind: tooLarge}
+		}
+		if domain.KindOf(err) == domain.Unavailable {
+			return err
 		}
 		return &domain.Error{Kind: domain.Invalid, Public: "the body ended early; send the request again", Cause: err}
 	}

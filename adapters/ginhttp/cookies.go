@@ -74,7 +74,7 @@ func (c cookies) set(x *exchange, kind domain.SessionKind, cookie session.Cookie
 // clear makes the browser forget a cookie. The browser does not say which path a cookie has. It is
 // the path of now, or "/" if the cookie is older than the base URL. At "/", a cookie of that name
 // may belong to another installation. So it is cleared there only if h says that it can't.
-func (c cookies) clear(x *exchange, h held) {
+func (c cookies) clear(x *exchange, h heldCookie) {
 	c.write(x, h.name, c.path, "", -1)
 	if c.path != "/" && h.ours {
 		c.write(x, h.name, "/", "", -1)

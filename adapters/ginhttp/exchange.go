@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/app/forward"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 // exchange is one request and its answer.
@@ -24,18 +25,20 @@ type exchange struct {
 	err     error     // the error of the request, for the log
 	asked   string    // the object of the request, for the audit if the request is refused
 
-	held map[domain.SessionKind]held // the cookies that were looked at
-
-	forwarded forward.Result // the result of a forwarded call
-	cut       bool           // the answer was aborted after it had begun
+	cookies   map[domain.SessionKind]heldCookie // the cookies that were looked at
+	held      *ports.Held                       // the bodies and answers in memory; nil counts nothing
+	forwarded forward.Result                    // the result of a forwarded call
+	cut       bool                              // the answer was aborted after it had begun
 }
 
-func (x *exchange) ctx() context.Context { return x.c.Request.Context() }
+// ctx returns the context of the request, which knows what the request holds in memory.
+func (x *exchange) ctx() context.Context { return ports.WithHeld(x.c.Request.Context(), x.held) }
 
 // serve runs the steps that all routes have in common.
 func (a *api) serve(c *gin.Context, rt *route) {
 	x := &exchange{c: c, route: rt, started: time.Now()}
 	defer a.end(x)
+	defer func() { x.held.Release() }()
 	if err := a.run(x); err != nil {
 		x.err = err
 		a.recordRefusal(x)
@@ -48,6 +51,7 @@ func (a *api) serve(c *gin.Context, rt *route) {
 func (a *api) run(x *exchange) error {
 	id, err := a.service.NewRequestID()
 	x.call = domain.Call{RequestID: id, Address: a.addressOf(x.c), Agent: x.c.Request.UserAgent()}
+	x.held = a.service.Hold(x.call)
 	h := x.c.Writer.Header()
 	h.Set("X-Request-Id", id)
 	h.Set("Cache-Control", "no-store")
@@ -70,6 +74,7 @@ func (a *api) run(x *exchange) error {
 		if !x.route.opensFor(x.call.Caller) {
 			return &domain.Error{Kind: domain.NotAuthenticated, Public: "this route needs a login; it does not accept an access token"}
 		}
+		x.held.For(domain.HolderOf(x.call.Caller, x.call.Address))
 	}
 	a.renewAssistant(x)
 	if x.route.who == admin {

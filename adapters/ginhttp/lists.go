@@ -155,6 +155,10 @@ func (l list[T]) answer(s *app.Service, x *exchange) error {
 	}
 	b := append(make(answer, 0, 1024), say(l.message)...).member(l.member)
 	b = l.items(append(b, '['), page.Items)
+	held := cap(b)
+	if err := x.held.Add(held); err != nil {
+		return err
+	}
 	if !whole || page.Next == nil {
 		b = append(b, ']')
 		if page.Next != nil {
@@ -180,6 +184,11 @@ func (l list[T]) answer(s *app.Service, x *exchange) error {
 		if len(page.Items) > 0 {
 			b = l.items(append(b, ','), page.Items)
 		}
+		if err := x.held.Add(cap(b) - held); err != nil {
+			x.giveUp(err)
+			return nil
+		}
+		held = max(held, cap(b))
 	}
 	x.cut = x.writePart(append(b, "]}"...)) != nil
 	return nil

@@ -27,8 +27,22 @@ func (v sessions) OpenLogin(ctx context.Context, session domain.Session, hash do
 		return domain.IDTaken()
 	}
 	s.sessions[session.ID] = session
+	s.displace(session)
 	s.record(rec)
 	return nil
+}
+
+// displace ends the sessions that the new session displaces.
+func (s *Store) displace(session domain.Session) {
+	var others []domain.Session
+	for id := range s.sessions {
+		if other, live := s.live(id); live && other.User == session.User && other.Kind == session.Kind {
+			others = append(others, other)
+		}
+	}
+	for _, id := range session.Displaces(others) {
+		s.endSessions(func(other domain.Session) bool { return other.ID == id || other.Login == id })
+	}
 }
 
 // OpenAssistant stores an assistant session and replaces the one of the same login. Returns the
@@ -54,6 +68,9 @@ func (v sessions) OpenAssistant(ctx context.Context, act domain.Act, session dom
 		s.endSessions(func(other domain.Session) bool { return other.Login == session.Login })
 	}
 	s.sessions[session.ID] = session
+	if session.Login == "" {
+		s.displace(session)
+	}
 	s.record(act.Record)
 	return withoutKeys(p), nil
 }

@@ -24,6 +24,9 @@ const (
 	// maxWhole is the largest body, in either direction, that is read whole before it is passed
 	// on, in bytes.
 	maxWhole = 64 << 10
+	// maxHeld is what an answer holds in memory at most, in bytes, unless it is a refusal. An
+	// answer that passes in pieces holds a piece, of which the filter may have a copy.
+	maxHeld = max(maxWhole, maxSession, 2*(32<<10))
 	// badKeyBegins and badKeyEnds are the beginning and the end of Voiceflow's message in a 400
 	// for an unknown key (voiceflow-docs, reference/stateinteract-1: 'Cannot resolve project
 	// version, please verify that your API key is correct.'). A message that repeats what a
@@ -198,9 +201,12 @@ func holds(values []string, credential string) bool {
 }
 
 // refusal reads the body of an answer of 400 and more. It leaves the body out if it is not JSON,
-// whatever its label. Returns CredentialsRejected if the body says so.
+// whatever its label, and if it may not be held in memory. Returns CredentialsRejected if the body says so.
 func (x *exchange) refusal(f *filter, passed *ports.Answer, e *domain.Endpoint) error {
-	body, err := x.readAll(maxRefusal)
+	body, err := x.held.ReadAll(x, maxRefusal)
+	if err == nil && len(body) > maxRefusal {
+		err = unavailable("Voiceflow's answer is too large", errTooLong)
+	}
 	if x.ctx.Err() != nil {
 		return x.broken(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -25,18 +26,20 @@ func readBody(r *http.Request) ([]byte, error) {
 	if r.ContentLength > maxJSONBody {
 		return nil, tooLong()
 	}
-	var body bytes.Buffer
-	if r.ContentLength > 0 {
-		body.Grow(int(r.ContentLength) + bytes.MinRead)
+	var body []byte
+	var err error
+	if whole, is := r.Body.(*ports.WholeBody); is {
+		body = whole.All
+	} else {
+		body, err = ports.HeldIn(r.Context()).ReadAll(r.Body, maxJSONBody)
 	}
-	n, err := body.ReadFrom(io.LimitReader(r.Body, maxJSONBody+1))
 	switch {
 	case err != nil:
 		return nil, unreadable(err)
-	case n > maxJSONBody:
+	case len(body) > maxJSONBody:
 		return nil, tooLong()
 	}
-	return body.Bytes(), nil
+	return body, nil
 }
 
 func tooLong() error {

@@ -43,8 +43,8 @@ const (
 	DefaultForwardIdle = 60 * time.Second
 	// DefaultMaxAnswer is the largest answer to a forwarded call, in bytes.
 	DefaultMaxAnswer = 64 << 20
-	// DefaultBreakerPause is how long a service that is down gets no calls. It is short, because
-	// one call finds out whether the service is back.
+	// DefaultBreakerPause is how long calls are held off after failures. It is short, because one
+	// call finds out whether the service is back.
 	DefaultBreakerPause = 5 * time.Second
 
 	maxRetries = 2
@@ -81,7 +81,7 @@ type Options struct {
 	// DefaultMaxAnswer. It is no limit for server-sent events, nor for exports, which may always
 	// have 256 MiB.
 	MaxAnswer int64
-	// BreakerPause is how long a service that is down gets no calls before one call tries it
+	// BreakerPause is how long calls are held off after failures before one call tries the service
 	// again. Zero means DefaultBreakerPause.
 	BreakerPause time.Duration
 	// Clock tells the time, for a Retry-After that is a date. Nil means time.Now.
@@ -160,7 +160,7 @@ func New(o Options) (*Client, error) {
 		if name == domain.ServiceAPI {
 			c.base = at
 		}
-		c.services[name] = newService(name, at, newTransport(o), c.breakerPause)
+		c.services[name] = newService(at, newTransport(o), newBreakers(c.now, c.breakerPause))
 	}
 	once := newTransport(o)
 	once.DisableKeepAlives = true
@@ -235,9 +235,11 @@ func (c *Client) fetch(ctx context.Context, v domain.VersionRef, key domain.Secr
 	if resp.StatusCode != http.StatusOK {
 		return domain.Export{}, refused(resp, c.now())
 	}
-	body := &cappedReader{from: resp.Body, left: maxExport}
+	body := &cappedReader{from: resp.Body, left: maxExport, held: ports.HeldIn(ctx)}
 	e, err := decodeExport(body)
 	switch {
+	case body.refused != nil:
+		return domain.Export{}, &failure{err: body.refused}
 	case body.failed != nil:
 		return domain.Export{}, broken(ctx, body.failed)
 	case err != nil:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -185,6 +186,10 @@ type cappedReader struct {
 	token    int64 // bytes of the token that is being read
 	tooLarge bool
 	failed   error // the error of from, except io.EOF
+
+	held    *ports.Held
+	longest int64         // bytes of the longest token so far, which are held
+	refused *domain.Error // the bytes of a token may not be held
 }
 
 func (r *cappedReader) Read(p []byte) (int, error) {
@@ -197,6 +202,13 @@ func (r *cappedReader) Read(p []byte) (int, error) {
 	n, err := r.from.Read(p[:min(int64(len(p)), room, 32<<10)])
 	r.left -= int64(n)
 	r.token -= int64(n)
+	if longer := maxToken - r.token - r.longest; longer > 0 {
+		if e, ours := errors.AsType[*domain.Error](r.held.Add(int(longer))); ours {
+			r.refused = e
+			return 0, e
+		}
+		r.longest += longer
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		r.failed = err
 	}

@@ -41,6 +41,7 @@ type farSide struct {
 	*httptest.Server
 	client      *voiceflow.Client
 	connections atomic.Int64
+	passed      atomic.Int64 // the time that has passed for the client, in nanoseconds
 
 	mu       sync.Mutex
 	requests []received
@@ -73,7 +74,10 @@ func far(t testing.TB, h http.HandlerFunc, change ...func(*voiceflow.Options)) *
 	}
 	f.Start()
 	t.Cleanup(f.Close)
-	f.client = clientOf(t, f.URL, change...)
+	clock := func(o *voiceflow.Options) {
+		o.Clock = func() time.Time { return now.Add(time.Duration(f.passed.Load())) }
+	}
+	f.client = clientOf(t, f.URL, append([]func(*voiceflow.Options){clock}, change...)...)
 	return f
 }
 

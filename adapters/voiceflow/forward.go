@@ -13,16 +13,12 @@ import (
 
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
-	"github.com/sony/gobreaker/v2"
 )
 
 const (
 	// idleConnections is the number of idle connections that are kept for each service. As many
 	// calls at the same time need no new connection.
 	idleConnections = 256
-	// maxFailures is the number of failures in a row, without a success between them, after
-	// which a service counts as down.
-	maxFailures = 20
 	// trialTimeout is the time limit of a call that tries whether a service is back. It is
 	// longer than the 20 s after which Voiceflow itself ends a turn.
 	trialTimeout = 30 * time.Second
@@ -30,19 +26,13 @@ const (
 
 // service is one of Voiceflow's services that calls are forwarded to.
 type service struct {
-	base    *url.URL
-	path    string // the path of base, with its percent-encoding and without a slash at its end
-	http    *http.Transport
-	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	base     *url.URL
+	path     string // the path of base, with its percent-encoding and without a slash at its end
+	http     *http.Transport
+	breakers *breakers
 }
 
-// The verdicts of a call about its service, for the breaker.
-var (
-	errDown      = errors.New("voiceflow: the service is down")
-	errNoVerdict = errors.New("voiceflow: the call tells nothing about the service")
-)
-
-func newService(name domain.Service, base *url.URL, t *http.Transport, pause time.Duration) *service {
+func newService(base *url.URL, t *http.Transport, b *breakers) *service {
 	t.MaxIdleConnsPerHost = idleConnections
 	// Voiceflow's load balancers close an idle connection after a minute or more. Only the next
 	// use shows that a connection was closed, and a turn can't be sent again then.
@@ -54,22 +44,15 @@ func newService(name domain.Service, base *url.URL, t *http.Transport, pause tim
 	t.TLSHandshakeTimeout = 10 * time.Second
 	// All calls may share one connection of HTTP/2. A dead connection must not be used again.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
-	return &service{
-		base: base, path: strings.TrimRight(base.EscapedPath(), "/"), http: t,
-		breaker: gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-			Name:        string(name),
-			Timeout:     pause,
-			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= maxFailures },
-			IsExcluded:  func(err error) bool { return errors.Is(err, errNoVerdict) },
-		}),
-	}
+	return &service{base: base, path: strings.TrimRight(base.EscapedPath(), "/"), http: t, breakers: b}
 }
 
 // Forward sends a call of domain.Endpoints to its service.
 //
-// A service counts as down after 20 failures in a row: no answer in time, or 502, 503 and 504.
-// Then it gets no calls for BreakerPause. After that one call tries it, and all others fail
-// until that call has ended.
+// A failure is no answer in time, or 502, 503 and 504. After 20 failures of an assistant in a row,
+// its calls to the service are held off for BreakerPause. After that one call tries the service,
+// and the assistant's other calls fail until that call has ended. The calls of all assistants are
+// held off so if the service fails 20 times in a row, of which at most 7 count for one assistant.
 //
 // Forward may close r.Body before or after it returns. If ctx ends, Forward still waits for a
 // Read of r.Body that has begun, as net/http does.
@@ -81,17 +64,17 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 	if err != nil {
 		return ports.Answer{}, err
 	}
-	limit, trial := c.forwardTimeout, s.breaker.State() != gobreaker.StateClosed
+	limit, trial := c.forwardTimeout, s.breakers.heldOff(f.Project.ID)
 	if trial {
-		// One call finds out for all others whether the service is back. So it must wait neither
-		// for its own caller nor for long.
+		// One call finds out for others whether the service is back. So it must wait neither for
+		// its own caller nor for long.
 		limit = min(limit, trialTimeout)
 	}
 	if trial || out.small() {
-		if whole, err := out.readAhead(); err != nil {
+		if whole, err := out.readAhead(ports.HeldIn(ctx)); err != nil {
 			return ports.Answer{}, err
 		} else if !whole {
-			return ports.Answer{}, c.shed(errDown)
+			return ports.Answer{}, c.shed()
 		}
 	}
 	if f.Begin != nil {
@@ -99,13 +82,17 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 			return ports.Answer{}, err
 		}
 	}
-	tell, err := s.breaker.Allow()
-	if err != nil {
-		return ports.Answer{}, c.shed(err)
+	// The answer of a call that was carried out must not fail for want of memory.
+	if err := ports.HeldIn(ctx).Add(maxHeld); err != nil {
+		return ports.Answer{}, err
+	}
+	tell, allowed := s.breakers.begin(f.Project.ID)
+	if !allowed {
+		return ports.Answer{}, c.shed()
 	}
 	if f.Begin != nil {
 		if err := f.Begin(ctx); err != nil {
-			tell(errNoVerdict)
+			tell(tellsNothing)
 			return ports.Answer{}, err
 		}
 	}
@@ -128,9 +115,11 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 	return passed, nil
 }
 
-// shed returns the error for a call that is not sent, because the service is known to be down.
-func (c *Client) shed(cause error) error {
-	e := unavailable("Voiceflow does not answer now; try again later", cause)
+var errHeldOff = errors.New("voiceflow: the assistant or the service failed too often just now")
+
+// shed returns the error for a call that is held off.
+func (c *Client) shed() error {
+	e := unavailable("Voiceflow does not answer now; try again later", errHeldOff)
 	e.RetryAfter = c.breakerPause
 	return e
 }
@@ -161,11 +150,12 @@ type exchange struct {
 	timer *time.Timer
 	idle  time.Duration // the longest time between two pieces of a stream; 0 for any other answer
 	left  int64         // bytes that may still come; not counted in a stream
+	held  *ports.Held   // what the request holds in memory
 	body  io.ReadCloser // the body of the answer
 }
 
 func (c *Client) begin(ctx context.Context, e *domain.Endpoint, limit time.Duration) *exchange {
-	x := &exchange{left: c.maxAnswer}
+	x := &exchange{left: c.maxAnswer, held: ports.HeldIn(ctx)}
 	if e.Scope == domain.ScopeExport {
 		x.left = max(c.maxAnswer, maxExport)
 	}
@@ -175,16 +165,16 @@ func (c *Client) begin(ctx context.Context, e *domain.Endpoint, limit time.Durat
 }
 
 // verdict returns what the exchange tells about its service.
-func (x *exchange) verdict(e *domain.Endpoint, out outgoing, answer *http.Response, err error) error {
+func (x *exchange) verdict(e *domain.Endpoint, out outgoing, answer *http.Response, err error) verdict {
 	switch cause := context.Cause(x.ctx); {
 	case e.Retired, cause != nil && !errors.Is(cause, errTooLate):
-		return errNoVerdict
+		return tellsNothing
 	case err == nil && (answer.StatusCode < http.StatusBadGateway || answer.StatusCode > http.StatusGatewayTimeout):
-		return nil
+		return answered
 	case err != nil && !out.sent():
-		return errNoVerdict // a caller who is slow to send could make any service look down
+		return tellsNothing // a caller who is slow to send could make any service look down
 	}
-	return errDown
+	return didNotAnswer
 }
 
 // stream replaces the limits of a whole answer with those of a stream.

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 // outgoing is a forwarded call in the form in which it goes to Voiceflow.
@@ -225,6 +226,11 @@ func (out *outgoing) rewrite(f domain.Forward, r *http.Request, ids *binder) err
 	if err != nil {
 		return err
 	}
+	// A changed body is a copy.
+	held := ports.HeldIn(r.Context())
+	if err := held.Add(len(body)); err != nil {
+		return err
+	}
 	body, out.userID, err = rewriteBody(body, f, ids)
 	if err != nil {
 		return err
@@ -241,11 +247,11 @@ func (out *outgoing) small() bool {
 
 // readAhead reads the caller's body before anything is sent, up to a limit. It reports whether
 // that was the whole body.
-func (out *outgoing) readAhead() (whole bool, err error) {
+func (out *outgoing) readAhead(held *ports.Held) (whole bool, err error) {
 	if out.body == nil {
 		return true, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(out.body, maxJSONBody+1))
+	body, err := held.ReadAll(out.body, maxJSONBody)
 	if err != nil {
 		return false, unreadable(err)
 	}
@@ -300,7 +306,11 @@ func (out *outgoing) sent() bool {
 	return end != nil && errors.Is(*end, io.EOF)
 }
 
+// unreadable returns the error for a body that could not be read, or may not be held in memory.
 func unreadable(err error) error {
+	if domain.KindOf(err) == domain.Unavailable {
+		return err
+	}
 	return &domain.Error{Kind: domain.Invalid, Public: "the body could not be read to its end; send the request again", Cause: err}
 }
 

@@ -90,14 +90,39 @@ func TestServicesThatAreDownAreLeftAlone(t *testing.T) {
 	f.read(t, to(t, domain.ServiceAnalytics, "GET", "/v1/transcript/t1"), sent("", ""))
 
 	down.Store(false)
-	wantBack(t, f)
+	f.passed.Add(int64(time.Second))
 	for range 3 {
 		f.read(t, turn(t), sent("", "{}"))
 	}
 }
 
+func TestFailuresOfOneAssistantAreItsOwn(t *testing.T) {
+	const failing = "failing"
+	f := far(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("projectid") == failing {
+			answer(504, "text/html", "x")(w, r)
+			return
+		}
+		answer(200, "application/json", `{}`)(w, r)
+	})
+	of := func(id domain.ProjectID) domain.Forward {
+		c := turn(t)
+		c.Project.ID, c.Project.Voiceflow = id, domain.VoiceflowID(id)
+		return c
+	}
+	for range 20 {
+		f.read(t, of(failing), sent("", "{}"))
+	}
+	if _, err := f.forward(t.Context(), of(failing), sent("", "{}")); domain.KindOf(err) != domain.VoiceflowUnavailable {
+		t.Errorf("the assistant that fails: got %v, want VoiceflowUnavailable", err)
+	}
+	for range 3 {
+		f.read(t, of("another"), sent("", "{}"))
+	}
+}
+
 func TestOneShortCallFindsOutWhetherAServiceIsBack(t *testing.T) {
-	const pause = 200 * time.Millisecond
+	const pause = 200 * time.Second
 	var back atomic.Bool
 	came, goOn := make(chan struct{}), make(chan struct{})
 	f := far(t, func(w http.ResponseWriter, r *http.Request) {
@@ -113,7 +138,7 @@ func TestOneShortCallFindsOutWhetherAServiceIsBack(t *testing.T) {
 		f.read(t, upload(t), sent("", "{}"))
 	}
 	back.Store(true)
-	<-time.After(2 * pause)
+	f.passed.Add(int64(pause))
 
 	// Whoever sends much does not try, and whoever can't send at all does not either.
 	long := sent("", strings.Repeat("x", 1<<20+1))
@@ -166,22 +191,6 @@ func TestWhatIsSentIsSaid(t *testing.T) {
 		if resp, err := f.forward(t.Context(), c, sent("", body)); err == nil || resp.Sent || len(f.seen()) != 20 {
 			t.Errorf("got %v, said to be sent %v, and %d requests, want an error, nothing sent, and 20", err, resp.Sent, len(f.seen()))
 		}
-	}
-}
-
-// wantBack calls until the service is tried again.
-func wantBack(t *testing.T, f *farSide) {
-	t.Helper()
-	for until := time.Now().Add(20 * time.Second); ; {
-		resp, err := f.forward(t.Context(), turn(t), sent("", "{}"))
-		if err == nil {
-			resp.Body.Close()
-			return
-		}
-		if time.Now().After(until) {
-			t.Fatalf("got %v, want the service to be tried again", err)
-		}
-		<-time.After(10 * time.Millisecond)
 	}
 }
 

@@ -72,7 +72,7 @@ func (s *sender) do(r *http.Request) (ports.Answer, error) {
 		return err == nil && answer.StatusCode/100 == 2, err
 	}}
 	if !s.access.Project.Secondary.Empty() {
-		again, err := keepBody(r)
+		again, err := s.keepBody(r)
 		if err != nil {
 			return ports.Answer{}, err
 		}
@@ -227,12 +227,15 @@ const maxKept = 1 << 20
 
 // keepBody reads the body of r and keeps it. again puts the body back; it is nil if the body is
 // too long to be kept.
-func keepBody(r *http.Request) (again func(*http.Request), err error) {
+func (s *sender) keepBody(r *http.Request) (again func(*http.Request), err error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return func(*http.Request) {}, nil
 	}
 	whole := r.Body
-	kept, err := io.ReadAll(io.LimitReader(whole, maxKept+1))
+	kept, err := ports.HeldIn(s.ctx).ReadAll(whole, maxKept)
+	if domain.KindOf(err) == domain.Unavailable {
+		return nil, err
+	}
 	if err != nil {
 		return nil, &domain.Error{Kind: domain.Invalid, Public: "the body could not be read to its end; send the request again", Cause: err}
 	}
@@ -241,7 +244,7 @@ func keepBody(r *http.Request) (again func(*http.Request), err error) {
 		return nil, nil
 	}
 	again = func(r *http.Request) {
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(kept)), int64(len(kept))
+		r.Body, r.ContentLength = ports.NewWholeBody(kept), int64(len(kept))
 	}
 	again(r)
 	return again, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 // authorize finds out who calls and what they may use, charges their rate, and opens the call.
@@ -15,6 +16,7 @@ func (f *Forwarder) authorize(ctx context.Context, call domain.Call, route domai
 		return nil, err
 	}
 	call.Caller = access.Caller
+	ports.HeldIn(ctx).For(domain.HolderOf(access.Caller, call.Address))
 	if err := access.May(route.Endpoint.Scope); err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ const (
 // it once and sends the turn again. Voiceflow did not carry out the first one, so nothing is
 // said twice.
 func (s *sender) turn(r *http.Request) (ports.Answer, error) {
-	again, err := keepBody(r)
+	again, err := s.keepBody(r)
 	if err != nil {
 		return ports.Answer{}, err
 	}

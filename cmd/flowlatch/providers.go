@@ -116,6 +116,10 @@ func newRates(cfg config.Config, clock ports.Clock) *throttle.Calls {
 	return throttle.NewCalls(clock, cfg.ForwardRate)
 }
 
+func newHeldMemory(cfg config.Config) *throttle.HeldMemory {
+	return throttle.NewHeldMemory(cfg.MemoryBodies)
+}
+
 func newOptions(cfg config.Config) app.Options {
 	return app.Options{Lifetimes: cfg.Lifetimes, AuditReads: cfg.AuditReads}
 }

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -37,7 +35,6 @@ const (
 	proxyIdle     = 16 * time.Minute
 	writeSlack    = 15 * time.Second
 	maxHeader     = 32 << 10
-	memoryLimit   = 56 << 20
 )
 
 // serve answers requests until ctx is done, then waits until open requests have ended.
@@ -82,17 +79,6 @@ func idleFor(cfg config.Config) time.Duration {
 		return proxyIdle
 	}
 	return idleTimeout
-}
-
-// setUpMemory makes the garbage collector run less often, unless the operator has set it up.
-// The service has little memory in use, so this costs little and saves a tenth of the time.
-// Each password hash leaves 19 MiB of garbage, so there is a limit as well. The limit is soft:
-// memory in use may exceed it.
-func setUpMemory() {
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(400)
-		debug.SetMemoryLimit(memoryLimit)
-	}
 }
 
 // listener is where HTTP is served.

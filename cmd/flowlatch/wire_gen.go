@@ -47,6 +47,7 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 		Attempts:  attempts,
 	}
 	calls := newRates(cfg, clock)
+	heldMemory := newHeldMemory(cfg)
 	reader := newRandom()
 	ports := app.Ports{
 		Store:      portsStore,
@@ -56,6 +57,7 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 		Voiceflow:  client,
 		Logins:     logins,
 		Rates:      calls,
+		Held:       heldMemory,
 		Clock:      clock,
 		Random:     reader,
 	}

@@ -57,6 +57,7 @@ type Config struct {
 	ForwardMaxBody   int64
 	ForwardMaxAnswer int64
 	ForwardRate      int
+	MemoryBodies     int64
 	AuditReads       domain.AuditReads
 
 	BaseURL              domain.BaseURL // zero if it is not set

@@ -111,6 +111,8 @@ var settings = []Setting{
 		Help: "The largest answer that is forwarded. Exports may have up to 256 MiB. Streams have no limit."},
 	{Name: "FORWARD_RATE", Default: "120", read: number(0, 1_000_000, func(c *Config) *int { return &c.ForwardRate }),
 		Help: "How many calls a minute this instance forwards for one user or access token. 0 means no limit."},
+	{Name: "MEMORY_BODIES", Default: "128MiB", read: sizeFrom(16<<20, func(c *Config) *int64 { return &c.MemoryBodies }),
+		Help: "How much memory this instance uses for bodies and answers at most. Beyond it, requests are answered with 503, those of strangers first."},
 	{Name: "AUDIT_READS", Default: "export", read: auditReads,
 		Help: "Which forwarded reads leave rows in the audit, as all forwarded calls that write do: export, export,transcripts, or none. A read is not forwarded if its row can't be stored."},
 	{Name: "BASE_URL", Stated: "none", read: ownURL,

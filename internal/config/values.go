@@ -71,6 +71,20 @@ func number(least, most int, field func(*Config) *int) func(*Config, string) err
 	}
 }
 
+// sizeFrom reads a size of at least so many bytes.
+func sizeFrom(least int64, field func(*Config) *int64) func(*Config, string) error {
+	read := size(field)
+	return func(c *Config, text string) error {
+		if err := read(c, text); err != nil {
+			return err
+		}
+		if *field(c) < least {
+			return fmt.Errorf("be at least %dMiB", least>>20)
+		}
+		return nil
+	}
+}
+
 // size reads a number of bytes. The unit is KiB, MiB, GiB or none.
 func size(field func(*Config) *int64) func(*Config, string) error {
 	units := []struct {

@@ -8,8 +8,8 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// held is a cookie that a browser holds.
-type held struct {
+// heldCookie is a cookie that a browser holds.
+type heldCookie struct {
 	name string
 	text string        // "" if the browser holds none
 	user domain.UserID // who it is of, if it was opened to find out whether it counts
@@ -23,16 +23,16 @@ type held struct {
 // has planted. A neighbor can choose which one comes first. So what this installation did not seal
 // does not count, and a name of before counts only if the name that is sent has no such cookie. If
 // several are left, those of one user count, because a neighbor can plant only a login of its own.
-func (a *api) cookie(x *exchange, kind domain.SessionKind) held {
-	if h, ok := x.held[kind]; ok {
+func (a *api) cookie(x *exchange, kind domain.SessionKind) heldCookie {
+	if h, ok := x.cookies[kind]; ok {
 		return h
 	}
 	names := a.cookies.names[kind]
-	h := held{name: names[0]}
+	h := heldCookie{name: names[0]}
 	for i, name := range names {
 		found := x.c.Request.CookiesNamed(name)
 		if i == 0 && len(found) == 1 {
-			h = held{name: name, text: found[0].Value, ours: true}
+			h = heldCookie{name: name, text: found[0].Value, ours: true}
 			break
 		}
 		if counts, ok := a.choose(x, kind, a.sealedHere(kind, name, found)); ok {
@@ -40,10 +40,10 @@ func (a *api) cookie(x *exchange, kind domain.SessionKind) held {
 			break
 		}
 	}
-	if x.held == nil {
-		x.held = map[domain.SessionKind]held{}
+	if x.cookies == nil {
+		x.cookies = map[domain.SessionKind]heldCookie{}
 	}
-	x.held[kind] = h
+	x.cookies[kind] = h
 	return h
 }
 
@@ -52,17 +52,17 @@ const mostHeld = 4
 
 // sealedHere returns those of the cookies that this installation sealed, or a copy of it that has
 // the same keyset. Equal ones are one. It returns none if there are too many.
-func (a *api) sealedHere(kind domain.SessionKind, name string, found []*http.Cookie) []held {
-	var all []held
+func (a *api) sealedHere(kind domain.SessionKind, name string, found []*http.Cookie) []heldCookie {
+	var all []heldCookie
 	for _, c := range found {
-		if slices.ContainsFunc(all, func(h held) bool { return h.text == c.Value }) {
+		if slices.ContainsFunc(all, func(h heldCookie) bool { return h.text == c.Value }) {
 			continue
 		}
 		claims, err := a.service.ReadCookie(kind, c.Value)
 		if err != nil && domain.KindOf(err) != domain.Unavailable { // of which nothing is known
 			continue
 		}
-		all = append(all, held{name: name, text: c.Value, user: claims.User, ours: len(found) == 1})
+		all = append(all, heldCookie{name: name, text: c.Value, user: claims.User, ours: len(found) == 1})
 	}
 	if len(all) > mostHeld {
 		return nil
@@ -73,14 +73,14 @@ func (a *api) sealedHere(kind domain.SessionKind, name string, found []*http.Coo
 // choose returns the one of several cookies that counts. An assistant session is checked against
 // the login, so the first counts. Browsers send the cookie with the longest path first (RFC 6265,
 // section 5.4).
-func (a *api) choose(x *exchange, kind domain.SessionKind, all []held) (held, bool) {
+func (a *api) choose(x *exchange, kind domain.SessionKind, all []heldCookie) (heldCookie, bool) {
 	if len(all) == 0 {
-		return held{}, false
+		return heldCookie{}, false
 	}
 	if len(all) == 1 || kind == domain.AssistantSession {
 		return all[0], true
 	}
-	var open []held
+	var open []heldCookie
 	for _, h := range all {
 		_, err := a.service.Identify(x.ctx(), h.text)
 		switch domain.KindOf(err) {
@@ -94,8 +94,8 @@ func (a *api) choose(x *exchange, kind domain.SessionKind, all []held) (held, bo
 	if len(open) == 0 {
 		return all[0], true
 	}
-	if slices.ContainsFunc(open, func(h held) bool { return h.user != open[0].user }) {
-		return held{}, false
+	if slices.ContainsFunc(open, func(h heldCookie) bool { return h.user != open[0].user }) {
+		return heldCookie{}, false
 	}
 	return open[0], true
 }
@@ -114,7 +114,7 @@ func (a *api) renew(x *exchange, kind domain.SessionKind, cookie session.Cookie)
 
 // openLogins returns the logins of this installation that the browser holds cookies of, and who
 // they are of. A login that is over, or of another installation, is not among them.
-func (a *api) openLogins(x *exchange) (cookies []held, callers []domain.Caller) {
+func (a *api) openLogins(x *exchange) (cookies []heldCookie, callers []domain.Caller) {
 	for _, name := range a.cookies.names[domain.LoginSession] {
 		found := x.c.Request.CookiesNamed(name)
 		first := len(cookies)
