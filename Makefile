@@ -1,6 +1,7 @@
 # The commands of a newcomer. `make run` needs Go only. `make test` uses Docker if it runs.
 GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 IMAGE ?= flowlatch:latest
+VERSION = $(shell cmd/flowlatch/version.sh)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-tools test-image check verify bench build image
@@ -35,7 +36,7 @@ bench: ## measure speed and size beside hand-written handlers and a bare reverse
 	internal/postgrestest/with-postgres go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
 
 build: ## build bin/flowlatch, one static file
-	CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags '-s -w' -o bin/flowlatch ./cmd/flowlatch
+	CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags '-s -w -X main.version=$(VERSION)' -o bin/flowlatch ./cmd/flowlatch
 
 image: export GOOS = linux
 image: build ## build the image flowlatch:latest

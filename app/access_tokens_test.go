@@ -13,7 +13,7 @@ func TestNobodyHasAccessTokensWithoutNumber(t *testing.T) {
 	w := newWorld(t)
 	p := w.project(t, "Bot", versionID)
 	call, _ := w.talker(t, "ben", p)
-	in := app.CreateAccessToken{Name: "x", Project: string(p.ID)}
+	in := app.CreateAccessToken{Name: "x", Project: string(p.ID), Password: domain.NewSecret(password)}
 	for range domain.MaxTokens {
 		w.token(t, call, in)
 	}
@@ -51,6 +51,7 @@ func TestAccessTokensThatAreRefused(t *testing.T) {
 			app.CreateAccessToken{Name: "x", Project: project}, domain.NotAuthenticated},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			tc.in.Password = domain.NewSecret(password)
 			made, err := w.CreateAccessToken(t.Context(), tc.call, tc.in)
 			wantKind(t, err, tc.kind)
 			if (err == nil) == made.Text.IsZero() {

@@ -27,7 +27,7 @@ type AddProject struct {
 // Returns AlreadyAdded if the pair of Voiceflow project and version exists. With an error
 // nothing is stored.
 func (s *Service) AddProject(ctx context.Context, call domain.Call, in AddProject) (domain.Project, error) {
-	if err := call.Caller.MayManage(); err != nil {
+	if err := call.Caller.MayManage(domain.ScopeManageProjects); err != nil {
 		return domain.Project{}, err
 	}
 	version, err := domain.ParseVersionRef(in.Version, in.VoiceflowProject)
@@ -60,7 +60,7 @@ func (s *Service) AddProject(ctx context.Context, call domain.Call, in AddProjec
 		return domain.Project{}, err
 	}
 	p.PutKey(domain.SlotPrimary, sealed, now, asked)
-	act := s.act(call, domain.NeedsAdmin(), domain.ActionAddProject, domain.OnProject(p.ID))
+	act := s.act(call, domain.NeedsAdmin(domain.ScopeManageProjects), domain.ActionAddProject, domain.OnProject(p.ID))
 	if err := s.ports.Store.Projects.Add(ctx, act, p); err != nil {
 		return domain.Project{}, err
 	}

@@ -40,10 +40,11 @@ type Ports struct {
 	// host's user ids, and the use cases of logins, users and access tokens return NotFound.
 	Logins *Logins
 
-	Rates  ports.CallRates  // no limit if nil
-	Held   ports.HeldMemory // no limit if nil
-	Clock  ports.Clock      // time.Now if nil
-	Random io.Reader        // crypto/rand if nil; must be safe for concurrent use
+	Rates     ports.CallRates  // no limit if nil
+	OpenCalls ports.OpenCalls  // no limit if nil
+	Held      ports.HeldMemory // no limit if nil
+	Clock     ports.Clock      // time.Now if nil
+	Random    io.Reader        // crypto/rand if nil; must be safe for concurrent use
 }
 
 // Logins is what it takes to log users in. Both fields must be given.
@@ -116,6 +117,7 @@ type Service struct {
 	audit     *audit.Audit
 	sessions  *session.Sessions
 	forwarder *forward.Forwarder
+	checks    userTurns // of passwords
 }
 
 // Open runs the start-up check of keyset.Open and returns a Service that is ready. Returns the
@@ -148,7 +150,7 @@ func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 	s.forwarder = forward.New(forward.Ports{
 		Access: p.Store.Access, Projects: p.Store.Projects, Conversations: p.Store.Conversations, Usage: p.Store.Usage,
 		Audit: p.Store.Audit, AuditReads: o.AuditReads, Keyset: s.keyset, Sessions: s.sessions, Cipher: p.Cipher, Pseudonyms: p.Pseudonyms,
-		Voiceflow: p.Voiceflow, Rates: p.Rates, Clock: p.Clock, Random: p.Random,
+		Voiceflow: p.Voiceflow, Rates: p.Rates, OpenCalls: p.OpenCalls, Clock: p.Clock, Random: p.Random,
 	})
 	return s, nil
 }

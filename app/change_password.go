@@ -6,48 +6,38 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// ChangePassword gives the caller another password and ends their other logins. Returns
-// Invalid if the current password is wrong or the new one breaks a rule. Returns
-// TooManyRequests after too many wrong ones, which count together with those of Login.
-func (s *Service) ChangePassword(ctx context.Context, call domain.Call, current, next domain.Secret) error {
+// ChangePassword is the input of Service.ChangePassword, as the caller gave it.
+type ChangePassword struct {
+	Current domain.Secret
+	Next    domain.Secret
+	// KeepTokens keeps the caller's access tokens.
+	KeepTokens bool
+}
+
+// ChangePassword gives the caller another password, ends their other logins, and deletes their
+// access tokens unless KeepTokens is set. Returns Invalid if the new password breaks a rule. Returns
+// the errors of checkPassword for the current one. Returns Conflict if the password was changed in
+// the meantime.
+func (s *Service) ChangePassword(ctx context.Context, call domain.Call, in ChangePassword) error {
 	if err := s.ownUsers(); err != nil {
 		return err
 	}
-	if _, err := newPassword(next); err != nil {
+	if _, err := newPassword(in.Next); err != nil {
 		return err // before the current password is tried
 	}
-	user, err := s.ports.Store.Users.Find(ctx, domain.UserRef{ID: call.Caller.ID})
-	if domain.KindOf(err) == domain.NotFound {
-		return domain.NotLoggedIn(err)
-	}
+	user, err := s.checkPassword(ctx, call, in.Current)
 	if err != nil {
 		return err
 	}
-	succeeded, err := s.ports.Logins.Attempts.Begin(user.Name, call.Address)
-	if err != nil {
-		return err
-	}
-	ok, err := s.ports.Logins.Passwords.Verify(ctx, current, user.PasswordHash)
-	if ok || err != nil {
-		succeeded()
-	}
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return &domain.Error{Kind: domain.Invalid, Public: "the current password is wrong"}
-	}
-	hash, err := s.ports.Logins.Passwords.Hash(ctx, next)
+	hash, err := s.ports.Logins.Passwords.Hash(ctx, in.Next)
 	if err != nil {
 		return err
 	}
 	act := s.act(call, domain.NeedsCaller(), domain.ActionChangePassword, domain.OnUser(user.ID))
+	act.Proven = user.PasswordHash
 	_, err = s.ports.Store.Users.Update(ctx, act, user.ID, func(u *domain.User, _ bool) error {
-		if !u.PasswordHash.Equal(user.PasswordHash) {
-			return &domain.Error{Kind: domain.Conflict, Public: "somebody else has just changed the password; log in again"}
-		}
 		u.PasswordHash = hash
 		return nil
-	}, call.Caller.Login.ID)
+	}, domain.Kept{Login: call.Caller.Login.ID, Tokens: in.KeepTokens})
 	return err
 }

@@ -32,7 +32,7 @@ func (s *Service) CheckProject(ctx context.Context, call domain.Call, text strin
 	if err != nil {
 		return ProjectChecked{}, err
 	}
-	if err := now.MayManage(); err != nil {
+	if err := now.MayManage(domain.ScopeManageProjects); err != nil {
 		return ProjectChecked{}, err
 	}
 	ref, err := domain.ParseProjectRef(text)

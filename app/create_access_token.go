@@ -15,6 +15,10 @@ type CreateAccessToken struct {
 	Scopes  []string // nil: the default ones
 	Days    *int     // nil: domain.DefaultTokenDays
 	UserIDs string   // "", bound or own
+	Rate    *int     // calls a minute of its own; nil: those of its owner
+	Open    *int     // open calls of its own; nil: those of its owner
+	// Password is the caller's current password.
+	Password domain.Secret
 }
 
 // AccessTokenMade is the outcome of Service.CreateAccessToken.
@@ -24,7 +28,8 @@ type AccessTokenMade struct {
 }
 
 // CreateAccessToken makes an access token of the caller. Returns Invalid if the input breaks
-// a rule, and Conflict if the user has domain.MaxTokens already. Returns NotAllowed if the
+// a rule. Returns the errors of checkPassword for the password, and Conflict if it was changed in
+// the meantime. Returns Conflict if the user has domain.MaxTokens already. Returns NotAllowed if the
 // caller does not have the token's rights at this moment. If they may not use the project,
 // it returns NotFound to an admin and NotAllowed to others, whether the project exists or
 // not. Returns NotAuthenticated if the caller uses an access token.
@@ -32,39 +37,11 @@ func (s *Service) CreateAccessToken(ctx context.Context, call domain.Call, in Cr
 	if err := s.mayHaveTokens(call); err != nil {
 		return AccessTokenMade{}, err
 	}
-	var scopes domain.Scopes
-	var err error
-	if in.Scopes != nil {
-		if scopes, err = domain.ParseScopes(in.Scopes); err != nil {
-			return AccessTokenMade{}, err
-		}
-	}
-	days := domain.DefaultTokenDays
-	if in.Days != nil {
-		days = *in.Days
-	}
-	var project domain.ProjectID
-	if in.Project != "" {
-		ref, err := domain.ParseProjectRef(in.Project)
-		if err != nil {
-			return AccessTokenMade{}, err
-		}
-		p, err := s.one(ctx, call.Caller, ref)
-		if err != nil {
-			return AccessTokenMade{}, call.Caller.MayUse(err)
-		}
-		project = p.ID
-	}
-	now := s.ports.Clock()
-	id, err := domain.NewTokenID(now, s.ports.Random)
+	t, err := s.newToken(ctx, call, in)
 	if err != nil {
 		return AccessTokenMade{}, err
 	}
-	own, err := domain.ParseUserIDs(in.UserIDs)
-	if err != nil {
-		return AccessTokenMade{}, err
-	}
-	t, err := domain.NewAccessToken(id, call.Caller, domain.TokenSpec{Name: norm.NFC.String(in.Name), Project: project, Scopes: scopes, OwnUsers: own, Days: days}, now)
+	user, err := s.checkPassword(ctx, call, in.Password)
 	if err != nil {
 		return AccessTokenMade{}, err
 	}
@@ -73,7 +50,8 @@ func (s *Service) CreateAccessToken(ctx context.Context, call domain.Call, in Cr
 		return AccessTokenMade{}, err
 	}
 	t.Prefix = prefix
-	act := s.act(call, t.Needs(), domain.ActionCreateAccessToken, domain.OnToken(id))
+	act := s.act(call, t.Needs(), domain.ActionCreateAccessToken, domain.OnToken(t.ID))
+	act.Proven = user.PasswordHash
 	err = s.ports.Store.Tokens.Create(ctx, act, t, hash)
 	if domain.KindOf(err) == domain.NotFound {
 		err = call.Caller.MayUse(err)
@@ -82,6 +60,40 @@ func (s *Service) CreateAccessToken(ctx context.Context, call domain.Call, in Cr
 		return AccessTokenMade{}, err
 	}
 	return AccessTokenMade{Text: text, AccessToken: t}, nil
+}
+
+// newToken returns the access token that in describes, without the prefix of its text.
+func (s *Service) newToken(ctx context.Context, call domain.Call, in CreateAccessToken) (domain.AccessToken, error) {
+	spec := domain.TokenSpec{Name: norm.NFC.String(in.Name), Days: domain.DefaultTokenDays, Rate: in.Rate, Open: in.Open}
+	var err error
+	if in.Scopes != nil {
+		if spec.Scopes, err = domain.ParseScopes(in.Scopes); err != nil {
+			return domain.AccessToken{}, err
+		}
+	}
+	if in.Days != nil {
+		spec.Days = *in.Days
+	}
+	if spec.OwnUsers, err = domain.ParseUserIDs(in.UserIDs); err != nil {
+		return domain.AccessToken{}, err
+	}
+	if in.Project != "" {
+		ref, err := domain.ParseProjectRef(in.Project)
+		if err != nil {
+			return domain.AccessToken{}, err
+		}
+		p, err := s.one(ctx, call.Caller, ref)
+		if err != nil {
+			return domain.AccessToken{}, call.Caller.MayUse(err)
+		}
+		spec.Project = p.ID
+	}
+	now := s.ports.Clock()
+	id, err := domain.NewTokenID(now, s.ports.Random)
+	if err != nil {
+		return domain.AccessToken{}, err
+	}
+	return domain.NewAccessToken(id, call.Caller, spec, now)
 }
 
 // mayHaveTokens returns NotAuthenticated if the caller uses an access token. It returns

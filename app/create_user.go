@@ -14,10 +14,13 @@ type CreateUser struct {
 	Assistants []string // what is granted
 }
 
-// CreateUser makes a user. Only an admin may: NotAllowed. Returns Invalid if the input
-// breaks a rule, Conflict if the name is taken, and NotFound if an assistant does not exist.
+// CreateUser makes a user. Only an admin may: NotAllowed. With an access token, assistants also
+// need domain.ScopeManageGrants, and an admin can't be made (domain.Act.Changes). Returns Invalid if
+// the input breaks a rule, Conflict if the name is taken, and NotFound if an assistant does not
+// exist.
 func (s *Service) CreateUser(ctx context.Context, call domain.Call, in CreateUser) (domain.User, error) {
-	if err := s.mayManageUsers(call); err != nil {
+	parts := partsOfUsers(len(in.Assistants) > 0)
+	if err := s.mayManageUsers(call, parts...); err != nil {
 		return domain.User{}, err
 	}
 	name, err := domain.ParseUsername(in.Username)
@@ -44,17 +47,26 @@ func (s *Service) CreateUser(ctx context.Context, call domain.Call, in CreateUse
 		return domain.User{}, err
 	}
 	u := domain.NewUser(id, name, role, hash, assistants, now)
-	act := s.act(call, domain.NeedsAdmin(), domain.ActionCreateUser, domain.OnUser(id))
+	act := s.act(call, domain.NeedsAdmin(parts...), domain.ActionCreateUser, domain.OnUser(id))
 	if err := s.ports.Store.Users.Create(ctx, act, u); err != nil {
 		return domain.User{}, err
 	}
 	return u, nil
 }
 
-// mayManageUsers returns NotAllowed unless the caller is an admin, and NotFound if a host
+// partsOfUsers returns what a change of users takes of an access token. A user's assistants are
+// grants.
+func partsOfUsers(regrants bool) []domain.Scope {
+	if regrants {
+		return []domain.Scope{domain.ScopeManageUsers, domain.ScopeManageGrants}
+	}
+	return []domain.Scope{domain.ScopeManageUsers}
+}
+
+// mayManageUsers returns NotAllowed unless the caller may manage the parts, and NotFound if a host
 // program keeps the users.
-func (s *Service) mayManageUsers(call domain.Call) error {
-	if err := call.Caller.MayManage(); err != nil {
+func (s *Service) mayManageUsers(call domain.Call, parts ...domain.Scope) error {
+	if err := call.Caller.MayManage(parts...); err != nil {
 		return err
 	}
 	return s.ownUsers()

@@ -20,7 +20,7 @@ type DeleteProject struct {
 // Voiceflow is not told. Only an admin may: NotAllowed. Returns NotFound if there is no such
 // project, and AmbiguousName with up to ten projects if there are several.
 func (s *Service) DeleteProject(ctx context.Context, call domain.Call, in DeleteProject) error {
-	if err := call.Caller.MayManage(); err != nil {
+	if err := call.Caller.MayManage(domain.ScopeManageProjects); err != nil {
 		return err
 	}
 	var ref domain.ProjectRef
@@ -39,7 +39,7 @@ func (s *Service) DeleteProject(ctx context.Context, call domain.Call, in Delete
 	if err != nil {
 		return err
 	}
-	return s.ports.Store.Projects.Remove(ctx, s.act(call, domain.NeedsAdmin(), domain.ActionDeleteProject, domain.OnProject(p.ID)), p.ID)
+	return s.ports.Store.Projects.Remove(ctx, s.act(call, domain.NeedsAdmin(domain.ScopeManageProjects), domain.ActionDeleteProject, domain.OnProject(p.ID)), p.ID)
 }
 
 // one returns the only project that ref names among those that c may use, with its sealed keys.

@@ -16,10 +16,10 @@ func (s *Service) DeleteSession(ctx context.Context, call domain.Call, session s
 	}
 	needs := domain.NeedsCaller()
 	if call.Caller.Token != "" { // it has no sessions of its own
-		if err := call.Caller.MayManage(); err != nil {
+		if err := call.Caller.MayManage(domain.ScopeManageUsers); err != nil {
 			return err
 		}
-		needs = domain.NeedsAdmin()
+		needs = domain.NeedsAdmin(domain.ScopeManageUsers)
 	}
 	act := s.act(call, needs, domain.ActionDeleteSession, domain.OnSession(id))
 	ended, err := s.ports.Store.Sessions.End(ctx, act, domain.OneSession(id))

@@ -19,7 +19,7 @@ func (s *Service) DeleteUserSessions(ctx context.Context, call domain.Call, user
 	if err != nil {
 		return err
 	}
-	needs := domain.NeedsAdmin()
+	needs := domain.NeedsAdmin(domain.ScopeManageUsers)
 	if ownSessions(call.Caller, of) {
 		needs = domain.NeedsCaller()
 	}

@@ -48,6 +48,7 @@ func (w *world) token(t *testing.T, call domain.Call, in app.CreateAccessToken) 
 	if in.Name == "" {
 		in.Name = "a program"
 	}
+	in.Password = domain.NewSecret(password)
 	made, err := w.CreateAccessToken(t.Context(), call, in)
 	if err != nil {
 		t.Fatal(err)

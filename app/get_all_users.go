@@ -10,7 +10,7 @@ import (
 // GetAllUsers returns at most limit (1 to paging.Max, otherwise Invalid) of the users that
 // come after the cursor, ordered by name. Only an admin may: NotAllowed.
 func (s *Service) GetAllUsers(ctx context.Context, call domain.Call, after domain.Cursor, limit int) (paging.Page[domain.User], error) {
-	if err := s.mayManageUsers(call); err != nil {
+	if err := s.mayManageUsers(call, domain.ScopeManageUsers); err != nil {
 		return paging.Page[domain.User]{}, err
 	}
 	return paging.Read(limit,
@@ -21,7 +21,7 @@ func (s *Service) GetAllUsers(ctx context.Context, call domain.Call, after domai
 // FindUser returns the user with that name. Only an admin may: NotAllowed. Returns Invalid
 // if username can be no name. Returns NotFound if nobody has it.
 func (s *Service) FindUser(ctx context.Context, call domain.Call, username string) (domain.User, error) {
-	if err := s.mayManageUsers(call); err != nil {
+	if err := s.mayManageUsers(call, domain.ScopeManageUsers); err != nil {
 		return domain.User{}, err
 	}
 	name, err := domain.ParseUsername(username)

@@ -12,7 +12,7 @@ import (
 // stands for all users or all projects. Only an admin may: NotAllowed. Returns NotFound if
 // there is no such project.
 func (s *Service) GetGrants(ctx context.Context, call domain.Call, user, project string, after domain.Cursor, limit int) (paging.Page[domain.Grant], error) {
-	if err := call.Caller.MayManage(); err != nil {
+	if err := call.Caller.MayManage(domain.ScopeManageGrants); err != nil {
 		return paging.Page[domain.Grant]{}, err
 	}
 	var filter domain.GrantFilter

@@ -35,7 +35,7 @@ func (s *Service) whoseSessions(ctx context.Context, c domain.Caller, text strin
 	if ownSessions(c, of) {
 		return of, nil
 	}
-	if err := c.MayManage(); err != nil || !s.OwnUsers() {
+	if err := c.MayManage(domain.ScopeManageUsers); err != nil || !s.OwnUsers() {
 		return of, err
 	}
 	_, err := s.ports.Store.Users.Find(ctx, domain.UserRef{ID: of})

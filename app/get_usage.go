@@ -19,7 +19,7 @@ type GetUsage struct {
 // may: NotAllowed. Returns Invalid if the input or the cursor
 // breaks a rule.
 func (s *Service) GetUsage(ctx context.Context, call domain.Call, in GetUsage, after domain.Cursor, limit int) (paging.Page[domain.Usage], error) {
-	if err := call.Caller.MayManage(); err != nil {
+	if err := call.Caller.MayManage(domain.ScopeManageAudit); err != nil {
 		return paging.Page[domain.Usage]{}, err
 	}
 	q, err := domain.NewUsageQuery(in.From, in.To, in.GroupBy, s.ports.Clock())

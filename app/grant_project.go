@@ -22,7 +22,7 @@ func (s *Service) GrantProject(ctx context.Context, call domain.Call, user, proj
 			return err
 		}
 	}
-	act := s.act(call, domain.NeedsAdmin(), domain.ActionGrantProject, domain.OnGrant(u, p))
+	act := s.act(call, domain.NeedsAdmin(domain.ScopeManageGrants), domain.ActionGrantProject, domain.OnGrant(u, p))
 	return s.ports.Store.Grants.Put(ctx, act, u, p, within, act.Record.At)
 }
 
@@ -33,12 +33,12 @@ func (s *Service) RevokeProject(ctx context.Context, call domain.Call, user, pro
 	if err != nil {
 		return err
 	}
-	return s.ports.Store.Grants.Remove(ctx, s.act(call, domain.NeedsAdmin(), domain.ActionRevokeProject, domain.OnGrant(u, p)), u, p)
+	return s.ports.Store.Grants.Remove(ctx, s.act(call, domain.NeedsAdmin(domain.ScopeManageGrants), domain.ActionRevokeProject, domain.OnGrant(u, p)), u, p)
 }
 
 // grant checks who asks, and returns the user and the project that a grant is about.
 func (s *Service) grant(ctx context.Context, call domain.Call, user, project string) (domain.UserID, domain.ProjectID, error) {
-	if err := call.Caller.MayManage(); err != nil {
+	if err := call.Caller.MayManage(domain.ScopeManageGrants); err != nil {
 		return "", "", err
 	}
 	id, err := domain.ParseUserID(user)

@@ -71,11 +71,11 @@ func TestTheLengthOfANameIsCountedInNFC(t *testing.T) {
 
 func TestTheNameOfAnAccessTokenIsInNFC(t *testing.T) {
 	w := newWorld(t)
-	made, err := w.CreateAccessToken(t.Context(), w.admin, app.CreateAccessToken{Name: "bu\u0308ro", Scopes: []string{"manage"}})
+	made, err := w.CreateAccessToken(t.Context(), w.admin, app.CreateAccessToken{Name: "bu\u0308ro", Scopes: []string{"manage"}, Password: domain.NewSecret(password)})
 	if err != nil || made.AccessToken.Name != "b\u00fcro" {
 		t.Errorf("got the name %q and error %v, want it in NFC", made.AccessToken.Name, err)
 	}
-	made, err = w.CreateAccessToken(t.Context(), w.admin, app.CreateAccessToken{Name: strings.Repeat("u\u0308", 32), Scopes: []string{"manage"}})
+	made, err = w.CreateAccessToken(t.Context(), w.admin, app.CreateAccessToken{Name: strings.Repeat("u\u0308", 32), Scopes: []string{"manage"}, Password: domain.NewSecret(password)})
 	if err != nil {
 		t.Errorf("a name of 64 bytes in NFC: %v", err)
 	}

@@ -160,7 +160,7 @@ func TestHostBringsItsUsers(t *testing.T) {
 	wantKind(t, err, domain.NotFound)
 	_, err = s.CreateUser(t.Context(), admin, app.CreateUser{})
 	wantKind(t, err, domain.NotFound)
-	wantKind(t, s.ChangePassword(t.Context(), admin, domain.NewSecret(password), domain.NewSecret(password)), domain.NotFound)
+	wantKind(t, s.ChangePassword(t.Context(), admin, app.ChangePassword{Current: domain.NewSecret(password), Next: domain.NewSecret(password)}), domain.NotFound)
 	if has, err := s.HasUsers(t.Context()); !has || err != nil {
 		t.Errorf("HasUsers: got %v, %v; want true", has, err)
 	}

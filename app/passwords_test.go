@@ -36,7 +36,7 @@ func TestAPasswordIsTheSameInEveryForm(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := w.ChangePassword(t.Context(), domain.Call{Caller: caller.Caller}, domain.NewSecret(text), domain.NewSecret(first+"!")); err != nil {
+				if err := w.ChangePassword(t.Context(), domain.Call{Caller: caller.Caller}, app.ChangePassword{Current: domain.NewSecret(text), Next: domain.NewSecret(first + "!")}); err != nil {
 					t.Errorf("ChangePassword: %v", err)
 				}
 				reset := domain.NewSecret(first)
@@ -96,7 +96,7 @@ func (w *world) setHash(t *testing.T, name domain.Username, raw string) {
 	_, err = users.Update(t.Context(), act(domain.ActionUpdateUser), user.ID, func(u *domain.User, _ bool) error {
 		u.PasswordHash = hash
 		return nil
-	}, "")
+	}, domain.Kept{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestTheLengthOfAPasswordIsCountedInNFC(t *testing.T) {
 			_, err = w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(w.admin.Caller.ID), Password: &next})
 			wantKind(t, err, tc.kind)
 			if tc.kind != "" {
-				wantKind(t, w.ChangePassword(t.Context(), w.admin, domain.NewSecret(password), next), tc.kind)
+				wantKind(t, w.ChangePassword(t.Context(), w.admin, app.ChangePassword{Current: domain.NewSecret(password), Next: next}), tc.kind)
 			}
 		})
 	}

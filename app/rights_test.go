@@ -39,7 +39,7 @@ func TestSameRights(t *testing.T) {
 			w := newWorld(t)
 			w.user(t, w.admin, "ben", "admin")
 			ben, _ := w.login(t, "ben", false)
-			made, err := w.CreateAccessToken(t.Context(), ben, app.CreateAccessToken{Name: "x", Scopes: []string{"manage"}})
+			made, err := w.CreateAccessToken(t.Context(), ben, app.CreateAccessToken{Name: "x", Scopes: []string{"manage"}, Password: domain.NewSecret(password)})
 			if err != nil {
 				t.Fatal(err)
 			}

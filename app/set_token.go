@@ -23,7 +23,7 @@ type SetToken struct {
 // Returns NotFound if there is no such project. Returns AmbiguousName if there are several of
 // that Voiceflow project.
 func (s *Service) SetToken(ctx context.Context, call domain.Call, in SetToken) (domain.Project, error) {
-	if err := call.Caller.MayManage(); err != nil {
+	if err := call.Caller.MayManage(domain.ScopeManageProjects); err != nil {
 		return domain.Project{}, err
 	}
 	ref, err := domain.ParseProjectRef(in.Project)
@@ -51,7 +51,7 @@ func (s *Service) SetToken(ctx context.Context, call domain.Call, in SetToken) (
 	if err != nil {
 		return domain.Project{}, err
 	}
-	act := s.act(call, domain.NeedsAdmin(), domain.ActionSetToken, domain.OnSlot(p.ID, slot))
+	act := s.act(call, domain.NeedsAdmin(domain.ScopeManageProjects), domain.ActionSetToken, domain.OnSlot(p.ID, slot))
 	return s.ports.Store.Projects.Update(ctx, act, p.ID, func(p *domain.Project) error {
 		p.PutKey(slot, sealed, act.Record.At, asked)
 		p.Describe(p.DescribedBy(export))

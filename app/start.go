@@ -87,14 +87,15 @@ func (s *Service) run(ctx context.Context, running *sync.WaitGroup, failed func(
 	})
 }
 
-// finish stores the last counts, outcomes and refusals and chains the audit.
+// finish stores the last outcomes, counts and refusals and chains the audit. Outcomes come first,
+// since nothing else tells of them.
 func (s *Service) finish(failed func(what string, err error)) {
 	ctx := context.Background()
-	if err := s.forwarder.FlushUsage(ctx); err != nil {
-		failed("store the counts of usage", err)
-	}
 	if err := s.forwarder.FlushOutcomes(ctx); err != nil {
 		failed("write outcomes of forwarded calls to the audit", err)
+	}
+	if err := s.forwarder.FlushUsage(ctx); err != nil {
+		failed("store the counts of usage", err)
 	}
 	if err := s.audit.FlushRefusals(ctx, true); err != nil {
 		failed("write refusals to the audit", err)

@@ -14,13 +14,18 @@ type UpdateUser struct {
 	Role       *string
 	Disabled   *bool
 	Assistants *[]string // replaces the whole set
+	// KeepTokens keeps the user's access tokens in spite of a new password.
+	KeepTokens bool
 }
 
 // UpdateUser changes a user. Open sessions change at once. A new password ends all sessions of
-// the user. Only an admin may: NotAllowed. Returns Invalid if the input breaks a rule. Returns
+// the user, and deletes their access tokens unless KeepTokens is set. Only an admin may:
+// NotAllowed. With an access token, assistants also need domain.ScopeManageGrants, and
+// domain.Act.Changes says what it can't change. Returns Invalid if the input breaks a rule. Returns
 // NotFound if there is no such user or assistant. Returns Conflict if no admin would be left.
 func (s *Service) UpdateUser(ctx context.Context, call domain.Call, in UpdateUser) (domain.User, error) {
-	if err := s.mayManageUsers(call); err != nil {
+	parts := partsOfUsers(in.Assistants != nil)
+	if err := s.mayManageUsers(call, parts...); err != nil {
 		return domain.User{}, err
 	}
 	id, err := domain.ParseUserID(in.ID)
@@ -55,7 +60,7 @@ func (s *Service) UpdateUser(ctx context.Context, call domain.Call, in UpdateUse
 	if len(changes) == 0 {
 		return domain.User{}, &domain.Error{Kind: domain.Invalid, Public: "there is nothing to change"}
 	}
-	act := s.act(call, domain.NeedsAdmin(), domain.ActionUpdateUser, domain.OnUser(id))
+	act := s.act(call, domain.NeedsAdmin(parts...), domain.ActionUpdateUser, domain.OnUser(id))
 	return s.ports.Store.Users.Update(ctx, act, id, func(u *domain.User, otherAdmin bool) error {
 		for _, change := range changes {
 			if err := change(u, otherAdmin); err != nil {
@@ -63,5 +68,5 @@ func (s *Service) UpdateUser(ctx context.Context, call domain.Call, in UpdateUse
 			}
 		}
 		return nil
-	}, "")
+	}, domain.Kept{Tokens: in.KeepTokens})
 }

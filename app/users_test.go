@@ -48,7 +48,7 @@ func TestLoginFailuresAreBounded(t *testing.T) {
 	}
 	_, err := w.Login(t.Context(), domain.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)})
 	wantKind(t, err, domain.TooManyRequests)
-	wantKind(t, w.ChangePassword(t.Context(), w.admin, domain.NewSecret(password), domain.NewSecret("another phrase")), domain.TooManyRequests)
+	wantKind(t, w.ChangePassword(t.Context(), w.admin, app.ChangePassword{Current: domain.NewSecret(password), Next: domain.NewSecret("another phrase")}), domain.TooManyRequests)
 	w.attempts.booked = 0
 	w.login(t, "ADA ", false)
 	if w.attempts.booked != 0 {
@@ -110,7 +110,7 @@ func TestWhatEndsALogin(t *testing.T) {
 			return err
 		}, true},
 		{"another password by oneself ends the other logins only", func(w *world, call domain.Call) error {
-			return w.ChangePassword(t.Context(), call, domain.NewSecret(password), secret)
+			return w.ChangePassword(t.Context(), call, app.ChangePassword{Current: domain.NewSecret(password), Next: secret})
 		}, false},
 		{"losing the role does not end the login", func(w *world, call domain.Call) error {
 			_, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(call.Caller.ID), Role: &member})
@@ -155,13 +155,13 @@ func TestRightsAreThoseOfNow(t *testing.T) {
 func TestChangePasswordRefuses(t *testing.T) {
 	w := newWorld(t)
 	next := domain.NewSecret("another phrase here")
-	wantKind(t, w.ChangePassword(t.Context(), w.admin, domain.NewSecret("wrong"), next), domain.Invalid)
+	wantKind(t, w.ChangePassword(t.Context(), w.admin, app.ChangePassword{Current: domain.NewSecret("wrong"), Next: next}), domain.Invalid)
 	if w.attempts.booked != 1 {
 		t.Errorf("%d failures are booked, want 1", w.attempts.booked)
 	}
-	wantKind(t, w.ChangePassword(t.Context(), w.admin, domain.NewSecret(password), domain.NewSecret("short")), domain.Invalid)
-	wantKind(t, w.ChangePassword(t.Context(), w.admin, domain.NewSecret(password), domain.NewSecret("password")), domain.Invalid)
-	wantKind(t, w.ChangePassword(t.Context(), w.admin, domain.NewSecret(password), next), "")
+	wantKind(t, w.ChangePassword(t.Context(), w.admin, app.ChangePassword{Current: domain.NewSecret(password), Next: domain.NewSecret("short")}), domain.Invalid)
+	wantKind(t, w.ChangePassword(t.Context(), w.admin, app.ChangePassword{Current: domain.NewSecret(password), Next: domain.NewSecret("password")}), domain.Invalid)
+	wantKind(t, w.ChangePassword(t.Context(), w.admin, app.ChangePassword{Current: domain.NewSecret(password), Next: next}), "")
 	_, err := w.Login(t.Context(), domain.Call{}, app.Login{Username: "ada", Password: domain.NewSecret(password)})
 	wantKind(t, err, domain.NotAuthenticated)
 }

@@ -89,9 +89,11 @@ type AccessToken struct {
 	Name     string
 	Prefix   string    // the first characters of its text
 	User     UserID    // who made it; the token never has more rights than this user has now
-	Project  ProjectID // the project that it is for; "" with ScopeManage
+	Project  ProjectID // the project that it is for; "" if it manages
 	Scopes   Scopes
 	OwnUsers bool // the program that uses it has users of its own; their ids pass to Voiceflow unchanged
+	Rate     int  // calls a minute of its own; 0: it shares those of User
+	Open     int  // open calls of its own; 0: it shares those of User
 	Created  time.Time
 	Expires  time.Time // exclusive
 	LastUsed time.Time // to about a minute; zero if it was never used
@@ -103,8 +105,7 @@ func (t AccessToken) UsedAt(at time.Time) AccessToken {
 	return t
 }
 
-// MaxTokens is how many access tokens a user can have, expired ones included. Each token has
-// a rate of its own, so without a bound the rate would limit nobody.
+// MaxTokens is how many access tokens a user can have, expired ones included.
 const MaxTokens = 100
 
 // MayAddToken returns Conflict if a user who has that many access tokens can't have another.
@@ -115,10 +116,10 @@ func MayAddToken(has int) error {
 	return &Error{Kind: Conflict, Public: "a user can have at most " + strconv.Itoa(MaxTokens) + " access tokens; delete some first"}
 }
 
-// Needs returns what a user needs to create the token: an admin for ScopeManage and for user ids
-// of its own, and otherwise a grant that covers the token's scopes.
+// Needs returns what a user needs to create the token: an admin for a token that manages, for user
+// ids of its own and for limits of its own, and otherwise a grant that covers the token's scopes.
 func (t AccessToken) Needs() Need {
-	if t.OwnUsers || t.Scopes.Has(ScopeManage) {
+	if t.OwnUsers || t.Rate > 0 || t.Open > 0 || t.Scopes.Manage() {
 		return NeedsAdmin()
 	}
 	return NeedsUse(t.Project, t.Scopes)
@@ -128,6 +129,12 @@ func (t AccessToken) Needs() Need {
 const (
 	DefaultTokenDays = 90
 	MaxTokenDays     = 365
+)
+
+// The highest limits that an access token can have of its own.
+const (
+	MaxTokenRate = 1_000_000 // calls a minute
+	MaxTokenOpen = 10_000    // open calls
 )
 
 // Live reports whether the token can be used at now. Its end is exclusive.
@@ -146,17 +153,20 @@ func ParseUserIDs(text string) (own bool, err error) {
 }
 
 // TokenSpec is what an access token is to be. It is for a project within scopes, or it has
-// ScopeManage and nothing else.
+// scopes that manage and nothing else.
 type TokenSpec struct {
 	Name     string
 	Project  ProjectID
 	Scopes   Scopes // empty are DefaultScopes
 	OwnUsers bool
-	Days     int // 1 to MaxTokenDays
+	Rate     *int // 1 to MaxTokenRate; nil: it shares the calls a minute of its owner
+	Open     *int // 1 to MaxTokenOpen; nil: it shares the open calls of its owner
+	Days     int  // 1 to MaxTokenDays
 }
 
 // NewAccessToken makes an access token of c. Returns Invalid if the spec breaks a rule. Returns
-// NotAllowed if c is not an admin and asks for ScopeManage or own user ids.
+// NotAllowed if c is not an admin and asks for a scope that manages, for own user ids, or for own
+// limits.
 func NewAccessToken(id TokenID, c Caller, spec TokenSpec, now time.Time) (AccessToken, error) {
 	name, err := parseText("name", spec.Name, 64)
 	if err != nil {
@@ -171,27 +181,53 @@ func NewAccessToken(id TokenID, c Caller, spec TokenSpec, now time.Time) (Access
 	if err := spec.mayBeMadeBy(c); err != nil {
 		return AccessToken{}, err
 	}
+	rate, err := parseLimit("rate", spec.Rate, MaxTokenRate)
+	if err != nil {
+		return AccessToken{}, err
+	}
+	open, err := parseLimit("open", spec.Open, MaxTokenOpen)
+	if err != nil {
+		return AccessToken{}, err
+	}
 	return AccessToken{
-		ID: id, Name: name, User: c.ID, Project: spec.Project, Scopes: spec.Scopes, OwnUsers: spec.OwnUsers,
+		ID: id, Name: name, User: c.ID, Project: spec.Project, Scopes: spec.Scopes, OwnUsers: spec.OwnUsers, Rate: rate, Open: open,
 		Created: Instant(now), Expires: Instant(now.Add(time.Duration(spec.Days) * 24 * time.Hour)),
 	}, nil
 }
 
-// mayBeMadeBy returns Invalid if project, scopes and own users do not go together, and NotAllowed
-// if only an admin may make such a token and c is not one.
-func (s TokenSpec) mayBeMadeBy(c Caller) error {
-	manage := s.Scopes.Has(ScopeManage)
+// parseLimit reads a limit of an access token. nil is 0. Returns Invalid unless any other limit is
+// 1 to most.
+func parseLimit(what string, limit *int, most int) (int, error) {
 	switch {
-	case manage && (s.Project != "" || s.Scopes != ScopesOf(ScopeManage)):
-		return invalid("an access token with the scope manage can't have a project_id or another scope")
+	case limit == nil:
+		return 0, nil
+	case *limit < 1 || *limit > most:
+		return 0, invalid(what + " must be 1 to " + strconv.Itoa(most) + "; leave it out to share the limit of the owner")
+	}
+	return *limit, nil
+}
+
+// mayBeMadeBy returns Invalid if project, scopes, own users and own limits do not go together, and
+// NotAllowed if only an admin may make such a token and c is not one.
+func (s TokenSpec) mayBeMadeBy(c Caller) error {
+	manage, limits := s.Scopes.Manage(), s.Rate != nil || s.Open != nil
+	switch {
+	case manage && (s.Project != "" || s.Scopes.And(AllScopes()) != 0):
+		return invalid("an access token that manages can't have a project_id or another scope")
 	case s.Project == "" && !manage:
-		return invalid("project_id is missing; every scope but manage needs it")
-	case s.OwnUsers && s.Project == "":
-		return invalid("an access token with the scope manage can't have user_ids")
-	case !c.Admin && manage:
-		return &Error{Kind: NotAllowed, Public: "only an admin may create an access token with the scope manage"}
-	case !c.Admin && s.OwnUsers:
+		return invalid("project_id is missing; every scope but those that manage needs it")
+	case s.OwnUsers && manage:
+		return invalid("an access token that manages can't have user_ids")
+	case limits && manage:
+		return invalid("an access token that manages can't have rate or open, because it forwards no calls")
+	case c.Admin:
+		return nil
+	case manage:
+		return &Error{Kind: NotAllowed, Public: "only an admin may create an access token that manages"}
+	case s.OwnUsers:
 		return &Error{Kind: NotAllowed, Public: "only an admin may create an access token with user_ids own"}
+	case limits:
+		return &Error{Kind: NotAllowed, Public: "only an admin may create an access token with rate or open"}
 	}
 	return nil
 }

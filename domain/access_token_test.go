@@ -314,3 +314,58 @@ func TestTheLastUseOfAnAccessTokenMovesForward(t *testing.T) {
 		t.Errorf("an earlier use: got %v, want no change", got.LastUsed)
 	}
 }
+
+func TestTheLimitsOfAnAccessToken(t *testing.T) {
+	member, admin := domain.Caller{ID: "m"}, domain.Caller{ID: "a", Admin: true}
+	manage, parts := domain.ScopesOf(domain.ScopeManage), domain.ScopesOf(domain.ScopeManageUsers, domain.ScopeManageAudit)
+	for _, tc := range []struct {
+		name       string
+		caller     domain.Caller
+		project    domain.ProjectID
+		scopes     domain.Scopes
+		rate, open *int
+		kind       domain.Kind
+	}{
+		{"an admin may give a rate", admin, uuid, 0, new(600), nil, ""},
+		{"an admin may give a limit of open calls", admin, uuid, 0, nil, new(8), ""},
+		{"an admin may give both", admin, uuid, 0, new(1), new(1), ""},
+		{"the highest limits are good", admin, uuid, 0, new(1_000_000), new(10_000), ""},
+		{"a rate beyond is refused", admin, uuid, 0, new(1_000_001), nil, domain.Invalid},
+		{"a limit of open calls beyond is refused", admin, uuid, 0, nil, new(10_001), domain.Invalid},
+		{"a rate of 0 is refused", admin, uuid, 0, new(0), nil, domain.Invalid},
+		{"a rate below 0 is refused", admin, uuid, 0, new(-1), nil, domain.Invalid},
+		{"a limit of no open calls is refused", admin, uuid, 0, nil, new(0), domain.Invalid},
+		{"a member may not give a rate", member, uuid, 0, new(600), nil, domain.NotAllowed},
+		{"a member may not give a limit of open calls", member, uuid, 0, nil, new(8), domain.NotAllowed},
+		{"a member may not give even a low one", member, uuid, 0, new(1), nil, domain.NotAllowed},
+		{"a token that manages has no rate", admin, "", manage, new(600), nil, domain.Invalid},
+		{"a token that manages a part has no limit of open calls", admin, "", parts, nil, new(8), domain.Invalid},
+		{"an admin may have one that manages parts", admin, "", parts, nil, nil, ""},
+		{"a member may not", member, "", parts, nil, nil, domain.NotAllowed},
+		{"parts have no project", admin, uuid, parts, nil, nil, domain.Invalid},
+		{"parts have no other scope", admin, "", parts | domain.DefaultScopes(), nil, nil, domain.Invalid},
+		{"all and parts may be mixed", admin, "", parts | manage, nil, nil, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := domain.NewAccessToken("t", tc.caller, domain.TokenSpec{
+				Name: "x", Project: tc.project, Scopes: tc.scopes, Rate: tc.rate, Open: tc.open, Days: 1,
+			}, start)
+			wantKind(t, err, tc.kind)
+			if err != nil {
+				return
+			}
+			for _, limit := range []struct {
+				what string
+				got  int
+				want *int
+			}{{"rate", got.Rate, tc.rate}, {"open", got.Open, tc.open}} {
+				if limit.want == nil && limit.got != 0 || limit.want != nil && limit.got != *limit.want {
+					t.Errorf("%s: got %d", limit.what, limit.got)
+				}
+			}
+			if limited := got.Rate+got.Open > 0 || got.Scopes.Manage(); limited != (got.Needs() == domain.NeedsAdmin()) {
+				t.Errorf("needs %+v, and is limited: %v", got.Needs(), limited)
+			}
+		})
+	}
+}

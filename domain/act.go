@@ -9,8 +9,11 @@ import "time"
 // therefore looks the right up again, locks it, and lets Allow decide, all in the transaction
 // of the change.
 type Act struct {
-	By     Caller // with the rights that were looked up when the request began
-	Needs  Need
+	By    Caller // with the rights that were looked up when the request began
+	Needs Need
+	// Proven is the password hash that By has just proven to know the password of. It is zero if
+	// the change asks for no password.
+	Proven Secret
 	Record Record
 }
 
@@ -24,9 +27,8 @@ type Need struct {
 // NeedsCaller takes a caller whose login or access token can still be used.
 func NeedsCaller() Need { return Need{} }
 
-// NeedsAdmin takes a caller who may manage: an admin, who with an access token has the
-// scope manage.
-func NeedsAdmin() Need { return Need{admin: true} }
+// NeedsAdmin takes a caller who may manage the parts (Caller.MayManage).
+func NeedsAdmin(parts ...Scope) Need { return Need{admin: true, scopes: ScopesOf(parts...)} }
 
 // NeedsUse takes a caller who may use the project within the scopes: an admin, or a user
 // whose grant covers the scopes. Empty scopes take any grant.
@@ -39,7 +41,7 @@ func (n Need) Project() ProjectID { return n.project }
 // Right is what an Act stands on, as a store finds it in the transaction of the change. What
 // is gone or was never there is zero.
 type Right struct {
-	User    User        // the user who acts; ID, Role and Disabled are enough
+	User    User        // the user who acts; ID, Role, Disabled and PasswordHash are enough
 	Login   Session     // the login that By names
 	Token   AccessToken // the access token that By names
 	Granted Scopes      // the scopes of the user's grant on Needs.Project
@@ -70,28 +72,51 @@ func (a Act) Opens(s Session) error {
 	return invalid("the session is not of who opens it")
 }
 
-// Makes returns Invalid unless the access token is one that the act can make: a user's own. The
-// operator and a host's admin may make one for anybody.
+// Makes returns NotAllowed if the act stands on an access token, since no token makes tokens. It
+// returns Invalid unless the access token is one that the act can make: a user's own. The operator
+// and a host's admin may make one for anybody.
 func (a Act) Makes(t AccessToken) error {
+	if a.By.Token != "" {
+		return &Error{Kind: NotAllowed, Public: "an access token can't create access tokens; log in to do this"}
+	}
 	if t.User == a.By.ID || a.StandsAlone() && a.By.Admin {
 		return nil
 	}
 	return invalid("the access token is not of who makes it")
 }
 
+// Changes returns NotAllowed if the act stands on an access token and turns was into is in a way
+// that needs a login. An access token can't make anybody an admin: neither by the role nor by
+// enabling a user who has it. It can't set the password of an admin or of its own owner. The zero
+// was is a user who does not exist yet.
+func (a Act) Changes(was, is User) error {
+	admin := was.Role == RoleAdmin || is.Role == RoleAdmin
+	switch {
+	case a.By.Token == "":
+		return nil
+	case is.Role == RoleAdmin && was.Role != RoleAdmin, is.CountsAsAdmin() && !was.CountsAsAdmin():
+		return &Error{Kind: NotAllowed, Public: "an access token can't create, promote or enable an admin; log in to do this"}
+	case !is.PasswordHash.Equal(was.PasswordHash) && (admin || is.ID == a.By.ID):
+		return &Error{Kind: NotAllowed, Public: "an access token can't set the password of an admin or of its owner; log in to do this"}
+	}
+	return nil
+}
+
 // Allow decides at now whether the act may be carried out, and returns the caller with the
 // rights that they have now. The errors are those of a fresh request: NotAuthenticated if
 // the user is gone or disabled, the login or access token is over, or By names nobody;
-// NotAllowed if the role, the scope or the grant is gone. An act that stands alone needs no Right
-// but Granted.
+// NotAllowed if the role, the scope or the grant is gone. Returns Conflict if the password is no
+// longer the one that By has proven to know. An act that stands alone needs no Right but Granted.
 func (a Act) Allow(r Right, now time.Time) (Caller, error) {
 	c, err := a.caller(r, now)
 	if err != nil {
 		return Caller{}, err
 	}
 	switch {
+	case !a.Proven.IsZero() && !a.StandsAlone() && !a.Proven.Equal(r.User.PasswordHash):
+		return c, &Error{Kind: Conflict, Public: "somebody has just changed the password; log in again"}
 	case a.Needs.admin:
-		return c, c.MayManage()
+		return c, c.mayManage(a.Needs.scopes)
 	case a.Needs.project != "" && c.Token != "" && c.Only != a.Needs.project:
 		return c, &Error{Kind: NotAllowed, Public: "this access token is for another assistant"}
 	case a.Needs.project != "":

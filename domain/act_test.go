@@ -276,7 +276,8 @@ func TestAnActMakesATokenOfItsOwn(t *testing.T) {
 	}{
 		{"a user's own", domain.Caller{ID: "u", Login: login}, "u", ""},
 		{"an admin's of somebody else", domain.Caller{ID: "u", Admin: true, Login: login}, "v", domain.Invalid},
-		{"by a token, of somebody else", domain.Caller{ID: "u", Admin: true, Token: "t"}, "v", domain.Invalid},
+		{"by a token, of somebody else", domain.Caller{ID: "u", Admin: true, Token: "t"}, "v", domain.NotAllowed},
+		{"by a token, of its owner", domain.Caller{ID: "u", Admin: true, Token: "t"}, "u", domain.NotAllowed},
 		{"a host's user's of somebody else", domain.Caller{ID: "u"}, "v", domain.Invalid},
 		{"a host's admin's of somebody else", domain.Caller{ID: "u", Admin: true}, "v", ""},
 		{"the operator's", domain.Operator(), "v", ""},
@@ -316,5 +317,66 @@ func TestAHostsUserUsesWhatIsGranted(t *testing.T) {
 		if (domain.Act{By: member, Needs: domain.NeedsUse(uuid, 0)}).WantsGrant(role) != wants || (domain.Act{By: member}).WantsGrant(role) {
 			t.Errorf("the wrong acts of a %s want a grant", role)
 		}
+	}
+}
+
+func TestAnActOnAPasswordIsOffOnceItIsAnotherOne(t *testing.T) {
+	hash, other := domain.NewSecret("$hash"), domain.NewSecret("$other")
+	login := domain.Session{ID: "l", Kind: domain.LoginSession, User: "u", Idle: start.Add(1), Expires: start.Add(1)}
+	by := domain.Caller{ID: "u", Login: login}
+	for _, tc := range []struct {
+		name           string
+		by             domain.Caller
+		proven, stored domain.Secret
+		kind           domain.Kind
+	}{
+		{"the same password", by, hash, hash, ""},
+		{"another password", by, hash, other, domain.Conflict},
+		{"no password", by, hash, domain.Secret{}, domain.Conflict},
+		{"none was asked for", by, domain.Secret{}, other, ""},
+		{"the operator has none", domain.Operator(), hash, other, ""},
+		{"a host's user has none", domain.Caller{ID: "u"}, hash, other, ""},
+		{"a login that is over is told so first", domain.Caller{ID: "u", Login: domain.Session{ID: "x"}}, hash, other, domain.NotAuthenticated},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := domain.Right{User: domain.User{ID: "u", Role: domain.RoleMember, PasswordHash: tc.stored}, Login: login}
+			_, err := domain.Act{By: tc.by, Proven: tc.proven}.Allow(r, start)
+			wantKind(t, err, tc.kind)
+		})
+	}
+}
+
+func TestWhatAnAccessTokenCanNotChangeOfUsers(t *testing.T) {
+	user := func(id domain.UserID, role domain.Role, hash string, disabled bool) domain.User {
+		return domain.User{ID: id, Role: role, PasswordHash: domain.NewSecret(hash), Disabled: disabled}
+	}
+	const admin, member = domain.RoleAdmin, domain.RoleMember
+	for _, tc := range []struct {
+		name    string
+		was, is domain.User
+		kind    domain.Kind
+	}{
+		{"it creates a member", domain.User{}, user("v", member, "h", false), ""},
+		{"it creates no admin", domain.User{}, user("v", admin, "h", false), domain.NotAllowed},
+		{"it creates no disabled admin", domain.User{}, user("v", admin, "h", true), domain.NotAllowed},
+		{"it promotes nobody", user("v", member, "h", false), user("v", admin, "h", false), domain.NotAllowed},
+		{"it promotes nobody who is disabled", user("v", member, "h", true), user("v", admin, "h", true), domain.NotAllowed},
+		{"it sets a member's password", user("v", member, "h", false), user("v", member, "i", false), ""},
+		{"it sets no admin's password", user("v", admin, "h", false), user("v", admin, "i", false), domain.NotAllowed},
+		{"nor a disabled admin's", user("v", admin, "h", true), user("v", admin, "i", true), domain.NotAllowed},
+		{"nor while it demotes the admin", user("v", admin, "h", false), user("v", member, "i", false), domain.NotAllowed},
+		{"nor that of its owner", user("u", admin, "h", false), user("u", admin, "i", false), domain.NotAllowed},
+		{"nor that of an owner who is a member now", user("u", member, "h", false), user("u", member, "i", false), domain.NotAllowed},
+		{"it enables a member", user("v", member, "h", true), user("v", member, "h", false), ""},
+		{"it enables no admin", user("v", admin, "h", true), user("v", admin, "h", false), domain.NotAllowed},
+		{"it disables an admin", user("v", admin, "h", false), user("v", admin, "h", true), ""},
+		{"it demotes an admin", user("v", admin, "h", false), user("v", member, "h", false), ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			wantKind(t, domain.Act{By: domain.Caller{ID: "u", Admin: true, Token: "t"}}.Changes(tc.was, tc.is), tc.kind)
+			for _, by := range []domain.Caller{{ID: "u", Admin: true, Login: domain.Session{ID: "l"}}, {ID: "u", Admin: true}, domain.Operator()} {
+				wantKind(t, domain.Act{By: by}.Changes(tc.was, tc.is), "")
+			}
+		})
 	}
 }

@@ -1,5 +1,7 @@
 package domain
 
+import "strings"
+
 // Caller is who makes a request, with the rights that they have at this moment. The rights
 // are looked up for each request and never taken from a cookie.
 type Caller struct {
@@ -9,7 +11,7 @@ type Caller struct {
 	// program and for the operator.
 	Login Session
 	// Token is the access token that the caller uses, "" for none. Only and Scopes are what
-	// the token is for: a project, or ScopeManage.
+	// the token is for: a project, or scopes that manage.
 	Token  TokenID
 	Only   ProjectID
 	Scopes Scopes
@@ -52,20 +54,27 @@ func (c Caller) SameRights(other Caller) bool {
 // MayEnd reports whether the caller may end sessions and delete access tokens of the user: their
 // own with a login, and those of others if they may manage. To an access token, all are others'.
 func (c Caller) MayEnd(of UserID) bool {
-	return c.Token == "" && c.ID == of || c.MayManage() == nil
+	return c.Token == "" && c.ID == of || c.MayManage(ScopeManageUsers) == nil
 }
 
 // MayEndByKey reports whether the caller may end all that a keyset key sealed. Nothing of it is
 // the caller's own.
 func (c Caller) MayEndByKey() bool { return c.MayManage() == nil }
 
-// MayManage returns NotAllowed unless the caller is an admin or the operator. An access
-// token also needs ScopeManage.
-func (c Caller) MayManage() error {
-	if c.Admin && (c.Token == "" || c.Scopes.Has(ScopeManage)) {
+// MayManage returns NotAllowed unless the caller is an admin or the operator. An access token also
+// needs a scope for each of the parts. Without parts it needs ScopeManage.
+func (c Caller) MayManage(parts ...Scope) error { return c.mayManage(ScopesOf(parts...)) }
+
+func (c Caller) mayManage(parts Scopes) error {
+	switch {
+	case !c.Admin:
+		return &Error{Kind: NotAllowed, Public: "only an admin may do this"}
+	case c.Token == "" || c.Scopes.coversManaging(parts):
 		return nil
+	case parts == 0:
+		parts = ScopesOf(ScopeManage)
 	}
-	return &Error{Kind: NotAllowed, Public: "only an admin may do this"}
+	return &Error{Kind: NotAllowed, Public: "this needs an access token with " + strings.ReplaceAll(parts.Text(), " ", " and ")}
 }
 
 // MayUse turns the outcome of a look-up of a project into what the caller is told. Unless the

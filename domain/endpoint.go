@@ -135,7 +135,8 @@ var (
 		{At: []string{"session", "userID"}, Is: FieldUser, IfThere: true},
 		{At: []string{"session", "sessionID"}, Is: FieldSession, IfThere: true},
 	}
-	// implicitTurnMembers are those of turns, beside implicitConversationMembers.
+	// implicitTurnMembers are those of turns and of calls that start a session, beside
+	// implicitConversationMembers.
 	implicitTurnMembers = []Member{
 		{At: []string{"state"}, Is: FieldState, IfThere: true},
 		{At: []string{"variables"}, Is: FieldState, IfThere: true},
@@ -154,10 +155,11 @@ var (
 // and the implicit ones.
 func (e *Endpoint) AllMembers() []Member {
 	more := implicitMembers
-	if e.Scope == ScopeConverse || e.Scope == ScopeKnowledge {
+	ofUser := func(m Member) bool { return m.Is == FieldUser || m.Is == FieldSession }
+	if e.Scope == ScopeConverse || e.Scope == ScopeKnowledge || slices.ContainsFunc(e.Members, ofUser) {
 		more = implicitConversationMembers
 	}
-	if e.Turn {
+	if e.Turn || e.Starts {
 		more = slices.Concat(more, implicitTurnMembers)
 	}
 	all := append(make([]Member, 0, len(e.Members)+len(more)), e.Members...)

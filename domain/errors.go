@@ -123,6 +123,22 @@ func MaybeDone(err error) error {
 	return &maybe
 }
 
+// WrongPassword is the error for a current password that is wrong: Invalid. The caller is known, so
+// it is not NotAuthenticated. errors.Is(err, ErrWrongPassword) tells it from other Invalid errors.
+func WrongPassword() error {
+	return &Error{Kind: Invalid, Public: "the current password is wrong", Cause: ErrWrongPassword}
+}
+
+// PasswordMissing is the error for a change that asks for the current password and got none. It is
+// told apart as WrongPassword is.
+func PasswordMissing() error {
+	return &Error{Kind: Invalid, Public: "password is missing; it must be your current password", Cause: ErrWrongPassword}
+}
+
+// ErrWrongPassword is the cause of WrongPassword and PasswordMissing. The audit records it as a
+// refusal.
+var ErrWrongPassword = errors.New("a wrong current password")
+
 // AlreadyThere is the error for a project whose pair of Voiceflow project and version is that
 // of there: AlreadyAdded. there has no sealed keys.
 func AlreadyThere(there Project) error {

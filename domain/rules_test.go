@@ -164,6 +164,35 @@ func TestAnAccessTokenManagesForAnAdminWithTheScopeOnly(t *testing.T) {
 	}
 }
 
+func TestAnAccessTokenManagesItsPartsOnly(t *testing.T) {
+	parts := []domain.Scope{domain.ScopeManageProjects, domain.ScopeManageUsers, domain.ScopeManageGrants, domain.ScopeManageAudit}
+	with := func(scopes ...domain.Scope) domain.Caller {
+		return domain.Caller{ID: "a", Admin: true, Token: "t", Scopes: domain.ScopesOf(scopes...)}
+	}
+	for _, part := range parts {
+		wantKind(t, with(part).MayManage(part), "")
+		wantKind(t, with(domain.ScopeManage).MayManage(part), "")
+		wantKind(t, domain.Caller{ID: "a", Admin: true}.MayManage(part), "")
+		wantKind(t, domain.Operator().MayManage(part), "")
+		wantKind(t, domain.Caller{ID: "m"}.MayManage(part), domain.NotAllowed)
+		wantKind(t, domain.Caller{ID: "a", Token: "t", Scopes: domain.ScopesOf(part)}.MayManage(part), domain.NotAllowed)
+		wantKind(t, with(domain.AllScopes().List()...).MayManage(part), domain.NotAllowed)
+		for _, other := range parts {
+			if other != part {
+				wantKind(t, with(other).MayManage(part), domain.NotAllowed)
+				wantKind(t, with(part).MayManage(part, other), domain.NotAllowed)
+				wantKind(t, with(part, other).MayManage(part, other), "")
+			}
+		}
+	}
+	wantKind(t, with(parts...).MayManage(), domain.NotAllowed)
+	for part, ends := range map[domain.Scope]bool{domain.ScopeManage: true, domain.ScopeManageUsers: true, domain.ScopeManageProjects: false, domain.ScopeManageGrants: false, domain.ScopeManageAudit: false} {
+		if with(part).MayEnd("m") != ends || with(part).MayEndByKey() != (part == domain.ScopeManage) {
+			t.Errorf("%s: ends sessions of others %v and by key %v, want users and all", part, with(part).MayEnd("m"), with(part).MayEndByKey())
+		}
+	}
+}
+
 func TestSessionLife(t *testing.T) {
 	l := domain.Lifetimes{Idle: 30 * time.Minute, Absolute: 12 * time.Hour, Remember: 720 * time.Hour}
 	login := domain.NewLogin("l", "u", false, start, l, "192.0.2.1", strings.Repeat("ä", 200))

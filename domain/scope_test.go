@@ -13,7 +13,8 @@ import (
 
 // every is every scope there is, in the one order.
 var every = []domain.Scope{
-	"converse", "state", "debug", "transcripts", "transcripts:delete", "analytics", "knowledge", "knowledge:write", "export", "manage",
+	"converse", "state", "debug", "transcripts", "transcripts:delete", "analytics", "knowledge", "knowledge:write", "export",
+	"manage", "manage:projects", "manage:users", "manage:grants", "manage:audit",
 }
 
 func TestParseScopes(t *testing.T) {
@@ -27,6 +28,8 @@ func TestParseScopes(t *testing.T) {
 		{"the order is no matter", []string{"export", "converse", "knowledge"}, []domain.Scope{"converse", "knowledge", "export"}, ""},
 		{"white space around a scope goes", []string{" analytics\n"}, []domain.Scope{"analytics"}, ""},
 		{"manage is a scope", []string{"manage"}, []domain.Scope{"manage"}, ""},
+		{"parts of manage mix", []string{"manage:audit", "manage:users"}, []domain.Scope{"manage:users", "manage:audit"}, ""},
+		{"an unknown part of manage is refused", []string{"manage:all"}, nil, domain.Invalid},
 		{"knowledge:write has nothing of knowledge", []string{"knowledge:write"}, []domain.Scope{"knowledge:write"}, ""},
 		{"an empty list is refused", []string{}, nil, domain.Invalid},
 		{"no list is refused", nil, nil, domain.Invalid},
@@ -62,7 +65,7 @@ func TestTheErrorOfScopesNamesThemAll(t *testing.T) {
 }
 
 func TestAGrantHasNoManage(t *testing.T) {
-	for _, list := range [][]string{{"manage"}, {"converse", "manage"}, {"build"}, {}} {
+	for _, list := range [][]string{{"manage"}, {"converse", "manage"}, {"manage:grants"}, {"converse", "manage:audit"}, {"build"}, {}} {
 		got, err := domain.ParseGrantScopes(list)
 		wantKind(t, err, domain.Invalid)
 		if got != 0 {

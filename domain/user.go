@@ -168,20 +168,32 @@ type SessionsLost struct {
 	ByGrant []ProjectID
 }
 
+// Kept is what a user keeps when their password changes. The zero Kept is nothing.
+type Kept struct {
+	Login  SessionID // with its assistant session
+	Tokens bool      // their access tokens
+}
+
+// TokensLostBy reports whether the access tokens of a user end when was becomes is. Another
+// password hash ends them all unless they are kept.
+func TokensLostBy(was, is User, keep Kept) bool {
+	return !keep.Tokens && !is.PasswordHash.Equal(was.PasswordHash)
+}
+
 // SessionsLostBy says which sessions end when was becomes is:
 //
 //   - Disabling the user ends all of them.
-//   - Another password hash ends all but keep and its assistant session.
+//   - Another password hash ends all but keep.Login and its assistant session.
 //   - Demoting an admin ends the assistant sessions that the role allowed.
 //   - Removing a grant ends the assistant sessions that it allowed.
-func SessionsLostBy(was, is User, keep SessionID) SessionsLost {
+func SessionsLostBy(was, is User, keep Kept) SessionsLost {
 	gone, _ := is.Regranted(was)
 	lost := SessionsLost{ByRole: was.Role == RoleAdmin && is.Role != RoleAdmin, ByGrant: gone}
 	switch {
 	case is.Disabled:
 		lost.All = true
 	case !is.PasswordHash.Equal(was.PasswordHash):
-		lost.All, lost.Keep = true, keep
+		lost.All, lost.Keep = true, keep.Login
 	}
 	return lost
 }

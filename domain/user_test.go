@@ -82,8 +82,34 @@ func TestWhichSessionsAChangeOfAUserEnds(t *testing.T) {
 			tc.was(&was)
 			is := was
 			tc.change(&is)
-			if got := endedBy(domain.SessionsLostBy(was, is, tc.keep)); !slices.Equal(got, tc.want) {
+			if got := endedBy(domain.SessionsLostBy(was, is, domain.Kept{Login: tc.keep})); !slices.Equal(got, tc.want) {
 				t.Errorf("ended: got %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestOnlyAnotherPasswordEndsAccessTokens(t *testing.T) {
+	was := domain.NewUser("u", "ada", domain.RoleAdmin, domain.NewSecret("hash"), []domain.ProjectID{"p"}, start)
+	password := was
+	password.PasswordHash = domain.NewSecret("another hash")
+	rest := was
+	rest.Role, rest.Disabled, rest.Assistants = domain.RoleMember, true, nil
+	for _, tc := range []struct {
+		name string
+		is   domain.User
+		keep domain.Kept
+		want bool
+	}{
+		{"another password ends them", password, domain.Kept{}, true},
+		{"another password ends them although a login is kept", password, domain.Kept{Login: "l"}, true},
+		{"another password ends none if they are kept", password, domain.Kept{Tokens: true}, false},
+		{"the same password ends none", was, domain.Kept{}, false},
+		{"demoting, disabling and revoking end none", rest, domain.Kept{}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := domain.TokensLostBy(was, tc.is, tc.keep); got != tc.want {
+				t.Errorf("got %v, want %v", got, tc.want)
 			}
 		})
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // AccessTokens keeps access tokens, each by the hash of its text. A token goes with its user
-// and with its project.
+// and with its project, and with a change of its user's password (UserRepository.Update).
 type AccessTokens interface {
 	// Create stores the token under its hash. Returns the error of Act.Makes. It calls
 	// domain.MayAddToken with the number of tokens that the user has and returns its error.

@@ -9,7 +9,7 @@ import (
 // UserRepository keeps users. Their assistants are their grants.
 type UserRepository interface {
 	// Create stores u with the grants of u.Assistants (domain.NewGrant with the default
-	// scopes). Returns Conflict if the name or the id is taken. Returns NotFound if an assistant does
+	// scopes). Returns the error of Act.Changes for a user who does not exist yet. Returns Conflict if the name or the id is taken. Returns NotFound if an assistant does
 	// not exist.
 	Create(ctx context.Context, act domain.Act, u domain.User) error
 
@@ -24,8 +24,9 @@ type UserRepository interface {
 
 	// Update lets change alter the user, stores what User.Changed keeps of that, and returns
 	// the user as stored. Grants that stay keep their scopes; new ones are domain.NewGrant.
-	// The sessions that domain.SessionsLostBy names end. If change alters nothing, nothing
-	// is stored.
+	// The sessions that domain.SessionsLostBy names end, and the access tokens if
+	// domain.TokensLostBy says so. If change alters nothing, nothing is stored. Returns the
+	// error of Act.Changes.
 	//
 	// otherAdmin tells change whether another user counts as admin. That stays true until
 	// the change is stored: changes of users come one after the other. change may run more
@@ -33,7 +34,7 @@ type UserRepository interface {
 	// nothing is stored. Returns NotFound for an unknown id and for an assistant that does
 	// not exist.
 	Update(ctx context.Context, act domain.Act, id domain.UserID, change func(u *domain.User, otherAdmin bool) error,
-		keep domain.SessionID) (domain.User, error)
+		keep domain.Kept) (domain.User, error)
 
 	// Remove forgets the user, their grants, their sessions and their access tokens, if allow
 	// agrees. allow is called as change is in Update. Returns NotFound for an unknown id.

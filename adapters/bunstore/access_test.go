@@ -163,7 +163,7 @@ func TestAUseEndsWithWhatItStandsOn(t *testing.T) {
 			_, err := s.Ports().Users.Update(ctx, act("update"), id, func(u *domain.User, _ bool) error {
 				change(u)
 				return nil
-			}, "")
+			}, domain.Kept{})
 			return err
 		}
 	}

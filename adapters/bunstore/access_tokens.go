@@ -28,20 +28,23 @@ type tokenRow struct {
 	Created   int64
 	Expires   int64
 	LastUsed  int64 // 0 if it was never used
+	Rate      int   // 0 if it has none of its own
+	Open      int   // 0 if it has none of its own
 }
 
 func (r *tokenRow) token() domain.AccessToken {
 	return domain.AccessToken{
 		ID: r.ID, Name: r.Name, Prefix: r.Prefix, User: r.UserID, Project: r.ProjectID, Scopes: domain.ScopesFromText(r.Scopes),
 		OwnUsers: r.OwnUsers, Created: instant(r.Created), Expires: instant(r.Expires), LastUsed: instantOrNever(r.LastUsed),
+		Rate: r.Rate, Open: r.Open,
 	}
 }
 
-const tokenColumns = `t.id, t.name, t.prefix, t.user_id, t.project_id, t.scopes, t.own_users, t.created, t.expires, t.last_used`
+const tokenColumns = `t.id, t.name, t.prefix, t.user_id, t.project_id, t.scopes, t.own_users, t.created, t.expires, t.last_used, t.rate, t.open`
 
 const (
-	insertToken = `INSERT INTO access_tokens (id, hash, name, prefix, user_id, project_id, scopes, own_users, created, expires, last_used)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	insertToken = `INSERT INTO access_tokens (id, hash, name, prefix, user_id, project_id, scopes, own_users, created, expires, last_used, rate, open)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 
 	pageOfTokens = `SELECT ` + tokenColumns + ` FROM access_tokens t WHERE t.id > $1 ORDER BY t.id LIMIT $2`
 
@@ -51,6 +54,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 
 	ownerOfToken = `SELECT user_id FROM access_tokens WHERE id = $1`
 	removeToken  = `DELETE FROM access_tokens WHERE id = $1`
+	removeTokens = `DELETE FROM access_tokens WHERE user_id = $1`
 
 	tokenUsed = `UPDATE access_tokens SET last_used = $2 WHERE id = $1 AND last_used < $2`
 )
@@ -87,7 +91,7 @@ func (a *AccessTokens) Create(ctx context.Context, act domain.Act, t domain.Acce
 				return false, err
 			}
 			_, err := s.exec(ctx, tx.Tx, insertToken, string(t.ID), hash[:], t.Name, t.Prefix, string(t.User), nullable(string(t.Project)),
-				t.Scopes.Text(), t.OwnUsers, micros(t.Created), micros(t.Expires), microsOrNever(t.LastUsed))
+				t.Scopes.Text(), t.OwnUsers, micros(t.Created), micros(t.Expires), microsOrNever(t.LastUsed), t.Rate, t.Open)
 			return err == nil, err
 		})
 	})

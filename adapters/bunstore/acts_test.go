@@ -61,7 +61,7 @@ func atOnce(calls ...func() error) []error {
 func TestOfTwoAdminsWhoActOnEachOtherOneSucceeds(t *testing.T) {
 	updates := func(change func(u *domain.User, otherAdmin bool) error) func(context.Context, ports.Store, domain.Act, domain.UserID) error {
 		return func(ctx context.Context, s ports.Store, act domain.Act, of domain.UserID) error {
-			return second(s.Users.Update(ctx, act, of, change, ""))
+			return second(s.Users.Update(ctx, act, of, change, domain.Kept{}))
 		}
 	}
 	takes := map[string]func(ctx context.Context, s ports.Store, act domain.Act, of domain.UserID) error{
@@ -175,7 +175,7 @@ func TestChangesOfOnesOwnUserTakeTurns(t *testing.T) {
 				return second(stores[n%2].Users.Update(t.Context(), act, "a", func(u *domain.User, _ bool) error {
 					change(u)
 					return nil
-				}, keep))
+				}, domain.Kept{Login: keep}))
 			}
 		}
 		var calls []func() error

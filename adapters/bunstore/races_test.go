@@ -218,7 +218,7 @@ func (c *crossfire) update(ctx context.Context, s ports.Store, random *rand.Rand
 		}
 		changed = !was.Changed(*u).Equal(was)
 		return err
-	}, "")
+	}, domain.Kept{})
 	return c.written("Users.Update", act, changed, err)
 }
 

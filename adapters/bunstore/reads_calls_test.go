@@ -312,7 +312,7 @@ func calls() []call {
 			_, err := s.Ports().Users.Update(ctx, byOperator, "u1000100", func(u *domain.User, _ bool) error {
 				u.Assistants, u.Disabled, u.PasswordHash = u.Assistants[1:], true, domain.NewSecret("other")
 				return nil
-			}, "")
+			}, domain.Kept{})
 			return err
 		}},
 		{"removing a user", 60, func(ctx context.Context, s *Store) error {

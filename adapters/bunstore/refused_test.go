@@ -1,9 +1,7 @@
 package bunstore_test
 
 import (
-	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http/httptest"
 	"net/url"
@@ -23,33 +21,12 @@ import (
 
 const rolePassword = "open-sesame"
 
-// role is a new role that may do what the statements grant. They are run with %s for its name. It
-// returns the URL of the database with the role.
+// role is the URL of the database with a new role, for whom the statements are run.
 func role(t *testing.T, dsn string, statements ...string) string {
 	t.Helper()
-	name := strings.Replace(databaseOf(t, dsn), "flowlatch_test", "role", 1)
-	db := beside(t, dsn)
-	run(t, db, `CREATE ROLE `+name+` LOGIN PASSWORD '`+rolePassword+`'`)
-	t.Cleanup(func() {
-		ctx := context.Background() // that of the test is over
-		conn, err := pgx.Connect(ctx, dsn)
-		if err == nil {
-			_, err = conn.Exec(ctx, `DROP OWNED BY `+name+`; DROP ROLE `+name)
-			err = errors.Join(err, conn.Close(ctx))
-		}
-		if err != nil {
-			t.Errorf("drop the test's role: %v", err)
-		}
-	})
-	for _, statement := range statements {
-		run(t, db, strings.ReplaceAll(statement, "%s", name))
-	}
-	u, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.User = url.UserPassword(name, rolePassword)
-	return u.String()
+	r := postgrestest.NewRole(t, dsn, rolePassword)
+	r.Run(statements...)
+	return r.DSN(rolePassword)
 }
 
 func databaseOf(t *testing.T, dsn string) string {
@@ -77,12 +54,12 @@ func with(t *testing.T, dsn, name, value string) string {
 func TestARoleThatLacksARightIsTold(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		grants []string // with %s for the role
+		grants []string // with % for the role
 		kind   domain.Kind
 		want   []string
 	}{
 		"no CREATE on the schema": {
-			[]string{`REVOKE CREATE ON SCHEMA public FROM PUBLIC`, `GRANT USAGE ON SCHEMA public TO %s`},
+			[]string{`REVOKE CREATE ON SCHEMA public FROM PUBLIC`, `GRANT USAGE ON SCHEMA public TO %`},
 			domain.Conflict, []string{"may not create tables in the schema public", `GRANT CREATE ON SCHEMA "public" TO`},
 		},
 		"no USAGE of any schema": {
@@ -90,16 +67,16 @@ func TestARoleThatLacksARightIsTold(t *testing.T) {
 			domain.Conflict, []string{"may use no schema", "GRANT USAGE, CREATE ON SCHEMA public TO"},
 		},
 		"a search_path that leads nowhere": {
-			[]string{`GRANT ALL ON SCHEMA public TO %s`, `ALTER ROLE %s SET search_path = nowhere`},
+			[]string{`GRANT ALL ON SCHEMA public TO %`, `ALTER ROLE % SET search_path = nowhere`},
 			domain.Conflict, []string{"may use no schema", "(nowhere)"},
 		},
 		"a table of another role": {
-			[]string{`GRANT ALL ON SCHEMA public TO %s`, `CREATE TABLE schema_versions (version integer PRIMARY KEY, name text NOT NULL, applied bigint NOT NULL)`,
-				`GRANT ALL ON schema_versions TO %s`, `CREATE TABLE users (id text)`},
+			[]string{`GRANT ALL ON SCHEMA public TO %`, `CREATE TABLE schema_versions (version integer PRIMARY KEY, name text NOT NULL, applied bigint NOT NULL)`,
+				`GRANT ALL ON schema_versions TO %`, `CREATE TABLE users (id text)`},
 			domain.Conflict, []string{"the table schema_versions belongs to the role", `ALTER TABLE "public"."schema_versions" OWNER TO`},
 		},
 		"no right to read a table": {
-			[]string{`GRANT ALL ON SCHEMA public TO %s`, `CREATE TABLE schema_versions (version integer PRIMARY KEY, name text NOT NULL, applied bigint NOT NULL)`},
+			[]string{`GRANT ALL ON SCHEMA public TO %`, `CREATE TABLE schema_versions (version integer PRIMARY KEY, name text NOT NULL, applied bigint NOT NULL)`},
 			domain.Unavailable, []string{"permission denied for table schema_versions", "best as their owner"},
 		},
 	} {

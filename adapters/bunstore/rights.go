@@ -43,9 +43,10 @@ const (
 // The user is locked before the login or access token, as in every method that takes a right
 // away. KEY SHARE makes whoever deletes the login or token wait. Uses, which update it, go on.
 var (
-	rightByLogin = `SELECT u.id AS u_id, u.role AS u_role, u.disabled AS u_disabled, ` + named(sessionColumns, "l") + `
+	userOfRight  = named("u.id, u.role, u.disabled, u.password_hash", "u")
+	rightByLogin = `SELECT ` + userOfRight + `, ` + named(sessionColumns, "l") + `
 FROM sessions l JOIN users u ON u.id = l.user_id WHERE l.id = $1`
-	rightByToken = `SELECT u.id AS u_id, u.role AS u_role, u.disabled AS u_disabled, ` + named(tokenColumns, "t") + `
+	rightByToken = `SELECT ` + userOfRight + `, ` + named(tokenColumns, "t") + `
 FROM access_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = $1`
 
 	lockLogin = map[userLock]string{

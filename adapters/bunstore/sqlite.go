@@ -71,8 +71,8 @@ func (s *Store) openSQLite(ctx context.Context, file string) error {
 	return nil
 }
 
-// tryTransaction begins a transaction that writes, and ends it. SQLite opens a file that it may
-// only read without a word.
+// tryTransaction makes a change and takes it back. SQLite opens a file that it may only read, and
+// begins a transaction on it, without a word (sqlite.org, src/build.c, sqlite3BeginTransaction).
 func (s *Store) tryTransaction(ctx context.Context) error {
 	tx, err := s.writes.BeginTx(ctx, nil)
 	if busy(err) {
@@ -81,7 +81,8 @@ func (s *Store) tryTransaction(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return tx.Rollback()
+	_, err = tx.ExecContext(ctx, `CREATE TABLE taken_back (n integer)`)
+	return errors.Join(err, tx.Rollback())
 }
 
 // refusal completes the sentence that a file can't be …, with the reason as far as it is known.

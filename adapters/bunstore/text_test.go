@@ -131,12 +131,12 @@ func TestTextThatCanNotBeKeptIsInvalid(t *testing.T) {
 				"Update, keep": second(s.Ports().Users.Update(ctx, act("update"), "u", func(u *domain.User, _ bool) error {
 					u.PasswordHash = domain.NewSecret("other")
 					return nil
-				}, domain.SessionID(bad))),
+				}, domain.Kept{Login: domain.SessionID(bad)})),
 				"Update, hash": second(s.Ports().Users.Update(ctx, act("update"), "u", func(u *domain.User, _ bool) error {
 					u.PasswordHash = domain.NewSecret(bad)
 					return nil
-				}, "")),
-				"Update, id":        second(s.Ports().Users.Update(ctx, act("update"), domain.UserID(bad), leave, "")),
+				}, domain.Kept{})),
+				"Update, id":        second(s.Ports().Users.Update(ctx, act("update"), domain.UserID(bad), leave, domain.Kept{})),
 				"Users.Remove":      s.Ports().Users.Remove(ctx, act("remove"), domain.UserID(bad), leave),
 				"OpenLogin":         set.OpenLogin(ctx, login(domain.SessionID(bad), "u"), domain.NewSecret("hash"), record("login")),
 				"OpenLogin, hash":   set.OpenLogin(ctx, login("l", "u"), domain.NewSecret(bad), record("login")),
@@ -255,7 +255,7 @@ func TestAnUpdateThatBringsSuchTextIsInvalidAndChangesNothing(t *testing.T) {
 		_, err := s.Ports().Users.Update(t.Context(), act("update"), "u", func(u *domain.User, _ bool) error {
 			u.Disabled, u.Assistants = true, []domain.ProjectID{"a\x00b"}
 			return nil
-		}, "")
+		}, domain.Kept{})
 		wantKind(t, "Update", err, domain.Invalid)
 		if u, err := s.Ports().Users.Find(t.Context(), domain.UserRef{ID: "u"}); err != nil || u.Disabled || len(u.Assistants) != 1 {
 			t.Errorf("got %+v and error %v, want the user unchanged", u, err)

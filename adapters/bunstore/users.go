@@ -62,6 +62,9 @@ func (u *Users) Create(ctx context.Context, act domain.Act, user domain.User) er
 	s := u.store
 	user.SetAssistants(user.Assistants)
 	return s.act(ctx, "create a user", act, func(ctx context.Context, tx bun.Tx) (bool, error) {
+		if err := act.Changes(domain.User{}, user); err != nil {
+			return false, err
+		}
 		created, err := s.exec(ctx, tx.Tx, insertUser, string(user.ID), string(user.Name), string(user.Role), user.Disabled,
 			user.PasswordHash.Reveal(), micros(user.Created))
 		if err != nil {
@@ -137,7 +140,7 @@ func (u *Users) list(ctx context.Context, statement string, args ...any) ([]doma
 
 // Update implements ports.UserRepository.
 func (u *Users) Update(ctx context.Context, act domain.Act, id domain.UserID, change func(u *domain.User, otherAdmin bool) error,
-	keep domain.SessionID) (domain.User, error) {
+	keep domain.Kept) (domain.User, error) {
 	s := u.store
 	var stored domain.User
 	err := s.actOnUsers(ctx, "update a user", act, func(ctx context.Context, tx bun.Tx) (bool, error) {
@@ -154,6 +157,9 @@ func (u *Users) Update(ctx context.Context, act domain.Act, id domain.UserID, ch
 		if stored.Equal(was) {
 			return false, nil
 		}
+		if err := act.Changes(was, stored); err != nil {
+			return false, err
+		}
 		return true, s.storeUser(ctx, tx, was, stored, keep)
 	})
 	if err != nil {
@@ -162,10 +168,18 @@ func (u *Users) Update(ctx context.Context, act domain.Act, id domain.UserID, ch
 	return stored, nil
 }
 
-// storeUser stores the changes from was to is and ends the sessions that are lost by them.
-func (s *Store) storeUser(ctx context.Context, tx bun.Tx, was, is domain.User, keep domain.SessionID) error {
+// storeUser stores the changes from was to is, and ends the sessions and the access tokens that are
+// lost by them.
+func (s *Store) storeUser(ctx context.Context, tx bun.Tx, was, is domain.User, keep domain.Kept) error {
 	if is.Role != was.Role || is.Disabled != was.Disabled || !is.PasswordHash.Equal(was.PasswordHash) {
 		if _, err := s.exec(ctx, tx.Tx, updateUser, string(is.ID), string(is.Role), is.Disabled, is.PasswordHash.Reveal()); err != nil {
+			return err
+		}
+	}
+	// The row of the user is locked by now. So a token that was created before is there to be
+	// removed, and one that is created later finds the new hash.
+	if domain.TokensLostBy(was, is, keep) {
+		if _, err := s.exec(ctx, tx.Tx, removeTokens, string(is.ID)); err != nil {
 			return err
 		}
 	}

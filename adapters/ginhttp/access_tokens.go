@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
 )
 
 func (a *api) createAccessToken(x *exchange) error {
@@ -13,12 +14,18 @@ func (a *api) createAccessToken(x *exchange) error {
 		Scopes  *[]text `json:"scopes"`
 		Days    *int    `json:"expires_in_days"`
 		UserIDs text    `json:"user_ids"`
+		Rate    *int    `json:"rate"`
+		Open    *int    `json:"open"`
+
+		Password domain.Secret `json:"password"`
 	}
 	if err := x.decode(&in); err != nil {
 		return err
 	}
+	x.asked = domain.OnUser(x.call.Caller.ID)
 	made, err := a.service.CreateAccessToken(x.ctx(), x.call, app.CreateAccessToken{
 		Name: string(in.Name), Project: string(in.Project), Scopes: textsIfAny(in.Scopes), Days: in.Days, UserIDs: string(in.UserIDs),
+		Rate: in.Rate, Open: in.Open, Password: in.Password,
 	})
 	if err != nil {
 		return err

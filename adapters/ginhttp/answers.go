@@ -86,10 +86,21 @@ func (b answer) accessToken(t domain.AccessToken) answer {
 	b = append(b, `,"User":`...).text(string(t.User))
 	b = append(b, `,"Project":`...).textOrNull(string(t.Project))
 	b = append(b, `,"Scopes":`...).scopes(t.Scopes)
+	b = append(b, `,"Rate":`...).limitOrNull(t.Rate)
+	b = append(b, `,"Open":`...).limitOrNull(t.Open)
 	b = append(b, `,"Created":`...).instant(t.Created)
 	b = append(b, `,"Expires":`...).instant(t.Expires)
 	b = append(b, `,"LastUsed":`...).instant(t.LastUsed)
 	return append(b, '}')
+}
+
+// limitOrNull appends a limit of an access token. 0 becomes null: the token shares the limit of its
+// owner.
+func (b answer) limitOrNull(limit int) answer {
+	if limit == 0 {
+		return append(b, `null`...)
+	}
+	return strconv.AppendInt(b, int64(limit), 10)
 }
 
 // session appends a session. A login has no project.

@@ -167,7 +167,8 @@ func TestRefusalsLeaveRows(t *testing.T) {
 	bounded := &bounded{}
 	w := newWorld(t, func(w *world) { w.ports.Logins.Attempts = bounded })
 	p := w.addProject(t, "Support bot")
-	token := w.token(t, w.member, `{"name":"x","project_id":"`+string(w.granted(t, "member", "Sales bot").ID)+`"}`)
+	sales := w.granted(t, "member", "Sales bot")
+	token := w.token(t, w.member, `{"name":"x","project_id":"`+string(sales.ID)+`"}`)
 	member := "user:" + w.userID(t, "member")
 	tokenActor := w.asked(t, "action=create_access_token")[0]["Object"].(string)
 	cross := func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }
@@ -194,6 +195,15 @@ func TestRefusalsLeaveRows(t *testing.T) {
 		{name: "from another origin", b: w.admin, method: "POST", path: "/clear_project", edit: cross, actor: "nobody", action: "clear_project", outcome: "cross_origin"},
 		{name: "forwarded, by nobody", b: w.nobody, method: "GET", path: "/voiceflow/general-runtime/state/user/x", actor: "nobody", action: "forward", object: "GET /state/user/{userID}", outcome: "not_authenticated"},
 		{name: "forwarded, without the scope", b: token, method: "GET", path: "/voiceflow/api/v3alpha/knowledge-base/docs", actor: tokenActor, action: "forward", outcome: "not_allowed"},
+		{name: "a wrong current password, to change it", b: w.member, method: "POST", path: "/change_password",
+			body: `{"password":"wrong wrong","new_password":"another canary"}`, actor: member, action: "change_password", object: member, outcome: "invalid_request"},
+		{name: "a wrong current password, for an access token", b: w.member, method: "POST", path: "/create_access_token",
+			body: `{"name":"x","project_id":"` + string(p.ID) + `","password":"wrong wrong"}`, actor: member, action: "create_access_token", object: member, outcome: "not_allowed"},
+		{name: "a wrong current password, for an access token of one's own", b: w.member, method: "POST", path: "/create_access_token",
+			body: `{"name":"x","project_id":"` + string(sales.ID) + `","password":"wrong wrong"}`, actor: member, action: "create_access_token", object: member, outcome: "invalid_request"},
+		{name: "no current password", b: w.member, method: "POST", path: "/create_access_token",
+			body: `{"name":"x","project_id":"` + string(sales.ID) + `"}`, actor: member, action: "create_access_token", object: member, outcome: "invalid_request"},
+		{name: "a new password that is too short", b: w.member, method: "POST", path: "/change_password", body: `{"password":"` + password + `","new_password":"x"}`},
 		{name: "too often", b: w.nobody, method: "POST", path: "/login", body: `{"username":"member","password":"wrong wrong"}`,
 			before: func() { bounded.full = true }, actor: "nobody", action: "login", outcome: "too_many_requests"},
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -71,14 +72,11 @@ func (a *api) run(x *exchange) error {
 		if err := a.whoCalls(x); err != nil {
 			return err
 		}
-		if !x.route.opensFor(x.call.Caller) {
-			return &domain.Error{Kind: domain.NotAuthenticated, Public: "this route needs a login; it does not accept an access token"}
-		}
 		x.held.For(domain.HolderOf(x.call.Caller, x.call.Address))
 	}
 	a.renewAssistant(x)
-	if x.route.who == admin {
-		if err := x.call.Caller.MayManage(); err != nil {
+	if x.route.who == admin || x.route.who == caller {
+		if err := x.route.admits(x.call.Caller); err != nil {
 			return err
 		}
 	}
@@ -92,12 +90,83 @@ func (a *api) end(x *exchange) {
 		a.recovered(x, v)
 	}
 	a.logRequest(x)
+	if (x.err != nil || x.route == &forwarded) && !x.cut {
+		a.drain(x)
+	}
 	if x.cut {
 		// A host's recovery may catch the panic. After its deadline, the connection can't end
 		// the answer cleanly either.
 		_ = http.NewResponseController(x.c.Writer).SetWriteDeadline(time.Unix(1, 0))
+		x.reset()
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// drainTime is how long the rest of a body is read. By then a proxy has read the answer.
+const drainTime = 5 * time.Second
+
+// drain reads the rest of a body that nobody needs, after the answer was sent. It reads no more
+// than four times what a forwarded body may have. A server that closes a connection while the body
+// still comes makes the system discard the answer on its way, and nginx says 502. net/http reads
+// 256 KiB, and nothing if the client has asked for the connection to be closed.
+func (a *api) drain(x *exchange) {
+	r := x.c.Request
+	if r.ContentLength == 0 || r.ProtoMajor > 1 {
+		return
+	}
+	control := http.NewResponseController(x.c.Writer)
+	if control.Flush() != nil {
+		return
+	}
+	// The deadline of the server stays, if it is earlier.
+	over := make(chan struct{})
+	timer := time.AfterFunc(drainTime, func() {
+		defer close(over)
+		_ = control.SetReadDeadline(time.Unix(1, 0))
+	})
+	defer func() {
+		if !timer.Stop() {
+			<-over // the next request on this connection has a deadline of its own
+		}
+	}()
+	var buffer [4 << 10]byte // small, because many strangers may be refused at once
+	for left := 4 * a.maxBody; left > 0; {
+		n, err := r.Body.Read(buffer[:])
+		if err != nil {
+			return
+		}
+		left -= int64(n)
+	}
+}
+
+// reset resets the connection of a client that speaks HTTP/1.0, as nginx does by default. Such an
+// answer has no length, and its end is that of the connection. So only a reset tells an answer that
+// was cut from one that is complete.
+func (x *exchange) reset() {
+	if x.c.Request.ProtoAtLeast(1, 1) {
+		return
+	}
+	// gin refuses this once an answer has begun. net/http does not.
+	var server http.ResponseWriter = x.c.Writer
+	for {
+		wrapped, ok := server.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		server = wrapped.Unwrap()
+	}
+	conn, _, err := http.NewResponseController(server).Hijack()
+	if err != nil {
+		return
+	}
+	below := conn
+	if encrypted, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		below = encrypted.NetConn()
+	}
+	if tcp, ok := below.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = below.Close()
 }
 
 // recovered turns a panic into an answer of an internal failure. If an answer has begun, it is

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flowlatch/flowlatch/app/forward"
@@ -86,15 +87,12 @@ func (a *api) callersRequest(x *exchange) *http.Request {
 		return r
 	case r.ContentLength > a.maxBody:
 		// It fails when it is read, which is once the caller is known.
-		r.Body = struct {
-			io.Reader
-			io.Closer
-		}{tooLargeBody(a.maxBody), r.Body}
+		r.Body = io.NopCloser(tooLargeBody(a.maxBody))
 	default:
 		r.Body = http.MaxBytesReader(x.c.Writer, r.Body, a.maxBody)
 	}
 	control := http.NewResponseController(x.c.Writer)
-	r.Body = &patientBody{ReadCloser: r.Body, begin: func() { _ = control.SetReadDeadline(time.Now().Add(a.timeout)) }}
+	r.Body = &patientBody{Reader: r.Body, begin: func() { _ = control.SetReadDeadline(time.Now().Add(a.timeout)) }}
 	return r
 }
 
@@ -102,19 +100,31 @@ func (a *api) callersRequest(x *exchange) *http.Request {
 // known by then, so a stranger has no more time than on other routes. The body of a request
 // without one is not read: the server already reads the connection, to see when the caller
 // leaves, and would hit that deadline.
+//
+// Close keeps the transport from reading on. It leaves the server's own body open for drain.
 type patientBody struct {
-	io.ReadCloser
+	io.Reader
 
-	begin func() // nil after it was called
+	begin  func() // nil after it was called
+	closed atomic.Bool
 }
 
 // Read reads the body.
 func (b *patientBody) Read(p []byte) (int, error) {
+	if b.closed.Load() {
+		return 0, http.ErrBodyReadAfterClose
+	}
 	if b.begin != nil {
 		b.begin()
 		b.begin = nil
 	}
-	return b.ReadCloser.Read(p)
+	return b.Reader.Read(p)
+}
+
+// Close ends the reading.
+func (b *patientBody) Close() error {
+	b.closed.Store(true)
+	return nil
 }
 
 // forwardSlack is how long the caller has to read the part that came last.

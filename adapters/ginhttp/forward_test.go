@@ -248,7 +248,7 @@ type rates struct {
 	left int
 }
 
-func (r *rates) Take(domain.Actor) (domain.Rate, error) {
+func (r *rates) Take(domain.Budget) (domain.Rate, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.left == 0 {

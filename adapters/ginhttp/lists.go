@@ -49,7 +49,7 @@ var (
 
 func (a *api) getProjects(x *exchange) error {
 	shown := projectList
-	if x.call.Caller.MayManage() == nil {
+	if x.call.Caller.MayManage(domain.ScopeManageProjects) == nil {
 		shown = projectListOfAdmin
 	}
 	err := shown.answer(a.service, x)

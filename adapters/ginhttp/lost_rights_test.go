@@ -75,7 +75,7 @@ func setTheStage(t *testing.T, by lostright.Caller) *stage {
 // makeToken makes an access token and returns its id. program becomes who has it.
 func (s *stage) makeToken(t *testing.T, b *browser, body string, program **browser) string {
 	t.Helper()
-	made := b.do(t, "POST", "/create_access_token", body).want(t, 200, "")
+	made := b.do(t, "POST", "/create_access_token", withPassword(body)).want(t, 200, "")
 	if program != nil {
 		*program = &browser{w: s.world, cookies: map[string]string{}, authorization: made.body["token"].(string)}
 	}

@@ -2,9 +2,12 @@ package ginhttp_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowlatch/flowlatch/adapters/ginhttp"
 )
 
 // outcome is a status and a code; the code of a success is "".
@@ -146,6 +149,58 @@ func TestEveryRouteLetsInWhomItShould(t *testing.T) {
 			if got := b.do(t, method, path, body); got.status != row.nobody.status || got.code() != row.nobody.code {
 				t.Errorf("%s: an access token that is over: got %d %s, want %v", name, got.status, got.raw, row.nobody)
 			}
+		}
+	}
+}
+
+// TestATokenOpensTheRoutesOfItsPart has an access token for each part of managing, and one for all
+// others together, on every route.
+func TestATokenOpensTheRoutesOfItsPart(t *testing.T) {
+	w := newWorld(t)
+	w.addProject(t, "Support bot")
+	parts := []string{"manage:projects", "manage:users", "manage:grants", "manage:audit"}
+	only, others := map[string]*browser{}, map[string]*browser{}
+	for i, part := range parts {
+		rest := append(slices.Clone(parts[:i]), parts[i+1:]...)
+		only[part] = w.token(t, w.admin, `{"name":"x","scopes":["`+part+`"]}`)
+		others[part] = w.token(t, w.admin, `{"name":"x","scopes":["`+strings.Join(rest, `","`)+`"]}`)
+	}
+	seen := map[string]int{}
+	for _, route := range ginhttp.Routes() {
+		name := route.Method + " " + route.Path
+		row, there := matrix[name]
+		if !there {
+			continue // the forwarded calls, which have a matrix of their own
+		}
+		body := ""
+		if route.ReadsBody {
+			body = `{}`
+		}
+		t.Run(name, func(t *testing.T) {
+			for part, b := range only {
+				for _, tc := range []struct {
+					b    *browser
+					has  bool
+					what string
+				}{{b, route.Tokens == part, part}, {others[part], route.Tokens != part, "all but " + part}} {
+					want := row.manages
+					if partial := slices.Contains(parts, route.Tokens); partial && !tc.has {
+						want = refused
+						if row.member == refusedOnFour || route.Path == "/get_projects" {
+							want = refusedOnFour
+						}
+					}
+					if got := tc.b.do(t, route.Method, route.Path, body); got.status != want.status || got.code() != want.code {
+						t.Errorf("a token with %s: got %d %s, want %v", tc.what, got.status, got.raw, want)
+					}
+				}
+			}
+		})
+		seen[route.Tokens]++
+	}
+	for _, part := range parts {
+		if seen[part] < 2 {
+			t.Errorf("%d routes need %s", seen[part], part)
 		}
 	}
 }

@@ -116,6 +116,9 @@ func TestBodies(t *testing.T) {
 			"/add_project", "/delete_project", "/set_project", "/grant_project", "/revoke_project",
 			"/login", "/change_password", "/create_user", "/delete_user",
 		} {
+			if path == "/login" {
+				body = body[:min(len(body), 4<<10)] // it takes no more
+			}
 			t.Run(name+" for "+path, func(t *testing.T) {
 				send(t, path, strings.NewReader(body), "application/json").want(t, 400, "invalid_request")
 			})

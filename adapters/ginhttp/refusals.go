@@ -1,6 +1,7 @@
 package ginhttp
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -8,12 +9,15 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// refused reports whether the request failed because of who asks, where from, or how often. It
-// goes by the kind of the failure, because the status on the four documented routes does not
-// tell.
+// refused reports whether the request failed because of who asks, where from, or how often. A wrong
+// current password counts as a failed login does. Otherwise it goes by the kind of the failure,
+// because the status on the four documented routes does not tell.
 func (x *exchange) refused() bool {
 	if x.err == nil {
 		return false
+	}
+	if errors.Is(x.err, domain.ErrWrongPassword) {
+		return true
 	}
 	switch failureOf(x.err).elsewhere {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:

@@ -22,7 +22,7 @@ type opening int
 
 const (
 	forLogins   opening = iota // none: the route needs a login
-	forManaging                // those with the scope manage
+	forManaging                // those with the scope of the route's part, or with manage
 	forTokens                  // all
 )
 
@@ -31,52 +31,56 @@ type route struct {
 	method, path string
 	who          access
 	tokens       opening
-	documented   bool // one of the four documented routes, which answer only with their documented statuses
-	own          bool // only if the service has its own logins
-	probe        bool // called all the time, so logged at debug level
-	ends         bool // it may end the caller's sessions, so it leaves their cookies as they are
-	noUseCase    bool // no use case runs, so nothing needs protection
+	part         domain.Scope // of managing, that an access token needs; "" unless tokens is forManaging
+	documented   bool         // one of the four documented routes, which answer only with their documented statuses
+	own          bool         // only if the service has its own logins
+	probe        bool         // called all the time, so logged at debug level
+	ends         bool         // it may end the caller's sessions, so it leaves their cookies as they are
+	noUseCase    bool         // no use case runs, so nothing needs protection
 	readsBody    bool
 	handle       func(*api, *exchange) error
 }
 
-// opensFor reports whether the route accepts the credential of c.
-func (rt *route) opensFor(c domain.Caller) bool {
+// admits returns NotAuthenticated if the route accepts no credential like that of c, and NotAllowed
+// if c may not call it. Whether the owner of an access token is an admin is asked on admins' routes
+// only.
+func (rt *route) admits(c domain.Caller) error {
+	byToken := c.Token != "" && rt.tokens != forTokens
 	switch {
-	case c.Token == "" || rt.tokens == forTokens:
-		return true
-	case rt.tokens == forManaging:
-		return c.Scopes.Has(domain.ScopeManage)
+	case byToken && (rt.tokens == forLogins || !c.Scopes.Manage()):
+		return &domain.Error{Kind: domain.NotAuthenticated, Public: "this route needs a login; it does not accept this access token"}
+	case rt.who == admin, byToken:
+		return c.MayManage(rt.part)
 	}
-	return false
+	return nil
 }
 
 var routes = []route{
-	{method: http.MethodPost, path: "/add_project", tokens: forManaging, who: admin, documented: true, readsBody: true, handle: (*api).addProject},
-	{method: http.MethodPost, path: "/delete_project", tokens: forManaging, who: admin, documented: true, ends: true, readsBody: true, handle: (*api).deleteProject},
-	{method: http.MethodGet, path: "/get_projects", tokens: forManaging, who: caller, documented: true, handle: (*api).getProjects},
+	{method: http.MethodPost, path: "/add_project", tokens: forManaging, part: domain.ScopeManageProjects, who: admin, documented: true, readsBody: true, handle: (*api).addProject},
+	{method: http.MethodPost, path: "/delete_project", tokens: forManaging, part: domain.ScopeManageProjects, who: admin, documented: true, ends: true, readsBody: true, handle: (*api).deleteProject},
+	{method: http.MethodGet, path: "/get_projects", tokens: forManaging, part: domain.ScopeManageProjects, who: caller, documented: true, handle: (*api).getProjects},
 	{method: http.MethodPost, path: "/set_project", who: caller, documented: true, readsBody: true, handle: (*api).setProject},
 
 	{method: http.MethodGet, path: "/check_session", tokens: forTokens, who: caller, handle: (*api).checkSession},
 	{method: http.MethodPost, path: "/clear_project", who: caller, ends: true, handle: (*api).clearProject},
-	{method: http.MethodPost, path: "/grant_project", tokens: forManaging, who: admin, readsBody: true, handle: (*api).grantProject},
-	{method: http.MethodPost, path: "/revoke_project", tokens: forManaging, who: admin, ends: true, readsBody: true, handle: (*api).revokeProject},
-	{method: http.MethodPost, path: "/set_token", tokens: forManaging, who: admin, readsBody: true, handle: (*api).setToken},
-	{method: http.MethodPost, path: "/check_project", tokens: forManaging, who: admin, readsBody: true, handle: (*api).checkProject},
-	{method: http.MethodGet, path: "/get_grants", tokens: forManaging, who: admin, handle: (*api).getGrants},
-	{method: http.MethodGet, path: "/get_usage", tokens: forManaging, who: admin, handle: (*api).getUsage},
-	{method: http.MethodGet, path: "/get_sessions", tokens: forManaging, who: caller, handle: (*api).getSessions},
-	{method: http.MethodPost, path: "/delete_session", tokens: forManaging, who: caller, ends: true, readsBody: true, handle: (*api).deleteSession},
-	{method: http.MethodPost, path: "/delete_user_sessions", tokens: forManaging, who: caller, ends: true, readsBody: true, handle: (*api).deleteUserSessions},
-	{method: http.MethodGet, path: "/get_audit_events", tokens: forManaging, who: admin, handle: (*api).getAuditEvents},
+	{method: http.MethodPost, path: "/grant_project", tokens: forManaging, part: domain.ScopeManageGrants, who: admin, readsBody: true, handle: (*api).grantProject},
+	{method: http.MethodPost, path: "/revoke_project", tokens: forManaging, part: domain.ScopeManageGrants, who: admin, ends: true, readsBody: true, handle: (*api).revokeProject},
+	{method: http.MethodPost, path: "/set_token", tokens: forManaging, part: domain.ScopeManageProjects, who: admin, readsBody: true, handle: (*api).setToken},
+	{method: http.MethodPost, path: "/check_project", tokens: forManaging, part: domain.ScopeManageProjects, who: admin, readsBody: true, handle: (*api).checkProject},
+	{method: http.MethodGet, path: "/get_grants", tokens: forManaging, part: domain.ScopeManageGrants, who: admin, handle: (*api).getGrants},
+	{method: http.MethodGet, path: "/get_usage", tokens: forManaging, part: domain.ScopeManageAudit, who: admin, handle: (*api).getUsage},
+	{method: http.MethodGet, path: "/get_sessions", tokens: forManaging, part: domain.ScopeManageUsers, who: caller, handle: (*api).getSessions},
+	{method: http.MethodPost, path: "/delete_session", tokens: forManaging, part: domain.ScopeManageUsers, who: caller, ends: true, readsBody: true, handle: (*api).deleteSession},
+	{method: http.MethodPost, path: "/delete_user_sessions", tokens: forManaging, part: domain.ScopeManageUsers, who: caller, ends: true, readsBody: true, handle: (*api).deleteUserSessions},
+	{method: http.MethodGet, path: "/get_audit_events", tokens: forManaging, part: domain.ScopeManageAudit, who: admin, handle: (*api).getAuditEvents},
 
 	{method: http.MethodPost, path: "/login", who: anyone, own: true, readsBody: true, handle: (*api).login},
 	{method: http.MethodPost, path: "/logout", who: caller, own: true, ends: true, handle: (*api).logout},
 	{method: http.MethodPost, path: "/change_password", who: caller, own: true, readsBody: true, handle: (*api).changePassword},
-	{method: http.MethodPost, path: "/create_user", tokens: forManaging, who: admin, own: true, readsBody: true, handle: (*api).createUser},
-	{method: http.MethodPatch, path: "/update_user", tokens: forManaging, who: admin, own: true, ends: true, readsBody: true, handle: (*api).updateUser},
-	{method: http.MethodPost, path: "/delete_user", tokens: forManaging, who: admin, own: true, ends: true, readsBody: true, handle: (*api).deleteUser},
-	{method: http.MethodGet, path: "/get_all_users", tokens: forManaging, who: admin, own: true, handle: (*api).getAllUsers},
+	{method: http.MethodPost, path: "/create_user", tokens: forManaging, part: domain.ScopeManageUsers, who: admin, own: true, readsBody: true, handle: (*api).createUser},
+	{method: http.MethodPatch, path: "/update_user", tokens: forManaging, part: domain.ScopeManageUsers, who: admin, own: true, ends: true, readsBody: true, handle: (*api).updateUser},
+	{method: http.MethodPost, path: "/delete_user", tokens: forManaging, part: domain.ScopeManageUsers, who: admin, own: true, ends: true, readsBody: true, handle: (*api).deleteUser},
+	{method: http.MethodGet, path: "/get_all_users", tokens: forManaging, part: domain.ScopeManageUsers, who: admin, own: true, handle: (*api).getAllUsers},
 
 	{method: http.MethodPost, path: "/create_access_token", who: caller, own: true, readsBody: true, handle: (*api).createAccessToken},
 	{method: http.MethodGet, path: "/get_access_tokens", who: caller, own: true, handle: (*api).getAccessTokens},
@@ -92,7 +96,7 @@ type Route struct {
 	Method    string // "" if the route takes several methods
 	Path      string // as gin writes it, such as "/voiceflow/:service/*path"
 	Who       string // who may call: "anyone", "caller", "admin", or "assistant" for who may use an assistant
-	Tokens    string // which access tokens open it: "no", "manage" for those with that scope, or "yes"; "" if anyone may call
+	Tokens    string // which access tokens open it: "no", the scope that they need besides "manage", or "yes"; "" if anyone may call
 	ReadsBody bool
 	Mounted   bool // whether Mount registers it under a host's own login
 }
@@ -106,7 +110,7 @@ func Routes() []Route {
 			Who: [...]string{anyone: "anyone", caller: "caller", admin: "admin", usesAssistant: "assistant"}[rt.who],
 		}
 		if rt.who != anyone {
-			r.Tokens = [...]string{forLogins: "no", forManaging: "manage", forTokens: "yes"}[rt.tokens]
+			r.Tokens = [...]string{forLogins: "no", forManaging: string(rt.part), forTokens: "yes"}[rt.tokens]
 		}
 		all = append(all, r)
 	}

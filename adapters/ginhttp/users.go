@@ -79,14 +79,19 @@ func (a *api) changePassword(x *exchange) error {
 	var in struct {
 		Current domain.Secret `json:"password"`
 		Next    domain.Secret `json:"new_password"`
+		Keep    bool          `json:"keep_access_tokens"`
 	}
 	if err := x.decode(&in); err != nil {
 		return err
 	}
-	if err := a.service.ChangePassword(x.ctx(), x.call, in.Current, in.Next); err != nil {
+	x.asked = domain.OnUser(x.call.Caller.ID)
+	if err := a.service.ChangePassword(x.ctx(), x.call, app.ChangePassword{Current: in.Current, Next: in.Next, KeepTokens: in.Keep}); err != nil {
 		return err
 	}
-	return x.ok("the password was changed, and your other sessions were ended")
+	if in.Keep {
+		return x.ok("the password was changed, and your other sessions were ended; your access tokens still work")
+	}
+	return x.ok("the password was changed, and your other sessions and your access tokens were ended")
 }
 
 func (a *api) createUser(x *exchange) error {
@@ -115,11 +120,12 @@ func (a *api) updateUser(x *exchange) error {
 		Role       *text          `json:"role"`
 		Disabled   *bool          `json:"disabled"`
 		Assistants *[]text        `json:"assistants"`
+		Keep       bool           `json:"keep_access_tokens"`
 	}
 	if err := x.decode(&in); err != nil {
 		return err
 	}
-	change := app.UpdateUser{ID: string(in.ID), Password: in.Password, Role: (*string)(in.Role), Disabled: in.Disabled}
+	change := app.UpdateUser{ID: string(in.ID), Password: in.Password, Role: (*string)(in.Role), Disabled: in.Disabled, KeepTokens: in.Keep}
 	if in.Assistants != nil {
 		change.Assistants = new(texts(*in.Assistants))
 	}

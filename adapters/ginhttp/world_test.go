@@ -168,8 +168,13 @@ func (w *world) grant(t testing.TB, name string, p domain.Project) {
 // token returns a program that has the access token which b makes of the body.
 func (w *world) token(t testing.TB, b *browser, body string) *browser {
 	t.Helper()
-	made := b.do(t, "POST", "/create_access_token", body).want(t, 200, "")
+	made := b.do(t, "POST", "/create_access_token", withPassword(body)).want(t, 200, "")
 	return &browser{w: w, cookies: map[string]string{}, authorization: made.body["token"].(string)}
+}
+
+// withPassword returns the body of a request with the password of all as another member.
+func withPassword(body string) string {
+	return strings.TrimSuffix(body, "}") + `,"password":"` + password + `"}`
 }
 
 // login returns a browser in which the user of that name is logged in.

@@ -68,7 +68,7 @@ func (s *Store) archived() []archive.Row {
 			project = string(t.Project)
 		}
 		add("access_tokens", string(t.ID), bytes.Clone(t.hash[:]), t.Name, t.Prefix, string(t.User), project, t.Scopes.Text(), t.OwnUsers,
-			micros(t.Created), micros(t.Expires), micros(t.LastUsed))
+			micros(t.Created), micros(t.Expires), micros(t.LastUsed), int64(t.Rate), int64(t.Open))
 	}
 	for _, u := range s.usage {
 		add("usage", string(u.Day), string(u.Project), string(u.User), string(u.Token), string(u.Scope), u.Calls, u.Errors, u.Milliseconds)
@@ -244,6 +244,7 @@ func (s *Store) restoreToken(c *cells) bool {
 	t.Name, t.Prefix, t.User, t.Project = c.text(), c.text(), domain.UserID(c.text()), domain.ProjectID(c.text())
 	t.Scopes, t.OwnUsers = domain.ScopesFromText(c.text()), c.flag()
 	t.Created, t.Expires, t.LastUsed = c.instant(), c.instant(), c.instant()
+	t.Rate, t.Open = int(c.number()), int(c.number())
 	_, user := s.users[t.User]
 	_, project := s.projects[t.Project]
 	s.tokens[t.ID] = t

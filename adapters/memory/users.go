@@ -19,6 +19,9 @@ func (v users) Create(ctx context.Context, act domain.Act, u domain.User) error 
 		return err
 	}
 	defer s.leave()
+	if err := act.Changes(domain.User{}, u); err != nil {
+		return err
+	}
 	if _, taken := s.find(domain.UserRef{Name: u.Name}); taken {
 		return domain.NameTaken()
 	}
@@ -130,9 +133,9 @@ func (s *Store) otherAdmin(than domain.UserID) bool {
 // it. Nothing else happens in the store while change runs. Returns NotFound for an unknown
 // id or assistant.
 func (v users) Update(ctx context.Context, act domain.Act, id domain.UserID, change func(u *domain.User, otherAdmin bool) error,
-	keep domain.SessionID) (domain.User, error) {
+	keep domain.Kept) (domain.User, error) {
 	s := v.store
-	if _, err := s.begin(ctx, act, string(id), string(keep)); err != nil {
+	if _, err := s.begin(ctx, act, string(id), string(keep.Login)); err != nil {
 		return domain.User{}, err
 	}
 	defer s.leave()
@@ -149,6 +152,9 @@ func (v users) Update(ctx context.Context, act domain.Act, id domain.UserID, cha
 	if is.Equal(was) {
 		return is, nil
 	}
+	if err := act.Changes(was, is); err != nil {
+		return domain.User{}, err
+	}
 	if err := domain.Storable(textsOfUser(is)...); err != nil {
 		return domain.User{}, err
 	}
@@ -156,6 +162,9 @@ func (v users) Update(ctx context.Context, act domain.Act, id domain.UserID, cha
 		return domain.User{}, err
 	}
 	s.endLost(id, domain.SessionsLostBy(was, is, keep))
+	if domain.TokensLostBy(was, is, keep) {
+		s.removeTokens(func(t token) bool { return t.User == id })
+	}
 	s.putUser(is)
 	s.record(act.Record)
 	return is, nil

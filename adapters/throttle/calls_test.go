@@ -24,14 +24,14 @@ func TestCallRates(t *testing.T) {
 
 func wantTaken(t *testing.T, c *throttle.Calls, who domain.Actor, want domain.Rate) {
 	t.Helper()
-	if got, err := c.Take(who); err != nil || got != want {
+	if got, err := c.Take(domain.Budget{Who: who}); err != nil || got != want {
 		t.Fatalf("Take(%s): got %+v and error %v, want %+v", who, got, err, want)
 	}
 }
 
 func wantUsedUp(t *testing.T, c *throttle.Calls, who domain.Actor, after time.Duration, want domain.Rate) {
 	t.Helper()
-	got, err := c.Take(who)
+	got, err := c.Take(domain.Budget{Who: who})
 	e, _ := errors.AsType[*domain.Error](err)
 	if e == nil || e.Kind != domain.TooManyRequests || got != (domain.Rate{}) {
 		t.Fatalf("Take(%s): got %+v and error %v, want kind %q", who, got, err, domain.TooManyRequests)
@@ -61,11 +61,11 @@ func TestEveryLimitIsMetExactly(t *testing.T) {
 	for _, limit := range []int{1, 3, 7, 11, 97, 9_999, 999_999, 1_000_000} {
 		c := throttle.NewCalls(newClock().now, limit)
 		for n := range limit {
-			if left, err := c.Take("user:ada"); err != nil || left.Remaining != limit-n-1 {
+			if left, err := c.Take(domain.Budget{Who: "user:ada"}); err != nil || left.Remaining != limit-n-1 {
 				t.Fatalf("call %d of %d: got %+v and error %v, want %d left", n+1, limit, left, err, limit-n-1)
 			}
 		}
-		if _, err := c.Take("user:ada"); domain.KindOf(err) != domain.TooManyRequests {
+		if _, err := c.Take(domain.Budget{Who: "user:ada"}); domain.KindOf(err) != domain.TooManyRequests {
 			t.Errorf("call %d of %d: got error %v, want kind %q", limit+1, limit, err, domain.TooManyRequests)
 		}
 	}
@@ -77,7 +77,7 @@ func TestOddLimits(t *testing.T) {
 	for _, limit := range []int{-1, 0, 1 << 40} {
 		c := throttle.NewCalls(newClock().now, limit)
 		for range 1000 {
-			if _, err := c.Take("user:ada"); err != nil {
+			if _, err := c.Take(domain.Budget{Who: "user:ada"}); err != nil {
 				t.Fatalf("with a limit of %d: got error %v, want success", limit, err)
 			}
 		}
@@ -116,7 +116,7 @@ func TestMemoryOfCallsIsBounded(t *testing.T) {
 	for i := range 60_000 {
 		// The id is the end of a large text, as one that was read from a request.
 		text := strings.Repeat(" ", 4<<10) + fmt.Sprintf("user:01890000-0000-7000-8000-%012d", i)
-		if _, err := c.Take(domain.Actor(text[4<<10:])); err != nil {
+		if _, err := c.Take(domain.Budget{Who: domain.Actor(text[4<<10:])}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -140,7 +140,7 @@ func TestRatesHoldInAnyOrderOfEvents(t *testing.T) {
 				left = -1 // some has come back
 				continue
 			}
-			rate, err := c.Take("user:ada")
+			rate, err := c.Take(domain.Budget{Who: "user:ada"})
 			if e, refused := errors.AsType[*domain.Error](err); refused {
 				if left > 0 {
 					t.Fatalf("Take with %d left: got error %v, want it let through", left, err)
@@ -149,7 +149,7 @@ func TestRatesHoldInAnyOrderOfEvents(t *testing.T) {
 					t.Fatalf("RetryAfter: got %v, want whole seconds, one to 60", e.RetryAfter)
 				}
 				now.advance(e.RetryAfter)
-				if rate, err = c.Take("user:ada"); err != nil {
+				if rate, err = c.Take(domain.Budget{Who: "user:ada"}); err != nil {
 					t.Fatalf("call after RetryAfter: got error %v, want it let through", err)
 				}
 			} else if left == 0 {
@@ -175,7 +175,7 @@ func BenchmarkTake(b *testing.B) {
 	}
 	n := 0
 	for b.Loop() {
-		_, _ = c.Take(actors[n%len(actors)])
+		_, _ = c.Take(domain.Budget{Who: actors[n%len(actors)]})
 		n++
 	}
 }

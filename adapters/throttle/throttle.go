@@ -1,4 +1,5 @@
-// Package throttle implements ports.Attempts and ports.CallRates in memory, for one process.
+// Package throttle implements ports.Attempts, ports.CallRates and ports.OpenCalls in memory, for one
+// process.
 //
 // It counts failed attempts and calls in meters. The number of meters is bounded. The counts
 // are lost when the process ends.

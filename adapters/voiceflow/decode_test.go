@@ -179,3 +179,44 @@ func TestAnEncodedAnswerThatIsBrokenIsUnavailable(t *testing.T) {
 		}
 	}
 }
+
+// Whatever an encoded answer is, it is passed on within the limit or is VoiceflowUnavailable.
+func FuzzEncodedAnswer(f *testing.F) {
+	var whole bytes.Buffer
+	e := gzip.NewWriter(&whole)
+	_, _ = io.WriteString(e, `[{"userID":"bound-ben"}]`)
+	_ = e.Close()
+	for _, encoding := range []string{"gzip", "deflate", "x-gzip", "br", "gzip, gzip", ""} {
+		f.Add(encoding, "application/json", whole.Bytes())
+		f.Add(encoding, "text/event-stream", []byte("data: {}\n\n"))
+		f.Add(encoding, "", []byte{})
+	}
+	var encoding, contentType string
+	var body []byte
+	const most = 1 << 20
+	side := far(f, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Content-Encoding"] = []string{encoding}
+		w.Header().Set("Content-Type", contentType)
+		_, _ = w.Write(body)
+	}, func(o *voiceflow.Options) { o.MaxAnswer = most })
+	f.Fuzz(func(t *testing.T, e, c string, b []byte) {
+		if strings.ContainsFunc(e+c, func(r rune) bool { return r < ' ' || r > '~' }) {
+			return
+		}
+		encoding, contentType, body = e, c, b
+		resp, err := side.forward(t.Context(), turn(t), sent("", "{}"))
+		if err == nil {
+			defer resp.Body.Close()
+			var n int64
+			if n, err = io.Copy(io.Discard, resp.Body); n > most && !strings.HasPrefix(strings.ToLower(c), "text/event-stream") {
+				t.Fatalf("got %d bytes, want at most %d", n, most)
+			}
+			if resp.Header.Get("Content-Encoding") != "" {
+				t.Fatalf("the answer has the encoding %q", resp.Header.Get("Content-Encoding"))
+			}
+		}
+		if err != nil && domain.KindOf(err) != domain.VoiceflowUnavailable {
+			t.Fatalf("got %v, want VoiceflowUnavailable", err)
+		}
+	})
+}

@@ -123,6 +123,16 @@ func TestIdsOfASessionInABodyAreBound(t *testing.T) {
 	}
 }
 
+func TestTheStartOfASessionAndATranscriptAreLikeTurns(t *testing.T) {
+	start := call(t, domain.ServiceRuntime, "POST", "/v4/project/{projectID}/session")
+	wantRewritten(t, start, `{"userID":"ben","variables":{"vip":true}}`, "", domain.NotAllowed)
+	wantRewritten(t, start, `{"userID":"ben","config":{"excludeTypes":[]}}`, `{"userID":"bound-ben","config":{"excludeTypes":["debug","log","flow","block"]}}`, "")
+	wantRewritten(t, start, `{"userID":"ben","session":{"userID":"eve"}}`, `{"userID":"bound-ben","session":{"userID":"bound-eve"}}`, "")
+	save := call(t, domain.ServiceAPI, "PUT", "/v2/transcripts")
+	wantRewritten(t, save, `{"sessionID":"s","projectID":"`+string(pizza.Voiceflow)+`","versionID":"x","session":{"sessionID":"s"}}`,
+		`{"sessionID":"bound-s","projectID":"`+string(pizza.Voiceflow)+`","versionID":"production","session":{"sessionID":"bound-s"}}`, "")
+}
+
 // wantRewritten rewrites the body. It stays as it is if want is "".
 func wantRewritten(t *testing.T, c domain.Forward, body, want string, kind domain.Kind) {
 	t.Helper()

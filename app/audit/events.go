@@ -19,7 +19,7 @@ type EventQuery struct {
 // query breaks a rule, or if the cursor is of another list. Returns Unavailable if the
 // search takes too long, as it can if few of very many rows match; a shorter time helps.
 func (a *Audit) Events(ctx context.Context, call domain.Call, q EventQuery, after domain.Cursor, limit int) (paging.Page[domain.AuditRow], error) {
-	if err := call.Caller.MayManage(); err != nil {
+	if err := call.Caller.MayManage(domain.ScopeManageAudit); err != nil {
 		return paging.Page[domain.AuditRow]{}, err
 	}
 	filter, err := domain.NewAuditFilter(q.Actor, q.Action, q.Object, q.Outcome, q.RequestID, q.Since, q.Until)

@@ -18,7 +18,7 @@ import (
 // rows that are left and then returns Corrupt with the
 // first of these. An error of write is returned as it is.
 func (a *Audit) Export(ctx context.Context, call domain.Call, write func(row domain.ChainedRow, previous domain.AuditHash) error) error {
-	if err := call.Caller.MayManage(); err != nil {
+	if err := call.Caller.MayManage(domain.ScopeManageAudit); err != nil {
 		return err
 	}
 	rec := call.Record(a.ports.Clock(), domain.ActionExportAudit, domain.OnAudit(domain.ChainPoint{}))

@@ -24,7 +24,7 @@ import (
 // the whole database was set back to an earlier state. It never detects a change of a row
 // in the second before the row is chained.
 func (a *Audit) Verify(ctx context.Context, call domain.Call, noted string) (domain.ChainPoint, error) {
-	if err := call.Caller.MayManage(); err != nil {
+	if err := call.Caller.MayManage(domain.ScopeManageAudit); err != nil {
 		return domain.ChainPoint{}, err
 	}
 	var note domain.ChainPoint

@@ -317,8 +317,7 @@ func TestABackupOfANewerProgramIsRefused(t *testing.T) {
 	w := furnishedWorld(t)
 	file, _ := w.backup(t)
 	store, p := w.target()
-	version := fmt.Sprintf(`"version":%d,`, archive.Version)
-	newer := bytes.Replace(file, []byte(version), []byte(fmt.Sprintf(`"version":%d,"more":true,`, archive.Version+1)), 1)
+	newer := bytes.Replace(file, fmt.Appendf(nil, `"version":%d,`, archive.Version), fmt.Appendf(nil, `"version":%d,"more":true,`, archive.Version+1), 1)
 	err := restore(t, p, newer, store)
 	testworld.WantKind(t, err, domain.Conflict)
 	if err == nil || !strings.Contains(err.Error(), "newer program") {

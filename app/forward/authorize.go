@@ -7,8 +7,8 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// authorize finds out who calls and what they may use, charges their rate, and opens the call.
-// It fills in out, also if it fails.
+// authorize finds out who calls and what they may use, charges their open calls and their rate, and
+// opens the call. It reads no body. It fills in out, also if it fails.
 func (f *Forwarder) authorize(ctx context.Context, call domain.Call, route domain.Route, in Input, out *Result) (*openCall, error) {
 	access, err := f.lookUp(ctx, call.Caller, in, out)
 	out.Caller = access.Caller
@@ -20,12 +20,29 @@ func (f *Forwarder) authorize(ctx context.Context, call domain.Call, route domai
 	if err := access.May(route.Endpoint.Scope); err != nil {
 		return nil, err
 	}
-	if f.ports.Rates != nil {
-		if out.Rate, err = f.ports.Rates.Take(access.Actor()); err != nil {
+	release, err := f.charge(access, out)
+	if err != nil {
+		return nil, err
+	}
+	return f.open.begin(ctx, &openCall{call: call, access: access, route: route, began: f.ports.Clock(), release: release}), nil
+}
+
+// charge counts the call against the caller's open calls and their rate. release ends the open
+// call. A call that is refused counts against neither.
+func (f *Forwarder) charge(access domain.Access, out *Result) (release func(), err error) {
+	release = func() {}
+	if f.ports.OpenCalls != nil {
+		if release, err = f.ports.OpenCalls.Begin(access.OpenBudget()); err != nil {
 			return nil, err
 		}
 	}
-	return f.open.begin(ctx, call, access, route, f.ports.Clock()), nil
+	if f.ports.Rates != nil {
+		if out.Rate, err = f.ports.Rates.Take(access.RateBudget()); err != nil {
+			release()
+			return nil, err
+		}
+	}
+	return release, nil
 }
 
 // lookUp finds out who calls and what they may use. It puts resealed cookies into out.

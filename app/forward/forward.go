@@ -1,7 +1,7 @@
 // Package forward sends calls of callers to Voiceflow and returns the answers. A call takes
 // three steps, each in a file of its own:
 //
-//   - authorize finds out who calls and what they may use, and charges their rate;
+//   - authorize finds out who calls and what they may use, and charges their open calls and rate;
 //   - attempt sends the call with the key of the assistant and returns what happened;
 //   - settle stores what that tells, and passes the answer on.
 //
@@ -26,7 +26,7 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// Ports is what a Forwarder works with. All but Rates must be given. The views must be of one
+// Ports is what a Forwarder works with. All but Rates and OpenCalls must be given. The views must be of one
 // database, and Keyset and Sessions must work with Cipher.
 type Ports struct {
 	Access        ports.Access
@@ -44,9 +44,10 @@ type Ports struct {
 	// AuditReads says which reads leave rows in the audit, as all calls that write do.
 	AuditReads domain.AuditReads
 
-	Rates  ports.CallRates // no limit if nil
-	Clock  ports.Clock
-	Random io.Reader
+	Rates     ports.CallRates // no limit if nil
+	OpenCalls ports.OpenCalls // no limit if nil
+	Clock     ports.Clock
+	Random    io.Reader
 }
 
 // Forwarder forwards calls. It is safe for concurrent use. Between calls it keeps the counts
@@ -116,7 +117,7 @@ type Answer struct {
 // Returns NotFound if the call is not among domain.Endpoints, or names another project.
 // Returns NotAuthenticated if anything is wrong with the caller or the assistant session.
 // Returns NoAssistant if the caller has set none. Returns NotAllowed if the scope is missing.
-// Returns TooManyRequests if the caller has used up their rate. Returns Invalid if the query or
+// Returns TooManyRequests if the caller has used up their rate or has too many open calls. Returns Invalid if the query or
 // the body can't be read. Returns NeedsReentry if no key of the assistant can be opened.
 // Returns CredentialsRejected if Voiceflow rejected the keys. Returns VoiceflowUnavailable if
 // Voiceflow gave no usable answer. Returns Unavailable if the row that a call begins, or the

@@ -265,3 +265,42 @@ func TestARefusalThatMayBeOfTheCallMarksNothing(t *testing.T) {
 	}
 	testworld.WantActions(t, w.Actions(before))
 }
+
+// What a turn may have in its body depends on what its caller may do at that moment.
+func TestACallCarriesTheScopesOfItsCaller(t *testing.T) {
+	w := newWorld(t)
+	p := w.Project(t, "Bot")
+	call, ben := w.talker(t, "ben", p, "converse", "state", "debug", "export")
+	_, eve := w.talker(t, "eve", p)
+	_, program := w.token(t, call, p, "") // it has the default scopes
+	admin, adas := w.login(t, w.User(t, "ada2", domain.RoleAdmin), domain.RoleAdmin)
+	adas.AssistantCookie = w.set(t, admin, p)
+	var got domain.Scopes
+	w.voiceflow.Answer(func(f domain.Forward, s testworld.Sent) (ports.Answer, error) {
+		got = f.Scopes
+		if f.Route.Endpoint.Starts {
+			return testworld.Starts(f, "session-key"), nil
+		}
+		return testworld.Fine(f, s)
+	})
+	for _, tc := range []struct {
+		who  string
+		in   forward.Input
+		want domain.Scopes
+	}{
+		{"a member with scopes", turn("x", ben), domain.ScopesOf("converse", "state", "debug", "export")},
+		{"a member with the default scopes", turn("x", eve), domain.DefaultScopes()},
+		{"an access token", turn("x", program), domain.DefaultScopes()},
+		{"an admin", turn("x", adas), domain.AllScopes()},
+		{"a v4 session", w.openSession(t, p, ben), domain.ScopesOf("converse", "state", "debug", "export")},
+	} {
+		if _, err := w.use(t, tc.in, "POST", "{}"); err != nil || got != tc.want {
+			t.Errorf("%s: got %v, %v, want %v", tc.who, got.List(), err, tc.want.List())
+		}
+	}
+	session := w.openSession(t, p, ben)
+	w.grant(t, call.Caller.ID, p, "converse")
+	if _, err := w.use(t, session, "POST", "{}"); err != nil || got != domain.DefaultScopes() {
+		t.Errorf("a v4 session whose grant was changed: got %v, %v, want converse", got.List(), err)
+	}
+}

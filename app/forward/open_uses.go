@@ -24,6 +24,8 @@ type openCall struct {
 	route  domain.Route
 	began  time.Time
 
+	release func() // ends the call among the caller's open calls
+
 	caller context.Context // ends when the caller leaves
 	ctx    context.Context // ends with the call, and when its right is lost
 	cancel context.CancelCauseFunc
@@ -62,9 +64,9 @@ type openCalls struct {
 	sure  time.Time // when the database last answered, or had nothing to answer
 }
 
-// begin returns a call that is open from now on.
-func (o *openCalls) begin(ctx context.Context, call domain.Call, access domain.Access, route domain.Route, now time.Time) *openCall {
-	c := &openCall{call: call, access: access, route: route, began: now, caller: ctx}
+// begin returns the call, which is open from now on. ctx ends when the caller leaves.
+func (o *openCalls) begin(ctx context.Context, c *openCall) *openCall {
+	c.caller = ctx
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -81,6 +83,7 @@ func (o *openCalls) end(c *openCall) {
 	delete(o.calls, c)
 	o.mu.Unlock()
 	c.cancel(nil)
+	c.release()
 }
 
 // count returns the number of open calls.

@@ -34,6 +34,7 @@ type world struct {
 	sessions  *session.Sessions
 	log       *auditLog
 	reads     domain.AuditReads
+	limits    *budgets // nil: no limits
 }
 
 // auditLog is the audit of a world, which fails where a test says so.
@@ -80,10 +81,14 @@ func (w *world) instance(t *testing.T) *forward.Forwarder {
 	w.sessions = session.New(session.Ports{
 		Store: store.Sessions, Access: store.Access, Cipher: w.Cipher, Keyring: w.Cipher, Clock: w.Now,
 	}, session.Options{Lifetimes: lifetimes})
-	return forward.New(forward.Ports{
-		Access: store.Access, Projects: store.Projects, Conversations: store.Conversations, Usage: store.Usage, Audit: w.log,
-		AuditReads: w.reads, Keyset: keys, Sessions: w.sessions, Cipher: w.Cipher, Pseudonyms: w.Pseudonyms, Voiceflow: w.voiceflow, Clock: w.Now, Random: rand.Reader,
-	})
+	ports := forward.Ports{
+		Access: store.Access, Projects: store.Projects, Conversations: store.Conversations, Usage: store.Usage, Audit: w.log, AuditReads: w.reads,
+		Keyset: keys, Sessions: w.sessions, Cipher: w.Cipher, Pseudonyms: w.Pseudonyms, Voiceflow: w.voiceflow, Clock: w.Now, Random: rand.Reader,
+	}
+	if w.limits != nil {
+		ports.Rates, ports.OpenCalls = w.limits, w.limits
+	}
+	return forward.New(ports)
 }
 
 // use forwards a call and reads the answer to its end.
@@ -152,16 +157,34 @@ func (w *world) grant(t *testing.T, user domain.UserID, p domain.Project, scopes
 // domain.ParseUserIDs.
 func (w *world) token(t *testing.T, call domain.Call, p domain.Project, userIDs string) (domain.TokenID, forward.Input) {
 	t.Helper()
-	id, err := domain.NewTokenID(w.Now(), rand.Reader)
-	must(t, err)
 	var scopes domain.Scopes
 	if p.ID == "" {
-		scopes, err = domain.ParseScopes([]string{"manage"})
-		must(t, err)
+		scopes = domain.ScopesOf(domain.ScopeManage)
 	}
 	own, err := domain.ParseUserIDs(userIDs)
 	must(t, err)
-	spec := domain.TokenSpec{Name: "a program", Project: p.ID, Scopes: scopes, OwnUsers: own, Days: 90}
+	return w.tokenOf(t, call, domain.TokenSpec{Project: p.ID, Scopes: scopes, OwnUsers: own})
+}
+
+// limitedToken makes an access token for p with limits of its own, except those that are 0.
+func (w *world) limitedToken(t *testing.T, call domain.Call, p domain.Project, rate, open int) (domain.TokenID, forward.Input) {
+	t.Helper()
+	spec := domain.TokenSpec{Project: p.ID}
+	if rate > 0 {
+		spec.Rate = &rate
+	}
+	if open > 0 {
+		spec.Open = &open
+	}
+	return w.tokenOf(t, call, spec)
+}
+
+// tokenOf makes an access token. It gives the spec a name and a life.
+func (w *world) tokenOf(t *testing.T, call domain.Call, spec domain.TokenSpec) (domain.TokenID, forward.Input) {
+	t.Helper()
+	id, err := domain.NewTokenID(w.Now(), rand.Reader)
+	must(t, err)
+	spec.Name, spec.Days = "a program", 90
 	made, err := domain.NewAccessToken(id, call.Caller, spec, w.Now())
 	must(t, err)
 	text, hash, prefix, err := domain.NewAccessTokenText(rand.Reader)
@@ -180,7 +203,7 @@ func (w *world) act(action domain.Action) domain.Act {
 // update changes the user.
 func (w *world) update(t *testing.T, user domain.UserID, change func(u *domain.User, otherAdmin bool) error) {
 	t.Helper()
-	_, err := w.Store.Ports().Users.Update(t.Context(), w.act(domain.ActionUpdateUser), user, change, "")
+	_, err := w.Store.Ports().Users.Update(t.Context(), w.act(domain.ActionUpdateUser), user, change, domain.Kept{})
 	must(t, err)
 }
 

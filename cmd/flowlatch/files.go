@@ -22,12 +22,16 @@ type checkedFile struct {
 	set   string // the start of a setting that can name what a link leads to, "" if there is none
 }
 
+func dataFolder(cfg config.Config) checkedFile {
+	return checkedFile{"the data folder", cfg.DataDir, ownership.RootLinks, "DATA_DIR="}
+}
+
 // dataFiles returns the files that hold what the service stores. keyset says whether the keyset
 // is used.
 func dataFiles(cfg config.Config, keyset bool) []checkedFile {
 	var files []checkedFile
 	if cfg.OwnDatabase() || keyset && cfg.OwnKeyset() {
-		files = append(files, checkedFile{"the data folder", cfg.DataDir, ownership.RootLinks, "DATA_DIR="})
+		files = append(files, dataFolder(cfg))
 	}
 	if file := bunstore.File(cfg.Database()); file != "" {
 		files = append(files, checkedFile{"the database", file, ownership.NoLinks, "DATABASE_URL=sqlite://"})

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io"
 	"os"
 
 	"github.com/tink-crypto/tink-go/v2/tink"
@@ -12,8 +14,8 @@ import (
 )
 
 type keysNewCommand struct {
-	File string `arg:"" help:"The file to create, in an existing folder. An existing file is never overwritten."`
-	From string `help:"A file with a keyset that is not wrapped. It is wrapped instead of a new one." placeholder:"CLEAR"`
+	File string `arg:"" help:"The file to create, in an existing folder. An existing file is never overwritten. It can't be standard output."`
+	From string `help:"A file with a keyset that is not wrapped, or - for standard input. It is wrapped instead of a new one." placeholder:"CLEAR"`
 }
 
 // Help is shown by --help.
@@ -30,6 +32,9 @@ With FLOWLATCH_KEYSET_KMS, that key wraps the keyset, so only those who may use 
 
 // Run creates the keyset.
 func (c keysNewCommand) Run() error {
+	if c.File == "-" {
+		return errors.New("a keyset is not written to standard output; name a file")
+	}
 	cfg, err := commandConfig()
 	if err != nil {
 		return err
@@ -57,7 +62,15 @@ func (c keysNewCommand) keyset(wrap tink.AEAD) (domain.Secret, error) {
 	case wrap == nil:
 		return domain.Secret{}, &domain.Error{Kind: domain.Invalid, Public: "--from wraps a keyset; set " + config.Prefix + "KEYSET_KMS to the key that wraps it"}
 	}
-	text, err := os.ReadFile(c.From)
+	clear := os.Stdin
+	if c.From != "-" {
+		var err error
+		if clear, err = openNamed("the keyset that is not wrapped", c.From); err != nil {
+			return domain.Secret{}, err
+		}
+		defer func() { _ = clear.Close() }()
+	}
+	text, err := io.ReadAll(clear)
 	if err != nil {
 		return domain.Secret{}, err
 	}

@@ -65,7 +65,7 @@ func (c keysRetireCommand) byHand(ctx context.Context) error {
 	if c.Key == "" || c.EndSessions {
 		return errors.New("--by-hand needs the id of one key, and can't be used with --end-sessions")
 	}
-	o, err := byHandOptions()
+	o, err := byHandOptions(c.ByHand)
 	if err != nil {
 		return err
 	}

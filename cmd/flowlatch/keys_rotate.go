@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
@@ -42,7 +43,7 @@ func (c keysRotateCommand) Run(ctx context.Context) error {
 
 // step takes one step by hand.
 func (c keysRotateCommand) step(ctx context.Context) error {
-	o, err := byHandOptions()
+	o, err := byHandOptions(c.ByHand)
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,10 @@ func (c keysRotateCommand) step(ctx context.Context) error {
 
 // byHandOptions returns the options for a copy of the keyset that is changed by hand. The
 // copy is wrapped as the keyset is.
-func byHandOptions() (tinkcipher.FileOptions, error) {
+func byHandOptions(file string) (tinkcipher.FileOptions, error) {
+	if file == "-" {
+		return tinkcipher.FileOptions{}, errors.New("--by-hand changes a file where it is; name a file instead of -")
+	}
 	cfg, err := commandConfig()
 	if err != nil {
 		return tinkcipher.FileOptions{}, err

@@ -37,7 +37,7 @@ type commandLine struct {
 		List    userListCommand    `cmd:"" help:"List the users."`
 		Disable userDisableCommand `cmd:"" help:"Disable a user and end their sessions."`
 		Enable  userEnableCommand  `cmd:"" help:"Enable a disabled user."`
-		Passwd  userPasswdCommand  `cmd:"" help:"Set a new password and end the sessions of the user."`
+		Passwd  userPasswdCommand  `cmd:"" help:"Set a new password, end the sessions of the user and delete their access tokens."`
 		Grant   userGrantCommand   `cmd:"" help:"Let a user use an assistant."`
 		Revoke  userRevokeCommand  `cmd:"" help:"Remove a grant and end the sessions that it allowed."`
 	} `cmd:"" help:"Manage users."`

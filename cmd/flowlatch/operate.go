@@ -101,6 +101,9 @@ func openFolder(cfg config.Config, use folderUse, needed bool) error {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("the data folder can't be created: %w", err)
 	}
+	if err := checkFiles([]checkedFile{dataFolder(cfg)}); err != nil { // somebody else created it meanwhile
+		return err
+	}
 	sayOnStdout("created the data folder " + cfg.DataDir)
 	return nil
 }

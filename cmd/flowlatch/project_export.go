@@ -14,7 +14,7 @@ import (
 
 type projectExportCommand struct {
 	Recipients []string `name:"recipient" placeholder:"AGE1…" sep:"none" required:"" help:"A public key of age that can open the file. Repeat the flag for several; each can open the file alone."`
-	File       string   `arg:"" help:"The file to create, in an existing folder. An existing file is never overwritten."`
+	File       string   `arg:"" help:"The file to create, in an existing folder. An existing file is never overwritten. It can't be standard output."`
 	Projects   []string `arg:"" optional:"" help:"The assistants, each by its Id, its Voiceflow project id, or its exact name. All assistants if none is named."`
 }
 

@@ -21,8 +21,8 @@ import (
 type projectImportCommand struct {
 	CSV      string `name:"csv" placeholder:"FILE" xor:"from" required:"" help:"Read a table as CSV; - is standard input."`
 	JSON     string `name:"json" placeholder:"FILE" xor:"from" required:"" help:"Read an array of JSON objects; - is standard input."`
-	Identity string `name:"identity" placeholder:"KEYFILE" xor:"from" required:"" help:"Read a file of project export, with the secret key of age in KEYFILE."`
-	File     string `arg:"" optional:"" help:"The file of project export; only with --identity."`
+	Identity string `name:"identity" placeholder:"KEYFILE" xor:"from" required:"" help:"Read a file of project export, with the secret key of age in KEYFILE; - is standard input."`
+	File     string `arg:"" optional:"" help:"The file of project export, or - for standard input; only with --identity."`
 }
 
 // Help is shown by --help.
@@ -33,7 +33,8 @@ If an assistant is refused, the command prints its line and the reason, never it
 
     flowlatch project import --csv assistants.csv
     vault kv get -field=assistants secret/bots | flowlatch project import --json -
-    flowlatch project import --identity key.txt assistants.age`
+    flowlatch project import --identity key.txt assistants.age
+    ssh there cat assistants.age | flowlatch project import --identity key.txt -`
 }
 
 // Validate checks what kong can't check.
@@ -43,6 +44,8 @@ func (c projectImportCommand) Validate() error {
 		return errors.New(`expected "<file>", a file of project export, after --identity`)
 	case c.Identity == "" && c.File != "":
 		return errors.New("there is an extra argument; only --identity takes a file")
+	case c.Identity == "-" && c.File == "-":
+		return errors.New("the secret key and the file can't both come from standard input")
 	}
 	return nil
 }
@@ -56,17 +59,11 @@ func (c projectImportCommand) Run(ctx context.Context) error {
 	if c.Identity != "" {
 		path = c.File
 	}
-	from := os.Stdin
-	if path != "-" {
-		var err error
-		if from, err = openNamed("the file", path); err != nil {
-			return err
-		}
-		defer func() { _ = from.Close() }()
-		if c.Identity == "" {
-			warnIfOpen(from)
-		}
+	from, done, err := c.open(ctx, path)
+	if err != nil {
+		return err
 	}
+	defer done()
 	if c.Identity != "" && !twice(from) {
 		return errors.New("the file for --identity must be a regular file, because all of it is checked before anything is added")
 	}
@@ -82,8 +79,25 @@ func (c projectImportCommand) Run(ctx context.Context) error {
 	})
 }
 
-// readIdentities reads a file with secret keys of age.
+// open opens the file with the assistants.
+func (c projectImportCommand) open(ctx context.Context, path string) (from *os.File, done func(), err error) {
+	switch {
+	case c.Identity != "": // the file is encrypted
+		return openTwice(ctx, "the file", path, "")
+	case path == "-":
+		return os.Stdin, func() {}, nil
+	}
+	if from, err = openNamed("the file", path); err == nil {
+		warnIfOpen(from)
+	}
+	return from, func() { _ = from.Close() }, err
+}
+
+// readIdentities reads a file with secret keys of age, or standard input.
 func readIdentities(path string) ([]age.Identity, error) {
+	if path == "-" {
+		return exportfile.ParseIdentities(os.Stdin)
+	}
 	f, err := openNamed("the file with the identity", path)
 	if err != nil {
 		return nil, err
@@ -98,7 +112,7 @@ func readIdentities(path string) ([]age.Identity, error) {
 func openNamed(what, path string) (*os.File, error) {
 	f, err := os.Open(path)
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		err = fmt.Errorf("%s can't be opened: %w", what, e.Err)
+		err = fmt.Errorf("%s can't be read: %w", what, e.Err)
 	}
 	return f, err
 }

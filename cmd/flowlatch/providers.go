@@ -116,6 +116,10 @@ func newRates(cfg config.Config, clock ports.Clock) *throttle.Calls {
 	return throttle.NewCalls(clock, cfg.ForwardRate)
 }
 
+func newOpenCalls(cfg config.Config) *throttle.OpenCalls {
+	return throttle.NewOpenCalls(cfg.ForwardOpen)
+}
+
 func newHeldMemory(cfg config.Config) *throttle.HeldMemory {
 	return throttle.NewHeldMemory(cfg.MemoryBodies)
 }

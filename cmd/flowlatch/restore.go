@@ -2,25 +2,24 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 
 	"github.com/flowlatch/flowlatch/app/backup"
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type restoreCommand struct {
-	File string `arg:"" help:"A file that backup wrote."`
+	File string `arg:"" help:"A file that backup wrote, or - for standard input."`
 }
 
 // Help is shown by --help.
 func (restoreCommand) Help() string {
 	return `Writes a backup into a database that has no users and no assistants: all of it or nothing. It creates the data folder and the tables. The backup may come from the other kind of database, so this also moves from SQLite to Postgres and back. Run it before serve: a serve that runs on that database has to be restarted.
 
-Put the keyset of the backup in place first: in the data folder, in FLOWLATCH_KEYSET or in FLOWLATCH_KEYSET_FILE. FLOWLATCH_VOICEFLOW_API_URL and the URLs of the other services must be the same as before. A file that was changed, cut or made with another keyset is rejected before anything is written. Users log in again, and v4 conversations start again.
+Put the keyset of the backup in place first: in the data folder, in FLOWLATCH_KEYSET or in FLOWLATCH_KEYSET_FILE. FLOWLATCH_VOICEFLOW_API_URL and the URLs of the other services must be the same as before. A file that was changed, cut or made with another keyset is rejected before anything is written. For this, standard input is first copied to a temporary file, in the data folder if it exists and else in TMPDIR. Only its owner may read it, and nothing is left of it. Users log in again, and v4 conversations start again.
 
     flowlatch restore /srv/backups/monday.jsonl
-    FLOWLATCH_DATABASE_URL_FILE=/run/secrets/database flowlatch restore monday.jsonl`
+    FLOWLATCH_DATABASE_URL_FILE=/run/secrets/database flowlatch restore monday.jsonl
+    age -d -i key.txt monday.jsonl.age | flowlatch restore -`
 }
 
 // Run restores the backup. It checks the whole file before it creates anything.
@@ -32,11 +31,11 @@ func (c restoreCommand) Run(ctx context.Context) error {
 	if err := checkFilesOfCommand(dataFiles(cfg, true)); err != nil {
 		return err
 	}
-	file, err := os.Open(c.File)
+	file, done, err := openTwice(ctx, "the backup "+terminal.Visible(c.File), c.File, cfg.DataDir)
 	if err != nil {
-		return fmt.Errorf("the backup %s can't be read: %w", terminal.Visible(c.File), withoutPath(err))
+		return err
 	}
-	defer func() { _ = file.Close() }()
+	defer done()
 	voiceflow, err := newVoiceflow(cfg, newClock())
 	if err != nil {
 		return err

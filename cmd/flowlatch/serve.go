@@ -22,7 +22,9 @@ type serveCommand struct {
 func (serveCommand) Help() string {
 	return `Serves the routes until SIGTERM or SIGINT, then waits until open requests have ended. Without settings, the data are in a SQLite file in ./flowlatch-data.
 
-Each flag names its environment variable. A flag wins over the variable. Secrets have no flag: set FLOWLATCH_DATABASE_URL, FLOWLATCH_KEYSET and FLOWLATCH_KEYSET_KMS_TOKEN, or name a file in the same variable with _FILE at its end. The command prints messages for people on standard output, and logs JSON lines on standard error.
+Each flag names its environment variable. A flag wins over the variable. Secrets have no flag: set FLOWLATCH_DATABASE_URL, FLOWLATCH_KEYSET and FLOWLATCH_KEYSET_KMS_TOKEN, or name a file in the same variable with _FILE at its end. SIGHUP reads the certificate, the keyset and the files of secrets again. Under systemd, use Type=notify.
+
+The command refuses a data folder, a database or a keyset that other users can change, and names the command that corrects it. The command prints messages for people on standard output, and logs JSON lines on standard error.
 
     flowlatch serve
     FLOWLATCH_DATABASE_URL_FILE=/run/secrets/database flowlatch serve --addr :8443 --tls-cert-file cert.pem --tls-key-file key.pem`

@@ -56,7 +56,7 @@ func (s Site) serve(ctx context.Context, cfg config.Config, l listener, asked ha
 	defer context.AfterFunc(ctx, func() { log.Info("stopping", "within", cfg.ShutdownTimeout.String()) })()
 	var kept sync.WaitGroup
 	keeping, stop := context.WithCancel(ctx)
-	keep := upkeep{service: s.Service, certificate: l.certificate, log: log, at: l.url()}
+	keep := upkeep{service: s.Service, store: s.Store, tokenFile: cfg.SecretFiles["KEYSET_KMS_TOKEN"], certificate: l.certificate, log: log, at: l.url()}
 	kept.Go(func() { keep.run(keeping, asked) })
 	defer kept.Wait()
 	defer stop()

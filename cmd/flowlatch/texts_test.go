@@ -123,10 +123,13 @@ func TestBuildVersion(t *testing.T) {
 		{Key: "vcs.revision", Value: "c0ffee"}, {Key: "vcs.time", Value: "2026-11-22T06:00:00Z"}, {Key: "vcs.modified", Value: "true"},
 	}}
 	platform := runtime.GOOS + "/" + runtime.GOARCH
-	if got, want := buildVersion(info), "flowlatch v1.2.3 revision c0ffee of 2026-11-22T06:00:00Z with changes go1.26.8 "+platform; got != want {
+	if got, want := buildVersion("", info), "flowlatch v1.2.3 revision c0ffee of 2026-11-22T06:00:00Z with changes go1.26.8 "+platform; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := buildVersion(&debug.BuildInfo{GoVersion: "go1.26.8"}), "flowlatch (unknown version) go1.26.8 "+platform; got != want {
+	if got, want := buildVersion("v2.0.0-4-gc0ffee1", info), "flowlatch v2.0.0-4-gc0ffee1 revision c0ffee of 2026-11-22T06:00:00Z with changes go1.26.8 "+platform; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := buildVersion("", &debug.BuildInfo{GoVersion: "go1.26.8"}), "flowlatch (unknown version) go1.26.8 "+platform; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -8,7 +8,9 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/internal/config"
 )
 
 // certificateEvery is how often the files of the certificate are read.
@@ -21,6 +23,8 @@ type hangups <-chan os.Signal
 // upkeep is what a service does beside serving: it reads files again, and tells systemd how it is.
 type upkeep struct {
 	service     *app.Service
+	store       *bunstore.Store
+	tokenFile   string       // with the token of Vault; "" if there is none
 	certificate *certificate // nil without HTTPS
 	log         *slog.Logger
 	at          string // where it listens
@@ -58,11 +62,17 @@ func (u *upkeep) run(ctx context.Context, asked hangups) {
 	}
 }
 
-// reload reads the certificate and the keyset again. Secrets in files are read whenever they are
-// used.
+// reload reads the certificate, the keyset and the files of secrets again. The token of Vault is
+// read whenever it is used, so that the keyset is read with a new one.
 func (u *upkeep) reload(ctx context.Context) {
 	u.told = "" // who asks wants to know
 	u.readCertificate()
+	u.store.RenewURL(ctx)
+	if u.tokenFile != "" {
+		if _, err := config.ReadSecret(u.tokenFile); err != nil {
+			u.log.Warn("the file of "+config.Prefix+"KEYSET_KMS_TOKEN can't be read", "err", err.Error())
+		}
+	}
 	if err := u.service.Keyset().Refresh(ctx); err != nil {
 		u.log.Warn("the keyset can't be read again; the one of before stays in use", "err", sentence(err))
 	}

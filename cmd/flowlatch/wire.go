@@ -32,6 +32,7 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 		wire.Struct(new(app.Logins), "*"),
 		newHeldMemory, wire.Bind(new(ports.HeldMemory), new(*throttle.HeldMemory)),
 		newRates, wire.Bind(new(ports.CallRates), new(*throttle.Calls)),
+		newOpenCalls, wire.Bind(new(ports.OpenCalls), new(*throttle.OpenCalls)),
 		wire.Struct(new(app.Ports), "*"), newOptions, app.Open,
 		newEngine, wire.Struct(new(Site), "*"),
 	)

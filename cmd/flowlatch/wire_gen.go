@@ -47,6 +47,7 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 		Attempts:  attempts,
 	}
 	calls := newRates(cfg, clock)
+	openCalls := newOpenCalls(cfg)
 	heldMemory := newHeldMemory(cfg)
 	reader := newRandom()
 	ports := app.Ports{
@@ -57,6 +58,7 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 		Voiceflow:  client,
 		Logins:     logins,
 		Rates:      calls,
+		OpenCalls:  openCalls,
 		Held:       heldMemory,
 		Clock:      clock,
 		Random:     reader,

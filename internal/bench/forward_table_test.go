@@ -66,6 +66,6 @@ func added(one, other *contender, of func(round) time.Duration) string {
 func (t *forwardTable) write(to io.Writer) {
 	t.table.write(to, []string{"POST /state/user/…/interact", "server", "measured", "against", "goal"},
 		fmt.Sprintf(`%s callers, each with an assistant of their own choice among %s projects, %d granted to each; an answer of %d bytes; %d rounds of %v in turns: medians, and of what is compared round by round the least and the most.
-"bare reverse proxy" is net/http/httputil.ReverseProxy with pooled buffers and 256 idle connections, a process of its own, as the stand-in for Voiceflow is. CPU is that of the server per call, without its database's. FLOWLATCH_FORWARD_RATE=0.`,
+"bare reverse proxy" is net/http/httputil.ReverseProxy with pooled buffers and 256 idle connections, a process of its own, as the stand-in for Voiceflow is. CPU is that of the server per call, without its database's. FLOWLATCH_FORWARD_RATE=0, FLOWLATCH_FORWARD_OPEN=0.`,
 			count(members), count(fewProjects), granted, len(traces), rounds, roundTime))
 }

@@ -57,6 +57,7 @@ type Config struct {
 	ForwardMaxBody   int64
 	ForwardMaxAnswer int64
 	ForwardRate      int
+	ForwardOpen      int // 0: no limit
 	MemoryBodies     int64
 	AuditReads       domain.AuditReads
 

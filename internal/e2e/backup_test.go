@@ -98,7 +98,7 @@ func moveElsewhere(t *testing.T, from, to string) {
 	ben := s.member()
 	ben.want(ben.post("/set_project", body{"project_id": id}), "200")
 	ben.want(ben.post(runtimeAt+"/state/user/ben/interact", says("hi")), "200")
-	token := ben.want(ben.post("/create_access_token", body{"name": "x", "project_id": id}), "200").member(t, "token")
+	token := ben.want(ben.post("/create_access_token", body{"name": "x", "project_id": id, "password": memberPassword}), "200").member(t, "token")
 	before := v.Requests()[len(v.Requests())-1].URL.Path
 
 	file := m.backup("kept.jsonl")

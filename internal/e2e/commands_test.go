@@ -155,7 +155,17 @@ func TestCommandsActOnARunningService(t *testing.T) {
 	member.want(member.get("/get_projects"), "401 not_authenticated")
 	m.must("", "user", "enable", "ben")
 	member = s.member()
-	m.must(adminPassword+"\n", "user", "passwd", "ben")
+	m.must("", "user", "grant", "ben", pizza.ProjectID)
+	_, token := newToken(member, body{"name": "x", "project_id": pizza.ProjectID})
+	program := member.program(token)
+	if said := m.must(memberPassword+"\n", "user", "passwd", "--keep-access-tokens", "ben"); !strings.Contains(said, "their access tokens still work") {
+		t.Errorf("user passwd --keep-access-tokens says %q", said)
+	}
+	program.want(program.get("/check_session"), "200")
+	if said := m.must(adminPassword+"\n", "user", "passwd", "ben"); !strings.Contains(said, "their access tokens are deleted") {
+		t.Errorf("user passwd says %q", said)
+	}
+	program.want(program.get("/check_session"), "401 not_authenticated")
 	member.want(member.get("/get_projects"), "401 not_authenticated")
 	newBrowser(t, s.url).login("ben", adminPassword)
 

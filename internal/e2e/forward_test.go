@@ -131,7 +131,7 @@ func TestConversationsThroughTheService(t *testing.T) {
 		t.Errorf("a streamed turn brought %q", stream.text)
 	}
 
-	made := ben.want(ben.post("/create_access_token", body{"name": "a program", "project_id": id}), "200")
+	made := ben.want(ben.post("/create_access_token", body{"name": "a program", "project_id": id, "password": memberPassword}), "200")
 	token := made.member(t, "token")
 	program := ben.program("Bearer " + token)
 	program.want(program.post(state+"/interact", says("from a program")), "200")
@@ -221,7 +221,7 @@ func endless(w http.ResponseWriter, r *http.Request, answer http.Handler) {
 func TestWhatIsRevokedUnderLoad(t *testing.T) {
 	a := newAssistant("Pizza Palace")
 	v := startVoiceflow(t, a)
-	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", postgrestest.DSN(t), "FLOWLATCH_FORWARD_RATE", "0", "FLOWLATCH_LOG_LEVEL", "error")
+	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", postgrestest.DSN(t), "FLOWLATCH_FORWARD_RATE", "0", "FLOWLATCH_FORWARD_OPEN", "0", "FLOWLATCH_LOG_LEVEL", "error")
 	here := serving(t, m)
 	there := m.start("serve")
 	v.Fail(endless)
@@ -257,7 +257,7 @@ func TestWhatIsRevokedUnderLoad(t *testing.T) {
 			b := here.user(admin, name, id)
 			token := ""
 			if tc.byToken {
-				made := b.want(b.post("/create_access_token", body{"name": "x", "project_id": id}), "200")
+				made := b.want(b.post("/create_access_token", body{"name": "x", "project_id": id, "password": memberPassword}), "200")
 				token = made.member(t, "Id")
 				b = b.program(made.member(t, "token"))
 			}
@@ -352,7 +352,7 @@ func TestEventsArriveOneByOne(t *testing.T) {
 	s := serving(t, newMachine(t, v))
 	admin := s.admin()
 	id := admin.want(admin.post("/add_project", adding(a)), "200").added(t).ID
-	token := admin.want(admin.post("/create_access_token", body{"name": "x", "project_id": id}), "200").member(t, "token")
+	token := admin.want(admin.post("/create_access_token", body{"name": "x", "project_id": id, "password": adminPassword}), "200").member(t, "token")
 	v.Fail(func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		tick := time.NewTicker(time.Millisecond)
@@ -460,7 +460,7 @@ func TestAKilledProcessLosesAtMostASecondOfCounts(t *testing.T) {
 func TestVoiceflowAnswersGarbage(t *testing.T) {
 	a := newAssistant("Pizza Palace")
 	v := startVoiceflow(t, a)
-	m := newMachine(t, v).with("FLOWLATCH_FORWARD_TIMEOUT", "500ms", "FLOWLATCH_FORWARD_IDLE", "500ms", "FLOWLATCH_FORWARD_MAX_ANSWER", "1MiB", "FLOWLATCH_FORWARD_RATE", "0")
+	m := newMachine(t, v).with("FLOWLATCH_FORWARD_TIMEOUT", "500ms", "FLOWLATCH_FORWARD_IDLE", "500ms", "FLOWLATCH_FORWARD_MAX_ANSWER", "1MiB", "FLOWLATCH_FORWARD_RATE", "0", "FLOWLATCH_FORWARD_OPEN", "0")
 	s := serving(t, m)
 	admin := s.admin()
 	id := admin.want(admin.post("/add_project", adding(a)), "200").added(t).ID

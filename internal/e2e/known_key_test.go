@@ -220,7 +220,7 @@ func everyRoute(t *testing.T, admin, member *browser, id string, known voiceflow
 		{member, "POST", runtimeAt + "/v4/project/" + known.ProjectID + "/session", body{"userID": "ben"}, "200"},
 		{member, "DELETE", runtimeAt + "/state/user/ben", nil, "200"},
 		{member, "GET", "/voiceflow/api/v2/versions/" + known.VersionID + "/export", nil, "403 not_allowed"},
-		{member, "POST", "/create_access_token", body{"name": "x", "project_id": id}, "200"},
+		{member, "POST", "/create_access_token", body{"name": "x", "project_id": id, "password": memberPassword}, "200"},
 		{member, "GET", "/get_access_tokens", nil, "200"},
 		{admin, "GET", "/get_access_tokens", nil, "200"},
 		{admin, "GET", "/get_grants", nil, "200"},

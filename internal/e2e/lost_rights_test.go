@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -165,10 +166,17 @@ func (s *stage) newSession(user string, known ...string) string {
 	return all[0].ID
 }
 
+// withPassword returns the parameters with the password of members besides.
+func withPassword(params body) body {
+	params = maps.Clone(params)
+	params["password"] = memberPassword
+	return params
+}
+
 // newToken creates an access token and returns its id and its text.
 func newToken(b *browser, params body) (id, text string) {
 	b.t.Helper()
-	made := b.want(b.post("/create_access_token", params), "200")
+	made := b.want(b.post("/create_access_token", withPassword(params)), "200")
 	return made.member(b.t, "Id"), made.member(b.t, "token")
 }
 

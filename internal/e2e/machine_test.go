@@ -31,6 +31,7 @@ type machine struct {
 	env     map[string]string
 	said    *transcript // the output of all runs
 	user    int         // who runs the program; 0 is who runs the test
+	mount   string      // a shell command that mounts something for the program alone; "" for nothing
 }
 
 // newMachine returns a machine on which the program calls v in place of Voiceflow.
@@ -82,6 +83,10 @@ func (m *machine) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd.Env = []string{}
 	for name, value := range m.env {
 		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	if m.mount != "" {
+		cmd.Path, cmd.Err = "/usr/bin/unshare", nil
+		cmd.Args = append([]string{"unshare", "--mount", "sh", "-c", m.mount + ` && exec "$@"`, "sh", m.program}, args...)
 	}
 	if m.user != 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(m.user), Gid: uint32(m.user), Groups: []uint32{uint32(m.user)}}}

@@ -191,7 +191,7 @@ func TestImportOfAFileThatCantBeRead(t *testing.T) {
 		{"CSV as JSON", "nothing was added: the file should hold one JSON array", []string{"--json", "a.csv"}},
 		{"no identity", "no such file", []string{"--identity", "nowhere.txt", "a.json"}},
 		{"an invalid identity", "contains no usable identity", []string{"--identity", "a.csv", "a.json"}},
-		{"a sealed file on standard input", "must be a regular file", []string{"--identity", "a.csv", "-"}},
+		{"a device in place of a sealed file", "must be a regular file", []string{"--identity", "a.csv", "/dev/null"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			m.fails(exitFailure, tc.want, "", append([]string{"project", "import"}, tc.args...)...)

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/flowlatch/flowlatch/internal/postgrestest"
 	"github.com/flowlatch/flowlatch/internal/vaulttest"
 )
 
@@ -168,6 +169,22 @@ func TestSIGHUPReadsTheKeysetAgain(t *testing.T) {
 	}
 	admin := s.admin()
 	admin.want(admin.get("/get_projects"), "200")
+	s.stop()
+}
+
+func TestSIGHUPReadsTheDatabaseURLAgain(t *testing.T) {
+	dsn := postgrestest.DSN(t)
+	file := fileWith(t, dsn)
+	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_DATABASE_URL_FILE", file)
+	s := m.start("serve")
+	through := postgrestest.OpenProxy(t, dsn)
+	if err := os.WriteFile(file, []byte(through.DSN()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.hangUp()
+	s.says("the database URL was read again")
+	b := newBrowser(t, s.url)
+	b.want(b.get("/readyz"), "200")
 	s.stop()
 }
 

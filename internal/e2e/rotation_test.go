@@ -20,11 +20,11 @@ func rotateUnderLoad(t *testing.T, database string) {
 	a := newAssistant("Pizza Palace")
 	first, second := a.Key, voiceflowtest.NewKey()
 	v := startVoiceflow(t, a)
-	s := serving(t, newMachine(t, v).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_FORWARD_RATE", "0"))
+	s := serving(t, newMachine(t, v).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_FORWARD_RATE", "0", "FLOWLATCH_FORWARD_OPEN", "0"))
 	admin := s.admin()
 	id := admin.want(admin.post("/add_project", adding(a)), "200").added(t).ID
 	bo := s.user(admin, "bo", id)
-	program := bo.program(bo.want(bo.post("/create_access_token", body{"name": "x", "project_id": id}), "200").member(t, "token"))
+	program := bo.program(bo.want(bo.post("/create_access_token", body{"name": "x", "project_id": id, "password": memberPassword}), "200").member(t, "token"))
 	handle := bo.want(bo.post(runtimeAt+"/v4/project/"+a.ProjectID+"/session", body{"userID": "bo"}), "200").member(t, "sessionKey")
 	alone := bo.program(handle)
 

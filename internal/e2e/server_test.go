@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -68,12 +69,21 @@ func await(t *testing.T, s *server, listening <-chan string) string {
 // killed at the end of the test.
 func (m *machine) launch(args ...string) (*server, <-chan string) {
 	m.t.Helper()
+	return m.launchFrom(nil, args...)
+}
+
+// launchFrom is launch with a standard input.
+func (m *machine) launchFrom(stdin *os.File, args ...string) (*server, <-chan string) {
+	m.t.Helper()
 	s := &server{t: m.t, cmd: m.command(context.Background(), args...), stdout: new(transcript), stderr: new(transcript), ended: make(chan struct{})}
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	s.cmd.Stderr = io.MultiWriter(s.stderr, m.said)
+	if stdin != nil {
+		s.cmd.Stdin = stdin
+	}
 	if err := s.cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}

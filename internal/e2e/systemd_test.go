@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"net"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
+	"github.com/flowlatch/flowlatch/internal/testtools"
 )
 
 // manager receives what a service tells systemd (sd_notify(3)).
@@ -96,4 +99,23 @@ func TestASocketOfSystemdThatIsGoneStopsNothing(t *testing.T) {
 	b := newBrowser(t, s.url)
 	b.want(b.get("/readyz"), "200")
 	s.stop()
+}
+
+func TestTheUnitInTheDocsIsValid(t *testing.T) {
+	analyze := testtools.Program(t, "systemd-analyze")
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```ini\n")
+	unit, _, found := strings.Cut(rest, "```\n")
+	m := newMachine(t, startVoiceflow(t))
+	unit = strings.Replace(unit, "/usr/local/bin/flowlatch", m.program, 1)
+	file := filepath.Join(t.TempDir(), "flowlatch.service")
+	if err := os.WriteFile(file, []byte(unit), 0o644); err != nil || !found {
+		t.Fatalf("a unit is in the page: %t, %v", found, err)
+	}
+	if output, err := exec.Command(analyze, "verify", "--man=no", file).CombinedOutput(); err != nil || len(output) > 0 {
+		t.Errorf("systemd-analyze: %v\n%s", err, output)
+	}
 }

@@ -29,7 +29,7 @@ func TestAUserHasAtMost100AccessTokens(t *testing.T) {
 			at := b.at([]*server{p.here, p.there}[i%2].url)
 			creating.Go(func() {
 				<-start
-				a, err := at.try("POST", "/create_access_token", params)
+				a, err := at.try("POST", "/create_access_token", withPassword(params))
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil {

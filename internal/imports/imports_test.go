@@ -60,6 +60,7 @@ var rooms = []room{
 	{"internal/importlist", []string{"domain", "internal/jsonstream", "third parties"}, nil},
 	{"internal/exportfile", []string{"domain", "internal/importlist", "internal/jsonstream", "internal/terminal", "third parties"}, nil},
 	{"internal/testworld", []string{"domain", "ports", "adapters/memory"}, nil},
+	{"internal/postgrestest", []string{"internal/testtools", "third parties"}, []string{"itself"}},
 	{"internal/*", []string{"third parties"},
 		[]string{"itself", "domain", "ports", "ports/portstest", "app", "app/cookie", "adapters/*", "adapters/voiceflow/voiceflowtest", "internal/*"}},
 }

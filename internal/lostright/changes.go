@@ -50,7 +50,7 @@ type Objects struct {
 
 	Password    string // of eve
 	NewPassword string // for eve
-	Planted     string // the name of a user who does not exist, whom eve makes an admin
+	Planted     string // the name of a user who does not exist, whom eve creates
 }
 
 // Change is a request that changes something.
@@ -105,18 +105,21 @@ func Changes() []Change {
 			return map[string]any{"project_id": o.Project, "token": o.SecondKey, "slot": "secondary"}
 		}},
 		{Route: "POST /check_project", By: admins, Takes: TheRole, Body: project},
-		{Route: "POST /create_user", What: "another admin", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
+		{Route: "POST /create_user", What: "another admin", By: []Caller{Admin}, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"username": o.Planted, "password": o.Password, "role": "admin"}
+		}},
+		{Route: "POST /create_user", What: "a member with a grant", By: []Caller{Manager}, Takes: TheRole, Body: func(o Objects) map[string]any {
+			return map[string]any{"username": o.Planted, "password": o.Password, "assistants": []string{o.Project}}
 		}},
 
 		{Route: "POST /create_access_token", What: "for an assistant", By: logins, Takes: AGrant, Body: func(o Objects) map[string]any {
-			return map[string]any{"name": "x", "project_id": o.Project, "scopes": []string{"converse", "analytics"}, "expires_in_days": 365}
+			return map[string]any{"name": "x", "project_id": o.Project, "scopes": []string{"converse", "analytics"}, "expires_in_days": 365, "password": o.Password}
 		}},
 		{Route: "POST /create_access_token", What: "with user ids of its own", By: []Caller{Admin}, Takes: TheRole, Body: func(o Objects) map[string]any {
-			return map[string]any{"name": "x", "project_id": o.Project, "user_ids": "own"}
+			return map[string]any{"name": "x", "project_id": o.Project, "user_ids": "own", "rate": 600, "password": o.Password}
 		}},
-		{Route: "POST /create_access_token", What: "that manages", By: []Caller{Admin}, Takes: TheRole, Body: func(Objects) map[string]any {
-			return map[string]any{"name": "x", "scopes": []string{"manage"}}
+		{Route: "POST /create_access_token", What: "that manages", By: []Caller{Admin}, Takes: TheRole, Body: func(o Objects) map[string]any {
+			return map[string]any{"name": "x", "scopes": []string{"manage"}, "password": o.Password}
 		}},
 		{Route: "POST /delete_access_token", What: "one's own", By: logins, Body: func(o Objects) map[string]any {
 			return map[string]any{"token_id": o.Token}
@@ -134,8 +137,11 @@ func Changes() []Change {
 		{Route: "PATCH /update_user", What: "oneself", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"user_id": o.Eve, "role": "admin", "disabled": false, "assistants": []string{o.Project}}
 		}},
-		{Route: "PATCH /update_user", What: "another", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
+		{Route: "PATCH /update_user", What: "another", By: []Caller{Admin}, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"user_id": o.Other, "role": "admin"}
+		}},
+		{Route: "PATCH /update_user", What: "another", By: []Caller{Manager}, Takes: TheRole, Body: func(o Objects) map[string]any {
+			return map[string]any{"user_id": o.Other, "password": o.NewPassword}
 		}},
 		{Route: "POST /delete_user_sessions", What: "another's", By: admins, Takes: TheRole, Body: other},
 		{Route: "POST /revoke_project", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {

@@ -27,10 +27,8 @@ func Losses() []Loss {
 			return map[string]any{"session_id": o.Login}
 		}},
 		{Name: "the login is logged out elsewhere", KeepsPassword: true, Own: true, method: "POST", path: "/logout", applies: byLogin, gone: true},
-		{Name: "the password is reset", method: "PATCH", path: "/update_user", gone: true, body: func(o Objects) map[string]any {
+		{Name: "the password is reset", method: "PATCH", path: "/update_user", gone: true, applies: always, body: func(o Objects) map[string]any {
 			return map[string]any{"user_id": o.Eve, "password": o.NewPassword}
-		}, applies: func(c Change, by Caller) bool { // a wrong current password keeps its own error
-			return byLogin(c, by) && c.Path() != "/change_password"
 		}},
 		{Name: "the access token is deleted", KeepsPassword: true, method: "POST", path: "/delete_access_token", gone: true, body: func(o Objects) map[string]any {
 			return map[string]any{"token_id": o.Manager}

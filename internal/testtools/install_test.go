@@ -24,7 +24,7 @@ const (
 func TestInstall(t *testing.T) {
 	t.Parallel()
 	const services = " haproxy nginx pgbouncer postgresql"
-	const all = "THERE=curl gcc libc6-dev mmdebstrap" + services
+	const all = "THERE=curl gcc libc6-dev mmdebstrap systemd" + services
 	debian := map[string]string{"dpkg-query": dpkgQuery, "id": id, "apt-get": apt, "env": env, "install": nothing, "rm": nothing}
 	withSudo := maps.Clone(debian)
 	withSudo["sudo"] = sudo
@@ -38,13 +38,13 @@ func TestInstall(t *testing.T) {
 		want     string // what is in the output; "" for no output
 	}{
 		{"everything is there", debian, []string{all, "UID_IS=1000"}, 0, ""},
-		{"root installs what is missing", debian, []string{"THERE=curl gcc libc6-dev" + services, "UID_IS=0"}, 0,
+		{"root installs what is missing", debian, []string{"THERE=curl gcc libc6-dev systemd" + services, "UID_IS=0"}, 0,
 			"apt-get update\napt-get install -y --no-install-recommends mmdebstrap\n"},
-		{"a user installs by sudo", withSudo, []string{"THERE=gcc libc6-dev" + services, "UID_IS=1000"}, 0,
+		{"a user installs by sudo", withSudo, []string{"THERE=gcc libc6-dev systemd" + services, "UID_IS=1000"}, 0,
 			"sudo\napt-get update\nsudo\napt-get install -y --no-install-recommends curl mmdebstrap\n"},
-		{"a new service does not start with the machine", withSystemd, []string{"THERE=curl gcc libc6-dev mmdebstrap haproxy pgbouncer postgresql", "UID_IS=0"}, 0,
+		{"a new service does not start with the machine", withSystemd, []string{"THERE=curl gcc libc6-dev mmdebstrap systemd haproxy pgbouncer postgresql", "UID_IS=0"}, 0,
 			"apt-get install -y --no-install-recommends nginx\nsystemctl --quiet disable nginx\n"},
-		{"a user without sudo is told", debian, []string{"THERE=curl gcc libc6-dev" + services, "UID_IS=1000"}, 1,
+		{"a user without sudo is told", debian, []string{"THERE=curl gcc libc6-dev systemd" + services, "UID_IS=1000"}, 1,
 			"Become root and run: apt-get install mmdebstrap\n"},
 		{"a system without apt-get, ready", map[string]string{"curl": nothing, "cc": nothing}, nil, 0, "This system has no apt-get."},
 		{"a system without apt-get, not ready", map[string]string{"curl": nothing}, nil, 1, "install them by hand"},

@@ -93,6 +93,7 @@ var tables = []Table{
 	{"access_tokens", 1, []Column{
 		textColumn("id"), bytesColumn("hash"), textColumn("name"), textColumn("prefix"), textColumn("user_id"),
 		textColumn("project_id").optional(), textColumn("scopes"), flagColumn("own_users"), numberColumn("created"), numberColumn("expires"), numberColumn("last_used"),
+		numberColumn("rate").since(3), numberColumn("open").since(3),
 	}},
 	{"usage", 5, []Column{
 		textColumn("day"), textColumn("project_id"), textColumn("user_id"), textColumn("token_id"), textColumn("scope"),
@@ -142,7 +143,7 @@ func (r Row) Upgraded(version int) Row {
 		r = r.withSecondaryTimes()
 	}
 	if version < 3 {
-		r = r.withName().withState()
+		r = r.withName().withState().withTokenLimits()
 	}
 	return r
 }
@@ -173,7 +174,26 @@ func (r Row) withSecondaryTimes() Row {
 	if r.Value("secondary_status") != string(domain.KeyNone) {
 		checked, set = r.Value("key_checked"), r.Value("key_set")
 	}
-	r.Values = append(slices.Clone(r.Values), checked, set)
+	return r.with(checked, set)
+}
+
+// withTokenLimits upgrades an access token. Before version 3, each had a rate of its own, by
+// default 120. As when a database is migrated, a token for a back end with users of its own keeps
+// that rate, and the others share the limits of their users.
+func (r Row) withTokenLimits() Row {
+	if r.Table != "access_tokens" {
+		return r
+	}
+	rate := int64(0)
+	if r.Value("own_users") == true {
+		rate = 120
+	}
+	return r.with(rate, int64(0))
+}
+
+// with returns the row with more values.
+func (r Row) with(values ...any) Row {
+	r.Values = append(slices.Clone(r.Values), values...)
 	return r
 }
 

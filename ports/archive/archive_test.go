@@ -145,3 +145,32 @@ func TestScopesOfAnEarlierArchiveAreUpgraded(t *testing.T) {
 		})
 	}
 }
+
+func TestATokenOfAnEarlierArchiveKeepsTheRateThatItHad(t *testing.T) {
+	token := func(own bool) archive.Row {
+		return archive.Row{Table: "access_tokens", Values: []any{
+			"t", []byte("hash"), "name", "flk_abcdef", "u", "p", "converse", own, int64(1), int64(2), int64(0),
+		}}
+	}
+	for _, tc := range []struct {
+		name    string
+		row     archive.Row
+		version int
+		rate    any
+	}{
+		{"for a back end, of the first version", token(true), 1, int64(120)},
+		{"for a back end", token(true), 2, int64(120)},
+		{"with bound user ids", token(false), 2, int64(0)},
+		{"already upgraded", token(true).Upgraded(2), 3, int64(120)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := tc.row.Upgraded(tc.version)
+			if err := got.Check(); err != nil {
+				t.Error(err)
+			}
+			if got.Value("rate") != tc.rate || got.Value("open") != int64(0) {
+				t.Errorf("got %v", got.Values)
+			}
+		})
+	}
+}

@@ -239,7 +239,7 @@ func useNow(t *testing.T, f *fixture) {
 		wantNil(t, "Touch", f.Ports.Sessions.Touch(t.Context(), touched.ID, domain.SessionUse{At: touched.LastUsed, Idle: touched.Idle}))
 		same("after Touch")
 	}
-	f.updateKeeping(t, u.ID, login.ID, func(u *domain.User) { u.PasswordHash = domain.NewSecret("$test$another") })
+	f.updateKeeping(t, u.ID, domain.Kept{Login: login.ID}, func(u *domain.User) { u.PasswordHash = domain.NewSecret("$test$another") })
 	same("after a change of the password that kept the login")
 }
 
@@ -340,7 +340,7 @@ func useWithoutLogin(t *testing.T, f *fixture) {
 	ofGone, ofDisabled := f.set(t, f.under(goneLogin, p.ID)), f.set(t, f.under(disabledLogin, p.ID))
 	f.removeUser(t, gone.ID)
 	without("of a user who is gone", goneLogin.ID, ofGone.ID)
-	f.updateKeeping(t, disabled.ID, disabledLogin.ID, func(u *domain.User) { u.Disabled = true })
+	f.updateKeeping(t, disabled.ID, domain.Kept{Login: disabledLogin.ID}, func(u *domain.User) { u.Disabled = true })
 	without("of a user who is disabled", disabledLogin.ID, ofDisabled.ID)
 	f.update(t, disabled.ID, func(u *domain.User) { u.Disabled = false })
 	without("of a user who is enabled again", disabledLogin.ID, ofDisabled.ID)
@@ -489,12 +489,14 @@ func useByTokenNow(t *testing.T, f *fixture) {
 	token.LastUsed = token.Created.Add(time.Minute)
 	f.usedTokens(t, map[domain.TokenID]time.Time{token.ID: token.LastUsed})
 	same("after Add of the last use")
-	f.update(t, u.ID, func(u *domain.User) { u.PasswordHash = domain.NewSecret("$test$another") })
-	same("after a change of the password")
+	f.updateKeeping(t, u.ID, domain.Kept{Tokens: true}, func(u *domain.User) { u.PasswordHash = domain.NewSecret("$test$another") })
+	same("after a change of the password that keeps tokens")
 	f.update(t, u.ID, func(u *domain.User) { u.Disabled = true })
 	f.wantNoUse(t, "while the user is disabled", shown{Token: tokenHash(token)})
 	f.update(t, u.ID, func(u *domain.User) { u.Disabled = false })
 	same("after the user is enabled again")
+	f.update(t, u.ID, func(u *domain.User) { u.PasswordHash = domain.NewSecret("$test$third") })
+	f.wantNoUse(t, "after a change of the password", shown{Token: tokenHash(token)})
 }
 
 func useByNoToken(t *testing.T, f *fixture) {

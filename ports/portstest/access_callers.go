@@ -127,7 +127,7 @@ func callerGone(t *testing.T, f *fixture) {
 	f.wantNoCaller(t, "of a user who is gone", goneLogin.ID)
 	f.wantCaller(t, "of another user", login, true)
 
-	f.updateKeeping(t, u.ID, login.ID, func(u *domain.User) { u.Disabled = true })
+	f.updateKeeping(t, u.ID, domain.Kept{Login: login.ID}, func(u *domain.User) { u.Disabled = true })
 	f.wantNoCaller(t, "of a user who is disabled", login.ID)
 	f.update(t, u.ID, func(u *domain.User) { u.Disabled = false })
 	f.wantNoCaller(t, "of a user who was disabled and is enabled again", login.ID)

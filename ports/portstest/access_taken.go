@@ -66,7 +66,7 @@ func (f *fixture) lodger(t *testing.T, role domain.Role) (domain.User, domain.Pr
 
 // updateAt changes the user by way of one of the instances.
 func (f *fixture) updateAt(t *testing.T, at Store, id domain.UserID, change func(u *domain.User)) error {
-	_, err := at.Ports.Users.Update(t.Context(), f.act(domain.ActionUpdateUser, domain.OnUser(id)), id, changing(change), "")
+	_, err := at.Ports.Users.Update(t.Context(), f.act(domain.ActionUpdateUser, domain.OnUser(id)), id, changing(change), domain.Kept{})
 	return err
 }
 

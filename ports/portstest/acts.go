@@ -24,6 +24,9 @@ func Acts(t *testing.T, open OpenStore) {
 		sentence{"of two changes of one's own user at the same instant both succeed", actsOnOneself},
 		sentence{"admins who end each other's sessions at the same instant do not wait for each other in vain", actsOfARing},
 		sentence{"requests of one login at the same instant do not wait for each other in vain", actsOfOneLogin},
+		sentence{"an act that stands on a proven password is Conflict once it is another one", actsProven},
+		sentence{"no token that stands on a proven password outlives a change of it at the same instant", actsProvenRace},
+		sentence{"an act by an access token takes the parts of managing that it needs", actsParts},
 		sentence{"what is another's is for who may manage when it is changed, whatever the act says", actsOnOthers},
 	))
 }
@@ -91,7 +94,7 @@ var losses = []lost{
 		return at.Users.Remove(ctx, act, who.user.ID, agree)
 	}, always(domain.NotAuthenticated), anySession},
 	{"the user is disabled", changesUser(func(u *domain.User) { u.Disabled = true }), always(domain.NotAuthenticated), anySession},
-	{"the password is another one", changesUser(func(u *domain.User) { u.PasswordHash = domain.NewSecret("$test$taken") }), ofLogins, anySession},
+	{"the password is another one", changesUser(func(u *domain.User) { u.PasswordHash = domain.NewSecret("$test$taken") }), always(domain.NotAuthenticated), anySession},
 	{"the login has ended", func(ctx context.Context, at ports.Store, act domain.Act, who actor, _ attempt) error {
 		_, err := at.Sessions.End(ctx, act, domain.OneSession(who.caller.Login.ID))
 		return err
@@ -131,7 +134,7 @@ var losses = []lost{
 
 func changesUser(change func(u *domain.User)) func(context.Context, ports.Store, domain.Act, actor, attempt) error {
 	return func(ctx context.Context, at ports.Store, act domain.Act, who actor, _ attempt) error {
-		_, err := at.Users.Update(ctx, act, who.user.ID, changing(change), "")
+		_, err := at.Users.Update(ctx, act, who.user.ID, changing(change), domain.Kept{})
 		return err
 	}
 }
@@ -232,6 +235,7 @@ func actsWithout(t *testing.T, f *fixture, c call) {
 	p := f.addNamed(t, "p")
 	member, admin := f.actorByLogin(t, domain.RoleMember), f.actorByLogin(t, domain.RoleAdmin)
 	byToken := f.actorByToken(t, p.ID, domain.AllScopes())
+	byPart := f.actorByToken(t, "", domain.ScopesOf(domain.ScopeManageUsers, domain.ScopeManageAudit))
 	forged := func(change func(c *domain.Caller)) actor {
 		who := admin
 		change(&who.caller)
@@ -245,6 +249,7 @@ func actsWithout(t *testing.T, f *fixture, c call) {
 	}{
 		{"a member", member, domain.NotAllowed},
 		{"an admin by a token that does not manage", byToken, domain.NotAllowed},
+		{"an admin by a token that manages other parts", byPart, domain.NotAllowed},
 		{"an unknown login", forged(func(c *domain.Caller) { c.Login.ID = sessionID(404) }), domain.NotAuthenticated},
 		{"another's login", forged(func(c *domain.Caller) { c.Login = member.caller.Login }), domain.NotAuthenticated},
 		{"another user than the login's", forged(func(c *domain.Caller) { c.ID = member.user.ID }), domain.NotAuthenticated},
@@ -362,10 +367,10 @@ func actsOnOneself(t *testing.T, f *fixture) {
 		}
 		atOnce(2, func(i int) {
 			if i == 0 {
-				_, errs[i] = at[0].Ports.Users.Update(t.Context(), acts[i], who.user.ID, changing(func(u *domain.User) { u.SetAssistants([]domain.ProjectID{p.ID}) }), "")
+				_, errs[i] = at[0].Ports.Users.Update(t.Context(), acts[i], who.user.ID, changing(func(u *domain.User) { u.SetAssistants([]domain.ProjectID{p.ID}) }), domain.Kept{})
 				return
 			}
-			_, errs[i] = at[len(at)-1].Ports.Users.Update(t.Context(), acts[i], who.user.ID, changing(func(u *domain.User) { u.Role = domain.RoleMember }), "")
+			_, errs[i] = at[len(at)-1].Ports.Users.Update(t.Context(), acts[i], who.user.ID, changing(func(u *domain.User) { u.Role = domain.RoleMember }), domain.Kept{})
 		})
 		for _, err := range errs {
 			wantNil(t, "one of two changes of one's own user at the same instant", err)
@@ -445,7 +450,7 @@ func actsOfOneLogin(t *testing.T, f *fixture) {
 				ended.Sessions = 1
 				_, errs[i] = store.Users.Update(t.Context(), acts[i], who.user.ID, changing(func(u *domain.User) {
 					u.PasswordHash = domain.NewSecret(fmt.Sprintf("hash %d", i))
-				}), who.caller.Login.ID)
+				}), domain.Kept{Login: who.caller.Login.ID})
 			}
 			if errs[i] == nil && ended.Sessions == 0 {
 				t.Errorf("request %d ended nothing, want an error or an end", i)
@@ -495,7 +500,7 @@ func actsOnOthers(t *testing.T, f *fixture) {
 				who, do := f.actorByLogin(t, domain.RoleAdmin), tc.ready()
 				act, demoting := f.actBy(who, attempt{needs: domain.NeedsCaller()}, tc.name), f.act(domain.ActionUpdateUser, "demoted")
 				demote := func() {
-					_, err := at[len(at)-1].Ports.Users.Update(t.Context(), demoting, who.user.ID, changing(func(u *domain.User) { u.Role = domain.RoleMember }), "")
+					_, err := at[len(at)-1].Ports.Users.Update(t.Context(), demoting, who.user.ID, changing(func(u *domain.User) { u.Role = domain.RoleMember }), domain.Kept{})
 					if err != nil {
 						t.Errorf("demoting beside %s: %v", tc.name, err)
 					}

@@ -26,6 +26,7 @@ func CallRates(t *testing.T, open OpenCallRates) {
 		{"a call that is refused is not counted", ratesRefused},
 		{"used calls come back evenly, and never more than the limit", ratesEvenly},
 		{"each caller has a rate of their own", ratesOwn},
+		{"a budget with a limit has that rate, also where there is none otherwise", ratesLimits},
 		{"without a limit the Rate is zero and nothing is refused", ratesUnlimited},
 		{"of many calls at the same instant exactly the limit is let through", ratesAtOnce},
 	} {
@@ -41,7 +42,7 @@ var (
 // wantCallTaken takes a call, which must be let through and leave that Rate.
 func wantCallTaken(t *testing.T, what string, r ports.CallRates, who domain.Actor, want domain.Rate) {
 	t.Helper()
-	got, err := r.Take(who)
+	got, err := r.Take(domain.Budget{Who: who})
 	wantNil(t, fmt.Sprintf("%s: Take(%s)", what, who), err)
 	wantSame(t, fmt.Sprintf("%s: what Take(%s) left", what, who), got, want)
 }
@@ -50,7 +51,7 @@ func wantCallTaken(t *testing.T, what string, r ports.CallRates, who domain.Acto
 func takeCalls(t *testing.T, what string, r ports.CallRates, who domain.Actor, n int) {
 	t.Helper()
 	for i := range n {
-		_, err := r.Take(who)
+		_, err := r.Take(domain.Budget{Who: who})
 		wantNil(t, fmt.Sprintf("%s: Take(%s), %d of %d", what, who, i+1, n), err)
 	}
 }
@@ -60,7 +61,7 @@ func takeCalls(t *testing.T, what string, r ports.CallRates, who domain.Actor, n
 func wantCallRefused(t *testing.T, what string, r ports.CallRates, who domain.Actor, limit int, reset time.Duration) time.Duration {
 	t.Helper()
 	what = fmt.Sprintf("%s: Take(%s)", what, who)
-	left, err := r.Take(who)
+	left, err := r.Take(domain.Budget{Who: who})
 	wantKind(t, what, err, domain.TooManyRequests)
 	wantSame(t, what+": what it returned with the error", left, domain.Rate{})
 	e, _ := errors.AsType[*domain.Error](err)
@@ -96,7 +97,7 @@ func ratesUsedUp(t *testing.T, open OpenCallRates) {
 		c := newClock()
 		r := open(t, c.now, limit)
 		takeCalls(t, "within the limit", r, actorAna, limit)
-		_, err := r.Take(actorAna)
+		_, err := r.Take(domain.Budget{Who: actorAna})
 		wantKind(t, fmt.Sprintf("after %d calls of %d", limit, limit), err, domain.TooManyRequests)
 		e, _ := errors.AsType[*domain.Error](err)
 		// The limit may not divide a minute to the nanosecond.
@@ -146,13 +147,40 @@ func ratesOwn(t *testing.T, open OpenCallRates) {
 	c := newClock()
 	r := open(t, c.now, 2)
 	takeCalls(t, "a user", r, actorAna, 2)
-	// An access token has a rate of its own, and so has a user with a similar name.
+	// An access token may have a rate of its own, and a user with a similar name has one.
 	for _, other := range []domain.Actor{actorBob, domain.ActorToken(domain.TokenID(userID(1))), actorAna[:len(actorAna)-1], actorAna + "1", ""} {
 		wantCallTaken(t, "beside a user whose calls are used up", r, other, domain.Rate{Limit: 2, Remaining: 1, Reset: 30 * time.Second})
 	}
 	wantCallRefused(t, "the user, beside others", r, actorAna, 2, time.Minute)
 	another := open(t, c.now, 2)
 	takeCalls(t, "the same user, where they have not called yet", another, actorAna, 2)
+}
+
+func ratesLimits(t *testing.T, open OpenCallRates) {
+	for _, limit := range []int{0, 1, 120} {
+		for _, own := range []int{1, 7} {
+			c := newClock()
+			r, b := open(t, c.now, limit), domain.Budget{Who: domain.ActorToken(tokenID(1)), Limit: own}
+			var e *domain.Error
+			for n := range own + 1 {
+				left, err := r.Take(b)
+				if n < own {
+					wantNil(t, fmt.Sprintf("call %d of %d", n+1, own), err)
+					wantSame(t, "what is left", []int{left.Limit, left.Remaining}, []int{own, own - n - 1})
+					continue
+				}
+				wantKind(t, "beyond the limit of its own", err, domain.TooManyRequests)
+				e, _ = errors.AsType[*domain.Error](err)
+			}
+			wantSame(t, "the limit of what was refused", e.Rate.Limit, own)
+			c.advance(e.RetryAfter)
+			_, err := r.Take(b)
+			wantNil(t, "after RetryAfter", err)
+			if limit > 0 {
+				takeCalls(t, "another caller beside", r, actorAna, limit)
+			}
+		}
+	}
 }
 
 func ratesUnlimited(t *testing.T, open OpenCallRates) {
@@ -166,7 +194,7 @@ func ratesAtOnce(t *testing.T, open OpenCallRates) {
 	const limit = 10
 	r := open(t, newClock().now, limit)
 	left, errs := make([]domain.Rate, crowd), make([]error, crowd)
-	atOnce(crowd, func(i int) { left[i], errs[i] = r.Take(actorAna) })
+	atOnce(crowd, func(i int) { left[i], errs[i] = r.Take(domain.Budget{Who: actorAna}) })
 	seen := map[int]bool{}
 	for i, err := range errs {
 		if err != nil {

@@ -238,21 +238,29 @@ var userCalls = []call{
 			return at.Users.Page(ctx, domain.Cursor{Name: string(u.Name)}, 1)
 		}}
 	}},
-	{method: "Users.Update", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
+	{method: "Users.Update", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
 		p, q := f.addNamed(t, "p"), f.addNamed(t, "q")
 		u := f.member(t, f.username(), p.ID, q.ID)
 		f.login(t, u)
+		f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes()))
+		role := domain.RoleAdmin
+		if who.caller.Token != "" { // a token makes no admins
+			role = domain.RoleMember
+		}
 		assistants := []domain.ProjectID{q.ID}
 		a := updatesUser(domain.NeedsAdmin(), u.ID, func(u *domain.User, _ bool) error {
 			clear(u.Assistants) // change may alter its argument
-			u.Assistants, u.Role, u.PasswordHash = assistants, domain.RoleAdmin, domain.NewSecret("$test$another")
+			u.Assistants, u.Role, u.PasswordHash = assistants, role, domain.NewSecret("$test$another")
 			return nil
 		}, "", assistants)
-		u.Assistants, u.Role, u.PasswordHash = []domain.ProjectID{q.ID}, domain.RoleAdmin, domain.NewSecret("$test$another")
+		u.Assistants, u.Role, u.PasswordHash = []domain.ProjectID{q.ID}, role, domain.NewSecret("$test$another")
 		a.check = returns(u)
 		return a
 	}},
 	{method: "Users.Update", way: "of oneself", act: true, changes: true, record: true, ready: func(_ *testing.T, _ *fixture, who actor) attempt {
+		if who.caller.Token != "" { // a token does not set the password of its owner
+			return attempt{}
+		}
 		return updatesUser(domain.NeedsCaller(), who.user.ID, func(u *domain.User, _ bool) error {
 			u.PasswordHash = domain.NewSecret("$test$another")
 			return nil
@@ -298,7 +306,7 @@ func createsUser(u domain.User) attempt {
 
 func updatesUser(needs domain.Need, id domain.UserID, change func(u *domain.User, otherAdmin bool) error, keep domain.SessionID, args ...any) attempt {
 	return attempt{needs: needs, args: args, do: func(ctx context.Context, at ports.Store, act domain.Act) (any, error) {
-		return at.Users.Update(ctx, act, id, change, keep)
+		return at.Users.Update(ctx, act, id, change, domain.Kept{Login: keep})
 	}}
 }
 

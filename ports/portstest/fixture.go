@@ -194,11 +194,11 @@ func (f *fixture) admin(t *testing.T, name domain.Username) domain.User {
 // update changes the user, keeps no session, and returns the user as stored.
 func (f *fixture) update(t *testing.T, id domain.UserID, change func(u *domain.User)) domain.User {
 	t.Helper()
-	return f.updateKeeping(t, id, "", change)
+	return f.updateKeeping(t, id, domain.Kept{}, change)
 }
 
-// updateKeeping is update with a session to keep.
-func (f *fixture) updateKeeping(t *testing.T, id domain.UserID, keep domain.SessionID, change func(u *domain.User)) domain.User {
+// updateKeeping is update with something to keep.
+func (f *fixture) updateKeeping(t *testing.T, id domain.UserID, keep domain.Kept, change func(u *domain.User)) domain.User {
 	t.Helper()
 	rec := f.record(domain.ActionUpdateUser, domain.OnUser(id))
 	stored, err := f.Ports.Users.Update(t.Context(), byOperator(rec), id, changing(change), keep)

@@ -115,7 +115,7 @@ func loginRace(t *testing.T, f *fixture) {
 	u := f.member(t, "ana")
 	update := func(change func(u *domain.User)) func(rec domain.Record) error {
 		return func(rec domain.Record) error {
-			_, err := f.Ports.Users.Update(t.Context(), byOperator(rec), u.ID, changing(change), "")
+			_, err := f.Ports.Users.Update(t.Context(), byOperator(rec), u.ID, changing(change), domain.Kept{})
 			return err
 		}
 	}

@@ -39,6 +39,9 @@ func UserRepository(t *testing.T, open OpenStore) {
 		{"two changes of one user at the same instant are both stored", updateBoth},
 		{"disabling a user ends all sessions", updateDisabled},
 		{"another password hash ends all sessions except keep and its assistant session", updatePassword},
+		{"another password hash ends the access tokens and their conversations, unless tokens are kept", updateTokens},
+		{"an access token creates, promotes and enables no admin, and sets no password of an admin or of its owner", changesByToken},
+		{"a promotion and a password by an access token at the same instant come one after the other", changesByTokenRace},
 		{"demoting an admin ends the assistant sessions that the role allowed", updateDemoted},
 		{"removing a grant ends the assistant sessions that it allowed", updateRevoked},
 		{"an Update that takes nothing away ends no session", updateHarmless},
@@ -443,7 +446,7 @@ func removeProjectRace(t *testing.T, f *fixture) {
 			default:
 				_, errs[i] = at[len(at)-1].Ports.Users.Update(t.Context(), byOperator(recs[i]), u.ID, changing(func(u *domain.User) {
 					u.SetAssistants([]domain.ProjectID{p.ID})
-				}), "")
+				}), domain.Kept{})
 			}
 		})
 		wantNil(t, "Remove of a project while it is granted", errs[0])

@@ -114,7 +114,7 @@ func updateNothing(t *testing.T, f *fixture) {
 		"a change that writes the same hash":   func(u *domain.User) { u.PasswordHash = domain.NewSecret(u.PasswordHash.Reveal()) },
 		"a change of fields that are not kept": func(u *domain.User) { u.Name = "another" },
 	} {
-		got, err := f.Ports.Users.Update(t.Context(), f.act(domain.ActionUpdateUser, domain.OnUser(u.ID)), u.ID, changing(change), "")
+		got, err := f.Ports.Users.Update(t.Context(), f.act(domain.ActionUpdateUser, domain.OnUser(u.ID)), u.ID, changing(change), domain.Kept{})
 		wantNil(t, "Update with "+what, err)
 		wantSame(t, "what Update returned with "+what, got, u)
 	}
@@ -134,7 +134,7 @@ func updateError(t *testing.T, f *fixture) {
 			u.Role, u.Disabled, u.PasswordHash = domain.RoleMember, true, domain.NewSecret("another")
 			u.Assistants = append(u.Assistants, projectID(404))
 			return refusal
-		}, "")
+		}, domain.Kept{})
 		if err != refusal { //nolint:errorlint // the very error is what is promised
 			t.Fatalf("Update whose change fails: got error %v, want %v as it is", err, refusal)
 		}
@@ -145,7 +145,7 @@ func updateError(t *testing.T, f *fixture) {
 }
 
 func updateUnknown(t *testing.T, f *fixture) {
-	_, err := f.Ports.Users.Update(t.Context(), f.act(domain.ActionUpdateUser, "unknown"), userID(404), changing(func(*domain.User) {}), "")
+	_, err := f.Ports.Users.Update(t.Context(), f.act(domain.ActionUpdateUser, "unknown"), userID(404), changing(func(*domain.User) {}), domain.Kept{})
 	wantKind(t, "Update of an unknown id", err, domain.NotFound)
 	f.wantNoUser(t, "after Update of an unknown id", userID(404))
 	f.wantRecords(t, "after Update of an unknown id")
@@ -160,7 +160,7 @@ func updateUnknownAssistant(t *testing.T, f *fixture) {
 		_, err := f.Ports.Users.Update(t.Context(), f.act(domain.ActionUpdateUser, domain.OnUser(u.ID)), u.ID, changing(func(u *domain.User) {
 			u.Role, u.PasswordHash = domain.RoleAdmin, domain.NewSecret("another")
 			u.SetAssistants([]domain.ProjectID{id})
-		}), "")
+		}), domain.Kept{})
 		wantKind(t, "Update with an assistant that "+what, err, domain.NotFound)
 		f.wantUser(t, "after Update with an assistant that "+what, u)
 		f.wantSeen(t, "after Update with an assistant that "+what, domain.GrantedTo(u.ID), p.ID)
@@ -174,7 +174,7 @@ func updateOtherAdmin(t *testing.T, f *fixture) {
 		t.Helper()
 		for name, ask := range map[string]func(allow func(*domain.User, bool) error) error{
 			"Update": func(allow func(*domain.User, bool) error) error {
-				_, err := f.Ports.Users.Update(t.Context(), f.act(domain.ActionUpdateUser, "asked"), id, allow, "")
+				_, err := f.Ports.Users.Update(t.Context(), f.act(domain.ActionUpdateUser, "asked"), id, allow, domain.Kept{})
 				return err
 			},
 			"Remove": func(allow func(*domain.User, bool) error) error {
@@ -232,7 +232,7 @@ func updateLastAdmin(t *testing.T, f *fixture) {
 				_, errs[i] = view.Update(t.Context(), byOperator(recs[i]), all[i].ID, func(u *domain.User, otherAdmin bool) error {
 					linger()
 					return u.SetRole(domain.RoleMember, otherAdmin)
-				}, "")
+				}, domain.Kept{})
 			case 1:
 				errs[i] = view.Remove(t.Context(), byOperator(recs[i]), all[i].ID, func(u *domain.User, otherAdmin bool) error {
 					linger()
@@ -242,7 +242,7 @@ func updateLastAdmin(t *testing.T, f *fixture) {
 				_, errs[i] = view.Update(t.Context(), byOperator(recs[i]), all[i].ID, func(u *domain.User, otherAdmin bool) error {
 					linger()
 					return u.SetDisabled(true, otherAdmin)
-				}, "")
+				}, domain.Kept{})
 			}
 		})
 		var written []domain.Record
@@ -291,7 +291,7 @@ func updateBoth(t *testing.T, f *fixture) {
 			_, errs[i] = at[i%len(at)].Ports.Users.Update(t.Context(), f.act(domain.ActionUpdateUser, domain.OnUser(u.ID)), u.ID, changing(func(u *domain.User) {
 				linger()
 				u.SetAssistants(append(slices.Clone(u.Assistants), want[i]))
-			}), "")
+			}), domain.Kept{})
 		})
 		for _, err := range errs {
 			wantNil(t, fmt.Sprintf("one of %d Updates of one user at the same instant", writers), err)
@@ -339,10 +339,10 @@ func (h household) ofAdmin() []domain.Session {
 // updateDisabled asks to keep a session, in vain.
 func updateDisabled(t *testing.T, f *fixture) {
 	h := f.household(t)
-	f.updateKeeping(t, h.member.ID, h.login.ID, func(u *domain.User) { u.Disabled = true })
+	f.updateKeeping(t, h.member.ID, domain.Kept{Login: h.login.ID}, func(u *domain.User) { u.Disabled = true })
 	f.wantOver(t, "of the user who is now disabled", h.ofMember()...)
 	f.wantLive(t, "of others", append(h.ofAdmin(), h.others...)...)
-	f.updateKeeping(t, h.admin.ID, h.adminLogin.ID, func(u *domain.User) { u.Disabled = true })
+	f.updateKeeping(t, h.admin.ID, domain.Kept{Login: h.adminLogin.ID}, func(u *domain.User) { u.Disabled = true })
 	f.wantOver(t, "of the admin who is now disabled", h.ofAdmin()...)
 	f.wantLive(t, "of others", h.others...)
 
@@ -355,13 +355,13 @@ func updateDisabled(t *testing.T, f *fixture) {
 func updatePassword(t *testing.T, f *fixture) {
 	h := f.household(t)
 	another := func(u *domain.User) { u.PasswordHash = domain.NewSecret(u.PasswordHash.Reveal() + "!") }
-	f.updateKeeping(t, h.member.ID, h.login.ID, another)
+	f.updateKeeping(t, h.member.ID, domain.Kept{Login: h.login.ID}, another)
 	f.wantLive(t, "kept, and what is under it", h.login, h.under)
 	f.wantOver(t, "not kept when the password changed", h.second, h.underSecond, h.host)
 	f.wantLive(t, "of others", append(h.ofAdmin(), h.others...)...)
 
 	// Another user's login is not kept alive, nor does it keep anything here.
-	f.updateKeeping(t, h.member.ID, h.adminLogin.ID, another)
+	f.updateKeeping(t, h.member.ID, domain.Kept{Login: h.adminLogin.ID}, another)
 	f.wantOver(t, "when the password changed and another's session was to be kept", h.ofMember()...)
 	f.update(t, h.admin.ID, another)
 	f.wantOver(t, "when the password changed and none was to be kept", h.ofAdmin()...)
@@ -372,7 +372,7 @@ func updatePassword(t *testing.T, f *fixture) {
 // updateDemoted keeps what the role had no part in.
 func updateDemoted(t *testing.T, f *fixture) {
 	h := f.household(t)
-	f.updateKeeping(t, h.admin.ID, h.adminLogin.ID, func(u *domain.User) { u.Role = domain.RoleMember })
+	f.updateKeeping(t, h.admin.ID, domain.Kept{Login: h.adminLogin.ID}, func(u *domain.User) { u.Role = domain.RoleMember })
 	f.wantOver(t, "let in by the role that is gone", h.byRole)
 	f.wantLive(t, "not let in by the role", h.adminLogin, h.adminSecond, h.byGrant)
 	f.wantLive(t, "of others", append(h.ofMember(), h.others...)...)
@@ -384,7 +384,7 @@ func updateDemoted(t *testing.T, f *fixture) {
 // updateRevoked keeps what the grant had no part in.
 func updateRevoked(t *testing.T, f *fixture) {
 	h := f.household(t)
-	f.updateKeeping(t, h.member.ID, h.login.ID, func(u *domain.User) { u.SetAssistants([]domain.ProjectID{h.q.ID}) })
+	f.updateKeeping(t, h.member.ID, domain.Kept{Login: h.login.ID}, func(u *domain.User) { u.SetAssistants([]domain.ProjectID{h.q.ID}) })
 	f.wantOver(t, "let in by a grant that is gone", h.under, h.host)
 	f.wantLive(t, "not let in by that grant", h.login, h.second, h.underSecond)
 	f.update(t, h.admin.ID, func(u *domain.User) { u.SetAssistants(nil) })
@@ -404,7 +404,7 @@ func updateHarmless(t *testing.T, f *fixture) {
 	f.update(t, h.member.ID, func(u *domain.User) { u.SetAssistants(append(slices.Clone(u.Assistants), r.ID)) })
 	f.update(t, h.member.ID, func(u *domain.User) { u.Role = domain.RoleAdmin })
 	f.update(t, h.admin.ID, func(u *domain.User) { u.SetAssistants([]domain.ProjectID{h.q.ID, r.ID}) })
-	_, err := f.Ports.Users.Update(t.Context(), f.act(domain.ActionUpdateUser, "nothing"), h.admin.ID, changing(func(*domain.User) {}), "")
+	_, err := f.Ports.Users.Update(t.Context(), f.act(domain.ActionUpdateUser, "nothing"), h.admin.ID, changing(func(*domain.User) {}), domain.Kept{})
 	wantNil(t, "Update that changes nothing", err)
 	f.wantLive(t, "after Updates that take nothing away", append(append(append(h.ofMember(), h.ofAdmin()...), h.others...), hosts)...)
 	f.wantRecords(t, "after Updates that take nothing away")
@@ -441,7 +441,7 @@ func updateRace(t *testing.T, f *fixture) {
 				}
 			}
 			f.openDuring(t, way.what, u, tries, domain.ActionUpdateUser, func(rec domain.Record) error {
-				_, err := f.Ports.Users.Update(t.Context(), byOperator(rec), u.ID, changing(way.take), "")
+				_, err := f.Ports.Users.Update(t.Context(), byOperator(rec), u.ID, changing(way.take), domain.Kept{})
 				return err
 			}, domain.NotAllowed, domain.NotAuthenticated)
 			f.update(t, u.ID, way.back)
@@ -468,14 +468,14 @@ func updateWaits(t *testing.T, f *fixture) {
 				<-leave
 			}
 			return u.SetRole(domain.RoleMember, otherAdmin)
-		}, "")
+		}, domain.Kept{})
 		first <- err
 	}()
 	<-inside
 
 	waiting := []step{
 		{"Update of another admin", func(ctx context.Context) error {
-			_, err := f.Ports.Users.Update(ctx, f.act(domain.ActionUpdateUser, "bob"), bob.ID, func(*domain.User, bool) error { return errRefused }, "")
+			_, err := f.Ports.Users.Update(ctx, f.act(domain.ActionUpdateUser, "bob"), bob.ID, func(*domain.User, bool) error { return errRefused }, domain.Kept{})
 			return err
 		}},
 		{"Remove of another admin", func(ctx context.Context) error {
@@ -522,7 +522,7 @@ func updateInPlace(t *testing.T, f *fixture) {
 		u.Assistants[0] = q.ID
 		return errRefused
 	}
-	_, err := f.Ports.Users.Update(t.Context(), f.act(domain.ActionUpdateUser, domain.OnUser(u.ID)), u.ID, refused, "")
+	_, err := f.Ports.Users.Update(t.Context(), f.act(domain.ActionUpdateUser, domain.OnUser(u.ID)), u.ID, refused, domain.Kept{})
 	if !errors.Is(err, errRefused) {
 		t.Fatalf("Update whose change fails: got error %v, want %v as it is", err, errRefused)
 	}
