@@ -4,7 +4,7 @@ IMAGE ?= flowlatch:latest
 VERSION = $(shell cmd/flowlatch/version.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools test-image check verify bench build image
+.PHONY: help run test test-tools test-image check verify bench soak build image
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -13,7 +13,7 @@ run: ## start a demo: Flowlatch beside a stand-in for Voiceflow, in a folder tha
 	go run -tags nomsgpack ./cmd/flowlatch demo
 
 test: ## run all tests; Postgres comes from a DSN or a container, else the last lines say that it was left out
-	internal/postgrestest/with-postgres go test -race -shuffle=on -timeout 20m ./...
+	internal/postgrestest/with-postgres go test -race -shuffle=on -timeout 30m ./...
 
 test-tools: ## install the Debian packages that the tests use
 	internal/testtools/install
@@ -34,6 +34,9 @@ verify: ## check that go.mod and the generated wiring are up to date
 
 bench: ## measure speed and size beside hand-written handlers and a bare reverse proxy, for a quarter of an hour
 	internal/postgrestest/with-postgres go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/bench
+
+soak: ## send a million random requests to all routes of the binary, for half an hour; FLOWLATCH_SOAK_SEED repeats a run
+	FLOWLATCH_TEST_POSTGRES=off FLOWLATCH_SOAK=$${FLOWLATCH_SOAK:-1000000} go test -count 1 -timeout 120m -run '^TestSoak$$' -v ./internal/e2e
 
 build: ## build bin/flowlatch, one static file
 	CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags '-s -w -X main.version=$(VERSION)' -o bin/flowlatch ./cmd/flowlatch

@@ -42,6 +42,7 @@ type Ports struct {
 
 	Rates     ports.CallRates  // no limit if nil
 	OpenCalls ports.OpenCalls  // no limit if nil
+	UserRates ports.UserRates  // no limit if nil
 	Held      ports.HeldMemory // no limit if nil
 	Clock     ports.Clock      // time.Now if nil
 	Random    io.Reader        // crypto/rand if nil; must be safe for concurrent use

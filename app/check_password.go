@@ -9,8 +9,8 @@ import (
 
 // checkPassword returns the caller as a user if the password is theirs. Returns
 // domain.WrongPassword if it is another one, and domain.PasswordMissing. Returns NotAuthenticated if
-// the caller is gone. Returns TooManyRequests after too many
-// wrong ones, which count together with those of Login. Checks of one user take turns, since an
+// the caller is gone. Returns TooManyRequests after too many wrong ones, which count together with
+// those of Login. Checks of one user take turns, since an
 // attempt counts while it is under way: many requests at once with the right password would refuse
 // each other.
 func (s *Service) checkPassword(ctx context.Context, call domain.Call, password domain.Secret) (domain.User, error) {

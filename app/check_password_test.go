@@ -26,6 +26,13 @@ func TestAnAccessTokenTakesThePassword(t *testing.T) {
 			t.Errorf("got error %v and %d failures, want a refusal and %d failures", err, w.attempts.booked, booked)
 		}
 	}
+	for _, text := range []string{"", "wrong"} {
+		_, err := w.CreateAccessToken(t.Context(), w.admin, app.CreateAccessToken{Name: "x", Scopes: []string{"manage"}, Password: domain.NewSecret(text)})
+		if wantKind(t, err, domain.Invalid); !errors.Is(err, domain.ErrWrongPassword) {
+			t.Errorf("an admin with the password %q: got error %v, want a refusal", text, err)
+		}
+	}
+	w.attempts.booked = 0
 	refused("", 0)
 	refused("wrong", 1)
 	refused(password+" ", 2)

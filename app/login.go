@@ -21,8 +21,8 @@ type LoggedIn struct {
 }
 
 // Login opens a login. Returns NotAuthenticated, always after the same time, if the user is
-// unknown or disabled or the password is wrong. Returns TooManyRequests after too many
-// failures. With an error, User is the user whose password was tried; it is for the audit only.
+// unknown or disabled or the password is wrong. Returns TooManyRequests after too many failures,
+// and after too many logins of the user. With an error, User is the user whose password was tried; it is for the audit only.
 func (s *Service) Login(ctx context.Context, call domain.Call, in Login) (LoggedIn, error) {
 	if err := s.ownUsers(); err != nil {
 		return LoggedIn{}, err
@@ -49,6 +49,12 @@ func (s *Service) login(ctx context.Context, call domain.Call, name domain.Usern
 	if err != nil && domain.KindOf(err) != domain.NotFound {
 		return LoggedIn{}, err
 	}
+	rates := s.ports.UserRates
+	if rates != nil && user.ID != "" {
+		if err := rates.MayLogIn(user.ID, call.Address); err != nil {
+			return LoggedIn{User: user}, err
+		}
+	}
 	// Without a user the hash is zero. Its check takes as long as any other.
 	ok, err := s.ports.Logins.Passwords.Verify(ctx, in.Password, user.PasswordHash)
 	if err != nil {
@@ -56,6 +62,11 @@ func (s *Service) login(ctx context.Context, call domain.Call, name domain.Usern
 	}
 	if !ok || user.Disabled {
 		return LoggedIn{User: user}, wrong
+	}
+	if rates != nil {
+		if err := rates.LogIn(user.ID, call.Address); err != nil {
+			return LoggedIn{User: user}, err
+		}
 	}
 	now := s.ports.Clock()
 	id, err := domain.NewSessionID(now, s.ports.Random)

@@ -238,3 +238,25 @@ func TestSessionsUnderAHostsLogin(t *testing.T) {
 		t.Errorf("the sessions %v are left", got)
 	}
 }
+
+// Whoever has the keyset can make cookies. Only the stored session lets somebody in.
+func TestACookieCountsForItsStoredSessionOnly(t *testing.T) {
+	w := newWorld(t)
+	call, cookie := w.login(t, "ada", false)
+	other := w.user(t, w.admin, "other", "admin")
+	real, _ := w.opened(t, domain.LoginSession, cookie)
+	for what, change := range map[string]func(*domain.Claims){
+		"a session that is not stored": func(c *domain.Claims) { c.Session = "01900000-0000-7000-8000-000000000000" },
+		"another user":                 func(c *domain.Claims) { c.User = other },
+		"a later end":                  func(c *domain.Claims) { c.Expires = c.Expires.Add(time.Hour) },
+	} {
+		claims := real
+		change(&claims)
+		if in, err := w.Identify(t.Context(), w.cookieOf(t, claims)); domain.KindOf(err) != domain.NotAuthenticated {
+			t.Errorf("a cookie of %s: got %v and error %v, want kind %q", what, in.Caller, err, domain.NotAuthenticated)
+		}
+	}
+	if in, err := w.Identify(t.Context(), w.cookieOf(t, real)); err != nil || in.Caller.ID != call.Caller.ID {
+		t.Errorf("a cookie of the stored session: got %v and error %v, want %s", in.Caller, err, call.Caller.ID)
+	}
+}

@@ -37,7 +37,7 @@ func TestWhatMayHaveBeenDoneIsNotToBeRepeated(t *testing.T) {
 			t.Errorf("%s: the error itself was changed to %+v", tc.name, was)
 		}
 	}
-	if other := errors.New("x"); domain.MaybeDone(other) != other {
+	if other := errors.New("x"); !errors.Is(domain.MaybeDone(other), other) {
 		t.Error("another error was changed")
 	}
 }

@@ -98,7 +98,7 @@ const (
 	// (github.com/voiceflow/general-runtime, lib/services/filter/index.ts, 2024).
 	FieldExcludeTypes Field = "excludeTypes"
 	// FieldNone is a member that no body may have. JavaScript may take what is inside of
-	// __proto__ for members of the object around it.
+	// __proto__, or of constructor.prototype, for members of the object around it.
 	FieldNone Field = "none"
 )
 
@@ -146,8 +146,11 @@ var (
 		{At: []string{"config", "state"}, Is: FieldState, IfThere: true},
 		{At: []string{"config", "variables"}, Is: FieldState, IfThere: true},
 		{At: []string{"__proto__"}, Is: FieldNone, IfThere: true},
+		{At: []string{"constructor"}, Is: FieldNone, IfThere: true},
 		{At: []string{"config", "__proto__"}, Is: FieldNone, IfThere: true},
+		{At: []string{"config", "constructor"}, Is: FieldNone, IfThere: true},
 		{At: []string{"session", "__proto__"}, Is: FieldNone, IfThere: true},
+		{At: []string{"session", "constructor"}, Is: FieldNone, IfThere: true},
 	}
 )
 

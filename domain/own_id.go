@@ -69,7 +69,7 @@ func spelled(id string) string {
 	}
 	var b strings.Builder
 	for _, r := range id {
-		if !unicode.In(r, unicode.Cf, unicode.Variation_Selector) {
+		if !unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) {
 			b.WriteString(compatible(r))
 		}
 	}

@@ -67,7 +67,7 @@ func TestAnIdInAPathSaysWhatIsWrongWithIt(t *testing.T) {
 
 // taken are the beginnings of pseudonyms, as somebody may spell them to be read as one.
 var taken = []string{
-	"fl-", "fl-pAAAA", "FL-p", "Fl-", " fl-", "\tfl-p", "\u00a0fl-", "\u2003\u3000fl-", "\u2028fl-", "\ufefffl-", "\u200bfl-", "f\u200bl-", "fl\u00ad-", "\u180efl-", "f\ufe0fl-",
+	"fl-", "fl-pAAAA", "FL-p", "Fl-", " fl-", "\tfl-p", "\u00a0fl-", "\u2003\u3000fl-", "\u2028fl-", "\ufefffl-", "\u200bfl-", "f\u200bl-", "fl\u00ad-", "\u180efl-", "f\ufe0fl-", "\u034ffl-", "f\u115fl-", "fl\u3164-", "\uffa0fl-", "\u17b4fl-",
 	"%66l-", "%66%6C%2d", "%2566l-", "%20fl-", "%zzfl-"[3:], "ﬂ-", "ｆｌ-", "ＦＬ－", "fl﹣", "𝐟𝐥-", "𝒻ℓ-", "Ⓕⓛ-", "🄵🄻-", "ᶠˡ-", "ℱℒ-", "fⅼ-", "%EF%AC%82-",
 }
 

@@ -143,8 +143,8 @@ func ParseProjectRef(text string) (ProjectRef, error) {
 	return ProjectRef{}, invalid("project_id is neither an Id nor a Voiceflow project id")
 }
 
-// Named narrows the ref to projects whose name is name, trimmed. name is in NFC. Returns Invalid if name can't
-// be the name of a project.
+// Named narrows the ref to projects whose name is name, trimmed. name is in NFC. Returns Invalid if
+// name can't be the name of a project.
 func (r ProjectRef) Named(name string) (ProjectRef, error) {
 	name = strings.TrimSpace(name)
 	if name == "" || len(name) > MaxProjectName || foreignText(name) != name {

@@ -91,7 +91,7 @@ const OutcomeOK = "ok"
 // same request id has the outcome. If there is none, the call may have been carried out or not.
 const OutcomeBegun = "begun"
 
-// OutcomeNotSent is the outcome of a call that had begun, and of which nothing went to Voiceflow.
+// OutcomeNotSent is the outcome of a call that had begun. Nothing of it went to Voiceflow.
 const OutcomeNotSent = "not_sent"
 
 // OutcomeRejected is the outcome of a call whose key Voiceflow rejected. The call was not

@@ -9,8 +9,8 @@ import (
 // UserRepository keeps users. Their assistants are their grants.
 type UserRepository interface {
 	// Create stores u with the grants of u.Assistants (domain.NewGrant with the default
-	// scopes). Returns the error of Act.Changes for a user who does not exist yet. Returns Conflict if the name or the id is taken. Returns NotFound if an assistant does
-	// not exist.
+	// scopes). Returns the error of Act.Changes for a user who does not exist yet. Returns Conflict
+	// if the name or the id is taken. Returns NotFound if an assistant does not exist.
 	Create(ctx context.Context, act domain.Act, u domain.User) error
 
 	// Find returns the user that ref names. Returns NotFound if there is none, and for the

@@ -49,7 +49,7 @@ WHERE id = 1 AND key_id = $6 AND known = $7 AND origin = $8 AND pseudonyms_key_i
 )
 
 func notPrepared() error {
-	return &domain.Error{Kind: domain.Unavailable, Public: "the database is not prepared yet; try again later; try again later"}
+	return &domain.Error{Kind: domain.Unavailable, Public: "the database is not prepared yet; start the service once, or try again later"}
 }
 
 // Prepare implements ports.Installation. The schema and the stored values change together. If

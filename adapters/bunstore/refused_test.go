@@ -120,6 +120,7 @@ func TestALoginThatIsRefusedIsTold(t *testing.T) {
 		"a server that starts":       {refusing(t, "57P03", "the database system is starting up"), domain.Unavailable, []string{"starting up"}},
 		"a pooler":                   {refusing(t, "08P01", "unsupported startup parameter: enable_material"), domain.Invalid, []string{"FLOWLATCH_DATABASE_POOLER=transaction"}},
 		"a server without TLS":       {with(t, refusing(t, "", ""), "sslmode", "require"), domain.Invalid, []string{"speaks no TLS", "sslmode"}},
+		"a server without TLS goes":  {dropping(t), domain.Unavailable, []string{"the database could not answer"}},
 		"a certificate of nobody":    {with(t, ofUnknownAuthority(t), "sslmode", "verify-full"), domain.Invalid, []string{"certificate of the database server can't be verified", "sslrootcert"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -158,6 +159,24 @@ func refusing(t *testing.T, code, message string) string {
 		}
 		server.Send(&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: code, Message: message})
 		_ = server.Flush()
+	})
+}
+
+// dropping is the URL of a server that speaks no TLS and drops each connection that begins. The URL
+// does not demand TLS.
+func dropping(t *testing.T) string {
+	t.Helper()
+	return answering(t, func(conn net.Conn) {
+		server := pgproto3.NewBackend(conn, conn)
+		for {
+			hello, err := server.ReceiveStartupMessage()
+			if _, tls := hello.(*pgproto3.SSLRequest); err != nil || !tls {
+				return
+			}
+			if _, err := conn.Write([]byte("N")); err != nil {
+				return
+			}
+		}
 	})
 }
 

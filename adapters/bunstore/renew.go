@@ -2,15 +2,14 @@ package bunstore
 
 import "context"
 
-// RenewURL calls Options.Renew, as a connection that fails does. If the URL has changed, all
-// connections are made anew with it. A URL that can't be used is logged, and the old one stays in
-// use. RenewURL does nothing on SQLite.
+// RenewURL calls Options.Renew, as a connection that fails does, but at any time. It waits until the
+// call has ended or ctx is done. If the URL has changed, all connections are replaced by new ones. A
+// URL that can't be used is logged, and the old one stays in use. RenewURL does nothing on SQLite.
 func (s *Store) RenewURL(ctx context.Context) {
-	if s.servers == nil {
+	if s.servers == nil || s.servers.options.Renew == nil {
 		return
 	}
-	url, _, _ := s.servers.plan()
-	if s.servers.renew(ctx, url) {
+	if s.servers.renewNow(ctx) {
 		s.servers.doubt()
 	}
 }

@@ -76,8 +76,9 @@ func notOpened(err error, at address) error {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return refusedLogin(e, err, at)
 	}
-	// The text is that of pgx (pgconn, startTLS), which has no type for it.
-	if strings.Contains(err.Error(), "server refused TLS connection") {
+	// The text is that of pgx (pgconn, startTLS), which has no type for it. If the URL permits to go
+	// on without TLS, the text is there too, whatever failed afterwards.
+	if at.demandsTLS() && strings.Contains(err.Error(), "server refused TLS connection") {
 		return invalid("the database server speaks no TLS, but sslmode of the database URL demands it")
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {

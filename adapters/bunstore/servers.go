@@ -19,7 +19,8 @@ import (
 // that can be written is looked for again.
 const searchPause = time.Second
 
-// renewPause is how long Options.Renew is not called again.
+// renewPause is how long Options.Renew is not called again. It is also how long a connection that
+// failed waits for its answer.
 const renewPause = time.Second
 
 // errStandby is why a server was not taken. It can only be read: it is a standby, or
@@ -33,6 +34,10 @@ var errStandby = errors.New("the server can only be read")
 // A connection is not used again after its server refused to write, or after another connection
 // broke, or if it can only be read and a server that can be written was reached since. So a pool
 // follows a failover by itself.
+//
+// Its times are of time.Now, not of Options.Now. They are only compared with each other in this
+// process, and time.Now compares by a monotonic clock, which nobody sets back. With a clock that
+// is set back, or stands still, connections to a standby would be used for ever.
 type servers struct {
 	options Options
 	driver  driver.Driver
@@ -42,6 +47,7 @@ type servers struct {
 	at      address           // what url says
 	hosts   []*pgx.ConnConfig // one for each host of url
 	asked   time.Time         // when Options.Renew was called last
+	asking  chan struct{}     // closed when that call has ended; nil after that
 	reading bool              // the last connection can only be read
 	sought  time.Time         // when a server that can be written was looked for last
 	doubted time.Time         // connections that were made before are not used again
@@ -81,20 +87,77 @@ func (s *servers) describe() string {
 }
 
 // renew asks for the URL again. It reports whether the servers of another URL than tried can be
-// tried now. Whatever is wrong with a new URL, the old one stays in use.
+// tried now. It waits until renewPause has passed since the question. Then all go on with the old
+// URL until the answer comes.
 func (s *servers) renew(ctx context.Context, tried domain.Secret) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.url.Equal(tried) {
+	if s.options.Renew == nil {
+		return false
+	}
+	if now, _ := s.current(); !now.Equal(tried) {
 		return true // somebody else asked
 	}
-	if s.options.Renew == nil || time.Since(s.asked) < renewPause {
-		return false
+	if answered, _ := s.ask(ctx, renewPause); answered != nil {
+		_, asked := s.current()
+		late := time.NewTimer(renewPause - time.Since(asked))
+		defer late.Stop()
+		select {
+		case <-answered:
+		case <-late.C:
+		case <-ctx.Done():
+		}
 	}
-	s.asked = time.Now()
+	now, _ := s.current()
+	return !now.Equal(tried)
+}
+
+// renewNow asks for the URL, however recently renew did, and waits for the answer until ctx is
+// done. It reports whether the URL has changed.
+func (s *servers) renewNow(ctx context.Context) (changed bool) {
+	before, _ := s.current()
+	for began := false; !began && ctx.Err() == nil; {
+		var answered <-chan struct{}
+		answered, began = s.ask(ctx, 0) // an earlier question may get an old answer
+		select {
+		case <-answered:
+		case <-ctx.Done():
+		}
+	}
+	now, _ := s.current()
+	return !now.Equal(before)
+}
+
+// ask calls Options.Renew in a goroutine of its own, because the call may hang. If a call is under
+// way, there is no second one. answered is closed when the call has ended. It is nil if the last
+// call began less than pause ago and has ended.
+func (s *servers) ask(ctx context.Context, pause time.Duration) (answered <-chan struct{}, began bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.asking != nil:
+		return s.asking, false
+	case time.Since(s.asked) < pause:
+		return nil, false
+	}
+	s.asked, s.asking = time.Now(), make(chan struct{})
+	go s.takeRenewed(context.WithoutCancel(ctx), s.asking)
+	return s.asking, true
+}
+
+// takeRenewed calls Options.Renew and uses the URL that it returns. Whatever is wrong with that
+// URL, the old one stays in use. It closes answered at the end.
+func (s *servers) takeRenewed(ctx context.Context, answered chan<- struct{}) {
+	defer close(answered)
+	late := time.AfterFunc(renewPause, func() {
+		s.options.Log.WarnContext(ctx, "reading the database URL again takes long, so the old one stays in use until it is read; check its file")
+	})
 	url, err := s.options.Renew(ctx)
+	late.Stop()
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asking = nil
 	if err == nil && url.Equal(s.url) {
-		return false
+		return
 	}
 	var at address
 	if err == nil {
@@ -109,11 +172,17 @@ func (s *servers) renew(ctx context.Context, tried domain.Secret) bool {
 	}
 	if err != nil {
 		s.options.Log.WarnContext(ctx, "the new database URL can't be used, so the old one stays in use", "err", err.Error())
-		return false
+		return
 	}
 	s.use(url, at)
 	s.options.Log.InfoContext(ctx, "the database URL was read again", "database", at.String())
-	return true
+}
+
+// current returns the URL in use, and when Options.Renew was called last.
+func (s *servers) current() (url domain.Secret, asked time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.url, s.asked
 }
 
 // Driver implements driver.Connector.
@@ -241,7 +310,7 @@ func (s *servers) reuse(_ context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// doubt makes sure that no connection of before is used again.
+// doubt makes sure that no earlier connection is used again.
 func (s *servers) doubt() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

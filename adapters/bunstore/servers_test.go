@@ -124,24 +124,36 @@ func TestTheURLIsAskedForAgain(t *testing.T) {
 		{"a URL that can't be had", answer{err: errors.New("the file is gone")}, "the file is gone"},
 	} {
 		now.Store(&tc.next)
-		deadline := time.Now().Add(30 * time.Second)
-		for !strings.Contains(log.String(), tc.want) && time.Now().Before(deadline) {
+		eventually(t, "the log tells of "+tc.what, func() bool {
 			wantKind(t, "a read with "+tc.what, find(), domain.Unavailable)
-		}
-		if !strings.Contains(log.String(), tc.want) || strings.Contains(log.String(), rolePassword) {
-			t.Errorf("%s: the log says %q, want %q and no password", tc.what, log.String(), tc.want)
+			return strings.Contains(log.String(), tc.want)
+		})
+		if strings.Contains(log.String(), rolePassword) {
+			t.Errorf("%s: the log says %q, want no password", tc.what, log.String())
 		}
 	}
 	if !strings.Contains(s.Describe(), hostOf(t, first.DSN())) {
 		t.Errorf("got %s, want the first URL", s.Describe())
 	}
 	now.Store(&answer{url: second.DSN()})
-	deadline := time.Now().Add(30 * time.Second)
-	err := find()
-	for ; err != nil && time.Now().Before(deadline); err = find() {
+	eventually(t, "a read succeeds with another URL", func() bool { return find() == nil })
+	if !strings.Contains(s.Describe(), hostOf(t, second.DSN())) {
+		t.Errorf("with another URL: got %s", s.Describe())
 	}
-	if err != nil || !strings.Contains(s.Describe(), hostOf(t, second.DSN())) {
-		t.Errorf("with another URL: got error %v at %s", err, s.Describe())
+}
+
+// eventually waits until yes returns true.
+func eventually(t *testing.T, what string, yes func() bool) {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !yes() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited too long until %s", what)
+		}
 	}
 }
 
@@ -170,4 +182,23 @@ func hostOf(t *testing.T, dsn string) string {
 		t.Fatal(err)
 	}
 	return u.Host
+}
+
+// A server that refuses writes stands for a standby.
+func TestNoReadIsSentToAStandbyIfTheURLWantsAPrimary(t *testing.T) {
+	t.Parallel()
+	dsn := postgrestest.DSN(t)
+	furnished(t, dsn, bunstore.Options{})
+	primary := with(t, dsn, "target_session_attrs", "read-write")
+	stores := map[string]*bunstore.Store{dsn: migrated(t, dsn, bunstore.Options{}), primary: migrated(t, primary, bunstore.Options{})}
+	db := beside(t, dsn)
+	if _, err := db.Exec(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$`); err != nil {
+		t.Fatal(err)
+	}
+	endConnections(t, db)
+	for address, kind := range map[string]domain.Kind{dsn: "", primary: domain.Unavailable} {
+		if _, err := stores[address].Ports().Users.Find(t.Context(), domain.UserRef{ID: "u"}); domain.KindOf(err) != kind {
+			t.Errorf("a read, where the URL wants a primary is %t: got error %v, want kind %q", address == primary, err, kind)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package bunstore
 import (
 	"context"
 	"hash/fnv"
+	"slices"
 
 	"github.com/uptrace/bun"
 
@@ -72,10 +73,9 @@ WHERE s.user_id = $3 AND s.id > $1 AND s.idle > $4 AND s.expires > $4 ORDER BY s
 	lockSessions    = liveSessions + ` ORDER BY s.kind || '' DESC, s.id FOR UPDATE`
 	endLiveSessions = `DELETE FROM sessions WHERE user_id = $1 AND idle > $2 AND expires > $2`
 
-	// These are for the sessions that a new one displaces.
+	// sessionsOfKind are those that a new session may displace.
 	sessionsOfKind = `SELECT s.id, s.created FROM sessions s
 WHERE s.user_id = $1 AND s.kind = $2 AND s.idle > $3 AND s.expires > $3`
-	endDisplaced = `DELETE FROM sessions WHERE id = $1`
 
 	forgetHandles = `DELETE FROM conversations WHERE handle_sealed_by = $1 AND expires > $2`
 	endSealedBy   = `DELETE FROM sessions WHERE kind = $3 AND sealed_by = $1 AND ends > $2`
@@ -221,8 +221,9 @@ func open[T any](ctx context.Context, s *Store, what string, way admission, sess
 		}
 		return s.audit(ctx, on, rec)
 	}
-	if session.Login != "" {
-		return allowed, s.write(ctx, what, store) // it displaces none
+	if session.Login != "" { // it displaces none
+		err := s.write(ctx, what, store)
+		return allowed, err
 	}
 	err := s.change(ctx, what, func(ctx context.Context, tx bun.Tx) error {
 		if err := s.takeSessionsTurn(ctx, tx, session); err != nil {
@@ -260,8 +261,9 @@ func (s *Store) displace(ctx context.Context, tx bun.Tx, session domain.Session)
 	for i := range rows {
 		live[i] = rows[i].session()
 	}
-	for _, id := range session.Displaces(live) {
-		if _, err := s.exec(ctx, tx.Tx, endDisplaced, string(id)); err != nil {
+	// A user of an earlier version may have any number of sessions.
+	for chunk := range slices.Chunk(session.Displaces(live), maxList) {
+		if _, err := tx.NewDelete().Model((*sessionRow)(nil)).Where("id IN (?)", bun.List(chunk)).Exec(ctx); err != nil {
 			return err
 		}
 	}

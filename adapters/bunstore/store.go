@@ -12,8 +12,8 @@
 //
 // Transactions take locks in one order, which matters on Postgres. Advisory locks come first:
 // there is one for the schema and the installation, one for changes of users, one for the chain
-// of the audit, and one for the sessions of each user of a host program. Each ends with the transaction. Rows come next, in this order: the user
-// who acts, with their login or access token; the user, the project, the access token, the
+// of the audit, and one for the sessions of each user of a host program. Each ends with the
+// transaction. Rows come next, in this order: the user who acts, with their login or access token; the user, the project, the access token, the
 // head of the audit, the conversation, the installation, the keys of projects, the grant, the
 // login, the assistant session. Rows of one kind are changed in the order of their keys.
 //
@@ -59,8 +59,10 @@ type Options struct {
 	Pooler Pooler
 	// Renew returns the URL of the database again, such as from a file with a password that is
 	// replaced now and then. It is called if no server can be reached or if it rejects the login,
-	// at most once a second, and by one goroutine at a time. All but the name of the database may
-	// have changed. nil means that the URL never changes. It is not called on SQLite.
+	// at most once a second. RenewURL calls it at any time. One goroutine at a time calls it. Its
+	// context is never done. While it hangs, the Store goes on with the old URL. All but the name
+	// of the database may have changed. nil means that the URL never changes. It is not called on
+	// SQLite.
 	Renew func(context.Context) (domain.Secret, error)
 	// Log gets a line for each migration that is applied, and for each new URL. nil logs nothing.
 	Log *slog.Logger
@@ -105,10 +107,10 @@ type Store struct {
 //   - sqlite:///absolute/path of a file. If there is no such file, Open makes it with mode
 //     0600. Its folder must be there.
 //
-// In both, special characters are percent-encoded. Returns Invalid with a sentence for another URL,
-// for a setting that the server does not accept, for a database whose encoding is neither UTF8 nor
-// SQL_ASCII, for a SQLite file that can't be made or written, and for a file that is not a SQLite
-// database. Returns Unavailable if the database does not answer or rejects the login; opening it
+// In both, special characters are percent-encoded. Returns Invalid for another URL and for a setting
+// that the server does not accept. Returns Invalid for a database whose encoding is neither UTF8 nor
+// SQL_ASCII. Returns Invalid for a SQLite file that can't be made or written, and for a file that is
+// not a SQLite database. Returns Unavailable if the database does not answer or rejects the login; opening it
 // again later may help. No error contains a password.
 //
 // Open accepts a server that can only be read. Writing methods then return the error of

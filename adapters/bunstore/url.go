@@ -24,6 +24,11 @@ type address struct {
 	file     string   // the absolute path of a SQLite file
 }
 
+// demandsTLS reports whether no server of Postgres is talked to without TLS.
+func (a address) demandsTLS() bool {
+	return a.postgres.TLSConfig != nil && !slices.ContainsFunc(a.postgres.Fallbacks, func(to *pgconn.FallbackConfig) bool { return to.TLSConfig == nil })
+}
+
 // String returns the address without its password.
 func (a address) String() string {
 	if a.postgres == nil {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/uptrace/bun"
-
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -31,17 +29,31 @@ func (i *Installation) CheckWrites(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.change(ctx, "check that the database can be written", func(ctx context.Context, tx bun.Tx) error {
-		// There is no version 0, and nobody sees it.
-		if _, err := s.exec(ctx, tx.Tx, `INSERT INTO schema_versions (version, name, applied) VALUES (0, 'a check', 0)`); err != nil {
-			return err
-		}
-		_, err := s.exec(ctx, tx.Tx, `DELETE FROM schema_versions WHERE version = 0`)
-		return err
-	})
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	defer cancel()
+	return s.noted(failure("check that the database can be written", s.storeAndRemove(ctx)))
 }
 
-// askForWrites asks a server of Postgres whether it can be written. If a connection of before says
+// storeAndRemove stores a row and removes it, so that nobody sees it. There is no version 0.
+func (s *Store) storeAndRemove(ctx context.Context) error {
+	tx, err := s.writes.DB.BeginTx(ctx, nil)
+	if busy(err) {
+		return nil // another process writes, so the file can be written
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // does nothing after Commit
+	if _, err := s.exec(ctx, tx, `INSERT INTO schema_versions (version, name, applied) VALUES (0, 'a check', 0)`); err != nil {
+		return err
+	}
+	if _, err := s.exec(ctx, tx, `DELETE FROM schema_versions WHERE version = 0`); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// askForWrites asks a server of Postgres whether it can be written. If an earlier connection says
 // no, the answer of a new one counts.
 func (s *Store) askForWrites(ctx context.Context) error {
 	const what = "ask whether the database can be written"

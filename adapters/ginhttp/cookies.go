@@ -22,7 +22,7 @@ type cookies struct {
 	insecure bool
 	sameSite http.SameSite
 	path     string
-	names    map[domain.SessionKind][]string // the name that is sent, then those of before
+	names    map[domain.SessionKind][]string // the name that is sent, then the earlier ones
 }
 
 // hostPrefix makes browsers keep a cookie only if this host itself sent it over TLS for all paths.

@@ -48,7 +48,7 @@ func (a *api) serve(c *gin.Context, rt *route) {
 }
 
 // run does the steps of a request in this order: request id, origin, who calls, whether they are
-// an admin, and the route, which begins with its body. end does the recovery.
+// an admin, their rate of changes, and the route, which begins with its body. end does the recovery.
 func (a *api) run(x *exchange) error {
 	id, err := a.service.NewRequestID()
 	x.call = domain.Call{RequestID: id, Address: a.addressOf(x.c), Agent: x.c.Request.UserAgent()}
@@ -77,6 +77,11 @@ func (a *api) run(x *exchange) error {
 	a.renewAssistant(x)
 	if x.route.who == admin || x.route.who == caller {
 		if err := x.route.admits(x.call.Caller); err != nil {
+			return err
+		}
+	}
+	if x.route.counts() {
+		if err := a.service.CountChange(x.call.Caller); err != nil {
 			return err
 		}
 	}

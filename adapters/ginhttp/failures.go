@@ -96,7 +96,7 @@ func (x *exchange) fail(err error) {
 	if ours {
 		setRate(x.c.Writer.Header(), e.Rate)
 	}
-	if f.retry && !(ours && e.MaybeDone) {
+	if f.retry && (!ours || !e.MaybeDone) {
 		var wait time.Duration
 		if ours {
 			wait = e.RetryAfter

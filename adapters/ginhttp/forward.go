@@ -198,12 +198,13 @@ func isStream(h http.Header) bool {
 }
 
 // copyForwarded writes the body. It flushes each part of a body of unknown length. If the body
-// breaks, or the caller does not read it, the answer is cut.
+// breaks, or the caller does not read it, the answer is cut. Its header is sent even so: a browser
+// may repeat a request that got no answer at all, and Voiceflow has carried this one out.
 func (x *exchange) copyForwarded(w *renewingWriter, answer forward.Answer) {
-	flush := func() {}
-	if answer.ContentLength < 0 || isStream(answer.Header) {
-		control := http.NewResponseController(w)
-		flush = func() { _ = control.Flush() }
+	control := http.NewResponseController(w)
+	flush := func() { _ = control.Flush() }
+	inParts := answer.ContentLength < 0 || isStream(answer.Header)
+	if inParts {
 		flush() // the first part may take its time
 	}
 	buffer := buffers.Get().(*[32 << 10]byte)
@@ -215,12 +216,15 @@ func (x *exchange) copyForwarded(w *renewingWriter, answer forward.Answer) {
 				x.cut = true
 				return
 			}
-			flush()
+			if inParts {
+				flush()
+			}
 		}
 		switch {
 		case errors.Is(err, io.EOF):
 			return
 		case err != nil:
+			flush()
 			x.giveUp(err)
 			return
 		}

@@ -184,6 +184,26 @@ func TestAnAnswerThatBreaksIsCut(t *testing.T) {
 	}
 }
 
+// A browser sends a request again, also one that writes, if a connection that it used before ends
+// without any answer (Chromium, HttpNetworkTransaction::ShouldResendRequest).
+func TestAnAnswerThatBreaksHasBegun(t *testing.T) {
+	w, _ := talking(t)
+	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error) {
+		a := response(200, "application/json", "")
+		a.Body, a.ContentLength = body{io.NopCloser(io.MultiReader(strings.NewReader("{"), breaksOff{}))}, 50
+		return a, nil
+	})
+	r, err := noRedirects.Do(w.member.request(t, "POST", turn, `{}`))
+	if err != nil {
+		t.Fatalf("got no answer at all, but %v", err)
+	}
+	got, err := io.ReadAll(r.Body)
+	_ = r.Body.Close()
+	if err == nil || r.StatusCode != 200 || string(got) != "{" {
+		t.Errorf("got %d, %q and the error %v, want what came of the answer, and an error", r.StatusCode, got, err)
+	}
+}
+
 func TestARevokedCallIsCut(t *testing.T) {
 	w, p := talking(t)
 	w.voiceflow.answers(func(ctx context.Context, _ domain.Forward, _ *http.Request, _ domain.Secret) (ports.Answer, error) {

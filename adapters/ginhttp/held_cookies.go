@@ -19,9 +19,9 @@ type heldCookie struct {
 // cookie returns the cookie of a kind that counts. Its text is "" if none counts.
 //
 // The common case is one cookie of the name that is sent. It counts, whatever is in it. Otherwise
-// the browser holds cookies of before, of another installation, or ones that a neighboring host
+// the browser holds earlier cookies, those of another installation, or ones that a neighboring host
 // has planted. A neighbor can choose which one comes first. So what this installation did not seal
-// does not count, and a name of before counts only if the name that is sent has no such cookie. If
+// does not count, and an earlier name counts only if the name that is sent has no such cookie. If
 // several are left, those of one user count, because a neighbor can plant only a login of its own.
 func (a *api) cookie(x *exchange, kind domain.SessionKind) heldCookie {
 	if h, ok := x.cookies[kind]; ok {
@@ -59,7 +59,7 @@ func (a *api) sealedHere(kind domain.SessionKind, name string, found []*http.Coo
 			continue
 		}
 		claims, err := a.service.ReadCookie(kind, c.Value)
-		if err != nil && domain.KindOf(err) != domain.Unavailable { // of which nothing is known
+		if err != nil && domain.KindOf(err) != domain.Unavailable { // an outage says nothing about the cookie
 			continue
 		}
 		all = append(all, heldCookie{name: name, text: c.Value, user: claims.User, ours: len(found) == 1})
@@ -113,14 +113,18 @@ func (a *api) renew(x *exchange, kind domain.SessionKind, cookie session.Cookie)
 }
 
 // openLogins returns the logins of this installation that the browser holds cookies of, and who
-// they are of. A login that is over, or of another installation, is not among them.
-func (a *api) openLogins(x *exchange) (cookies []heldCookie, callers []domain.Caller) {
+// they are of. A login that is over, or of another installation, is not among them. Returns an error
+// with the others if nobody knows whether a login is over.
+func (a *api) openLogins(x *exchange) (cookies []heldCookie, callers []domain.Caller, unknown error) {
 	for _, name := range a.cookies.names[domain.LoginSession] {
 		found := x.c.Request.CookiesNamed(name)
 		first := len(cookies)
 		for _, h := range a.sealedHere(domain.LoginSession, name, found) {
 			in, err := a.service.Identify(x.ctx(), h.text)
 			if err != nil {
+				if domain.KindOf(err) != domain.NotAuthenticated {
+					unknown = err
+				}
 				continue
 			}
 			cookies, callers = append(cookies, h), append(callers, in.Caller)
@@ -129,7 +133,7 @@ func (a *api) openLogins(x *exchange) (cookies []heldCookie, callers []domain.Ca
 			cookies[i].ours = len(cookies)-first == len(found)
 		}
 	}
-	return cookies, callers
+	return cookies, callers, unknown
 }
 
 // forget makes the browser forget the caller's sessions, which have ended: the cookies that this
@@ -152,13 +156,13 @@ func (a *api) forgetAssistant(x *exchange) {
 	a.cookies.clear(x, h)
 }
 
-// replaceLogins makes the browser forget the logins that it holds by names and paths of before. A
+// replaceLogins makes the browser forget the logins that it holds by earlier names and paths. A
 // new login replaces them.
 func (a *api) replaceLogins(x *exchange) {
 	if a.cookies.single(domain.LoginSession) {
 		return
 	}
-	cookies, _ := a.openLogins(x)
+	cookies, _, _ := a.openLogins(x) // a login that is not known stays
 	for _, h := range cookies {
 		a.cookies.clear(x, h)
 	}

@@ -4,11 +4,14 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowlatch/flowlatch/adapters/ginhttp"
 	"github.com/flowlatch/flowlatch/domain"
@@ -274,6 +277,40 @@ func TestWhatVoiceflowSaidIsStoredOnNobodysRight(t *testing.T) {
 			found, err := s.ports.Store.Projects.Find(t.Context(), domain.Operator().Sees(), domain.ProjectRef{ID: s.project.ID})
 			if err != nil || len(found) != 1 || found[0].Primary.Status != domain.KeyRejected || !found[0].Primary.Checked.Equal(domain.Instant(s.clock.Now())) {
 				t.Errorf("got %+v and error %v, want the primary key rejected now", found, err)
+			}
+		})
+	}
+}
+
+// TestNoRouteTouchesAnAuditRow makes each change as an admin. The rows that were there stay as they
+// were, and rows are added behind them only.
+func TestNoRouteTouchesAnAuditRow(t *testing.T) {
+	for _, c := range lostright.Changes() {
+		if !slices.Contains(c.By, lostright.Admin) {
+			continue
+		}
+		t.Run(c.Name(), func(t *testing.T) {
+			t.Parallel()
+			s := setTheStage(t, lostright.Admin)
+			rows := func() []domain.AuditRow {
+				t.Helper()
+				all, err := s.ports.Store.Audit.Page(t.Context(), domain.AuditFilter{}, nil, 1000)
+				if err != nil {
+					t.Fatal(err)
+				}
+				slices.Reverse(all) // so that the oldest comes first
+				return all
+			}
+			before := rows()
+			if got := s.late(t, c, func() {}); got.status != http.StatusOK {
+				t.Fatalf("got %d %s, want 200", got.status, got.raw)
+			}
+			after := rows()
+			if len(before) == 0 || len(after) < len(before) {
+				t.Fatalf("the audit had %d rows and has %d, want as many or more", len(before), len(after))
+			}
+			if d := cmp.Diff(before, after[:len(before)]); d != "" {
+				t.Errorf("rows that were there, -want +got:\n%s", d)
 			}
 		})
 	}

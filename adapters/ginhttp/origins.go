@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -80,9 +81,17 @@ func (o origins) met(r *http.Request) []slog.Attr {
 	}
 }
 
-// shown returns a text of a stranger's for the log: its first 128 bytes, in printable ASCII.
+// credential finds a Voiceflow key, such as VF.DM.… with 24 hexadecimal digits next, or an access
+// token. A browser may have taken its capitals from it.
+var credential = regexp.MustCompile(`(?i)VF\.(?:[a-z]+\.)?[0-9a-f]{24}|` + domain.TokenPrefix)
+
+// shown returns a text of a stranger's for the log: its first 128 bytes, in printable ASCII. A text
+// with a credential, which has no business there, is left out.
 func shown(text string) string {
 	const limit = 128
+	if credential.MatchString(text) {
+		return "left out: it has a credential"
+	}
 	return strings.Map(func(c rune) rune {
 		if c < ' ' || c > '~' {
 			return '?'

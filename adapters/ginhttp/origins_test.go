@@ -277,3 +277,21 @@ func TestMountedOrigins(t *testing.T) {
 		}
 	}
 }
+
+// A client that is set up wrong sends a key where the name of a host belongs.
+func TestTheLogLeavesOutCredentialsInPlaceOfOrigins(t *testing.T) {
+	w := newWorld(t)
+	for _, text := range []string{
+		"VF.DM.637b357793edc466ef2cd6da.RSTQ4MXNAX73YXKC", "vf.dm.637b357793edc466ef2cd6da.rstq4mxnax73yxkc",
+		"VF.637b357793edc466ef2cd6da.RSTQ4MXNAX73YXKC", "flk_5qgzk4kwhbmsnbvcs6avwhuuhejavn7lmmogcu6wcvxdnl5a6qi4ityvzq",
+	} {
+		r := w.member.request(t, "POST", "/clear_project", "")
+		r.Header["Origin"], r.Header["Sec-Fetch-Site"], r.Host = []string{"https://" + text}, []string{text}, text
+		_, lines := w.logged(t, r)
+		for _, field := range []string{"origin", "own_origin", "fetch_site"} {
+			if got := lines[0][field].(string); strings.Contains(strings.ToLower(got), strings.ToLower(text[len(text)-8:])) {
+				t.Errorf("%s: got %q", field, got)
+			}
+		}
+	}
+}

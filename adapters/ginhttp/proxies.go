@@ -38,16 +38,15 @@ func (a *api) addressOf(c *gin.Context) string {
 
 // doubt logs the first doubt of a kind. A wrong setting makes every request doubtful.
 func (a *api) doubt(ctx context.Context, doubt domain.Doubt, peer string) {
-	warn := func(message string) func() {
-		return func() { a.log.LogAttrs(ctx, slog.LevelWarn, message, slog.String("address", peer)) }
-	}
+	const untrusted = "X-Forwarded-For came from an address that is not a trusted proxy, and was ignored. " +
+		"If a proxy of yours has this address, add it to FLOWLATCH_TRUSTED_PROXIES. This is said once."
+	const unreadable = "A trusted proxy sent an X-Forwarded-For with an item that is no address, so the proxy's own address counts. " +
+		"Let the proxy append the address of its client. This is said once."
 	switch doubt {
 	case domain.UntrustedSender:
-		a.proxies.untrusted.Do(warn("X-Forwarded-For came from an address that is not a trusted proxy, and was ignored. " +
-			"If a proxy of yours has this address, add it to FLOWLATCH_TRUSTED_PROXIES. This is said once."))
+		a.proxies.untrusted.Do(func() { a.log.LogAttrs(ctx, slog.LevelWarn, untrusted, slog.String("address", peer)) })
 	case domain.UnreadableSender:
-		a.proxies.unreadable.Do(warn("A trusted proxy sent an X-Forwarded-For with an item that is no address, so the proxy's own address counts. " +
-			"Let the proxy append the address of its client. This is said once."))
+		a.proxies.unreadable.Do(func() { a.log.LogAttrs(ctx, slog.LevelWarn, unreadable, slog.String("address", peer)) })
 	case domain.NoDoubt:
 	}
 }

@@ -36,6 +36,7 @@ type route struct {
 	own          bool         // only if the service has its own logins
 	probe        bool         // called all the time, so logged at debug level
 	ends         bool         // it may end the caller's sessions, so it leaves their cookies as they are
+	always       bool         // it is not refused for want of a rate: everybody can log out
 	noUseCase    bool         // no use case runs, so nothing needs protection
 	readsBody    bool
 	handle       func(*api, *exchange) error
@@ -53,6 +54,12 @@ func (rt *route) admits(c domain.Caller) error {
 		return c.MayManage(rt.part)
 	}
 	return nil
+}
+
+// counts reports whether the route counts as a change of the user who calls. Logins have a rate of
+// their own, and so have forwarded calls.
+func (rt *route) counts() bool {
+	return (rt.who == caller || rt.who == admin) && rt.method != http.MethodGet && !rt.always
 }
 
 var routes = []route{
@@ -75,7 +82,7 @@ var routes = []route{
 	{method: http.MethodGet, path: "/get_audit_events", tokens: forManaging, part: domain.ScopeManageAudit, who: admin, handle: (*api).getAuditEvents},
 
 	{method: http.MethodPost, path: "/login", who: anyone, own: true, readsBody: true, handle: (*api).login},
-	{method: http.MethodPost, path: "/logout", who: caller, own: true, ends: true, handle: (*api).logout},
+	{method: http.MethodPost, path: "/logout", who: caller, own: true, ends: true, always: true, handle: (*api).logout},
 	{method: http.MethodPost, path: "/change_password", who: caller, own: true, readsBody: true, handle: (*api).changePassword},
 	{method: http.MethodPost, path: "/create_user", tokens: forManaging, part: domain.ScopeManageUsers, who: admin, own: true, readsBody: true, handle: (*api).createUser},
 	{method: http.MethodPatch, path: "/update_user", tokens: forManaging, part: domain.ScopeManageUsers, who: admin, own: true, ends: true, readsBody: true, handle: (*api).updateUser},

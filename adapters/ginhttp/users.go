@@ -42,13 +42,13 @@ func (a *api) logout(x *exchange) error {
 	return x.ok("you are logged out")
 }
 
-// logoutElsewhere ends the other logins that the browser holds by names and paths of before. The
-// next request would otherwise be logged in by one of them.
+// logoutElsewhere ends the other logins that the browser holds by earlier names and paths. The
+// next request would otherwise be logged in by one of them. Returns an error if one of them may be left.
 func (a *api) logoutElsewhere(x *exchange) error {
 	if a.cookies.single(domain.LoginSession) {
 		return nil
 	}
-	cookies, callers := a.openLogins(x)
+	cookies, callers, unknown := a.openLogins(x)
 	for i, h := range cookies {
 		call := x.call
 		call.Caller = callers[i]
@@ -57,7 +57,7 @@ func (a *api) logoutElsewhere(x *exchange) error {
 		}
 		a.cookies.clear(x, h)
 	}
-	return nil
+	return unknown
 }
 
 func (a *api) checkSession(x *exchange) error {

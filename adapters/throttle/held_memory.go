@@ -20,8 +20,7 @@ type HeldMemory struct {
 	own       map[domain.Holder]int64
 }
 
-// NewHeldMemory returns a HeldMemory of which nothing is held. budget is how many bytes may be
-// held.
+// NewHeldMemory returns a HeldMemory. Nothing is held yet. budget is how many bytes may be held.
 func NewHeldMemory(budget int64) *HeldMemory {
 	return &HeldMemory{budget: budget, own: map[domain.Holder]int64{}}
 }

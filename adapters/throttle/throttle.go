@@ -1,7 +1,7 @@
-// Package throttle implements ports.Attempts, ports.CallRates and ports.OpenCalls in memory, for one
-// process.
+// Package throttle implements the limits in memory, for one process: ports.Attempts, ports.CallRates,
+// ports.OpenCalls, ports.UserRates and ports.HeldMemory.
 //
-// It counts failed attempts and calls in meters. The number of meters is bounded. The counts
+// It counts failed attempts, calls, logins and changes in meters. The number of meters is bounded. The counts
 // are lost when the process ends.
 //
 // A meter is a leaking bucket. Each failure or call fills it by one part of the limit, and
@@ -142,12 +142,12 @@ func perMinuteOf(n int) rate {
 }
 
 // meter holds the time at which its failures or calls will have drained. Each one moves that
-// time by rate.one. The nil meter is empty.
+// time by rate.one. The nil meter and the zero meter are empty.
 type meter struct{ empty time.Time }
 
 // wait returns the time until one more fits in. It is zero or less if one fits in now.
 func (m *meter) wait(now time.Time, r rate) time.Duration {
-	if m == nil {
+	if m == nil || m.empty.IsZero() {
 		return 0
 	}
 	return m.empty.Sub(now) + r.one - r.all

@@ -3,11 +3,14 @@ package tinkcipher_test
 import (
 	"bytes"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/aead/aesgcm"
 	"github.com/tink-crypto/tink-go/v2/daead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
@@ -164,4 +167,34 @@ func TestAKeyMustNameItselfInWhatItSeals(t *testing.T) {
 func TestOtherAuthenticatedCiphersOfTinkWork(t *testing.T) {
 	c := prepared(t, keysetOf(t, aead.XChaCha20Poly1305KeyTemplate()))
 	wantOpens(t, c, seal(t, c, "x"), "x")
+}
+
+func TestNewKeysAreAES256GCM(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keyset.json")
+	c := preparedOn(t, path, new(clock).options())
+	rotate(t, c)
+	rotated, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name string
+		text domain.Secret
+		keys int
+	}{{"a new keyset", generate(t), 1}, {"a keyset that was rotated", domain.NewSecret(string(rotated)), 2}} {
+		h := handleOf(t, tc.text)
+		if h.Len() != tc.keys {
+			t.Errorf("%s has %d keys, want %d", tc.name, h.Len(), tc.keys)
+		}
+		for i := range h.Len() {
+			entry, err := h.Entry(i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, is := entry.Key().Parameters().(*aesgcm.Parameters)
+			if !is || p.KeySizeInBytes() != 32 || p.TagSizeInBytes() != 16 {
+				t.Errorf("%s: key %d is of another kind than AES-256-GCM: %T", tc.name, i, entry.Key().Parameters())
+			}
+		}
+	}
 }

@@ -25,7 +25,7 @@ const (
 	// on, in bytes.
 	maxWhole = 64 << 10
 	// maxHeld is what an answer holds in memory at most, in bytes, unless it is a refusal. An
-	// answer that passes in pieces holds a piece, of which the filter may have a copy.
+	// answer that passes in pieces holds a piece, and the filter may have a copy of it.
 	maxHeld = max(maxWhole, maxSession, 2*(32<<10))
 	// badKeyBegins and badKeyEnds are the beginning and the end of Voiceflow's message in a 400
 	// for an unknown key (voiceflow-docs, reference/stateinteract-1: 'Cannot resolve project
@@ -37,7 +37,7 @@ const (
 // pass turns Voiceflow's answer into the answer that is passed on. If the call starts a session,
 // userID is the session's. If pass fails, the caller of pass closes the exchange.
 func (c *Client) pass(x *exchange, f domain.Forward, answer *http.Response, userID string, credential domain.Secret) (ports.Answer, error) {
-	if err := c.usable(answer); err != nil {
+	if err := c.usable(answer, x.held); err != nil {
 		return ports.Answer{}, err
 	}
 	x.body = answer.Body
@@ -66,15 +66,16 @@ func (c *Client) pass(x *exchange, f domain.Forward, answer *http.Response, user
 	return passed, err
 }
 
-// usable returns an error if the answer can't be passed on. It decodes the body.
-func (c *Client) usable(answer *http.Response) error {
+// usable returns an error if the answer can't be passed on. It decodes the body, and counts what that
+// takes.
+func (c *Client) usable(answer *http.Response, held *ports.Held) error {
 	switch status := answer.StatusCode; {
 	case status == http.StatusUnauthorized:
 		return rejected(status)
 	case status < 200 || status >= 300 && status < 400:
 		return unusable(answer, fmt.Errorf("voiceflow: status %d", status), c.now())
 	}
-	if err := decode(answer); err != nil {
+	if err := decode(answer, held); err != nil {
 		return unusable(answer, err, c.now())
 	}
 	return nil
@@ -103,21 +104,29 @@ func (x *exchange) plain(f *filter, passed *ports.Answer, form form, empty bool)
 		x.passWhole(f, passed, body)
 		return nil
 	case form == formJSON && decoded:
-		body, err := io.ReadAll(io.LimitReader(x, maxWhole+1))
-		if err != nil {
-			return err
-		}
-		if len(body) <= maxWhole {
-			x.passWhole(f, passed, body)
-			return nil
-		}
-		x.body, x.left = readCloser{io.MultiReader(bytes.NewReader(body), x.body), x.body}, x.left+int64(len(body))
+		return x.passDecoded(f, passed)
 	}
 	passed.Body = f
 	if f.ids != nil && passed.ContentLength >= 0 {
 		passed.ContentLength = -1
 		passed.Header.Del("Content-Length")
 	}
+	return nil
+}
+
+// passDecoded passes on JSON whose length is unknown because it was decoded. It reads small JSON
+// whole.
+func (x *exchange) passDecoded(f *filter, passed *ports.Answer) error {
+	body, err := io.ReadAll(io.LimitReader(x, maxWhole+1))
+	if err != nil {
+		return err
+	}
+	if len(body) <= maxWhole {
+		x.passWhole(f, passed, body)
+		return nil
+	}
+	x.body, x.left = readCloser{io.MultiReader(bytes.NewReader(body), x.body), x.body}, x.left+int64(len(body))
+	passed.Body = f
 	return nil
 }
 

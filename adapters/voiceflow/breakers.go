@@ -70,8 +70,8 @@ func (s *breakers) isHeldOff(b *breaker) bool {
 	return s.sum >= maxFailures || b != nil && b.failures >= maxFailures
 }
 
-// begin asks whether a call of the assistant may be sent. If so, tell must be called once with
-// what the call told. If the assistant is held off, one call after each pause may try.
+// begin asks whether a call of the assistant may be sent. If so, tell must be called with what the
+// call told; only the first time counts. If the assistant is held off, one call after each pause may try.
 func (s *breakers) begin(p domain.ProjectID) (tell func(verdict), allowed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,14 +91,20 @@ func (s *breakers) begin(p domain.ProjectID) (tell func(verdict), allowed bool) 
 		}
 		b.trying = true
 	}
-	return func(v verdict) { s.tell(p, b, trial, v) }, true
+	told := false
+	return func(v verdict) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !told {
+			told = true
+			s.tell(p, b, trial, v)
+		}
+	}, true
 }
 
-// tell takes the verdict of a call. Failures of calls that began before the assistant was held
+// tell takes the verdict of a call. The lock must be held. Failures of calls that began before the assistant was held
 // off change nothing: they are no news, and there may be many.
 func (s *breakers) tell(p domain.ProjectID, b *breaker, trial bool, v verdict) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if trial {
 		b.trying = false
 	}

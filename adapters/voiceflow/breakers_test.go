@@ -139,6 +139,18 @@ func TestEveryAssistantMayTryAServiceThatIsDown(t *testing.T) {
 	}
 }
 
+func TestOnlyTheFirstVerdictOfACallCounts(t *testing.T) {
+	c := newCalls()
+	for range 20 {
+		tell, _ := c.begin("b")
+		tell(tellsNothing)
+		tell(didNotAnswer)
+	}
+	if c.heldOff("b") {
+		t.Error("second verdicts counted")
+	}
+}
+
 func TestFailuresFromBeforeAreNoNews(t *testing.T) {
 	c := newCalls()
 	var late []func(verdict)

@@ -9,7 +9,13 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/flowlatch/flowlatch/ports"
 )
+
+// decoderSize is what a decoder of gzip or deflate holds in memory, in bytes: the window of 32 KiB
+// (RFC 1951, section 2), the tables of the codes, and the buffer of what it reads.
+const decoderSize = 45 << 10
 
 // encodingsOf returns the encodings of the body of an answer, in the order in which they were
 // applied. identity is no encoding.
@@ -29,7 +35,10 @@ func encodingsOf(header http.Header) []string {
 // decode makes answer an answer without an encoding. Nobody asked for one, but a proxy on the way
 // may add gzip. The limits of an exchange hold for the decoded body. Returns an error for an
 // encoding that is not gzip or deflate, and for more than one.
-func decode(answer *http.Response) error {
+//
+// held counts the decoder if there is room. The call was carried out, so its answer is decoded without
+// room too.
+func decode(answer *http.Response, held *ports.Held) error {
 	encodings := encodingsOf(answer.Header)
 	if len(encodings) == 0 {
 		return nil
@@ -52,6 +61,7 @@ func decode(answer *http.Response) error {
 	}
 	answer.Header.Del("Content-Length")
 	answer.ContentLength = -1
+	_ = held.Add(decoderSize)
 	d := &decoder{encoded: answer.Body, open: open}
 	answer.Body = d
 	if formOf(answer.Header.Get("Content-Type")) == formEvents {

@@ -52,7 +52,7 @@ func newService(base *url.URL, t *http.Transport, b *breakers) *service {
 // A failure is no answer in time, or 502, 503 and 504. After 20 failures of an assistant in a row,
 // its calls to the service are held off for BreakerPause. After that one call tries the service,
 // and the assistant's other calls fail until that call has ended. The calls of all assistants are
-// held off so if the service fails 20 times in a row, of which at most 7 count for one assistant.
+// held off so if the service fails 20 times in a row. At most 7 of these count for one assistant.
 //
 // Forward may close r.Body before or after it returns. If ctx ends, Forward still waits for a
 // Read of r.Body that has begun, as net/http does.
@@ -70,29 +70,16 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 		// its own caller nor for long.
 		limit = min(limit, trialTimeout)
 	}
-	if trial || out.small() {
-		if whole, err := out.readAhead(ports.HeldIn(ctx)); err != nil {
-			return ports.Answer{}, err
-		} else if !whole {
-			return ports.Answer{}, c.shed()
-		}
-	}
-	if f.Begin != nil {
-		if err := out.peek(); err != nil {
-			return ports.Answer{}, err
-		}
-	}
-	// The answer of a call that was carried out must not fail for want of memory.
-	if err := ports.HeldIn(ctx).Add(maxHeld); err != nil {
+	if err := c.prepare(ctx, f, &out, trial); err != nil {
 		return ports.Answer{}, err
 	}
 	tell, allowed := s.breakers.begin(f.Project.ID)
 	if !allowed {
 		return ports.Answer{}, c.shed()
 	}
+	defer tell(tellsNothing) // unless it was told before
 	if f.Begin != nil {
 		if err := f.Begin(ctx); err != nil {
-			tell(tellsNothing)
 			return ports.Answer{}, err
 		}
 	}
@@ -113,6 +100,26 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 		return ports.Answer{Sent: true}, err
 	}
 	return passed, nil
+}
+
+// prepare reads as much of the caller's body as must be read before the call begins, and reserves
+// the memory for its answer.
+func (c *Client) prepare(ctx context.Context, f domain.Forward, out *outgoing, trial bool) error {
+	held := ports.HeldIn(ctx)
+	if trial || out.small() {
+		if whole, err := out.readAhead(held); err != nil {
+			return err
+		} else if !whole {
+			return c.shed()
+		}
+	}
+	if f.Begin != nil {
+		if err := out.peek(); err != nil {
+			return err
+		}
+	}
+	// The answer of a call that was carried out must not fail for want of memory.
+	return held.Add(maxHeld)
 }
 
 var errHeldOff = errors.New("voiceflow: the assistant or the service failed too often just now")

@@ -133,7 +133,7 @@ func newQuery(f domain.Forward, raw string) (string, error) {
 		query.WriteByte('=')
 		query.WriteString(url.QueryEscape(value))
 	}
-	logs := 0
+	logs := false // came before
 	for pair := range strings.SplitSeq(raw, "&") {
 		if pair == "" {
 			continue
@@ -152,15 +152,11 @@ func newQuery(f domain.Forward, raw string) (string, error) {
 		if name == string(domain.FieldProject) && !f.Project.Is(domain.FieldProject, value) {
 			return "", notOfProject()
 		}
-		if name == string(domain.FieldLogs) && !f.Scopes.Has(domain.ScopeDebug) {
-			// Express reads a parameter that comes twice as a list.
-			if logs++; value != domain.LogsOff || logs > 1 {
-				continue
-			}
-		}
-		if slices.Contains(endpoint.Query, name) {
+		isLogs := name == string(domain.FieldLogs)
+		if slices.Contains(endpoint.Query, name) && (!isLogs || mayAskForLogs(f, value, logs)) {
 			add(name, value)
 		}
+		logs = logs || isLogs
 	}
 	for _, field := range endpoint.Ours {
 		if value := f.Project.Value(field); value != "" {
@@ -168,6 +164,12 @@ func newQuery(f domain.Forward, raw string) (string, error) {
 		}
 	}
 	return query.String(), nil
+}
+
+// mayAskForLogs reports whether the caller may send the value of domain.FieldLogs. Express reads a
+// parameter that comes again as a list.
+func mayAskForLogs(f domain.Forward, value string, again bool) bool {
+	return f.Scopes.Has(domain.ScopeDebug) || value == domain.LogsOff && !again
 }
 
 func notOfProject() error {

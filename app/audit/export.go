@@ -34,7 +34,7 @@ func (a *Audit) Export(ctx context.Context, call domain.Call, write func(row dom
 // carried out. Only an admin or the operator may: NotAllowed. Returns Corrupt, with the rows, as
 // Export does.
 func (a *Audit) Unfinished(ctx context.Context, call domain.Call) ([]domain.ChainedRow, error) {
-	if err := call.Caller.MayManage(); err != nil {
+	if err := call.Caller.MayManage(domain.ScopeManageAudit); err != nil {
 		return nil, err
 	}
 	begun := map[string]domain.ChainedRow{} // by the id of the request

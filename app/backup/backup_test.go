@@ -250,7 +250,7 @@ func TestABackupWantsItsKeyset(t *testing.T) {
 		"another Voiceflow": {func(p *backup.Ports) { p.Origins[domain.ServiceAPI] = "https://other.test" }, domain.Conflict,
 			[]string{"https://other.test", "https://api.voiceflow.test"}},
 		"another runtime": {func(p *backup.Ports) { p.Origins[domain.ServiceRuntime] = "https://other.test" }, domain.Conflict,
-			[]string{"this backup", "general-runtime", "https://other.test", "https://runtime.voiceflow.test"}},
+			[]string{"this backup", "general-runtime", "https://other.test", "https://runtime.voiceflow.test", "and confirm the change after the restore"}},
 		"another realtime-api": {func(p *backup.Ports) { p.Origins[domain.ServiceRealtime] = "https://other.test" }, domain.Conflict,
 			[]string{"realtime-api", "https://other.test"}},
 	} {
@@ -383,6 +383,37 @@ func TestABackupShowsNoKey(t *testing.T) {
 	file, _ := w.backup(t)
 	if bytes.Contains(file, []byte("VF.DM.")) || !bytes.Contains(file, []byte("Another")) {
 		t.Error("the key is in the backup, or nothing is")
+	}
+}
+
+func TestARestoredBackupHasNoSessions(t *testing.T) {
+	w := furnishedWorld(t)
+	login := w.Login(t, w.Admin.Caller.ID, domain.RoleAdmin).Caller.Login
+	sessions := func(store *memory.Store) int {
+		t.Helper()
+		all, err := store.Ports().Sessions.Page(t.Context(), login.User, domain.Cursor{}, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	c := domain.Conversation{
+		ID: "01890000-0000-7000-8001-000000000001", Project: w.Project(t, "Third").ID, UserID: "customer-7",
+		Key: domain.Sealed{Key: w.Cipher.Keys()[0], Bytes: []byte("x")}, Expires: w.Now().Add(time.Hour),
+	}
+	if err := w.Store.Ports().Conversations.Open(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	file, _ := w.backup(t)
+	if strings.Contains(string(file), c.UserID) {
+		t.Error("the user of a conversation is in the backup")
+	}
+	store, p := w.target()
+	if err := restore(t, p, file, store); err != nil {
+		t.Fatal(err)
+	}
+	if before, after := sessions(w.Store), sessions(store); before == 0 || after != 0 {
+		t.Errorf("the admin had %d sessions, and has %d after the restore, want some and none", before, after)
 	}
 }
 

@@ -43,7 +43,7 @@ type Backup struct {
 // program, and for one of another Voiceflow.
 func Open(ctx context.Context, p Ports, from io.ReadSeeker) (*Backup, error) {
 	if p.Cipher == nil || p.Keyring == nil || !p.Origins.Complete() {
-		return nil, errors.New("backup: Cipher, Keyring and Origin must be given")
+		return nil, errors.New("backup: Cipher, Keyring and Origins must be given")
 	}
 	if p.Clock == nil {
 		p.Clock = time.Now

@@ -20,7 +20,7 @@ type attempted struct {
 
 	begun    bool      // the audit has the row that the call is about to be sent
 	sent     bool      // something may have gone to Voiceflow
-	rejected bool      // Voiceflow rejected the key that was sent last
+	rejected bool      // Voiceflow rejected the key of what was sent last
 	accepted sentKey   // the key that Voiceflow accepted; zero if the credential is that of a v4 session
 	news     []keyNews // what is certain about the assistant's keys, in the order in which it was learned
 
@@ -92,7 +92,9 @@ func (s *sender) forward(r *http.Request, credential domain.Secret) (ports.Answe
 		f.Begin = s.begin
 	}
 	answer, err := s.ports.Voiceflow.Forward(s.ctx, f, r, credential)
-	s.sent = s.sent || answer.Sent
+	if answer.Sent {
+		s.sent, s.rejected = true, domain.KindOf(err) == domain.CredentialsRejected
+	}
 	return answer, err
 }
 
@@ -156,7 +158,7 @@ func (s *sender) withKey(call keyedCall) (sentKey, error) {
 		sent = key
 		now := sentKey{k.Slot, s.ports.Clock()}
 		proven, err := call.send(key)
-		if s.rejected = domain.KindOf(err) == domain.CredentialsRejected; s.rejected {
+		if domain.KindOf(err) == domain.CredentialsRejected {
 			refused, failed = append(refused, now), err
 			continue
 		}

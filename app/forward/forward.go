@@ -26,8 +26,8 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// Ports is what a Forwarder works with. All but Rates and OpenCalls must be given. The views must be of one
-// database, and Keyset and Sessions must work with Cipher.
+// Ports is what a Forwarder works with. All but Rates and OpenCalls must be given. The views must be
+// of one database, and Keyset and Sessions must work with Cipher.
 type Ports struct {
 	Access        ports.Access
 	Projects      ports.ProjectRepository // keeps what is known of credits
@@ -117,8 +117,8 @@ type Answer struct {
 // Returns NotFound if the call is not among domain.Endpoints, or names another project.
 // Returns NotAuthenticated if anything is wrong with the caller or the assistant session.
 // Returns NoAssistant if the caller has set none. Returns NotAllowed if the scope is missing.
-// Returns TooManyRequests if the caller has used up their rate or has too many open calls. Returns Invalid if the query or
-// the body can't be read. Returns NeedsReentry if no key of the assistant can be opened.
+// Returns TooManyRequests if the caller has used up their rate or has too many open calls. Returns
+// Invalid if the query or the body can't be read. Returns NeedsReentry if no key of the assistant can be opened.
 // Returns CredentialsRejected if Voiceflow rejected the keys. Returns VoiceflowUnavailable if
 // Voiceflow gave no usable answer. Returns Unavailable if the row that a call begins, or the
 // conversation that a call starts, can't be stored. Without that row nothing is sent. An error

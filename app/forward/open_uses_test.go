@@ -66,7 +66,7 @@ func TestOpenCallsEndWhenTheirRightGoes(t *testing.T) {
 	testworld.WantKind(t, <-ofGus, domain.NotAuthenticated)
 
 	w.Store.Break()
-	for range 6 {
+	for range 5 { // seconds, after which it ends
 		select {
 		case err := <-ofEve:
 			t.Fatalf("a call ended as soon as the database was away: %v", err)

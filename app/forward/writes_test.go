@@ -88,6 +88,36 @@ func TestCallsThatWriteLeaveTwoRows(t *testing.T) {
 	}
 }
 
+// TestAWriteThatIsRejectedAndNotSentAgain rejects the first key. The call can't be sent with the
+// other one, because the memory is used up or the calls are held off. So it was not carried out.
+func TestAWriteThatIsRejectedAndNotSentAgain(t *testing.T) {
+	for name, second := range map[string]error{
+		"for want of memory": &domain.Error{Kind: domain.Unavailable, RetryAfter: time.Second, Cause: testworld.ErrNotSent},
+		"while held off":     &domain.Error{Kind: domain.VoiceflowUnavailable, RetryAfter: time.Second, Cause: testworld.ErrNotSent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			p := w.setKey(t, w.Project(t, "Bot"), domain.SlotSecondary, secondKey)
+			ada := w.adas(t, p)
+			came := w.voiceflow.Answer(func(_ domain.Forward, s testworld.Sent) (ports.Answer, error) {
+				if s.Key == firstKey {
+					return ports.Answer{}, &domain.Error{Kind: domain.CredentialsRejected}
+				}
+				return ports.Answer{}, second
+			})
+			before := len(w.Store.Records())
+			_, err := w.use(t, deleting(ada), "DELETE", "")
+			if e, _ := errors.AsType[*domain.Error](err); e == nil || e.MaybeDone || e.RetryAfter == 0 {
+				t.Errorf("got the error %+v, want one that says when to try again", e)
+			}
+			if got := came(); len(got) != 2 {
+				t.Errorf("got %d attempts, want one with each key", len(got))
+			}
+			wantOutcomes(t, w.outcomes(before), "begun", "rejected")
+		})
+	}
+}
+
 func TestReadsThatTheAuditTellsOf(t *testing.T) {
 	const export, transcript = "/v2/versions/{versionID}/export", "/v1/transcript/aaaaaaaaaaaaaaaaaaaaaaaa"
 	two := []string{"begun", "ok"}

@@ -89,7 +89,8 @@ func otherAPI(in string, recorded, set domain.Origin) error {
 
 // CheckOrigins returns Conflict, with a sentence for the operator, if keys may be sent to the
 // recorded origins and the service is set to send them to others. in names what contains the
-// keys: a database or a backup. Any origin will do for a service that has none recorded.
+// keys: a database, or a backup, whose origins can be confirmed once it is restored. Any origin will
+// do for a service that has none recorded.
 func CheckOrigins(in string, recorded, set domain.Origins) error {
 	if api := recorded.API(); api != "" && api != set.API() {
 		return otherAPI(in, api, set.API())
@@ -104,8 +105,12 @@ func CheckOrigins(in string, recorded, set domain.Origins) error {
 	if differ == nil {
 		return nil
 	}
+	confirm := "or confirm the change"
+	if in == "backup" {
+		confirm = "and confirm the change after the restore"
+	}
 	return &domain.Error{Kind: domain.Conflict, Public: "the keys in this " + in + " are sent " + strings.Join(differ, "; ") +
-		"; correct the setting, or confirm the change with 'flowlatch voiceflow origins --confirm'"}
+		"; correct the setting, " + confirm + " with 'flowlatch voiceflow origins --confirm'"}
 }
 
 // OriginPorts is what Origins and ConfirmOrigins work with. All must be given. Set are the origins

@@ -16,10 +16,18 @@ func (k *Keyset) Ready(ctx context.Context) error {
 	if age := now.Sub(k.readyAt); k.readyAt.IsZero() || age >= time.Second || age < 0 {
 		// Everyone who asks within the second gets this answer, so a caller who leaves must
 		// not spoil it. The store limits how long the answer takes.
-		k.ready = k.check(context.WithoutCancel(ctx))
+		k.ready = k.checkAll(context.WithoutCancel(ctx))
 		k.readyAt = k.ports.Clock() // callers who waited meanwhile get this answer too
 	}
 	return k.ready
+}
+
+// checkAll is check, and returns the error of domain.ReadsOnly if the database can't be written.
+func (k *Keyset) checkAll(ctx context.Context) error {
+	if err := k.check(ctx); err != nil {
+		return err
+	}
+	return k.ports.Installation.CheckWrites(ctx)
 }
 
 // check returns Corrupt if the keyset here is not that of the database.
@@ -28,8 +36,5 @@ func (k *Keyset) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := Opens(k.ports.Cipher, is); err != nil {
-		return err
-	}
-	return k.ports.Installation.CheckWrites(ctx)
+	return Opens(k.ports.Cipher, is)
 }

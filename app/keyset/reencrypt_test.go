@@ -300,6 +300,20 @@ func TestKeysThatDoNotOpenAreMarkedBeforeAnybodyUsesThem(t *testing.T) {
 	}
 }
 
+// A key that does not open and is known as such needs no change, so a standby tells of it too.
+func TestAStatusNeedsNoWriting(t *testing.T) {
+	w := newWorld(t)
+	ps := w.Projects(t, 2)
+	w.put(t, keyOf(ps[1]), testworld.Garbage)
+	testworld.WantKind(t, w.keys.MarkUnopened(t.Context()), "")
+	w.Store.StopWrites()
+	status, err := w.keys.Status(t.Context(), w.Operator())
+	if err != nil || len(status.Unopened) != 1 {
+		t.Errorf("got %+v and error %v, want the key that does not open", status, err)
+	}
+	testworld.WantKind(t, w.keys.MarkUnopened(t.Context()), "")
+}
+
 // A service whose keyset is older than the database must not take good rows for bad ones.
 func TestAnOldKeysetMarksAndForgetsNothing(t *testing.T) {
 	w := newWorld(t)

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"os"
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
@@ -26,7 +24,9 @@ func (auditUnfinishedCommand) Run(ctx context.Context) error {
 	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
 		rows, err := service.Audit().Unfinished(ctx, call)
 		for _, row := range rows {
-			err = errors.Join(err, printJSON(os.Stdout, eventOf(row)))
+			if err := printJSON(stdout, eventOf(row)); err != nil {
+				return err
+			}
 		}
 		return err
 	})

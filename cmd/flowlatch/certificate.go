@@ -6,8 +6,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/flowlatch/flowlatch/internal/config"
 )
@@ -29,14 +31,14 @@ func newCertificate(cfg config.Config) (*certificate, error) {
 }
 
 // read reads the files and uses them from now on, if their content has changed. If they can't be
-// used, for example because only one of them was replaced so far, the certificate of before stays
-// in use. Only one goroutine may call it.
+// used, the previous certificate stays in use. That is so while only one of them is replaced. Only
+// one goroutine may call read.
 func (c *certificate) read() (changed bool, err error) {
-	cert, err := os.ReadFile(c.certFile)
+	cert, err := readRegular(c.certFile)
 	if err != nil {
 		return false, err
 	}
-	key, err := os.ReadFile(c.keyFile)
+	key, err := readRegular(c.keyFile)
 	if err != nil {
 		return false, err
 	}
@@ -51,6 +53,24 @@ func (c *certificate) read() (changed bool, err error) {
 	c.current.Store(&pair)
 	c.digest = digest
 	return true, nil
+}
+
+// readRegular reads a regular file. Anything else is an error: nobody may ever write to a pipe, and
+// its reader would wait for that.
+func readRegular(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	return io.ReadAll(f)
 }
 
 // config returns the settings of a listener that always uses the current certificate.

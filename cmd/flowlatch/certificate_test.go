@@ -11,6 +11,8 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -97,5 +99,17 @@ func TestTheCertificateIsReadAgain(t *testing.T) {
 		if err != nil || used.Leaf.Subject.CommonName != step.want {
 			t.Fatalf("%s: the certificate of %s is used (%v), want %s", step.name, used.Leaf.Subject.CommonName, err, step.want)
 		}
+	}
+}
+
+// Nobody writes to the pipe, so a reader would wait for ever, and so would SIGHUP.
+func TestAPipeIsNoCertificate(t *testing.T) {
+	folder := t.TempDir()
+	cfg := config.Config{TLSCertFile: filepath.Join(folder, "cert.pem"), TLSKeyFile: filepath.Join(folder, "key.pem")}
+	if err := syscall.Mkfifo(cfg.TLSCertFile, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newCertificate(cfg); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
+		t.Errorf("a pipe in the place of the certificate: got the error %v, want it to say that it is not a regular file", err)
 	}
 }

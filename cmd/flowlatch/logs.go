@@ -22,14 +22,16 @@ const (
 	logPatience = time.Second
 )
 
-// newLog returns the log of a service: JSON lines on standard error. close waits until the lines
-// are written, but not long.
+// newLog returns the log of a service: JSON lines on standard error. It takes the lines of
+// libraries too. close waits until the lines are written, but not long.
 func newLog(cfg config.Config) (to *slog.Logger, closeLog func()) {
 	level := &slog.HandlerOptions{Level: cfg.LogLevel}
 	q := newLogQueue(os.Stderr, logLines, func(lines int64) {
 		slog.New(slog.NewJSONHandler(os.Stderr, level)).Warn("lines of this log were dropped, because nobody read them in time", "lines", lines)
 	})
-	return slog.New(slog.NewJSONHandler(q, level)), func() {
+	to = slog.New(slog.NewJSONHandler(q, level))
+	takeLibraryLines(to)
+	return to, func() {
 		within, cancel := context.WithTimeout(context.Background(), logPatience)
 		defer cancel()
 		q.close(within)
@@ -108,5 +110,22 @@ func (s serverLines) Write(line []byte) (int, error) {
 	about, _, _ := strings.Cut(string(line), " from ")
 	about, _, _ = strings.Cut(about, " serving ")
 	s.to.Warn("http server", "about", terminal.OneLine(about))
+	return len(line), nil
+}
+
+// takeLibraryLines logs the lines that libraries write to the standard log.
+func takeLibraryLines(to *slog.Logger) {
+	log.SetFlags(0)
+	log.SetOutput(libraryLines{to})
+}
+
+// libraryLines removes what a line quotes. net/http quotes what follows an answer of Voiceflow, in
+// which nobody has looked for a key (net/http, transport.go, 'Unsolicited response').
+type libraryLines struct{ to *slog.Logger }
+
+func (l libraryLines) Write(line []byte) (int, error) {
+	about, _, _ := strings.Cut(string(line), " starting with ")
+	about, _, _ = strings.Cut(about, `"`)
+	l.to.Warn("library", "about", terminal.OneLine(about))
 	return len(line), nil
 }

@@ -2,10 +2,15 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"math"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
+
+	"github.com/flowlatch/flowlatch/internal/config"
 )
 
 func TestTheMemoryLimitIsAShareOfTheSmallestMemory(t *testing.T) {
@@ -29,9 +34,50 @@ func TestTheMemoryLimitIsAShareOfTheSmallestMemory(t *testing.T) {
 		{"numbers beyond all", memlimit.Limit(math.MaxUint64), unlimited, math.MaxInt64},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := memoryLimit(tc.cgroup, tc.machine); got != tc.want {
+			if got := memoryLimit(leastOf(tc.cgroup, tc.machine)); got != tc.want {
 				t.Errorf("got %d, want %d", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestABudgetForBodiesThatIsTooLargeIsToldAtStart(t *testing.T) {
+	const mib = 1 << 20
+	for _, tc := range []struct {
+		name           string
+		bodies, memory int64
+		want           string
+	}{
+		{"a quarter of the memory", 128 * mib, 512 * mib, ""},
+		{"less than a quarter", 16 * mib, 512 * mib, ""},
+		{"nothing is known of the memory", 1 << 40, math.MaxInt64, ""},
+		{"a byte more than a quarter", 128*mib + 1, 512 * mib,
+			"FLOWLATCH_MEMORY_BODIES is more than a quarter of this memory of 512 MiB: set it to 128MiB or less, or give the service 513 MiB or more"},
+		{"the default in a small container", 128 * mib, 256 * mib,
+			"FLOWLATCH_MEMORY_BODIES is more than a quarter of this memory of 256 MiB: set it to 64MiB or less, or give the service 512 MiB or more"},
+		{"the least in a tiny container", 16 * mib, 63 * mib,
+			"FLOWLATCH_MEMORY_BODIES is more than a quarter of this memory of 63 MiB: give the service 64 MiB or more"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := bodiesWarning(tc.bodies, tc.memory); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// The page and the program name the same share.
+func TestThePageNamesTheShareOfBodies(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defaults, _, err := config.Read(config.Source{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("In a container with less than %d MiB, lower `FLOWLATCH_MEMORY_BODIES` to a quarter of its memory.", defaults.MemoryBodies*bodiesPart>>20)
+	if !strings.Contains(string(page), want) {
+		t.Errorf("docs/operations.md lacks %q", want)
 	}
 }

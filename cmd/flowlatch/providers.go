@@ -120,6 +120,10 @@ func newOpenCalls(cfg config.Config) *throttle.OpenCalls {
 	return throttle.NewOpenCalls(cfg.ForwardOpen)
 }
 
+func newUserRates(cfg config.Config, clock ports.Clock) *throttle.Users {
+	return throttle.NewUsers(clock, cfg.WriteRate, cfg.LoginRate)
+}
+
 func newHeldMemory(cfg config.Config) *throttle.HeldMemory {
 	return throttle.NewHeldMemory(cfg.MemoryBodies)
 }

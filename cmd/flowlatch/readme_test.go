@@ -30,6 +30,7 @@ const (
 	configurationPage = root + "/docs/configuration.md"
 	endpointsPage     = root + "/docs/endpoints.md"
 	operationsPage    = root + "/docs/operations.md"
+	securityPage      = root + "/SECURITY.md"
 )
 
 // settingsTable returns the table of settings in Markdown.
@@ -149,6 +150,78 @@ func TestThePagesNameWhatIsThere(t *testing.T) {
 	}
 	if found < 50 {
 		t.Errorf("the pages name %d things, want more: the test is blind", found)
+	}
+}
+
+// TestThePagesNameTestsThatAreThere looks for each test that a page names as the one that holds a
+// promise.
+func TestThePagesNameTestsThatAreThere(t *testing.T) {
+	defined := map[string]bool{}
+	definition := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
+	if err := filepath.WalkDir(root, func(file string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(file, "_test.go") {
+			for _, found := range definition.FindAllStringSubmatch(read(t, file), -1) {
+				defined[found[1]] = true
+			}
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, page := range pages(t) {
+		if strings.Contains(page, "decisions") {
+			continue
+		}
+		for _, found := range regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z]\\w*)`").FindAllStringSubmatch(read(t, page), -1) {
+			named++
+			if !defined[found[1]] {
+				t.Errorf("%s names the test %s, which is nowhere", page, found[1])
+			}
+		}
+	}
+	if named < 30 {
+		t.Errorf("the pages name %d tests, want more: the test is blind", named)
+	}
+}
+
+// TestTheTestsOfThePromisesAreWhereThePageSays reads the lines of SECURITY.md that name tests, such as
+// "Tests: `app`: `TestA`, `TestB`; `ports/portstest`: `Acts`." It looks for each name in the test
+// files of its folder, or in a suite of ports.
+func TestTheTestsOfThePromisesAreWhereThePageSays(t *testing.T) {
+	const suites = "ports/portstest"
+	form := regexp.MustCompile("^Tests: `[a-z0-9/]+`: `\\w+`(?:, `\\w+`)*(?:; `[a-z0-9/]+`: `\\w+`(?:, `\\w+`)*)*\\.$")
+	code := regexp.MustCompile("`([^`]+)`(:?)")
+	named := 0
+	for line := range strings.Lines(read(t, securityPage)) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "Tests:") {
+			if regexp.MustCompile("`(?:Test|Fuzz)[A-Z]").MatchString(line) {
+				t.Errorf("a test is named outside of a line of tests: %s", line)
+			}
+			continue
+		}
+		if !form.MatchString(line) {
+			t.Errorf("the line has another form than %v: %s", form, line)
+			continue
+		}
+		folder := ""
+		for _, found := range code.FindAllStringSubmatch(line, -1) {
+			name, isFolder := found[1], found[2] == ":"
+			if isFolder {
+				folder = name
+				continue
+			}
+			named++
+			definition := regexp.MustCompile(`(?m)^func ` + name + `\((?:t \*testing\.T|f \*testing\.F)`)
+			isTest := strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Fuzz")
+			if isTest == (folder == suites) || !definition.MatchString(sources(t, folder)) {
+				t.Errorf("%s has no test or suite %s", folder, name)
+			}
+		}
+	}
+	if named < 100 {
+		t.Errorf("the page names %d tests, want more: the test is blind", named)
 	}
 }
 

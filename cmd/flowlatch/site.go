@@ -35,11 +35,14 @@ const (
 	proxyIdle     = 16 * time.Minute
 	writeSlack    = 15 * time.Second
 	maxHeader     = 32 << 10
+	// http2Buffer is how much of the bodies on a connection of HTTP/2 net/http may hold before
+	// they are read, in bytes. The default is 1 MiB, which any stranger's connection would get.
+	http2Buffer = 256 << 10
 )
 
 // serve answers requests until ctx is done, then waits until open requests have ended.
 func (s Site) serve(ctx context.Context, cfg config.Config, l listener, asked hangups, log *slog.Logger) error {
-	setUpMemory()
+	setUpMemory(cfg, log)
 	server := &http.Server{
 		Handler:           s.Engine,
 		ReadHeaderTimeout: headerTimeout,
@@ -47,6 +50,7 @@ func (s Site) serve(ctx context.Context, cfg config.Config, l listener, asked ha
 		WriteTimeout:      readTimeout + cfg.VoiceflowTimeout + 3*cfg.DatabaseTimeout + writeSlack,
 		IdleTimeout:       idleFor(cfg),
 		MaxHeaderBytes:    maxHeader,
+		HTTP2:             &http.HTTP2Config{MaxReceiveBufferPerConnection: http2Buffer, MaxReceiveBufferPerStream: http2Buffer},
 		ErrorLog:          newServerLog(log),
 	}
 	defer s.Service.Start(func(what string, err error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -30,13 +32,17 @@ type upkeep struct {
 	at          string // where it listens
 
 	told string // the last problem of the certificate that was logged
+
+	telling sync.Mutex
+	unheard bool // the last state could not be told
+	stopped bool // nothing more is told
 }
 
-// run runs until ctx is done.
+// run runs until ctx is done. A file or a Vault that hangs delays neither the pings of the watchdog
+// nor the end of run.
 func (u *upkeep) run(ctx context.Context, asked hangups) {
 	u.tell(daemon.SdNotifyReady + "\nSTATUS=listening on " + u.at)
-	certificates := time.NewTicker(certificateEvery)
-	defer certificates.Stop()
+	go u.readAgain(ctx, asked) // the end of run does not wait for it
 	var watchdog <-chan time.Time
 	if interval, err := daemon.SdWatchdogEnabled(false); err == nil && interval > 0 {
 		t := time.NewTicker(interval / 2) // as sd_watchdog_enabled(3) recommends
@@ -48,6 +54,20 @@ func (u *upkeep) run(ctx context.Context, asked hangups) {
 		case <-ctx.Done():
 			u.tell(daemon.SdNotifyStopping + "\nSTATUS=waiting until open requests have ended")
 			return
+		case <-watchdog:
+			u.tell(daemon.SdNotifyWatchdog)
+		}
+	}
+}
+
+// readAgain reads the certificate now and then, and everything when it is asked, until ctx is done.
+func (u *upkeep) readAgain(ctx context.Context, asked hangups) {
+	certificates := time.NewTicker(certificateEvery)
+	defer certificates.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
 		case <-asked:
 			// The time lets systemd tell this reload from an earlier one (systemd.service(5),
 			// Type=notify-reload).
@@ -56,8 +76,6 @@ func (u *upkeep) run(ctx context.Context, asked hangups) {
 			u.tell(daemon.SdNotifyReady + "\nSTATUS=listening on " + u.at)
 		case <-certificates.C:
 			u.readCertificate()
-		case <-watchdog:
-			u.tell(daemon.SdNotifyWatchdog)
 		}
 	}
 }
@@ -70,11 +88,11 @@ func (u *upkeep) reload(ctx context.Context) {
 	u.store.RenewURL(ctx)
 	if u.tokenFile != "" {
 		if _, err := config.ReadSecret(u.tokenFile); err != nil {
-			u.log.Warn("the file of "+config.Prefix+"KEYSET_KMS_TOKEN can't be read", "err", err.Error())
+			u.log.Warn("the file with the token of Vault can't be read", "err", err.Error())
 		}
 	}
 	if err := u.service.Keyset().Refresh(ctx); err != nil {
-		u.log.Warn("the keyset can't be read again; the one of before stays in use", "err", sentence(err))
+		u.log.Warn("the keyset can't be read again; the previous one stays in use", "err", sentence(err))
 	}
 	u.log.Info("read files again, because of SIGHUP")
 }
@@ -89,16 +107,24 @@ func (u *upkeep) readCertificate() {
 		u.told = ""
 	case err.Error() != u.told:
 		u.told = err.Error()
-		u.log.Warn("the new certificate can't be used; the one of before stays in use", "err", sentence(err))
+		u.log.Warn("the new certificate can't be used; the previous one stays in use", "err", sentence(err))
 	}
 	if changed {
 		u.log.Info("the certificate was replaced", "ends", stamp(u.certificate.current.Load().Leaf.NotAfter))
 	}
 }
 
-// tell tells systemd, if it started this program with Type=notify (sd_notify(3)).
+// tell tells systemd, if it started this program with Type=notify (sd_notify(3)). It logs one warning
+// when systemd can't be told, and no other until a state was told again. After STOPPING it tells nothing.
 func (u *upkeep) tell(state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
+	u.telling.Lock()
+	defer u.telling.Unlock()
+	if u.stopped {
+		return
+	}
+	_, err := daemon.SdNotify(false, state)
+	if err != nil && !u.unheard {
 		u.log.Warn("systemd can't be told about the state of the service", "err", err.Error())
 	}
+	u.unheard, u.stopped = err != nil, strings.HasPrefix(state, daemon.SdNotifyStopping)
 }

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"os"
 	"strings"
 
+	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/app/keyset"
 	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
@@ -50,6 +50,9 @@ func (c voiceflowOriginsCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := checkFilesOfCommand(dataFiles(cfg, true)); err != nil {
+		return err
+	}
 	if err := openFolder(cfg, wantsFolder, cfg.OwnDatabase() || cfg.OwnKeyset()); err != nil {
 		return err
 	}
@@ -66,6 +69,9 @@ func (c voiceflowOriginsCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer closeStore()
+	if err := upToDate(ctx, store); err != nil {
+		return err
+	}
 	p := keyset.OriginPorts{
 		Installation: store.Ports().Installation, Cipher: cipher, Keyring: cipher, Set: client.Origins(), Clock: newClock(),
 	}
@@ -80,9 +86,24 @@ func (c voiceflowOriginsCommand) Run(ctx context.Context) error {
 	for _, s := range domain.Services() {
 		rows = append(rows, originRow{s, recorded[s], p.Set[s]})
 	}
-	return originRows.print(os.Stdout, false, func(domain.Cursor) (paging.Page[originRow], error) {
+	return originRows.print(stdout, false, func(domain.Cursor) (paging.Page[originRow], error) {
 		return paging.Page[originRow]{Items: rows}, nil
 	})
+}
+
+// upToDate returns Conflict if the database is new or of an older program. A list of the origins
+// changes nothing, so it does not migrate.
+func upToDate(ctx context.Context, store *bunstore.Store) error {
+	all, err := store.Migrations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		if m.Applied.IsZero() {
+			return &domain.Error{Kind: domain.Conflict, Public: "the schema of the database is not up to date; run 'flowlatch migrate up' or start the service"}
+		}
+	}
+	return nil
 }
 
 // confirmOrigins records the origins that are set, as the operator.

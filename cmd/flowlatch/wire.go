@@ -30,6 +30,7 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 		newPasswords, wire.Bind(new(ports.PasswordHasher), new(*argon2.Hasher)),
 		newAttempts, wire.Bind(new(ports.Attempts), new(*throttle.Attempts)),
 		wire.Struct(new(app.Logins), "*"),
+		newUserRates, wire.Bind(new(ports.UserRates), new(*throttle.Users)),
 		newHeldMemory, wire.Bind(new(ports.HeldMemory), new(*throttle.HeldMemory)),
 		newRates, wire.Bind(new(ports.CallRates), new(*throttle.Calls)),
 		newOpenCalls, wire.Bind(new(ports.OpenCalls), new(*throttle.OpenCalls)),

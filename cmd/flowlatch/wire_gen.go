@@ -48,6 +48,7 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 	}
 	calls := newRates(cfg, clock)
 	openCalls := newOpenCalls(cfg)
+	throttleUsers := newUserRates(cfg, clock)
 	heldMemory := newHeldMemory(cfg)
 	reader := newRandom()
 	ports := app.Ports{
@@ -59,6 +60,7 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 		Logins:     logins,
 		Rates:      calls,
 		OpenCalls:  openCalls,
+		UserRates:  throttleUsers,
 		Held:       heldMemory,
 		Clock:      clock,
 		Random:     reader,

@@ -33,11 +33,12 @@ const (
 	manyProjects = 100_000
 )
 
-// result and forwarded are what all benchmarks of a run found. They run one after the
+// These are what all benchmarks of a run found. They run one after the
 // other.
 var (
-	result    routesTable
-	forwarded forwardTable
+	result          routesTable
+	forwarded       forwardTable
+	strangersResult strangersTable
 )
 
 func TestMain(m *testing.M) {
@@ -50,6 +51,7 @@ func TestMain(m *testing.M) {
 	code := postgrestest.Run(m)
 	result.write(os.Stdout)
 	forwarded.write(os.Stdout)
+	strangersResult.write(os.Stdout)
 	printMachine(os.Stdout, before)
 	os.Exit(code)
 }

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/agnivade/levenshtein"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/terminal"
@@ -70,12 +72,14 @@ type Config struct {
 	Lifetimes            domain.Lifetimes
 	LoginFailures        int
 	LoginFailuresAddress int
+	LoginRate            int
+	WriteRate            int
 
 	ShutdownTimeout time.Duration
 	LogLevel        slog.Level
 
-	// SecretFiles holds the file of each secret that was read from one, by the name of its
-	// setting.
+	// SecretFiles holds the file of each secret that was read from one and can be read again, by
+	// the name of its setting. A pipe can't.
 	SecretFiles map[string]string
 }
 
@@ -138,10 +142,12 @@ func (s Setting) readFrom(c *Config, demo bool, flags, given map[string]string) 
 			return fmt.Errorf("%s_FILE names a file that can't be read: %w", name, err)
 		}
 		value, set = content.Reveal(), true
-		if c.SecretFiles == nil {
-			c.SecretFiles = map[string]string{}
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() { // a pipe is read once
+			if c.SecretFiles == nil {
+				c.SecretFiles = map[string]string{}
+			}
+			c.SecretFiles[s.Name] = file
 		}
-		c.SecretFiles[s.Name] = file
 	}
 	if flag, ok := flags[s.Name]; ok {
 		name, value, set = "--"+s.flag(), flag, true
@@ -155,12 +161,16 @@ func (s Setting) readFrom(c *Config, demo bool, flags, given map[string]string) 
 	return nil
 }
 
-// ReadSecret reads the file of a secret, without space at its ends. The error does not
-// contain the path, which may be a secret that was put into the wrong variable.
+// ReadSecret reads the file of a secret, without space at its ends. A byte order mark, which also
+// says whether the text is UTF-16, is dropped. The error does not contain the path, which may be a
+// secret that was put into the wrong variable.
 func ReadSecret(file string) (domain.Secret, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
 		return domain.Secret{}, withoutPath(err)
+	}
+	if content, _, err = transform.Bytes(unicode.BOMOverride(transform.Nop), content); err != nil {
+		return domain.Secret{}, errors.New("it is neither UTF-8 nor UTF-16")
 	}
 	return domain.NewSecret(strings.TrimSpace(string(content))), nil
 }

@@ -49,7 +49,7 @@ func TestWithoutSettingsTheDefaultsHold(t *testing.T) {
 		ForwardTimeout:   2 * time.Minute, ForwardIdle: time.Minute, ForwardMaxBody: 25 << 20, ForwardMaxAnswer: 64 << 20, ForwardRate: 120, ForwardOpen: 32, MemoryBodies: 128 << 20,
 		CookieSecure: true, CookieSameSite: http.SameSiteLaxMode,
 		Lifetimes:     domain.Lifetimes{Idle: 30 * time.Minute, Absolute: 12 * time.Hour, Remember: 720 * time.Hour},
-		LoginFailures: 10, LoginFailuresAddress: 100,
+		LoginFailures: 10, LoginFailuresAddress: 100, LoginRate: 30, WriteRate: 600,
 		ShutdownTimeout: 9 * time.Second, LogLevel: slog.LevelInfo,
 	}
 	if diff := cmp.Diff(want, got, secrets); diff != "" {
@@ -72,7 +72,7 @@ func TestEverySettingCanBeSet(t *testing.T) {
 		"VOICEFLOW_TIMEOUT": "2s", "FORWARD_TIMEOUT": "3s", "FORWARD_IDLE": "4s", "FORWARD_MAX_BODY": "1000", "FORWARD_MAX_ANSWER": "2 GiB", "FORWARD_RATE": "0", "FORWARD_OPEN": "5", "MEMORY_BODIES": "16MiB", "AUDIT_READS": "none",
 		"BASE_URL": "https://Example.com:443/flowlatch/", "COOKIE_PREFIX": "staging_", "COOKIE_SECURE": "true", "COOKIE_SAMESITE": "None",
 		"TRUSTED_ORIGINS": "https://a.example, https://b.example:8443,", "TRUSTED_PROXIES": "10.0.0.0/8, ::1",
-		"SESSION_IDLE": "1m", "SESSION_LIFETIME": "2m", "REMEMBER_LIFETIME": "3m", "LOGIN_FAILURES": "1", "LOGIN_FAILURES_ADDRESS": "2",
+		"SESSION_IDLE": "1m", "SESSION_LIFETIME": "2m", "REMEMBER_LIFETIME": "3m", "LOGIN_FAILURES": "1", "LOGIN_FAILURES_ADDRESS": "2", "LOGIN_RATE": "3", "WRITE_RATE": "0",
 		"SHUTDOWN_TIMEOUT": "0s", "LOG_LEVEL": "debug",
 	}
 	want := Config{
@@ -87,7 +87,7 @@ func TestEverySettingCanBeSet(t *testing.T) {
 		CookieSecure: true, CookieSameSite: http.SameSiteNoneMode,
 		TrustedOrigins: []string{"https://a.example", "https://b.example:8443"}, TrustedProxies: []string{"10.0.0.0/8", "::1"},
 		Lifetimes:     domain.Lifetimes{Idle: time.Minute, Absolute: 2 * time.Minute, Remember: 3 * time.Minute},
-		LoginFailures: 1, LoginFailuresAddress: 2, LogLevel: slog.LevelDebug,
+		LoginFailures: 1, LoginFailuresAddress: 2, LoginRate: 3, LogLevel: slog.LevelDebug,
 	}
 	var environ []string
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -119,11 +119,29 @@ func TestEverySettingCanBeSet(t *testing.T) {
 	}
 }
 
+func TestAPipeIsReadOnce(t *testing.T) {
+	pipe, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pipe.Close()
+	if _, err := in.WriteString("postgres://u:p@h/d\n"); err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	c, _, err := Read(Source{Environ: []string{fmt.Sprint("FLOWLATCH_DATABASE_URL_FILE=/dev/fd/", pipe.Fd())}})
+	if err != nil || c.DatabaseURL.Reveal() != "postgres://u:p@h/d" || len(c.SecretFiles) != 0 {
+		t.Errorf("got files %v and error %v, want the secret and no file that is read again", c.SecretFiles, err)
+	}
+}
+
 func TestSecretsComeFromFilesToo(t *testing.T) {
 	for _, tc := range []struct{ name, content, want string }{
 		{"as it is", "postgres://u:p@h/d", "postgres://u:p@h/d"},
 		{"without the newline at its end", "postgres://u:p@h/d\n", "postgres://u:p@h/d"},
 		{"without the line end of Windows", "postgres://u:p@h/d\r\n", "postgres://u:p@h/d"},
+		{"without a byte order mark", "\xef\xbb\xbfpostgres://u:p@h/d\r\n", "postgres://u:p@h/d"},
+		{"in UTF-16, as Windows PowerShell writes it", "\xff\xfep\x00:\x00/\x00/\x00\xfc\x00\r\x00\n\x00", "p://\u00fc"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			file := fileWith(t, tc.content)

@@ -71,6 +71,9 @@ func number(least, most int, field func(*Config) *int) func(*Config, string) err
 	}
 }
 
+// LeastMemoryBodies is the least that FLOWLATCH_MEMORY_BODIES may be, in bytes.
+const LeastMemoryBodies = 16 << 20
+
 // sizeFrom reads a size of at least so many bytes.
 func sizeFrom(least int64, field func(*Config) *int64) func(*Config, string) error {
 	read := size(field)

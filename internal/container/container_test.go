@@ -24,6 +24,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 	"github.com/flowlatch/flowlatch/internal/postgrestest"
+	"github.com/flowlatch/flowlatch/internal/testtools"
 )
 
 func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
@@ -241,7 +242,7 @@ func TestComposeFile(t *testing.T) {
 	command := []string{"docker", "compose"}
 	if exec.CommandContext(t.Context(), "docker", "compose", "version").Run() != nil {
 		if _, err := exec.LookPath("docker-compose"); err != nil {
-			t.Skip("there is neither docker compose nor docker-compose here")
+			testtools.LeaveOut(t, "There is neither docker compose nor docker-compose here.", "Install Docker Compose.")
 		}
 		command = []string{"docker-compose"}
 	}

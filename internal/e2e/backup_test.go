@@ -151,7 +151,7 @@ func backUpUnderLoad(t *testing.T, database string) {
 	for i := range assistants {
 		assistants[i] = newAssistant(fmt.Sprintf("Assistant %04d", i))
 	}
-	m := newMachine(t, startVoiceflow(t, assistants...)).with("FLOWLATCH_DATABASE_URL", database)
+	m := newMachine(t, startVoiceflow(t, assistants...)).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_WRITE_RATE", "0")
 	s := serving(t, m)
 	admin := s.admin()
 	ben := userID(t, admin, "ben")

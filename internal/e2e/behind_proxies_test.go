@@ -248,7 +248,7 @@ func TestPathsBehindProxies(t *testing.T) {
 			s, direct := p.front(t, newMachine(t, v))
 			admin := s.admin()
 			turnBehind(t, admin, v)
-			made := admin.want(admin.post("/create_access_token", body{"name": "paths", "scopes": []string{"manage"}}), "200")
+			made := admin.want(admin.post("/create_access_token", body{"name": "paths", "scopes": []string{"manage"}, "password": adminPassword}), "200")
 			program := admin.program(made.member(t, "token"))
 			for _, path := range []string{
 				"/get_projects", "/get_projects?limit=1&cursor=a%2Fb", "/nothing", "/get%5Fprojects", "//get_projects", "/get_projects/",
@@ -307,6 +307,37 @@ func TestTwoInstallationsBehindOneProxy(t *testing.T) {
 			second.want(second.post("/logout", nil), "200")
 			second.want(second.get("/check_session"), "401 not_authenticated")
 			first.want(first.get("/check_session"), "200")
+		})
+	}
+}
+
+// TestLimitsInFront adds the documented limits to the documented configurations: who asks for many
+// logins is held off by the proxy, and everything else works as before.
+func TestLimitsInFront(t *testing.T) {
+	for name, start := range map[string]func(t *testing.T, addr, upstream string){
+		"nginx": startNginx("", true), "HAProxy": startHAProxy("", true),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := proxy{https: true, start: start}.front(t, newMachine(t, startVoiceflow(t)))
+			admin := s.admin()
+			refused := 0
+			for range 40 {
+				// The 415 is Flowlatch's own and needs no password. The 429 is the proxy's own page.
+				switch got, err := admin.tryRaw("POST", "/login", "x", http.Header{"Content-Type": {"text/plain"}}); got.status {
+				case http.StatusTooManyRequests:
+					refused++
+				case http.StatusUnsupportedMediaType:
+				default:
+					t.Fatalf("a login: got %s, %v, want 415 or 429", got, err)
+				}
+			}
+			if refused == 0 {
+				t.Error("of 40 logins at once, the proxy refused none")
+			}
+			for range 40 {
+				admin.want(admin.get("/get_all_users"), "200")
+			}
 		})
 	}
 }

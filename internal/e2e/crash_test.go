@@ -25,7 +25,7 @@ func killWhileAdding(t *testing.T, database string) {
 	for i := range assistants {
 		assistants[i] = newAssistant(fmt.Sprintf("Assistant %04d", i))
 	}
-	m := newMachine(t, startVoiceflow(t, assistants...)).with("FLOWLATCH_DATABASE_URL", database)
+	m := newMachine(t, startVoiceflow(t, assistants...)).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_WRITE_RATE", "0")
 	m.must(adminPassword, "user", "create", "--admin", "ada")
 
 	var mu sync.Mutex

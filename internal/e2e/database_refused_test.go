@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"bytes"
+	"database/sql"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/flowlatch/flowlatch/internal/postgrestest"
+	"github.com/flowlatch/flowlatch/internal/testtools"
 )
 
 func TestASQLiteFileThatCanNotBeWrittenIsTold(t *testing.T) {
@@ -59,12 +62,12 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// mounting returns the same machine with a program that a command of mount(8) is run for. It skips
-// the test if this machine does not allow it.
+// mounting returns the same machine with a program that a command of mount(8) is run for. If this
+// machine does not allow it, testtools.LeaveOut ends the test.
 func (m *machine) mounting(command string) *machine {
 	m.t.Helper()
 	if out, err := exec.Command("unshare", "--mount", "true").CombinedOutput(); err != nil {
-		m.t.Skipf("This machine allows no mounts, so this test was left out: %v %s", err, out)
+		testtools.LeaveOut(m.t, fmt.Sprintf("This machine allows no mounts (%v %s).", err, bytes.TrimSpace(out)), "Run the tests as root, where unshare --mount is allowed.")
 	}
 	other := *m
 	other.mount = command
@@ -117,6 +120,12 @@ func TestThePasswordOfTheDatabaseIsReplaced(t *testing.T) {
 	dsn := postgrestest.DSN(t)
 	role := postgrestest.NewRole(t, dsn, "first canary")
 	role.Run("GRANT ALL ON SCHEMA public TO %")
+	open, err := sql.Open("pgx", role.DSN("no canary"))
+	must(t, err)
+	defer func() { _ = open.Close() }()
+	if open.Ping() == nil {
+		testtools.LeaveOut(t, "This server of Postgres asks for no password.", "Set scram-sha-256 in its pg_hba.conf.")
+	}
 	m := newMachine(t, startVoiceflow(t))
 	file := filepath.Join(m.folder, "database-url")
 	write := func(password string) {

@@ -6,12 +6,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/flowlatch/flowlatch/internal/testtools"
 )
 
 func TestTheDemoDoesWhatItPrints(t *testing.T) {
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("there is no curl here")
-	}
+	testtools.Program(t, "curl")
 	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_ADDR", "", "FLOWLATCH_COOKIE_SECURE", "", "FLOWLATCH_VOICEFLOW_API_URL", "nonsense",
 		"FLOWLATCH_DATABASE_URL", "nonsense", "FLOWLATCH_KEYSET_FILE", "/nowhere", "FLOWLATCH_DATA_DIR", "/nowhere")
 	s, _ := m.launch("demo", "--addr=127.0.0.1:0")

@@ -73,7 +73,8 @@ func failOver(t *testing.T, pair *postgrestest.Pair, database string, lead func(
 	var writing sync.WaitGroup
 	for w := range writers {
 		writing.Go(func() {
-			for n := 0; ctx.Err() == nil; n++ {
+			n := 0
+			repeat(ctx.Done(), func() {
 				name := fmt.Sprintf("user-%d-%d", w, n)
 				a, err := admin.try("POST", "/create_user", body{"username": name, "password": memberPassword})
 				switch {
@@ -82,7 +83,8 @@ func failOver(t *testing.T, pair *postgrestest.Pair, database string, lead func(
 				case err != nil || a.String() != "503 unavailable":
 					t.Errorf("a write: got %s and error %v, want 200 or 503", a, err)
 				}
-			}
+				n++
+			})
 		})
 	}
 	eventually(t, "users are created", func() bool { return kept.count() >= some })
@@ -98,6 +100,9 @@ func failOver(t *testing.T, pair *postgrestest.Pair, database string, lead func(
 	admin.want(admin.post("/set_project", body{"project_id": id}), "400 unavailable")
 	newBrowser(t, s.url).want(newBrowser(t, s.url).post("/login", body{"username": "ben", "password": memberPassword}), "503 unavailable")
 
+	later := m.start("serve") // an instance that is started meanwhile
+	admin.at(later.url).want(admin.at(later.url).get("/get_projects"), "200")
+
 	before := kept.count()
 	pair.Promote()
 	promoted := time.Now()
@@ -105,6 +110,7 @@ func failOver(t *testing.T, pair *postgrestest.Pair, database string, lead func(
 	t.Logf("the first write was acknowledged %v after the promotion", time.Since(promoted).Round(time.Millisecond))
 	eventually(t, "the service is ready", probe(`"message":"ready"`))
 	eventually(t, "more users are created", func() bool { return kept.count() >= before+some })
+	eventually(t, "the later instance is ready", func() bool { return admin.at(later.url).get("/readyz").status == 200 })
 	stop()
 	writing.Wait()
 	kept.want(t, pair.Standby())
@@ -140,6 +146,7 @@ func (a *acknowledged) want(t *testing.T, dsn string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = rows.Close() }()
 	lost := maps.Clone(a.names)
 	for rows.Next() {
 		var name string

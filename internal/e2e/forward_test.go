@@ -87,7 +87,7 @@ func TestDebugOutputComesWithItsScopeOnly(t *testing.T) {
 		return strings.Contains(b.want(b.post(turn, with), "200").text, voiceflowtest.ThirdPartyCredential)
 	}
 	talker, tester := s.user(admin, "talker", id), s.user(admin, "tester", id, "converse", "debug")
-	token := admin.want(admin.post("/create_access_token", body{"name": "x", "project_id": id, "scopes": []string{"converse"}}), "200").member(t, "token")
+	token := admin.want(admin.post("/create_access_token", body{"name": "x", "project_id": id, "scopes": []string{"converse"}, "password": adminPassword}), "200").member(t, "token")
 	for _, with := range []body{says("hi"), asking} {
 		if shown(talker, with) || shown(admin.program(token), with) {
 			t.Errorf("%v: the log is shown to a caller without the scope", with)

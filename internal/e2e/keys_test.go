@@ -47,17 +47,11 @@ func rotateWhileServing(t *testing.T, database string) {
 	for _, s := range []*server{one, two} {
 		b := admin.at(s.url)
 		asking.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			repeat(stop, func() {
 				if got, err := b.try("GET", "/get_projects", nil); err != nil || got.String() != "200" {
 					t.Errorf("with the cookie of before: got %v and error %v, want 200", got, err)
-					return
 				}
-			}
+			})
 		})
 	}
 	said := make([]string, 2)

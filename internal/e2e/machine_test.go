@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
+	"github.com/flowlatch/flowlatch/internal/testtools"
 )
 
 // The exit codes of the program.
@@ -95,11 +96,11 @@ func (m *machine) command(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 // asUser returns the same machine with a program that a user other than root runs. The user owns
-// the folder of the machine. It skips the test if the test is not root's.
+// the folder of the machine. If the test is not root's, testtools.LeaveOut ends it.
 func (m *machine) asUser(id int) *machine {
 	m.t.Helper()
 	if os.Getuid() != 0 {
-		m.t.Skip("only root can run programs as other users, so this test was left out")
+		testtools.LeaveOut(m.t, "Only root can run programs as other users.", "Run the tests as root.")
 	}
 	// The test tool makes these folders for root alone.
 	for _, folder := range []string{filepath.Dir(m.program), filepath.Dir(m.folder), m.folder} {

@@ -101,6 +101,20 @@ func eventually(t *testing.T, what string, yes func() bool) {
 	}
 }
 
+// repeat calls do now and then, until done.
+func repeat(done <-chan struct{}, do func()) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+			do()
+		}
+	}
+}
+
 // startVoiceflow starts a stand-in for Voiceflow that has the assistants.
 func startVoiceflow(t *testing.T, assistants ...voiceflowtest.Assistant) *voiceflowtest.Server {
 	t.Helper()

@@ -263,7 +263,8 @@ func loseDatabase(t *testing.T, away func(*postgrestest.Proxy)) {
 	var calling sync.WaitGroup
 	for i := range callers {
 		calling.Go(func() {
-			for n := i; ctx.Err() == nil; n++ {
+			n := i
+			repeat(ctx.Done(), func() {
 				mu.Lock()
 				in := phase
 				mu.Unlock()
@@ -275,7 +276,8 @@ func loseDatabase(t *testing.T, away func(*postgrestest.Proxy)) {
 				mu.Lock()
 				got[in][what]++
 				mu.Unlock()
-			}
+				n++
+			})
 		})
 	}
 	eventually(t, "all is well before", func() bool { return seen("before", "set_project 200") && seen("before", "check_session 200") })

@@ -27,13 +27,13 @@ type proxy struct {
 // proxies are nginx and HAProxy with the configurations of docs/operations.md, and nginx with one
 // line: so it speaks HTTP/1.0, drops Host, closes each connection and buffers answers.
 var proxies = []proxy{
-	{name: "nginx", https: true, start: startNginx("")},
-	{name: "nginx below a path", https: true, path: "/flowlatch", start: startNginx("/flowlatch")},
+	{name: "nginx", https: true, start: startNginx("", false)},
+	{name: "nginx below a path", https: true, path: "/flowlatch", start: startNginx("/flowlatch", false)},
 	{name: "nginx with its defaults", small: true, start: func(t *testing.T, addr, upstream string) {
 		runNginx(t, addr, "server { listen "+addr+"; location / { proxy_pass http://"+upstream+"; } }")
 	}},
-	{name: "HAProxy", https: true, start: startHAProxy("")},
-	{name: "HAProxy below a path", https: true, path: "/flowlatch", start: startHAProxy("/flowlatch")},
+	{name: "HAProxy", https: true, start: startHAProxy("", false)},
+	{name: "HAProxy below a path", https: true, path: "/flowlatch", start: startHAProxy("/flowlatch", false)},
 }
 
 // behind runs a test behind each proxy. The server of s is reached through it.
@@ -64,8 +64,9 @@ func (p proxy) front(t *testing.T, m *machine) (s *server, direct string) {
 	return s, direct
 }
 
-// documented returns the configurations in docs/operations.md that are in that language.
-func documented(t *testing.T, language string) []string {
+// documented returns the configurations in docs/operations.md that are in that language, which are
+// as many as want.
+func documented(t *testing.T, language string, want int) []string {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {
@@ -74,6 +75,9 @@ func documented(t *testing.T, language string) []string {
 	var all []string
 	for _, block := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
 		all = append(all, block[1])
+	}
+	if len(all) != want {
+		t.Fatalf("docs/operations.md has %d configurations in %s, want %d", len(all), language, want)
 	}
 	return all
 }
@@ -90,19 +94,21 @@ func put(t *testing.T, text string, pairs ...string) string {
 	return text
 }
 
-func startNginx(path string) func(t *testing.T, addr, upstream string) {
+// startNginx returns a function that starts nginx with the documented configuration, below the
+// path if it is not empty, and with the documented limits of each address.
+func startNginx(path string, limits bool) func(t *testing.T, addr, upstream string) {
 	return func(t *testing.T, addr, upstream string) {
 		t.Helper()
-		blocks := documented(t, "nginx")
-		if len(blocks) != 3 {
-			t.Fatalf("docs/operations.md has %d configurations of nginx, want 3", len(blocks))
-		}
+		blocks := documented(t, "nginx", 5)
 		certificate, key := newCertificate(t)
 		conf := put(t, blocks[0], "127.0.0.1:8080", upstream, "listen 443 ssl", "listen "+addr+" ssl",
 			"/etc/ssl/flowlatch.pem", certificate, "/etc/ssl/flowlatch.key", key)
 		if path != "" {
 			root := "    location / {\n        proxy_pass http://flowlatch;\n    }\n"
 			conf = blocks[1] + put(t, conf, root, blocks[2])
+		}
+		if limits {
+			conf = blocks[3] + put(t, conf, "    location / {\n", blocks[4]+"\n    location / {\n")
 		}
 		runNginx(t, addr, conf)
 	}
@@ -124,14 +130,12 @@ func runNginx(t *testing.T, addr, conf string) {
 	testtools.Start(t, exec.Command(program, "-e", "stderr", "-p", folder, "-c", file), addr, syscall.SIGTERM)
 }
 
-func startHAProxy(path string) func(t *testing.T, addr, upstream string) {
+// startHAProxy is startNginx for HAProxy.
+func startHAProxy(path string, limits bool) func(t *testing.T, addr, upstream string) {
 	return func(t *testing.T, addr, upstream string) {
 		t.Helper()
 		program, folder := testtools.Program(t, "haproxy"), t.TempDir()
-		blocks := documented(t, "haproxy")
-		if len(blocks) != 2 {
-			t.Fatalf("docs/operations.md has %d configurations of HAProxy, want 2", len(blocks))
-		}
+		blocks := documented(t, "haproxy", 4)
 		certificate, key := newCertificate(t)
 		var both []byte
 		for _, name := range []string{certificate, key} {
@@ -144,6 +148,10 @@ func startHAProxy(path string) func(t *testing.T, addr, upstream string) {
 		conf := put(t, blocks[0], "127.0.0.1:8080", upstream, "bind :443", "bind "+addr, "/etc/haproxy/flowlatch.pem", fileWith(t, string(both)))
 		if path != "" {
 			conf += put(t, blocks[1], "/flowlatch", path)
+		}
+		if limits {
+			const backend = "    default_backend flowlatch\n"
+			conf = put(t, conf, backend, blocks[2]+backend) + "\n" + blocks[3]
 		}
 		file := filepath.Join(folder, "haproxy.cfg")
 		if err := os.WriteFile(file, []byte(conf+"\n"), 0o600); err != nil {

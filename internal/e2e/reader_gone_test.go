@@ -96,7 +96,7 @@ func TestRequestsDoNotWaitForTheReaderOfTheLog(t *testing.T) {
 
 func TestCommandsEndQuietlyIfNobodyReads(t *testing.T) {
 	m, _ := withOneAssistant(t)
-	for _, args := range []string{"user list", "user list --json", "project list", "audit export", "audit export -", "backup -", "keys status", "migrate status", "serve --help", "version"} {
+	for _, args := range []string{"user list", "user list --json", "project list", "audit export", "audit export -", "backup -", "keys status", "migrate status", "voiceflow origins", "serve --help", "version"} {
 		t.Run(args, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()

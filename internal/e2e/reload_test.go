@@ -57,21 +57,14 @@ func TestANewCertificateIsPickedUp(t *testing.T) {
 	stop := make(chan struct{})
 	var dialing sync.WaitGroup
 	dialing.Go(func() { // no handshake fails meanwhile
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				fingerprint(t, s)
-			}
-		}
+		repeat(stop, func() { fingerprint(t, s) })
 	})
 	first := fingerprint(t, s)
 
 	second, secondKey := newCertificate(t)
 	replace(t, certificate, second)
 	s.hangUp()
-	s.says("the new certificate can't be used; the one of before stays in use")
+	s.says("the new certificate can't be used; the previous one stays in use")
 	if fingerprint(t, s) != first {
 		t.Error("a certificate without its key is in use")
 	}
@@ -163,7 +156,7 @@ func TestSIGHUPReadsTheKeysetAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.hangUp()
-	s.says("the keyset can't be read again; the one of before stays in use")
+	s.says("the keyset can't be read again; the previous one stays in use")
 	if err := os.WriteFile(keyset, good, 0o600); err != nil {
 		t.Fatal(err)
 	}

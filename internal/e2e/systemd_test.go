@@ -7,11 +7,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 	"github.com/flowlatch/flowlatch/internal/testtools"
+	"github.com/flowlatch/flowlatch/internal/vaulttest"
 )
 
 // manager receives what a service tells systemd (sd_notify(3)).
@@ -93,12 +95,41 @@ func TestTheWatchdogOfSystemdIsFed(t *testing.T) {
 	s.stop()
 }
 
+// TestAFileThatHangsDoesNotStarveTheWatchdog reads a file again that can.t be opened to the end, like
+// one on a network that is gone.
+func TestAFileThatHangsDoesNotStarveTheWatchdog(t *testing.T) {
+	folder := t.TempDir()
+	socket, file := filepath.Join(folder, "notify"), filepath.Join(folder, "token")
+	systemd := newManager(t, socket)
+	vault := vaulttest.Start(t)
+	must(t, os.WriteFile(file, []byte(vaulttest.Token+"\n"), 0o600))
+	s := newMachine(t, startVoiceflow(t)).with("NOTIFY_SOCKET", socket, "WATCHDOG_USEC", "20000",
+		"FLOWLATCH_KEYSET_KMS", vault.Transit("keyset"), "FLOWLATCH_KEYSET_KMS_TOKEN_FILE", file).start("serve")
+	systemd.wants(`(?s)READY=1.*`)
+	must(t, os.Remove(file))
+	must(t, syscall.Mkfifo(file, 0o600)) // nobody writes to it
+	s.hangUp()
+	for got := ""; !strings.HasPrefix(got, "RELOADING=1"); got = systemd.next() {
+		continue
+	}
+	for range 5 {
+		systemd.wants(`WATCHDOG=1`)
+	}
+	s.stop()
+}
+
 func TestASocketOfSystemdThatIsGoneStopsNothing(t *testing.T) {
-	s := newMachine(t, startVoiceflow(t)).with("NOTIFY_SOCKET", filepath.Join(t.TempDir(), "gone")).start("serve")
-	s.says("systemd can't be told about the state of the service")
+	const warning = "systemd can't be told about the state of the service"
+	s := newMachine(t, startVoiceflow(t)).with("NOTIFY_SOCKET", filepath.Join(t.TempDir(), "gone"), "WATCHDOG_USEC", "2000").start("serve")
+	s.says(warning)
 	b := newBrowser(t, s.url)
 	b.want(b.get("/readyz"), "200")
+	s.hangUp()
+	s.says("read files again")
 	s.stop()
+	if n := strings.Count(s.stderr.String(), warning); n != 1 {
+		t.Errorf("got %d warnings, want 1:\n%s", n, s.stderr)
+	}
 }
 
 func TestTheUnitInTheDocsIsValid(t *testing.T) {

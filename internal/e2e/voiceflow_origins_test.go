@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -101,4 +102,15 @@ func TestTheAddressesOfAnOlderBackupAreRecordedAtTheNextStart(t *testing.T) {
 	if said := m.must("", "voiceflow", "origins"); strings.Count(said, " same") != 4 || strings.Count(said, v.URL()) != 6 {
 		t.Errorf("after a start, voiceflow origins says\n%s", said)
 	}
+}
+
+// TestANewDatabaseHasNoOriginsYet asks for the origins before the first start.
+func TestANewDatabaseHasNoOriginsYet(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t))
+	if err := os.Mkdir(m.data(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	m.fails(exitFailure, "the schema of the database is not up to date; run 'flowlatch migrate up' or start the service", "", "voiceflow", "origins")
+	m.must("", "migrate", "up")
+	m.fails(exitFailure, "the database is not prepared yet; start the service once", "", "voiceflow", "origins")
 }

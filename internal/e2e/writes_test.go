@@ -247,6 +247,29 @@ func TestAKilledProcessLeavesAWriteBegun(t *testing.T) {
 	})
 }
 
+// TestAWriteThatIsOpenAtTheEndIsAnswered stops the service while Voiceflow has an upload. A client
+// that gets no answer at all may repeat the call by itself.
+func TestAWriteThatIsOpenAtTheEndIsAnswered(t *testing.T) {
+	u := startUploading(t, "", "FLOWLATCH_SHUTDOWN_TIMEOUT", "1ms")
+	arrived, _ := u.held()
+	answered := make(chan struct{})
+	var got answer
+	var err error
+	go func() {
+		defer close(answered)
+		got, err = u.upload()
+	}()
+	u.await("Voiceflow has the upload", arrived)
+	u.server.stop()
+	<-answered
+	if err != nil || got.String() != "503 unavailable" || got.retry != "" || !strings.Contains(got.text, "may have been carried out") {
+		t.Errorf("got %v %s with Retry-After %q and error %v, want 503 unavailable that says what may have happened", got, got.text, got.retry, err)
+	}
+	if got := u.outcomes(); got != "begun unknown" {
+		t.Errorf("got rows with outcomes %q, want begun and unknown", got)
+	}
+}
+
 // TestAWriteThatReachesNobodyMayBeRepeated uploads while nobody listens in place of Voiceflow.
 func TestAWriteThatReachesNobodyMayBeRepeated(t *testing.T) {
 	u := startUploading(t, "")

@@ -124,9 +124,7 @@ func Changes() []Change {
 		{Route: "POST /delete_access_token", What: "one's own", By: logins, Body: func(o Objects) map[string]any {
 			return map[string]any{"token_id": o.Token}
 		}},
-		{Route: "POST /delete_access_token", What: "another's", By: []Caller{Admin}, Takes: TheRole, hidden: true, Body: func(o Objects) map[string]any {
-			return map[string]any{"token_id": o.OthersToken}
-		}},
+		{Route: "POST /delete_access_token", What: "another's", By: []Caller{Admin}, Takes: TheRole, hidden: true, Body: othersToken},
 
 		{Route: "POST /delete_session", What: "one's own", By: logins, Body: func(o Objects) map[string]any {
 			return map[string]any{"session_id": o.Second}
@@ -134,6 +132,7 @@ func Changes() []Change {
 		{Route: "POST /delete_session", What: "another's", By: []Caller{Admin}, Takes: TheRole, hidden: true, Body: othersLogin},
 		{Route: "POST /delete_session", What: "another's", By: []Caller{Manager}, Takes: TheRole, Body: othersLogin},
 
+		{Route: "POST /delete_user_sessions", What: "another's", By: admins, Takes: TheRole, Body: other},
 		{Route: "PATCH /update_user", What: "oneself", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"user_id": o.Eve, "role": "admin", "disabled": false, "assistants": []string{o.Project}}
 		}},
@@ -143,7 +142,6 @@ func Changes() []Change {
 		{Route: "PATCH /update_user", What: "another", By: []Caller{Manager}, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"user_id": o.Other, "password": o.NewPassword}
 		}},
-		{Route: "POST /delete_user_sessions", What: "another's", By: admins, Takes: TheRole, Body: other},
 		{Route: "POST /revoke_project", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"user_id": o.Other, "project_id": o.Project}
 		}},
@@ -160,6 +158,7 @@ func Changes() []Change {
 func project(o Objects) map[string]any     { return map[string]any{"project_id": o.Project} }
 func eve(o Objects) map[string]any         { return map[string]any{"user_id": o.Eve} }
 func other(o Objects) map[string]any       { return map[string]any{"user_id": o.Other} }
+func othersToken(o Objects) map[string]any { return map[string]any{"token_id": o.OthersToken} }
 func othersLogin(o Objects) map[string]any { return map[string]any{"session_id": o.OthersLogin} }
 
 // NotHeld returns the routes that read a body and need no row in Changes, each with the

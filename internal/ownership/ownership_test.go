@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/flowlatch/flowlatch/internal/testtools"
 )
 
 // The users and groups of the tests. me is a service, not root.
@@ -27,7 +29,7 @@ type ground struct {
 func newGround(t *testing.T) ground {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("only root can give files to other users, so this test was left out")
+		testtools.LeaveOut(t, "Only root can give files to other users.", "Run the tests as root.")
 	}
 	g := ground{t, t.TempDir()}
 	g.own(".", me, mine, 0o755)

@@ -95,8 +95,8 @@ func startServer(image string) (string, error) {
 	c, err := postgres.Run(ctx, image,
 		// The network of this machine can reach the port.
 		postgres.WithPassword(rand.Text()),
-		// Each parallel test has a pool.
-		testcontainers.WithCmdArgs("-c", "max_connections=300"),
+		// Each parallel test has a pool. The server need not survive a crash of the machine.
+		testcontainers.WithCmdArgs("-c", "max_connections=300", "-c", "fsync=off", "-c", "full_page_writes=off"),
 		postgres.BasicWaitStrategies(),
 	)
 	if err != nil {

@@ -198,7 +198,10 @@ func TestTheImageKeepsItsDataOverARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := pgx.Connect(ctx, dsn)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
 	for err != nil && ctx.Err() == nil { // the port is open before Postgres is ready
+		<-tick.C
 		again, err = pgx.Connect(ctx, dsn)
 	}
 	if err != nil {

@@ -25,7 +25,7 @@ func TestInstall(t *testing.T) {
 	t.Parallel()
 	const services = " haproxy nginx pgbouncer postgresql"
 	const all = "THERE=curl gcc libc6-dev mmdebstrap systemd" + services
-	debian := map[string]string{"dpkg-query": dpkgQuery, "id": id, "apt-get": apt, "env": env, "install": nothing, "rm": nothing}
+	debian := map[string]string{"dpkg-query": dpkgQuery, "id": id, "apt-get": apt, "env": env, "chmod": nothing, "rm": nothing, "tee": nothing}
 	withSudo := maps.Clone(debian)
 	withSudo["sudo"] = sudo
 	withSystemd := maps.Clone(debian)

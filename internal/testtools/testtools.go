@@ -21,19 +21,25 @@ const patience = 30 * time.Second
 var folders = []string{"/usr/sbin", "/usr/lib/postgresql/*/bin"}
 
 // Program returns the absolute path of a program, such as nginx or pg_ctl. If it is missing,
-// Program skips the test. With FLOWLATCH_TEST_TOOLS=required, it fails the test instead.
+// LeaveOut ends the test.
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	path, ok := find(name)
-	switch {
-	case ok:
-		return path
-	case os.Getenv("FLOWLATCH_TEST_TOOLS") == "required":
-		t.Fatalf("%s is missing. Run make test-tools.", name)
-	default:
-		t.Skipf("%s is missing, so this test was left out. Run make test-tools.", name)
+	if !ok {
+		LeaveOut(t, name+" is missing.", "Run make test-tools.")
 	}
-	return ""
+	return path
+}
+
+// LeaveOut skips a test that this machine can't run. With FLOWLATCH_TEST_TOOLS=required, it fails
+// the test instead. why and remedy are sentences: what is wrong here, and what to do.
+func LeaveOut(t testing.TB, why, remedy string) {
+	t.Helper()
+	if os.Getenv("FLOWLATCH_TEST_TOOLS") == "required" {
+		t.Fatalf("%s %s", why, remedy)
+		return
+	}
+	t.Skipf("%s This test was left out. %s", why, remedy)
 }
 
 // find looks for a program in PATH, then in Debian's folders. Of several versions of Postgres

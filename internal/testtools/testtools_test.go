@@ -1,6 +1,7 @@
 package testtools
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,12 +12,18 @@ import (
 // recorder is a test that notes how it was ended.
 type recorder struct {
 	testing.TB
-	how string
+	how, said string
 }
 
-func (r *recorder) Helper()               {}
-func (r *recorder) Skipf(string, ...any)  { r.how = "skipped" }
-func (r *recorder) Fatalf(string, ...any) { r.how = "failed" }
+func (r *recorder) Helper() {}
+
+func (r *recorder) Skipf(format string, args ...any) {
+	r.how, r.said = "skipped", fmt.Sprintf(format, args...)
+}
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.how, r.said = "failed", fmt.Sprintf(format, args...)
+}
 
 // TestProgram does not run in parallel: it changes the environment.
 func TestProgram(t *testing.T) {
@@ -38,6 +45,23 @@ func TestProgram(t *testing.T) {
 			r := &recorder{TB: t}
 			if path := Program(r, tc.program); path != tc.path || r.how != tc.how {
 				t.Errorf("got the path %q, and the test was %q; want %q, %q", path, r.how, tc.path, tc.how)
+			}
+		})
+	}
+}
+
+// TestLeaveOut does not run in parallel: it changes the environment.
+func TestLeaveOut(t *testing.T) {
+	for _, tc := range []struct{ name, required, how, said string }{
+		{"a test that this machine can't run is skipped", "", "skipped", "There is no moon. This test was left out. Wait a week."},
+		{"it fails where it is required", "required", "failed", "There is no moon. Wait a week."},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Setenv("FLOWLATCH_TEST_TOOLS", tc.required)
+			r := &recorder{TB: t}
+			LeaveOut(r, "There is no moon.", "Wait a week.")
+			if r.how != tc.how || r.said != tc.said {
+				t.Errorf("the test was %q with %q, want %q with %q", r.how, r.said, tc.how, tc.said)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package testworld
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -33,6 +34,9 @@ type Sent struct {
 	Key       string
 }
 
+// ErrNotSent is the cause of an error if nothing of the call went to Voiceflow.
+var ErrNotSent = errors.New("testworld: nothing was sent")
+
 // Answer makes Voiceflow answer calls by answer. The function that it returns tells which calls
 // came since.
 func (v *Voiceflow) Answer(answer func(f domain.Forward, s Sent) (ports.Answer, error)) (came func() []Sent) {
@@ -44,7 +48,7 @@ func (v *Voiceflow) Answer(answer func(f domain.Forward, s Sent) (ports.Answer, 
 		all = append(all, s)
 		v.mu.Unlock()
 		a, err := answer(f, s)
-		a.Sent = true
+		a.Sent = !errors.Is(err, ErrNotSent)
 		return a, err
 	}
 	return func() []Sent {

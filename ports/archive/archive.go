@@ -151,15 +151,25 @@ func (r Row) Upgraded(version int) Row {
 // withState returns the row of a grant or an access token with the scope state, if it has the
 // scope converse. Before version 3, converse allowed what state allows.
 func (r Row) withState() Row {
+	return r.mapped("scopes", func(text string) string {
+		scopes := domain.ScopesFromText(text)
+		if !scopes.Has(domain.ScopeConverse) {
+			return text
+		}
+		return (scopes | domain.ScopesOf(domain.ScopeState)).Text()
+	})
+}
+
+// mapped returns the row with another text in the column. A row without a text there stays as it is.
+func (r Row) mapped(column string, change func(string) string) Row {
 	t, _ := TableNamed(r.Table)
-	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == "scopes" })
+	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == column })
 	if i < 0 || i >= len(r.Values) {
 		return r
 	}
-	text, _ := r.Values[i].(string)
-	if scopes := domain.ScopesFromText(text); scopes.Has(domain.ScopeConverse) {
+	if text, ok := r.Values[i].(string); ok {
 		r.Values = slices.Clone(r.Values)
-		r.Values[i] = (scopes | domain.ScopesOf(domain.ScopeState)).Text()
+		r.Values[i] = change(text)
 	}
 	return r
 }

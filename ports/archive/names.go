@@ -1,6 +1,8 @@
 package archive
 
 import (
+	"slices"
+
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -19,14 +21,8 @@ func NameOf(name string) string {
 // withName returns the row with its name as NameOf returns it, for the tables that have the name
 // of an assistant or an access token. The name of a user is ASCII.
 func (r Row) withName() Row {
-	column, named := map[string]int{"projects": 1, "grants": 2, "access_tokens": 2}[r.Table]
-	if !named || column >= len(r.Values) {
+	if !slices.Contains([]string{"projects", "grants", "access_tokens"}, r.Table) {
 		return r
 	}
-	if name, ok := r.Values[column].(string); ok {
-		values := append([]any(nil), r.Values...)
-		values[column] = NameOf(name)
-		r.Values = values
-	}
-	return r
+	return r.mapped("name", NameOf)
 }

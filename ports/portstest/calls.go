@@ -324,14 +324,14 @@ func callsReadsOnly(t *testing.T, f *fixture, all []call) {
 	allow := f.StopWrites(t)
 	for _, p := range calls {
 		result, err := p.do(t.Context(), f.Ports, p.Act)
-		changes := (p.call.changes || p.record) && p.fails == ""
+		changes := (p.changes || p.record) && p.fails == ""
 		switch {
 		case domain.IsReadsOnly(err) && domain.KindOf(err) == domain.Unavailable && !p.reads():
 			refused = append(refused, p)
 		case changes:
 			t.Errorf("%v while the database can only be read: got %v, want the error of domain.ReadsOnly", p.call, err)
 		default:
-			if problem := p.call.outcome(p.attempt, result, err); problem != "" && p.reads() {
+			if problem := p.outcome(p.attempt, result, err); problem != "" && p.reads() {
 				t.Errorf("%v while the database can only be read: %s", p.call, problem)
 			}
 		}
@@ -355,7 +355,7 @@ func callsReadsOnly(t *testing.T, f *fixture, all []call) {
 			continue // what is ready for one such call is not ready for the next
 		}
 		result, err := p.do(t.Context(), f.Ports, p.Act)
-		if problem := p.call.outcome(p.attempt, result, err); problem != "" {
+		if problem := p.outcome(p.attempt, result, err); problem != "" {
 			t.Errorf("%v after the database could be written again: %s", p.call, problem)
 		}
 		f.made(p.call, p.Act)
