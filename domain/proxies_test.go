@@ -41,7 +41,7 @@ func TestClient(t *testing.T) {
 		{"a word behind a trusted proxy counts as that proxy", proxy, []string{"203.0.113.9, unknown, 10.1.1.1"}, "10.1.1.1", domain.UnreadableSender},
 		{"a Unix socket of nginx counts as the proxy", proxy, []string{"unix:"}, "192.0.2.7", domain.UnreadableSender},
 		{"a word in front of the client is not read", proxy, []string{"unknown, 203.0.113.9"}, "203.0.113.9", domain.NoDoubt},
-		{"a port that is none", proxy, []string{"203.0.113.9:70000"}, "192.0.2.7", domain.UnreadableSender},
+		{"an invalid port", proxy, []string{"203.0.113.9:70000"}, "192.0.2.7", domain.UnreadableSender},
 		{"a port that is missing", proxy, []string{"203.0.113.9:"}, "192.0.2.7", domain.UnreadableSender},
 		{"a port with a sign", proxy, []string{"203.0.113.9:+80"}, "192.0.2.7", domain.UnreadableSender},
 		{"brackets around IPv4", proxy, []string{"[203.0.113.9]:80"}, "192.0.2.7", domain.UnreadableSender},

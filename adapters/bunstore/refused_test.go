@@ -110,7 +110,7 @@ func TestALoginThatIsRefusedIsTold(t *testing.T) {
 		"an unknown parameter":       {with(t, dsn, "pgbouncer", "true"), domain.Invalid, []string{"does not accept the parameter pgbouncer of the database URL"}},
 		"one of another driver":      {with(t, dsn, "pool_max_conns", "10"), domain.Invalid, []string{"does not accept the parameter pool_max_conns"}},
 		"a value that is wrong":      {with(t, dsn, "work_mem", "plenty"), domain.Invalid, []string{"does not accept the parameter work_mem"}},
-		"an sslmode that is none":    {with(t, dsn, "sslmode", "perhaps"), domain.Invalid, []string{"the parameter sslmode", "verify-full"}},
+		"an invalid sslmode":         {with(t, dsn, "sslmode", "perhaps"), domain.Invalid, []string{"the parameter sslmode", "verify-full"}},
 		"a standby":                  {with(t, dsn, "target_session_attrs", "standby"), domain.Invalid, []string{"the parameter target_session_attrs", "read-write"}},
 		"a database that is missing": {strings.Replace(dsn, databaseOf(t, dsn), "nowhere", 1), domain.Unavailable, []string{`no database "nowhere"`, "create it"}},
 		"no right to connect":        {role(t, nobodyConnects), domain.Unavailable, []string{"may not connect", "GRANT CONNECT ON DATABASE"}},

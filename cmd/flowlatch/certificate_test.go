@@ -110,6 +110,6 @@ func TestAPipeIsNoCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := newCertificate(cfg); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
-		t.Errorf("a pipe in the place of the certificate: got the error %v, want it to say that it is not a regular file", err)
+		t.Errorf("a pipe in place of the certificate: got the error %v, want it to say that it is not a regular file", err)
 	}
 }

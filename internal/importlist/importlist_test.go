@@ -75,7 +75,7 @@ func TestReadCSV(t *testing.T) {
 		{"a name too few", "version_id,name\n", []string{header}},
 		{"a name that is not known", "version_id,token,colour\n", []string{header}},
 		{"a name twice", "version_id,token,token\n", []string{header}},
-		{"a separator that is none of the three", "version_id|token|name\n", []string{header}},
+		{"another separator", "version_id|token|name\n", []string{header}},
 		{"a first line that is too long", long + "\n", []string{header}},
 		{"UTF-16 without names", "\xff\xfev\x00e\x00\n\x00", []string{header}},
 	} {

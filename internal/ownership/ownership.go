@@ -17,7 +17,7 @@ import (
 	"strings"
 )
 
-// Links says which symbolic link may stand in the place of a path. A link must always belong to
+// Links says which symbolic link may stand in place of a path. A link must always belong to
 // root or to the user of the process. Links in the folders above the path are only checked for
 // their owner.
 type Links int
@@ -84,7 +84,7 @@ type Problem struct {
 	What string
 	// Fix is the command that corrects it. It is nil if no single command does.
 	Fix []string
-	// Link reports that a link stands in the place of the path, and that is the problem.
+	// Link reports that a link stands in place of the path, and that is the problem.
 	Link bool
 }
 
