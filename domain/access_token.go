@@ -97,6 +97,10 @@ type AccessToken struct {
 	Created  time.Time
 	Expires  time.Time // exclusive
 	LastUsed time.Time // to about a minute; zero if it was never used
+
+	// Environments are the only ones that the token can use, of those of Project. Empty is no
+	// limit of its own.
+	Environments []string
 }
 
 // UsedAt is t after a use at that time. The last use moves forward only.

@@ -310,7 +310,7 @@ func TestTheLastUseOfAnAccessTokenMovesForward(t *testing.T) {
 	if got := used.UsedAt(start.Add(time.Minute)); got.LastUsed != start.Add(time.Minute) {
 		t.Errorf("a later use: got %v", got.LastUsed)
 	}
-	if got := used.UsedAt(start.Add(-time.Minute)); got != used {
+	if got := used.UsedAt(start.Add(-time.Minute)); !cmp.Equal(got, used) {
 		t.Errorf("an earlier use: got %v, want no change", got.LastUsed)
 	}
 }

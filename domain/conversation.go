@@ -27,6 +27,9 @@ type Conversation struct {
 	Expires time.Time // exclusive; not later than the end of Session or Token
 	// HandleSealedBy is the keyset key that sealed its handle; "" if that is unknown.
 	HandleSealedBy KeyID
+	// Environment is the name of the environment that it was started in. It is "" if Voiceflow's
+	// traffic split chose one.
+	Environment string
 }
 
 // ConversationHandle is the kind of a handle.

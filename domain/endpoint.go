@@ -39,6 +39,11 @@ type Endpoint struct {
 	// Ours are the parameters of the query that name the project. They replace what the
 	// caller sent. A projectID of another project is refused.
 	Ours []Field
+	// VersionHeader tells that Voiceflow reads the environment from the header versionID.
+	VersionHeader bool
+	// Filters tells that the call searches or counts, and that its environment is a filter: if the
+	// caller names none, none is put in.
+	Filters bool
 	// Body says what becomes of the body. Members are the members of a JSON body that are
 	// checked, set or bound.
 	Body    Body
@@ -77,13 +82,16 @@ type Field string
 
 // The fields, with Voiceflow's names.
 const (
-	FieldProject     Field = "projectID"
-	FieldUser        Field = "userID"
-	FieldSession     Field = "sessionID" // groups the turns of a user; the caller chooses it, like a user id
-	FieldVersion     Field = "versionID"
-	FieldEnvironment Field = "environment"
-	FieldAlias       Field = "environmentAlias"
-	FieldStage       Field = "version" // draft or published
+	FieldProject Field = "projectID"
+	FieldUser    Field = "userID"
+	FieldSession Field = "sessionID" // groups the turns of a user; the caller chooses it, like a user id
+	// FieldVersion and FieldEnvironment take an alias or a version id. FieldAlias takes an alias
+	// only. FieldEnvironmentID takes an id only.
+	FieldVersion       Field = "versionID"
+	FieldEnvironment   Field = "environment"
+	FieldAlias         Field = "environmentAlias"
+	FieldEnvironmentID Field = "environmentID"
+	FieldStage         Field = "version" // draft or published
 )
 
 // The fields of turns, with Voiceflow's names, except FieldNone.

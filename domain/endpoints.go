@@ -14,15 +14,15 @@ package domain
 var endpoints = []Endpoint{
 	// converse, legacy: https://docs.voiceflow.com/reference/stateinteract-1
 	{Service: ServiceRuntime, Method: "POST", Path: "/state/user/{userID}/interact", Scope: ScopeConverse,
-		Does: "a turn", Query: []string{"verbose", "logs"}, Body: JSONBody, Turn: true},
+		Does: "a turn", VersionHeader: true, Query: []string{"verbose", "logs"}, Body: JSONBody, Turn: true},
 	{Service: ServiceRuntime, Method: "GET", Path: "/state/user/{userID}", Scope: ScopeConverse,
-		Does: "the state of a conversation"},
+		Does: "the state of a conversation", VersionHeader: true},
 	{Service: ServiceRuntime, Method: "PUT", Path: "/state/user/{userID}", Scope: ScopeState,
-		Does: "set the state", Body: AnyBody, Writes: true},
+		Does: "set the state", VersionHeader: true, Body: AnyBody, Writes: true},
 	{Service: ServiceRuntime, Method: "DELETE", Path: "/state/user/{userID}", Scope: ScopeConverse,
-		Does: "delete the state", Writes: true},
+		Does: "delete the state", VersionHeader: true, Writes: true},
 	{Service: ServiceRuntime, Method: "PATCH", Path: "/state/user/{userID}/variables", Scope: ScopeState,
-		Does: "set variables of the state", Body: AnyBody, Writes: true},
+		Does: "set variables of the state", VersionHeader: true, Body: AnyBody, Writes: true},
 	// https://docs.voiceflow.com/api-reference/conversation/interact-stream
 	{Service: ServiceRuntime, Method: "POST", Path: "/v2/project/{projectID}/user/{userID}/interact/stream", Scope: ScopeConverse,
 		Does:  "a turn, streamed",
@@ -78,7 +78,8 @@ var endpoints = []Endpoint{
 		Does: "annotate a transcript", Body: AnyBody, Writes: true},
 	// https://docs.voiceflow.com/api-reference/transcript/search-transcripts
 	{Service: ServiceAnalytics, Method: "POST", Path: "/v1/transcript/project/{projectID}", Scope: ScopeTranscripts,
-		Does: "search transcripts", Query: []string{"take", "skip", "order"}, Body: JSONBody},
+		Does: "search transcripts", Query: []string{"take", "skip", "order"}, Body: JSONBody, Filters: true,
+		Members: []Member{{At: []string{"environmentID"}, Is: FieldEnvironmentID, IfThere: true}}},
 	{Service: ServiceAnalytics, Method: "GET", Path: "/v1/transcript/{transcriptID}", Scope: ScopeTranscripts,
 		Does: "a transcript with its turns", Query: []string{"filterConversation", "customTraceTypes", "customTraceTypes[]", "encode"}},
 	// voiceflow-docs, reference/analytics-api.json
@@ -92,7 +93,7 @@ var endpoints = []Endpoint{
 		Does: "give a transcript a property", Body: JSONBody, Writes: true},
 	// transcripts, /v1/stable
 	{Service: ServiceRealtime, Method: "POST", Path: "/v1/stable/transcript/search", Scope: ScopeTranscripts,
-		Does: "search transcripts", Ours: []Field{FieldProject}, Body: JSONBody},
+		Does: "search transcripts", Ours: []Field{FieldProject}, Body: JSONBody, Filters: true, Members: filterMembers},
 	{Service: ServiceRealtime, Method: "GET", Path: "/v1/stable/transcript/{transcriptID}", Scope: ScopeTranscripts,
 		Does: "a transcript with its turns", Ours: []Field{FieldProject}, Unconfirmed: true},
 
@@ -115,7 +116,7 @@ var endpoints = []Endpoint{
 		Does: "an evaluation"},
 	// analytics, /v1/stable
 	{Service: ServiceRealtime, Method: "POST", Path: "/v1/stable/analytics/query/{metric}/project/{projectID}", Scope: ScopeAnalytics,
-		Does: "a metric over time", Body: JSONBody, Unconfirmed: true},
+		Does: "a metric over time", Body: JSONBody, Filters: true, Members: filterMembers, Unconfirmed: true},
 	{Service: ServiceRealtime, Method: "GET", Path: "/v1/stable/evaluation", Scope: ScopeAnalytics,
 		Does: "list evaluations", Ours: []Field{FieldProject}, Unconfirmed: true},
 	{Service: ServiceRealtime, Method: "GET", Path: "/v1/stable/evaluation/{evaluationID}", Scope: ScopeAnalytics,
@@ -207,6 +208,12 @@ var endpoints = []Endpoint{
 	// https://docs.voiceflow.com/api-reference/environment/export-environment
 	{Service: ServiceRealtime, Method: "GET", Path: "/v1/stable/environment/{environmentAlias}/export", Scope: ScopeExport,
 		Does: "the export of the project's environment", Ours: []Field{FieldProject}, Unconfirmed: true},
+}
+
+// filterMembers narrow a search or a count of /v1/stable.
+var filterMembers = []Member{
+	{At: []string{"environmentAlias"}, Is: FieldAlias, IfThere: true},
+	{At: []string{"version"}, Is: FieldStage, IfThere: true},
 }
 
 // documentList are the parameters of lists of documents, in the spellings that clients

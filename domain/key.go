@@ -139,5 +139,5 @@ func (p Project) Equal(other Project) bool {
 	same := p.Created.Equal(other.Created) && p.VoiceflowCreated.Equal(other.VoiceflowCreated) &&
 		p.Primary.Equal(other.Primary) && p.Secondary.Equal(other.Secondary)
 	return same && p.ID == other.ID && p.Name == other.Name && p.Voiceflow == other.Voiceflow && p.Version == other.Version &&
-		p.Platform == other.Platform && p.Credits == other.Credits
+		p.Platform == other.Platform && p.Credits == other.Credits && p.Environments.Equal(other.Environments)
 }

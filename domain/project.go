@@ -22,6 +22,9 @@ type Project struct {
 	Primary          Key         // the key in the primary slot
 	Secondary        Key         // the key in the secondary slot
 	Credits          Credits     // what the last call showed about its credits
+
+	// Environments are those that calls can use. If it is zero, the project is pinned to Version.
+	Environments Environments
 }
 
 // Ref returns the reference to the version of p at Voiceflow.
@@ -65,10 +68,11 @@ func (p *Project) MarkCredits(credits Credits) (news bool) {
 	return news
 }
 
-// Changed returns p as a change leaves it: with name, platform, credits and keys of to. What else
-// to has is lost.
+// Changed returns p as a change leaves it: with name, platform, credits, environments and keys of
+// to. What else to has is lost.
 func (p Project) Changed(to Project) Project {
 	p.Name, p.Platform, p.Credits, p.Primary, p.Secondary = to.Name, to.Platform, to.Credits, to.Primary, to.Secondary
+	p.Environments = to.Environments
 	return p
 }
 

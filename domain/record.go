@@ -46,6 +46,8 @@ const (
 	ActionRevokeProject Action = "revoke_project"
 	// ActionSetToken puts a key into a slot of the project.
 	ActionSetToken Action = "set_token"
+	// ActionSetEnvironments sets the environments that calls of the project can use.
+	ActionSetEnvironments Action = "set_environments"
 	// ActionRefreshProject takes the project's description over from Voiceflow.
 	ActionRefreshProject Action = "refresh_project"
 	// ActionExportProject exports the keys of a project for another installation.

@@ -30,21 +30,23 @@ type tokenRow struct {
 	LastUsed  int64 // 0 if it was never used
 	Rate      int   // 0 if it has none of its own
 	Open      int   // 0 if it has none of its own
+
+	Environments string // as domain.EnvironmentNamesText writes them
 }
 
 func (r *tokenRow) token() domain.AccessToken {
 	return domain.AccessToken{
 		ID: r.ID, Name: r.Name, Prefix: r.Prefix, User: r.UserID, Project: r.ProjectID, Scopes: domain.ScopesFromText(r.Scopes),
 		OwnUsers: r.OwnUsers, Created: instant(r.Created), Expires: instant(r.Expires), LastUsed: instantOrNever(r.LastUsed),
-		Rate: r.Rate, Open: r.Open,
+		Rate: r.Rate, Open: r.Open, Environments: domain.EnvironmentNamesFromText(r.Environments),
 	}
 }
 
-const tokenColumns = `t.id, t.name, t.prefix, t.user_id, t.project_id, t.scopes, t.own_users, t.created, t.expires, t.last_used, t.rate, t.open`
+const tokenColumns = `t.id, t.name, t.prefix, t.user_id, t.project_id, t.scopes, t.own_users, t.created, t.expires, t.last_used, t.rate, t.open, t.environments`
 
 const (
-	insertToken = `INSERT INTO access_tokens (id, hash, name, prefix, user_id, project_id, scopes, own_users, created, expires, last_used, rate, open)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
+	insertToken = `INSERT INTO access_tokens (id, hash, name, prefix, user_id, project_id, scopes, own_users, created, expires, last_used, rate, open, environments)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
 
 	pageOfTokens = `SELECT ` + tokenColumns + ` FROM access_tokens t WHERE t.id > $1 ORDER BY t.id LIMIT $2`
 
@@ -91,7 +93,8 @@ func (a *AccessTokens) Create(ctx context.Context, act domain.Act, t domain.Acce
 				return false, err
 			}
 			_, err := s.exec(ctx, tx.Tx, insertToken, string(t.ID), hash[:], t.Name, t.Prefix, string(t.User), nullable(string(t.Project)),
-				t.Scopes.Text(), t.OwnUsers, micros(t.Created), micros(t.Expires), microsOrNever(t.LastUsed), t.Rate, t.Open)
+				t.Scopes.Text(), t.OwnUsers, micros(t.Created), micros(t.Expires), microsOrNever(t.LastUsed), t.Rate, t.Open,
+				domain.EnvironmentNamesText(t.Environments))
 			return err == nil, err
 		})
 	})

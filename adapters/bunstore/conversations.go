@@ -29,24 +29,25 @@ type conversationRow struct {
 	Expires   int64
 
 	HandleSealedBy domain.KeyID
+	Environment    string // "" if Voiceflow chose it
 }
 
 func (r *conversationRow) conversation() domain.Conversation {
 	return domain.Conversation{
 		ID: r.ID, Project: r.ProjectID, UserID: r.UserID, Session: r.SessionID, Token: r.TokenID,
 		Key: domain.Sealed{Key: r.KeyID, Bytes: r.Sealed}, Created: instant(r.Created), Expires: instant(r.Expires),
-		HandleSealedBy: r.HandleSealedBy,
+		HandleSealedBy: r.HandleSealedBy, Environment: r.Environment,
 	}
 }
 
-const conversationColumns = `c.id, c.project_id, c.user_id, c.session_id, c.token_id, c.key_id, c.sealed, c.created, c.expires, c.handle_sealed_by`
+const conversationColumns = `c.id, c.project_id, c.user_id, c.session_id, c.token_id, c.key_id, c.sealed, c.created, c.expires, c.handle_sealed_by, c.environment`
 
 const (
-	openConversation = `INSERT INTO conversations (id, project_id, user_id, session_id, token_id, key_id, sealed, created, expires, handle_sealed_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (project_id, user_id) DO UPDATE SET
+	openConversation = `INSERT INTO conversations (id, project_id, user_id, session_id, token_id, key_id, sealed, created, expires, handle_sealed_by, environment)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (project_id, user_id) DO UPDATE SET
 	id = excluded.id, session_id = excluded.session_id, token_id = excluded.token_id,
 	key_id = excluded.key_id, sealed = excluded.sealed, created = excluded.created, expires = excluded.expires,
-	handle_sealed_by = excluded.handle_sealed_by`
+	handle_sealed_by = excluded.handle_sealed_by, environment = excluded.environment`
 
 	renewConversation = `UPDATE conversations SET key_id = $4, sealed = $5 WHERE id = $1 AND key_id = $2 AND sealed = $3 AND expires > $6`
 
@@ -69,7 +70,8 @@ func (c *Conversations) Open(ctx context.Context, conversation domain.Conversati
 		}
 		_, err := s.exec(ctx, tx.Tx, openConversation, string(conversation.ID), string(conversation.Project), conversation.UserID,
 			nullable(string(conversation.Session)), nullable(string(conversation.Token)),
-			string(conversation.Key.Key), conversation.Key.Bytes, micros(conversation.Created), micros(conversation.Expires), string(conversation.HandleSealedBy))
+			string(conversation.Key.Key), conversation.Key.Bytes, micros(conversation.Created), micros(conversation.Expires), string(conversation.HandleSealedBy),
+			conversation.Environment)
 		return err
 	})
 }

@@ -27,7 +27,10 @@ import (
 const origin = domain.Origin("https://voiceflow.example.com")
 
 // steps are the names of the migrations.
-var steps = []string{"0001_initial", "0002_forwarding", "0003_turnover", "0004_keys", "0005_scopes", "0006_token_limits", "0007_names"}
+var steps = []string{
+	"0001_initial", "0002_forwarding", "0003_turnover", "0004_keys", "0005_scopes", "0006_token_limits", "0007_names",
+	"0008_environments",
+}
 
 // stepsAt are the migrations as they are listed after they were applied at that time; the
 // zero time for those that were not.

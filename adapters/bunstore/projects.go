@@ -34,6 +34,7 @@ type projectRow struct {
 	SecondaryChecked int64
 	SecondarySet     int64
 	Credits          domain.Credits
+	Environments     string // as domain.Environments.Text writes them
 }
 
 // project returns the project without its sealed keys.
@@ -41,8 +42,9 @@ func (r *projectRow) project() domain.Project {
 	return domain.Project{
 		ID: r.ID, Name: r.Name, Voiceflow: r.VoiceflowID, Version: r.Version, Platform: r.Platform,
 		Created: instant(r.Created), VoiceflowCreated: instant(r.VoiceflowCreated), Credits: r.Credits,
-		Primary:   domain.Key{Status: r.KeyStatus, Set: instantOrNever(r.KeySet), Checked: instantOrNever(r.KeyChecked)},
-		Secondary: domain.Key{Status: r.SecondaryStatus, Set: instantOrNever(r.SecondarySet), Checked: instantOrNever(r.SecondaryChecked)},
+		Primary:      domain.Key{Status: r.KeyStatus, Set: instantOrNever(r.KeySet), Checked: instantOrNever(r.KeyChecked)},
+		Secondary:    domain.Key{Status: r.SecondaryStatus, Set: instantOrNever(r.SecondarySet), Checked: instantOrNever(r.SecondaryChecked)},
+		Environments: domain.EnvironmentsFromText(r.Environments),
 	}
 }
 
@@ -53,6 +55,7 @@ func rowOfProject(p domain.Project) projectRow {
 		Created: micros(p.Created), VoiceflowCreated: micros(p.VoiceflowCreated), Credits: p.Credits,
 		KeyStatus: p.Primary.Status, KeySet: microsOrNever(p.Primary.Set), KeyChecked: microsOrNever(p.Primary.Checked),
 		SecondaryStatus: p.Secondary.Status, SecondarySet: microsOrNever(p.Secondary.Set), SecondaryChecked: microsOrNever(p.Secondary.Checked),
+		Environments: p.Environments.Text(),
 	}
 }
 
@@ -91,10 +94,10 @@ func (r *wholeProjectRow) project() domain.Project {
 
 // listColumns are projectColumns in fewer cells: a list has many rows, and each cell costs.
 // Most projects have no secondary key, so what is known of it is one text (listRow).
-const listColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.key_checked, p.key_set, p.credits,
+const listColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.key_checked, p.key_set, p.credits, p.environments,
 	CASE p.secondary_status WHEN 'none' THEN 'none' ELSE p.secondary_status || ' ' || p.secondary_checked || ' ' || p.secondary_set END AS secondary`
 
-const projectColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.secondary_status, p.key_checked, p.key_set, p.secondary_checked, p.secondary_set, p.credits`
+const projectColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.secondary_status, p.key_checked, p.key_set, p.secondary_checked, p.secondary_set, p.credits, p.environments`
 
 var (
 	wholeProject = `SELECT ` + projectColumns + `, ` + named("k.key_id, k.sealed", "k") + `, ` + named("s.key_id, s.sealed", "s") + ` FROM `
@@ -144,8 +147,8 @@ WHERE (p.name, p.id) > ($1, $2) ORDER BY p.name, p.id LIMIT $3`
 	itsProject = `p.id = g.project_id || ''`
 
 	insertProject = `INSERT INTO projects (id, name, voiceflow_id, version, platform, created, voiceflow_created, key_status, secondary_status,
-	key_checked, key_set, secondary_checked, secondary_set, credits)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`
+	key_checked, key_set, secondary_checked, secondary_set, credits, environments)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING`
 
 	selectPair = `SELECT ` + projectColumns + ` FROM projects p WHERE p.voiceflow_id = $1 AND p.version = $2`
 
@@ -169,9 +172,12 @@ func noProject() error { return domain.NoSuch("assistant") }
 func (p *Projects) Add(ctx context.Context, act domain.Act, project domain.Project) error {
 	s := p.store
 	return s.act(ctx, "add a project", act, func(ctx context.Context, tx bun.Tx) (bool, error) {
+		if err := domain.Storable(project.Environments.Names()...); err != nil {
+			return false, err
+		}
 		r := rowOfProject(project)
 		added, err := s.exec(ctx, tx.Tx, insertProject, string(r.ID), r.Name, string(r.VoiceflowID), r.Version, r.Platform, r.Created, r.VoiceflowCreated,
-			string(r.KeyStatus), string(r.SecondaryStatus), r.KeyChecked, r.KeySet, r.SecondaryChecked, r.SecondarySet, string(r.Credits))
+			string(r.KeyStatus), string(r.SecondaryStatus), r.KeyChecked, r.KeySet, r.SecondaryChecked, r.SecondarySet, string(r.Credits), r.Environments)
 		if err != nil {
 			return false, err
 		}
@@ -379,10 +385,13 @@ func (s *Store) storeProject(ctx context.Context, tx bun.Tx, was, is domain.Proj
 	if err := domain.Storable(row.Name, row.Platform, string(row.Credits), string(row.KeyStatus), string(row.SecondaryStatus)); err != nil {
 		return domain.Project{}, err
 	}
+	if err := domain.Storable(stored.Environments.Names()...); err != nil {
+		return domain.Project{}, err
+	}
 	if err := s.putKeys(ctx, tx, was, stored); err != nil {
 		return domain.Project{}, err
 	}
-	columns := []string{"platform", "credits", "key_status", "key_set", "key_checked", "secondary_status", "secondary_set", "secondary_checked"}
+	columns := []string{"platform", "credits", "environments", "key_status", "key_set", "key_checked", "secondary_status", "secondary_set", "secondary_checked"}
 	if row.Name != was.Name {
 		columns = append(columns, "name")
 	}

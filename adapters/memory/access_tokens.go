@@ -40,6 +40,7 @@ func (v accessTokens) Create(ctx context.Context, act domain.Act, t domain.Acces
 	if _, found := s.tokens[t.ID]; found {
 		return domain.IDTaken()
 	}
+	t.Environments = slices.Clone(t.Environments)
 	s.tokens[t.ID] = token{t, hash}
 	s.record(act.Record)
 	return nil

@@ -49,7 +49,7 @@ func (s *Store) archived() []archive.Row {
 	for _, p := range s.projects {
 		add("projects", string(p.ID), p.Name, string(p.Voiceflow), p.Version, p.Platform, micros(p.Created), micros(p.VoiceflowCreated),
 			string(p.Primary.Status), string(p.Credits), string(p.Secondary.Status), micros(p.Primary.Checked), micros(p.Primary.Set),
-			micros(p.Secondary.Checked), micros(p.Secondary.Set))
+			micros(p.Secondary.Checked), micros(p.Secondary.Set), p.Environments.Text())
 		for _, slot := range domain.Slots() {
 			if k := p.Key(slot); !k.Empty() {
 				add("project_keys", string(p.ID), string(slot), k.Sealed.Key, bytes.Clone(k.Sealed.Bytes))
@@ -68,7 +68,8 @@ func (s *Store) archived() []archive.Row {
 			project = string(t.Project)
 		}
 		add("access_tokens", string(t.ID), bytes.Clone(t.hash[:]), t.Name, t.Prefix, string(t.User), project, t.Scopes.Text(), t.OwnUsers,
-			micros(t.Created), micros(t.Expires), micros(t.LastUsed), int64(t.Rate), int64(t.Open))
+			micros(t.Created), micros(t.Expires), micros(t.LastUsed), int64(t.Rate), int64(t.Open),
+			domain.EnvironmentNamesText(t.Environments))
 	}
 	for _, u := range s.usage {
 		add("usage", string(u.Day), string(u.Project), string(u.User), string(u.Token), string(u.Scope), u.Calls, u.Errors, u.Milliseconds)
@@ -213,6 +214,7 @@ func (s *Store) restoreProject(c *cells) bool {
 	p.Primary.Status, p.Credits, p.Secondary.Status = domain.KeyStatus(c.text()), domain.Credits(c.text()), domain.KeyStatus(c.text())
 	p.Primary.Checked, p.Primary.Set = c.instant(), c.instant()
 	p.Secondary.Checked, p.Secondary.Set = c.instant(), c.instant()
+	p.Environments = domain.EnvironmentsFromText(c.text())
 	for _, other := range s.projects {
 		if other.Voiceflow == p.Voiceflow && other.Version == p.Version {
 			return false
@@ -245,6 +247,7 @@ func (s *Store) restoreToken(c *cells) bool {
 	t.Scopes, t.OwnUsers = domain.ScopesFromText(c.text()), c.flag()
 	t.Created, t.Expires, t.LastUsed = c.instant(), c.instant(), c.instant()
 	t.Rate, t.Open = int(c.number()), int(c.number())
+	t.Environments = domain.EnvironmentNamesFromText(c.text())
 	_, user := s.users[t.User]
 	_, project := s.projects[t.Project]
 	s.tokens[t.ID] = t

@@ -215,6 +215,7 @@ func clone(sealed domain.Sealed) domain.Sealed {
 // cloneProject copies the project's sealed keys too.
 func cloneProject(p domain.Project) domain.Project {
 	p.Primary.Sealed, p.Secondary.Sealed = clone(p.Primary.Sealed), clone(p.Secondary.Sealed)
+	p.Environments.Allowed, p.Environments.AllowDraft = slices.Clone(p.Environments.Allowed), slices.Clone(p.Environments.AllowDraft)
 	return p
 }
 

@@ -5,10 +5,9 @@ import "github.com/flowlatch/flowlatch/domain"
 // The functions here list the texts of what is stored, which domain.Storable checks.
 
 func textsOfProject(p domain.Project) []string {
-	return []string{
+	return append(p.Environments.Names(),
 		string(p.ID), p.Name, string(p.Voiceflow), p.Version, p.Platform, string(p.Credits),
-		string(p.Primary.Status), string(p.Primary.Sealed.Key), string(p.Secondary.Status), string(p.Secondary.Sealed.Key),
-	}
+		string(p.Primary.Status), string(p.Primary.Sealed.Key), string(p.Secondary.Status), string(p.Secondary.Sealed.Key))
 }
 
 func textsOfUser(u domain.User) []string {
@@ -24,12 +23,12 @@ func textsOfSession(s domain.Session) []string {
 }
 
 func textsOfToken(t domain.AccessToken) []string {
-	return []string{string(t.ID), t.Name, t.Prefix, string(t.User), string(t.Project)}
+	return append([]string{string(t.ID), t.Name, t.Prefix, string(t.User), string(t.Project)}, t.Environments...)
 }
 
 func textsOfConversation(c domain.Conversation) []string {
 	return []string{
-		string(c.ID), string(c.Project), c.UserID, string(c.Session), string(c.Token), string(c.Key.Key), string(c.HandleSealedBy),
+		string(c.ID), string(c.Project), c.UserID, string(c.Session), string(c.Token), string(c.Key.Key), string(c.HandleSealedBy), c.Environment,
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // Version is the version of the form that Tables describes. To add a table or a column, raise
 // Version and put the column last in its table. Row.Upgraded then has to fill it in for rows of
 // earlier versions.
-const Version = 3
+const Version = 4
 
 // Table is a table of an archive.
 type Table struct {
@@ -79,6 +79,7 @@ var tables = []Table{
 		numberColumn("created"), numberColumn("voiceflow_created"), textColumn("key_status"), textColumn("credits"),
 		textColumn("secondary_status"), numberColumn("key_checked"), numberColumn("key_set"),
 		numberColumn("secondary_checked").since(2), numberColumn("secondary_set").since(2),
+		textColumn("environments").since(4),
 	}},
 	{"project_keys", 2, []Column{
 		textColumn("project_id"), textColumn("slot"), keyIDColumn("key_id"), bytesColumn("sealed"),
@@ -94,6 +95,7 @@ var tables = []Table{
 		textColumn("id"), bytesColumn("hash"), textColumn("name"), textColumn("prefix"), textColumn("user_id"),
 		textColumn("project_id").optional(), textColumn("scopes"), flagColumn("own_users"), numberColumn("created"), numberColumn("expires"), numberColumn("last_used"),
 		numberColumn("rate").since(3), numberColumn("open").since(3),
+		textColumn("environments").since(4),
 	}},
 	{"usage", 5, []Column{
 		textColumn("day"), textColumn("project_id"), textColumn("user_id"), textColumn("token_id"), textColumn("scope"),
@@ -144,6 +146,9 @@ func (r Row) Upgraded(version int) Row {
 	}
 	if version < 3 {
 		r = r.withName().withState().withTokenLimits()
+	}
+	if version < 4 {
+		r = r.withEnvironments()
 	}
 	return r
 }
@@ -199,6 +204,15 @@ func (r Row) withTokenLimits() Row {
 		rate = 120
 	}
 	return r.with(rate, int64(0))
+}
+
+// withEnvironments upgrades an assistant and an access token. Before version 4, every assistant was
+// pinned to its version, and no access token was limited to environments.
+func (r Row) withEnvironments() Row {
+	if r.Table != "projects" && r.Table != "access_tokens" {
+		return r
+	}
+	return r.with("")
 }
 
 // with returns the row with more values.

@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,7 +98,7 @@ func TestARowOfAnEarlierArchiveIsUpgraded(t *testing.T) {
 	}{
 		{"with one key", first("none"), 1, int64(0), int64(0)},
 		{"with two keys", first("rejected"), 1, int64(3), int64(4)},
-		{"with two keys, already upgraded", first("rejected").Upgraded(1), 2, int64(3), int64(4)},
+		{"with two keys, already upgraded", first("rejected").Upgraded(1), archive.Version, int64(3), int64(4)},
 		{"of another table", other, 1, nil, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -161,7 +162,7 @@ func TestATokenOfAnEarlierArchiveKeepsTheRateThatItHad(t *testing.T) {
 		{"for a back end, of the first version", token(true), 1, int64(120)},
 		{"for a back end", token(true), 2, int64(120)},
 		{"with bound user ids", token(false), 2, int64(0)},
-		{"already upgraded", token(true).Upgraded(2), 3, int64(120)},
+		{"already upgraded", token(true).Upgraded(2), archive.Version, int64(120)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := tc.row.Upgraded(tc.version)
@@ -170,6 +171,37 @@ func TestATokenOfAnEarlierArchiveKeepsTheRateThatItHad(t *testing.T) {
 			}
 			if got.Value("rate") != tc.rate || got.Value("open") != int64(0) {
 				t.Errorf("got %v", got.Values)
+			}
+		})
+	}
+}
+
+func TestAnEarlierArchiveHasNoEnvironments(t *testing.T) {
+	const text = `{"default":"main","allowed":"all","allow_draft":[]}`
+	project := archive.Row{Table: "projects", Values: []any{
+		"p", "name", "v", "main", "", int64(1), int64(2), "ok", "ok", "none", int64(3), int64(4), int64(0), int64(0),
+	}}
+	token := archive.Row{Table: "access_tokens", Values: []any{
+		"t", []byte("hash"), "name", "flk_abcdef", "u", "p", "converse", false, int64(1), int64(2), int64(0), int64(0), int64(0),
+	}}
+	with := func(row archive.Row, text string) archive.Row {
+		return archive.Row{Table: row.Table, Values: append(slices.Clone(row.Values), text)}
+	}
+	for _, tc := range []struct {
+		name    string
+		row     archive.Row
+		version int
+		want    any
+	}{
+		{"an assistant of version 3", project, 3, ""},
+		{"an access token of version 3", token, 3, ""},
+		{"an assistant of version 4", with(project, text), 4, text},
+		{"an access token of version 4", with(token, "main dev"), 4, "main dev"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := tc.row.Upgraded(tc.version)
+			if err := got.Check(); err != nil || got.Value("environments") != tc.want {
+				t.Errorf("got %v, %v", got.Values, err)
 			}
 		})
 	}

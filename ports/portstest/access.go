@@ -58,6 +58,7 @@ func Access(t *testing.T, open OpenStore) {
 		{"StillAllowed of very many uses returns each", standingMany},
 		{"the first StillAllowed after something was removed leaves it out, on every instance", standingTaken},
 		{"every look-up has the keys of both slots as they are now", useOfBothKeys},
+		{"every look-up has the environments of the project, the token and the conversation as they are now", useOfEnvironments},
 		{"no look-up keeps a record or uses anything up", useChangesNothing},
 	}, promises("Access")...))
 }

@@ -69,8 +69,10 @@ func tokenStores(t *testing.T, f *fixture) {
 	same.Name = plain.Name // names may be equal
 	used := f.token(member.ID, p.ID, domain.DefaultScopes())
 	used.LastUsed = used.Created.Add(time.Minute)
+	bounded := f.token(member.ID, p.ID, domain.DefaultScopes())
+	bounded.Environments = []string{"main", p.Version, "A-z_0"}
 	var all []domain.AccessToken
-	for _, token := range []domain.AccessToken{plain, wide, own, limited, manage, parts, odd, long, same, used} {
+	for _, token := range []domain.AccessToken{plain, wide, own, limited, manage, parts, odd, long, same, used, bounded} {
 		rec := f.record(domain.ActionCreateAccessToken, domain.OnToken(token.ID))
 		wantNil(t, "Create", f.Ports.Tokens.Create(t.Context(), makingAct(token, rec), token, tokenHash(token)))
 		f.log = append(f.log, rec)

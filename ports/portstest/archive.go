@@ -52,11 +52,11 @@ func archivedRows() []archive.Row {
 	return []archive.Row{
 		row("installation", int64(1), domain.KeyID("17"), blob, string(origin), domain.KeyID("18"), []byte("pseudonyms")),
 		row("projects", one, odd, "6371c9b4e1a5b2c3d4e5f607", "production", "", int64(1_700_000_000_000_001), int64(-5),
-			"rejected", "used_up", "none", int64(0), int64(0), int64(0), int64(0)),
+			"rejected", "used_up", "none", int64(0), int64(0), int64(0), int64(0), ""),
 		row("projects", two, "B", "6371c9b4e1a5b2c3d4e5f607", "main", "webchat", int64(7), int64(8),
-			"ok", "ok", "needs_reentry", int64(9), int64(10), int64(18), int64(0)),
+			"ok", "ok", "needs_reentry", int64(9), int64(10), int64(18), int64(0), `{"default":"main","allowed":["main","dev"],"allow_draft":["dev"]}`),
 		row("projects", three, "B", "6371c9b4e1a5b2c3d4e5f608", "main", "webchat", int64(7), int64(8),
-			"ok", "ok", "ok", int64(9), int64(10), int64(19), int64(20)),
+			"ok", "ok", "ok", int64(9), int64(10), int64(19), int64(20), `{"default":"main","allowed":"all","allow_draft":[]}`),
 		row("project_keys", one, "primary", domain.KeyID("17"), blob),
 		row("project_keys", two, "primary", domain.KeyID("17"), []byte{1}),
 		row("project_keys", two, "secondary", domain.KeyID("17"), []byte{2}),
@@ -67,8 +67,8 @@ func archivedRows() []archive.Row {
 		row("grants", ben, one, odd, int64(13), "converse export"),
 		row("grants", "a host's user", two, "B", int64(14), "converse"),
 		row("access_tokens", string(tokenID(1)), bytes.Repeat([]byte{1}, 32), odd, "flk_abcdef", ada, nil, "manage", false,
-			int64(15), int64(16), int64(0), int64(0), int64(0)),
-		row("access_tokens", string(tokenID(2)), bytes.Repeat([]byte{0}, 32), "", "", ben, one, "converse", true, int64(15), int64(16), int64(17), int64(600), int64(8)),
+			int64(15), int64(16), int64(0), int64(0), int64(0), ""),
+		row("access_tokens", string(tokenID(2)), bytes.Repeat([]byte{0}, 32), "", "", ben, one, "converse", true, int64(15), int64(16), int64(17), int64(600), int64(8), "main dev"),
 		row("usage", "2026-11-24", one, ada, "", "converse", int64(3), int64(1), int64(4_000_000_000_000)),
 		row("usage", "2026-11-25", "gone", "", string(tokenID(9)), "", int64(0), int64(0), int64(0)),
 		row("audit", int64(1), int64(20), "operator", "create_user", "user:"+ada, "ok", "r1", "", int64(1)),
@@ -173,11 +173,13 @@ func archiveRoundTrip(t *testing.T, f *fixture) {
 func archiveViews(t *testing.T, f, other *fixture) {
 	is := installationOf(1)
 	f.prepare(t, "preparing", domain.Installation{}, is)
-	a, b := f.addWithTwo(t, "b"), f.addNamed(t, "a")
+	a, b := f.addWithTwo(t, "b"), f.add(t, f.inEnvironments("a"))
 	ada, ben := f.admin(t, "ada"), f.member(t, "ben", a.ID)
 	f.grantScopes(t, "a host's user", b.ID, domain.AllScopes())
 	managing := f.issue(t, f.token(ada.ID, "", domain.ScopesOf(domain.ScopeManage)))
-	f.issue(t, f.token(ben.ID, a.ID, domain.DefaultScopes()))
+	limited := f.token(ben.ID, a.ID, domain.DefaultScopes())
+	limited.Environments = []string{"main", "development"}
+	f.issue(t, limited)
 	counted := domain.Usage{
 		UsageKey: domain.UsageKey{Day: "2026-11-25", Project: a.ID, User: ben.ID, Scope: domain.ScopeConverse}, Calls: 2, Errors: 1, Milliseconds: 3,
 	}
@@ -222,7 +224,7 @@ func archiveViews(t *testing.T, f, other *fixture) {
 		if len(tokens) != 2 {
 			t.Fatalf("got %d access tokens, want 2", len(tokens))
 		}
-		wantSame(t, "a token", tokens[0], managing)
+		wantSame(t, "the tokens", tokens, []domain.AccessToken{managing, limited})
 		sums, err := in.Ports.Usage.Report(t.Context(), domain.UsageQuery{From: counted.Day, To: counted.Day, GroupBy: domain.UsageFields()}, nil, 10)
 		wantNil(t, "Usage.Report", err)
 		wantSame(t, "the usage", sums, []domain.Usage{counted})

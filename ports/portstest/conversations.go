@@ -67,6 +67,7 @@ func conversationStores(t *testing.T, f *fixture) {
 	for _, user := range []string{"u", "Pseudonym_-09", "ana@example.com", `'; -- "\ %`, "句 🙂", "A", "a"} {
 		c := f.conversing(s)
 		c.UserID, c.Expires = user, c.Created.Add(time.Hour+time.Microsecond)
+		c.Environment = "env-" + p.Version[:4]
 		wantNil(t, "Open", f.Ports.Conversations.Open(t.Context(), c))
 		got, err := useOf(t.Context(), f.Ports.Access, shown{Conversation: c.ID, User: s.User, Admin: true})
 		wantNil(t, "the look-up of a conversation that was opened", err)
@@ -80,7 +81,7 @@ func conversationReplaces(t *testing.T, f *fixture) {
 	inP, again, inQ := f.session(t, p.ID), f.session(t, p.ID), f.session(t, q.ID)
 	as := func(s domain.Session, user string) domain.Conversation {
 		c := f.conversing(s)
-		c.UserID = user
+		c.UserID, c.Environment = user, fmt.Sprintf("environment-%d", f.next())
 		return f.converse(t, c)
 	}
 	kept := []domain.Conversation{as(inP, "Ana"), as(inP, "an"), as(inP, "ana "), as(inQ, "ana")}
@@ -88,6 +89,9 @@ func conversationReplaces(t *testing.T, f *fixture) {
 	for _, s := range []domain.Session{inP, again, inP} {
 		next := as(s, "ana")
 		f.wantNoConversation(t, "in whose place another came", before)
+		got, err := useOf(t.Context(), f.Ports.Access, shown{Conversation: next.ID, User: s.User, Admin: true})
+		wantNil(t, "the look-up of one in place of another", err)
+		wantSame(t, "the conversation in place of another", got.Conversation, next)
 		f.wantConversation(t, "in place of another, and beside it", append(slices.Clone(kept), next)...)
 		before = next
 	}

@@ -99,6 +99,15 @@ func (f *fixture) project(name string) domain.Project {
 	}
 }
 
+// inEnvironments returns a new project that calls can use in several environments, not stored.
+func (f *fixture) inEnvironments(name string) domain.Project {
+	p := f.project(name)
+	p.Environments = domain.Environments{
+		Default: "main", Allowed: []string{"main", "development", p.Version}, AllowDraft: []string{"development"},
+	}
+	return p
+}
+
 // keyOf returns what the suite stores as the sealed primary key of p.
 func keyOf(p domain.Project) domain.Sealed { return keyFor(p.ID) }
 

@@ -39,6 +39,7 @@ func ProjectRepository(t *testing.T, open OpenStore) {
 		{"Update of an unknown id is NotFound and keeps no record", putKeyUnknown},
 		{"of several Updates at the same instant one remains, complete", putKeyAtOnce},
 		{"changes of parts of a project at the same instant all count", updatesAddUp},
+		{"Update stores environments together with the record, and every look-up has them then", environmentsStored},
 		{"changes of other fields are ignored", updateOthers},
 		{"the error of change is returned as it is, and nothing is stored", updateFails},
 		{"Remove forgets the keys of both slots", removeForgetsKeys},
@@ -74,7 +75,11 @@ func addStores(t *testing.T, f *fixture) {
 	far := f.project("far")
 	far.VoiceflowCreated = time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
 
-	for _, p := range []domain.Project{plain, bare, aliased, old, far} {
+	listed := f.inEnvironments("listed")
+	anyOf := f.project("any")
+	anyOf.Environments = domain.Environments{Default: anyOf.Version, All: true}
+
+	for _, p := range []domain.Project{plain, bare, aliased, old, far, listed, anyOf} {
 		f.wantAdded(t, "Add of "+p.Name, p)
 		for _, ref := range []domain.ProjectRef{{ID: p.ID}, {Voiceflow: p.Voiceflow}, {Name: p.Name}} {
 			got, err := f.Ports.Projects.Find(t.Context(), everything, ref)

@@ -91,7 +91,7 @@ func textsRefused(t *testing.T, f *fixture) {
 func (f *fixture) textsStored(t *testing.T, at ports.Store, bad string, there stored, refused func(what string, err error)) {
 	u, p := there.user, there.project
 	ctx, act := t.Context(), f.act(domain.ActionForward, "x")
-	added := f.project("added")
+	added := f.inEnvironments("added")
 	added.Secondary = domain.Key{Sealed: otherKey(added), Status: domain.KeyOK}
 	spoil(added, bad, func(what string, p domain.Project) { refused("Projects.Add, "+what, at.Projects.Add(ctx, act, p)) })
 	spoil(f.user("bob", domain.RoleMember, p.ID), bad, func(what string, u domain.User) { refused("Users.Create, "+what, at.Users.Create(ctx, act, u)) })
@@ -108,7 +108,9 @@ func (f *fixture) textsStored(t *testing.T, at ports.Store, bad string, there st
 		_, err := at.Sessions.OpenAssistant(ctx, settingAct(s, act.Record), s)
 		refused("Sessions.OpenAssistant, "+what, err)
 	})
-	spoil(f.token(u.ID, p.ID, domain.DefaultScopes()), bad, func(what string, token domain.AccessToken) {
+	limited := f.token(u.ID, p.ID, domain.DefaultScopes())
+	limited.Environments = []string{"main", "dev"}
+	spoil(limited, bad, func(what string, token domain.AccessToken) {
 		refused("Tokens.Create, "+what, at.Tokens.Create(ctx, makingAct(token, act.Record), token, tokenHash(token)))
 	})
 	spoil(f.conversation(domain.Session{}, there.token), bad, func(what string, c domain.Conversation) {
@@ -139,6 +141,9 @@ func (f *fixture) textsChanged(t *testing.T, at ports.Store, bad string, there s
 	refused("Projects.Update, id", update(project, func(*domain.Project) {}))
 	refused("Projects.Update, name", update(p.ID, func(p *domain.Project) { p.Name = bad }))
 	refused("Projects.Update, key", update(p.ID, func(p *domain.Project) { p.PutKey(domain.SlotPrimary, key, f.clock.now(), f.clock.now()) }))
+	spoil(f.inEnvironments("p").Environments, bad, func(what string, to domain.Environments) {
+		refused("Projects.Update, "+what, update(p.ID, func(p *domain.Project) { p.Environments = to }))
+	})
 	refused("Projects.Note, credits", at.Projects.Note(ctx, p.ID, func(p *domain.Project) bool { return p.MarkCredits(domain.Credits(bad)) }, act.Record))
 	refused("Projects.Note, id", at.Projects.Note(ctx, project, func(*domain.Project) bool { return false }, act.Record))
 	refused("Projects.Remove", at.Projects.Remove(ctx, act, project))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,8 +17,11 @@ type Assistant struct {
 	// ProjectID and VersionID are 24 hex digits in lower case.
 	ProjectID string
 	VersionID string
-	// Aliases are the names of environments that mean this version.
+	// Aliases are the names of environments that mean this version. They are not used if there are
+	// Environments. An id in the place of an alias is taken if there are only Aliases.
 	Aliases []string
+	// Environments are the environments of the project, each with a draft and what was published.
+	Environments []Environment
 	// Name may be any text. It is sent as UTF-8. If EscapeName is set, it is sent in ASCII, with
 	// everything else escaped.
 	Name       string
@@ -150,6 +154,10 @@ func (a Assistant) check() error {
 		return errors.New("voiceflowtest: ProjectID is not 24 hex digits in lower case")
 	case !objectID.MatchString(a.VersionID):
 		return errors.New("voiceflowtest: VersionID is not 24 hex digits in lower case")
+	case slices.ContainsFunc(a.Environments, func(e Environment) bool {
+		return e.Alias == "" || objectID.MatchString(e.Alias) || !objectID.MatchString(e.ID) || !objectID.MatchString(e.Draft)
+	}):
+		return errors.New("voiceflowtest: an environment needs an alias, an id and the version id of a draft")
 	case strings.TrimSpace(a.Key) == "":
 		return errors.New("voiceflowtest: Key is empty")
 	case members[a.Shape] == nil:

@@ -74,8 +74,14 @@ type way struct {
 	project  func(*http.Request) string
 	mustName bool
 	// version returns the version or environment that a call names; "" means `development`. It
-	// is nil if every version will do.
-	version func(*http.Request) string
+	// is nil if every version will do. aliasOnly means that the id of a version is no name there.
+	version   func(*http.Request) string
+	aliasOnly bool
+	// stage returns the stage that a call names, "" for the one that is usual for the environment.
+	// It is nil if calls can't name one.
+	stage func(*http.Request) string
+	// personal means that personal access tokens open the endpoint.
+	personal bool
 }
 
 func inPath(name string) func(*http.Request) string {
@@ -90,69 +96,154 @@ func inHeader(name string) func(*http.Request) string {
 	return func(r *http.Request) string { return r.Header.Get(name) }
 }
 
-// enter finds the assistant of a call, and the environment that the call named.
-func (s *Server) enter(r *http.Request, by way) (Assistant, string, *refusal) {
-	key := r.Header.Get("Authorization")
-	switch {
-	case key == "":
-		return Assistant{}, "", &by.none
-	case strings.HasPrefix(key, "Bearer "):
-		return Assistant{}, "", &by.bearer
-	}
+// place is where a call is answered: the assistant with the version that answers, its environment
+// and its stage. project has all environments of the project.
+type place struct {
+	assistant   Assistant
+	environment Environment
+	stage       string
+	project     []Environment
+}
+
+// enter finds the place of a call.
+func (s *Server) enter(r *http.Request, by way) (place, *refusal) {
 	project := ""
 	if by.project != nil {
 		project = by.project(r)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	opened := s.opened(key, project)
-	switch {
-	case len(opened) == 0:
-		return Assistant{}, "", &by.wrong
-	case by.mustName && project == "":
-		return Assistant{}, "", &refusal{http.StatusBadRequest, by.invalid, "projectID is required"}
-	case by.version == nil:
-		return opened[0], environmentOf(opened[0]), nil
+	opened, refused := s.opened(r.Header.Get("Authorization"), project, by)
+	if refused != nil {
+		return place{}, refused
 	}
-	name := by.version(r)
-	if name == "" {
-		name = "development"
+	at, refused := s.named(r, opened, by)
+	if refused != nil {
+		return place{}, refused
 	}
-	if id := strings.ToLower(name); objectID.MatchString(id) {
-		i := slices.IndexFunc(opened, func(a Assistant) bool { return a.VersionID == id })
-		if i >= 0 {
-			return opened[i], environmentOf(opened[i]), nil
-		}
-		if _, there := s.byVersion[id]; there {
-			return Assistant{}, "", &by.wrong
-		}
-		return Assistant{}, "", &by.unknown
+	for _, id := range s.byProject[at.assistant.ProjectID] {
+		at.project = append(at.project, s.byVersion[id].environments()...)
 	}
-	i := slices.IndexFunc(opened, func(a Assistant) bool {
-		return s.byAlias[environment{a.ProjectID, name}] == a.VersionID
-	})
-	if i < 0 {
-		return Assistant{}, "", &invalidTag
-	}
-	return opened[i], name, nil
+	return at, nil
 }
 
-// opened returns the assistants that key opens: those of the project, or all if projectID is "".
-// The caller holds the lock.
-func (s *Server) opened(key, projectID string) []Assistant {
+// opened returns the assistants that a credential opens: those of the project, or all of a key if
+// projectID is "". The caller holds the lock.
+func (s *Server) opened(credential, projectID string, by way) ([]Assistant, *refusal) {
+	var ids []string
+	token, bearer := strings.CutPrefix(credential, "Bearer ")
+	switch {
+	case credential == "":
+		return nil, &by.none
+	case bearer:
+		projects, known := s.personal[token]
+		if !known || !by.personal {
+			return nil, &by.bearer
+		}
+		// What Voiceflow answers for a project of another workspace is not documented. This is its
+		// answer for other things that do not exist.
+		if projectID != "" && !slices.Contains(projects, strings.ToLower(projectID)) {
+			return nil, &refusal{http.StatusNotFound, FormNest, "Project not found"}
+		}
+		ids = s.byProject[strings.ToLower(projectID)]
+	case by.personal && s.noKeys:
+		return nil, &by.wrong
+	default:
+		ids = s.byKey[credential]
+	}
 	var all []Assistant
-	for _, version := range s.byKey[key] {
-		if a := s.byVersion[version]; projectID == "" || strings.EqualFold(a.ProjectID, projectID) {
+	for _, id := range ids {
+		if a := s.byVersion[id]; projectID == "" || strings.EqualFold(a.ProjectID, projectID) {
 			all = append(all, a)
 		}
 	}
-	return all
+	switch {
+	case by.mustName && projectID == "" && (bearer || len(all) > 0):
+		return nil, &refusal{http.StatusBadRequest, by.invalid, "projectID is required"}
+	case len(all) == 0:
+		return nil, &by.wrong
+	}
+	return all, nil
 }
 
-// environmentOf returns an alias of a, for a call that named none.
-func environmentOf(a Assistant) string {
-	if len(a.Aliases) == 0 {
-		return ""
+// named returns the place that a call names among the assistants. The caller holds the lock.
+func (s *Server) named(r *http.Request, opened []Assistant, by way) (place, *refusal) {
+	if by.version == nil {
+		return usual(opened[0]), nil
 	}
-	return a.Aliases[0]
+	name, stage := by.version(r), ""
+	if by.stage != nil {
+		stage = by.stage(r)
+	}
+	if name == "" {
+		name = legacyDraft
+	}
+	if id := strings.ToLower(name); objectID.MatchString(id) {
+		for _, a := range opened {
+			if at, there := a.atVersion(id); there {
+				if by.aliasOnly && len(a.Environments) > 0 {
+					return place{}, &invalidTag
+				}
+				return at, nil
+			}
+		}
+		if _, there := s.versions[id]; there {
+			return place{}, &by.wrong
+		}
+		if by.aliasOnly {
+			return place{}, &invalidTag
+		}
+		return place{}, &by.unknown
+	}
+	for _, a := range slices.Backward(opened) {
+		for _, e := range a.environments() {
+			if e.Alias != name {
+				continue
+			}
+			if stage == "" {
+				stage = e.stage()
+			}
+			a.VersionID = e.version(stage)
+			if a.VersionID == "" {
+				return place{}, &by.unknown
+			}
+			return place{assistant: a, environment: e, stage: stage}, nil
+		}
+	}
+	return place{}, &invalidTag
+}
+
+// usual returns the place of a call that names no version: the environment that takes most of the
+// traffic, or else the first one.
+func usual(a Assistant) place {
+	all := a.environments()
+	if len(a.Environments) == 0 {
+		at, _ := a.atVersion(a.VersionID)
+		return at
+	}
+	e := slices.MaxFunc(all, func(x, y Environment) int { return x.Traffic - y.Traffic })
+	stage := stagePublished
+	if e.Published == "" {
+		stage = stageDraft
+	}
+	a.VersionID = e.version(stage)
+	return place{assistant: a, environment: e, stage: stage}
+}
+
+// atVersion returns the place of a version of a by its id.
+func (a Assistant) atVersion(id string) (place, bool) {
+	all := a.environments()
+	stage := stagePublished
+	i := slices.IndexFunc(all, func(e Environment) bool {
+		return id == e.Published || slices.ContainsFunc(e.Releases, func(r Release) bool { return r.VersionID == id })
+	})
+	if i < 0 {
+		stage = stageDraft
+		i = slices.IndexFunc(all, func(e Environment) bool { return id == e.Draft })
+	}
+	if i < 0 {
+		return place{assistant: a, stage: stagePublished}, a.VersionID == id
+	}
+	a.VersionID = id
+	return place{assistant: a, environment: all[i], stage: stage}, true
 }

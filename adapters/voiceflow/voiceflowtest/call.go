@@ -88,13 +88,11 @@ func (s *shelf[V]) where(fits func(V) bool) []V {
 
 // call is a request with a valid key, or with the key of a session.
 type call struct {
-	r         *http.Request
-	world     *world
-	assistant Assistant
-	// environment is the alias that was named, or one of the assistant's.
-	environment string
-	session     session // of v4; zero elsewhere
-	form        ErrorForm
+	r     *http.Request
+	world *world
+	place
+	session session // of v4; zero elsewhere
+	form    ErrorForm
 }
 
 // answer is the answer to a call: a refusal, an export, events that are flushed one by one,
@@ -156,12 +154,12 @@ func (c *call) number(name string, otherwise, least, most int) (n int, ok bool) 
 // handle serves the calls of a pattern with a method of [call].
 func (s *Server) handle(pattern string, by way, serve func(*call) answer) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		a, environment, refused := s.enter(r, by)
+		at, refused := s.enter(r, by)
 		if refused != nil {
 			refuse(w, refused.status, refused.form, refused.message)
 			return
 		}
-		s.serve(w, &call{r: r, world: s.world, assistant: a, environment: environment, form: by.invalid}, serve)
+		s.serve(w, &call{r: r, world: s.world, place: at, form: by.invalid}, serve)
 	})
 }
 
@@ -169,6 +167,9 @@ func (s *Server) handle(pattern string, by way, serve func(*call) answer) {
 func (s *Server) serve(w http.ResponseWriter, c *call, serve func(*call) answer) {
 	s.world.mu.Lock()
 	a := serve(c)
+	if a.refused == nil {
+		c.answeredBy()
+	}
 	var encoded []byte
 	if a.body != nil {
 		encoded = encode(a.body)

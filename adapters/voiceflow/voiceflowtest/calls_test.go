@@ -212,10 +212,14 @@ func TestTheEnvironmentIsWhatWasNamed(t *testing.T) {
 			ask := asking(t, s, tc.assistant.Key)
 			project := tc.assistant.ProjectID
 			ask.want(tc.stream, "POST", "/v2/project/"+project+"/user/x/interact/stream?environment="+tc.named, "{}", tc.streamText)
-			ask.want(tc.stream, "PUT", "/v1/stable/conversation/x?projectID="+project+"&environmentAlias="+tc.named,
-				`{"action":{"type":"launch"},"version":"draft"}`, tc.streamText)
+			alias, aliasText := tc.stream, tc.streamText
+			if tc.named == unknown {
+				alias, aliasText = 400, tag
+			}
+			ask.want(alias, "PUT", "/v1/stable/conversation/x?projectID="+project+"&environmentAlias="+tc.named,
+				`{"action":{"type":"launch"},"version":"draft"}`, aliasText)
 			if tc.named != "" && tc.stream != 200 {
-				ask.want(tc.stream, "POST", "/v4/project/"+project+"/environment/"+tc.named+"/session", `{"userID":"x"}`, tc.streamText)
+				ask.want(alias, "POST", "/v4/project/"+project+"/environment/"+tc.named+"/session", `{"userID":"x"}`, aliasText)
 			}
 		})
 	}

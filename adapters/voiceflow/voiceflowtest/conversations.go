@@ -32,9 +32,8 @@ type conversation struct {
 
 // session is a v4 session.
 type session struct {
-	assistant   Assistant
-	environment string
-	user        string
+	place
+	user string
 }
 
 // trace is a step of the assistant's answer.
@@ -44,10 +43,10 @@ type trace struct {
 	Payload any    `json:"payload,omitempty"`
 }
 
-func textTrace(text string) trace {
+func (c *call) textTrace(text string) trace {
 	return trace{time.Now().UnixMilli(), "text", map[string]any{
 		"slate":   map[string]any{"id": "slate", "content": []any{map[string]any{"children": []any{map[string]any{"text": text}}}}},
-		"message": text,
+		"message": text, "answeredBy": c.about(),
 	}}
 }
 
@@ -178,6 +177,9 @@ func (c *call) take(user string, in turn) ([]trace, *conversation) {
 	if talk.state == nil {
 		talk.state = c.newState(user)
 	}
+	if storage, isObject := talk.state["storage"].(map[string]any); isObject {
+		storage["answeredBy"] = c.about()
+	}
 	var sent struct {
 		Variables map[string]any `json:"variables"`
 	}
@@ -199,9 +201,9 @@ func (c *call) take(user string, in turn) ([]trace, *conversation) {
 	traces := []trace{} // never null in JSON
 	talk.transcript.note("action", action{does.Type, clip(text)})
 	for _, line := range c.lines(does, begins) {
-		talk.transcript.note("trace", json.RawMessage(encode(textTrace(clip(line)))))
+		talk.transcript.note("trace", json.RawMessage(encode(c.textTrace(clip(line)))))
 		if !slices.Contains(in.Config.ExcludeTypes, "text") {
-			traces = append(traces, textTrace(line))
+			traces = append(traces, c.textTrace(line))
 		}
 	}
 	if does.Type == "text" && strings.EqualFold(text, "bye") {
@@ -373,7 +375,7 @@ func (c *call) openSession() answer {
 	talk := c.conversation(in.UserID)
 	c.world.sessions.remove(talk.sessionKey)
 	talk.sessionKey, talk.transcript = newSessionKey(), nil
-	c.world.sessions.put(talk.sessionKey, session{c.assistant, c.environment, in.UserID})
+	c.world.sessions.put(talk.sessionKey, session{c.place, in.UserID})
 	return ok(map[string]any{"sessionKey": talk.sessionKey})
 }
 
@@ -404,7 +406,7 @@ func (s *Server) inSession(pattern string, serve func(*call) answer) {
 			refuse(w, nestDoor.wrong.status, nestDoor.wrong.form, nestDoor.wrong.message)
 		default:
 			s.serve(w, &call{
-				r: r, world: s.world, assistant: in.assistant, environment: in.environment, session: in, form: nestDoor.invalid,
+				r: r, world: s.world, place: in.place, session: in, form: nestDoor.invalid,
 			}, serve)
 		}
 	})
@@ -447,6 +449,9 @@ func (c *call) converse() answer {
 	user := c.userID()
 	if user == "" || c.read(&in) != nil || !isStage(in.Version) {
 		return c.invalid("version is draft or published")
+	}
+	if len(c.assistant.Environments) > 0 && !c.inStage(in.Version) {
+		return answer{refused: &nestDoor.unknown}
 	}
 	traces, _ := c.take(user, in)
 	return ok(map[string]any{"traces": traces})

@@ -29,11 +29,17 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 
 	s.mu.Lock()
 	keyKnown := len(s.byKey[key]) > 0
+	var candidates []Assistant
 	if alias {
-		versionID = s.byAlias[environment{strings.ToLower(projectID), versionID}]
+		for _, id := range s.byProject[strings.ToLower(projectID)] {
+			candidates = append(candidates, s.byVersion[id])
+		}
+	} else if id, known := s.versions[strings.ToLower(versionID)]; known {
+		candidates = []Assistant{s.byVersion[id]}
 	}
-	a, found := s.byVersion[strings.ToLower(versionID)]
+	at, none := s.named(r, candidates, way{door: legacyDoor, version: inPath("versionID")})
 	s.mu.Unlock()
+	found := none == nil
 
 	switch {
 	case key == "":
@@ -49,12 +55,13 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, FormBare, "invalid environment tag")
 	case !found:
 		refuse(w, http.StatusNotFound, FormLegacy, "Model not found. Ensure project is properly rendered.")
-	case !slices.Contains(a.keys(), key):
+	case !slices.Contains(at.assistant.keys(), key):
 		refuse(w, http.StatusUnauthorized, FormLegacy, "Unauthorized")
 	default:
+		(&call{r: r, place: at}).answeredBy()
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		// An error means that the client left.
-		_ = WriteExport(w, a)
+		_ = WriteExport(w, at.assistant)
 	}
 }
 
@@ -62,8 +69,15 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 // (https://docs.voiceflow.com/api-reference/environmentpublicapi/export-environment-json,
 // https://docs.voiceflow.com/api-reference/environment/export-environment).
 func (c *call) exportEnvironment() answer {
-	if stage := c.r.URL.Query().Get("version"); stage != "" && !isStage(stage) {
+	stage := c.r.URL.Query().Get("version")
+	if stage == "" && c.r.PathValue("projectID") != "" {
+		stage = stageDraft // the documented default of export-json
+	}
+	switch {
+	case stage != "" && !isStage(stage):
 		return c.invalid("version is draft or published")
+	case stage != "" && len(c.assistant.Environments) > 0 && !c.inStage(stage):
+		return answer{refused: &nestDoor.unknown}
 	}
 	return answer{export: true}
 }

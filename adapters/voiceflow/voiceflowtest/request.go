@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 )
 
 const (
@@ -37,11 +38,13 @@ type Request struct {
 	Size int64
 	// Done is closed when the Server has finished with the request, also if the client left.
 	Done <-chan struct{}
+
+	answered *atomic.Pointer[Answered]
 }
 
 // record reads the body and passes it on to the handler. It reads to the end, because otherwise
 // net/http would not notice a client that leaves.
-func (s *Server) record(r *http.Request, done <-chan struct{}) error {
+func (s *Server) record(r *http.Request, done <-chan struct{}, answered *atomic.Pointer[Answered]) error {
 	body, err := io.ReadAll(io.LimitReader(r.Body, readBody))
 	if err != nil {
 		return err
@@ -57,6 +60,8 @@ func (s *Server) record(r *http.Request, done <-chan struct{}) error {
 		Header: r.Header.Clone(),
 		Size:   int64(len(body)),
 		Done:   done,
+
+		answered: answered,
 	}
 	s.mu.Lock()
 	keep, watch := s.keep, s.watch

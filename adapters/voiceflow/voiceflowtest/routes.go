@@ -23,7 +23,7 @@ func (s *Server) dialog() {
 
 	s.handle("POST /v4/project/{projectID}/session", way{door: nestDoor, project: inPath("projectID")}, (*call).openSession)
 	s.handle("POST /v4/project/{projectID}/environment/{environmentAlias}/session",
-		way{door: nestDoor, project: inPath("projectID"), version: inPath("environmentAlias")}, (*call).openSession)
+		way{door: nestDoor, project: inPath("projectID"), version: inPath("environmentAlias"), aliasOnly: true}, (*call).openSession)
 	s.inSession("POST /v4/interact", (*call).interactV4)
 	s.inSession("POST /v4/interact/stream", (*call).streamV4)
 
@@ -92,22 +92,23 @@ func (s *Server) analytics() {
 
 // realtime registers realtime-api. A call of /v1/stable names its project.
 func (s *Server) realtime() {
-	ofProject := way{door: nestDoor, project: inQuery("projectID"), mustName: true}
+	ofProject := way{door: nestDoor, project: inQuery("projectID"), mustName: true, personal: true}
 	ofVersion := ofProject
-	ofVersion.version = inQuery("environmentAlias")
+	ofVersion.version, ofVersion.aliasOnly = inQuery("environmentAlias"), true
 	s.handle("PUT /v1/stable/conversation/{userID}", ofVersion, (*call).converse)
-	state := "/v1/stable/conversation-state/{userID}"
-	s.handle("GET "+state, ofVersion, staged((*call).stableState))
-	s.handle("PATCH "+state, ofVersion, staged((*call).setStableState))
-	s.handle("DELETE "+state, ofVersion, staged((*call).deleteStableState))
-	s.handle("PATCH "+state+"/variables", ofVersion, staged((*call).setStableVariables))
+	state, ofStage := "/v1/stable/conversation-state/{userID}", ofVersion
+	ofStage.stage = inQuery("version")
+	s.handle("GET "+state, ofStage, staged((*call).stableState))
+	s.handle("PATCH "+state, ofStage, staged((*call).setStableState))
+	s.handle("DELETE "+state, ofStage, staged((*call).deleteStableState))
+	s.handle("PATCH "+state+"/variables", ofStage, staged((*call).setStableVariables))
 
 	s.handle("POST /v1/stable/transcript/search", ofProject, (*call).searchStable)
 	s.handle("GET /v1/stable/transcript/{transcriptID}", ofProject, withTranscript((*call).getTranscript))
 	s.handle("GET /v1/stable/evaluation", ofProject, (*call).listEvaluations)
 	s.handle("GET /v1/stable/evaluation/{evaluationID}", ofProject, (*call).getEvaluation)
 	s.handle("POST /v1/stable/analytics/query/{metric}/project/{projectID}",
-		way{door: nestDoor, project: inPath("projectID")}, (*call).metric)
+		way{door: nestDoor, project: inPath("projectID"), personal: true}, (*call).metric)
 
 	s.handle("POST /v1/stable/knowledge-base/query", ofVersion, (*call).askStable)
 	docs := "/v1/stable/knowledge-base/document"
@@ -132,8 +133,14 @@ func (s *Server) realtime() {
 	s.handle("PATCH "+docs+"/{documentID}/chunk/{chunkID}", ofKey, withDocument((*call).changeChunk))
 
 	s.handle("GET /v1alpha1/project/{projectID}/environment/{environmentAlias}/export-json",
-		way{door: nestDoor, project: inPath("projectID"), version: inPath("environmentAlias")}, (*call).exportEnvironment)
+		way{door: nestDoor, project: inPath("projectID"), version: inPath("environmentAlias"), aliasOnly: true}, (*call).exportEnvironment)
+	inPathOnly := way{door: nestDoor, project: inPath("projectID")}
+	s.handle("GET /v1alpha1/project/{projectID}/environments", inPathOnly, (*call).listEnvironments)
+	s.handle("GET /v1alpha1/project/{projectID}/environment/{projectEnvironmentIDorAlias}", inPathOnly, (*call).getEnvironment)
 	ofAlias := ofProject
-	ofAlias.version = inPath("environmentAlias")
+	ofAlias.version, ofAlias.aliasOnly = inPath("environmentAlias"), true
 	s.handle("GET /v1/stable/environment/{environmentAlias}/export", ofAlias, (*call).exportEnvironment)
+	s.handle("GET /v1/stable/environment/{environmentAlias}", ofAlias, (*call).getStableEnvironment)
+	s.handle("GET /v1/stable/environment", ofProject, (*call).listStableEnvironments)
+	s.handle("GET /v1/stable/project/{projectID}", way{door: nestDoor, project: inPath("projectID"), personal: true}, (*call).getProject)
 }

@@ -15,11 +15,13 @@ package voiceflowtest
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,8 +38,11 @@ type Server struct {
 
 	mu        sync.Mutex
 	byVersion map[string]Assistant
-	byAlias   map[environment]string
-	byKey     map[string][]string // the versions that a key opens
+	byKey     map[string][]string // the keys of byVersion that a key opens
+	byProject map[string][]string // the keys of byVersion of a project, the last one that was added last
+	versions  map[string]string   // from every version id of an assistant to its key of byVersion
+	personal  map[string][]string // from a personal access token to the projects that it sees
+	noKeys    bool                // project keys do not open /v1/stable
 	standing  Fault
 	next      []Fault
 	requests  []Request
@@ -47,9 +52,6 @@ type Server struct {
 	changed   chan struct{}
 }
 
-// environment is what an alias names. It has a meaning only inside a project.
-type environment struct{ projectID, alias string }
-
 // New returns a Server with the assistants that does not listen. Returns the errors of
 // [Server.Add].
 func New(assistants ...Assistant) (*Server, error) {
@@ -57,8 +59,10 @@ func New(assistants ...Assistant) (*Server, error) {
 		mux:       http.NewServeMux(),
 		world:     newWorld(),
 		byVersion: map[string]Assistant{},
-		byAlias:   map[environment]string{},
 		byKey:     map[string][]string{},
+		byProject: map[string][]string{},
+		versions:  map[string]string{},
+		personal:  map[string][]string{},
 		keep:      keptRequests,
 		changed:   make(chan struct{}),
 	}
@@ -123,8 +127,9 @@ func (s *Server) Add(assistants ...Assistant) error {
 		for _, key := range a.keys() {
 			s.byKey[key] = append(s.byKey[key], a.VersionID)
 		}
-		for _, alias := range a.Aliases {
-			s.byAlias[environment{a.ProjectID, alias}] = a.VersionID
+		s.byProject[a.ProjectID] = append(s.byProject[a.ProjectID], a.VersionID)
+		for _, id := range a.versions() {
+			s.versions[id] = a.VersionID
 		}
 	}
 	return nil
@@ -138,17 +143,50 @@ func (s *Server) forget(versionID string) {
 	}
 	delete(s.byVersion, versionID)
 	for _, key := range old.keys() {
-		s.byKey[key] = slices.DeleteFunc(s.byKey[key], func(id string) bool { return id == versionID })
-		if len(s.byKey[key]) == 0 {
-			delete(s.byKey, key)
+		without(s.byKey, key, versionID)
+	}
+	without(s.byProject, old.ProjectID, versionID)
+	for _, id := range old.versions() {
+		// A later assistant may have the version by now.
+		if s.versions[id] == versionID {
+			delete(s.versions, id)
 		}
 	}
-	for _, alias := range old.Aliases {
-		// A later assistant may have the alias by now.
-		if env := (environment{old.ProjectID, alias}); s.byAlias[env] == versionID {
-			delete(s.byAlias, env)
-		}
+}
+
+// without takes id from the list of name.
+func without(lists map[string][]string, name, id string) {
+	lists[name] = slices.DeleteFunc(lists[name], func(other string) bool { return other == id })
+	if len(lists[name]) == 0 {
+		delete(lists, name)
 	}
+}
+
+// AddPersonalToken makes the token a personal access token that sees the projects. It opens
+// /v1/stable only, after Bearer (https://docs.voiceflow.com/api-reference/authentication). A token
+// that is known sees other projects from then on.
+func (s *Server) AddPersonalToken(token string, projectIDs ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.personal[token] = slices.Clone(projectIDs)
+}
+
+// ExpirePersonalToken ends a personal access token. It opens nothing from then on.
+func (s *Server) ExpirePersonalToken(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.personal, token)
+}
+
+// NewPersonalToken returns a random token in the form of Voiceflow's personal access tokens.
+func NewPersonalToken() string { return "vfp_" + rand.Text()[:12] + "_" + rand.Text() }
+
+// PersonalTokensOnly makes /v1/stable refuse project keys, as its documentation says. Otherwise
+// they open it.
+func (s *Server) PersonalTokensOnly() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noKeys = true
 }
 
 // EndSessions makes every key of a v4 session invalid, as Voiceflow may do at any time. A turn
@@ -175,10 +213,12 @@ func (s *Server) FailNext(faults ...Fault) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	done := make(chan struct{})
 	defer close(done)
-	if err := s.record(r, done); err != nil {
+	answered := &atomic.Pointer[Answered]{}
+	if err := s.record(r, done, answered); err != nil {
 		// The client left before it had sent its body.
 		return
 	}
+	r = r.WithContext(context.WithValue(r.Context(), answeredKey{}, answered))
 	if fault := s.due(); fault != nil {
 		fault(w, r, s.mux)
 		return

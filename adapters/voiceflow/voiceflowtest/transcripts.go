@@ -19,7 +19,8 @@ const (
 // transcript is what was said in a session of a user.
 type transcript struct {
 	id, project, user, session string
-	environment, version       string
+	environment                Environment
+	version, stage             string
 	created, updated, ended    time.Time
 	turns                      int
 	logs                       []logEntry
@@ -44,7 +45,7 @@ func (c *call) newTranscript(user, session string) *transcript {
 	}
 	t := &transcript{
 		id: NewID(now), project: c.assistant.ProjectID, user: user, session: clip(session),
-		environment: c.environment, version: c.assistant.VersionID, created: now, updated: now,
+		environment: c.environment, version: c.assistant.VersionID, stage: c.stage, created: now, updated: now,
 		properties: map[string]any{}, tags: []string{}, marks: map[string]any{},
 	}
 	c.world.transcripts.put(t.id, t)
@@ -70,7 +71,7 @@ func (t *transcript) object() map[string]any {
 		"id": t.id, "userID": t.user, "sessionID": t.session, "projectID": t.project,
 		"createdAt": iso(t.created), "updatedAt": iso(t.updated), "endedAt": ended, "expiresAt": iso(t.created.Add(retention)),
 		"properties": t.values(), "evaluations": []any{}, "recordingURL": nil,
-		"version": "published", "environmentAlias": t.environment,
+		"version": t.stage, "environmentAlias": t.environment.Alias,
 	}
 }
 
@@ -135,6 +136,8 @@ type search struct {
 	Skip             int    `json:"skip"`
 	SessionID        string `json:"sessionID"`
 	EnvironmentAlias string `json:"environmentAlias"`
+	EnvironmentID    string `json:"environmentID"`
+	Version          string `json:"version"`
 	StartDate        string `json:"startDate"`
 	EndDate          string `json:"endDate"`
 }
@@ -150,7 +153,9 @@ func (c *call) found(in search, take, skip int, ascending bool) []any {
 		created := iso(t.created)
 		switch {
 		case in.SessionID != "" && in.SessionID != t.session,
-			in.EnvironmentAlias != "" && in.EnvironmentAlias != t.environment,
+			in.EnvironmentAlias != "" && in.EnvironmentAlias != t.environment.Alias,
+			in.EnvironmentID != "" && in.EnvironmentID != t.environment.ID,
+			in.Version != "" && in.Version != t.stage,
 			in.StartDate != "" && created < in.StartDate,
 			in.EndDate != "" && created > in.EndDate:
 		case skip > 0:
