@@ -16,6 +16,9 @@ type AddProject struct {
 	Key              domain.Secret // the assistant's Voiceflow API key
 	VoiceflowProject string        // Voiceflow project id, needed beside an alias
 	Name             string        // what its name should be at Voiceflow, in any Unicode form; "" for any
+
+	// Environments are those that calls can use. nil: the project is pinned to Version.
+	Environments *domain.EnvironmentsSpec
 }
 
 // AddProject fetches the version's export from Voiceflow with the key, seals the key for the new
@@ -34,7 +37,13 @@ func (s *Service) AddProject(ctx context.Context, call domain.Call, in AddProjec
 	if err != nil {
 		return domain.Project{}, err
 	}
-	key, err := domain.ParseKey(in.Key)
+	var environments domain.Environments
+	if in.Environments != nil {
+		if environments, err = domain.ParseEnvironments(*in.Environments, version.Version); err != nil {
+			return domain.Project{}, err
+		}
+	}
+	key, err := domain.ParseKey(domain.SlotPrimary, in.Key)
 	if err != nil {
 		return domain.Project{}, err
 	}
@@ -60,6 +69,7 @@ func (s *Service) AddProject(ctx context.Context, call domain.Call, in AddProjec
 		return domain.Project{}, err
 	}
 	p.PutKey(domain.SlotPrimary, sealed, now, asked)
+	p.Environments = environments
 	act := s.act(call, domain.NeedsAdmin(domain.ScopeManageProjects), domain.ActionAddProject, domain.OnProject(p.ID))
 	if err := s.ports.Store.Projects.Add(ctx, act, p); err != nil {
 		return domain.Project{}, err

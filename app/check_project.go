@@ -52,7 +52,7 @@ func (s *Service) CheckProject(ctx context.Context, call domain.Call, text strin
 		case tried.status == "":
 			out.Unanswered = append(out.Unanswered, tried.slot)
 		default:
-			// What Voiceflow said of one key counts also if the caller has left or the other
+			// What Voiceflow said of one key counts also if the caller has left or another
 			// key failed.
 			failed = errors.Join(failed, s.noteTried(context.WithoutCancel(ctx), call, p, tried))
 		}
@@ -76,20 +76,20 @@ func (s *Service) noteTried(ctx context.Context, call domain.Call, p domain.Proj
 		return nil
 	}
 	return s.ports.Store.Projects.Note(ctx, p.ID, func(p *domain.Project) bool {
-		return p.Describe(p.DescribedBy(tried.export))
+		return tried.describe(p)
 	}, s.record(call, domain.ActionRefreshProject, domain.OnProject(p.ID)))
 }
 
 // triedKey is the result of a try of a key.
 type triedKey struct {
-	slot   domain.Slot
-	asked  time.Time        // when Voiceflow was asked
-	status domain.KeyStatus // "" if Voiceflow did not say
-	export domain.Export
-	err    error // neither the key's fault nor Voiceflow's
+	slot     domain.Slot
+	asked    time.Time                           // when Voiceflow was asked
+	status   domain.KeyStatus                    // "" if Voiceflow did not say
+	describe func(p *domain.Project) (news bool) // takes over what Voiceflow said of the project
+	err      error                               // neither the key's fault nor Voiceflow's
 }
 
-// tryKeys tries the project's keys, the primary and the secondary at the same time.
+// tryKeys tries the project's keys, all at the same time.
 func (s *Service) tryKeys(ctx context.Context, p domain.Project) []triedKey {
 	var tried []triedKey
 	for _, slot := range domain.Slots() {
@@ -109,7 +109,7 @@ func (s *Service) tryKeys(ctx context.Context, p domain.Project) []triedKey {
 			key, err := s.keyset.OpenKey(p, t.slot)
 			if err == nil {
 				t.asked = s.ports.Clock()
-				t.export, err = s.tryKey(ctx, p, key)
+				t.describe, err = s.tryKey(ctx, p, t.slot, key)
 			}
 			switch domain.KindOf(err) {
 			case domain.NeedsReentry:

@@ -17,11 +17,14 @@ type CreateAccessToken struct {
 	UserIDs string   // "", bound or own
 	Rate    *int     // calls a minute of its own; nil: those of its owner
 	Open    *int     // open calls of its own; nil: those of its owner
+	// Environments are the only ones that it can use, of those that the assistant allows. nil: no
+	// limit of its own.
+	Environments []string
 	// Password is the caller's current password.
 	Password domain.Secret
 }
 
-// AccessTokenMade is the outcome of Service.CreateAccessToken.
+// AccessTokenMade is the outcome of Service.CreateAccessToken and Service.RotateAccessToken.
 type AccessTokenMade struct {
 	Text        domain.Secret // to be shown this once
 	AccessToken domain.AccessToken
@@ -64,8 +67,9 @@ func (s *Service) CreateAccessToken(ctx context.Context, call domain.Call, in Cr
 
 // newToken returns the access token that in describes, without the prefix of its text.
 func (s *Service) newToken(ctx context.Context, call domain.Call, in CreateAccessToken) (domain.AccessToken, error) {
-	spec := domain.TokenSpec{Name: norm.NFC.String(in.Name), Days: domain.DefaultTokenDays, Rate: in.Rate, Open: in.Open}
+	spec := domain.TokenSpec{Name: norm.NFC.String(in.Name), Days: domain.DefaultTokenDays, Rate: in.Rate, Open: in.Open, Environments: in.Environments}
 	var err error
+	var p domain.Project
 	if in.Scopes != nil {
 		if spec.Scopes, err = domain.ParseScopes(in.Scopes); err != nil {
 			return domain.AccessToken{}, err
@@ -82,8 +86,7 @@ func (s *Service) newToken(ctx context.Context, call domain.Call, in CreateAcces
 		if err != nil {
 			return domain.AccessToken{}, err
 		}
-		p, err := s.one(ctx, call.Caller, ref)
-		if err != nil {
+		if p, err = s.one(ctx, call.Caller, ref); err != nil {
 			return domain.AccessToken{}, call.Caller.MayUse(err)
 		}
 		spec.Project = p.ID
@@ -93,7 +96,11 @@ func (s *Service) newToken(ctx context.Context, call domain.Call, in CreateAcces
 	if err != nil {
 		return domain.AccessToken{}, err
 	}
-	return domain.NewAccessToken(id, call.Caller, spec, now)
+	t, err := domain.NewAccessToken(id, call.Caller, spec, now)
+	if err != nil {
+		return domain.AccessToken{}, err
+	}
+	return t, p.MayLimitTo(t.Environments)
 }
 
 // mayHaveTokens returns NotAuthenticated if the caller uses an access token. It returns

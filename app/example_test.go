@@ -61,6 +61,12 @@ func (supportBot) Export(context.Context, domain.VersionRef, domain.Secret) (dom
 	return domain.Export{Project: "0123456789abcdef01234567", Name: "Support bot"}, nil
 }
 
+func (supportBot) Environments(context.Context, domain.VoiceflowID, domain.Secret) ([]domain.EnvironmentState, error) {
+	return []domain.EnvironmentState{{Alias: "main"}}, nil
+}
+
+func (supportBot) CheckPersonal(context.Context, domain.VoiceflowID, domain.Secret) error { return nil }
+
 func (supportBot) Forward(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error) {
 	return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable}
 }

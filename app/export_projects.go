@@ -81,7 +81,7 @@ func (s *Service) export(ctx context.Context, call domain.Call, p domain.Project
 	out := ExportedProject{Project: p, Keys: map[domain.Slot]domain.Secret{}}
 	for _, slot := range domain.Slots() {
 		kept := p.Key(slot)
-		if kept.Empty() && slot == domain.SlotSecondary {
+		if kept.Empty() && slot != domain.SlotPrimary {
 			continue
 		}
 		key, err := s.keyset.OpenKey(p, slot)

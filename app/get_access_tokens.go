@@ -15,7 +15,12 @@ func (s *Service) GetAccessTokens(ctx context.Context, call domain.Call, after d
 	}
 	return paging.Read(limit,
 		func(limit int) ([]domain.AccessToken, error) {
-			return s.ports.Store.Tokens.Page(ctx, ownTokens(call.Caller), after, limit)
+			tokens, err := s.ports.Store.Tokens.Page(ctx, ownTokens(call.Caller), after, limit)
+			now := s.ports.Clock()
+			for i, t := range tokens {
+				tokens[i] = t.WithoutEnded(now)
+			}
+			return tokens, err
 		},
 		func(t domain.AccessToken) domain.Cursor { return domain.Cursor{ID: string(t.ID)} })
 }

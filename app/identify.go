@@ -90,7 +90,7 @@ func (s *Service) SameRights(ctx context.Context, c domain.Caller) error {
 func (s *Service) lookUpAgain(ctx context.Context, c domain.Caller) (domain.Caller, error) {
 	switch {
 	case c.Token != "":
-		found, err := s.ports.Store.Access.StillAllowed(ctx, []domain.OpenUse{{Token: c.Token}})
+		found, err := s.ports.Store.Access.StillAllowed(ctx, []domain.OpenUse{{Token: c.Token, Secret: c.Secret}})
 		if err != nil {
 			return domain.Caller{}, err
 		}

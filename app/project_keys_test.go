@@ -220,7 +220,7 @@ func TestCheckProject(t *testing.T) {
 				t.Errorf("got %+v and stored is %+v", got, is)
 			}
 			wantStatuses(t, got.Project, tc.primary, tc.secondary)
-			for i, slot := range domain.Slots() {
+			for i, slot := range []domain.Slot{domain.SlotPrimary, domain.SlotSecondary} {
 				is, want := got.Project.Key(slot), was.Key(slot).Checked
 				if tc.checked[i] {
 					want = w.now()

@@ -9,17 +9,19 @@ import (
 // SetToken is the input of Service.SetToken, as the caller gave it.
 type SetToken struct {
 	Project string        // our Id or a Voiceflow project id
-	Key     domain.Secret // the assistant's Voiceflow API key
-	Slot    string        // primary, which "" stands for too, or secondary
+	Key     domain.Secret // a Voiceflow key of the assistant
+	Slot    string        // primary, which "" stands for too, secondary or personal
 }
 
-// SetToken puts a Voiceflow key into a slot of a project. It returns the project as stored, with
-// the name that it has at Voiceflow now. The same key may be in both slots, as after a promotion
-// at Voiceflow. Only an admin may: NotAllowed.
+// SetToken puts a Voiceflow key into a slot of a project. It returns the project as stored. With a
+// project's key, that has the name that the project has at Voiceflow now. The same key may be in
+// the primary and the secondary slot, as after a promotion at Voiceflow. Only an admin may:
+// NotAllowed.
 //
-// The key is tried at Voiceflow first. If it does not open the project's own version, nothing
-// changes. Returns VoiceflowRejected then, or VoiceflowUnavailable if Voiceflow gave no usable
-// answer. Returns Invalid, before anything is sent, if the input can be no id, key or slot.
+// The key is tried at Voiceflow first. A project's key has to open the project's own version, and a
+// personal access token the project itself. If it does not, nothing changes. Returns
+// VoiceflowRejected then, or VoiceflowUnavailable if Voiceflow gave no usable answer. Returns
+// Invalid, before anything is sent, if the input can be no id or slot, or no key for the slot.
 // Returns NotFound if there is no such project. Returns AmbiguousName if there are several of
 // that Voiceflow project.
 func (s *Service) SetToken(ctx context.Context, call domain.Call, in SetToken) (domain.Project, error) {
@@ -30,11 +32,11 @@ func (s *Service) SetToken(ctx context.Context, call domain.Call, in SetToken) (
 	if err != nil {
 		return domain.Project{}, err
 	}
-	key, err := domain.ParseKey(in.Key)
+	slot, err := domain.ParseSlot(in.Slot)
 	if err != nil {
 		return domain.Project{}, err
 	}
-	slot, err := domain.ParseSlot(in.Slot)
+	key, err := domain.ParseKey(slot, in.Key)
 	if err != nil {
 		return domain.Project{}, err
 	}
@@ -43,7 +45,7 @@ func (s *Service) SetToken(ctx context.Context, call domain.Call, in SetToken) (
 		return domain.Project{}, err
 	}
 	asked := s.ports.Clock()
-	export, err := s.tryKey(ctx, p, key)
+	describe, err := s.tryKey(ctx, p, slot, key)
 	if err != nil {
 		return domain.Project{}, err
 	}
@@ -54,14 +56,37 @@ func (s *Service) SetToken(ctx context.Context, call domain.Call, in SetToken) (
 	act := s.act(call, domain.NeedsAdmin(domain.ScopeManageProjects), domain.ActionSetToken, domain.OnSlot(p.ID, slot))
 	return s.ports.Store.Projects.Update(ctx, act, p.ID, func(p *domain.Project) error {
 		p.PutKey(slot, sealed, act.Record.At, asked)
-		p.Describe(p.DescribedBy(export))
+		describe(p)
 		return nil
 	})
 }
 
-// tryKey fetches the project's own version with the key. Returns VoiceflowRejected if the key
-// does not open that version, or opens another Voiceflow project.
-func (s *Service) tryKey(ctx context.Context, p domain.Project, key domain.Secret) (domain.Export, error) {
+// tryKey tries a key for the slot of the project. describe takes over what Voiceflow said of the
+// project. Returns VoiceflowRejected if the key does not open what the slot is for.
+func (s *Service) tryKey(ctx context.Context, p domain.Project, slot domain.Slot, key domain.Secret) (describe func(p *domain.Project) (news bool), err error) {
+	if slot == domain.SlotPersonal {
+		return func(*domain.Project) bool { return false }, s.tryPersonalKey(ctx, p, key)
+	}
+	export, err := s.tryProjectKey(ctx, p, key)
+	return func(p *domain.Project) bool { return p.Describe(p.DescribedBy(export)) }, err
+}
+
+// tryPersonalKey asks for the project with a personal access token. Returns VoiceflowRejected if
+// Voiceflow does not show it.
+func (s *Service) tryPersonalKey(ctx context.Context, p domain.Project, key domain.Secret) error {
+	err := s.ports.Voiceflow.CheckPersonal(ctx, p.Voiceflow, key)
+	if domain.KindOf(err) == domain.VoiceflowRejected {
+		return &domain.Error{
+			Kind: domain.VoiceflowRejected, Cause: err,
+			Public: "Voiceflow rejected the personal access token for " + p.Name + "; create one at Voiceflow that reaches its workspace",
+		}
+	}
+	return err
+}
+
+// tryProjectKey fetches the project's own version with the key. Returns VoiceflowRejected if the
+// key does not open that version, or opens another Voiceflow project.
+func (s *Service) tryProjectKey(ctx context.Context, p domain.Project, key domain.Secret) (domain.Export, error) {
 	export, err := s.describe(ctx, p.Ref(), key)
 	switch {
 	case domain.KindOf(err) == domain.VoiceflowRejected:

@@ -261,6 +261,23 @@ func (v *voiceflow) Export(_ context.Context, ref domain.VersionRef, key domain.
 	return e, nil
 }
 
+// Environments knows no environment.
+func (v *voiceflow) Environments(context.Context, domain.VoiceflowID, domain.Secret) ([]domain.EnvironmentState, error) {
+	return nil, &domain.Error{Kind: domain.VoiceflowRejected, Public: "refused"}
+}
+
+// CheckPersonal takes every token for every project, unless it is told otherwise.
+func (v *voiceflow) CheckPersonal(_ context.Context, project domain.VoiceflowID, token domain.Secret) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.asked++
+	v.asks = append(v.asks, domain.VersionRef{Project: project})
+	if v.fails != nil {
+		return v.fails
+	}
+	return v.refuses[token.Reveal()]
+}
+
 // attempts counts what is booked and not taken back, up to a limit.
 type attempts struct {
 	mu     sync.Mutex

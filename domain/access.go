@@ -1,5 +1,7 @@
 package domain
 
+import "time"
+
 // Access is all that is known about the use of an assistant, from one look-up.
 type Access struct {
 	// Caller is who calls, with the rights that they have now. For a handle it is who
@@ -10,6 +12,8 @@ type Access struct {
 	Session Session
 	// Token is the access token that is used; zero without one.
 	Token AccessToken
+	// SecretEnds is when the text ends by which Token was found; zero for a conversation of it.
+	SecretEnds time.Time
 	// Conversation is the one that the handle names; zero without a handle.
 	Conversation Conversation
 	// Project is what Session or Token is for, with its sealed keys; zero without them.
@@ -35,12 +39,21 @@ func (a Access) Scopes() Scopes {
 	return rights
 }
 
-// May returns NotAllowed unless the use is good for scope.
+// May returns NotAllowed unless the use is good for scope. The message says who lacks it.
 func (a Access) May(scope Scope) error {
 	if a.Scopes().Has(scope) {
 		return nil
 	}
-	return &Error{Kind: NotAllowed, Public: "this needs the scope " + string(scope)}
+	lacks := "which you do not have for this assistant; an admin can grant it"
+	switch {
+	case a.Token.ID != "" && !a.Token.Scopes.Has(scope):
+		lacks = "which the access token does not have; create one that has it"
+	case a.Token.OwnUsers:
+		lacks = "and the owner of this access token is no longer an admin; an admin has to create a new one"
+	case a.Token.ID != "":
+		lacks = "which the owner of the access token does not have for this assistant; an admin can grant it"
+	}
+	return &Error{Kind: NotAllowed, Public: "this call needs the scope " + string(scope) + ", " + lacks + SeeScopes}
 }
 
 // Actor is who uses the assistant, as audit, usage and user ids tell them apart. An access
@@ -52,7 +65,10 @@ func (a Access) Actor() Actor { return a.Caller.Actor() }
 type OpenUse struct {
 	Session SessionID
 	Token   TokenID
+	Secret  TokenHash // of the text by which Token was found; zero for a conversation of it
 }
 
 // OpenUse names the right that the use stands on.
-func (a Access) OpenUse() OpenUse { return OpenUse{Session: a.Session.ID, Token: a.Token.ID} }
+func (a Access) OpenUse() OpenUse {
+	return OpenUse{Session: a.Session.ID, Token: a.Token.ID, Secret: a.Caller.Secret}
+}

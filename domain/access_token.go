@@ -98,6 +98,9 @@ type AccessToken struct {
 	Expires  time.Time // exclusive
 	LastUsed time.Time // to about a minute; zero if it was never used
 
+	Renewed      time.Time // when it was rotated last; zero if it never was
+	PreviousEnds time.Time // when its text of before ends, exclusive; zero without one
+
 	// Environments are the only ones that the token can use, of those of Project. Empty is no
 	// limit of its own.
 	Environments []string
@@ -166,6 +169,9 @@ type TokenSpec struct {
 	Rate     *int // 1 to MaxTokenRate; nil: it shares the calls a minute of its owner
 	Open     *int // 1 to MaxTokenOpen; nil: it shares the open calls of its owner
 	Days     int  // 1 to MaxTokenDays
+
+	// Environments are names for ParseEnvironmentNames; nil: no limit.
+	Environments []string
 }
 
 // NewAccessToken makes an access token of c. Returns Invalid if the spec breaks a rule. Returns
@@ -193,10 +199,26 @@ func NewAccessToken(id TokenID, c Caller, spec TokenSpec, now time.Time) (Access
 	if err != nil {
 		return AccessToken{}, err
 	}
+	environments, err := spec.parseEnvironments()
+	if err != nil {
+		return AccessToken{}, err
+	}
 	return AccessToken{
 		ID: id, Name: name, User: c.ID, Project: spec.Project, Scopes: spec.Scopes, OwnUsers: spec.OwnUsers, Rate: rate, Open: open,
-		Created: Instant(now), Expires: Instant(now.Add(time.Duration(spec.Days) * 24 * time.Hour)),
+		Created: Instant(now), Expires: Instant(now.Add(time.Duration(spec.Days) * 24 * time.Hour)), Environments: environments,
 	}, nil
+}
+
+// parseEnvironments reads the environments that the token is limited to. Returns Invalid for an empty
+// list, because no call could use such a token.
+func (s TokenSpec) parseEnvironments() ([]string, error) {
+	if s.Environments == nil {
+		return nil, nil
+	}
+	if len(s.Environments) == 0 {
+		return nil, invalid("environments must not be empty; leave it out for an access token without a limit")
+	}
+	return ParseEnvironmentNames("environments", s.Environments)
 }
 
 // parseLimit reads a limit of an access token. nil is 0. Returns Invalid unless any other limit is
@@ -214,24 +236,41 @@ func parseLimit(what string, limit *int, most int) (int, error) {
 // mayBeMadeBy returns Invalid if project, scopes, own users and own limits do not go together, and
 // NotAllowed if only an admin may make such a token and c is not one.
 func (s TokenSpec) mayBeMadeBy(c Caller) error {
-	manage, limits := s.Scopes.Manage(), s.Rate != nil || s.Open != nil
+	manage := s.Scopes.Manage()
+	if manage {
+		if err := s.mayManage(); err != nil {
+			return err
+		}
+	}
 	switch {
-	case manage && (s.Project != "" || s.Scopes.And(AllScopes()) != 0):
-		return invalid("an access token that manages can't have a project_id or another scope")
 	case s.Project == "" && !manage:
 		return invalid("project_id is missing; every scope but those that manage needs it")
-	case s.OwnUsers && manage:
-		return invalid("an access token that manages can't have user_ids")
-	case limits && manage:
-		return invalid("an access token that manages can't have rate or open, because it forwards no calls")
 	case c.Admin:
 		return nil
 	case manage:
 		return &Error{Kind: NotAllowed, Public: "only an admin may create an access token that manages"}
 	case s.OwnUsers:
 		return &Error{Kind: NotAllowed, Public: "only an admin may create an access token with user_ids own"}
-	case limits:
+	case s.limits():
 		return &Error{Kind: NotAllowed, Public: "only an admin may create an access token with rate or open"}
+	}
+	return nil
+}
+
+func (s TokenSpec) limits() bool { return s.Rate != nil || s.Open != nil }
+
+// mayManage returns Invalid if the spec has something that a token that manages can't have.
+func (s TokenSpec) mayManage() error {
+	const no = "an access token that manages can't have "
+	switch {
+	case s.Project != "" || s.Scopes.And(AllScopes()) != 0:
+		return invalid(no + "a project_id or another scope")
+	case s.OwnUsers:
+		return invalid(no + "user_ids")
+	case s.limits():
+		return invalid(no + "rate or open, because it forwards no calls")
+	case s.Environments != nil:
+		return invalid(no + "environments, because it forwards no calls")
 	}
 	return nil
 }

@@ -232,6 +232,41 @@ func TestNewAccessToken(t *testing.T) {
 	}
 }
 
+func TestTheEnvironmentsOfAnAccessToken(t *testing.T) {
+	member, admin := domain.Caller{ID: "m"}, domain.Caller{ID: "a", Admin: true}
+	for _, tc := range []struct {
+		name   string
+		caller domain.Caller
+		spec   domain.TokenSpec
+		want   []string
+		says   string // "" if the token is made
+	}{
+		{"a member may limit a token of their own", member, domain.TokenSpec{Project: uuid, Environments: []string{" main ", "dev"}}, []string{"main", "dev"}, ""},
+		{"a version id is kept in lower case", member, domain.TokenSpec{Project: uuid, Environments: []string{strings.ToUpper(anEnvironmentID)}}, []string{anEnvironmentID}, ""},
+		{"no list is no limit", member, domain.TokenSpec{Project: uuid}, nil, ""},
+		{"an empty list is refused", member, domain.TokenSpec{Project: uuid, Environments: []string{}}, nil, "environments must not be empty"},
+		{"a name that comes twice is refused", member, domain.TokenSpec{Project: uuid, Environments: []string{"main", "main"}}, nil, "environments has a name twice"},
+		{"a name that can't be one is refused", member, domain.TokenSpec{Project: uuid, Environments: []string{"a b"}}, nil, "a name in environments can only contain"},
+		{"the name all is refused", member, domain.TokenSpec{Project: uuid, Environments: []string{"all"}}, nil, "can't be all"},
+		{"a list without a project is refused", admin, domain.TokenSpec{Environments: []string{"main"}}, nil, "project_id is missing"},
+		{"a token that manages has none", admin, domain.TokenSpec{Scopes: domain.ScopesOf(domain.ScopeManage), Environments: []string{"main"}}, nil, "can't have environments"},
+		{"nor an empty list", admin, domain.TokenSpec{Scopes: domain.ScopesOf(domain.ScopeManageUsers), Environments: []string{}}, nil, "can't have environments"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tc.spec.Name, tc.spec.Days = "ci", 1
+			got, err := domain.NewAccessToken("t", tc.caller, tc.spec, start)
+			if tc.says != "" {
+				wantInvalid(t, err, tc.says)
+			} else if err != nil {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(tc.want, got.Environments); diff != "" {
+				t.Errorf("environments (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestTheEndOfAnAccessTokenIsExclusive(t *testing.T) {
 	token, err := domain.NewAccessToken("t", domain.Caller{ID: "m"}, domain.TokenSpec{Name: "ci", Project: uuid, Days: 1}, start)
 	if err != nil {

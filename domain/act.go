@@ -41,10 +41,11 @@ func (n Need) Project() ProjectID { return n.project }
 // Right is what an Act stands on, as a store finds it in the transaction of the change. What
 // is gone or was never there is zero.
 type Right struct {
-	User    User        // the user who acts; ID, Role, Disabled and PasswordHash are enough
-	Login   Session     // the login that By names
-	Token   AccessToken // the access token that By names
-	Granted Scopes      // the scopes of the user's grant on Needs.Project
+	User    User         // the user who acts; ID, Role, Disabled and PasswordHash are enough
+	Login   Session      // the login that By names
+	Token   AccessToken  // the access token that By names
+	Secrets TokenSecrets // those of Token
+	Granted Scopes       // the scopes of the user's grant on Needs.Project
 }
 
 // StandsAlone reports whether no user, login or access token has to be looked up for the act.
@@ -133,10 +134,10 @@ func (a Act) caller(r Right, now time.Time) (Caller, error) {
 	case a.StandsAlone():
 		return a.By, nil
 	case a.By.Token != "":
-		if !r.isOf(a.By.ID) || r.Token.ID != a.By.Token || r.Token.User != a.By.ID || !r.Token.Live(now) {
+		if !r.isOf(a.By.ID) || r.Token.ID != a.By.Token || r.Token.User != a.By.ID || !r.Token.Opens(r.Secrets, a.By.Secret, now) {
 			return Caller{}, InvalidAccessToken(nil)
 		}
-		return CallerByToken(r.Token, r.User.Role), nil
+		return CallerByToken(r.Token, r.User.Role).Showing(a.By.Secret), nil
 	}
 	login := r.Login.ID == a.By.Login.ID && r.Login.Kind == LoginSession && r.Login.User == a.By.ID && r.Login.Live(now)
 	if !login || !r.isOf(a.By.ID) {

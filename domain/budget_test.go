@@ -30,8 +30,14 @@ func TestWhoseBudgetACallCountsAgainst(t *testing.T) {
 		{"limits below zero are none", byToken(domain.RoleAdmin, -1, -1), user, user},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if rate, open := tc.access.RateBudget(), tc.access.OpenBudget(); rate != tc.rate || open != tc.open {
-				t.Errorf("got %v and %v, want %v and %v", rate, open, tc.rate, tc.open)
+			turn, read := domain.Endpoint{Method: "POST"}, domain.Endpoint{Method: "GET"}
+			reads := tc.rate
+			reads.Reads = true
+			if got, open := tc.access.RateBudget(&turn), tc.access.OpenBudget(); got != tc.rate || open != tc.open {
+				t.Errorf("a turn: got %v and %v, want %v and %v", got, open, tc.rate, tc.open)
+			}
+			if got := tc.access.RateBudget(&read); got != reads {
+				t.Errorf("a read: got %v, want %v", got, reads)
 			}
 		})
 	}

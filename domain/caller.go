@@ -15,6 +15,9 @@ type Caller struct {
 	Token  TokenID
 	Only   ProjectID
 	Scopes Scopes
+	// Secret is the hash of the text by which Token was found. It is zero if the caller uses a
+	// conversation of the token.
+	Secret TokenHash
 
 	operator bool
 }
@@ -32,6 +35,12 @@ func CallerByLogin(login Session, role Role) Caller {
 // now.
 func CallerByToken(t AccessToken, role Role) Caller {
 	return Caller{ID: t.User, Admin: role == RoleAdmin, Token: t.ID, Only: t.Project, Scopes: t.Scopes}
+}
+
+// Showing returns the caller by an access token whose text has that hash.
+func (c Caller) Showing(secret TokenHash) Caller {
+	c.Secret = secret
+	return c
 }
 
 // CallerBySession returns the user of an open assistant session. role is the role that the user

@@ -15,10 +15,11 @@ func TestAChangeOfAProjectKeepsWhatMayNotChange(t *testing.T) {
 	was := domain.Project{ID: uuid, Name: "a", Voiceflow: "v", Version: "main", Platform: "x", Created: start, Primary: old, Credits: domain.CreditsOK}
 	to := domain.Project{
 		ID: "other", Name: "b", Voiceflow: "w", Version: "dev", Platform: "y", Created: start.Add(1), VoiceflowCreated: start,
-		Primary: put, Secondary: old, Credits: domain.CreditsUsedUp,
+		Primary: put, Secondary: old, Credits: domain.CreditsUsedUp, Environments: domain.Environments{Default: "main", All: true},
 	}
 	want := domain.Project{
 		ID: uuid, Name: "b", Voiceflow: "v", Version: "main", Platform: "y", Created: start, Primary: put, Secondary: old, Credits: domain.CreditsUsedUp,
+		Environments: domain.Environments{Default: "main", All: true},
 	}
 	if diff := cmp.Diff(want, was.Changed(to)); diff != "" {
 		t.Errorf("changed (-want +got):\n%s", diff)
@@ -57,8 +58,26 @@ func TestTheHeadOfAnInstallationIsSetOnce(t *testing.T) {
 
 func TestTheEndOfAConversationIsExclusive(t *testing.T) {
 	c := domain.Conversation{Expires: start}
-	if !c.Live(start.Add(-time.Microsecond)) || c.Live(start) {
+	if !c.Live(domain.AccessToken{}, start.Add(-time.Microsecond)) || c.Live(domain.AccessToken{}, start) {
 		t.Error("a conversation is not live until its end alone")
+	}
+}
+
+func TestAConversationOfATokenEndsWithTheToken(t *testing.T) {
+	c := domain.Conversation{Token: "t", Expires: start}
+	for _, tc := range []struct {
+		name  string
+		token domain.AccessToken
+		live  bool
+	}{
+		{"the token goes on", domain.AccessToken{ID: "t", Expires: start.Add(time.Microsecond)}, true},
+		{"the token has ended", domain.AccessToken{ID: "t", Expires: start}, false},
+		{"another token goes on", domain.AccessToken{ID: "u", Expires: start.Add(time.Hour)}, false},
+		{"the token is gone", domain.AccessToken{}, false},
+	} {
+		if got := c.Live(tc.token, start); got != tc.live {
+			t.Errorf("%s: live is %v, want %v", tc.name, got, tc.live)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ type Conversation struct {
 	Token   TokenID   // the access token that started it, or ""
 	Key     Sealed    // Voiceflow's session key
 	Created time.Time
-	Expires time.Time // exclusive; not later than the end of Session or Token
+	Expires time.Time // exclusive; the end of Session or Token when it was opened
 	// HandleSealedBy is the keyset key that sealed its handle; "" if that is unknown.
 	HandleSealedBy KeyID
 	// Environment is the name of the environment that it was started in. It is "" if Voiceflow's
@@ -48,9 +48,15 @@ func NewConversation(id ConversationID, a Access, now time.Time) Conversation {
 	return c
 }
 
-// Live reports whether the conversation can be used at now, as far as its own end goes, which is
-// exclusive. What opened it can end earlier.
-func (c Conversation) Live(now time.Time) bool { return now.Before(c.Expires) }
+// Live reports whether the conversation can be used at now. t is the access token that opened it,
+// if one did. A conversation of an access token ends with the token, which a rotation makes last
+// longer. Any other one ends at Expires, which is exclusive, or earlier with the session.
+func (c Conversation) Live(t AccessToken, now time.Time) bool {
+	if c.Token != "" {
+		return t.ID == c.Token && t.Live(now)
+	}
+	return now.Before(c.Expires)
+}
 
 // Claims returns the claims of the handle, for a conversation of the user.
 func (c Conversation) Claims(user UserID) Claims {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Service is one of Voiceflow's services. Each has a host of its own.
@@ -28,22 +29,32 @@ type Endpoint struct {
 	Service Service
 	Method  string
 	// Path is the path at Voiceflow, with names in braces for the parts that vary.
-	// {projectID}, {versionID} and {environmentAlias} must be those of the project.
+	// {projectID} must be that of the project. {versionID} and {environmentAlias} become the
+	// environment that the call uses.
 	// {userID} is bound to the caller. Any other part is an id or a word.
 	Path  string
 	Scope Scope
+	// Also is a second scope that the call needs, "" for none.
+	Also Scope
+	// Source is the public text that the call was taken from.
+	Source string
 	// Does says in a few words what the call does.
 	Does string
 	// Query are the parameters of the query that pass unchanged.
 	Query []string
-	// Ours are the parameters of the query that name the project. They replace what the
-	// caller sent. A projectID of another project is refused.
+	// Ours are the parameters of the query that name the project and the environment. They
+	// replace what the caller sent. A projectID of another project is refused.
 	Ours []Field
+	// Headers are the headers that pass unchanged, beside those that every call may have.
+	Headers []string
 	// VersionHeader tells that Voiceflow reads the environment from the header versionID.
 	VersionHeader bool
 	// Filters tells that the call searches or counts, and that its environment is a filter: if the
 	// caller names none, none is put in.
 	Filters bool
+	// Optional tells that Voiceflow needs no environment in the query, which has a parameter for
+	// one. For a pinned assistant none is sent if the caller names none.
+	Optional bool
 	// Body says what becomes of the body. Members are the members of a JSON body that are
 	// checked, set or bound.
 	Body    Body
@@ -55,12 +66,13 @@ type Endpoint struct {
 	// JSONBody. Debug output in the answer needs ScopeDebug, and setting variables needs
 	// ScopeState.
 	Turn bool
-	// Starts tells that the call opens a v4 session. BySession tells that the call needs the
-	// key of such a session.
+	// Stateless tells that the call is about a conversation that only the caller keeps. So nothing
+	// in it names a user.
+	Stateless bool
+	// Starts tells that the call opens a v4 session. It goes to v4InEnvironment, or to
+	// v4BySplit if it uses no environment of its own. BySession tells that the call needs the key
+	// of such a session.
 	Starts, BySession bool
-	// ByAlias replaces Path for a project that was added by an alias. ByVersion replaces
-	// Path for a project that was added by a version id.
-	ByAlias, ByVersion string
 	// Unconfirmed tells that no source confirms that a project's key opens this.
 	Unconfirmed bool
 	// Retired tells that Voiceflow has stopped serving this: it answers 503.
@@ -86,12 +98,16 @@ const (
 	FieldUser    Field = "userID"
 	FieldSession Field = "sessionID" // groups the turns of a user; the caller chooses it, like a user id
 	// FieldVersion and FieldEnvironment take an alias or a version id. FieldAlias takes an alias
-	// only. FieldEnvironmentID takes an id only.
-	FieldVersion       Field = "versionID"
-	FieldEnvironment   Field = "environment"
-	FieldAlias         Field = "environmentAlias"
-	FieldEnvironmentID Field = "environmentID"
-	FieldStage         Field = "version" // draft or published
+	// only. FieldVersionID takes a version id only.
+	FieldVersion     Field = "versionID"
+	FieldEnvironment Field = "environment"
+	FieldAlias       Field = "environmentAlias"
+	FieldVersionID   Field = "environmentID"
+	FieldStage       Field = "version" // draft or published
+	// FieldEnvironmentRef takes an alias or the id of the environment itself, and no id of a version.
+	FieldEnvironmentRef Field = "projectEnvironmentIDOrAlias"
+	// FieldVariant is draft or published. It is sent only if the call names one.
+	FieldVariant Field = "versionVariant"
 )
 
 // The fields of turns, with Voiceflow's names, except FieldNone.
@@ -123,7 +139,8 @@ type Member struct {
 	// At are the names that lead to the member. [] is each element of an array.
 	At []string
 	Is Field
-	// Must tells that a body is refused if the member is missing and can't be set.
+	// Must tells that a body is refused if the member is missing and can't be set. Of an
+	// environment or a stage, a missing one is set only if the call uses one.
 	Must bool
 	// IfThere tells that the member is checked or bound if it is there, and never added.
 	IfThere bool
@@ -162,10 +179,50 @@ var (
 	}
 )
 
+// Scopes returns the scopes that the call needs.
+func (e *Endpoint) Scopes() Scopes { return ScopesOf(e.Scope, e.Also) }
+
+// implicitSearchMembers are those of searches and counts. Their environment is a filter.
+var implicitSearchMembers = []Member{
+	implicitMembers[0],
+	{At: []string{"userID"}, Is: FieldUser, IfThere: true},
+	{At: []string{"sessionID"}, Is: FieldSession, IfThere: true},
+	{At: []string{"versionID"}, Is: FieldVersionID, IfThere: true},
+	{At: []string{"environmentID"}, Is: FieldVersionID, IfThere: true},
+	{At: []string{"environmentAlias"}, Is: FieldAlias, IfThere: true},
+	{At: []string{"projectEnvironmentIDOrAlias"}, Is: FieldEnvironmentRef, IfThere: true},
+}
+
+// Dialog reports whether the call is for the runtime of conversations. It reads the session id from
+// the header sessionID (github.com/voiceflow/general-runtime, lib/services/interact/index.ts, 2024).
+func (e *Endpoint) Dialog() bool {
+	return e.Service == ServiceRuntime && (e.Scope == ScopeConverse || e.Scope == ScopeState)
+}
+
+// Searches reports whether the call finds or counts what everybody said.
+func (e *Endpoint) Searches() bool {
+	return e.Filters || e.Scope == ScopeTranscripts && !e.Writes
+}
+
+// TakesID reports whether the query may have the field, which is bound like one in a body: a user id
+// that the Endpoint lets pass, or a session id where a call has one elsewhere too.
+func (e *Endpoint) TakesID(field Field) bool {
+	switch field {
+	case FieldSession:
+		return e.Scope == ScopeConverse || e.Scope == ScopeState || e.Searches() || slices.Contains(e.Query, string(field))
+	case FieldUser:
+		return slices.Contains(e.Query, string(field))
+	}
+	return false
+}
+
 // AllMembers returns the members that are handled in a JSON body of the Endpoint: its Members
 // and the implicit ones.
 func (e *Endpoint) AllMembers() []Member {
 	more := implicitMembers
+	if e.Filters {
+		more = implicitSearchMembers
+	}
 	ofUser := func(m Member) bool { return m.Is == FieldUser || m.Is == FieldSession }
 	if e.Scope == ScopeConverse || e.Scope == ScopeKnowledge || slices.ContainsFunc(e.Members, ofUser) {
 		more = implicitConversationMembers
@@ -182,25 +239,14 @@ func (e *Endpoint) AllMembers() []Member {
 	return all
 }
 
-// Value returns the project's value of field, "" for a field that is not about the project. A
-// version or environment is never empty, since Voiceflow would use development for an empty one.
-func (p Project) Value(field Field) string {
-	switch field {
-	case FieldProject:
+// Value returns what is sent as the field in a call for p that uses the environment, "" for a field
+// that is about neither.
+func (p Project) Value(field Field, used UsedEnvironment) string {
+	if field == FieldProject {
 		return string(p.Voiceflow)
-	case FieldVersion, FieldEnvironment, FieldAlias:
-		return p.Version
-	case FieldStage:
-		if p.Version == "development" {
-			return "draft"
-		}
-		return "published"
 	}
-	return ""
+	return used.Value(field)
 }
-
-// ByAlias reports whether the project was added by an environment alias and not by a version id.
-func (p Project) ByAlias() bool { return VersionRef{Version: p.Version}.Alias() }
 
 // Route is an Endpoint with the values that a call has in its path.
 type Route struct {
@@ -210,28 +256,28 @@ type Route struct {
 
 // MatchEndpoint finds the Endpoint of a call by the service, the method, and the path after the
 // service as it was sent, with its percent-encoding. A user id may contain encoded slashes.
-// Returns Invalid if a user id or another id in the path of an Endpoint can't be one: the
-// message says why. Returns NotFound for any other call that is not in the allow-list. Returns
+// Returns Invalid if a user id, an environment or another id in the path of an Endpoint can't be one:
+// the message says why. Returns NotFound for any other call that is not in the allow-list. Returns
 // NotFound for a path that can be read in several ways: one with an empty segment, with . or ..,
 // or with an encoded slash, backslash, control character or percent-encoding outside of a user
 // id.
 func MatchEndpoint(service, method, escapedPath string) (Route, error) {
-	var nothing error = &Error{Kind: NotFound, Public: "Flowlatch does not forward this call"}
 	rest, absolute := strings.CutPrefix(escapedPath, "/")
 	if !absolute {
-		return Route{}, nothing
+		return Route{}, notForwarded(service, method, escapedPath)
 	}
 	segments := strings.SplitN(rest, "/", longestTemplate+1)
 	if len(segments) > longestTemplate {
-		return Route{}, nothing
+		return Route{}, notForwarded(service, method, escapedPath)
 	}
 	for i, raw := range segments {
 		segment, err := url.PathUnescape(raw)
 		if err != nil {
-			return Route{}, nothing
+			return Route{}, notForwarded(service, method, escapedPath)
 		}
 		segments[i] = segment
 	}
+	var why error
 	for i := range endpoints {
 		e := &endpoints[i]
 		if string(e.Service) != service || e.Method != method || !fits(templates[i], segments) {
@@ -243,10 +289,13 @@ func MatchEndpoint(service, method, escapedPath string) (Route, error) {
 		}
 		// Another Endpoint may have a word where this one has an id.
 		if KindOf(err) == Invalid {
-			nothing = err
+			why = err
 		}
 	}
-	return Route{}, nothing
+	if why == nil {
+		why = notForwarded(service, method, escapedPath)
+	}
+	return Route{}, why
 }
 
 func isHex(c byte) bool { return isLowerHex(c | 0x20) }
@@ -278,8 +327,8 @@ func fits(template, segments []string) bool {
 }
 
 // valuesOf returns the values of the places of the template, which the segments fit. Returns
-// Invalid for a value that is too long, and for a user id that can't be one. Returns NotFound for
-// any other value that can't be an id.
+// Invalid for a value that is too long, and for a user id or an environment that can't be one. Returns
+// NotFound for any other value that can't be an id.
 func valuesOf(template, segments []string) (map[string]string, error) {
 	values := make(map[string]string, 2)
 	for i, part := range template {
@@ -293,6 +342,8 @@ func valuesOf(template, segments []string) (map[string]string, error) {
 			if err := checkPathUserID(value); err != nil {
 				return nil, err
 			}
+		case Field(name).NamesEnvironment() && !isEnvironmentName(value) && readOneWay(value):
+			return nil, notAnEnvironment(value)
 		case value == "" || strings.Trim(value, idCharacters) != "":
 			return nil, &Error{Kind: NotFound}
 		case len(value) > maxID:
@@ -301,6 +352,11 @@ func valuesOf(template, segments []string) (map[string]string, error) {
 		values[name] = value
 	}
 	return values, nil
+}
+
+// readOneWay reports whether a segment of a path can be read in one way only.
+func readOneWay(value string) bool {
+	return value != "" && !strings.ContainsAny(value, `./\%`) && !strings.ContainsFunc(value, unicode.IsControl)
 }
 
 // maxID is the longest id in a path that is not a user's, in bytes. Voiceflow's own have 24.
@@ -317,18 +373,33 @@ func place(part string) (name string, is bool) {
 	return name, is
 }
 
-// Target returns the path at Voiceflow for p, with its percent-encoding. bind turns the caller's
-// user id into Voiceflow's. Returns NotFound if the call names another project, version or
-// environment than p's. Returns the error of bind.
-func (r Route) Target(p Project, bind func(own string) (string, error)) (string, error) {
-	for _, field := range []Field{FieldProject, FieldVersion, FieldAlias} {
-		if value, there := r.values[string(field)]; there && !p.Is(field, value) {
-			return "", &Error{Kind: NotFound, Public: "this does not belong to the assistant that is set"}
-		}
+// The paths of the calls that start a v4 session.
+const (
+	v4BySplit       = "/v4/project/{projectID}/session" // Voiceflow's traffic split chooses the environment
+	v4InEnvironment = "/v4/project/{projectID}/environment/{environmentAlias}/session"
+)
+
+// CheckProject returns NotFound if the path names another project than p.
+func (r Route) CheckProject(p Project) error {
+	if value, there := r.values[string(FieldProject)]; there && !p.IsVoiceflow(value) {
+		return OtherProject("the projectID in the path")
+	}
+	return nil
+}
+
+// Target returns the path at Voiceflow for p and the environment that the call uses, with its
+// percent-encoding. bind turns the caller's user id into Voiceflow's. Returns NotFound if the call
+// names another project than p. Returns the error of bind.
+func (r Route) Target(p Project, used UsedEnvironment, bind func(own string) (string, error)) (string, error) {
+	if err := r.CheckProject(p); err != nil {
+		return "", err
 	}
 	path := r.Endpoint.Path
-	if instead := r.Endpoint.instead(p); instead != "" {
-		path = instead
+	switch {
+	case r.Endpoint.Starts && used.Send == "":
+		path = v4BySplit
+	case r.Endpoint.Starts:
+		path = v4InEnvironment
 	}
 	var b strings.Builder
 	for part := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
@@ -338,7 +409,7 @@ func (r Route) Target(p Project, bind func(own string) (string, error)) (string,
 			b.WriteString(part)
 			continue
 		}
-		value := p.Value(Field(name))
+		value := p.Value(Field(name), used)
 		switch {
 		case Field(name) == FieldUser:
 			bound, err := bind(r.values[name])
@@ -346,6 +417,8 @@ func (r Route) Target(p Project, bind func(own string) (string, error)) (string,
 				return "", err
 			}
 			value = bound
+		case value == "" && Field(name).NamesEnvironment():
+			return "", &Error{Kind: Conflict, Public: "the environment that this call needs in its path is not known; name one" + readOn}
 		case value == "":
 			value = r.values[name]
 		}
@@ -354,34 +427,43 @@ func (r Route) Target(p Project, bind func(own string) (string, error)) (string,
 	return b.String(), nil
 }
 
-// instead returns the path that replaces e's own for p, "" if none does.
-func (e *Endpoint) instead(p Project) string {
-	if p.ByAlias() {
-		return e.ByAlias
-	}
-	return e.ByVersion
+// TakesPersonal reports whether e is a call of the stable API, which takes a personal access token
+// of Voiceflow. Such a token opens more than one project, so each of these calls names the project
+// to Voiceflow.
+func (e *Endpoint) TakesPersonal() bool {
+	return e.Service == ServiceRealtime && strings.HasPrefix(e.Path, "/v1/stable/")
 }
 
-// RefusalMeansKey reports whether a refusal of the call means that Voiceflow rejected the project's
-// key. For other calls Voiceflow may use the same words for other refusals: an id of another
-// project, a part of the usage, or a call that no project key opens.
-func (r Route) RefusalMeansKey() bool {
+// RefusalMeansKey reports whether a refusal of the call means that Voiceflow rejected the key of
+// p that the call was sent with. A personal key is documented for every call that uses it. For
+// some calls with a project's key Voiceflow may use the same words for other refusals: an id of
+// another project, a part of the usage, or a call that no project key opens.
+func (r Route) RefusalMeansKey(p Project) bool {
+	if p.UsesPersonal(r.Endpoint) {
+		return true
+	}
 	if r.Endpoint.Unconfirmed || r.Endpoint.BySession || r.Endpoint.Scope == ScopeAnalytics {
 		return false
 	}
-	for name := range r.values {
-		switch Field(name) {
-		case FieldProject, FieldVersion, FieldAlias, FieldUser:
-		default:
-			return false
-		}
-	}
-	return true
+	return !r.NamesObject()
 }
 
-// Is reports whether value means the same as the project's own value of field.
-func (p Project) Is(field Field, value string) bool {
-	own := p.Value(field)
+// NamesObject reports whether the path names something that may belong to another project, such as
+// a transcript or a document.
+func (r Route) NamesObject() bool {
+	for name := range r.values {
+		switch Field(name) {
+		case FieldProject, FieldVersion, FieldAlias, FieldEnvironmentRef, FieldUser:
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// IsVoiceflow reports whether value is the project's id at Voiceflow.
+func (p Project) IsVoiceflow(value string) bool {
+	own := string(p.Voiceflow)
 	return value == own || isObjectID(own) && strings.EqualFold(value, own)
 }
 
@@ -404,12 +486,17 @@ type Forward struct {
 	// UserIDs are those of the caller. If its functions are nil, the caller's ids are
 	// Voiceflow's and pass unchanged.
 	UserIDs UserIDs
+	// Environment returns the environment that the call uses, from what its header, query and body
+	// ask for. It is called once, before anything is sent. Its error is that of the call.
+	Environment func(ctx context.Context, asked AskedEnvironment) (UsedEnvironment, error)
 	// Scopes is what the caller may do with the project. It decides what a turn may have in its
 	// query and body.
 	Scopes Scopes
 	// Handle is what the caller gets in place of the session key, if the Endpoint Starts a
 	// session.
 	Handle string
+	// Personal tells that the credential is a personal access token of Voiceflow.
+	Personal bool
 	// Begin is called just before something is sent, unless it is nil. If it fails, nothing is
 	// sent, and its error is that of the call. ctx is that of the call.
 	Begin func(ctx context.Context) error

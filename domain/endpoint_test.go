@@ -2,6 +2,7 @@ package domain_test
 
 import (
 	"errors"
+	"net/http"
 	"net/url"
 	pathpkg "path"
 	"regexp"
@@ -34,7 +35,7 @@ func sample(e domain.Endpoint) string {
 			return hex24
 		case "{versionID}":
 			return otherHex24
-		case "{environmentAlias}":
+		case "{environmentAlias}", "{projectEnvironmentIDOrAlias}":
 			return "production"
 		case "{userID}":
 			return "ana@example.com"
@@ -134,7 +135,18 @@ func TestEveryEndpointIsWellFormed(t *testing.T) {
 	all := domain.Endpoints()
 	var scopes domain.Scopes
 	for _, e := range all {
-		scopes |= domain.ScopesOf(e.Scope)
+		scopes |= e.Scopes()
+		if e.Also != "" && !domain.AllScopes().Has(e.Also) || e.Scope == e.Also {
+			t.Errorf("%s: also needs the scope %q", row(e), e.Also)
+		}
+		if !source.MatchString(e.Source) {
+			t.Errorf("%s: got the source %q, want Voiceflow's API reference or a public file of Voiceflow", row(e), e.Source)
+		}
+		for _, name := range e.Headers {
+			if name != http.CanonicalHeaderKey(name) || slices.Contains(notTheCallers, name) {
+				t.Errorf("%s: the header %s passes", row(e), name)
+			}
+		}
 		if !domain.AllScopes().Has(e.Scope) {
 			t.Errorf("%s: scope %q is not a scope of an assistant", row(e), e.Scope)
 		}
@@ -157,7 +169,7 @@ func TestEveryEndpointIsWellFormed(t *testing.T) {
 			t.Errorf("%s: members of a body that is not looked into", row(e))
 		}
 		for _, name := range e.Query {
-			if field := domain.Field(name); byAlias.Value(field) != "" && field != domain.FieldStage || field == domain.FieldUser || name == "unredacted" {
+			if field := domain.Field(name); field.OfProject() || field == domain.FieldUser || name == "unredacted" {
 				t.Errorf("%s: the caller's %s passes as it is", row(e), name)
 			}
 			if slices.Contains(e.Ours, domain.Field(name)) {
@@ -165,7 +177,7 @@ func TestEveryEndpointIsWellFormed(t *testing.T) {
 			}
 		}
 		for _, field := range e.Ours {
-			if byAlias.Value(field) == "" {
+			if !field.OfProject() {
 				t.Errorf("%s: %s is not a project's to say", row(e), field)
 			}
 		}
@@ -173,7 +185,7 @@ func TestEveryEndpointIsWellFormed(t *testing.T) {
 		if e.Starts != (user && strings.HasSuffix(e.Path, "/session")) {
 			t.Errorf("%s: got Starts %v, want it where a session is opened for a user", row(e), e.Starts)
 		}
-		if e.Turn != regexp.MustCompile(`/interact(/stream)?$|^/v1/stable/conversation/`).MatchString(e.Path) {
+		if e.Turn != regexp.MustCompile(`/interact(/stream)?$|^/interact/\{versionID\}$|^/v2beta1/interact/|^/v1/stable/conversation/`).MatchString(e.Path) {
 			t.Errorf("%s: got Turn %v, want it where a turn is taken", row(e), e.Turn)
 		}
 		if e.Turn && (e.Body != domain.JSONBody || e.Scope != domain.ScopeConverse) {
@@ -185,10 +197,8 @@ func TestEveryEndpointIsWellFormed(t *testing.T) {
 		if e.BySession != strings.HasPrefix(e.Path, "/v4/interact") {
 			t.Errorf("%s: got BySession %v, want it for turns of v4", row(e), e.BySession)
 		}
-		if e.ByAlias != "" && !slices.ContainsFunc(all, func(other domain.Endpoint) bool {
-			return other.Path == e.ByAlias && other.Service == e.Service && other.Method == e.Method && other.Scope == e.Scope
-		}) {
-			t.Errorf("%s: %s, which stands in for it, is not in the allow-list", row(e), e.ByAlias)
+		if e.TakesStage() && !e.TakesEnvironment() {
+			t.Errorf("%s: a stage of no environment", row(e))
 		}
 	}
 	if want := domain.AllScopes() &^ domain.ScopesOf(domain.ScopeDebug); scopes != want {
@@ -200,12 +210,26 @@ func TestEveryEndpointIsWellFormed(t *testing.T) {
 	}
 }
 
+// source is what a row may cite.
+var source = regexp.MustCompile(`^(docs\.voiceflow\.com/api-reference/[a-z0-9/-]+|github\.com/voiceflow/[a-z-]+ .+)$`)
+
+// notTheCallers are headers that say whose a call is, or how its body is to be read.
+var notTheCallers = []string{
+	"Authorization", "Cookie", "Projectid", "Versionid", "Sessionid", "Userid", "Environment", "Host", "Origin", "Content-Type",
+	"Content-Length", "Content-Encoding", "Transfer-Encoding", "Accept-Encoding", "Connection", "X-Forwarded-For",
+}
+
 // Whatever Voiceflow asks to say whose the call is, is ours to say.
 func TestNoConverseEndpointLetsTheCallerSayWhoseItIs(t *testing.T) {
 	for _, e := range domain.Endpoints() {
 		user := strings.Contains(e.Path, "{userID}") || e.BySession ||
-			slices.ContainsFunc(e.Members, func(m domain.Member) bool { return m.Is == domain.FieldUser && m.Must })
-		if (e.Scope == domain.ScopeConverse || e.Scope == domain.ScopeState) && !user {
+			slices.ContainsFunc(e.Members, func(m domain.Member) bool {
+				return (m.Is == domain.FieldUser || m.Is == domain.FieldSession) && m.Must
+			})
+		if e.Stateless && (user || e.Writes || e.Starts || e.Turn != (e.Also == domain.ScopeState)) {
+			t.Errorf("%s: only a call about no user's conversation is stateless, and its turn needs state", row(e))
+		}
+		if (e.Scope == domain.ScopeConverse || e.Scope == domain.ScopeState) && !user && !e.Stateless {
 			t.Errorf("%s: nothing binds it to the caller", row(e))
 		}
 	}
@@ -286,6 +310,7 @@ func TestNoSegmentOfAnyEndpointMayBeOdd(t *testing.T) {
 func TestTarget(t *testing.T) {
 	runtime, api, analytics, realtime := domain.ServiceRuntime, domain.ServiceAPI, domain.ServiceAnalytics, domain.ServiceRealtime
 	upper := strings.ToUpper(hex24)
+	noVersion := domain.Project{ID: uuid, Voiceflow: hex24}
 	for _, tc := range []struct {
 		name    string
 		project domain.Project
@@ -311,28 +336,18 @@ func TestTarget(t *testing.T) {
 		{"another project is not found, whatever else", byAlias, runtime, "POST", "/v2/project/" + otherHex24 + "/user/ben/interact/stream", "", domain.NotFound},
 		{"our own id is no project of Voiceflow's", byAlias, api, "GET", "/v2/transcripts/" + uuid, "", domain.NotFound},
 		{"the project in capitals is the same", byAlias, api, "GET", "/v2/transcripts/" + upper, "/v2/transcripts/" + hex24, ""},
-		{"the version that the project was added by", byVersion, api, "GET", "/v2/versions/" + otherHex24 + "/export", "/v2/versions/" + otherHex24 + "/export", ""},
-		{"the version in capitals is the same", byVersion, api, "GET", "/v2/versions/" + strings.ToUpper(otherHex24) + "/export", "/v2/versions/" + otherHex24 + "/export", ""},
-		{"another version is not found", byVersion, api, "GET", "/v2/versions/" + hex24 + "/export", "", domain.NotFound},
-		{"an alias beside the version is not found", byVersion, api, "GET", "/v2/versions/production/export", "", domain.NotFound},
-		{"the alias that the project was added by", byAlias, api, "GET", "/v2/versions/production/export", "/v2/versions/production/export", ""},
-		{"another alias is not found", byAlias, api, "GET", "/v2/versions/development/export", "", domain.NotFound},
-		{"the alias in capitals is another", byAlias, api, "GET", "/v2/versions/Production/export", "", domain.NotFound},
-		{"a version id beside the alias is not found", byAlias, api, "GET", "/v2/versions/" + otherHex24 + "/export", "", domain.NotFound},
-		{"an environment by its alias", byAlias, realtime, "GET", "/v1alpha1/project/" + hex24 + "/environment/production/export-json",
+		{"a version is the one that is used", byVersion, api, "GET", "/v2/versions/production/export", "/v2/versions/" + otherHex24 + "/export", ""},
+		{"an alias is the one that is used", byAlias, realtime, "GET", "/v1alpha1/project/" + hex24 + "/environment/main/export-json",
 			"/v1alpha1/project/" + hex24 + "/environment/production/export-json", ""},
-		{"another environment is not found", byAlias, realtime, "GET", "/v1alpha1/project/" + hex24 + "/environment/staging/export-json", "", domain.NotFound},
+		{"an id does not stand in the place of an alias", byVersion, realtime, "GET", "/v1alpha1/project/" + hex24 + "/environment/main/export-json", "", domain.Conflict},
 		{"the environment of another project is not found", byAlias, realtime, "GET", "/v1alpha1/project/" + otherHex24 + "/environment/production/export-json", "", domain.NotFound},
-		{"a v4 session of a project that was added by a version is left to the traffic split", byVersion, runtime, "POST",
-			"/v4/project/" + hex24 + "/session", "/v4/project/" + hex24 + "/session", ""},
-		{"a v4 session of one that was added by an alias is of that environment", byAlias, runtime, "POST",
+		{"a v4 session goes to the environment that is used", byAlias, runtime, "POST",
 			"/v4/project/" + hex24 + "/session", "/v4/project/" + hex24 + "/environment/production/session", ""},
-		{"a v4 session of another project is not found", byAlias, runtime, "POST", "/v4/project/" + otherHex24 + "/session", "", domain.NotFound},
-		{"a v4 session in the environment", byAlias, runtime, "POST", "/v4/project/" + hex24 + "/environment/production/session",
+		{"a v4 session in an environment goes there", byAlias, runtime, "POST", "/v4/project/" + hex24 + "/environment/main/session",
 			"/v4/project/" + hex24 + "/environment/production/session", ""},
-		{"a v4 session in another environment is not found", byAlias, runtime, "POST", "/v4/project/" + hex24 + "/environment/development/session", "", domain.NotFound},
-		{"a v4 session in an environment is not found where the project was added by a version", byVersion, runtime, "POST",
-			"/v4/project/" + hex24 + "/environment/production/session", "", domain.NotFound},
+		{"a v4 session without an environment is left to the traffic split", noVersion, runtime, "POST",
+			"/v4/project/" + hex24 + "/session", "/v4/project/" + hex24 + "/session", ""},
+		{"a v4 session of another project is not found", byAlias, runtime, "POST", "/v4/project/" + otherHex24 + "/session", "", domain.NotFound},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			bind := func(own string) (string, error) {
@@ -341,7 +356,7 @@ func TestTarget(t *testing.T) {
 				}
 				return "bound-" + own, nil
 			}
-			got, err := match(t, tc.service, tc.method, tc.path).Target(tc.project, bind)
+			got, err := match(t, tc.service, tc.method, tc.path).Target(tc.project, domain.UsedEnvironment{Send: tc.project.Version}, bind)
 			wantKind(t, err, tc.kind)
 			if got != tc.want {
 				t.Errorf("got %s, want %s", got, tc.want)
@@ -352,7 +367,7 @@ func TestTarget(t *testing.T) {
 
 func TestTargetFailsAsBindDoes(t *testing.T) {
 	outage := &domain.Error{Kind: domain.Unavailable}
-	got, err := match(t, domain.ServiceRuntime, "GET", "/state/user/ben").Target(byAlias, func(string) (string, error) { return "ben", outage })
+	got, err := match(t, domain.ServiceRuntime, "GET", "/state/user/ben").Target(byAlias, domain.UsedEnvironment{}, func(string) (string, error) { return "ben", outage })
 	if !errors.Is(err, outage) || got != "" {
 		t.Errorf("got %q and error %v, want the error %v alone", got, err, outage)
 	}
@@ -373,63 +388,52 @@ func TestTheObjectOfACallNamesNoUser(t *testing.T) {
 	}
 }
 
-func TestWhatAProjectSaysOfItself(t *testing.T) {
-	development := domain.Project{Voiceflow: hex24, Version: "development"}
+func TestWhatACallSaysOfItsProject(t *testing.T) {
+	draft, version := domain.UsedEnvironment{Name: "the main one", Send: "main", Stage: "draft"}, domain.UsedEnvironment{Send: otherHex24}
 	for _, tc := range []struct {
-		name    string
-		project domain.Project
-		field   domain.Field
-		want    string
+		name  string
+		used  domain.UsedEnvironment
+		field domain.Field
+		want  string
 	}{
-		{"its id at Voiceflow", byAlias, domain.FieldProject, hex24},
-		{"its version by alias", byAlias, domain.FieldVersion, "production"},
-		{"its environment by alias", byAlias, domain.FieldEnvironment, "production"},
-		{"its alias", byAlias, domain.FieldAlias, "production"},
-		{"its version by id", byVersion, domain.FieldVersion, otherHex24},
-		{"its environment by version id", byVersion, domain.FieldEnvironment, otherHex24},
-		{"it is published", byAlias, domain.FieldStage, "published"},
-		{"it is published where it was added by a version", byVersion, domain.FieldStage, "published"},
-		{"in development it is a draft", development, domain.FieldStage, "draft"},
-		{"its users are not its own to say", byAlias, domain.FieldUser, ""},
-		{"nor are their sessions", byAlias, domain.FieldSession, ""},
-		{"nor is anything else", byAlias, "name", ""},
+		{"its id at Voiceflow", draft, domain.FieldProject, hex24},
+		{"its version by alias", draft, domain.FieldVersion, "main"},
+		{"its environment by alias", draft, domain.FieldEnvironment, "main"},
+		{"its alias", draft, domain.FieldAlias, "main"},
+		{"its version by id", version, domain.FieldVersion, otherHex24},
+		{"its environment by version id", version, domain.FieldEnvironment, otherHex24},
+		{"its version where only an id stands", version, domain.FieldVersionID, otherHex24},
+		{"an alias is no id", draft, domain.FieldVersionID, ""},
+		{"an id is no alias", version, domain.FieldAlias, ""},
+		{"its stage", draft, domain.FieldStage, "draft"},
+		{"no stage where none is sent", version, domain.FieldStage, ""},
+		{"its users are not its own to say", draft, domain.FieldUser, ""},
+		{"nor are their sessions", draft, domain.FieldSession, ""},
+		{"nor is anything else", draft, "name", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := tc.project.Value(tc.field); got != tc.want {
+			if got := byVersion.Value(tc.field, tc.used); got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
-	}
-	if byVersion.ByAlias() || !byAlias.ByAlias() || !development.ByAlias() {
-		t.Error("a project that was added by an alias is taken for one that was added by a version, or the other way round")
 	}
 }
 
 func TestWhatNamesTheSameProject(t *testing.T) {
 	for _, tc := range []struct {
-		name    string
-		project domain.Project
-		field   domain.Field
-		value   string
-		want    bool
+		name  string
+		value string
+		want  bool
 	}{
-		{"its own id", byAlias, domain.FieldProject, hex24, true},
-		{"its own id in capitals", byAlias, domain.FieldProject, strings.ToUpper(hex24), true},
-		{"another id", byAlias, domain.FieldProject, otherHex24, false},
-		{"no id", byAlias, domain.FieldProject, "", false},
-		{"its id with white space", byAlias, domain.FieldProject, hex24 + " ", false},
-		{"a part of its id", byAlias, domain.FieldProject, hex24[:23], false},
-		{"its alias", byAlias, domain.FieldAlias, "production", true},
-		{"its alias in capitals", byAlias, domain.FieldAlias, "PRODUCTION", false},
-		{"no alias", byAlias, domain.FieldAlias, "", false},
-		{"its version in capitals", byVersion, domain.FieldVersion, strings.ToUpper(otherHex24), true},
-		{"another version", byVersion, domain.FieldVersion, hex24, false},
-		{"no version", byVersion, domain.FieldVersion, "", false},
-		{"its stage", byVersion, domain.FieldStage, "published", true},
-		{"another stage", byVersion, domain.FieldStage, "draft", false},
+		{"its own id", hex24, true},
+		{"its own id in capitals", strings.ToUpper(hex24), true},
+		{"another id", otherHex24, false},
+		{"no id", "", false},
+		{"its id with white space", hex24 + " ", false},
+		{"a part of its id", hex24[:23], false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := tc.project.Is(tc.field, tc.value); got != tc.want {
+			if got := byAlias.IsVoiceflow(tc.value); got != tc.want {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
 		})
@@ -466,8 +470,9 @@ func FuzzMatchEndpoint(f *testing.F) {
 			t.Fatalf("MatchEndpoint(%q, %q, %q): got %s", service, method, path, row(*e))
 		}
 		for _, p := range []domain.Project{byVersion, byAlias} {
+			used := domain.UsedEnvironment{Send: p.Version}
 			for _, own := range []bool{false, true} {
-				target, err := route.Target(p, func(id string) (string, error) {
+				target, err := route.Target(p, used, func(id string) (string, error) {
 					if id == "" || len(id) > domain.MaxOwnUserID {
 						t.Fatalf("a user id of %d bytes is bound", len(id))
 					}
@@ -477,8 +482,8 @@ func FuzzMatchEndpoint(f *testing.F) {
 					return "bound_Id-1", nil
 				})
 				if err != nil {
-					if domain.KindOf(err) != domain.NotFound || target != "" {
-						t.Fatalf("Target: got %q and error %v, want kind %q alone", target, err, domain.NotFound)
+					if kind := domain.KindOf(err); kind != domain.NotFound && kind != domain.Conflict || target != "" {
+						t.Fatalf("Target: got %q and error %v, want kind %q or %q alone", target, err, domain.NotFound, domain.Conflict)
 					}
 					continue
 				}
@@ -498,10 +503,10 @@ func FuzzMatchEndpoint(f *testing.F) {
 				if err != nil {
 					t.Fatalf("Target of %q: got %q, which is not in the allow-list: %v", path, target, err)
 				}
-				if again.Endpoint != e && (!p.ByAlias() || again.Endpoint.Path != e.ByAlias) {
+				if again.Endpoint != e && (!e.Starts || !again.Endpoint.Starts) {
 					t.Fatalf("Target of %q for %s: got %q, which is %s", path, row(*e), target, row(*again.Endpoint))
 				}
-				if same, err := again.Target(p, func(id string) (string, error) { return id, nil }); err != nil || same != target {
+				if same, err := again.Target(p, used, func(id string) (string, error) { return id, nil }); err != nil || same != target {
 					t.Fatalf("Target of %q: got %q and error %v, want it to be its own", target, same, err)
 				}
 			}

@@ -24,20 +24,69 @@ type Environments struct {
 	AllowDraft []string // the environments whose draft can be used; without repetitions
 }
 
-// EnvironmentsSpec is what an admin says about the environments of an assistant, as it came.
+// EnvironmentsSpec is what an admin says about the environments of an assistant, as it came. Its JSON
+// form is that of routes, lists, exports and stores.
 type EnvironmentsSpec struct {
-	Default    string   // "" is the version that the assistant was added with
-	All        bool     // Allowed is not used
-	Allowed    []string // nil is Default only
-	AllowDraft []string // nil is development, if it is allowed
+	Default    string      `json:"default"`     // "" is the version that the assistant was added with
+	Allowed    AllowedSpec `json:"allowed"`     // zero is Default only
+	AllowDraft []string    `json:"allow_draft"` // nil is development, if it is allowed
+}
+
+// AllowedSpec is a list of names of environments, or all environments.
+type AllowedSpec struct {
+	All   bool     // Names is not used
+	Names []string // nil if no list was given
+}
+
+// AllEnvironments stands in place of a list of names if every environment is allowed. No environment
+// can be listed by this name.
+const AllEnvironments = "all"
+
+// MarshalJSON returns the list, or "all".
+func (a AllowedSpec) MarshalJSON() ([]byte, error) {
+	if a.All {
+		return json.Marshal(AllEnvironments)
+	}
+	return json.Marshal(append([]string{}, a.Names...))
+}
+
+// UnmarshalJSON reads a list of texts, "all" or null. Returns Invalid for anything else.
+func (a *AllowedSpec) UnmarshalJSON(b []byte) error {
+	var text string
+	if json.Unmarshal(b, &a.Names) == nil {
+		return nil
+	}
+	if json.Unmarshal(b, &text) == nil && strings.TrimSpace(text) == AllEnvironments {
+		*a = AllowedSpec{All: true}
+		return nil
+	}
+	return invalid("environments.allowed must be a list of names, or the text all")
+}
+
+// EnvironmentsNamed returns what an admin says in lists of names, on a command line or in a table.
+// The first of names is the default, and the name all allows every environment. drafts are the
+// environments whose draft can be used; nil as in EnvironmentsSpec. It returns nil if both lists are
+// nil: the assistant is pinned.
+func EnvironmentsNamed(names, drafts []string) *EnvironmentsSpec {
+	if names == nil && drafts == nil {
+		return nil
+	}
+	spec := EnvironmentsSpec{AllowDraft: drafts}
+	listed := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == AllEnvironments })
+	if len(listed) > 0 {
+		spec.Default, spec.Allowed.Names = listed[0], listed
+	}
+	spec.Allowed.All = len(listed) < len(names)
+	return &spec
 }
 
 // ParseEnvironments reads the parameter environments of an assistant that was added with the
 // version. Names are trimmed, and version ids are kept in lower case. Returns Invalid for a name
 // that can't be one, for a name that comes twice, for more than MaxEnvironments names, for a list
-// of allowed names without the default, and for a draft of an environment that is not allowed.
+// of allowed names without the default, and for a draft of an environment that is not allowed. No
+// error repeats a name, because a key may have been pasted in its place.
 func ParseEnvironments(spec EnvironmentsSpec, version string) (Environments, error) {
-	e := Environments{Default: version, All: spec.All}
+	e := Environments{Default: version, All: spec.Allowed.All}
 	var err error
 	if strings.TrimSpace(spec.Default) != "" {
 		if e.Default, err = parseEnvironment("environments.default", spec.Default); err != nil {
@@ -45,16 +94,16 @@ func ParseEnvironments(spec EnvironmentsSpec, version string) (Environments, err
 		}
 	}
 	switch {
-	case spec.All:
-	case spec.Allowed == nil:
+	case e.All:
+	case spec.Allowed.Names == nil:
 		e.Allowed = []string{e.Default}
 	default:
-		if e.Allowed, err = ParseEnvironmentNames("environments.allowed", spec.Allowed); err != nil {
+		if e.Allowed, err = ParseEnvironmentNames("environments.allowed", spec.Allowed.Names); err != nil {
 			return Environments{}, err
 		}
 	}
 	if !e.Lists(e.Default) {
-		return Environments{}, invalid("environments.allowed must contain the default, " + strconv.Quote(e.Default))
+		return Environments{}, invalid("environments.allowed must contain the default; without environments.default, that is the version_id of the assistant")
 	}
 	if spec.AllowDraft == nil {
 		if e.Lists(draftByDefault) {
@@ -65,10 +114,8 @@ func ParseEnvironments(spec EnvironmentsSpec, version string) (Environments, err
 	if e.AllowDraft, err = ParseEnvironmentNames("environments.allow_draft", spec.AllowDraft); err != nil {
 		return Environments{}, err
 	}
-	for _, name := range e.AllowDraft {
-		if !e.Lists(name) {
-			return Environments{}, invalid("environments.allow_draft contains " + strconv.Quote(name) + ", which is not allowed; add it to environments.allowed")
-		}
+	if slices.ContainsFunc(e.AllowDraft, e.lacks) {
+		return Environments{}, invalid("environments.allow_draft names an environment that is not allowed; add it to environments.allowed")
 	}
 	return e, nil
 }
@@ -82,12 +129,12 @@ func ParseEnvironmentNames(what string, list []string) ([]string, error) {
 	}
 	names := make([]string, 0, len(list))
 	for _, text := range list {
-		name, err := parseEnvironment(what, text)
+		name, err := parseEnvironment("a name in "+what, text)
 		if err != nil {
 			return nil, err
 		}
 		if slices.Contains(names, name) {
-			return nil, invalid(what + " repeats " + strconv.Quote(name))
+			return nil, invalid(what + " has a name twice")
 		}
 		names = append(names, name)
 	}
@@ -97,15 +144,14 @@ func ParseEnvironmentNames(what string, list []string) ([]string, error) {
 // parseEnvironment reads the name of an environment: an alias, or a version id, which is kept in
 // lower case.
 func parseEnvironment(what, text string) (string, error) {
-	name, err := parseText(what, text, 64)
-	if err != nil {
+	name, err := parseText(what, text, maxEnvironmentName)
+	switch {
+	case err != nil:
 		return "", err
-	}
-	if strings.Trim(name, idCharacters) != "" {
-		return "", invalid(what + " can only contain letters, digits, _ and - in a name")
-	}
-	if name == AllEnvironments {
-		return "", invalid(what + " can't contain " + strconv.Quote(AllEnvironments) + ", which is not the name of an environment")
+	case strings.Trim(name, idCharacters) != "":
+		return "", invalid(what + " can only contain letters, digits, _ and -")
+	case name == AllEnvironments:
+		return "", invalid(what + " can't be all, which is not the name of an environment")
 	}
 	return plainEnvironment(name), nil
 }
@@ -125,6 +171,35 @@ func (e Environments) Pinned() bool { return e.Default == "" }
 // alias.
 func (e Environments) Lists(name string) bool { return e.All || slices.Contains(e.Allowed, name) }
 
+func (e Environments) lacks(name string) bool { return !e.Lists(name) }
+
+// Modes of an assistant, as admins see them.
+const (
+	ModePinned  = "pinned"   // calls use the version that the assistant was added with
+	ModePerCall = "per_call" // each call says which environment it uses
+)
+
+// Mode returns how calls choose an environment.
+func (e Environments) Mode() string {
+	if e.Pinned() {
+		return ModePinned
+	}
+	return ModePerCall
+}
+
+// InEffect returns the environments of the assistant as admins see them. Those of a pinned assistant
+// are its version alone, with the same rule for its draft.
+func (p Project) InEffect() Environments {
+	if !p.Environments.Pinned() {
+		return p.Environments
+	}
+	e := Environments{Default: p.Version, Allowed: []string{p.Version}}
+	if e.Lists(draftByDefault) {
+		e.AllowDraft = []string{draftByDefault}
+	}
+	return e
+}
+
 // Equal reports whether both say the same, in the same order.
 func (e Environments) Equal(other Environments) bool {
 	return e.Default == other.Default && e.All == other.All &&
@@ -136,16 +211,15 @@ func (e Environments) Names() []string {
 	return slices.Concat([]string{e.Default}, e.Allowed, e.AllowDraft)
 }
 
-// storedEnvironments is the JSON form of Environments, in routes, lists, exports and stores.
-type storedEnvironments struct {
-	Default    string          `json:"default"`
-	Allowed    json.RawMessage `json:"allowed"`
-	AllowDraft []string        `json:"allow_draft"`
+// Spec returns what an admin has to say to get e, nil for a pinned assistant.
+func (e Environments) Spec() *EnvironmentsSpec {
+	if e.Pinned() {
+		return nil
+	}
+	return &EnvironmentsSpec{
+		Default: e.Default, Allowed: AllowedSpec{All: e.All, Names: e.Allowed}, AllowDraft: append([]string{}, e.AllowDraft...),
+	}
 }
-
-// AllEnvironments stands in place of the list of allowed names if every environment is allowed. No
-// environment can be listed by this name.
-const AllEnvironments = "all"
 
 // Text returns e as JSON, "" for a pinned assistant: {"default": NAME, "allowed": [NAME, …] or
 // "all", "allow_draft": [NAME, …]}.
@@ -153,33 +227,22 @@ func (e Environments) Text() string {
 	if e.Pinned() {
 		return ""
 	}
-	allowed, _ := json.Marshal(append([]string{}, e.Allowed...)) // strings always encode
-	if e.All {
-		allowed = []byte(strconv.Quote(AllEnvironments))
-	}
-	text, _ := json.Marshal(storedEnvironments{e.Default, allowed, append([]string{}, e.AllowDraft...)})
+	text, _ := json.Marshal(e.Spec()) // texts always encode
 	return string(text)
 }
 
 // EnvironmentsFromText reads what Text wrote. An assistant with any other text is pinned to its
 // version, so a text that was changed by hand or by a newer program allows nothing.
 func EnvironmentsFromText(text string) Environments {
-	if text == "" {
+	var stored EnvironmentsSpec
+	if text == "" || json.Unmarshal([]byte(text), &stored) != nil {
 		return Environments{}
 	}
-	var stored storedEnvironments
-	if json.Unmarshal([]byte(text), &stored) != nil {
-		return Environments{}
-	}
-	e := Environments{Default: stored.Default, All: string(stored.Allowed) == strconv.Quote(AllEnvironments)}
-	if !e.All && json.Unmarshal(stored.Allowed, &e.Allowed) != nil {
-		return Environments{}
-	}
+	e := Environments{Default: stored.Default, All: stored.Allowed.All, Allowed: stored.Allowed.Names}
 	if len(stored.AllowDraft) > 0 {
 		e.AllowDraft = stored.AllowDraft
 	}
-	beyond := slices.ContainsFunc(e.AllowDraft, func(name string) bool { return !e.Lists(name) })
-	if beyond || !e.Lists(e.Default) || e.Text() != text {
+	if e.lacks(e.Default) || slices.ContainsFunc(e.AllowDraft, e.lacks) || e.Text() != text {
 		return Environments{}
 	}
 	return e
@@ -195,4 +258,19 @@ func EnvironmentNamesFromText(text string) []string {
 		return nil
 	}
 	return strings.Split(text, " ")
+}
+
+// MayLimitTo returns Invalid unless an access token for the assistant can be limited to the names:
+// the assistant has to allow each of them at this moment. A version id has to be allowed by itself,
+// because only Voiceflow knows which alias has it.
+func (p Project) MayLimitTo(names []string) error {
+	e := p.InEffect()
+	i := slices.IndexFunc(names, e.lacks)
+	switch {
+	case i < 0:
+		return nil
+	case isObjectID(names[i]):
+		return invalid("environments contains a version id that the assistant does not list; name its alias")
+	}
+	return invalid("environments contains a name that the assistant does not allow; it allows " + strings.Join(e.Allowed, ", "))
 }

@@ -13,28 +13,29 @@ type Kind string
 
 // The kinds of failure. Every error that crosses a port is an *Error of one of them.
 const (
-	Invalid              Kind = "invalid_request"                // a parameter breaks a rule
-	NotAuthenticated     Kind = "not_authenticated"              // there is no caller, or the credential is invalid or expired
-	NotAllowed           Kind = "not_allowed"                    // the caller may not do this
-	NotFound             Kind = "not_found"                      // it does not exist, is over, or is not shown to the caller
-	AlreadyAdded         Kind = "already_added"                  // the pair of Voiceflow project and version exists
-	AmbiguousName        Kind = "ambiguous_name"                 // several projects match the name
-	NameTooLong          Kind = "name_too_long"                  // the assistant's name has more than MaxProjectName bytes
-	Conflict             Kind = "conflict"                       // the present state does not allow the change
-	VoiceflowRejected    Kind = "voiceflow_rejected"             // Voiceflow rejected the key or does not know the environment
-	VoiceflowUnavailable Kind = "voiceflow_unavailable"          // Voiceflow gave no usable answer
-	TooManyRequests      Kind = "too_many_requests"              // too many attempts; RetryAfter says when to retry
-	Corrupt              Kind = "corrupt"                        // sealed bytes can't be opened
-	Unavailable          Kind = "unavailable"                    // a store could not answer; a retry may help
-	NoAssistant          Kind = "no_assistant"                   // the caller has set no assistant
-	CredentialsRejected  Kind = "assistant_credentials_rejected" // Voiceflow rejected the stored key
-	NeedsReentry         Kind = "needs_reentry"                  // the stored key can't be opened; an admin has to set it again
+	Invalid               Kind = "invalid_request"                // a parameter breaks a rule
+	NotAuthenticated      Kind = "not_authenticated"              // there is no caller, or the credential is invalid or expired
+	NotAllowed            Kind = "not_allowed"                    // the caller may not do this
+	EnvironmentNotAllowed Kind = "environment_not_allowed"        // the call may not use this environment, or this version of it
+	NotFound              Kind = "not_found"                      // it does not exist, is over, or is not shown to the caller
+	AlreadyAdded          Kind = "already_added"                  // the pair of Voiceflow project and version exists
+	AmbiguousName         Kind = "ambiguous_name"                 // several projects match the name
+	NameTooLong           Kind = "name_too_long"                  // the assistant's name has more than MaxProjectName bytes
+	Conflict              Kind = "conflict"                       // the present state does not allow the change
+	VoiceflowRejected     Kind = "voiceflow_rejected"             // Voiceflow rejected the key or does not know the environment
+	VoiceflowUnavailable  Kind = "voiceflow_unavailable"          // Voiceflow gave no usable answer
+	TooManyRequests       Kind = "too_many_requests"              // too many attempts; RetryAfter says when to retry
+	Corrupt               Kind = "corrupt"                        // sealed bytes can't be opened
+	Unavailable           Kind = "unavailable"                    // a store could not answer; a retry may help
+	NoAssistant           Kind = "no_assistant"                   // the caller has set no assistant
+	CredentialsRejected   Kind = "assistant_credentials_rejected" // Voiceflow rejected the stored key
+	NeedsReentry          Kind = "needs_reentry"                  // the stored key can't be opened; an admin has to set it again
 )
 
 // Kinds lists every Kind, so that a test can check that a mapping covers all.
 func Kinds() []Kind {
 	return []Kind{
-		Invalid, NotAuthenticated, NotAllowed, NotFound, AlreadyAdded, AmbiguousName, NameTooLong,
+		Invalid, NotAuthenticated, NotAllowed, EnvironmentNotAllowed, NotFound, AlreadyAdded, AmbiguousName, NameTooLong,
 		Conflict, VoiceflowRejected, VoiceflowUnavailable, TooManyRequests, Corrupt, Unavailable,
 		NoAssistant, CredentialsRejected, NeedsReentry,
 	}
@@ -96,10 +97,16 @@ func NotLoggedIn(cause error) error {
 	return &Error{Kind: NotAuthenticated, Public: "you are not logged in", Cause: cause}
 }
 
+// OtherProject is the error for a call that names another project than the one of its assistant:
+// NotFound. what is the name and where it stands, such as "the projectID in the path".
+func OtherProject(what string) error {
+	return &Error{Kind: NotFound, Public: what + " is not that of the assistant that is set or that the access token is for; set the other assistant, or use an access token for it" + SeeRefused}
+}
+
 // InvalidAccessToken returns the only error for an access token, whatever is wrong with it:
 // NotAuthenticated. cause is for the log and may be nil.
 func InvalidAccessToken(cause error) error {
-	return &Error{Kind: NotAuthenticated, Public: "the access token in Authorization is invalid or expired", Cause: cause}
+	return &Error{Kind: NotAuthenticated, Public: "the access token in Authorization is invalid or expired; create a new one", Cause: cause}
 }
 
 // LookFirst says what to do about a call that writes and that Voiceflow may have carried out.

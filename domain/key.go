@@ -45,16 +45,14 @@ func (s Sealed) Equal(other Sealed) bool {
 }
 
 // Key returns the key in the slot.
-func (p Project) Key(slot Slot) Key {
-	if slot == SlotSecondary {
-		return p.Secondary
-	}
-	return p.Primary
-}
+func (p Project) Key(slot Slot) Key { return *p.slot(slot) }
 
 func (p *Project) slot(slot Slot) *Key {
-	if slot == SlotSecondary {
+	switch slot {
+	case SlotSecondary:
 		return &p.Secondary
+	case SlotPersonal:
+		return &p.Personal
 	}
 	return &p.Primary
 }
@@ -73,6 +71,15 @@ func (p *Project) holding(sealed Sealed) *Key {
 // Voiceflow accepted the key when it was asked at the time asked.
 func (p *Project) PutKey(slot Slot, sealed Sealed, set, asked time.Time) {
 	*p.slot(slot) = Key{Sealed: sealed, Status: KeyOK, Set: Instant(set), Checked: Instant(asked)}
+}
+
+// DeleteKey empties the slot, which ParseSlotToEmpty has read. Returns NotFound if it is empty.
+func (p *Project) DeleteKey(slot Slot) error {
+	if p.Key(slot).Empty() {
+		return &Error{Kind: NotFound, Public: p.Name + " has no " + string(slot) + " key"}
+	}
+	*p.slot(slot) = Key{Status: KeyNone}
+	return nil
 }
 
 // Mark records what Voiceflow said about the key that sealed is, when it was asked at the
@@ -104,8 +111,8 @@ func (p *Project) MarkOpens(sealed Sealed, opens bool) (news bool) {
 	return true
 }
 
-// MayBeSet returns NeedsReentry if it is known that none of the project's keys can be
-// opened.
+// MayBeSet returns NeedsReentry if it is known that neither the primary nor the secondary key can
+// be opened. The personal key does not count, since few calls use it.
 func (p Project) MayBeSet() error {
 	if p.Primary.opens() || p.Secondary.opens() {
 		return nil
@@ -119,11 +126,16 @@ type SlotKey struct {
 	Key  Sealed
 }
 
-// KeysToTry returns the project's keys in the order in which a call tries them: the primary key
-// first, unless it is expected to fail and the secondary key is not.
-func (p Project) KeysToTry() []SlotKey {
+// KeysToTry returns the keys that a call of e tries, in their order. For most calls it is the
+// primary key and then the secondary key, or the other way around if the primary key is expected
+// to fail and the secondary key is not. A call that UsesPersonal tries the personal key only: if
+// it fails, a project key must not hide that.
+func (p Project) KeysToTry(e *Endpoint) []SlotKey {
+	if p.UsesPersonal(e) {
+		return []SlotKey{{SlotPersonal, p.Personal.Sealed}}
+	}
 	keys := make([]SlotKey, 0, 2)
-	for _, slot := range Slots() {
+	for _, slot := range []Slot{SlotPrimary, SlotSecondary} {
 		if k := p.Key(slot); !k.Empty() {
 			keys = append(keys, SlotKey{slot, k.Sealed})
 		}
@@ -134,10 +146,14 @@ func (p Project) KeysToTry() []SlotKey {
 	return keys
 }
 
+// UsesPersonal reports whether a call of e is sent with the personal key of p: the slot has one,
+// and e TakesPersonal.
+func (p Project) UsesPersonal(e *Endpoint) bool { return e.TakesPersonal() && !p.Personal.Empty() }
+
 // Equal reports whether p and other are the same, times as instants and keys as stored.
 func (p Project) Equal(other Project) bool {
 	same := p.Created.Equal(other.Created) && p.VoiceflowCreated.Equal(other.VoiceflowCreated) &&
-		p.Primary.Equal(other.Primary) && p.Secondary.Equal(other.Secondary)
+		p.Primary.Equal(other.Primary) && p.Secondary.Equal(other.Secondary) && p.Personal.Equal(other.Personal)
 	return same && p.ID == other.ID && p.Name == other.Name && p.Voiceflow == other.Voiceflow && p.Version == other.Version &&
 		p.Platform == other.Platform && p.Credits == other.Credits && p.Environments.Equal(other.Environments)
 }

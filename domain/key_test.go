@@ -16,13 +16,14 @@ import (
 // sealed is a sealed key that is told from others by its bytes.
 func sealed(bytes string) domain.Sealed { return domain.Sealed{Key: "k", Bytes: []byte(bytes)} }
 
-// aProject has a key of the status in each slot: the bytes of the sealed keys are first and
-// second.
+// aProject has a key of the status in each slot of a project's key, and a good personal key. The
+// bytes of the sealed keys are first, second and third.
 func aProject(primary, secondary domain.KeyStatus) domain.Project {
 	p := domain.Project{
 		Name:      "Bot",
 		Primary:   domain.Key{Sealed: sealed("first"), Status: primary, Set: start, Checked: start},
 		Secondary: domain.Key{Sealed: sealed("second"), Status: secondary, Set: start, Checked: start},
+		Personal:  domain.Key{Sealed: sealed("third"), Status: domain.KeyOK, Set: start, Checked: start},
 	}
 	for _, k := range []*domain.Key{&p.Primary, &p.Secondary} {
 		if k.Status == domain.KeyNone {
@@ -35,6 +36,7 @@ func aProject(primary, secondary domain.KeyStatus) domain.Project {
 // clone copies a project so that changes of its keys do not show in p.
 func clone(p domain.Project) domain.Project {
 	p.Primary.Sealed.Bytes, p.Secondary.Sealed.Bytes = bytes.Clone(p.Primary.Sealed.Bytes), bytes.Clone(p.Secondary.Sealed.Bytes)
+	p.Personal.Sealed.Bytes = bytes.Clone(p.Personal.Sealed.Bytes)
 	return p
 }
 
@@ -65,7 +67,7 @@ func TestKeysAreTriedInOrder(t *testing.T) {
 		{domain.KeyNone, domain.KeyNone, nil},
 	} {
 		var got []domain.Slot
-		for _, k := range aProject(tc.primary, tc.secondary).KeysToTry() {
+		for _, k := range aProject(tc.primary, tc.secondary).KeysToTry(stableOrNot(t, false)) {
 			got = append(got, k.Slot)
 			if want := map[domain.Slot]string{domain.SlotPrimary: "first", domain.SlotSecondary: "second"}[k.Slot]; string(k.Key.Bytes) != want {
 				t.Errorf("the %s key is %s", k.Slot, k.Key.Bytes)
@@ -75,8 +77,80 @@ func TestKeysAreTriedInOrder(t *testing.T) {
 			t.Errorf("primary %s and secondary %s: got the order %v, want %v", tc.primary, tc.secondary, got, tc.want)
 		}
 	}
-	if got := (domain.Project{}).KeysToTry(); len(got) != 0 {
+	if got := (domain.Project{}).KeysToTry(stableOrNot(t, true)); len(got) != 0 {
 		t.Errorf("the zero project has the keys %v", got)
+	}
+}
+
+// stableOrNot returns an endpoint that takes a personal key, or one that does not.
+func stableOrNot(t *testing.T, stable bool) *domain.Endpoint {
+	t.Helper()
+	path := "/v1/transcript/0123456789abcdef01234567"
+	service := domain.ServiceAnalytics
+	if stable {
+		path, service = "/v1/stable/transcript/0123456789abcdef01234567", domain.ServiceRealtime
+	}
+	route, err := domain.MatchEndpoint(string(service), "GET", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return route.Endpoint
+}
+
+func TestAPersonalKeyIsTheOnlyOneForTheStableAPIAndForNothingElse(t *testing.T) {
+	for _, status := range []domain.KeyStatus{domain.KeyOK, domain.KeyRejected, domain.KeyNeedsReentry, domain.KeyUnchecked, domain.KeyNone} {
+		p := aProject(domain.KeyOK, domain.KeyOK)
+		p.Personal.Status = status
+		stable, other := p.KeysToTry(stableOrNot(t, true)), p.KeysToTry(stableOrNot(t, false))
+		want := []domain.Slot{domain.SlotPersonal}
+		if status == domain.KeyNone {
+			want = []domain.Slot{domain.SlotPrimary, domain.SlotSecondary}
+		}
+		if got := slotsOf(stable); !slices.Equal(got, want) {
+			t.Errorf("with a personal key that is %s, a call of the stable API tries %v, want %v", status, got, want)
+		}
+		if status != domain.KeyNone && string(stable[0].Key.Bytes) != "third" {
+			t.Errorf("the personal key is %s", stable[0].Key.Bytes)
+		}
+		if got := slotsOf(other); !slices.Equal(got, []domain.Slot{domain.SlotPrimary, domain.SlotSecondary}) {
+			t.Errorf("with a personal key that is %s, another call tries %v", status, got)
+		}
+		if used := p.UsesPersonal(stableOrNot(t, true)); used != (status != domain.KeyNone) || p.UsesPersonal(stableOrNot(t, false)) {
+			t.Errorf("with a personal key that is %s, UsesPersonal is %v for the stable API", status, used)
+		}
+	}
+}
+
+func slotsOf(keys []domain.SlotKey) []domain.Slot {
+	var all []domain.Slot
+	for _, k := range keys {
+		all = append(all, k.Slot)
+	}
+	return all
+}
+
+func TestOnlyAKeyThatIsThereAndNotThePrimaryOneCanBeDeleted(t *testing.T) {
+	for text, want := range map[string]domain.Slot{"secondary": domain.SlotSecondary, " personal\n": domain.SlotPersonal} {
+		slot, err := domain.ParseSlotToEmpty(text)
+		if slot != want || err != nil {
+			t.Fatalf("ParseSlotToEmpty(%q): got %q and error %v", text, slot, err)
+		}
+		p := aProject(domain.KeyOK, domain.KeyRejected)
+		wanted := clone(p)
+		if slot == domain.SlotSecondary {
+			wanted.Secondary = domain.Key{Status: domain.KeyNone}
+		} else {
+			wanted.Personal = domain.Key{Status: domain.KeyNone}
+		}
+		wantKind(t, p.DeleteKey(slot), "")
+		wantProject(t, wanted, p)
+		wantKind(t, p.DeleteKey(slot), domain.NotFound)
+		wantProject(t, wanted, p)
+	}
+	for _, text := range []string{"", "primary", "Personal", "tertiary", "personal secondary"} {
+		if _, err := domain.ParseSlotToEmpty(text); domain.KindOf(err) != domain.Invalid {
+			t.Errorf("ParseSlotToEmpty(%q): got error %v, want Invalid", text, err)
+		}
 	}
 }
 
@@ -116,10 +190,13 @@ func TestPutKeyReplacesTheKeyOfOneSlot(t *testing.T) {
 		for _, slot := range domain.Slots() {
 			p := aProject(status, status)
 			wanted := clone(p)
-			if slot == domain.SlotPrimary {
+			switch slot {
+			case domain.SlotPrimary:
 				wanted.Primary = want
-			} else {
+			case domain.SlotSecondary:
 				wanted.Secondary = want
+			case domain.SlotPersonal:
+				wanted.Personal = want
 			}
 			p.PutKey(slot, sealed("new"), at.Add(999).In(time.FixedZone("", 3600)), at.Add(-time.Second))
 			wantProject(t, wanted, p)

@@ -12,8 +12,23 @@ import (
 // 128 characters in paths and 256 in v4 sessions (its API reference, 'Start session').
 const MaxOwnUserID = 256
 
-// PseudonymPrefix begins every pseudonym. It tells pseudonyms from user ids that callers choose.
-const PseudonymPrefix = "fl-"
+const (
+	// PseudonymPrefix begins every pseudonym. It tells pseudonyms from user ids that callers choose.
+	PseudonymPrefix = "fl-"
+	// MaxPseudonym is the longest pseudonym, in characters. It is the longest user id that the
+	// paths of Voiceflow's API take.
+	MaxPseudonym = 128
+	// minPseudonym is the length of the pseudonym of a text of one byte.
+	minPseudonym = len(PseudonymPrefix) + 24
+)
+
+// IsPseudonym reports whether text has the form of a pseudonym, whoever's it is: PseudonymPrefix, p
+// or h, and letters, digits, - and _.
+func IsPseudonym(text string) bool {
+	rest, found := strings.CutPrefix(text, PseudonymPrefix)
+	return found && len(text) >= minPseudonym && len(text) <= MaxPseudonym && (rest[0] == 'p' || rest[0] == 'h') &&
+		strings.Trim(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+}
 
 // UserIDs turns the user ids and session ids of a caller into those that Voiceflow has, and back.
 // The functions return the same result for the same ids, and have no side effects.
@@ -28,6 +43,16 @@ type UserIDs struct {
 	// Own reverses Bind. ours reports whether bound belongs to this caller. It can be false
 	// for a long id of the caller's.
 	Own func(bound string) (own string, ours bool)
+}
+
+// Find turns an id that a search names into Voiceflow's. A pseudonym stays as it is: whoever may
+// search reads what everybody said, and sees others by their pseudonyms. Any other id is the
+// caller's own. Returns the error of Bind.
+func (ids UserIDs) Find(id string) (string, error) {
+	if ids.Bind == nil || IsPseudonym(id) {
+		return id, nil
+	}
+	return ids.Bind(id)
 }
 
 // CheckOwnID checks an id that a caller with users of its own has chosen: a user id or a session

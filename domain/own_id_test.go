@@ -134,3 +134,80 @@ func FuzzCheckOwnID(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatHasTheFormOfAPseudonym(t *testing.T) {
+	const shortest = "fl-pAAAAAAAAAAAAAAAAAAAAAAA"
+	longest := "fl-p" + strings.Repeat("-_aZ0", 25)[:124]
+	for _, tc := range []struct {
+		name, text string
+		want       bool
+	}{
+		{"the shortest", shortest, true},
+		{"the longest", longest, true},
+		{"that of a long id", "fl-h" + strings.Repeat("x", 43), true},
+		{"one that is shorter", shortest[:len(shortest)-1], false},
+		{"one that is longer", longest + "a", false},
+		{"another letter", "fl-x" + shortest[4:], false},
+		{"capitals", strings.ToUpper(shortest), false},
+		{"another character", shortest[:20] + "+" + shortest[21:], false},
+		{"padding", shortest + "=", false},
+		{"space before", " " + shortest, false},
+		{"space after", shortest + " ", false},
+		{"the prefix", "fl-", false},
+		{"nothing", "", false},
+		{"an id that begins so", "fl-550e8400-e29b-41d4-a716-446655440000", false},
+	} {
+		if got := domain.IsPseudonym(tc.text); got != tc.want {
+			t.Errorf("%s: got %v for %q, want %v", tc.name, got, tc.text, tc.want)
+		}
+	}
+}
+
+func TestASearchNamesOnesOwnIdsAndThePseudonymsOfOthers(t *testing.T) {
+	const another = "fl-pAAAAAAAAAAAAAAAAAAAAAAA"
+	bound := domain.UserIDs{Bind: func(own string) (string, error) { return "bound-" + own, nil }}
+	own := domain.UserIDs{Bind: func(own string) (string, error) { return own, domain.CheckOwnID(own) }}
+	for _, tc := range []struct {
+		name, id string
+		by       domain.UserIDs
+		want     string
+		kind     domain.Kind
+	}{
+		{"an id of the caller's", "ben", bound, "bound-ben", ""},
+		{"a pseudonym", another, bound, another, ""},
+		{"an id like a pseudonym", "fl-ben", bound, "bound-fl-ben", ""},
+		{"an id of a back end", "ben", own, "ben", ""},
+		{"a pseudonym that a back end saw", another, own, another, ""},
+		{"an id of a back end like a pseudonym", "fl-ben", own, "fl-ben", domain.NotFound},
+		{"an id where none are bound", "ben", domain.UserIDs{}, "ben", ""},
+	} {
+		got, err := tc.by.Find(tc.id)
+		wantKind(t, err, tc.kind)
+		if got != tc.want {
+			t.Errorf("%s: got %q, want %q", tc.name, got, tc.want)
+		}
+	}
+}
+
+// TestASearchChangesNothing guards that ids which pass unbound in a search reach no call that acts
+// on a conversation.
+func TestASearchChangesNothing(t *testing.T) {
+	searches := 0
+	for _, e := range domain.Endpoints() {
+		if !e.Searches() {
+			continue
+		}
+		searches++
+		if e.Turn || e.Writes || e.Starts || e.BySession || e.Dialog() || e.Method != "GET" && e.Method != "POST" || strings.Contains(e.Path, "{userID}") {
+			t.Errorf("%s %s is a search, and acts on a conversation", e.Method, e.Path)
+		}
+		for _, m := range e.AllMembers() {
+			if (m.Is == domain.FieldSession || m.Is == domain.FieldUser) && !m.IfThere {
+				t.Errorf("%s %s needs %v to search", e.Method, e.Path, m.At)
+			}
+		}
+	}
+	if searches < 10 {
+		t.Errorf("got %d searches, want at least 10", searches)
+	}
+}

@@ -82,7 +82,7 @@ func TestParseKey(t *testing.T) {
 		{"other than ASCII is refused", "schlüssel", "", domain.Invalid},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, err := domain.ParseKey(domain.NewSecret(tc.key))
+			got, err := domain.ParseKey(domain.SlotPrimary, domain.NewSecret(tc.key))
 			wantKind(t, err, tc.kind)
 			if got.Reveal() != tc.want {
 				t.Errorf("got %q, want %q", got.Reveal(), tc.want)
@@ -320,7 +320,7 @@ func FuzzParse(f *testing.F) {
 		if v, err := domain.ParseVersionRef(a, b); err == nil && !regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`).MatchString(v.Version) {
 			t.Errorf("version %q was taken", v.Version)
 		}
-		if k, err := domain.ParseKey(domain.NewSecret(a)); err == nil && !regexp.MustCompile(`^[!-~]{1,512}$`).MatchString(k.Reveal()) {
+		if k, err := domain.ParseKey(domain.SlotPrimary, domain.NewSecret(a)); err == nil && !regexp.MustCompile(`^[!-~]{1,512}$`).MatchString(k.Reveal()) {
 			t.Errorf("key %q was taken", k.Reveal())
 		}
 		if u, err := domain.ParseUsername(a); err == nil && !regexp.MustCompile(`^[a-z0-9._@+-]{1,64}$`).MatchString(string(u)) {

@@ -21,6 +21,7 @@ type Project struct {
 	VoiceflowCreated time.Time   // when it was created at Voiceflow
 	Primary          Key         // the key in the primary slot
 	Secondary        Key         // the key in the secondary slot
+	Personal         Key         // the key in the personal slot
 	Credits          Credits     // what the last call showed about its credits
 
 	// Environments are those that calls can use. If it is zero, the project is pinned to Version.
@@ -72,7 +73,7 @@ func (p *Project) MarkCredits(credits Credits) (news bool) {
 // to. What else to has is lost.
 func (p Project) Changed(to Project) Project {
 	p.Name, p.Platform, p.Credits, p.Primary, p.Secondary = to.Name, to.Platform, to.Credits, to.Primary, to.Secondary
-	p.Environments = to.Environments
+	p.Personal, p.Environments = to.Personal, to.Environments
 	return p
 }
 
@@ -114,6 +115,7 @@ func NewProject(id ProjectID, v VersionRef, e Export, now time.Time) (Project, e
 		ID: id, Name: as.Name, Voiceflow: e.Project, Version: v.Version,
 		Platform: as.Platform, Created: Instant(now), VoiceflowCreated: Instant(e.Created),
 		Primary: Key{Status: KeyNone}, Secondary: Key{Status: KeyNone}, Credits: CreditsOK,
+		Personal: Key{Status: KeyNone},
 	}
 	if len(p.Name) > MaxProjectName {
 		return Project{}, &Error{Kind: NameTooLong, Public: "the assistant's name is longer than " + strconv.Itoa(MaxProjectName) + " bytes"}

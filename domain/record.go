@@ -48,6 +48,8 @@ const (
 	ActionSetToken Action = "set_token"
 	// ActionSetEnvironments sets the environments that calls of the project can use.
 	ActionSetEnvironments Action = "set_environments"
+	// ActionDeleteToken empties a slot of the project.
+	ActionDeleteToken Action = "delete_token"
 	// ActionRefreshProject takes the project's description over from Voiceflow.
 	ActionRefreshProject Action = "refresh_project"
 	// ActionExportProject exports the keys of a project for another installation.
@@ -66,6 +68,8 @@ const (
 
 	ActionCreateAccessToken Action = "create_access_token"
 	ActionDeleteAccessToken Action = "delete_access_token"
+	// ActionRotateAccessToken gives an access token another text.
+	ActionRotateAccessToken Action = "rotate_access_token"
 
 	ActionDeleteSession      Action = "delete_session"
 	ActionDeleteUserSessions Action = "delete_user_sessions"
@@ -115,6 +119,10 @@ const OutcomeBroken = "broken"
 
 // OutcomeSeveral is the outcome of refusals that share a row and had different outcomes.
 const OutcomeSeveral = "several"
+
+// OutcomeKeySent is the outcome of a request that was refused because it showed a Voiceflow key as
+// its credential. The record does not hold the key.
+const OutcomeKeySent = "voiceflow_key_sent"
 
 // OutcomeOf returns the outcome of a call that Voiceflow answered with the HTTP status.
 func OutcomeOf(status int) string {

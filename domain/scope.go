@@ -16,6 +16,7 @@ const (
 	ScopeAnalytics         Scope = "analytics"          // read usage and evaluations
 	ScopeKnowledge         Scope = "knowledge"          // ask the knowledge base, list and read its documents
 	ScopeKnowledgeWrite    Scope = "knowledge:write"    // add, change and delete documents and tags
+	ScopeProjects          Scope = "projects"           // read about the project and its environments
 	ScopeExport            Scope = "export"             // the export of the assistant, which may hold credentials of others
 
 	// The scopes that manage are for access tokens only. They open the routes of admins, and no
@@ -31,7 +32,7 @@ const (
 // of a scope is its bit.
 var allScopes = [...]Scope{
 	ScopeConverse, ScopeState, ScopeDebug, ScopeTranscripts, ScopeTranscriptsDelete, ScopeAnalytics,
-	ScopeKnowledge, ScopeKnowledgeWrite, ScopeExport,
+	ScopeKnowledge, ScopeKnowledgeWrite, ScopeProjects, ScopeExport,
 	ScopeManage, ScopeManageProjects, ScopeManageUsers, ScopeManageGrants, ScopeManageAudit,
 }
 

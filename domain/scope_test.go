@@ -13,7 +13,7 @@ import (
 
 // every is every scope there is, in the one order.
 var every = []domain.Scope{
-	"converse", "state", "debug", "transcripts", "transcripts:delete", "analytics", "knowledge", "knowledge:write", "export",
+	"converse", "state", "debug", "transcripts", "transcripts:delete", "analytics", "knowledge", "knowledge:write", "projects", "export",
 	"manage", "manage:projects", "manage:users", "manage:grants", "manage:audit",
 }
 
@@ -79,7 +79,7 @@ func TestAGrantHasNoManage(t *testing.T) {
 }
 
 func TestNamedSetsOfScopes(t *testing.T) {
-	if diff := cmp.Diff(every[:9], domain.AllScopes().List()); diff != "" {
+	if diff := cmp.Diff(every[:10], domain.AllScopes().List()); diff != "" {
 		t.Errorf("all scopes are those of an assistant (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]domain.Scope{"converse"}, domain.DefaultScopes().List()); diff != "" {
@@ -113,7 +113,7 @@ func TestTextOfScopes(t *testing.T) {
 	for text, want := range map[string]domain.Scopes{
 		"converse":        domain.ScopesOf("converse"),
 		"converse export": domain.ScopesOf("export", "converse"),
-		"converse state debug transcripts transcripts:delete analytics knowledge knowledge:write export": domain.AllScopes(),
+		"converse state debug transcripts transcripts:delete analytics knowledge knowledge:write projects export": domain.AllScopes(),
 		"manage": domain.ScopesOf("manage"),
 		"":       0,
 	} {

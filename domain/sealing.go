@@ -45,21 +45,36 @@ type Slot string
 const (
 	SlotPrimary   Slot = "primary" // holds the key that a project was added with
 	SlotSecondary Slot = "secondary"
+	// SlotPersonal holds a personal access token of Voiceflow. Voiceflow documents it for its
+	// stable API, in place of a project's key. It opens everything in its owner's workspaces.
+	SlotPersonal Slot = "personal"
 )
 
 // Slots lists every Slot, the primary one first.
-func Slots() []Slot { return []Slot{SlotPrimary, SlotSecondary} }
+func Slots() []Slot { return []Slot{SlotPrimary, SlotSecondary, SlotPersonal} }
 
-// ParseSlot reads the parameter slot: primary or secondary. "" is primary. Returns Invalid for
-// any other text.
+// ParseSlot reads the parameter slot: primary, secondary or personal. "" is primary. Returns
+// Invalid for any other text.
 func ParseSlot(text string) (Slot, error) {
 	switch slot := Slot(strings.TrimSpace(text)); slot {
 	case "":
 		return SlotPrimary, nil
-	case SlotPrimary, SlotSecondary:
+	case SlotPrimary, SlotSecondary, SlotPersonal:
 		return slot, nil
 	}
-	return "", invalid("slot must be primary or secondary")
+	return "", invalid("slot must be primary, secondary or personal")
+}
+
+// ParseSlotToEmpty reads the parameter slot of a key that is to be deleted: secondary or personal.
+// Returns Invalid for any other text: a project always has a primary key.
+func ParseSlotToEmpty(text string) (Slot, error) {
+	switch slot := Slot(strings.TrimSpace(text)); slot {
+	case SlotSecondary, SlotPersonal:
+		return slot, nil
+	case SlotPrimary:
+		return "", invalid("the primary key can't be deleted; set another one in its place, or delete the assistant")
+	}
+	return "", invalid("slot must be secondary or personal")
 }
 
 // Binding is what sealed bytes are bound to. They open only with an equal Binding. Only this

@@ -70,10 +70,15 @@ func ParseVersionRef(version, project string) (VersionRef, error) {
 // Alias reports whether the version is an environment alias and not a version id.
 func (v VersionRef) Alias() bool { return !isObjectID(v.Version) }
 
-// ParseKey trims a pasted Voiceflow API key. Returns Invalid unless 1 to 512 visible ASCII
-// characters are left. It does not require the usual form, VF.DM.<24 hex>.<16 characters>,
-// since Voiceflow documents none.
-func ParseKey(key Secret) (Secret, error) {
+// PersonalKeyPrefix begins a personal access token of Voiceflow, and projectKeyPrefix the key of a
+// project (Voiceflow's API reference, 'Authentication').
+const PersonalKeyPrefix, projectKeyPrefix = "vfp_", "VF."
+
+// ParseKey trims a pasted Voiceflow key for the slot. Returns Invalid unless 1 to 512 visible ASCII
+// characters are left. Returns Invalid for a personal access token in the slot of a project key,
+// and for a project key in the slot of a personal access token. It does not require their usual
+// forms, since Voiceflow documents none.
+func ParseKey(slot Slot, key Secret) (Secret, error) {
 	text := strings.TrimSpace(key.Reveal())
 	if text == "" {
 		return Secret{}, invalid("token is missing")
@@ -85,6 +90,12 @@ func ParseKey(key Secret) (Secret, error) {
 		if c < 0x21 || c > 0x7e {
 			return Secret{}, invalid("token contains a character that no key has")
 		}
+	}
+	switch {
+	case slot == SlotPersonal && hasPrefixFold(text, projectKeyPrefix):
+		return Secret{}, invalid("token is the key of a project; its slot is primary or secondary")
+	case slot != SlotPersonal && hasPrefixFold(text, PersonalKeyPrefix):
+		return Secret{}, invalid("token is a personal access token; its slot is personal")
 	}
 	return NewSecret(text), nil
 }

@@ -19,9 +19,10 @@ type Access interface {
 	// assistant session without a login. Caller is returned as given.
 	ByHostUser(ctx context.Context, caller domain.Caller, assistant domain.SessionID) (domain.Access, error)
 
-	// ByToken returns Token. Caller is the user who created it, with the token's id, project and
-	// scopes. Project with its sealed keys and Granted are those of the token's project. Returns
-	// NotFound if the token does not exist or is over, or if its user is gone or disabled.
+	// ByToken returns Token, found by the hash of its text or of its previous text, and SecretEnds.
+	// Caller is the user who created it, with the token's id, project and scopes, and the hash.
+	// Project with its sealed keys and Granted are those of the token's project. Returns NotFound
+	// if the token or the text does not exist or is over, or if its user is gone or disabled.
 	ByToken(ctx context.Context, hash domain.TokenHash) (domain.Access, error)
 
 	// ByConversation returns Conversation with the Access of the credential that opened it, as
@@ -31,8 +32,8 @@ type Access interface {
 	// disabled. Returns NotFound if a host's user other than caller opened it.
 	ByConversation(ctx context.Context, id domain.ConversationID, caller domain.Caller) (domain.Access, error)
 
-	// StillAllowed returns, in any order, the Access of each open use whose session or token is
-	// not over and whose user is not gone or disabled. Each Access has only Caller
+	// StillAllowed returns, in any order, the Access of each open use whose session, or whose token
+	// and text, is not over and whose user is not gone or disabled. Each Access has only Caller
 	// (domain.CallerBySession or domain.CallerByToken), Session, Token and Granted. No match is
 	// no error.
 	StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]domain.Access, error)

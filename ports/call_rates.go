@@ -6,9 +6,9 @@ import "github.com/flowlatch/flowlatch/domain"
 // memory of this process.
 type CallRates interface {
 	// Take counts a call against the budget and returns what is left of it. Used calls come back
-	// evenly. Each Who has a budget of their own, with b.Limit calls a minute. If that is 0, the
-	// limit is that of these CallRates. If there is no limit, the Rate is zero and Take never
-	// fails.
+	// evenly. Each Who has a budget of turns and a budget of reads, with b.Limit calls a minute
+	// each. If that is 0, the limit is that of these CallRates for turns or for reads. If there is
+	// no limit, the Rate is zero and Take never fails.
 	//
 	// Returns TooManyRequests, with RetryAfter and Rate, if the calls of a minute are used up.
 	// Such a call is not counted.

@@ -7,7 +7,7 @@ import (
 )
 
 // Conversations keeps the v4 sessions that are open at Voiceflow. A conversation goes with
-// its project and with the access token that opened it.
+// its project and with the access token that opened it. Conversation.Live says when it is over.
 type Conversations interface {
 	// Open stores the conversation and replaces the one that its project had with the same
 	// user id. Returns NotFound if the project or the access token does not exist.

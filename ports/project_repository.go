@@ -29,7 +29,8 @@ type ProjectRepository interface {
 	Page(ctx context.Context, in domain.Visible, after domain.Cursor, limit int) ([]domain.Project, error)
 
 	// Update lets change alter the project, which has its sealed keys. It stores the keys, name,
-	// platform, credits and environments, and ignores changes of other fields. A new name shows in the
+	// platform, credits and environments, forgets the keys of slots that became empty, and ignores
+	// changes of other fields. A new name shows in the
 	// project's grants too. Update returns the project as stored. change may run more than once,
 	// so it must not have effects outside. Its error is returned as it is, and nothing is
 	// stored. If change alters nothing, nothing is stored. Returns NotFound for an unknown id.

@@ -11,8 +11,8 @@ import (
 // Voiceflow sends requests to Voiceflow with a project's key.
 type Voiceflow interface {
 	// Origins returns, for each service, the only origin that receives a key given to this
-	// client. Export uses the service api. It does no I/O, and the result never changes and is
-	// the caller's own.
+	// client. Export uses the service api, and Environments the service realtime-api. It does no
+	// I/O, and the result never changes and is the caller's own.
 	Origins() domain.Origins
 
 	// Export fetches the export of a version and returns the part of it that is kept. Name and
@@ -27,6 +27,24 @@ type Voiceflow interface {
 	// part of the answer's body.
 	Export(ctx context.Context, v domain.VersionRef, key domain.Secret) (domain.Export, error)
 
+	// Environments lists the environments of a Voiceflow project with their version ids, each as
+	// domain.EnvironmentState.Plain returns it. Redirects are not followed.
+	//
+	// Returns VoiceflowUnavailable as Export does. Returns VoiceflowUnavailable for an answer of more
+	// than 1 MiB, with more than 1000 environments, or with another form than Voiceflow documents.
+	// Returns CredentialsRejected for a 401. Returns VoiceflowRejected for any other 4xx: older
+	// projects have no environments. No error contains the key or a part of the answer's body.
+	Environments(ctx context.Context, project domain.VoiceflowID, key domain.Secret) ([]domain.EnvironmentState, error)
+
+	// CheckPersonal asks the service realtime-api for the project, with a personal access token of
+	// Voiceflow. Redirects are not followed.
+	//
+	// Returns nil only for a well-formed answer that is about this project. Returns
+	// VoiceflowUnavailable for any other answer of 200, and for one that is cut or too long.
+	// Statuses, RetryAfter and the client's time are as for Export. No error contains the token or a
+	// part of the answer's body.
+	CheckPersonal(ctx context.Context, project domain.VoiceflowID, token domain.Secret) error
+
 	// Forward sends the call r to the service of f's Endpoint, with the credential, and returns
 	// Voiceflow's answer whatever its status. The caller of Forward reads and closes the
 	// answer's body.
@@ -36,13 +54,21 @@ type Voiceflow interface {
 	// lets pass, and the fields of the project. The header has what a short list lets pass, and
 	// never a credential, a cookie or an address of r. The body is as the Endpoint's Body says,
 	// with its Members handled. A turn asks for debug output only if f.Scopes has ScopeDebug.
-	// versionID and projectid are the project's own version and id, unless the credential is the
-	// key of a v4 session. f.UserIDs.Check sees all user ids and session ids of the call.
+	// projectid is the project's own id, unless the credential is the key of a v4 session. A personal
+	// access token goes out after Bearer, and only to an Endpoint that TakesPersonal. Session ids in
+	// the header sessionID, in the query and in the body are bound like user ids. A search may name
+	// pseudonyms, by f.UserIDs.Find. f.UserIDs.Check sees all user ids and session ids that the call
+	// acts on.
+	//
+	// f.Environment gets every name of an environment in the header, the query and the body, and
+	// every stage that the query and the body name. What it returns is sent: in the path, in the
+	// header versionID if the Endpoint has it, in the query, and in the body in place of what the
+	// caller named. A documented member is added if it is missing.
 	//
 	// The answer has no encoding, also if Voiceflow sent gzip or deflate. Its header has what a
-	// short list lets pass, and never a cookie. Members
-	// userID in JSON and in the JSON of server-sent events become the caller's own user ids: by
-	// f.UserIDs, or because this call has bound them. The credential is overwritten everywhere.
+	// short list lets pass, and never a cookie. In JSON and in the JSON of server-sent events, a
+	// string becomes the caller's own id if all of it is a pseudonym of the caller: by
+	// f.UserIDs, or because this call has bound the id. The credential is overwritten everywhere.
 	// If the Endpoint Starts a session, the answer has f.Handle in place of the session key.
 	//
 	// f.Begin is called when all else is ready and the service is not known to be down. Nothing
@@ -54,8 +80,10 @@ type Voiceflow interface {
 	// the body is left out and ContentLength is 0. The call ends at Voiceflow when ctx is done
 	// or the body is closed. A GET without any answer is sent once more.
 	//
-	// Returns NotFound if the call names another project in its path, query or body, or another
-	// version or environment in its path. Returns Invalid if the query or the body can't be read
+	// Returns NotFound if the call names another project in its path, query or body. With a personal
+	// access token, it also returns NotFound if the call asks for an object by its id and the answer,
+	// or a member of it, has another projectID. Returns the error of f.Environment as it is. Returns
+	// Invalid if the query or the body can't be read
 	// or lacks a required part. Returns NotAllowed if a turn sets the state or variables and
 	// f.Scopes lacks ScopeState. Returns CredentialsRejected if Voiceflow rejected the
 	// credential. Returns VoiceflowUnavailable if there was no answer in time, a redirect, or an

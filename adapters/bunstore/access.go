@@ -24,9 +24,9 @@ type useRow struct {
 	Token        tokenRow        `bun:"embed:t_"`
 	Conversation conversationRow `bun:"embed:c_"`
 	Project      projectRow      `bun:"embed:p_"`
-	Primary      sealedRow       `bun:"embed:k_"`
-	Secondary    sealedRow       `bun:"embed:s_"`
 	Granted      string          // the scopes of the grant
+
+	sealedKeys
 }
 
 // callerRow is a login with the role that its user has now.
@@ -54,8 +54,7 @@ func (r *useRow) access(host domain.Caller) domain.Access {
 		a.Conversation = r.Conversation.conversation()
 	}
 	if r.Project.ID != "" {
-		a.Project = r.Project.project()
-		a.Project.Primary.Sealed, a.Project.Secondary.Sealed = r.Primary.sealed(), r.Secondary.sealed()
+		a.Project = r.in(r.Project.project())
 	}
 	switch {
 	case r.Token.ID != "":
@@ -82,11 +81,9 @@ func named(columns, alias string) string {
 // id and user are expressions for the ids of the project and of the user.
 func forUse(columns, from, id, user, where string) string {
 	return `SELECT ` + columns + `, ` + named(projectColumns, "p") + `,
-	` + named("k.key_id, k.sealed", "k") + `, ` + named("s.key_id, s.sealed", "s") + `, g.scopes AS granted
+	` + sealedColumns + `, g.scopes AS granted
 FROM ` + from + `
-LEFT JOIN projects p ON p.id = ` + id + `
-LEFT JOIN project_keys k ON k.project_id = ` + id + ` AND k.slot = 'primary'
-LEFT JOIN project_keys s ON s.project_id = ` + id + ` AND s.slot = 'secondary'
+LEFT JOIN projects p ON p.id = ` + id + joinKeys(id) + `
 LEFT JOIN grants g ON g.user_id = ` + user + ` AND g.project_id = ` + id + `
 WHERE ` + where
 }
@@ -102,7 +99,7 @@ const (
 var (
 	loginColumns     = named(sessionColumns, "l")
 	assistantColumns = named(sessionColumns, "a")
-	useTokenColumns  = named(tokenColumns, "t")
+	useTokenColumns  = named(tokenAndHashes, "t")
 
 	// Most requests use no assistant. They look up the login alone, into a small row.
 	selectCaller = `SELECT u.role, ` + sessionColumns + ` FROM sessions s JOIN users u ON u.id = s.user_id
@@ -116,8 +113,10 @@ LEFT JOIN sessions a ON a.id = $3 AND a.login_id = l.id AND a.user_id = l.user_i
 	useOfHost = forUse(assistantColumns, `sessions a`,
 		`a.project_id`, `a.user_id`, `a.id = $1 AND a.user_id || '' = $3 AND a.login_id IS NULL`+assistantLives)
 
+	// Postgres would read all tokens to find one by either hash in one condition.
 	useByToken = forUse(`u.role, `+useTokenColumns, `access_tokens t JOIN users u ON u.id = t.user_id`,
-		`t.project_id`, `t.user_id`, `t.hash = $1 AND NOT u.disabled`+tokenLives)
+		`t.project_id`, `t.user_id`, `t.id = COALESCE((SELECT n.id FROM access_tokens n WHERE n.hash = $1),
+	(SELECT b.id FROM access_tokens b WHERE b.previous_hash = $1 AND b.previous_expires > $2)) AND NOT u.disabled`+tokenLives)
 
 	// A conversation was opened by an access token, by the assistant session of a login, or
 	// by the assistant session of a host's user. $3 is the host's user who calls.
@@ -128,7 +127,7 @@ LEFT JOIN sessions a ON a.id = c.session_id`+assistantLives+`
 LEFT JOIN sessions l ON l.id = a.login_id`+loginLives+`
 LEFT JOIN users u ON u.id = COALESCE(t.user_id, l.user_id)`,
 		`c.project_id`, `COALESCE(t.user_id, a.user_id)`,
-		`c.id = $1 AND c.expires > $2 AND (NOT u.disabled OR a.login_id IS NULL AND a.user_id = $3)`)
+		`c.id = $1 AND (c.token_id IS NOT NULL OR c.expires > $2) AND (NOT u.disabled OR a.login_id IS NULL AND a.user_id = $3)`)
 
 	// $1 is a JSON object whose keys are the ids. Both dialects read the keys of an object in
 	// the same words. The outer joins make the planners begin with the ids. COALESCE hides
@@ -175,7 +174,17 @@ func (a *Access) ByHostUser(ctx context.Context, caller domain.Caller, assistant
 
 // ByToken implements ports.Access.
 func (a *Access) ByToken(ctx context.Context, hash domain.TokenHash) (domain.Access, error) {
-	return a.only(ctx, noToken(), domain.Caller{}, useByToken, hash[:], micros(a.store.options.Now()))
+	rows, err := lookUpUses[useRow](ctx, a.store, useByToken, hash[:], micros(a.store.options.Now()))
+	if err != nil {
+		return domain.Access{}, err
+	}
+	if len(rows) == 0 {
+		return domain.Access{}, noToken()
+	}
+	access := rows[0].access(domain.Caller{})
+	access.Caller = access.Caller.Showing(hash)
+	access.SecretEnds = access.Token.SecretEnds(rows[0].Token.secrets(), hash)
+	return access, nil
 }
 
 // ByConversation implements ports.Access.
@@ -206,7 +215,7 @@ func lookUpUses[Row any](ctx context.Context, s *Store, statement string, args .
 // StillAllowed implements ports.Access. It does not look at the login of an assistant
 // session, because the session ends no later than its login.
 func (a *Access) StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]domain.Access, error) {
-	sessions, tokens := map[domain.SessionID]bool{}, map[domain.TokenID]bool{}
+	sessions, tokens := map[domain.SessionID]bool{}, map[domain.TokenID]map[domain.TokenHash]bool{}
 	for _, use := range uses {
 		if err := domain.Storable(string(use.Session), string(use.Token)); err != nil {
 			return nil, err
@@ -215,7 +224,10 @@ func (a *Access) StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]dom
 			sessions[use.Session] = true
 		}
 		if use.Token != "" {
-			tokens[use.Token] = true
+			if tokens[use.Token] == nil {
+				tokens[use.Token] = map[domain.TokenHash]bool{}
+			}
+			tokens[use.Token][use.Secret] = true
 		}
 	}
 	var allowed []domain.Access
@@ -231,12 +243,23 @@ func (a *Access) StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]dom
 		}
 	}
 	if len(tokens) > 0 {
-		rows, err := a.stillThere(ctx, openTokens, tokens)
+		ids := make(map[domain.TokenID]bool, len(tokens))
+		for id := range tokens {
+			ids[id] = true
+		}
+		rows, err := a.stillThere(ctx, openTokens, ids)
 		if err != nil {
 			return nil, err
 		}
+		now := domain.Instant(a.store.options.Now())
 		for i := range rows {
-			allowed = append(allowed, rows[i].access(domain.Caller{}))
+			access := rows[i].access(domain.Caller{})
+			for secret := range tokens[access.Token.ID] {
+				if access.Token.Opens(rows[i].Token.secrets(), secret, now) {
+					access.Caller = access.Caller.Showing(secret)
+					allowed = append(allowed, access)
+				}
+			}
 		}
 	}
 	return allowed, nil

@@ -131,6 +131,8 @@ func TestAUseIsAllThatItStandsOn(t *testing.T) {
 		byRole.User, byRole.Login, byRole.ByRole = "admin", "admin's", true
 		token := someToken("u")
 		program := domain.Caller{ID: "u", Token: "token", Only: "project-1", Scopes: token.Scopes}
+		withText := program
+		withText.Secret = someHash
 		ofLogin, ofToken, ofHost := conversations()
 		for name, want := range map[string]domain.Access{
 			"a login": {Caller: member, Session: session(assistant("a", 1)), Granted: converse},
@@ -138,7 +140,7 @@ func TestAUseIsAllThatItStandsOn(t *testing.T) {
 				Caller: domain.Caller{ID: "admin", Admin: true, Login: session(login("admin's", "admin"))}, Session: session(byRole),
 			},
 			"a host's user":                {Caller: domain.Caller{ID: "hosted"}, Session: session(hostedAssistant("h")), Granted: converse},
-			"an access token":              {Caller: program, Token: token, Granted: converse},
+			"an access token":              {Caller: withText, Token: token, SecretEnds: token.Expires, Granted: converse},
 			"a login's conversation":       {Caller: member, Session: session(assistant("a", 1)), Conversation: ofLogin, Granted: converse},
 			"an access token's":            {Caller: program, Token: token, Conversation: ofToken, Granted: converse},
 			"a host's user's conversation": {Caller: domain.Caller{ID: "hosted"}, Session: session(hostedAssistant("h")), Conversation: ofHost, Granted: converse},
@@ -246,7 +248,7 @@ func TestAUseEndsWithWhatItStandsOn(t *testing.T) {
 			lost: []string{"a login's conversation"},
 		},
 		{name: "time has not come to the end of anything", at: 1399},
-		{name: "time comes to the end of the access token's conversation", at: 1400, lost: []string{"an access token's"}},
+		{name: "time comes to the end that the access token's conversation began with", at: 1400},
 		{name: "time comes to the end of the access token", at: 1500, lost: []string{"an access token", "an access token's"}},
 		{
 			name: "time comes to the end of all conversations", at: 1900,
@@ -296,7 +298,7 @@ func TestAUseEndsWithWhatItStandsOn(t *testing.T) {
 					}
 				}
 				// What open calls stand on, stands as long as new ones may be made on it.
-				asked := []domain.OpenUse{{Session: "a"}, {Session: "by role"}, {Session: "h"}, {Token: "token"}, {Session: "l"}, {Session: "unknown"}, {Token: "unknown"}}
+				asked := []domain.OpenUse{{Session: "a"}, {Session: "by role"}, {Session: "h"}, {Token: "token"}, {Token: "token", Secret: someHash}, {Session: "l"}, {Session: "unknown"}, {Token: "unknown"}}
 				allowed, err := s.Ports().Access.StillAllowed(t.Context(), append(asked, asked...))
 				if err != nil {
 					t.Fatal(err)

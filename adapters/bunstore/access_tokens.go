@@ -14,7 +14,7 @@ var _ ports.AccessTokens = (*AccessTokens)(nil)
 // AccessTokens is a ports.AccessTokens on a Store.
 type AccessTokens struct{ store *Store }
 
-// tokenRow is an access token without its hash, which nothing reads.
+// tokenRow is an access token. Only look-ups by a text read the hashes.
 type tokenRow struct {
 	bun.BaseModel `bun:"table:access_tokens"`
 
@@ -32,6 +32,11 @@ type tokenRow struct {
 	Open      int   // 0 if it has none of its own
 
 	Environments string // as domain.EnvironmentNamesText writes them
+
+	Renewed         int64 // 0 if it was never rotated
+	PreviousExpires int64 // 0 if it has no previous text
+	Hash            []byte
+	PreviousHash    []byte
 }
 
 func (r *tokenRow) token() domain.AccessToken {
@@ -39,10 +44,28 @@ func (r *tokenRow) token() domain.AccessToken {
 		ID: r.ID, Name: r.Name, Prefix: r.Prefix, User: r.UserID, Project: r.ProjectID, Scopes: domain.ScopesFromText(r.Scopes),
 		OwnUsers: r.OwnUsers, Created: instant(r.Created), Expires: instant(r.Expires), LastUsed: instantOrNever(r.LastUsed),
 		Rate: r.Rate, Open: r.Open, Environments: domain.EnvironmentNamesFromText(r.Environments),
+		Renewed: instantOrNever(r.Renewed), PreviousEnds: instantOrNever(r.PreviousExpires),
 	}
 }
 
-const tokenColumns = `t.id, t.name, t.prefix, t.user_id, t.project_id, t.scopes, t.own_users, t.created, t.expires, t.last_used, t.rate, t.open, t.environments`
+func (r *tokenRow) secrets() (s domain.TokenSecrets) {
+	copy(s.Current[:], r.Hash)
+	copy(s.Previous[:], r.PreviousHash)
+	return s
+}
+
+const (
+	tokenColumns = `t.id, t.name, t.prefix, t.user_id, t.project_id, t.scopes, t.own_users, t.created, t.expires, t.last_used, t.rate, t.open,
+	t.environments, t.renewed, t.previous_expires`
+	tokenAndHashes = tokenColumns + `, t.hash, t.previous_hash`
+)
+
+// rotatedRow is an access token with what a rotation needs to know of its owner.
+type rotatedRow struct {
+	tokenRow
+
+	OwnerDisabled bool
+}
 
 const (
 	insertToken = `INSERT INTO access_tokens (id, hash, name, prefix, user_id, project_id, scopes, own_users, created, expires, last_used, rate, open, environments)
@@ -53,6 +76,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
 	pageOfTokensOfUser = `SELECT ` + tokenColumns + ` FROM access_tokens t WHERE t.user_id = $3 AND t.id > $1 ORDER BY t.id LIMIT $2`
 
 	countTokens = `SELECT count(*) AS n FROM access_tokens WHERE user_id = $1`
+
+	tokensOfHash  = `SELECT id FROM access_tokens WHERE hash = $1 UNION ALL SELECT id FROM access_tokens WHERE previous_hash = $1`
+	tokenToRotate = `SELECT ` + tokenAndHashes + `, u.disabled AS owner_disabled FROM access_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = $1`
+	rotateToken   = `UPDATE access_tokens SET hash = $2, prefix = $3, previous_hash = $4, previous_expires = $5, renewed = $6, expires = $7 WHERE id = $1`
 
 	ownerOfToken = `SELECT user_id FROM access_tokens WHERE id = $1`
 	removeToken  = `DELETE FROM access_tokens WHERE id = $1`
@@ -92,12 +119,94 @@ func (a *AccessTokens) Create(ctx context.Context, act domain.Act, t domain.Acce
 			if err := domain.MayAddToken(has[0].N); err != nil {
 				return false, err
 			}
+			if err := s.hashIsNew(ctx, tx, hash); err != nil {
+				return false, err
+			}
 			_, err := s.exec(ctx, tx.Tx, insertToken, string(t.ID), hash[:], t.Name, t.Prefix, string(t.User), nullable(string(t.Project)),
 				t.Scopes.Text(), t.OwnUsers, micros(t.Created), micros(t.Expires), microsOrNever(t.LastUsed), t.Rate, t.Open,
 				domain.EnvironmentNamesText(t.Environments))
 			return err == nil, err
 		})
 	})
+}
+
+// hashIsNew returns the error of domain.IDTaken if a token has the hash. A unique index of one
+// column would not see it in the other one.
+func (s *Store) hashIsNew(ctx context.Context, tx bun.Tx, hash domain.TokenHash) error {
+	var rows []tokenRow
+	if err := s.query(ctx, tx.Tx, &rows, tokensOfHash, hash[:]); err != nil {
+		return err
+	}
+	if len(rows) > 0 {
+		return domain.IDTaken()
+	}
+	return nil
+}
+
+// Rotate implements ports.AccessTokens. What a token needs never changes, so it is read before the
+// right is locked. The token is locked after that, as in every method.
+func (a *AccessTokens) Rotate(ctx context.Context, act domain.Act, id domain.TokenID, r domain.Rotation) (domain.AccessToken, error) {
+	s := a.store
+	var rotated domain.AccessToken
+	err := s.change(ctx, "rotate an access token", func(ctx context.Context, tx bun.Tx) error {
+		act := act
+		caller, err := s.allowed(ctx, tx, act, alone)
+		if err != nil {
+			return err
+		}
+		found, err := s.findToRotate(ctx, tx, id, tokenToRotate)
+		if err != nil {
+			return err
+		}
+		if err := act.Rotates(caller, found.token()); err != nil {
+			return err
+		}
+		act.Needs = found.token().Needs()
+		return s.carryOut(ctx, tx, act, alone, func(ctx context.Context, tx bun.Tx) (bool, error) {
+			statement := tokenToRotate
+			if s.postgres {
+				statement += ` FOR UPDATE OF t`
+			}
+			if found, err = s.findToRotate(ctx, tx, id, statement); err != nil {
+				return false, err
+			}
+			rotated, err = s.rotate(ctx, tx, found, r)
+			return err == nil, err
+		})
+	})
+	if err != nil {
+		return domain.AccessToken{}, err
+	}
+	return rotated, nil
+}
+
+func (s *Store) findToRotate(ctx context.Context, tx bun.Tx, id domain.TokenID, statement string) (rotatedRow, error) {
+	var rows []rotatedRow
+	if err := s.query(ctx, tx.Tx, &rows, statement, string(id)); err != nil {
+		return rotatedRow{}, err
+	}
+	if len(rows) == 0 {
+		return rotatedRow{}, noToken()
+	}
+	return rows[0], nil
+}
+
+// rotate stores the token with another text.
+func (s *Store) rotate(ctx context.Context, tx bun.Tx, found rotatedRow, r domain.Rotation) (domain.AccessToken, error) {
+	t, secrets, err := found.token().Rotated(found.secrets(), r, found.OwnerDisabled, s.options.Now())
+	if err != nil {
+		return domain.AccessToken{}, err
+	}
+	if err := s.hashIsNew(ctx, tx, r.Hash); err != nil {
+		return domain.AccessToken{}, err
+	}
+	var previous any // NULL if there is none
+	if secrets.Previous != (domain.TokenHash{}) {
+		previous = secrets.Previous[:]
+	}
+	_, err = s.exec(ctx, tx.Tx, rotateToken, string(t.ID), secrets.Current[:], t.Prefix, previous, microsOrNever(t.PreviousEnds),
+		micros(t.Renewed), micros(t.Expires))
+	return t, err
 }
 
 // lockUser makes other changes by the user wait. Returns NotFound if there is no such user.

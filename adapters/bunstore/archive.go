@@ -146,6 +146,9 @@ func (a *Archive) Restore(ctx context.Context, rows iter.Seq2[archive.Row, error
 		if err := s.insertArchived(ctx, tx.Tx, rows); err != nil {
 			return contradiction(err)
 		}
+		if err := s.hashesDiffer(ctx, tx.Tx); err != nil {
+			return err
+		}
 		return s.auditBehind(ctx, tx.Tx, act.Record)
 	}))
 }
@@ -177,6 +180,16 @@ func (s *Store) makeWay(ctx context.Context, tx *sql.Tx) error {
 		}
 	}
 	return nil
+}
+
+// hashesDiffer returns Corrupt if a hash is that of an access token and of a previous text, which no
+// index sees.
+func (s *Store) hashesDiffer(ctx context.Context, tx *sql.Tx) error {
+	var twice bool
+	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM access_tokens a JOIN access_tokens b ON b.hash = a.previous_hash)`).Scan(&twice); err != nil || !twice {
+		return err
+	}
+	return contradictory(nil)
 }
 
 // maxRestored is how many rows one statement inserts at most. More rows mean fewer round
@@ -282,7 +295,11 @@ func contradiction(err error) error {
 	fromSQLite, _ := errors.AsType[*sqlite.Error](err)
 	if fromPostgres != nil && strings.HasPrefix(fromPostgres.Code, "23") || // integrity constraints (PostgreSQL documentation, appendix A)
 		fromSQLite != nil && fromSQLite.Code()&0xff == sqlite3.SQLITE_CONSTRAINT {
-		return &domain.Error{Kind: domain.Corrupt, Public: "its rows contradict each other", Cause: harmless(err)}
+		return contradictory(harmless(err))
 	}
 	return err
+}
+
+func contradictory(cause error) error {
+	return &domain.Error{Kind: domain.Corrupt, Public: "its rows contradict each other", Cause: cause}
 }

@@ -48,11 +48,19 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (project_id, u
 	id = excluded.id, session_id = excluded.session_id, token_id = excluded.token_id,
 	key_id = excluded.key_id, sealed = excluded.sealed, created = excluded.created, expires = excluded.expires,
 	handle_sealed_by = excluded.handle_sealed_by, environment = excluded.environment`
-
-	renewConversation = `UPDATE conversations SET key_id = $4, sealed = $5 WHERE id = $1 AND key_id = $2 AND sealed = $3 AND expires > $6`
-
-	selectConversationKey = `SELECT c.key_id, c.sealed FROM conversations c WHERE c.id = $1 AND c.expires > $2`
 )
+
+var (
+	renewConversation = `UPDATE conversations SET key_id = $4, sealed = $5 WHERE id = $1 AND key_id = $2 AND sealed = $3 AND ` +
+		conversationLives("conversations", "$6")
+
+	selectConversationKey = `SELECT c.key_id, c.sealed FROM conversations c WHERE c.id = $1 AND ` + conversationLives("c", "$2")
+)
+
+// conversationLives is the condition of domain.Conversation.Live at the time now, a parameter.
+func conversationLives(c, now string) string {
+	return `COALESCE((SELECT t.expires FROM access_tokens t WHERE t.id = ` + c + `.token_id), ` + c + `.expires) > ` + now
+}
 
 func noConversation() error { return domain.NoSuch("conversation") }
 

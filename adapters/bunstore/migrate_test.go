@@ -29,7 +29,7 @@ const origin = domain.Origin("https://voiceflow.example.com")
 // steps are the names of the migrations.
 var steps = []string{
 	"0001_initial", "0002_forwarding", "0003_turnover", "0004_keys", "0005_scopes", "0006_token_limits", "0007_names",
-	"0008_environments",
+	"0008_environments", "0009_personal_keys", "0010_token_rotation",
 }
 
 // stepsAt are the migrations as they are listed after they were applied at that time; the
@@ -173,7 +173,7 @@ func TestRowsOfTheFirstSchemaAreThereInTheNewest(t *testing.T) {
 			Project: domain.Project{
 				ID: "project-1", Name: "name 1", Voiceflow: "voiceflow-1", Version: "v", Platform: "webchat", Created: at(1), VoiceflowCreated: at(2),
 				Primary:   domain.Key{Sealed: someKey, Status: domain.KeyOK, Set: at(1), Checked: at(1)},
-				Secondary: domain.Key{Status: domain.KeyNone}, Credits: domain.CreditsOK,
+				Secondary: domain.Key{Status: domain.KeyNone}, Personal: domain.Key{Status: domain.KeyNone}, Credits: domain.CreditsOK,
 			},
 		}
 		access, err := s.Ports().Access.ByLogin(t.Context(), "l", "a")
@@ -280,6 +280,7 @@ func TestTheKeyInTheSecondarySlotGetsTimesOfItsOwn(t *testing.T) {
 				want := domain.Project{
 					ID: domain.ProjectID(id), Name: id, Voiceflow: domain.VoiceflowID(id), Version: "v", Created: at(1), VoiceflowCreated: at(2),
 					Primary: key(domain.SlotPrimary, status[0], "1"), Secondary: key(domain.SlotSecondary, status[1], "2"), Credits: domain.CreditsOK,
+					Personal: domain.Key{Status: domain.KeyNone},
 				}
 				switch {
 				case status[1] == "none":

@@ -40,7 +40,7 @@ func setting(s domain.Session, request string) domain.Act {
 func project(n int) domain.Project {
 	return domain.Project{
 		ID: domain.ProjectID(fmt.Sprintf("project-%d", n)), Name: fmt.Sprintf("name %d", n), Voiceflow: domain.VoiceflowID(fmt.Sprintf("voiceflow-%d", n)), Version: "v",
-		Primary: domain.Key{Sealed: someKey, Status: domain.KeyOK}, Secondary: domain.Key{Status: domain.KeyNone}, Credits: domain.CreditsOK,
+		Primary: domain.Key{Sealed: someKey, Status: domain.KeyOK}, Secondary: domain.Key{Status: domain.KeyNone}, Personal: domain.Key{Status: domain.KeyNone}, Credits: domain.CreditsOK,
 	}
 }
 

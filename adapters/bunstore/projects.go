@@ -35,6 +35,9 @@ type projectRow struct {
 	SecondarySet     int64
 	Credits          domain.Credits
 	Environments     string // as domain.Environments.Text writes them
+	PersonalStatus   domain.KeyStatus
+	PersonalChecked  int64
+	PersonalSet      int64
 }
 
 // project returns the project without its sealed keys.
@@ -44,6 +47,7 @@ func (r *projectRow) project() domain.Project {
 		Created: instant(r.Created), VoiceflowCreated: instant(r.VoiceflowCreated), Credits: r.Credits,
 		Primary:      domain.Key{Status: r.KeyStatus, Set: instantOrNever(r.KeySet), Checked: instantOrNever(r.KeyChecked)},
 		Secondary:    domain.Key{Status: r.SecondaryStatus, Set: instantOrNever(r.SecondarySet), Checked: instantOrNever(r.SecondaryChecked)},
+		Personal:     domain.Key{Status: r.PersonalStatus, Set: instantOrNever(r.PersonalSet), Checked: instantOrNever(r.PersonalChecked)},
 		Environments: domain.EnvironmentsFromText(r.Environments),
 	}
 }
@@ -55,55 +59,81 @@ func rowOfProject(p domain.Project) projectRow {
 		Created: micros(p.Created), VoiceflowCreated: micros(p.VoiceflowCreated), Credits: p.Credits,
 		KeyStatus: p.Primary.Status, KeySet: microsOrNever(p.Primary.Set), KeyChecked: microsOrNever(p.Primary.Checked),
 		SecondaryStatus: p.Secondary.Status, SecondarySet: microsOrNever(p.Secondary.Set), SecondaryChecked: microsOrNever(p.Secondary.Checked),
-		Environments: p.Environments.Text(),
+		Environments:   p.Environments.Text(),
+		PersonalStatus: p.Personal.Status, PersonalSet: microsOrNever(p.Personal.Set), PersonalChecked: microsOrNever(p.Personal.Checked),
 	}
 }
 
-// listRow is a project in a list. Secondary is the status of the secondary key. After it, if
-// there is such a key, stand the times at which it was checked and set.
+// listRow is a project in a list. Secondary and Personal are the statuses of the keys in these
+// slots. After the status, if there is such a key, stand the times at which it was checked and set.
 type listRow struct {
 	projectRow
 
-	Secondary string
+	Secondary, Personal string
 }
 
 func (r *listRow) project() domain.Project {
-	status, times, has := strings.Cut(r.Secondary, " ")
-	r.SecondaryStatus = domain.KeyStatus(status)
-	if has {
-		checked, set, _ := strings.Cut(times, " ")
-		r.SecondaryChecked, _ = strconv.ParseInt(checked, 10, 64) // the statement wrote numbers
-		r.SecondarySet, _ = strconv.ParseInt(set, 10, 64)
-	}
+	r.SecondaryStatus, r.SecondaryChecked, r.SecondarySet = listed(r.Secondary)
+	r.PersonalStatus, r.PersonalChecked, r.PersonalSet = listed(r.Personal)
 	return r.projectRow.project()
+}
+
+// listed reads what a list has of a key.
+func listed(text string) (status domain.KeyStatus, checked, set int64) {
+	word, times, has := strings.Cut(text, " ")
+	if has {
+		first, second, _ := strings.Cut(times, " ")
+		checked, _ = strconv.ParseInt(first, 10, 64) // the statement wrote numbers
+		set, _ = strconv.ParseInt(second, 10, 64)
+	}
+	return domain.KeyStatus(word), checked, set
 }
 
 // wholeProjectRow is a project with its sealed keys.
 type wholeProjectRow struct {
 	projectRow
 
-	Primary   sealedRow `bun:"embed:k_"`
-	Secondary sealedRow `bun:"embed:s_"`
+	sealedKeys
 }
 
-func (r *wholeProjectRow) project() domain.Project {
-	p := r.projectRow.project()
-	p.Primary.Sealed, p.Secondary.Sealed = r.Primary.sealed(), r.Secondary.sealed()
+func (r *wholeProjectRow) project() domain.Project { return r.in(r.projectRow.project()) }
+
+// sealedKeys are the sealed keys of a project. Those of an empty slot are zero.
+type sealedKeys struct {
+	Primary   sealedRow `bun:"embed:k_"`
+	Secondary sealedRow `bun:"embed:s_"`
+	Personal  sealedRow `bun:"embed:v_"`
+}
+
+// in returns p with the keys.
+func (k sealedKeys) in(p domain.Project) domain.Project {
+	p.Primary.Sealed, p.Secondary.Sealed, p.Personal.Sealed = k.Primary.sealed(), k.Secondary.sealed(), k.Personal.sealed()
 	return p
 }
 
 // listColumns are projectColumns in fewer cells: a list has many rows, and each cell costs.
-// Most projects have no secondary key, so what is known of it is one text (listRow).
+// Most projects have no secondary and no personal key, so what is known of one is one text (listRow).
 const listColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.key_checked, p.key_set, p.credits, p.environments,
-	CASE p.secondary_status WHEN 'none' THEN 'none' ELSE p.secondary_status || ' ' || p.secondary_checked || ' ' || p.secondary_set END AS secondary`
+	CASE p.secondary_status WHEN 'none' THEN 'none' ELSE p.secondary_status || ' ' || p.secondary_checked || ' ' || p.secondary_set END AS secondary,
+	CASE p.personal_status WHEN 'none' THEN 'none' ELSE p.personal_status || ' ' || p.personal_checked || ' ' || p.personal_set END AS personal`
 
-const projectColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.secondary_status, p.key_checked, p.key_set, p.secondary_checked, p.secondary_set, p.credits, p.environments`
+const projectColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.secondary_status, p.key_checked, p.key_set, p.secondary_checked, p.secondary_set, p.credits, p.environments,
+	p.personal_status, p.personal_checked, p.personal_set`
+
+// sealedColumns are the sealed keys that joinKeys finds, in the form of sealedKeys.
+var sealedColumns = named("k.key_id, k.sealed", "k") + `, ` + named("s.key_id, s.sealed", "s") + `, ` + named("v.key_id, v.sealed", "v")
+
+// joinKeys joins the sealed keys of the project whose id the expression id is.
+func joinKeys(id string) string {
+	return `
+LEFT JOIN project_keys k ON k.project_id = ` + id + ` AND k.slot = 'primary'
+LEFT JOIN project_keys s ON s.project_id = ` + id + ` AND s.slot = 'secondary'
+LEFT JOIN project_keys v ON v.project_id = ` + id + ` AND v.slot = 'personal'`
+}
 
 var (
-	wholeProject = `SELECT ` + projectColumns + `, ` + named("k.key_id, k.sealed", "k") + `, ` + named("s.key_id, s.sealed", "s") + ` FROM `
-	itsKeys      = `
-LEFT JOIN project_keys k ON k.project_id = p.id AND k.slot = 'primary'
-LEFT JOIN project_keys s ON s.project_id = p.id AND s.slot = 'secondary'`
+	wholeProject = `SELECT ` + projectColumns + `, ` + sealedColumns + ` FROM `
+	itsKeys      = joinKeys(`p.id`)
 
 	selectWhole  = wholeProject + `projects p` + itsKeys + ` WHERE p.id = $1`
 	lockToUpdate = lockWhole("UPDATE")
@@ -147,12 +177,14 @@ WHERE (p.name, p.id) > ($1, $2) ORDER BY p.name, p.id LIMIT $3`
 	itsProject = `p.id = g.project_id || ''`
 
 	insertProject = `INSERT INTO projects (id, name, voiceflow_id, version, platform, created, voiceflow_created, key_status, secondary_status,
-	key_checked, key_set, secondary_checked, secondary_set, credits, environments)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING`
+	key_checked, key_set, secondary_checked, secondary_set, credits, environments, personal_status, personal_checked, personal_set)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING`
 
 	selectPair = `SELECT ` + projectColumns + ` FROM projects p WHERE p.voiceflow_id = $1 AND p.version = $2`
 
 	replaceKey = `INSERT INTO project_keys (project_id, slot, key_id, sealed) VALUES ($1, $2, $3, $4) ON CONFLICT (project_id, slot) DO UPDATE SET key_id = EXCLUDED.key_id, sealed = EXCLUDED.sealed`
+
+	deleteKey = `DELETE FROM project_keys WHERE project_id = $1 AND slot = $2`
 )
 
 // lockWhole is selectWhole for Postgres. It locks the project with that strength, and then its
@@ -163,7 +195,8 @@ func lockWhole(strength string) string {
 	}
 	return wholeProject + `(SELECT * FROM projects WHERE id = $1 FOR ` + strength + `) p
 LEFT JOIN LATERAL (` + key(domain.SlotPrimary) + `) k ON true
-LEFT JOIN LATERAL (` + key(domain.SlotSecondary) + `) s ON true`
+LEFT JOIN LATERAL (` + key(domain.SlotSecondary) + `) s ON true
+LEFT JOIN LATERAL (` + key(domain.SlotPersonal) + `) v ON true`
 }
 
 func noProject() error { return domain.NoSuch("assistant") }
@@ -177,7 +210,8 @@ func (p *Projects) Add(ctx context.Context, act domain.Act, project domain.Proje
 		}
 		r := rowOfProject(project)
 		added, err := s.exec(ctx, tx.Tx, insertProject, string(r.ID), r.Name, string(r.VoiceflowID), r.Version, r.Platform, r.Created, r.VoiceflowCreated,
-			string(r.KeyStatus), string(r.SecondaryStatus), r.KeyChecked, r.KeySet, r.SecondaryChecked, r.SecondarySet, string(r.Credits), r.Environments)
+			string(r.KeyStatus), string(r.SecondaryStatus), r.KeyChecked, r.KeySet, r.SecondaryChecked, r.SecondarySet, string(r.Credits), r.Environments,
+			string(r.PersonalStatus), r.PersonalChecked, r.PersonalSet)
 		if err != nil {
 			return false, err
 		}
@@ -188,10 +222,16 @@ func (p *Projects) Add(ctx context.Context, act domain.Act, project domain.Proje
 	})
 }
 
-// putKeys stores the sealed keys in which is differs from was.
+// putKeys stores the sealed keys in which is differs from was, and removes those of slots that
+// became empty.
 func (s *Store) putKeys(ctx context.Context, tx bun.Tx, was, is domain.Project) error {
 	for _, slot := range domain.Slots() {
 		key := is.Key(slot)
+		if key.Empty() && !was.Key(slot).Empty() {
+			if _, err := s.exec(ctx, tx.Tx, deleteKey, string(is.ID), string(slot)); err != nil {
+				return err
+			}
+		}
 		if key.Empty() || key.Sealed.Equal(was.Key(slot).Sealed) {
 			continue
 		}
@@ -382,7 +422,7 @@ func (s *Store) storeProject(ctx context.Context, tx bun.Tx, was, is domain.Proj
 		return was, nil
 	}
 	row := rowOfProject(stored)
-	if err := domain.Storable(row.Name, row.Platform, string(row.Credits), string(row.KeyStatus), string(row.SecondaryStatus)); err != nil {
+	if err := domain.Storable(row.Name, row.Platform, string(row.Credits), string(row.KeyStatus), string(row.SecondaryStatus), string(row.PersonalStatus)); err != nil {
 		return domain.Project{}, err
 	}
 	if err := domain.Storable(stored.Environments.Names()...); err != nil {
@@ -391,7 +431,8 @@ func (s *Store) storeProject(ctx context.Context, tx bun.Tx, was, is domain.Proj
 	if err := s.putKeys(ctx, tx, was, stored); err != nil {
 		return domain.Project{}, err
 	}
-	columns := []string{"platform", "credits", "environments", "key_status", "key_set", "key_checked", "secondary_status", "secondary_set", "secondary_checked"}
+	columns := []string{"platform", "credits", "environments", "key_status", "key_set", "key_checked", "secondary_status", "secondary_set", "secondary_checked",
+		"personal_status", "personal_set", "personal_checked"}
 	if row.Name != was.Name {
 		columns = append(columns, "name")
 	}

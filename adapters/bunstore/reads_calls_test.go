@@ -139,7 +139,7 @@ func calls() []call {
 			if err != nil {
 				return err
 			}
-			return want(len(found[0].KeysToTry()), 1, nil)
+			return want(len(found[0].KeysToTry(&domain.Endpoint{})), 1, nil)
 		}},
 		{"the caller of a login", 2, func(ctx context.Context, s *Store) error {
 			_, err := s.Ports().Access.ByLogin(ctx, "l1001500", "")
@@ -246,6 +246,13 @@ func calls() []call {
 			t := domain.AccessToken{ID: "new", User: "u1001500", Project: "p1001500", Expires: later}
 			return s.Ports().Tokens.Create(ctx, byOperator, t, domain.TokenHash{1})
 		}},
+		{"rotating an access token", 25, func(ctx context.Context, s *Store) error {
+			_, err := s.Ports().Tokens.Rotate(ctx, byOperator, "t1001700", domain.Rotation{Hash: domain.TokenHash{2}, Overlap: time.Hour})
+			return err
+		}},
+		{"a use by the previous text of an access token", 8, use(func(ctx context.Context, in ports.Access) (domain.Access, error) {
+			return in.ByToken(ctx, tokenHash(1700))
+		})},
 		{"using two access tokens", 5, func(ctx context.Context, s *Store) error {
 			return s.Ports().Usage.Add(ctx, nil, map[domain.TokenID]time.Time{"t1001500": later, "t1001501": later})
 		}},
@@ -264,7 +271,7 @@ func calls() []call {
 		})},
 		{"refreshing the name of a project", 14, update("p1001501", func(p *domain.Project) { p.Name = "renamed" })},
 		{"marking the credits of a project", 5, note("p1001500", func(p *domain.Project) bool { return p.MarkCredits(domain.CreditsUsedUp) })},
-		{"a page of everything that is sealed", 50, func(ctx context.Context, s *Store) error {
+		{"a page of everything that is sealed", 2 * 50, func(ctx context.Context, s *Store) error {
 			got, err := s.Ports().Sealings.Page(ctx, "", domain.SealedRef{Kind: domain.SealedConversation, ID: "d1001500"}, 50)
 			return want(len(got), 50, err)
 		}},

@@ -164,11 +164,11 @@ func TestEveryStatementUsesAnIndexOnSQLite(t *testing.T) {
 	bound := []string{
 		pageOfAll, pageOfGranted, findByID, findByName, findByVoiceflow, findGrantedByID, findGrantedByName, findGrantedByVoiceflow,
 		selectPair, selectWhole, selectCaller, touchSession, selectOwner,
-		endSession, endLogins, endSessions, liveSessions, endLiveSessions, sessionsOfKind, pageOfSessions, forgetHandles,
+		endSession, endLogins, endSessions, liveSessions, endLiveSessions, sessionsOfKind, pageOfSessions,
 		rightByLogin, rightByToken, selectRightToUse, selectGranting, updateGrant,
 		userByID, userByName, userByBoth, pageOfUsers, updateUser,
 		useByLogin, useOfHost, useByToken, useByConversation, openSessions, openTokens,
-		pageOfTokens, pageOfTokensOfUser, countTokens, ownerOfToken, removeToken, removeTokens, tokenUsed, renewConversation, selectConversationKey,
+		pageOfTokens, pageOfTokensOfUser, countTokens, tokensOfHash, tokenToRotate, rotateToken, ownerOfToken, removeToken, removeTokens, tokenUsed, renewConversation, selectConversationKey,
 		pageOfSealedConversations, pageOfSealedKeys, selectAuditHead, selectKnownValue, selectPseudonymKey,
 		selectHead, lastLink, topLink, unchained, strays, chained, resealInstallation,
 		resealAuditHead, resealKnownValue, resealPseudonymKey, resealConversation, resealKey, forgetConversation, countToReenter, endSealedBy, countSealedBy,

@@ -21,7 +21,7 @@ func (r *rightRow) right() domain.Right {
 		right.Login = r.Login.session()
 	}
 	if r.Token.ID != "" {
-		right.Token = r.Token.token()
+		right.Token, right.Secrets = r.Token.token(), r.Token.secrets()
 	}
 	return right
 }
@@ -46,7 +46,7 @@ var (
 	userOfRight  = named("u.id, u.role, u.disabled, u.password_hash", "u")
 	rightByLogin = `SELECT ` + userOfRight + `, ` + named(sessionColumns, "l") + `
 FROM sessions l JOIN users u ON u.id = l.user_id WHERE l.id = $1`
-	rightByToken = `SELECT ` + userOfRight + `, ` + named(tokenColumns, "t") + `
+	rightByToken = `SELECT ` + userOfRight + `, ` + named(tokenAndHashes, "t") + `
 FROM access_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = $1`
 
 	lockLogin = map[userLock]string{

@@ -32,12 +32,25 @@ type keyUseRow struct {
 	N     int
 }
 
-const (
+var (
 	pageOfSealedConversations = `SELECT c.id, c.key_id, c.sealed FROM conversations c
-WHERE c.id > $1 AND c.key_id <> $2 AND c.expires > $3 ORDER BY c.id LIMIT $4`
+WHERE c.id > $1 AND c.key_id <> $2 AND ` + conversationLives("c", "$3") + ` ORDER BY c.id LIMIT $4`
 
+	// countUses reads all rows. An index for it would not be worth its writes.
+	countUses = `SELECT 'row' AS what, key_id, count(*) AS n FROM project_keys GROUP BY key_id
+UNION ALL SELECT 'row', c.key_id, count(*) FROM conversations c WHERE ` + conversationLives("c", "$1") + ` GROUP BY c.key_id
+UNION ALL SELECT 'row', key_id, 1 FROM installation
+UNION ALL SELECT 'row', pseudonyms_key_id, 1 FROM installation WHERE pseudonyms IS NOT NULL
+UNION ALL SELECT 'row', key_id, 1 FROM audit_head
+UNION ALL SELECT 'login', sealed_by, count(*) FROM sessions WHERE idle > $1 AND expires > $1 GROUP BY sealed_by
+UNION ALL SELECT 'handle', c.handle_sealed_by, count(*) FROM conversations c
+	LEFT JOIN sessions s ON s.id = c.session_id AND s.idle > $1 AND s.expires > $1
+	WHERE ` + conversationLives("c", "$1") + ` AND (c.token_id IS NOT NULL OR s.id IS NOT NULL) GROUP BY c.handle_sealed_by`
+)
+
+const (
 	pageOfSealedKeys = `SELECT k.project_id AS id, k.slot, k.key_id, k.sealed, p.name,
-	CASE k.slot WHEN 'secondary' THEN p.secondary_status ELSE p.key_status END AS status
+	CASE k.slot WHEN 'secondary' THEN p.secondary_status WHEN 'personal' THEN p.personal_status ELSE p.key_status END AS status
 FROM project_keys k JOIN projects p ON p.id = k.project_id
 WHERE (k.project_id, k.slot) > ($1, $2) AND k.key_id <> $3 ORDER BY k.project_id, k.slot LIMIT $4`
 
@@ -71,19 +84,8 @@ WHERE k.project_id = n.id AND k.slot = n.slot AND k.key_id = n.was_key_id AND k.
 WHERE c.id = n.id AND c.key_id = n.key_id AND c.sealed = n.sealed`
 
 	countToReenter = `SELECT CAST(COALESCE(sum(CASE key_status WHEN 'needs_reentry' THEN 1 ELSE 0 END +
-	CASE secondary_status WHEN 'needs_reentry' THEN 1 ELSE 0 END), 0) AS bigint) AS n
-FROM projects WHERE key_status = 'needs_reentry' OR secondary_status = 'needs_reentry'`
-
-	// countUses reads all rows. An index for it would not be worth its writes.
-	countUses = `SELECT 'row' AS what, key_id, count(*) AS n FROM project_keys GROUP BY key_id
-UNION ALL SELECT 'row', key_id, count(*) FROM conversations WHERE expires > $1 GROUP BY key_id
-UNION ALL SELECT 'row', key_id, 1 FROM installation
-UNION ALL SELECT 'row', pseudonyms_key_id, 1 FROM installation WHERE pseudonyms IS NOT NULL
-UNION ALL SELECT 'row', key_id, 1 FROM audit_head
-UNION ALL SELECT 'login', sealed_by, count(*) FROM sessions WHERE idle > $1 AND expires > $1 GROUP BY sealed_by
-UNION ALL SELECT 'handle', c.handle_sealed_by, count(*) FROM conversations c
-	LEFT JOIN sessions s ON s.id = c.session_id AND s.idle > $1 AND s.expires > $1
-	WHERE c.expires > $1 AND (c.token_id IS NOT NULL OR s.id IS NOT NULL) GROUP BY c.handle_sealed_by`
+	CASE secondary_status WHEN 'needs_reentry' THEN 1 ELSE 0 END + CASE personal_status WHEN 'needs_reentry' THEN 1 ELSE 0 END), 0) AS bigint) AS n
+FROM projects WHERE key_status = 'needs_reentry' OR secondary_status = 'needs_reentry' OR personal_status = 'needs_reentry'`
 )
 
 // sealedOnce has the statements for a kind with one row.

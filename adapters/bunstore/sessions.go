@@ -77,11 +77,13 @@ WHERE s.user_id = $3 AND s.id > $1 AND s.idle > $4 AND s.expires > $4 ORDER BY s
 	sessionsOfKind = `SELECT s.id, s.created FROM sessions s
 WHERE s.user_id = $1 AND s.kind = $2 AND s.idle > $3 AND s.expires > $3`
 
-	forgetHandles = `DELETE FROM conversations WHERE handle_sealed_by = $1 AND expires > $2`
 	endSealedBy   = `DELETE FROM sessions WHERE kind = $3 AND sealed_by = $1 AND ends > $2`
 	countSealedBy = `SELECT sealed_by AS key_id, count(*) AS n FROM sessions
 WHERE kind = $3 AND sealed_by = $1 AND ends > $2 GROUP BY sealed_by`
 )
+
+// forgetHandles reads all conversations. An index for it would not be worth its writes.
+var forgetHandles = `DELETE FROM conversations WHERE handle_sealed_by = $1 AND ` + conversationLives("conversations", "$2")
 
 // The values of a session are $1 to $14, and those of its audit row $15 to $22. $23 is another
 // value that decides.

@@ -27,7 +27,9 @@ func (w *Sweeper) Sweep(ctx context.Context, limit int) (int, error) {
 			over  *bun.SelectQuery
 		}{
 			{(*conversationRow)(nil), s.lock(tx.NewSelect().TableExpr("conversations c").Column("c.id").
-				Where("c.expires <= ?", now).Order("c.expires"), "UPDATE OF c SKIP LOCKED")},
+				Where("c.token_id IS NULL AND c.expires <= ?", now).Order("c.expires"), "UPDATE OF c SKIP LOCKED")},
+			{(*conversationRow)(nil), s.lock(tx.NewSelect().TableExpr("access_tokens t CROSS JOIN conversations c").Column("c.id").
+				Where("t.expires <= ? AND c.token_id = t.id", now), "UPDATE OF c SKIP LOCKED")},
 			{(*sessionRow)(nil), s.lock(tx.NewSelect().TableExpr("sessions s").Column("s.id").
 				Where("s.ends <= ? AND s.kind = ?", now, domain.AssistantSession).Order("s.ends"), "UPDATE OF s SKIP LOCKED")},
 			{(*sessionRow)(nil), s.lock(tx.NewSelect().TableExpr("sessions s").Column("s.id").
@@ -43,7 +45,15 @@ func (w *Sweeper) Sweep(ctx context.Context, limit int) (int, error) {
 			}
 			swept += int(n)
 		}
-		return nil
+		if swept >= limit {
+			return nil
+		}
+		ended := s.lock(tx.NewSelect().TableExpr("access_tokens t").Column("t.id").
+			Where("t.previous_hash IS NOT NULL AND t.previous_expires <= ?", now).Order("t.previous_expires"), "UPDATE SKIP LOCKED")
+		n, err := changed(tx.NewUpdate().Model((*tokenRow)(nil)).Set("previous_hash = NULL").Set("previous_expires = 0").
+			Where("id IN (?)", ended.Limit(int64(limit-swept))).Exec(ctx))
+		swept += int(n)
+		return err
 	})
 	if err != nil {
 		return 0, err

@@ -150,6 +150,7 @@ func TestATokenReachesNoAdmin(t *testing.T) {
 		{"demote an admin and set the password", "PATCH", "/update_user", `{"user_id":"` + boss + `","role":"member","password":"another canary"}`, 403, "not_allowed"},
 		{"change the password of who made it", "POST", "/change_password", `{"password":"` + password + `","new_password":"another canary"}`, 401, "not_authenticated"},
 		{"make a token", "POST", "/create_access_token", `{"name":"y","scopes":["manage"],"password":"` + password + `"}`, 401, "not_authenticated"},
+		{"rotate a token", "POST", "/rotate_access_token", `{"token_id":"01890000-0000-7000-8000-000000000404","password":"` + password + `"}`, 401, "not_authenticated"},
 		{"list tokens", "GET", "/get_access_tokens", ``, 401, "not_authenticated"},
 		{"delete a token", "POST", "/delete_access_token", `{"token_id":"01890000-0000-7000-8000-000000000404"}`, 401, "not_authenticated"},
 		{"disable an admin", "PATCH", "/update_user", `{"user_id":"` + boss + `","disabled":true}`, 200, ""},

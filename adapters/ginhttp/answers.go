@@ -43,7 +43,34 @@ func (b answer) assistantOfAdmin(p domain.Project) answer {
 	b = b[:len(b)-1]
 	b = b.keys(p)
 	b = append(b, `,"credits":`...).text(string(p.Credits))
+	b = append(b, `,"environment_mode":`...).text(p.Environments.Mode())
+	b = append(b, `,"environments":`...).environments(p.InEffect())
 	return append(b, '}')
+}
+
+// environments appends environments in the form in which they are set.
+func (b answer) environments(e domain.Environments) answer {
+	b = append(b, `{"default":`...).text(e.Default)
+	b = append(b, `,"allowed":`...)
+	if e.All {
+		b = b.text(domain.AllEnvironments)
+	} else {
+		b = b.texts(e.Allowed)
+	}
+	b = append(b, `,"allow_draft":`...).texts(e.AllowDraft)
+	return append(b, '}')
+}
+
+// texts appends a list of strings.
+func (b answer) texts(list []string) answer {
+	b = append(b, '[')
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = b.text(s)
+	}
+	return append(b, ']')
 }
 
 // keys appends the status and times of a project's keys. The names for the primary key have no
@@ -54,7 +81,10 @@ func (b answer) keys(p domain.Project) answer {
 	b = b.member("key_set").instant(p.Primary.Set)
 	b = b.member("secondary_set").instant(p.Secondary.Set)
 	b = b.member("key_checked").instant(p.Primary.Checked)
-	return b.member("secondary_checked").instant(p.Secondary.Checked)
+	b = b.member("secondary_checked").instant(p.Secondary.Checked)
+	b = b.member("personal_status").text(string(p.Personal.Status))
+	b = b.member("personal_set").instant(p.Personal.Set)
+	return b.member("personal_checked").instant(p.Personal.Checked)
 }
 
 // scopes appends a list of scopes.
@@ -88,9 +118,17 @@ func (b answer) accessToken(t domain.AccessToken) answer {
 	b = append(b, `,"Scopes":`...).scopes(t.Scopes)
 	b = append(b, `,"Rate":`...).limitOrNull(t.Rate)
 	b = append(b, `,"Open":`...).limitOrNull(t.Open)
+	b = append(b, `,"Environments":`...)
+	if len(t.Environments) == 0 {
+		b = append(b, `null`...)
+	} else {
+		b = b.texts(t.Environments)
+	}
 	b = append(b, `,"Created":`...).instant(t.Created)
 	b = append(b, `,"Expires":`...).instant(t.Expires)
 	b = append(b, `,"LastUsed":`...).instant(t.LastUsed)
+	b = append(b, `,"Renewed":`...).instant(t.Renewed)
+	b = append(b, `,"PreviousEnds":`...).instant(t.PreviousEnds)
 	return append(b, '}')
 }
 
@@ -192,12 +230,17 @@ func (b answer) instant(t time.Time) answer {
 	if t.IsZero() {
 		return append(b, `null`...)
 	}
+	return append(appendInstant(append(b, '"'), t), '"')
+}
+
+// appendInstant appends a time in RFC 3339, in UTC and with microseconds.
+func appendInstant(b []byte, t time.Time) []byte {
 	t = t.UTC()
 	// RFC3339 has a fast way in package time, and a list has many times.
-	b = t.AppendFormat(append(b, '"'), time.RFC3339)
+	b = t.AppendFormat(b, time.RFC3339)
 	b[len(b)-1] = '.' // for the Z, which comes after the fraction
 	for micros, unit := t.Nanosecond()/1000, 100_000; unit > 0; unit /= 10 {
 		b = append(b, byte('0'+micros/unit%10))
 	}
-	return append(b, `Z"`...)
+	return append(b, 'Z')
 }

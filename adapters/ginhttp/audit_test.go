@@ -201,6 +201,8 @@ func TestRefusalsLeaveRows(t *testing.T) {
 			body: `{"name":"x","project_id":"` + string(p.ID) + `","password":"wrong wrong"}`, actor: member, action: "create_access_token", object: member, outcome: "not_allowed"},
 		{name: "a wrong current password, for an access token of one's own", b: w.member, method: "POST", path: "/create_access_token",
 			body: `{"name":"x","project_id":"` + string(sales.ID) + `","password":"wrong wrong"}`, actor: member, action: "create_access_token", object: member, outcome: "invalid_request"},
+		{name: "a wrong current password, to rotate an access token", b: w.member, method: "POST", path: "/rotate_access_token",
+			body: `{"token_id":"01890000-0000-7000-8000-000000000404","password":"wrong wrong"}`, actor: member, action: "rotate_access_token", object: member, outcome: "invalid_request"},
 		{name: "no current password", b: w.member, method: "POST", path: "/create_access_token",
 			body: `{"name":"x","project_id":"` + string(sales.ID) + `"}`, actor: member, action: "create_access_token", object: member, outcome: "invalid_request"},
 		{name: "a new password that is too short", b: w.member, method: "POST", path: "/change_password", body: `{"password":"` + password + `","new_password":"x"}`},

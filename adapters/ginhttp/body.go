@@ -96,6 +96,9 @@ func bodyError(err error) string {
 	if errors.Is(err, jsontext.ErrDuplicateName) {
 		return "the body names a member twice"
 	}
+	if e, ok := errors.AsType[*domain.Error](err); ok { // a rule of the domain, whose text repeats nothing
+		return e.Public
+	}
 	if e, ok := errors.AsType[*json.SemanticError](err); ok {
 		for parameter := range e.JSONPointer.Tokens() {
 			return parameter + " has the wrong type"

@@ -88,6 +88,14 @@ func (oneAssistant) Export(context.Context, domain.VersionRef, domain.Secret) (d
 	return domain.Export{Project: "0123456789abcdef01234567", Name: "Support bot"}, nil
 }
 
+func (oneAssistant) Environments(context.Context, domain.VoiceflowID, domain.Secret) ([]domain.EnvironmentState, error) {
+	return []domain.EnvironmentState{{Alias: "main"}}, nil
+}
+
+func (oneAssistant) CheckPersonal(context.Context, domain.VoiceflowID, domain.Secret) error {
+	return nil
+}
+
 func (oneAssistant) Forward(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error) {
 	return ports.Answer{}, &domain.Error{Kind: domain.VoiceflowUnavailable}
 }

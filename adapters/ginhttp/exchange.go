@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -47,7 +48,7 @@ func (a *api) serve(c *gin.Context, rt *route) {
 	}
 }
 
-// run does the steps of a request in this order: request id, origin, who calls, whether they are
+// run does the steps of a request in this order: request id, origin, no Voiceflow key, who calls, whether they are
 // an admin, their rate of changes, and the route, which begins with its body. end does the recovery.
 func (a *api) run(x *exchange) error {
 	id, err := a.service.NewRequestID()
@@ -68,6 +69,9 @@ func (a *api) run(x *exchange) error {
 			return err
 		}
 	}
+	if err := x.checkNoVoiceflowKey(); err != nil {
+		return err
+	}
 	if x.route.who != anyone && (x.route.who != usesAssistant || !a.own) {
 		if err := a.whoCalls(x); err != nil {
 			return err
@@ -86,6 +90,12 @@ func (a *api) run(x *exchange) error {
 		}
 	}
 	return x.route.handle(a, x)
+}
+
+// belowVoiceflow reports whether the path has no route but is one of those for forwarded calls.
+func (x *exchange) belowVoiceflow() bool {
+	path, below := strings.CutPrefix(x.c.Request.URL.Path, "/voiceflow")
+	return x.route.path == "" && below && (path == "" || path[0] == '/')
 }
 
 // end recovers from a panic and logs the request. It cuts an answer that was aborted, so that

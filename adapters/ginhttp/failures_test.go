@@ -12,7 +12,7 @@ import (
 var codes = strings.Fields(`invalid_request not_authenticated not_allowed not_found already_added ambiguous_name
 	name_too_long voiceflow_rejected voiceflow_unavailable cross_origin too_large too_many_requests
 	method_not_allowed unsupported_media_type conflict unavailable internal
-	no_assistant assistant_credentials_rejected needs_reentry`)
+	no_assistant environment_not_allowed assistant_credentials_rejected needs_reentry`)
 
 func TestEveryKindHasAnAnswer(t *testing.T) {
 	for _, kind := range domain.Kinds() {

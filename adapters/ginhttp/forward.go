@@ -23,9 +23,9 @@ func (a *api) forward(x *exchange) error {
 	// its v4 session takes up to twice the time.
 	now := time.Now()
 	_ = http.NewResponseController(x.c.Writer).SetWriteDeadline(now.Add(a.timeout + a.patience))
-	in, ok := a.forwardedCall(x)
-	if !ok {
-		return errNotForwarded
+	in, err := a.forwardedCall(x)
+	if err != nil {
+		return err
 	}
 	r := a.callersRequest(x)
 	// A transport may still read the body after the answer has come. Close ends that.
@@ -36,8 +36,12 @@ func (a *api) forward(x *exchange) error {
 		a.log.LogAttrs(x.ctx(), slog.LevelError, "the outcome of a forwarded call could not be written to the audit yet",
 			slog.String("request_id", x.call.RequestID), slog.String("err", out.Unrecorded.Error()))
 	}
+	if !out.TokenEnds.IsZero() {
+		x.c.Header("Flowlatch-Token-Expires", string(appendInstant(nil, out.TokenEnds)))
+	}
 	a.renew(x, domain.LoginSession, out.UserCookie)
 	a.renew(x, domain.AssistantSession, out.AssistantCookie)
+	setEnvironment(x.c.Writer.Header(), out.Environment)
 	if err != nil {
 		if _, over := errors.AsType[*http.MaxBytesError](err); over {
 			return &domain.Error{Kind: tooLarge, Cause: err}
@@ -51,14 +55,14 @@ func (a *api) forward(x *exchange) error {
 	return nil
 }
 
-// forwardedCall returns the call that the request asks for. ok is false if the path can be read
+// forwardedCall returns the call that the request asks for. Returns NotFound if the path can be read
 // in two ways.
-func (a *api) forwardedCall(x *exchange) (in forward.Input, ok bool) {
+func (a *api) forwardedCall(x *exchange) (in forward.Input, err error) {
 	r := x.c.Request
 	service := x.c.Param("service")
 	path, plain := afterService(x.c.FullPath(), r.URL.EscapedPath(), service)
 	if !plain {
-		return forward.Input{}, false
+		return forward.Input{}, domain.AmbiguousPath()
 	}
 	in = forward.Input{
 		Service: service, Path: path,
@@ -74,7 +78,7 @@ func (a *api) forwardedCall(x *exchange) (in forward.Input, ok bool) {
 			in.Token = domain.NewSecret("several")
 		}
 	}
-	return in, true
+	return in, nil
 }
 
 // callersRequest returns a copy of the request whose body has limits of size and time. The
@@ -138,8 +142,9 @@ func (limit tooLargeBody) Read([]byte) (int, error) {
 }
 
 // afterService returns the part of the escaped path after the service. full is the path of the
-// route. plain is false if the segments of the path differ between sent and decoded form,
-// because the router has matched the decoded ones.
+// route. Two slashes there count as one: clients join a base URL that ends in a slash with a path.
+// plain is false if the segments of the path differ between sent and decoded form, because the
+// router has matched the decoded ones.
 func afterService(full, escaped, service string) (path string, plain bool) {
 	before, _, _ := strings.Cut(full, ":service")
 	for range strings.Count(before, "/") - 1 {
@@ -151,7 +156,11 @@ func afterService(full, escaped, service string) (path string, plain bool) {
 			return "", false
 		}
 	}
-	return strings.CutPrefix(escaped, "/"+service)
+	path, plain = strings.CutPrefix(escaped, "/"+service)
+	if strings.HasPrefix(path, "//") {
+		path = path[1:]
+	}
+	return path, plain
 }
 
 // beginForwarded begins the answer with Voiceflow's header and what is left of the caller's
@@ -189,6 +198,16 @@ func (x *exchange) beginForwarded(out *forward.Result) {
 		h.Set("X-Accel-Buffering", "no")
 	}
 	x.c.Writer.WriteHeader(answer.StatusCode)
+}
+
+// setEnvironment writes which environment the call used, and which version of it.
+func setEnvironment(h http.Header, used domain.UsedEnvironment) {
+	if used.Name != "" {
+		h.Set("Flowlatch-Environment", used.Name)
+	}
+	if used.Stage != "" {
+		h.Set("Flowlatch-Environment-Version", used.Stage)
+	}
 }
 
 // isStream reports whether the header is that of server-sent events.

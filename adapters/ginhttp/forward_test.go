@@ -22,7 +22,7 @@ import (
 func sample(e domain.Endpoint, p domain.Project) string {
 	path := e.Path
 	for name, value := range map[string]string{
-		"projectID": string(p.Voiceflow), "versionID": p.Version, "environmentAlias": p.Version, "userID": "ben@example.com", "metric": "call-count",
+		"projectID": string(p.Voiceflow), "versionID": p.Version, "environmentAlias": p.Version, "projectEnvironmentIDOrAlias": p.Version, "userID": "ben@example.com", "metric": "call-count",
 	} {
 		path = strings.ReplaceAll(path, "{"+name+"}", value)
 	}
@@ -72,20 +72,26 @@ func TestEveryEndpointLetsInWhomItShould(t *testing.T) {
 		handle, _, _ := strings.Cut(strings.TrimPrefix(string(r.raw), `{"sessionKey":"`), `"`)
 		return &browser{w: w, cookies: map[string]string{}, authorization: handle}
 	}
+	// Some calls need two scopes.
+	sets := []domain.Scopes{domain.ScopesOf(domain.ScopeConverse, domain.ScopeState)}
 	for _, scope := range domain.AllScopes().List() {
-		name := "member-" + strings.ReplaceAll(string(scope), ":", "-")
+		sets = append(sets, domain.ScopesOf(scope))
+	}
+	for _, scopes := range sets {
+		name := "member-" + strings.NewReplacer(":", "-", " ", "-").Replace(scopes.Text())
+		list := `"scopes":["` + strings.ReplaceAll(scopes.Text(), " ", `","`) + `"]`
 		id := w.createUser(t, name, "member")
-		w.admin.do(t, "POST", "/grant_project", `{"user_id":"`+id+`",`+project+`,"scopes":["`+string(scope)+`"]}`).want(t, 200, "")
+		w.admin.do(t, "POST", "/grant_project", `{"user_id":"`+id+`",`+project+`,`+list+`}`).want(t, 200, "")
 		member := w.login(t, name)
 		member.do(t, "POST", "/set_project", `{`+project+`}`).want(t, 200, "")
-		token := w.token(t, w.admin, `{"name":"x",`+project+`,"scopes":["`+string(scope)+`"]}`)
+		token := w.token(t, w.admin, `{"name":"x",`+project+`,`+list+`}`)
 		callers = append(callers,
-			caller{"a member with " + string(scope), member, domain.ScopesOf(scope), refused},
-			caller{"an access token with " + string(scope), token, domain.ScopesOf(scope), refused})
-		if scope == domain.ScopeConverse {
+			caller{"a member with " + scopes.Text(), member, scopes, refused},
+			caller{"an access token with " + scopes.Text(), token, scopes, refused})
+		if scopes == domain.ScopesOf(domain.ScopeConverse) {
 			handles = append(handles,
-				caller{"the handle of a member", open(member), domain.ScopesOf(scope), refused},
-				caller{"the handle of an access token", open(token), domain.ScopesOf(scope), refused})
+				caller{"the handle of a member", open(member), scopes, refused},
+				caller{"the handle of an access token", open(token), scopes, refused})
 		}
 	}
 	admin := w.login(t, "admin")
@@ -122,7 +128,7 @@ func TestEveryEndpointLetsInWhomItShould(t *testing.T) {
 				switch {
 				case e.BySession:
 					want(t, c, e, unauthenticated) // it takes the handle of a session
-				case c.scopes.Has(e.Scope):
+				case c.scopes.And(e.Scopes()) == e.Scopes():
 					want(t, c, e, fine)
 				default:
 					want(t, c, e, c.other)
@@ -186,6 +192,22 @@ func TestAForwardedCallIsVoiceflows(t *testing.T) {
 	}
 	if r.status != 200 || got.URL.RawQuery != "a=%zz;b" {
 		t.Errorf("got %d and the query %q, want it as it was sent, for the client of Voiceflow to judge", r.status, got.URL.RawQuery)
+	}
+}
+
+// TestABaseURLMayEndInASlash guards that a client may join a base URL that ends in a slash with a
+// path. The call is the same as without the slash.
+func TestABaseURLMayEndInASlash(t *testing.T) {
+	w, p := talking(t)
+	var got []string
+	w.voiceflow.answers(func(_ context.Context, f domain.Forward, _ *http.Request, _ domain.Secret) (ports.Answer, error) {
+		got = append(got, f.Route.Object(p.ID))
+		return response(200, "application/json", `[]`), nil
+	})
+	w.member.do(t, "POST", turn, `{}`).want(t, 200, "")
+	w.member.do(t, "POST", strings.Replace(turn, "general-runtime/", "general-runtime//", 1), `{}`).want(t, 200, "")
+	if len(got) != 2 || got[0] != got[1] {
+		t.Errorf("got the calls %q, want the same call twice", got)
 	}
 }
 
@@ -292,7 +314,9 @@ func TestPathsThatCanBeReadInTwoWays(t *testing.T) {
 	})
 	id := string(p.Voiceflow)
 	for _, path := range []string{
-		"/voiceflow/api/v2/transcripts/../versions/x/export", "/voiceflow/api/v2/./transcripts/" + id, "/voiceflow/api//v2/transcripts/" + id,
+		"/voiceflow/api/v2/transcripts/../versions/x/export", "/voiceflow/api/v2/./transcripts/" + id, "/voiceflow/api///v2/transcripts/" + id,
+		"/voiceflow/api/v2//transcripts/" + id, "/voiceflow//api/v2/transcripts/" + id, "//voiceflow/api/v2/transcripts/" + id,
+		"/voiceflow/api/%2Fv2/transcripts/" + id, "/voiceflow/api/%2f/v2/transcripts/" + id,
 		"/voiceflow/api/v2/transcripts/" + id + "/", "/voiceflow/api/v2/transcripts%2F" + id, "/voiceflow/api/v2%2ftranscripts/" + id,
 		"/voiceflow/api%2Fv2/transcripts/" + id, "/voiceflow%2Fapi/v2/transcripts/" + id, "/voiceflow/api/v2/transcripts%5c" + id,
 		"/voiceflow/general-runtime/../general-runtime/state/user/x",
@@ -316,7 +340,7 @@ func TestAUserIdInThePathIsAnIdOrIsRefusedWithItsReason(t *testing.T) {
 	w, p := talking(t)
 	var path string
 	w.voiceflow.answers(func(_ context.Context, f domain.Forward, _ *http.Request, _ domain.Secret) (ports.Answer, error) {
-		target, err := f.Route.Target(f.Project, func(own string) (string, error) { return own, nil })
+		target, err := f.Route.Target(f.Project, domain.UsedEnvironment{Send: "main"}, func(own string) (string, error) { return own, nil })
 		path = target
 		return response(200, "application/json", `{"message":"x"}`), err
 	})

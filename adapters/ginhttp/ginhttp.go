@@ -105,8 +105,8 @@ const (
 // calls, and the routes that need no users of our own: /get_projects, /add_project,
 // /set_project, /delete_project, /check_session, /clear_project, /grant_project,
 // /revoke_project, /get_grants, /get_usage, /get_sessions, /delete_session,
-// /delete_user_sessions, /set_token, /check_project and /get_audit_events. Unknown paths, wrong
-// methods, proxies and health stay the host's.
+// /delete_user_sessions, /set_token, /delete_token, /set_environments, /check_project and
+// /get_audit_events. Unknown paths, wrong methods, proxies and health stay the host's.
 //
 // Returns an error if the options can't be used, and if the service has no users and
 // o.Identify is nil. gin panics if r already has a route of the same path.

@@ -50,6 +50,7 @@ func setTheStage(t *testing.T, by lostright.Caller) *stage {
 		Password: password, NewPassword: "another canary phrase", Planted: "mallory",
 	}
 	s.admin.do(t, "POST", "/grant_project", `{"user_id":"`+o.Other+`","project_id":"`+o.Project+`","scopes":["converse"]}`).want(t, 200, "")
+	s.admin.do(t, "POST", "/set_token", `{"project_id":"`+o.Project+`","token":"vfp_canary","slot":"personal"}`).want(t, 200, "")
 	o.OthersLogin = s.onlySession(t, o.Other)
 	o.OthersToken = s.makeToken(t, s.member, `{"name":"x","project_id":"`+o.Project+`"}`, nil)
 

@@ -81,9 +81,9 @@ func (o origins) met(r *http.Request) []slog.Attr {
 	}
 }
 
-// credential finds a Voiceflow key, such as VF.DM.… with 24 hexadecimal digits next, or an access
-// token. A browser may have taken its capitals from it.
-var credential = regexp.MustCompile(`(?i)VF\.(?:[a-z]+\.)?[0-9a-f]{24}|` + domain.TokenPrefix)
+// credential finds a Voiceflow key, such as VF.DM.… with 24 hexadecimal digits next or vfp_…, or an
+// access token. A browser may have taken its capitals from it.
+var credential = regexp.MustCompile(`(?i)VF\.(?:[a-z]+\.)?[0-9a-f]{24}|` + domain.PersonalKeyPrefix + `|` + domain.TokenPrefix)
 
 // shown returns a text of a stranger's for the log: its first 128 bytes, in printable ASCII. A text
 // with a credential, which has no business there, is left out.
@@ -102,7 +102,8 @@ func shown(text string) string {
 
 // What a page of a trusted origin may read, besides the headers that every page may read: those
 // of this service, and those of Voiceflow that are passed on.
-const exposed = "X-Request-Id, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy, " +
+const exposed = "X-Request-Id, Retry-After, Flowlatch-Environment, Flowlatch-Environment-Version, Flowlatch-Token-Expires, " +
+	"RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy, " +
 	"X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Policy, Content-Disposition, ETag"
 
 // answer adds the CORS headers for a trusted origin, and none for any other. It reports whether

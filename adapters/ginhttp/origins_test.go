@@ -71,7 +71,7 @@ func TestTrustedOrigins(t *testing.T) {
 			got := w.admin.send(t, from(t, w.admin, console, tc.method, tc.path, tc.body)).want(t, tc.status, tc.code)
 			for name, want := range map[string]string{
 				"Access-Control-Allow-Origin": console, "Access-Control-Allow-Credentials": "true",
-				"Access-Control-Expose-Headers": "X-Request-Id, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy, " +
+				"Access-Control-Expose-Headers": "X-Request-Id, Retry-After, Flowlatch-Environment, Flowlatch-Environment-Version, Flowlatch-Token-Expires, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy, " +
 					"X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Policy, Content-Disposition, ETag",
 				"Vary": "Origin", "Access-Control-Allow-Headers": "", "Access-Control-Allow-Methods": "",
 			} {
@@ -284,6 +284,7 @@ func TestTheLogLeavesOutCredentialsInPlaceOfOrigins(t *testing.T) {
 	for _, text := range []string{
 		"VF.DM.637b357793edc466ef2cd6da.RSTQ4MXNAX73YXKC", "vf.dm.637b357793edc466ef2cd6da.rstq4mxnax73yxkc",
 		"VF.637b357793edc466ef2cd6da.RSTQ4MXNAX73YXKC", "flk_5qgzk4kwhbmsnbvcs6avwhuuhejavn7lmmogcu6wcvxdnl5a6qi4ityvzq",
+		"vfp_OMSGN6YWSJLQ_YM22LUTHUS7VVJANEAFWCS337O", "vfp_omsgn6ywsjlq_ym22luthus7vvjaneafwcs337o",
 	} {
 		r := w.member.request(t, "POST", "/clear_project", "")
 		r.Header["Origin"], r.Header["Sec-Fetch-Site"], r.Host = []string{"https://" + text}, []string{text}, text

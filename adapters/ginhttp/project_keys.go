@@ -25,6 +25,22 @@ func (a *api) setToken(x *exchange) error {
 	return nil
 }
 
+func (a *api) deleteToken(x *exchange) error {
+	var in struct {
+		ID   text `json:"project_id"`
+		Slot text `json:"slot"`
+	}
+	if err := x.decode(&in); err != nil {
+		return err
+	}
+	p, err := a.service.DeleteToken(x.ctx(), x.call, app.DeleteToken{Project: string(in.ID), Slot: string(in.Slot)})
+	if err != nil {
+		return err
+	}
+	x.send(http.StatusOK, say("the key was deleted here; it stays valid at Voiceflow").member("assistant").assistantOfAdmin(p))
+	return nil
+}
+
 func (a *api) checkProject(x *exchange) error {
 	var in struct {
 		ID text `json:"project_id"`

@@ -12,17 +12,35 @@ func (a *api) addProject(x *exchange) error {
 		Version          text          `json:"version_id"`
 		Token            domain.Secret `json:"token"`
 		VoiceflowProject text          `json:"voiceflow_project_id"`
+
+		Environments *domain.EnvironmentsSpec `json:"environments"`
 	}
 	if err := x.decode(&in); err != nil {
 		return err
 	}
 	p, err := a.service.AddProject(x.ctx(), x.call, app.AddProject{
-		Version: string(in.Version), Key: in.Token, VoiceflowProject: string(in.VoiceflowProject),
+		Version: string(in.Version), Key: in.Token, VoiceflowProject: string(in.VoiceflowProject), Environments: in.Environments,
 	})
 	if err != nil {
 		return err
 	}
 	x.send(http.StatusOK, say("the assistant was added").member("assistant").assistant(p))
+	return nil
+}
+
+func (a *api) setEnvironments(x *exchange) error {
+	var in struct {
+		ID           text                     `json:"project_id"`
+		Environments *domain.EnvironmentsSpec `json:"environments"`
+	}
+	if err := x.decode(&in); err != nil {
+		return err
+	}
+	p, err := a.service.SetEnvironments(x.ctx(), x.call, string(in.ID), in.Environments)
+	if err != nil {
+		return err
+	}
+	x.send(http.StatusOK, say("calls can use these environments from now on").member("assistant").assistantOfAdmin(p))
 	return nil
 }
 

@@ -36,10 +36,12 @@ func TestAddProject(t *testing.T) {
 	listed := w.admin.do(t, "GET", "/get_projects", "").want(t, 200, "")
 	first := listed.body["assistants"].([]any)[0].(map[string]any)
 	for name, want := range map[string]any{
-		"secondary_set": nil, "secondary_checked": nil,
+		"secondary_set": nil, "secondary_checked": nil, "personal_status": "none", "personal_set": nil, "personal_checked": nil,
 		"key_status": "ok", "secondary_status": "none", "key_checked": "2026-11-22T06:00:00.123456Z", "key_set": "2026-11-22T06:00:00.123456Z", "credits": "ok",
+		"environment_mode": "pinned",
+		"environments":     map[string]any{"default": versionA, "allowed": []any{versionA}, "allow_draft": []any{}},
 	} {
-		if first[name] != want {
+		if !cmp.Equal(first[name], want) {
 			t.Errorf("an admin is shown %s %v, want %v", name, first[name], want)
 		}
 		if _, shown := first[name]; !shown {

@@ -29,7 +29,7 @@ func (x *exchange) refused() bool {
 // action returns the name of the request in the audit. It is the path of the route, as for the
 // actions that succeed.
 func (rt *route) action() domain.Action {
-	if rt == &forwarded {
+	if rt == &forwarded || rt == &unknownPath || rt == &wrongMethod { // the latter refuse nobody elsewhere
 		return domain.ActionForward
 	}
 	return domain.Action(strings.TrimPrefix(rt.path, "/"))
@@ -41,11 +41,20 @@ func (a *api) recordRefusal(x *exchange) {
 	if !x.refused() {
 		return
 	}
-	err := a.service.Audit().Refused(x.ctx(), x.call, x.route.action(), x.object(), failureOf(x.err).code)
+	err := a.service.Audit().Refused(x.ctx(), x.call, x.route.action(), x.object(), x.outcome())
 	if err != nil {
 		a.log.LogAttrs(x.ctx(), slog.LevelWarn, "a refusal could not be written to the audit yet",
 			slog.String("request_id", x.call.RequestID), slog.String("err", err.Error()))
 	}
+}
+
+// outcome returns the outcome of the refusal. It is the code of the failure, except that an
+// operator has to find who leaks Voiceflow keys.
+func (x *exchange) outcome() string {
+	if errors.Is(x.err, domain.ErrVoiceflowKeySent) {
+		return domain.OutcomeKeySent
+	}
+	return failureOf(x.err).code
 }
 
 // object returns what was asked for, if it has the form of something of the service. For a

@@ -73,6 +73,8 @@ var routes = []route{
 	{method: http.MethodPost, path: "/grant_project", tokens: forManaging, part: domain.ScopeManageGrants, who: admin, readsBody: true, handle: (*api).grantProject},
 	{method: http.MethodPost, path: "/revoke_project", tokens: forManaging, part: domain.ScopeManageGrants, who: admin, ends: true, readsBody: true, handle: (*api).revokeProject},
 	{method: http.MethodPost, path: "/set_token", tokens: forManaging, part: domain.ScopeManageProjects, who: admin, readsBody: true, handle: (*api).setToken},
+	{method: http.MethodPost, path: "/set_environments", tokens: forManaging, part: domain.ScopeManageProjects, who: admin, readsBody: true, handle: (*api).setEnvironments},
+	{method: http.MethodPost, path: "/delete_token", tokens: forManaging, part: domain.ScopeManageProjects, who: admin, readsBody: true, handle: (*api).deleteToken},
 	{method: http.MethodPost, path: "/check_project", tokens: forManaging, part: domain.ScopeManageProjects, who: admin, readsBody: true, handle: (*api).checkProject},
 	{method: http.MethodGet, path: "/get_grants", tokens: forManaging, part: domain.ScopeManageGrants, who: admin, handle: (*api).getGrants},
 	{method: http.MethodGet, path: "/get_usage", tokens: forManaging, part: domain.ScopeManageAudit, who: admin, handle: (*api).getUsage},
@@ -91,6 +93,7 @@ var routes = []route{
 
 	{method: http.MethodPost, path: "/create_access_token", who: caller, own: true, readsBody: true, handle: (*api).createAccessToken},
 	{method: http.MethodGet, path: "/get_access_tokens", who: caller, own: true, handle: (*api).getAccessTokens},
+	{method: http.MethodPost, path: "/rotate_access_token", who: caller, own: true, readsBody: true, handle: (*api).rotateAccessToken},
 	{method: http.MethodPost, path: "/delete_access_token", who: caller, own: true, readsBody: true, handle: (*api).deleteAccessToken},
 }
 
@@ -141,19 +144,26 @@ var probes = []route{
 
 // unknownPath and wrongMethod answer requests without a route. gin has set Allow by then.
 var (
-	unknownPath = route{noUseCase: true, handle: func(*api, *exchange) error {
+	unknownPath = route{noUseCase: true, handle: func(_ *api, x *exchange) error {
+		r := x.c.Request
+		if x.belowVoiceflow() {
+			// Nothing comes after the service, so there is no call.
+			_, err := domain.MatchEndpoint(strings.TrimPrefix(r.URL.EscapedPath(), "/voiceflow/"), r.Method, "")
+			return err
+		}
+		if service, is := domain.ServiceOf(r.Method, r.URL.EscapedPath()); is {
+			return &domain.Error{Kind: domain.NotFound, Public: "there is nothing at this path; put /voiceflow/" + string(service) + " before it to call Voiceflow" + domain.SeeRefused}
+		}
 		return &domain.Error{Kind: domain.NotFound, Public: "there is nothing at this path"}
 	}}
 	wrongMethod = route{noUseCase: true, handle: func(_ *api, x *exchange) error {
-		if strings.HasPrefix(x.c.Request.URL.Path, "/voiceflow/") { // no endpoint has this method
+		if x.belowVoiceflow() { // no endpoint has this method
 			x.c.Writer.Header().Del("Allow")
-			return errNotForwarded
+			return &domain.Error{Kind: domain.NotFound, Public: "Flowlatch does not forward this method" + domain.SeeCalls}
 		}
 		return errMethod
 	}}
 )
-
-var errNotForwarded = &domain.Error{Kind: domain.NotFound, Public: "Flowlatch does not forward this call"}
 
 var errMethod = &domain.Error{Kind: methodNotAllowed, Public: "this path does not accept this method"}
 

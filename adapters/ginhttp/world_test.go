@@ -404,7 +404,11 @@ func (v *voiceflow) Forward(ctx context.Context, f domain.Forward, r *http.Reque
 	if bind == nil {
 		bind = func(own string) (string, error) { return own, nil }
 	}
-	if _, err := f.Route.Target(f.Project, bind); err != nil {
+	used, err := chosen(ctx, f, r)
+	if err != nil {
+		return ports.Answer{}, err
+	}
+	if _, err := f.Route.Target(f.Project, used, bind); err != nil {
 		return ports.Answer{}, err
 	}
 	if f.Begin != nil {
@@ -419,6 +423,38 @@ func (v *voiceflow) Forward(ctx context.Context, f domain.Forward, r *http.Reque
 	a.Sent = true
 	return a, err
 }
+
+// chosen returns the environment that the call uses, by its path, its header and its query.
+func chosen(ctx context.Context, f domain.Forward, r *http.Request) (domain.UsedEnvironment, error) {
+	if err := f.Route.CheckProject(f.Project); err != nil {
+		return domain.UsedEnvironment{}, err
+	}
+	asked := domain.AskedEnvironment{Names: r.Header.Values("versionID")}
+	for name, values := range r.URL.Query() {
+		switch field := domain.Field(name); {
+		case field.NamesEnvironment():
+			asked.Names = append(asked.Names, values...)
+		case field == domain.FieldStage:
+			asked.Stages = append(asked.Stages, values...)
+		}
+	}
+	return f.Environment(ctx, asked)
+}
+
+// Environments lists main, with each version of the project as a publish of it.
+func (v *voiceflow) Environments(_ context.Context, project domain.VoiceflowID, _ domain.Secret) ([]domain.EnvironmentState, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for version, e := range v.exports {
+		if e.Project == project {
+			return []domain.EnvironmentState{{Alias: "main", Published: version, Draft: draftOf(project)}}, nil
+		}
+	}
+	return nil, &domain.Error{Kind: domain.VoiceflowRejected, Public: "refused"}
+}
+
+// draftOf is the version id of the draft of main.
+func draftOf(project domain.VoiceflowID) string { return "dddd" + string(project)[4:] }
 
 // answers makes Voiceflow answer forwarded calls by answer.
 func (v *voiceflow) answers(answer func(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error)) {
@@ -477,6 +513,19 @@ func (v *voiceflow) Export(_ context.Context, ref domain.VersionRef, key domain.
 		return domain.Export{}, &domain.Error{Kind: domain.VoiceflowRejected, Public: "Voiceflow does not know this version"}
 	}
 	return e, nil
+}
+
+func (v *voiceflow) CheckPersonal(_ context.Context, _ domain.VoiceflowID, token domain.Secret) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.asked++
+	if v.err != nil {
+		return v.err
+	}
+	if slices.Contains(v.refused, token.Reveal()) {
+		return &domain.Error{Kind: domain.VoiceflowRejected, Public: "Voiceflow does not know this token"}
+	}
+	return nil
 }
 
 // change lets f change what Voiceflow answers.

@@ -39,8 +39,12 @@ func (v access) ByToken(ctx context.Context, hash domain.TokenHash) (domain.Acce
 	}
 	defer s.leave()
 	for _, t := range s.tokens {
-		if t.hash == hash {
-			return s.byToken(t.AccessToken)
+		if t.secrets.Has(hash) {
+			a, err := s.byToken(t, hash)
+			if err == nil {
+				a.SecretEnds = t.SecretEnds(t.secrets, hash)
+			}
+			return a, err
 		}
 	}
 	return domain.Access{}, domain.NoSuch("access token")
@@ -71,7 +75,7 @@ func (v access) ByConversation(ctx context.Context, id domain.ConversationID, ca
 // byOpener returns what the session or token that opened the conversation may use.
 func (s *Store) byOpener(c domain.Conversation, caller domain.Caller) (domain.Access, error) {
 	if c.Token != "" {
-		return s.byToken(s.tokens[c.Token].AccessToken)
+		return s.byToken(s.tokens[c.Token], domain.TokenHash{})
 	}
 	if session, live := s.live(c.Session); live && session.Login != "" {
 		return s.byLogin(session.Login, c.Session)
@@ -89,13 +93,14 @@ func (s *Store) byLogin(id, assistant domain.SessionID) (domain.Access, error) {
 	return s.inSession(domain.CallerByLogin(login, u.Role), assistant), nil
 }
 
-// byToken returns who calls with the token and what they may use.
-func (s *Store) byToken(t domain.AccessToken) (domain.Access, error) {
+// byToken returns who calls with the text of the token and what they may use.
+func (s *Store) byToken(t token, secret domain.TokenHash) (domain.Access, error) {
 	u, enabled := s.enabled(t.User)
-	if !enabled || !t.Live(domain.Instant(s.now())) {
+	if !enabled || !t.Opens(t.secrets, secret, domain.Instant(s.now())) {
 		return domain.Access{}, domain.NoSuch("access token")
 	}
-	return s.using(domain.Access{Caller: domain.CallerByToken(t, u.Role), Token: t}, t.Project), nil
+	caller := domain.CallerByToken(t.AccessToken, u.Role).Showing(secret)
+	return s.using(domain.Access{Caller: caller, Token: t.AccessToken}, t.Project), nil
 }
 
 // inSession returns what the caller may use with the assistant session. It is only the caller if
@@ -151,7 +156,7 @@ func (v access) StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]doma
 			}
 		}
 		if t, found := s.tokens[use.Token]; found {
-			if a, err := s.byToken(t.AccessToken); err == nil {
+			if a, err := s.byToken(t, use.Secret); err == nil {
 				a.Project = domain.Project{}
 				allowed = append(allowed, a)
 			}

@@ -37,13 +37,56 @@ func (v accessTokens) Create(ctx context.Context, act domain.Act, t domain.Acces
 	if err := domain.MayAddToken(has); err != nil {
 		return err
 	}
-	if _, found := s.tokens[t.ID]; found {
+	if _, found := s.tokens[t.ID]; found || s.hashIsTaken(hash) {
 		return domain.IDTaken()
 	}
 	t.Environments = slices.Clone(t.Environments)
-	s.tokens[t.ID] = token{t, hash}
+	s.tokens[t.ID] = token{t, domain.TokenSecrets{Current: hash}}
 	s.record(act.Record)
 	return nil
+}
+
+// hashIsTaken reports whether a token has the hash.
+func (s *Store) hashIsTaken(hash domain.TokenHash) bool {
+	for _, t := range s.tokens {
+		if t.secrets.Has(hash) {
+			return true
+		}
+	}
+	return false
+}
+
+// Rotate gives a token another text and returns it. Returns NotFound for an unknown id, and the
+// errors of Act.Rotates and AccessToken.Rotated.
+func (v accessTokens) Rotate(ctx context.Context, act domain.Act, id domain.TokenID, r domain.Rotation) (domain.AccessToken, error) {
+	s := v.store
+	caller, err := s.begin(ctx, act, string(id), r.Prefix)
+	if err != nil {
+		return domain.AccessToken{}, err
+	}
+	defer s.leave()
+	t, found := s.tokens[id]
+	if !found {
+		return domain.AccessToken{}, domain.NoSuch("access token")
+	}
+	if err := act.Rotates(caller, t.AccessToken); err != nil {
+		return domain.AccessToken{}, err
+	}
+	act.Needs = t.Needs()
+	if _, err := s.allowed(act); err != nil {
+		return domain.AccessToken{}, err
+	}
+	var next token
+	next.AccessToken, next.secrets, err = t.Rotated(t.secrets, r, s.users[t.User].Disabled, s.now())
+	if err != nil {
+		return domain.AccessToken{}, err
+	}
+	if s.hashIsTaken(r.Hash) {
+		return domain.AccessToken{}, domain.IDTaken()
+	}
+	s.tokens[id] = next
+	s.record(act.Record)
+	return next.AccessToken, nil
 }
 
 // Page returns at most limit tokens, of the user or of all users, that come after the

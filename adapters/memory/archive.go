@@ -49,7 +49,8 @@ func (s *Store) archived() []archive.Row {
 	for _, p := range s.projects {
 		add("projects", string(p.ID), p.Name, string(p.Voiceflow), p.Version, p.Platform, micros(p.Created), micros(p.VoiceflowCreated),
 			string(p.Primary.Status), string(p.Credits), string(p.Secondary.Status), micros(p.Primary.Checked), micros(p.Primary.Set),
-			micros(p.Secondary.Checked), micros(p.Secondary.Set), p.Environments.Text())
+			micros(p.Secondary.Checked), micros(p.Secondary.Set), p.Environments.Text(),
+			string(p.Personal.Status), micros(p.Personal.Checked), micros(p.Personal.Set))
 		for _, slot := range domain.Slots() {
 			if k := p.Key(slot); !k.Empty() {
 				add("project_keys", string(p.ID), string(slot), k.Sealed.Key, bytes.Clone(k.Sealed.Bytes))
@@ -63,13 +64,7 @@ func (s *Store) archived() []archive.Row {
 		add("grants", string(g.User), string(g.Project), s.projects[g.Project].Name, micros(g.Created), g.Scopes.Text())
 	}
 	for _, t := range s.tokens {
-		var project any
-		if t.Project != "" {
-			project = string(t.Project)
-		}
-		add("access_tokens", string(t.ID), bytes.Clone(t.hash[:]), t.Name, t.Prefix, string(t.User), project, t.Scopes.Text(), t.OwnUsers,
-			micros(t.Created), micros(t.Expires), micros(t.LastUsed), int64(t.Rate), int64(t.Open),
-			domain.EnvironmentNamesText(t.Environments))
+		add("access_tokens", t.archived()...)
 	}
 	for _, u := range s.usage {
 		add("usage", string(u.Day), string(u.Project), string(u.User), string(u.Token), string(u.Scope), u.Calls, u.Errors, u.Milliseconds)
@@ -90,6 +85,22 @@ func (s *Store) archived() []archive.Row {
 		return -1
 	})
 	return rows
+}
+
+// archived returns the values of the token's row.
+func (t token) archived() []any {
+	var project, previous any
+	if t.Project != "" {
+		project = string(t.Project)
+	}
+	if t.secrets.Previous != (domain.TokenHash{}) {
+		previous = bytes.Clone(t.secrets.Previous[:])
+	}
+	return []any{
+		string(t.ID), bytes.Clone(t.secrets.Current[:]), t.Name, t.Prefix, string(t.User), project, t.Scopes.Text(), t.OwnUsers,
+		micros(t.Created), micros(t.Expires), micros(t.LastUsed), int64(t.Rate), int64(t.Open),
+		domain.EnvironmentNamesText(t.Environments), micros(t.Renewed), previous, micros(t.PreviousEnds),
+	}
 }
 
 // Restore fills the store with rows. It keeps the order of the audit's rows, but not their ids.
@@ -215,6 +226,8 @@ func (s *Store) restoreProject(c *cells) bool {
 	p.Primary.Checked, p.Primary.Set = c.instant(), c.instant()
 	p.Secondary.Checked, p.Secondary.Set = c.instant(), c.instant()
 	p.Environments = domain.EnvironmentsFromText(c.text())
+	p.Personal.Status = domain.KeyStatus(c.text())
+	p.Personal.Checked, p.Personal.Set = c.instant(), c.instant()
 	for _, other := range s.projects {
 		if other.Voiceflow == p.Voiceflow && other.Version == p.Version {
 			return false
@@ -242,16 +255,24 @@ func (s *Store) restoreToken(c *cells) bool {
 	var t token
 	t.ID = domain.TokenID(c.text())
 	hash := c.bytes()
-	copy(t.hash[:], hash)
+	copy(t.secrets.Current[:], hash)
 	t.Name, t.Prefix, t.User, t.Project = c.text(), c.text(), domain.UserID(c.text()), domain.ProjectID(c.text())
 	t.Scopes, t.OwnUsers = domain.ScopesFromText(c.text()), c.flag()
 	t.Created, t.Expires, t.LastUsed = c.instant(), c.instant(), c.instant()
 	t.Rate, t.Open = int(c.number()), int(c.number())
 	t.Environments = domain.EnvironmentNamesFromText(c.text())
+	t.Renewed = c.instant()
+	previous := c.bytes()
+	copy(t.secrets.Previous[:], previous)
+	t.PreviousEnds = c.instant()
+	if s.hashIsTaken(t.secrets.Current) || s.hashIsTaken(t.secrets.Previous) || previous != nil && t.secrets.Previous == t.secrets.Current ||
+		previous != nil && len(previous) != len(t.secrets.Previous) {
+		return false
+	}
 	_, user := s.users[t.User]
 	_, project := s.projects[t.Project]
 	s.tokens[t.ID] = t
-	return user && (project || t.Project == "") && len(hash) == len(t.hash)
+	return user && (project || t.Project == "") && len(hash) == len(t.secrets.Current)
 }
 
 // micros returns a time in the form of an archive. The zero time is 0.

@@ -37,7 +37,9 @@ func (v conversations) Open(ctx context.Context, c domain.Conversation) error {
 }
 
 // goesOn reports whether a conversation is not over.
-func (s *Store) goesOn(c domain.Conversation) bool { return c.Live(domain.Instant(s.now())) }
+func (s *Store) goesOn(c domain.Conversation) bool {
+	return c.Live(s.tokens[c.Token].AccessToken, domain.Instant(s.now()))
+}
 
 // Renew replaces the session key from with to and returns the key that is stored then. Returns
 // NotFound for a conversation that never existed or is over.

@@ -44,7 +44,7 @@ type grant struct {
 
 type token struct {
 	domain.AccessToken
-	hash domain.TokenHash
+	secrets domain.TokenSecrets
 }
 
 // New returns an empty store that reads the time from now. nil is time.Now.
@@ -165,7 +165,7 @@ func (s *Store) begin(ctx context.Context, act domain.Act, texts ...string) (dom
 // allowed lets the act decide on the right that is stored now.
 func (s *Store) allowed(act domain.Act) (domain.Caller, error) {
 	right := domain.Right{
-		User: s.users[act.By.ID], Login: s.sessions[act.By.Login.ID], Token: s.tokens[act.By.Token].AccessToken,
+		User: s.users[act.By.ID], Login: s.sessions[act.By.Login.ID], Token: s.tokens[act.By.Token].AccessToken, Secrets: s.tokens[act.By.Token].secrets,
 		Granted: s.grants[grant{act.By.ID, act.Needs.Project()}].Scopes,
 	}
 	return act.Allow(right, domain.Instant(s.now()))
@@ -214,14 +214,14 @@ func clone(sealed domain.Sealed) domain.Sealed {
 
 // cloneProject copies the project's sealed keys too.
 func cloneProject(p domain.Project) domain.Project {
-	p.Primary.Sealed, p.Secondary.Sealed = clone(p.Primary.Sealed), clone(p.Secondary.Sealed)
+	p.Primary.Sealed, p.Secondary.Sealed, p.Personal.Sealed = clone(p.Primary.Sealed), clone(p.Secondary.Sealed), clone(p.Personal.Sealed)
 	p.Environments.Allowed, p.Environments.AllowDraft = slices.Clone(p.Environments.Allowed), slices.Clone(p.Environments.AllowDraft)
 	return p
 }
 
 // withoutKeys returns the project as lists show it: without the sealed bytes of its keys.
 func withoutKeys(p domain.Project) domain.Project {
-	p.Primary.Sealed, p.Secondary.Sealed = domain.Sealed{}, domain.Sealed{}
+	p.Primary.Sealed, p.Secondary.Sealed, p.Personal.Sealed = domain.Sealed{}, domain.Sealed{}, domain.Sealed{}
 	return p
 }
 

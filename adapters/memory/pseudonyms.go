@@ -27,9 +27,12 @@ func NewPseudonyms() *Pseudonyms { return &Pseudonyms{} }
 
 const (
 	pseudonymKey = "memory-pseudonyms:" // begins each key, before 32 bytes in hex
-	// longestText is the number of bytes that fit, after the nonce, into the 128 characters of a
+	// longestText is the number of bytes that fit, after the nonce, into the longest
 	// pseudonym. The pseudonym of a longer text is only a MAC.
-	longestText = (128-len(domain.PseudonymPrefix))*6/8 - aes.BlockSize
+	longestText = (domain.MaxPseudonym-len(reversible))*6/8 - aes.BlockSize
+
+	reversible = domain.PseudonymPrefix + "p" // begins the pseudonym of a text that fits
+	oneWay     = domain.PseudonymPrefix + "h" // begins one that is only a MAC
 )
 
 // NewKey returns a random key.
@@ -50,16 +53,16 @@ func (p *Pseudonyms) Bind(text string, key domain.Secret, to domain.Binding) (st
 		return "", &domain.Error{Kind: domain.Corrupt, Public: "the key of the pseudonyms is invalid"}
 	}
 	if len(text) > longestText {
-		return encodePseudonym(k.mac("long", text, to)), nil
+		return oneWay + base64.RawURLEncoding.EncodeToString(k.mac("long", text, to)), nil
 	}
 	nonce := k.mac("nonce", text, to)[:aes.BlockSize]
-	return encodePseudonym(append(slices.Clone(nonce), k.crypt(nonce, text)...)), nil
+	return reversible + base64.RawURLEncoding.EncodeToString(append(slices.Clone(nonce), k.crypt(nonce, text)...)), nil
 }
 
 // Unbind returns the text of the pseudonym, for texts of at most 77 bytes.
 func (p *Pseudonyms) Unbind(pseudonym string, key domain.Secret, to domain.Binding) (string, bool) {
 	k, ok := pseudonymKeyOf(key)
-	encoded, ours := strings.CutPrefix(pseudonym, domain.PseudonymPrefix)
+	encoded, ours := strings.CutPrefix(pseudonym, reversible)
 	b, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
 	if !ok || !ours || err != nil || len(b) <= aes.BlockSize || to == (domain.Binding{}) {
 		return "", false
@@ -106,8 +109,4 @@ func (k pseudonymKeyBytes) derive(use string) []byte {
 	h := hmac.New(sha256.New, k)
 	_, _ = h.Write([]byte(use))
 	return h.Sum(nil)
-}
-
-func encodePseudonym(b []byte) string {
-	return domain.PseudonymPrefix + base64.RawURLEncoding.EncodeToString(b)
 }

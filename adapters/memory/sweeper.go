@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -9,7 +10,8 @@ import (
 // sweeper is a ports.Sweeper.
 type sweeper struct{ store *Store }
 
-// Sweep forgets at most limit sessions and conversations that are over and returns how many.
+// Sweep forgets at most limit sessions, conversations and previous texts of access tokens that are
+// over and returns how many.
 func (v sweeper) Sweep(ctx context.Context, limit int) (int, error) {
 	s := v.store
 	if err := s.enterToWrite(ctx); err != nil {
@@ -32,6 +34,13 @@ func (v sweeper) Sweep(ctx context.Context, limit int) (int, error) {
 	for id, c := range s.conversations {
 		if n < limit && !s.goesOn(c) {
 			delete(s.conversations, id)
+			n++
+		}
+	}
+	for id, t := range s.tokens {
+		if n < limit && t.secrets.Previous != (domain.TokenHash{}) && !domain.Instant(s.now()).Before(t.PreviousEnds) {
+			t.secrets.Previous, t.PreviousEnds = domain.TokenHash{}, time.Time{}
+			s.tokens[id] = t
 			n++
 		}
 	}

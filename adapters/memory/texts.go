@@ -7,7 +7,8 @@ import "github.com/flowlatch/flowlatch/domain"
 func textsOfProject(p domain.Project) []string {
 	return append(p.Environments.Names(),
 		string(p.ID), p.Name, string(p.Voiceflow), p.Version, p.Platform, string(p.Credits),
-		string(p.Primary.Status), string(p.Primary.Sealed.Key), string(p.Secondary.Status), string(p.Secondary.Sealed.Key))
+		string(p.Primary.Status), string(p.Primary.Sealed.Key), string(p.Secondary.Status), string(p.Secondary.Sealed.Key),
+		string(p.Personal.Status), string(p.Personal.Sealed.Key))
 }
 
 func textsOfUser(u domain.User) []string {

@@ -17,8 +17,8 @@ import (
 )
 
 func TestCallRates(t *testing.T) {
-	portstest.CallRates(t, func(_ *testing.T, now ports.Clock, perMinute int) ports.CallRates {
-		return throttle.NewCalls(now, perMinute)
+	portstest.CallRates(t, func(_ *testing.T, now ports.Clock, turns, reads int) ports.CallRates {
+		return throttle.NewCalls(now, throttle.PerMinute{Turns: turns, Reads: reads})
 	})
 }
 
@@ -43,7 +43,7 @@ func wantUsedUp(t *testing.T, c *throttle.Calls, who domain.Actor, after time.Du
 
 func TestRetryAfterIsInWholeSecondsAndResetIsExact(t *testing.T) {
 	now := newClock()
-	c := throttle.NewCalls(now.now, 4)
+	c := throttle.NewCalls(now.now, throttle.PerMinute{Turns: 4})
 	for n := range 4 {
 		wantTaken(t, c, "user:ada", domain.Rate{Limit: 4, Remaining: 3 - n, Reset: time.Duration(n+1) * 15 * time.Second})
 	}
@@ -59,7 +59,7 @@ func TestRetryAfterIsInWholeSecondsAndResetIsExact(t *testing.T) {
 // A minute divides by few of these to the nanosecond.
 func TestEveryLimitIsMetExactly(t *testing.T) {
 	for _, limit := range []int{1, 3, 7, 11, 97, 9_999, 999_999, 1_000_000} {
-		c := throttle.NewCalls(newClock().now, limit)
+		c := throttle.NewCalls(newClock().now, throttle.PerMinute{Turns: limit})
 		for n := range limit {
 			if left, err := c.Take(domain.Budget{Who: "user:ada"}); err != nil || left.Remaining != limit-n-1 {
 				t.Fatalf("call %d of %d: got %+v and error %v, want %d left", n+1, limit, left, err, limit-n-1)
@@ -75,7 +75,7 @@ func TestEveryLimitIsMetExactly(t *testing.T) {
 // are as good as none.
 func TestOddLimits(t *testing.T) {
 	for _, limit := range []int{-1, 0, 1 << 40} {
-		c := throttle.NewCalls(newClock().now, limit)
+		c := throttle.NewCalls(newClock().now, throttle.PerMinute{Turns: limit})
 		for range 1000 {
 			if _, err := c.Take(domain.Budget{Who: "user:ada"}); err != nil {
 				t.Fatalf("with a limit of %d: got error %v, want success", limit, err)
@@ -86,7 +86,7 @@ func TestOddLimits(t *testing.T) {
 
 func TestAClockThatGoesBackLeavesNothingLessThanNothing(t *testing.T) {
 	now := newClock()
-	c := throttle.NewCalls(now.now, 2)
+	c := throttle.NewCalls(now.now, throttle.PerMinute{Turns: 2})
 	wantTaken(t, c, "user:ada", domain.Rate{Limit: 2, Remaining: 1, Reset: 30 * time.Second})
 	now.advance(-5 * time.Minute)
 	wantUsedUp(t, c, "user:ada", 5*time.Minute, domain.Rate{Limit: 2, Reset: 5*time.Minute + 30*time.Second})
@@ -94,7 +94,7 @@ func TestAClockThatGoesBackLeavesNothingLessThanNothing(t *testing.T) {
 
 func TestWhoIsPushedOutStartsAnew(t *testing.T) {
 	const remembered = 1 << 14
-	c := throttle.NewCalls(newClock().now, 1)
+	c := throttle.NewCalls(newClock().now, throttle.PerMinute{Turns: 1})
 	first := domain.Rate{Limit: 1, Reset: time.Minute}
 	wantTaken(t, c, "user:ada", first)
 	for i := range remembered - 1 {
@@ -111,7 +111,7 @@ func TestWhoIsPushedOutStartsAnew(t *testing.T) {
 }
 
 func TestMemoryOfCallsIsBounded(t *testing.T) {
-	c := throttle.NewCalls(newClock().now, 120)
+	c := throttle.NewCalls(newClock().now, throttle.PerMinute{Turns: 120, Reads: 120})
 	before := heap()
 	for i := range 60_000 {
 		// The id is the end of a large text, as one that was read from a request.
@@ -132,7 +132,7 @@ func TestRatesHoldInAnyOrderOfEvents(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := newClock()
 		limit := rapid.IntRange(1, 12).Draw(t, "limit")
-		c := throttle.NewCalls(now.now, limit)
+		c := throttle.NewCalls(now.now, throttle.PerMinute{Turns: limit})
 		start, calls, left := now.now(), 0, limit
 		for range rapid.IntRange(1, 100).Draw(t, "events") {
 			if rapid.IntRange(0, 3).Draw(t, "event") == 0 {
@@ -168,7 +168,7 @@ func TestRatesHoldInAnyOrderOfEvents(t *testing.T) {
 }
 
 func BenchmarkTake(b *testing.B) {
-	c := throttle.NewCalls(time.Now, 1_000_000)
+	c := throttle.NewCalls(time.Now, throttle.PerMinute{Turns: 1_000_000})
 	actors := make([]domain.Actor, 2000)
 	for i := range actors {
 		actors[i] = domain.Actor(fmt.Sprint("user:", i))

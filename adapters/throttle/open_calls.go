@@ -45,7 +45,7 @@ func (o *OpenCalls) Begin(b domain.Budget) (end func(), err error) {
 	if o.open[who] >= limit {
 		return nil, &domain.Error{
 			Kind: domain.TooManyRequests, RetryAfter: retryOpen,
-			Public: "more than " + strconv.Itoa(limit) + " calls at once; wait until one of your open calls ends",
+			Public: "more than " + strconv.Itoa(limit) + " calls at once; wait until one of your open calls ends" + domain.SeeLimits,
 		}
 	}
 	o.open[who]++

@@ -23,9 +23,9 @@
 //   - maxMeters is more than the passwords that can be hashed in a minute, which is as long
 //     as a meter remembers.
 //
-// There are maxMeters meters for calls, at most 4 MB. To displace one, maxMeters other users
-// and access tokens have to call within a minute. A call is counted only once its caller is
-// known.
+// There are maxMeters meters for turns, and maxMeters for reads, at most 4 MB each. To displace
+// one, maxMeters other users and access tokens have to call within a minute. A call is counted only
+// once its caller is known.
 package throttle
 
 import (

@@ -305,7 +305,7 @@ func TestLimitsHoldInAnyOrderOfEvents(t *testing.T) {
 }
 
 func TestWithoutAClockTheTimeIsNow(t *testing.T) {
-	if _, err := throttle.NewCalls(nil, 1).Take(domain.Budget{Who: "user:u"}); err != nil {
+	if _, err := throttle.NewCalls(nil, throttle.PerMinute{Turns: 1}).Take(domain.Budget{Who: "user:u"}); err != nil {
 		t.Errorf("a call: got error %v", err)
 	}
 	if _, err := throttle.New(nil, throttle.Options{}).Begin("ana", "192.0.2.7"); err != nil {

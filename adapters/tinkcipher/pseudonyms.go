@@ -29,10 +29,6 @@ type Pseudonyms struct{}
 const (
 	reversible = domain.PseudonymPrefix + "p"
 	oneWay     = domain.PseudonymPrefix + "h"
-
-	// maxPseudonym is the longest pseudonym, in characters. It is the longest user id that
-	// the paths of Voiceflow's API take.
-	maxPseudonym = 128
 )
 
 // NewPseudonyms returns Pseudonyms.
@@ -62,7 +58,7 @@ func (*Pseudonyms) Bind(text string, key domain.Secret, to domain.Binding) (stri
 	if err != nil {
 		return "", &domain.Error{Kind: domain.Unavailable, Public: "encryption failed", Cause: err}
 	}
-	if len(reversible)+base64.RawURLEncoding.EncodedLen(len(sealed)) <= maxPseudonym {
+	if len(reversible)+base64.RawURLEncoding.EncodedLen(len(sealed)) <= domain.MaxPseudonym {
 		return reversible + base64.RawURLEncoding.EncodeToString(sealed), nil
 	}
 	hash := sha256.Sum256(sealed)
@@ -72,7 +68,7 @@ func (*Pseudonyms) Bind(text string, key domain.Secret, to domain.Binding) (stri
 // Unbind returns the text that Bind was given, for every text of up to 77 bytes. It returns
 // false for everything that Bind would not have returned, and for an invalid key.
 func (*Pseudonyms) Unbind(pseudonym string, key domain.Secret, to domain.Binding) (text string, ok bool) {
-	if len(pseudonym) > maxPseudonym || len(pseudonym) < len(reversible) || pseudonym[:len(reversible)] != reversible ||
+	if len(pseudonym) > domain.MaxPseudonym || len(pseudonym) < len(reversible) || pseudonym[:len(reversible)] != reversible ||
 		to.AssociatedData() == "" {
 		return "", false
 	}

@@ -19,6 +19,9 @@ import (
 const (
 	// maxRefusal is the largest part of an answer of 400 and more that is passed on, in bytes.
 	maxRefusal = 1 << 20
+	// maxObject is the largest answer that is compared with its project before it is passed on, in
+	// bytes.
+	maxObject = 16 << 20
 	// maxSession is the largest answer that can contain a session key, in bytes.
 	maxSession = 64 << 10
 	// maxWhole is the largest body, in either direction, that is read whole before it is passed
@@ -37,7 +40,7 @@ const (
 // pass turns Voiceflow's answer into the answer that is passed on. If the call starts a session,
 // userID is the session's. If pass fails, the caller of pass closes the exchange.
 func (c *Client) pass(x *exchange, f domain.Forward, answer *http.Response, userID string, credential domain.Secret) (ports.Answer, error) {
-	if err := c.usable(answer, x.held); err != nil {
+	if err := c.usable(answer, f.Personal, x.held); err != nil {
 		return ports.Answer{}, err
 	}
 	x.body = answer.Body
@@ -57,6 +60,8 @@ func (c *Client) pass(x *exchange, f domain.Forward, answer *http.Response, user
 	case f.Route.Endpoint.Starts:
 		err = x.session(newFilter(x, f, formJSON, credential), &passed, f.Handle)
 		passed.Started.UserID = userID
+	case f.Personal && form == formJSON && f.Route.Endpoint.Method == http.MethodGet && f.Route.NamesObject():
+		err = x.object(newFilter(x, f, form, credential), &passed, f.Project)
 	default:
 		if form == formEvents {
 			x.stream(c.forwardIdle)
@@ -68,10 +73,10 @@ func (c *Client) pass(x *exchange, f domain.Forward, answer *http.Response, user
 
 // usable returns an error if the answer can't be passed on. It decodes the body, and counts what that
 // takes.
-func (c *Client) usable(answer *http.Response, held *ports.Held) error {
+func (c *Client) usable(answer *http.Response, personal bool, held *ports.Held) error {
 	switch status := answer.StatusCode; {
 	case status == http.StatusUnauthorized:
-		return rejected(status)
+		return rejected(status, personal)
 	case status < 200 || status >= 300 && status < 400:
 		return unusable(answer, fmt.Errorf("voiceflow: status %d", status), c.now())
 	}
@@ -144,9 +149,13 @@ func (x *exchange) passWhole(f *filter, passed *ports.Answer, body []byte) {
 	passed.Body, passed.ContentLength = whole, whole.Size()
 }
 
-func rejected(status int) error {
+func rejected(status int, personal bool) *domain.Error {
+	what := "the assistant's key"
+	if personal {
+		what = "the assistant's personal key"
+	}
 	return &domain.Error{
-		Kind: domain.CredentialsRejected, Public: "Voiceflow rejected the assistant's key; an admin has to set a new one",
+		Kind: domain.CredentialsRejected, Public: "Voiceflow rejected " + what + "; an admin has to set a new one",
 		Cause: fmt.Errorf("voiceflow: status %d", status),
 	}
 }
@@ -227,7 +236,7 @@ func (x *exchange) refusal(f *filter, passed *ports.Answer, e *domain.Endpoint) 
 	}
 	if passed.StatusCode == http.StatusBadRequest {
 		if message, _, _ := topMember(body, "message", lenient); strings.HasPrefix(message, badKeyBegins) && strings.HasSuffix(message, badKeyEnds) {
-			return rejected(passed.StatusCode)
+			return rejected(passed.StatusCode, false)
 		}
 	}
 	passed.Header["Content-Type"] = []string{"application/json"}
@@ -258,6 +267,82 @@ func (x *exchange) session(f *filter, passed *ports.Answer, handle string) error
 	changed = append(quoted(changed, handle), body[end:]...)
 	passed.Started.Key = domain.NewSecret(key)
 	x.passWhole(f, passed, changed)
+	return nil
+}
+
+// object passes on the answer to a call that asks for an object by its id, with a personal access
+// token. Such a token opens other projects too, and no document says that Voiceflow compares the
+// object with the project of the call. Returns NotFound if the answer says that the object belongs
+// to another project. Returns VoiceflowUnavailable if the answer can't be read whole.
+func (x *exchange) object(f *filter, passed *ports.Answer, p domain.Project) error {
+	body, err := x.held.ReadAll(x, maxObject)
+	if err == nil && len(body) > maxObject {
+		err = unavailable("Voiceflow's answer is too large", errTooLong)
+	}
+	if err != nil {
+		return err
+	}
+	if err := checkOwner(body, p); err != nil {
+		return err
+	}
+	x.passWhole(f, passed, body)
+	return nil
+}
+
+// checkOwner looks at the members projectID of the JSON object body and of the objects that are its
+// members. Deeper ones may be a caller's own data. Returns NotFound if one is another project than
+// p's. Returns VoiceflowUnavailable if body is no JSON object.
+func checkOwner(body []byte, p domain.Project) error {
+	d := jsontext.NewDecoder(bytes.NewBuffer(body), lenient)
+	foreign := false
+	err := eachOwner(d, 2, func(owner jsontext.Value) {
+		id, isText := textOf(owner)
+		foreign = foreign || owner.Kind() != 'n' && (!isText || !p.IsVoiceflow(id))
+	})
+	if _, after := d.ReadToken(); err == nil && !errors.Is(after, io.EOF) {
+		err = errNoObject
+	}
+	switch {
+	case foreign:
+		return domain.OtherProject("what the path names")
+	case err != nil:
+		return unavailable("Voiceflow gave no usable answer; try again later", err)
+	}
+	return nil
+}
+
+var errNoObject = errors.New("voiceflow: the answer is no JSON object")
+
+// eachOwner reads an object and calls each for its members projectID, and for those of objects in it,
+// down to that depth.
+func eachOwner(d *jsontext.Decoder, depth int, each func(jsontext.Value)) error {
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
+		return errNoObject
+	}
+	for d.PeekKind() == '"' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return errNoObject
+		}
+		isOwner := name.String() == string(domain.FieldProject) // the name is valid until the next token
+		switch {
+		case isOwner:
+			var owner jsontext.Value
+			if owner, err = d.ReadValue(); err == nil {
+				each(owner)
+			}
+		case depth > 1 && d.PeekKind() == '{':
+			err = eachOwner(d, depth-1, each)
+		default:
+			err = d.SkipValue()
+		}
+		if err != nil {
+			return errNoObject
+		}
+	}
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '}' {
+		return errNoObject
+	}
 	return nil
 }
 

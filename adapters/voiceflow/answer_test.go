@@ -17,7 +17,7 @@ import (
 
 func TestAnAnswerPassesWhateverItsStatus(t *testing.T) {
 	for _, status := range []int{200, 201, 202, 207, 400, 402, 403, 404, 405, 408, 409, 410, 413, 422, 429, 451, 500, 501, 502, 503, 504, 520, 599} {
-		f := far(t, answer(status, "application/json; charset=utf-8", `{"userID":"bound-ben"}`))
+		f := far(t, answer(status, "application/json; charset=utf-8", `{"userID":"fl-bound-ben"}`))
 		resp, body := f.read(t, turn(t), sent("", "{}"))
 		if resp.StatusCode != status || body != `{"userID":"ben"}` {
 			t.Errorf("%d: got %d %s, want it as it was, with the caller's own id", status, resp.StatusCode, body)
@@ -38,7 +38,7 @@ func TestAnAnswersHeadersAreThoseOfAShortList(t *testing.T) {
 		h := w.Header()
 		for _, name := range []string{
 			"Content-Disposition", "Content-Language", "ETag", "Last-Modified", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Reset", "RateLimit-Remaining",
-			"Set-Cookie", "Server", "X-Powered-By", "Access-Control-Allow-Origin", "Www-Authenticate", "Location", "Link", "X-Request-Id", "Strict-Transport-Security",
+			"Set-Cookie", "Server", "X-Powered-By", "Access-Control-Allow-Origin", "Www-Authenticate", "Location", "Link", "Flowlatch-Token-Expires", "X-Request-Id", "Strict-Transport-Security",
 			"Cache-Control", "Keep-Alive", "Proxy-Authenticate", "Alt-Svc", "X-RateLimit", "X-RateLimit-Note",
 		} {
 			h.Set(name, "a value")
@@ -62,9 +62,9 @@ func TestAnAnswersHeadersAreThoseOfAShortList(t *testing.T) {
 }
 
 func TestAnAnswerHasALengthWhereItIsKnown(t *testing.T) {
-	small := `{"userID":"bound-sue"}`
-	large := `{"a":"` + strings.Repeat("x", 64<<10) + `","userID":"bound-sue"}`
-	back := func(body string) string { return strings.Replace(body, "bound-sue", "sue", 1) }
+	small := `{"userID":"fl-bound-sue"}`
+	large := `{"a":"` + strings.Repeat("x", 64<<10) + `","userID":"fl-bound-sue"}`
+	back := func(body string) string { return strings.Replace(body, "fl-bound-sue", "sue", 1) }
 	for _, tc := range []struct {
 		name, contentType, body string
 		told, bound             bool
@@ -307,7 +307,7 @@ func TestASessionKeyNeverShows(t *testing.T) {
 		started          string
 	}{
 		{"the key alone", `{"sessionKey":"` + secret + `"}`, `{"sessionKey":"handle \"<\""}`, secret},
-		{"with others", ` {"a":1, "sessionKey" : "` + secret + `","userID":"bound-ben"} `, ` {"a":1, "sessionKey" : "handle \"<\"","userID":"ben"} `, secret},
+		{"with others", ` {"a":1, "sessionKey" : "` + secret + `","userID":"fl-bound-ben"} `, ` {"a":1, "sessionKey" : "handle \"<\"","userID":"ben"} `, secret},
 		{"shown elsewhere too", `{"u":"ws://x?k=` + secret + `","sessionKey":"` + secret + `","b":["` + secret + `"]}`,
 			`{"u":"ws://x?k=` + strings.Repeat("*", len(secret)) + `","sessionKey":"handle \"<\"","b":["` + strings.Repeat("*", len(secret)) + `"]}`, secret},
 		{"written with escapes", `{"sessionKey":"a\/b\u002b","c":"a/b+","d":"a\/b\u002b"}`, `{"sessionKey":"handle \"<\"","c":"****","d":"**********"}`, "a/b+"},
@@ -338,8 +338,8 @@ func TestASessionKeyNeverShows(t *testing.T) {
 			if body != tc.want || resp.ContentLength != int64(len(tc.want)) || resp.Header.Get("Content-Length") != "" {
 				t.Errorf("got %s, length %d, want %s", body, resp.ContentLength, tc.want)
 			}
-			if user, started := resp.Started.UserID, resp.Started.Key.Reveal(); user != "bound-ben" || started != tc.started {
-				t.Errorf("started for %q with %q, want bound-ben and %q", user, started, tc.started)
+			if user, started := resp.Started.UserID, resp.Started.Key.Reveal(); user != "fl-bound-ben" || started != tc.started {
+				t.Errorf("started for %q with %q, want fl-bound-ben and %q", user, started, tc.started)
 			}
 		})
 	}

@@ -48,14 +48,14 @@ func tooLong() error {
 	}
 }
 
-// rewriteBody checks, sets and binds the members of a body. The body must be one JSON object
-// without repeated names; an empty body counts as an empty object. Every other byte stays the
-// same. rewriteBody also returns the user id in the body, in Voiceflow's form.
-func rewriteBody(body []byte, f domain.Forward, ids *binder) (rewritten []byte, userID string, err error) {
+// rewriteBody checks and binds the members of a body. The body must be one JSON object without
+// repeated names; an empty body counts as an empty object. rest of the rewriter returns the body to
+// send. Every byte that is no part of a member stays the same.
+func rewriteBody(body []byte, f domain.Forward, ids *binder) (*bodyRewriter, error) {
 	if len(body) == 0 {
 		body = []byte("{}")
 	}
-	w := bodyRewriter{
+	w := &bodyRewriter{
 		// The decoder is strict by default. Repeated names and invalid UTF-8 could be read in
 		// one way here and in another way at Voiceflow.
 		json: jsontext.NewDecoder(bytes.NewBuffer(body)), body: body,
@@ -67,15 +67,15 @@ func rewriteBody(body []byte, f domain.Forward, ids *binder) (rewritten []byte, 
 		members[i] = member{at: m.At, Member: m}
 	}
 	if w.json.PeekKind() != '{' {
-		return nil, "", noObject()
+		return nil, noObject()
 	}
 	if err := w.object(members); err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	if _, err := w.json.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, "", noObject()
+		return nil, noObject()
 	}
-	return w.rest(), w.userID, nil
+	return w, nil
 }
 
 // noObject leaves the decoder's error out, because it quotes the body.
@@ -97,17 +97,23 @@ type member struct {
 // below returns the member to look for one level deeper.
 func (m member) below() member { return member{Member: m.Member, at: m.at[1:]} }
 
-// bodyRewriter goes through a body once. Once it changes something, it copies the unchanged
-// bytes too. Without a change it copies nothing.
+// bodyRewriter goes through a body once and keeps the changes. They are made by rest, once the
+// environment is chosen. Without a change it copies nothing.
 type bodyRewriter struct {
 	json    *jsontext.Decoder
 	body    []byte
-	written []byte
-	done    int // how much of body is in written
+	changes []change
+	asked   domain.AskedEnvironment
 	project domain.Project
 	scopes  domain.Scopes
 	ids     *binder
 	userID  string
+}
+
+// change replaces a part of the body with what put appends.
+type change struct {
+	start, end int
+	put        func(b []byte, used domain.UsedEnvironment) []byte
 }
 
 // object goes through the next object.
@@ -130,30 +136,46 @@ func (w *bodyRewriter) object(members []member) error {
 	if t, err := w.json.ReadToken(); err != nil || t.Kind() != '}' {
 		return noObject()
 	}
-	end := int(w.json.InputOffset()) - 1
+	return w.missing(members, here, empty)
+}
+
+// missing notes which members are to be added to the object that has just ended.
+func (w *bodyRewriter) missing(members []member, here []bool, empty bool) error {
+	var missing []member
 	for i, m := range members {
-		if here[i] {
-			continue
-		}
-		value := w.project.Value(m.Is)
-		if len(m.at) != 1 || value == "" {
-			if m.Must {
-				return invalidBody(m.At, "is missing")
+		switch {
+		case here[i]:
+		case len(m.at) == 1 && m.Is.OfProject():
+			if !m.IfThere {
+				missing = append(missing, m)
 			}
-			continue
+		case m.Must:
+			return invalidBody(m.At, "is missing")
 		}
-		if m.IfThere {
-			continue
-		}
-		w.write(end, end, func(b []byte) []byte {
-			if !empty {
-				b = append(b, ',')
-			}
-			return quoted(append(quoted(b, m.at[0]), ':'), value)
-		})
-		empty = false
+	}
+	if len(missing) > 0 {
+		end := int(w.json.InputOffset()) - 1
+		w.changes = append(w.changes, change{end, end, func(b []byte, used domain.UsedEnvironment) []byte {
+			return w.putIn(b, missing, empty, used)
+		}})
 	}
 	return nil
+}
+
+// putIn appends the members that have a value to an object, which is empty or not.
+func (w *bodyRewriter) putIn(b []byte, members []member, empty bool, used domain.UsedEnvironment) []byte {
+	for _, m := range members {
+		value := w.project.Value(m.Is, used)
+		if value == "" {
+			continue
+		}
+		if !empty {
+			b = append(b, ',')
+		}
+		b = quoted(append(quoted(b, m.at[0]), ':'), value)
+		empty = false
+	}
+	return b
 }
 
 // value goes through the value of the member name, and notes which of members it is.
@@ -245,14 +267,14 @@ func (w *bodyRewriter) leaf(m member) error {
 		switch {
 		case !isText:
 			return invalidBody(m.At, "must be a string")
-		case !w.project.Is(m.Is, id):
-			return notOfProject()
+		case !w.project.IsVoiceflow(id):
+			return domain.OtherProject("in the body, " + strings.Join(m.At, "."))
 		}
 	case domain.FieldUser, domain.FieldSession:
 		return w.bind(m, raw, put)
 	case domain.FieldState:
 		if !w.scopes.Has(domain.ScopeState) {
-			return &domain.Error{Kind: domain.NotAllowed, Public: "in the body of a turn, " + strings.Join(m.At, ".") + " needs the scope state"}
+			return &domain.Error{Kind: domain.NotAllowed, Public: "in the body of a turn, " + strings.Join(m.At, ".") + " needs the scope state; an admin can grant it, also to an access token" + domain.SeeScopes}
 		}
 	case domain.FieldNone:
 		return invalidBody(m.At, "is not allowed; leave it out")
@@ -265,25 +287,47 @@ func (w *bodyRewriter) leaf(m member) error {
 			return w.exclude(m, raw, end)
 		}
 	default:
-		put(w.project.Value(m.Is))
+		w.environment(m, raw, start)
 	}
 	return nil
+}
+
+// environment notes which environment or stage raw asks for, and puts the one that is used in its
+// place. null and an empty text ask for none.
+func (w *bodyRewriter) environment(m member, raw jsontext.Value, start int) {
+	text, isText := textOf(raw)
+	asks := raw.Kind() != 'n' && (!isText || text != "")
+	switch {
+	case !asks:
+	case !isText:
+		w.asked.NoText = append(w.asked.NoText, string(raw))
+	case m.Is.NamesStage():
+		w.asked.Stages = append(w.asked.Stages, text)
+	default:
+		w.asked.Names = append(w.asked.Names, text)
+	}
+	end := start + len(raw)
+	w.changes = append(w.changes, change{start, end, func(b []byte, used domain.UsedEnvironment) []byte {
+		switch value := w.project.Value(m.Is, used); {
+		case value != "":
+			return quoted(b, value)
+		case asks:
+			return append(b, "null"...)
+		}
+		return append(b, w.body[start:end]...)
+	}})
 }
 
 // bind binds the user id or session id raw to the caller.
 func (w *bodyRewriter) bind(m member, raw []byte, put func(string)) error {
 	own, isText := textOf(raw)
 	if !isText {
+		if raw[0] == 'n' && w.ids.endpoint.Searches() {
+			return nil
+		}
 		return invalidBody(m.At, "must be a string")
 	}
-	if err := domain.CheckUserID(own, "in the body, "+strings.Join(m.At, ".")); err != nil {
-		return err
-	}
-	bind := w.ids.session
-	if m.Is == domain.FieldUser {
-		bind = w.ids.user
-	}
-	id, err := bind(own)
+	id, err := w.ids.id(m.Is, own, "in the body, "+strings.Join(m.At, "."))
 	if err != nil {
 		return err
 	}
@@ -327,16 +371,21 @@ func (w *bodyRewriter) exclude(m member, raw jsontext.Value, end int) error {
 
 // write replaces body[start:end] with what add appends.
 func (w *bodyRewriter) write(start, end int, add func([]byte) []byte) {
-	w.written = add(append(w.written, w.body[w.done:start]...))
-	w.done = end
+	w.changes = append(w.changes, change{start, end, func(b []byte, _ domain.UsedEnvironment) []byte { return add(b) }})
 }
 
-// rest returns the whole body as rewritten.
-func (w *bodyRewriter) rest() []byte {
-	if w.done == 0 {
+// rest returns the whole body with its changes, for a call that uses the environment.
+func (w *bodyRewriter) rest(used domain.UsedEnvironment) []byte {
+	if len(w.changes) == 0 {
 		return w.body
 	}
-	return append(w.written, w.body[w.done:]...)
+	var written []byte
+	done := 0 // how much of body is in written
+	for _, c := range w.changes {
+		written = c.put(append(written, w.body[done:c.start]...), used)
+		done = c.end
+	}
+	return append(written, w.body[done:]...)
 }
 
 // textOf returns the text of a JSON string.

@@ -2,6 +2,7 @@ package voiceflow
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -24,7 +25,7 @@ var pizza = domain.Project{
 
 // places are what stands in the places of a path.
 var places = strings.NewReplacer(
-	"{projectID}", string(pizza.Voiceflow), "{versionID}", pizza.Version, "{environmentAlias}", pizza.Version, "{userID}", "ben",
+	"{projectID}", string(pizza.Voiceflow), "{versionID}", pizza.Version, "{environmentAlias}", pizza.Version, "{projectEnvironmentIDOrAlias}", pizza.Version, "{userID}", "ben",
 	"{", "", "}", "",
 )
 
@@ -37,7 +38,28 @@ func call(t testing.TB, service domain.Service, method, path string) domain.Forw
 	}
 	return domain.Forward{Route: route, Project: pizza, UserIDs: domain.UserIDs{
 		Bind: func(own string) (string, error) { return "bound-" + own, nil },
-	}}
+	}, Environment: environmentOf(route, pizza)}
+}
+
+// environmentOf chooses environments for calls of p, whose list of environments is empty.
+func environmentOf(route domain.Route, p domain.Project) func(context.Context, domain.AskedEnvironment) (domain.UsedEnvironment, error) {
+	return func(_ context.Context, asked domain.AskedEnvironment) (domain.UsedEnvironment, error) {
+		used, _, err := domain.EnvironmentChoice{Route: route, Project: p, Asked: asked}.Decide(domain.EnvironmentList{Known: true})
+		return used, err
+	}
+}
+
+// rewritten is a body as it is sent, and the user id in it.
+func rewritten(body []byte, c domain.Forward, ids *binder) (got []byte, userID string, err error) {
+	w, err := rewriteBody(body, c, ids)
+	if err != nil {
+		return nil, "", err
+	}
+	used, err := c.Environment(context.Background(), w.asked)
+	if err != nil {
+		return nil, "", err
+	}
+	return w.rest(used), w.userID, nil
 }
 
 func TestTheMembersOfABodyAreCheckedSetAndBound(t *testing.T) {
@@ -115,6 +137,10 @@ func TestTheMembersOfABodyAreCheckedSetAndBound(t *testing.T) {
 		{"a stage is overwritten, whatever it was", turn, `{"version":{"a":[]},"action":{}}`, `{"version":"published","action":{}}`, "", ""},
 		{"a stage is put in", turn, `{"action":{} }`, `{"action":{} ,"version":"published"}`, "", ""},
 
+		{"every name of an environment in a search is that of the call", search, `{"projectEnvironmentIDOrAlias":"a","versionID":"b","environmentID":"c","environmentAlias":"d"}`,
+			`{"projectEnvironmentIDOrAlias":"production","versionID":null,"environmentID":null,"environmentAlias":"production"}`, "", ""},
+		{"a search for a version that came under its older name", search, `{"environmentID":"64dbb6696a8fab0013dba199"}`, `{"environmentID":null,"projectEnvironmentIDOrAlias":"production"}`, "", ""},
+		{"a search names no environment in a list", search, `{"environmentID":["a"]}`, `{"environmentID":null,"projectEnvironmentIDOrAlias":"production"}`, "", ""},
 		{"a project that need not be there", search, `{"startDate":"x"}`, `{"startDate":"x"}`, "", ""},
 		{"one that need not be there, and is", search, `{"projectID":"` + ours + `"}`, `{"projectID":"` + ours + `"}`, "", ""},
 		{"another one where none need be", search, `{"projectID":"` + others + `"}`, "", "", domain.NotFound},
@@ -139,7 +165,7 @@ func TestTheMembersOfABodyAreCheckedSetAndBound(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			sent := []byte(tc.body)
-			got, user, err := rewriteBody(sent, tc.call, newBinder(tc.call))
+			got, user, err := rewritten(sent, tc.call, newBinder(tc.call))
 			if domain.KindOf(err) != tc.wantKind || tc.wantKind == "" && err != nil {
 				t.Fatalf("got %q, %v, want kind %q", got, err, tc.wantKind)
 			}
@@ -160,7 +186,7 @@ func TestWhatBindFailsWithIsWhatTheBodyFailsWith(t *testing.T) {
 	f := call(t, domain.ServiceRuntime, "POST", "/v4/project/{projectID}/session")
 	want := &domain.Error{Kind: domain.Unavailable}
 	f.UserIDs.Bind = func(string) (string, error) { return "", want }
-	if _, _, err := rewriteBody([]byte(`{"userID":"ben"}`), f, newBinder(f)); !errors.Is(err, want) {
+	if _, _, err := rewritten([]byte(`{"userID":"ben"}`), f, newBinder(f)); !errors.Is(err, want) {
 		t.Errorf("got %v, want %v", err, want)
 	}
 }
@@ -188,7 +214,7 @@ func FuzzRequestBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte, n int) {
 		c := calls[uint(n)%uint(len(calls))]
 		before := bytes.Clone(body)
-		out, _, err := rewriteBody(body, c, newBinder(c))
+		out, _, err := rewritten(body, c, newBinder(c))
 		if !bytes.Equal(before, body) {
 			t.Fatal("the body itself was changed")
 		}
@@ -269,9 +295,14 @@ func checkMember(t *testing.T, got, want any, at []string, m domain.Member) {
 				t.Errorf("%s: got %v, want %s in it", at[0], value, kind)
 			}
 		}
+	case domain.FieldProject:
+		if there && !pizza.IsVoiceflow(text) || !there && !m.IfThere {
+			t.Errorf("%s: got %v, want %s", at[0], value, pizza.Voiceflow)
+		}
 	default:
-		if there && !pizza.Is(m.Is, text) || !there && !m.IfThere {
-			t.Errorf("%s: got %v, want %q", at[0], value, pizza.Value(m.Is))
+		// Nobody but the caller may have left it empty.
+		if there && text != pizza.Version && text != "published" && value != nil && value != was[at[0]] || there && text != "" && text == was[at[0]] && text != pizza.Version && text != "published" {
+			t.Errorf("%s: got %v, want that of the project", at[0], value)
 		}
 	}
 }

@@ -31,7 +31,7 @@ const (
 	DefaultRuntimeURL   = "https://general-runtime.voiceflow.com"
 	DefaultAnalyticsURL = "https://analytics-api.voiceflow.com"
 	DefaultRealtimeURL  = "https://realtime-api.voiceflow.com"
-	// DefaultTimeout is the time limit of an Export. Voiceflow has the same limit for its own
+	// DefaultTimeout is the time limit of an Export or a CheckPersonal. Voiceflow has the same limit for its own
 	// answers.
 	DefaultTimeout = 20 * time.Second
 	// DefaultForwardTimeout is the time limit of a forwarded call. It leaves time for the tools
@@ -69,7 +69,7 @@ type Options struct {
 	// AllowHTTP allows plain HTTP to hosts that are not loopback. Anyone on the network path can
 	// then read the keys.
 	AllowHTTP bool
-	// Timeout is the time limit of an Export, retries included. Zero means DefaultTimeout.
+	// Timeout is the time limit of an Export or a CheckPersonal, retries included. Zero means DefaultTimeout.
 	Timeout time.Duration
 	// ForwardTimeout is the time limit of a forwarded call. For an answer with server-sent
 	// events it ends with the header of the answer. Zero means DefaultForwardTimeout.
@@ -98,9 +98,10 @@ type Options struct {
 
 // Client is a [ports.Voiceflow]. It is safe for concurrent use.
 //
-// The key of a call goes, without a scheme, into the header Authorization of requests to the
-// host of the service's base URL. It goes nowhere else: redirects are not followed, and no error
-// contains it. Each request of an Export has its own connection. So the extra bytes of a broken
+// The key of a call goes into the header Authorization of requests to the host of the service's base
+// URL: a personal access token after Bearer, any other key without a scheme. It goes nowhere else:
+// redirects are not followed, and no error contains it. Each request of an Export or a CheckPersonal
+// has its own connection. So the extra bytes of a broken
 // server can't become the answer to another request. Forwarded calls share the connections of
 // their service.
 type Client struct {
@@ -195,60 +196,106 @@ func (c *Client) Origins() domain.Origins { return maps.Clone(c.origins) }
 // v names a project. It retries a 408, a 429, a 5xx and a failed connection, at most twice. It
 // waits as long as Retry-After says, and gives up at once if that exceeds the time that is left.
 func (c *Client) Export(ctx context.Context, v domain.VersionRef, key domain.Secret) (domain.Export, error) {
+	var e domain.Export
+	failed := c.retry(ctx, func(ctx context.Context) (failed *failure) {
+		e, failed = c.fetch(ctx, v, key)
+		return failed
+	})
+	if failed != nil {
+		return domain.Export{}, failed
+	}
+	return e, nil
+}
+
+// CheckPersonal calls GET /v1/stable/project/{projectID} of the service realtime-api
+// (github.com/voiceflow/cli, .speakeasy/out.openapi.yaml). It retries as Export does.
+func (c *Client) CheckPersonal(ctx context.Context, project domain.VoiceflowID, token domain.Secret) error {
+	if failed := c.retry(ctx, func(ctx context.Context) *failure { return c.fetchProject(ctx, project, token) }); failed != nil {
+		return failed
+	}
+	return nil
+}
+
+// retry calls try until it succeeds, until it fails for good, or until the client's time is used
+// up. It returns nil or the last error.
+func (c *Client) retry(ctx context.Context, try func(context.Context) *failure) *domain.Error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	started := c.now()
-	for try := 0; ; try++ {
-		e, failed := c.fetch(ctx, v, key)
+	for tries := 0; ; tries++ {
+		failed := try(ctx)
 		if failed == nil {
-			return e, nil
+			return nil
 		}
-		pause := max(failed.err.RetryAfter, firstWait<<try)
-		if !failed.passing || try == maxRetries || pause >= c.timeout-c.now().Sub(started) {
-			return domain.Export{}, failed.err
-		}
-		if c.wait(ctx, pause) != nil {
-			return domain.Export{}, failed.err
+		pause := max(failed.err.RetryAfter, firstWait<<tries)
+		if !failed.passing || tries == maxRetries || pause >= c.timeout-c.now().Sub(started) || c.wait(ctx, pause) != nil {
+			return failed.err
 		}
 	}
 }
 
-// fetch sends one request.
+// fetch sends one request for an export.
 func (c *Client) fetch(ctx context.Context, v domain.VersionRef, key domain.Secret) (domain.Export, *failure) {
-	at := c.base.JoinPath("v2", "versions", url.PathEscape(v.Version), "export").String()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
-	if err != nil {
-		return domain.Export{}, broken(ctx, err)
-	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Authorization", key.Reveal())
-	req.Header.Set("User-Agent", "flowlatch")
+	header := http.Header{"Authorization": {key.Reveal()}}
 	if v.Project != "" {
-		req.Header.Set("projectid", string(v.Project))
+		header.Set("projectid", string(v.Project))
 	}
+	var e domain.Export
+	failed := c.get(ctx, c.base.JoinPath("v2", "versions", url.PathEscape(v.Version), "export"), header, maxExport, func(body *cappedReader) (err error) {
+		e, err = decodeExport(body)
+		if err != nil {
+			return unavailable("Voiceflow's answer is not an export", err)
+		}
+		// The name and the platform are stored, and shown to everyone who may use the assistant.
+		if strings.Contains(e.Name, key.Reveal()) || strings.Contains(e.Platform, key.Reveal()) {
+			return unavailable("Voiceflow's answer is not an export", errors.New("voiceflow: the answer contains the key"))
+		}
+		return nil
+	})
+	return e, failed
+}
+
+// fetchProject sends one request for a project.
+func (c *Client) fetchProject(ctx context.Context, project domain.VoiceflowID, token domain.Secret) *failure {
+	at := c.services[domain.ServiceRealtime].base.JoinPath("v1", "stable", "project", string(project))
+	return c.get(ctx, at, http.Header{"Authorization": {bearer(token)}}, maxProject, func(body *cappedReader) error {
+		if err := decodeProject(body, project); err != nil {
+			return unavailable("Voiceflow's answer is not about this assistant", err)
+		}
+		return nil
+	})
+}
+
+// get sends one request and reads its answer of 200, of at most that many bytes. read returns a
+// *domain.Error if the answer is unusable.
+func (c *Client) get(ctx context.Context, at *url.URL, header http.Header, largest int64, read func(*cappedReader) error) *failure {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	if err != nil {
+		return broken(ctx, err)
+	}
+	req.Header = header
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "flowlatch")
 
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return domain.Export{}, broken(ctx, err)
+		return broken(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return domain.Export{}, refused(resp, c.now())
+		return refused(resp, c.now())
 	}
-	body := &cappedReader{from: resp.Body, left: maxExport, held: ports.HeldIn(ctx)}
-	e, err := decodeExport(body)
-	switch {
+	body := &cappedReader{from: resp.Body, left: largest, held: ports.HeldIn(ctx)}
+	err = read(body)
+	switch unusable, _ := errors.AsType[*domain.Error](err); {
 	case body.refused != nil:
-		return domain.Export{}, &failure{err: body.refused}
+		return &failure{err: body.refused}
 	case body.failed != nil:
-		return domain.Export{}, broken(ctx, body.failed)
-	case err != nil:
-		return domain.Export{}, &failure{err: unavailable("Voiceflow's answer is not an export", err)}
-	case strings.Contains(e.Name, key.Reveal()) || strings.Contains(e.Platform, key.Reveal()):
-		// The name and the platform are stored, and shown to everyone who may use the assistant.
-		return domain.Export{}, &failure{err: unavailable("Voiceflow's answer is not an export", errors.New("voiceflow: the answer contains the key"))}
+		return broken(ctx, body.failed)
+	case unusable != nil:
+		return &failure{err: unusable}
 	}
-	return e, nil
+	return nil
 }
 
 // parseBaseURL never repeats text in its errors, because it can contain a password.

@@ -44,8 +44,8 @@ func TestAnEncodedAnswerIsDecodedAndFiltered(t *testing.T) {
 			body, want        string // KEY is the credential
 			length            bool   // it is known
 		}{
-			{"small JSON", "application/json", 200, `[{"userID":"bound-ben","a":"KEY"}]`, `[{"userID":"ben","a":"` + stars + `"}]`, true},
-			{"large JSON", "application/json", 200, `[{"userID":"bound-ben","a":"` + long + `KEY"}]`, `[{"userID":"ben","a":"` + long + stars + `"}]`, false},
+			{"small JSON", "application/json", 200, `[{"userID":"fl-bound-ben","a":"KEY"}]`, `[{"userID":"ben","a":"` + stars + `"}]`, true},
+			{"large JSON", "application/json", 200, `[{"userID":"fl-bound-ben","a":"` + long + `KEY"}]`, `[{"userID":"ben","a":"` + long + stars + `"}]`, false},
 			{"text", "text/plain", 200, "KEY", stars, false},
 			{"no text", "application/json", 200, "", "", true},
 			{"a refusal", "application/json", 404, `{"message":"KEY"}`, `{"message":"` + stars + `"}`, true},
@@ -98,7 +98,7 @@ func TestAnEncodedStreamComesAsItIsSent(t *testing.T) {
 			defer resp.Body.Close()
 			buffer := make([]byte, 4096)
 			for i := range 3 {
-				next <- fmt.Sprintf("data: {\"userID\":\"bound-%d\"}\n\n", i)
+				next <- fmt.Sprintf("data: {\"userID\":\"fl-bound-%d\"}\n\n", i)
 				got := ""
 				for want := fmt.Sprintf("data: {\"userID\":\"%d\"}\n\n", i); got != want; {
 					n, err := resp.Body.Read(buffer)
@@ -184,7 +184,7 @@ func TestAnEncodedAnswerThatIsBrokenIsUnavailable(t *testing.T) {
 func FuzzEncodedAnswer(f *testing.F) {
 	var whole bytes.Buffer
 	e := gzip.NewWriter(&whole)
-	_, _ = io.WriteString(e, `[{"userID":"bound-ben"}]`)
+	_, _ = io.WriteString(e, `[{"userID":"fl-bound-ben"}]`)
 	_ = e.Close()
 	for _, encoding := range []string{"gzip", "deflate", "x-gzip", "br", "gzip, gzip", ""} {
 		f.Add(encoding, "application/json", whole.Bytes())

@@ -18,6 +18,9 @@ const (
 	maxExport = 256 << 20
 	// maxToken is the largest token that the decoder holds, in bytes: a string, or white space.
 	maxToken = 4 << 20
+	// maxProject is the largest answer about a project, in bytes. Voiceflow's has less than 1 KB,
+	// unless a description is long.
+	maxProject = 1 << 20
 )
 
 var errTooLarge = errors.New("voiceflow: the answer or a part of it is too large")
@@ -29,7 +32,7 @@ var errTooLarge = errors.New("voiceflow: the answer or a part of it is too large
 // `projectID` is the same id, in any order. Members of these names at deeper levels mean other
 // things. Errors tell the position in the export, and never its content.
 func decodeExport(body *cappedReader) (domain.Export, error) {
-	d := exportDecoder{
+	d := answerDecoder{
 		body: body,
 		// Only the kept names are checked for repetition. To check all names, the decoder would
 		// have to remember all.
@@ -72,18 +75,41 @@ func decodeExport(body *cappedReader) (domain.Export, error) {
 	return e, nil
 }
 
+// decodeProject reads the stable API's answer about a project to its end: an object with one
+// `project`, whose `id` is that of the project.
+func decodeProject(body *cappedReader, project domain.VoiceflowID) error {
+	d := answerDecoder{
+		body: body, json: jsontext.NewDecoder(body, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
+	}
+	var id string
+	if err := d.object(map[string]func() error{
+		"project": func() error {
+			return d.object(map[string]func() error{"id": func() error { return d.text(&id) }})
+		},
+	}); err != nil {
+		return err
+	}
+	if err := d.end(); err != nil {
+		return err
+	}
+	if !strings.EqualFold(id, string(project)) {
+		return errors.New("voiceflow: the answer is about another project")
+	}
+	return nil
+}
+
 // withoutNUL replaces NUL with U+FFFD, as the JSON decoder replaces invalid UTF-8.
 func withoutNUL(text string) string { return strings.ReplaceAll(text, "\x00", "\uFFFD") }
 
-// exportDecoder reads JSON token by token.
-type exportDecoder struct {
+// answerDecoder reads JSON token by token.
+type answerDecoder struct {
 	json *jsontext.Decoder
 	body *cappedReader
 }
 
 // object reads an object. It calls the function of each member that has one, which reads the
 // value, and skips the other members. Members with a function must not be repeated.
-func (d *exportDecoder) object(members map[string]func() error) error {
+func (d *answerDecoder) object(members map[string]func() error) error {
 	opening, err := d.token()
 	if err != nil {
 		return err
@@ -117,7 +143,7 @@ func (d *exportDecoder) object(members map[string]func() error) error {
 }
 
 // text reads a string. null is ignored.
-func (d *exportDecoder) text(into *string) error {
+func (d *answerDecoder) text(into *string) error {
 	t, err := d.token()
 	switch {
 	case err != nil:
@@ -131,7 +157,7 @@ func (d *exportDecoder) text(into *string) error {
 }
 
 // textIfAny reads a string and skips any other value.
-func (d *exportDecoder) textIfAny(into *string) error {
+func (d *answerDecoder) textIfAny(into *string) error {
 	if d.json.PeekKind() == '"' {
 		return d.text(into)
 	}
@@ -139,7 +165,7 @@ func (d *exportDecoder) textIfAny(into *string) error {
 }
 
 // skip skips a value of any size.
-func (d *exportDecoder) skip() error {
+func (d *answerDecoder) skip() error {
 	depth := d.json.StackDepth()
 	for {
 		if _, err := d.token(); err != nil {
@@ -153,26 +179,26 @@ func (d *exportDecoder) skip() error {
 
 // end checks that only white space follows. Only here does it show whether the transfer ended
 // properly.
-func (d *exportDecoder) end() error {
+func (d *answerDecoder) end() error {
 	d.body.token = maxToken
 	if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
-		return d.wrong("the export has trailing data")
+		return d.wrong("the answer has trailing data")
 	}
 	return nil
 }
 
 // token returns the next token. It is valid until the next call.
-func (d *exportDecoder) token() (jsontext.Token, error) {
+func (d *answerDecoder) token() (jsontext.Token, error) {
 	d.body.token = maxToken
 	t, err := d.json.ReadToken()
 	if err != nil {
-		// The decoder's own error quotes names and characters of the export.
-		return t, d.wrong("the export is not JSON, or is cut")
+		// The decoder's own error quotes names and characters of the answer.
+		return t, d.wrong("the answer is not JSON, or is cut")
 	}
 	return t, nil
 }
 
-func (d *exportDecoder) wrong(what string) error {
+func (d *answerDecoder) wrong(what string) error {
 	if d.body.tooLarge {
 		return errTooLarge
 	}

@@ -21,6 +21,7 @@ const longestRetryAfter = 24 * time.Hour
 type failure struct {
 	err     *domain.Error
 	passing bool
+	status  int // of the answer; 0 without one
 }
 
 func unavailable(public string, cause error) *domain.Error {
@@ -46,11 +47,11 @@ func refused(resp *http.Response, now time.Time) *failure {
 	kind, passing := kindOf(resp.StatusCode)
 	status := fmt.Errorf("voiceflow: status %d", resp.StatusCode)
 	if kind == domain.VoiceflowRejected {
-		return &failure{err: &domain.Error{Kind: kind, Public: "Voiceflow rejected the key or does not know the environment; check both", Cause: status}}
+		return &failure{err: &domain.Error{Kind: kind, Public: "Voiceflow rejected the key or does not know the environment; check both", Cause: status}, status: resp.StatusCode}
 	}
 	e := unavailable("Voiceflow gave no usable answer; try again later", status)
 	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), now)
-	return &failure{err: e, passing: passing}
+	return &failure{err: e, passing: passing, status: resp.StatusCode}
 }
 
 // broken translates an exchange that failed before the answer was complete.

@@ -131,9 +131,13 @@ func to(t testing.TB, service domain.Service, method, path string) domain.Forwar
 	}
 	return domain.Forward{
 		Route: route, Project: pizza,
+		Environment: func(_ context.Context, asked domain.AskedEnvironment) (domain.UsedEnvironment, error) {
+			used, _, err := domain.EnvironmentChoice{Route: route, Project: pizza, Asked: asked}.Decide(domain.EnvironmentList{Known: true})
+			return used, err
+		},
 		UserIDs: domain.UserIDs{
-			Bind: func(own string) (string, error) { return "bound-" + own, nil },
-			Own:  func(bound string) (string, bool) { return strings.CutPrefix(bound, "bound-") },
+			Bind: func(own string) (string, error) { return "fl-bound-" + own, nil },
+			Own:  func(bound string) (string, bool) { return strings.CutPrefix(bound, "fl-bound-") },
 		},
 		Handle: "handle",
 	}

@@ -94,7 +94,7 @@ func (f *filter) scan(piece []byte, last bool) []byte {
 	for i := 0; i < len(piece); {
 		p := f.lexer.next(piece[i:])
 		if f.ids != nil {
-			f.ids.take(p, f.lexer.role, piece, i)
+			f.ids.take(p, piece, i)
 		}
 		if f.credits != nil {
 			f.credits.take(p, piece[i:i+p.n], &f.lexer)
@@ -111,7 +111,7 @@ func (f *filter) scan(piece []byte, last bool) []byte {
 	if f.ids == nil {
 		return piece
 	}
-	return f.ids.end(piece, last)
+	return f.ids.next(piece, last)
 }
 
 // whole returns the filtered body for an answer with that body. It modifies body.

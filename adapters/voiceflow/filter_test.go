@@ -39,7 +39,7 @@ func (p *pieces) Read(b []byte) (int, error) {
 
 func (*pieces) Close() error { return nil }
 
-// filtered is a filter over the pieces. Ids that begin with "u-" are this caller's.
+// filtered is a filter over the pieces. Pseudonyms are this caller's, except those of ownID.
 func filtered(form form, fails error, parts ...string) *filter {
 	x := &exchange{
 		ctx: context.Background(), end: func(error) {}, timer: time.NewTimer(time.Hour),
@@ -52,10 +52,10 @@ func filtered(form form, fails error, parts ...string) *filter {
 	return f
 }
 
-// ownID is odd enough to need escaping.
+// ownID is odd enough to need escaping. A pseudonym with a tilde is another's.
 func ownID(bound string) (string, bool) {
-	own, ours := strings.CutPrefix(bound, "u-")
-	return "\"" + own + "\n", ours
+	own, ours := strings.CutPrefix(bound, domain.PseudonymPrefix)
+	return "\"" + own + "\n", ours && !strings.Contains(own, "~")
 }
 
 func mapped(own string) string { return `\"` + own + `\n` }
@@ -71,7 +71,7 @@ func cut(text string, most int, r *rand.Rand) []string {
 	return parts
 }
 
-func TestTheFilterChangesUserIDsAndNothingElse(t *testing.T) {
+func TestTheFilterChangesPseudonymsAndNothingElse(t *testing.T) {
 	stars := strings.Repeat("*", len(secretKey))
 	for _, tc := range []struct {
 		name string
@@ -79,34 +79,38 @@ func TestTheFilterChangesUserIDsAndNothingElse(t *testing.T) {
 		text string
 		want string
 	}{
-		{"a user id", formJSON, `{"userID":"u-ben"}`, `{"userID":"` + mapped("ben") + `"}`},
-		{"space around", formJSON, "{ \"userID\" \t:\n \"u-ben\" }", "{ \"userID\" \t:\n \"" + mapped("ben") + "\" }"},
-		{"deep in lists", formJSON, `[[{"a":[{"userID":"u-1"},{"userID":"u-2"}]}]]`, `[[{"a":[{"userID":"` + mapped("1") + `"},{"userID":"` + mapped("2") + `"}]}]]`},
-		{"an empty own id", formJSON, `{"userID":"u-"}`, `{"userID":"` + mapped("") + `"}`},
-		{"somebody else's", formJSON, `{"userID":"v-ben"}`, ""},
-		{"nobody's", formJSON, `{"userID":""}`, ""},
-		{"no text", formJSON, `{"userID":1,"a":"u-ben","b":{"userID":null},"c":{"userID":["u-ben"]}}`, ""},
-		{"another name", formJSON, `{"userId":"u-ben","xuserID":"u-ben","userIDs":"u-ben","user ID":"u-ben"}`, ""},
-		{"a name written with escapes", formJSON, `{"\u0075serID":"u-ben"}`, `{"\u0075serID":"` + mapped("ben") + `"}`},
-		{"a value written with escapes", formJSON, `{"userID":"\u0075\u002dben"}`, `{"userID":"` + mapped("ben") + `"}`},
-		{"inside of text", formJSON, `{"text":"{\"userID\":\"u-ben\"}"}`, ""},
-		{"behind an escaped quote", formJSON, `{"\"userID":"u-ben","x\\\"userID":"u-ben"}`, ""},
-		{"as a value", formJSON, `{"a":"userID","b":"u-ben"}`, ""},
-		{"in a list", formJSON, `["userID","u-ben"]`, ""},
-		{"too long for an id", formJSON, `{"userID":"u-` + strings.Repeat("x", maxHeldID) + `"}`, ""},
-		{"as long as an id may be", formJSON, `{"userID":"u-` + strings.Repeat("x", maxHeldID-2) + `"}`, `{"userID":"` + mapped(strings.Repeat("x", maxHeldID-2)) + `"}`},
-		{"a long name", formJSON, `{"` + strings.Repeat("userID", 1000) + `":"u-ben"}`, ""},
-		{"raw control characters before", formJSON, "{\"a\":\"\x00\x07\r\n\",\"userID\":\"u-ben\"}", "{\"a\":\"\x00\x07\r\n\",\"userID\":\"" + mapped("ben") + "\"}"},
-		{"an id that never ends", formJSON, `{"userID":"u-ben`, ""},
-		{"an escape that never ends", formJSON, `{"userID":"u-ben\`, ""},
-		{"an invalid escape", formJSON, `{"userID":"u-\q"}`, ""},
-		{"broken JSON", formJSON, `}]{"userID":: "u-ben" : "userID" , "u-ben"`, `}]{"userID":: "u-ben" : "userID" , "u-ben"`},
-		{"an event", formEvents, "id: 1\nevent: trace\ndata: {\"userID\":\"u-ben\"}\n\n", "id: 1\nevent: trace\ndata: {\"userID\":\"" + mapped("ben") + "\"}\n\n"},
-		{"an event behind a broken one", formEvents, "data: {\"a\":\"\n\ndata: {\"userID\":\"u-ben\"}\n\n", "data: {\"a\":\"\n\ndata: {\"userID\":\"" + mapped("ben") + "\"}\n\n"},
-		{"an event behind a broken escape", formEvents, "data: {\"a\":\"\\\ndata: {\"userID\":\"u-ben\"}\r\n\r\n", "data: {\"a\":\"\\\ndata: {\"userID\":\"" + mapped("ben") + "\"}\r\n\r\n"},
-		{"a line that ends in an id", formEvents, "data: {\"userID\":\"u-ben\ndata: \"}\n\n", ""},
-		{"a name and its value on two lines", formEvents, "data: {\"userID\":\ndata: \"u-ben\"}\n\n", ""},
-		{"something else than JSON", formOther, `{"userID":"u-ben"}`, ""},
+		{"a user id", formJSON, `{"userID":"fl-ben"}`, `{"userID":"` + mapped("ben") + `"}`},
+		{"a variable", formJSON, `{"variables":{"user_id":"fl-ben","last_utterance":"fl-ben"}}`, `{"variables":{"user_id":"` + mapped("ben") + `","last_utterance":"` + mapped("ben") + `"}}`},
+		{"a name", formJSON, `{"fl-ben":{"fl-sue" : 1}}`, `{"` + mapped("ben") + `":{"` + mapped("sue") + `" : 1}}`},
+		{"a string alone", formJSON, `"fl-ben"`, `"` + mapped("ben") + `"`},
+		{"space around", formJSON, "{ \"userID\" \t:\n \"fl-ben\" }", "{ \"userID\" \t:\n \"" + mapped("ben") + "\" }"},
+		{"deep in lists", formJSON, `[[{"a":["fl-1",{"b":"fl-2"}]}]]`, `[[{"a":["` + mapped("1") + `",{"b":"` + mapped("2") + `"}]}]]`},
+		{"an empty own id", formJSON, `{"userID":"fl-"}`, `{"userID":"` + mapped("") + `"}`},
+		{"somebody else's", formJSON, `{"userID":"fl-~ben"}`, ""},
+		{"nobody's", formJSON, `["","f","fl","-","fl_ben","Fl-ben","FL-ben","f-ben","xfl-ben"," fl-ben"]`, ""},
+		{"no text", formJSON, `[1,null,true,{}]`, ""},
+		{"a value written with escapes", formJSON, `["\u0066l-ben","f\u006c-ben","f\u006C\u002dben","\u0066\u006c\u002Db\u0065n"]`, `["` + mapped("ben") + strings.Repeat(`","`+mapped("ben"), 3) + `"]`},
+		{"escapes of other characters", formJSON, `["\u0065l-ben","\f","\\fl-ben","\/fl-ben","fl\-ben","\u006","\u00660","\U0066l-ben","\u1066l-ben"]`, ""},
+		{"inside of text", formJSON, `{"text":"{\"userID\":\"fl-ben\"}","a":"hi fl-ben","b":"fl-~ben fl-ben"}`, ""},
+		{"after an escaped quote", formJSON, `{"\"fl-ben":1,"x\\\"fl-ben":2}`, ""},
+		{"too long for an id", formJSON, `{"userID":"fl-` + strings.Repeat("x", maxHeldID) + `"}`, ""},
+		{"as long as an id may be", formJSON, `{"userID":"fl-` + strings.Repeat("x", maxHeldID-3) + `"}`, `{"userID":"` + mapped(strings.Repeat("x", maxHeldID-3)) + `"}`},
+		{"one after one that is too long", formJSON, `["fl-` + strings.Repeat("x", 5*maxHeldID) + `","fl-ben"]`, `["fl-` + strings.Repeat("x", 5*maxHeldID) + `","` + mapped("ben") + `"]`},
+		{"raw control characters before", formJSON, "{\"a\":\"\x00\x07\r\n\",\"userID\":\"fl-ben\"}", "{\"a\":\"\x00\x07\r\n\",\"userID\":\"" + mapped("ben") + "\"}"},
+		{"raw control characters inside", formJSON, "[\"f\nl-ben\",\"\r\nfl-ben\",\"\x00fl-ben\"]", ""},
+		{"an id that never ends", formJSON, `{"userID":"fl-ben`, ""},
+		{"an id that has just begun", formJSON, `{"userID":"f`, ""},
+		{"an escape that never ends", formJSON, `{"userID":"fl-ben\`, ""},
+		{"an escape that has just begun", formJSON, `{"userID":"\u00`, ""},
+		{"an invalid escape", formJSON, `{"userID":"fl-\q"}`, ""},
+		{"broken JSON", formJSON, `}]{"userID":: "fl-ben" : "fl-x`, `}]{"userID":: "` + mapped("ben") + `" : "fl-x`},
+		{"an event", formEvents, "id: 1\nevent: trace\ndata: {\"a\":\"fl-ben\"}\n\n", "id: 1\nevent: trace\ndata: {\"a\":\"" + mapped("ben") + "\"}\n\n"},
+		{"an event after a broken one", formEvents, "data: {\"a\":\"\n\ndata: {\"a\":\"fl-ben\"}\n\n", "data: {\"a\":\"\n\ndata: {\"a\":\"" + mapped("ben") + "\"}\n\n"},
+		{"an event after a broken escape", formEvents, "data: {\"a\":\"\\\ndata: {\"a\":\"fl-ben\"}\r\n\r\n", "data: {\"a\":\"\\\ndata: {\"a\":\"" + mapped("ben") + "\"}\r\n\r\n"},
+		{"a line that ends in an id", formEvents, "data: {\"a\":\"fl-ben\ndata: \"}\n\n", ""},
+		{"a line that ends in the beginning of an id", formEvents, "data: {\"a\":\"f\nl-ben\"}\n\ndata: [\"fl-ben\"]\n\n", "data: {\"a\":\"f\nl-ben\"}\n\ndata: [\"" + mapped("ben") + "\"]\n\n"},
+		{"an id that is not in quotes", formEvents, "data: fl-ben\nid: fl-ben\n: fl-ben\n\n", ""},
+		{"something else than JSON", formOther, `{"userID":"fl-ben"}`, ""},
 		{"nothing", formJSON, "", ""},
 		{"the credential", formOther, secretKey, stars},
 		{"the credential in JSON", formJSON, `{"a":"` + secretKey + `"}`, `{"a":"` + stars + `"}`},
@@ -115,7 +119,7 @@ func TestTheFilterChangesUserIDsAndNothingElse(t *testing.T) {
 		{"twice in a row", formOther, secretKey + secretKey, stars + stars},
 		{"behind its own beginning", formOther, secretKey[:20] + secretKey + secretKey[:20], secretKey[:20] + stars + secretKey[:20]},
 		{"all but its end", formOther, secretKey[:len(secretKey)-1] + "!", ""},
-		{"a user id beside it", formJSON, `{"userID":"u-ben","k":"` + secretKey + `","userID":"u-` + secretKey + `"}`, `{"userID":"` + mapped("ben") + `","k":"` + stars + `","userID":"` + mapped(stars) + `"}`},
+		{"a user id beside it", formJSON, `{"userID":"fl-ben","k":"` + secretKey + `","userID":"fl-` + secretKey + `"}`, `{"userID":"` + mapped("ben") + `","k":"` + stars + `","userID":"` + mapped(stars) + `"}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if tc.want == "" {
@@ -152,10 +156,13 @@ func TestWhatIsKnownComesAtOnce(t *testing.T) {
 		parts []string
 		want  []string // by the Read that each part is read by
 	}{
-		{"events", []string{"data: {\"a\":1}\n\n", "data: {\"userID\":\"u-1\"}\n\n", "data: {}\n\n"}, []string{"data: {\"a\":1}\n\n", "data: {\"userID\":\"" + mapped("1") + "\"}\n\n", "data: {}\n\n"}},
+		{"events", []string{"data: {\"a\":1}\n\n", "data: {\"userID\":\"fl-1\"}\n\n", "data: {}\n\n"}, []string{"data: {\"a\":1}\n\n", "data: {\"userID\":\"" + mapped("1") + "\"}\n\n", "data: {}\n\n"}},
 		{"half an event", []string{"data: {\"text\":\"Hel", "lo\"}\n\n"}, []string{"data: {\"text\":\"Hel", "lo\"}\n\n"}},
+		{"the beginning of a string", []string{"data: {\"text\":\"", "Hello\"}\n\n"}, []string{"data: {\"text\":\"", "Hello\"}\n\n"}},
 		{"a V that is no key", []string{"data: V", "ienna\n\n"}, []string{"data: ", "Vienna\n\n"}},
-		{"the beginning of an id", []string{`data: {"userID":"u-`, "1\"}\n\n"}, []string{`data: {"userID":"`, mapped("1") + "\"}\n\n"}},
+		{"the beginning of an id", []string{`data: {"a":"fl-`, "1\"}\n\n"}, []string{`data: {"a":"`, mapped("1") + "\"}\n\n"}},
+		{"an f that is no id", []string{`data: {"a":"f`, `ish`, "\"}\n\n"}, []string{`data: {"a":"`, "fish", "\"}\n\n"}},
+		{"text that is longer than an id", []string{`data: ["fl-`, strings.Repeat("x", maxHeldID), "y\"]\n\n"}, []string{`data: ["`, "fl-" + strings.Repeat("x", maxHeldID), "y\"]\n\n"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := filtered(formEvents, io.EOF, tc.parts...)
@@ -184,7 +191,7 @@ func TestACutAnswerShowsNoBeginningOfTheCredential(t *testing.T) {
 
 // ourWords make text in which something of ours is likely.
 var ourWords = []string{
-	`"`, `"`, `{`, `}`, `[`, `]`, `:`, `,`, `\`, "\n", "\r", " ", `userID`, `"userID"`, `"userID":"`, `u-`, `type`, `"type":"debug"`, "data: ",
+	`"`, `"`, `{`, `}`, `[`, `]`, `:`, `,`, `\`, "\n", "\r", " ", `f`, `l`, `-`, `fl-`, `"fl-`, `\u0066`, `\u006C`, `\u002d`, `type`, `"type":"debug"`, "data: ",
 	"credit_limit_", "reached", "V", "VF.DM.", "\\u0075", "\x00", "\xff", "é", "0",
 }
 
@@ -209,9 +216,9 @@ func TestABodyWithoutAnythingOfOursPassesToTheByte(t *testing.T) {
 // an answer is cut.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
-		`{"userID":"u-ben","a":[{"userID":"u-"}]}`, `[{"type":"debug","payload":{"message":"credit_limit_reached"}}]`, secretKey, "data: {\"userID\":\"u-1\"}\n\n",
-		`{"userID":"u-\u0022","\u0075serID":"u-"}`, `{"traces":[{"payload":{"message":"credit_limit_reached"},"type":"debug"}]}`, `{"trace":[{},{"type":"debug","payload":{"message":"x"}}]}`,
-		`{"userID" : "u-x`, `["userID":"u-x"]`, "{\"userID\":\"u-\n\"}",
+		`{"userID":"fl-ben","a":[{"fl-":"fl-~"}]}`, `[{"type":"debug","payload":{"message":"credit_limit_reached"}}]`, secretKey, "data: {\"userID\":\"fl-1\"}\n\n",
+		`{"userID":"fl-\u0022","\u0066\u006C\u002dx":"\u0066l-"}`, `{"traces":[{"payload":{"message":"credit_limit_reached"},"type":"debug"}]}`, `{"trace":[{},{"type":"debug","payload":{"message":"x"}}]}`,
+		`{"userID" : "fl-x`, `["userID":"fl-x"]`, "{\"userID\":\"fl-\n\"}", `["f","\u00","\f","fl","\\fl-"]`,
 	} {
 		for form := range 3 {
 			f.Add([]byte(seed), uint64(len(seed)), form)
@@ -245,7 +252,7 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 		want := found{json: jsontext.NewDecoder(bytes.NewBuffer(bytes.Clone(text))), text: text}
-		want.value(false)
+		want.value()
 		want.used = hasUsedUpTrace(t, text)
 		if got, want := string(whole), string(want.out)+string(text[want.done:]); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -265,33 +272,38 @@ type found struct {
 	used bool
 }
 
-// value reads a value, which is that of a member userID or not.
-func (f *found) value(isID bool) {
+// value reads a value.
+func (f *found) value() {
 	switch f.json.PeekKind() {
 	case '{':
 		_, _ = f.json.ReadToken()
 		for f.json.PeekKind() != '}' {
-			t, _ := f.json.ReadToken()
-			f.value(t.String() == "userID")
+			f.stringValue()
+			f.value()
 		}
 		_, _ = f.json.ReadToken()
 	case '[':
 		_, _ = f.json.ReadToken()
 		for f.json.PeekKind() != ']' {
-			f.value(false)
+			f.value()
 		}
 		_, _ = f.json.ReadToken()
 	case '"':
-		raw, _ := f.json.ReadValue()
-		id, _ := textOf(raw)
-		if own, ours := ownID(id); isID && ours && len(raw)-2 <= maxHeldID {
-			end := int(f.json.InputOffset())
-			f.out = append(f.out, f.text[f.done:end-len(raw)]...)
-			f.out = quoted(f.out, own)
-			f.done = end
-		}
+		f.stringValue()
 	default:
 		_, _ = f.json.ReadValue()
+	}
+}
+
+// stringValue reads a string.
+func (f *found) stringValue() {
+	raw, _ := f.json.ReadValue()
+	id, _ := textOf(raw)
+	if own, ours := ownID(id); ours && len(raw)-2 <= maxHeldID {
+		end := int(f.json.InputOffset())
+		f.out = append(f.out, f.text[f.done:end-len(raw)]...)
+		f.out = quoted(f.out, own)
+		f.done = end
 	}
 }
 
@@ -299,6 +311,7 @@ func (f *found) value(isID bool) {
 func BenchmarkFilter(b *testing.B) {
 	turn := `[{"type":"text","time":1732550400000,"payload":{"message":"Would you like to order a pizza? We have Margherita, Funghi and \"Quattro Stagioni\".","slate":{"id":"dummy","content":[{"children":[{"text":"Would you like to order a pizza?"}]}]},"delay":1000}},{"type":"choice","payload":{"buttons":[{"name":"Yes","request":{"type":"path-6avlm3jzp","payload":{"label":"Yes"}}},{"name":"No","request":{"type":"path-8avlm3jzp","payload":{"label":"No"}}}]}}]`
 	transcript := `{"id":"64dbb6696a8fab0013dba194","userID":"somebody-elses","sessionID":"b3aa7c3e","createdAt":"2026-11-25T16:00:00.000Z","properties":[]},`
+	others := strings.ReplaceAll(transcript, "somebody-elses", "fl-p~EmYl2mQ3kqg7SxLwVw7HqjF9s0XkA")
 	for _, tc := range []struct {
 		name string
 		form form
@@ -307,6 +320,7 @@ func BenchmarkFilter(b *testing.B) {
 		{"turn", formJSON, turn},
 		{"events", formEvents, strings.Repeat("event: trace\ndata: {\"type\":\"completion\",\"payload\":{\"state\":\"content\",\"content\":\"Hello there\"}}\n\n", 300)},
 		{"transcripts", formJSON, `{"transcripts":[` + strings.Repeat(transcript, 5000) + `{}]}`},
+		{"transcripts of others", formJSON, `{"transcripts":[` + strings.Repeat(others, 5000) + `{}]}`},
 		{"binary", formOther, strings.Repeat("0123456789abcdefVghijklmnopqrstu", 10000)},
 	} {
 		b.Run(tc.name, func(b *testing.B) {

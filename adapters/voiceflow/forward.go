@@ -60,7 +60,7 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 	f.UserIDs = remembered(f.UserIDs)
 	endpoint := f.Route.Endpoint
 	s := c.services[endpoint.Service]
-	out, err := newOutgoing(s, f, r, credential)
+	out, err := newOutgoing(ctx, s, f, r, credential)
 	if err != nil {
 		return ports.Answer{}, err
 	}

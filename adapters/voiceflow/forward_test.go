@@ -27,29 +27,29 @@ func TestARequestIsMadeAnewFromItsEndpoint(t *testing.T) {
 		want        received
 	}{
 		{"a turn", turn(t), "verbose=true&logs=off", `{"action":{"type":"launch"}}`,
-			received{Method: "POST", URI: "/state/user/bound-ben/interact?verbose=true&logs=off", Length: 28, Body: `{"action":{"type":"launch"}}`}},
+			received{Method: "POST", URI: "/state/user/fl-bound-ben/interact?verbose=true&logs=off", Length: 28, Body: `{"action":{"type":"launch"}}`}},
 		{"a query without an allowed parameter", turn(t), "unknown=1&VERBOSE=1&userID=x", ``,
-			received{Method: "POST", URI: "/state/user/bound-ben/interact", Length: 2, Body: `{}`}},
+			received{Method: "POST", URI: "/state/user/fl-bound-ben/interact", Length: 2, Body: `{}`}},
 		{"a query in its order, with repeats", to(t, domain.ServiceAnalytics, "GET", "/v1/transcript/t1"), "encode=&customTraceTypes[]=b&filterConversation=1&customTraceTypes%5B%5D=a+c%20d&unredacted=true", ``,
 			received{Method: "GET", URI: "/v1/transcript/t1?encode=&customTraceTypes%5B%5D=b&filterConversation=1&customTraceTypes%5B%5D=a+c+d"}},
 		{"a query without values and with empty parts", turn(t), "&&verbose&", ``,
-			received{Method: "POST", URI: "/state/user/bound-ben/interact?verbose=", Length: 2, Body: `{}`}},
+			received{Method: "POST", URI: "/state/user/fl-bound-ben/interact?verbose=", Length: 2, Body: `{}`}},
 		{"an environment that is put in", to(t, domain.ServiceRuntime, "POST", "/v2/project/"+id+"/user/ben/interact/stream"), "state=true", `{}`,
-			received{Method: "POST", URI: "/v2/project/" + id + "/user/bound-ben/interact/stream?state=true&environment=production", Length: 2, Body: `{}`}},
+			received{Method: "POST", URI: "/v2/project/" + id + "/user/fl-bound-ben/interact/stream?state=true&environment=production", Length: 2, Body: `{}`}},
 		{"an environment that is overwritten, however often it comes", to(t, domain.ServiceRuntime, "POST", "/v2/project/"+id+"/user/ben/interact/stream"), "environment=a&environment=b&%65nvironment=c", `{}`,
-			received{Method: "POST", URI: "/v2/project/" + id + "/user/bound-ben/interact/stream?environment=production", Length: 2, Body: `{}`}},
+			received{Method: "POST", URI: "/v2/project/" + id + "/user/fl-bound-ben/interact/stream?environment=production", Length: 2, Body: `{}`}},
 		{"a project, an environment and a stage", to(t, domain.ServiceRealtime, "GET", "/v1/stable/conversation-state/ben"), "projectID=" + strings.ToUpper(id) + "&version=draft", ``,
-			received{Method: "GET", URI: "/v1/stable/conversation-state/bound-ben?projectID=" + id + "&environmentAlias=production&version=published"}},
+			received{Method: "GET", URI: "/v1/stable/conversation-state/fl-bound-ben?projectID=" + id + "&environmentAlias=production&version=published"}},
 		{"a project that the endpoint has no place for", state(t), "projectID=" + id, ``,
-			received{Method: "GET", URI: "/state/user/bound-ben"}},
+			received{Method: "GET", URI: "/state/user/fl-bound-ben"}},
 		{"a body where none belongs", state(t), "", `{"a":1}`,
-			received{Method: "GET", URI: "/state/user/bound-ben"}},
+			received{Method: "GET", URI: "/state/user/fl-bound-ben"}},
 		{"a JSON body", ask(t), "", `{"question":"why?"}`,
 			received{Method: "POST", URI: "/knowledge-base/query", Length: 58, Body: `{"question":"why?","projectID":"` + id + `"}`}},
 		{"a session of the environment", start4(t), "", `{"userID":"ben"}`,
-			received{Method: "POST", URI: "/v4/project/" + id + "/environment/production/session", Length: 22, Body: `{"userID":"bound-ben"}`}},
+			received{Method: "POST", URI: "/v4/project/" + id + "/environment/production/session", Length: 25, Body: `{"userID":"fl-bound-ben"}`}},
 		{"a user id that needs escapes", to(t, domain.ServiceRuntime, "DELETE", "/state/user/b%C3%A9n%20%3F%23%25+&=;:@$"), "", ``,
-			received{Method: "DELETE", URI: "/state/user/bound-b%C3%A9n%20%3F%23%25+&=%3B:@$"}},
+			received{Method: "DELETE", URI: "/state/user/fl-bound-b%C3%A9n%20%3F%23%25+&=%3B:@$"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := far(t, answer(200, "application/json", `{"sessionKey":"k"}`))
@@ -82,11 +82,11 @@ func TestTheProjectSaysVersionAndEnvironmentAndHeadersSayNothingElse(t *testing.
 	}{
 		{"a body that passes", upload(t), http.Header{
 			"Accept": {"text/event-stream", "*/*"}, "Accept-Language": {"de"}, "Last-Event-Id": {"7"}, "Content-Type": {"text/x"}, "Content-Encoding": {"identity"},
-			"Authorization": {key.Reveal()}, "User-Agent": {"flowlatch"}, "Accept-Encoding": {"identity"}, "Versionid": {"production"}, "Projectid": {string(pizza.Voiceflow)}, "Content-Length": {"16"},
+			"Authorization": {key.Reveal()}, "User-Agent": {"flowlatch"}, "Accept-Encoding": {"identity"}, "Projectid": {string(pizza.Voiceflow)}, "Content-Length": {"16"},
 		}},
 		{"a JSON body, which goes as what it was read as", start4(t), http.Header{
 			"Accept": {"text/event-stream", "*/*"}, "Accept-Language": {"de"}, "Last-Event-Id": {"7"}, "Content-Type": {"application/json"},
-			"Authorization": {key.Reveal()}, "User-Agent": {"flowlatch"}, "Accept-Encoding": {"identity"}, "Versionid": {"production"}, "Projectid": {string(pizza.Voiceflow)}, "Content-Length": {"22"},
+			"Authorization": {key.Reveal()}, "User-Agent": {"flowlatch"}, "Accept-Encoding": {"identity"}, "Projectid": {string(pizza.Voiceflow)}, "Content-Length": {"25"},
 		}},
 		{"no body", state(t), http.Header{
 			"Accept": {"text/event-stream", "*/*"}, "Accept-Language": {"de"}, "Last-Event-Id": {"7"},
@@ -94,7 +94,7 @@ func TestTheProjectSaysVersionAndEnvironmentAndHeadersSayNothingElse(t *testing.
 		}},
 		{"by a session", turn4(t), http.Header{
 			"Accept": {"text/event-stream", "*/*"}, "Accept-Language": {"de"}, "Last-Event-Id": {"7"}, "Content-Type": {"application/json"},
-			"Authorization": {key.Reveal()}, "User-Agent": {"flowlatch"}, "Accept-Encoding": {"identity"}, "Content-Length": {"22"},
+			"Authorization": {key.Reveal()}, "User-Agent": {"flowlatch"}, "Accept-Encoding": {"identity"}, "Content-Length": {"25"},
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -123,8 +123,8 @@ func TestWhatIsRefusedIsNotSent(t *testing.T) {
 		want domain.Kind
 	}{
 		{"another project in the path", to(t, domain.ServiceAnalytics, "POST", "/v1/transcript/project/"+others), sent("", ""), domain.NotFound},
-		{"another version in the path", to(t, domain.ServiceAPI, "GET", "/v2/versions/development/export"), sent("", ""), domain.NotFound},
-		{"another environment in the path", to(t, domain.ServiceRuntime, "POST", "/v4/project/"+id+"/environment/main/session"), sent("", `{"userID":"ben"}`), domain.NotFound},
+		{"another version in the path", to(t, domain.ServiceAPI, "GET", "/v2/versions/development/export"), sent("", ""), domain.EnvironmentNotAllowed},
+		{"another environment in the path", to(t, domain.ServiceRuntime, "POST", "/v4/project/"+id+"/environment/main/session"), sent("", `{"userID":"ben"}`), domain.EnvironmentNotAllowed},
 		{"another project in the query", to(t, domain.ServiceRealtime, "GET", "/v1/stable/evaluation"), sent("projectID="+others, ""), domain.NotFound},
 		{"another project behind the right one", to(t, domain.ServiceRealtime, "GET", "/v1/stable/evaluation"), sent("projectID="+id+"&projectID="+others, ""), domain.NotFound},
 		{"another project in a name with escapes", to(t, domain.ServiceRealtime, "GET", "/v1/stable/evaluation"), sent("project%49D="+others, ""), domain.NotFound},
@@ -174,7 +174,7 @@ func TestABaseURLMayHaveAPathForEveryService(t *testing.T) {
 		c := clientOf(t, f.URL+base)
 		for _, call := range []domain.Forward{
 			to(t, domain.ServiceAPI, "GET", "/v1/knowledge-base/docs"), to(t, domain.ServiceRuntime, "GET", "/state/user/b%C3%A9n"),
-			to(t, domain.ServiceAnalytics, "GET", "/v1/transcript/t1"), to(t, domain.ServiceRealtime, "GET", "/v1/stable/knowledge-base/document"),
+			to(t, domain.ServiceAnalytics, "GET", "/v1/transcript/t1"), to(t, domain.ServiceRealtime, "GET", "/v1/stable/document"),
 		} {
 			resp, err := c.Forward(t.Context(), call, sent("", ""), key)
 			if err != nil {
@@ -184,7 +184,7 @@ func TestABaseURLMayHaveAPathForEveryService(t *testing.T) {
 		}
 	}
 	for i, r := range f.seen() {
-		want := []string{"/v1/knowledge-base/docs", "/state/user/bound-b%C3%A9n", "/v1/transcript/t1", "/v1/stable/knowledge-base/document?projectID=" + string(pizza.Voiceflow) + "&environmentAlias=production"}[i%4]
+		want := []string{"/v1/knowledge-base/docs", "/state/user/fl-bound-b%C3%A9n", "/v1/transcript/t1", "/v1/stable/document?projectID=" + string(pizza.Voiceflow) + "&environmentAlias=production"}[i%4]
 		if r.URI != "/voice%2Fflow/a"+want {
 			t.Errorf("got %s, want %s behind the base URL's path", r.URI, want)
 		}
@@ -205,7 +205,7 @@ func TestEachServiceHasAHostOfItsOwn(t *testing.T) {
 	}
 	for i, call := range []domain.Forward{
 		to(t, domain.ServiceAPI, "GET", "/v1/knowledge-base/docs"), state(t),
-		to(t, domain.ServiceAnalytics, "GET", "/v1/transcript/t1"), to(t, domain.ServiceRealtime, "GET", "/v1/stable/knowledge-base/document"),
+		to(t, domain.ServiceAnalytics, "GET", "/v1/transcript/t1"), to(t, domain.ServiceRealtime, "GET", "/v1/stable/document"),
 	} {
 		resp, err := c.Forward(t.Context(), call, sent("", ""), key)
 		if err != nil {
@@ -344,7 +344,7 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 
 func TestForwardSpeaksTLSAndChecksIt(t *testing.T) {
 	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer(200, "application/json", fmt.Sprintf(`{"proto":%q,"userID":"bound-ben"}`, r.Proto))(w, r)
+		answer(200, "application/json", fmt.Sprintf(`{"proto":%q,"userID":"fl-bound-ben"}`, r.Proto))(w, r)
 	}))
 	secure.EnableHTTP2 = true
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes are meant to fail below
@@ -504,7 +504,7 @@ func BenchmarkForward(b *testing.B) {
 		bare := &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}
 		defer bare.CloseIdleConnections()
 		for b.Loop() {
-			r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, server.URL+"/state/user/bound-ben/interact", strings.NewReader("{}"))
+			r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, server.URL+"/state/user/fl-bound-ben/interact", strings.NewReader("{}"))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -30,10 +30,13 @@ func FuzzHeader(f *testing.F) {
 		name = http.CanonicalHeaderKey(name)
 		sent := http.Header{name: {first, second}}
 		for _, c := range calls {
-			got := newHeader(c, sent, key)
+			got := newHeader(c, domain.UsedEnvironment{Name: "production", Send: "production"}, sent, key)
 			ours := []string{"User-Agent", "Authorization", "Accept-Encoding"}
 			if !c.Route.Endpoint.BySession {
-				ours = append(ours, "Versionid", "Projectid")
+				ours = append(ours, "Projectid")
+			}
+			if c.Route.Endpoint.VersionHeader {
+				ours = append(ours, "Versionid")
 			}
 			theirs := []string{"Accept", "Accept-Language", "Last-Event-Id"}
 			switch c.Route.Endpoint.Body {

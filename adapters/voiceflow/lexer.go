@@ -33,7 +33,6 @@ type role byte
 
 const (
 	roleNone    role = iota // a name, or an element of a list
-	roleUserID              // the value of a member userID
 	roleType                // the value of a member type
 	roleMessage             // the value of a member message
 	rolePayload             // the value of a member payload
@@ -169,8 +168,6 @@ func (l *lexer) endString() {
 		return
 	}
 	switch string(l.content()) {
-	case "userID":
-		l.last = roleUserID
 	case "type":
 		l.last = roleType
 	case "message":

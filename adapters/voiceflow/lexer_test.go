@@ -51,12 +51,12 @@ func TestTheLexerTellsTheRolesOfStrings(t *testing.T) {
 		text string
 		want []role // of the strings that end
 	}{
-		{"members", `{"userID":"a","type" : "b","x":"c"}`, []role{roleNone, roleUserID, roleNone, roleType, roleNone, roleOther}},
-		{"names with escapes", `{"\u0075serID":"a","t\u0079pe":"b"}`, []role{roleNone, roleUserID, roleNone, roleType}},
-		{"values that are names", `{"x":"userID","y":["type","userID"]}`, []role{roleNone, roleOther, roleNone, roleNone, roleNone}},
-		{"a value that is no string", `{"userID":[{"a":"b"}],"type":1,"c":"d"}`, []role{roleNone, roleNone, roleOther, roleNone, roleNone, roleOther}},
-		{"an invalid escape", `{"userID\q":"a"}`, []role{roleNone, roleOther}},
-		{"a colon before everything", `:"userID":"a"`, []role{roleOther, roleOther}},
+		{"members", `{"message":"a","type" : "b","x":"c"}`, []role{roleNone, roleMessage, roleNone, roleType, roleNone, roleOther}},
+		{"names with escapes", `{"\u006dessage":"a","t\u0079pe":"b"}`, []role{roleNone, roleMessage, roleNone, roleType}},
+		{"values that are names", `{"x":"message","y":["type","message"]}`, []role{roleNone, roleOther, roleNone, roleNone, roleNone}},
+		{"a value that is no string", `{"message":[{"a":"b"}],"type":1,"c":"d"}`, []role{roleNone, roleNone, roleOther, roleNone, roleNone, roleOther}},
+		{"an invalid escape", `{"message\q":"a"}`, []role{roleNone, roleOther}},
+		{"a colon before everything", `:"message":"a"`, []role{roleOther, roleOther}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var l lexer
@@ -79,8 +79,8 @@ func TestTheLexerTellsTheRolesOfStrings(t *testing.T) {
 // is JSON it has to find the strings that a parser finds.
 func FuzzLexer(f *testing.F) {
 	for _, seed := range []string{
-		`{"userID":"u-ben","a":[{"type":"debug"}]}`, "data: {\"userID\":\"u-1\"}\r\n\r\n", `{"\u0075serID":"\\\"u-\u0022"}`,
-		"{\"a\":\"\n\\", "data: {\"a\":\"\\\ndata: \"", `}]{"userID":: "u-ben" : "userID" , "u-ben"`, "\xff\"\x00\"", ` "a" : "b" `,
+		`{"userID":"fl-ben","a":[{"type":"debug"}]}`, "data: {\"userID\":\"fl-1\"}\r\n\r\n", `{"\u0075serID":"\\\"fl-\u0022"}`,
+		"{\"a\":\"\n\\", "data: {\"a\":\"\\\ndata: \"", `}]{"userID":: "fl-ben" : "userID" , "fl-ben"`, "\xff\"\x00\"", ` "a" : "b" `,
 	} {
 		f.Add([]byte(seed), false)
 		f.Add([]byte(seed), true)

@@ -2,6 +2,7 @@ package voiceflow
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -21,92 +22,70 @@ type outgoing struct {
 	userID  string       // the user id in the body, in Voiceflow's form
 }
 
-// newOutgoing builds the request. It contains nothing of r except what the endpoint allows.
-func newOutgoing(s *service, f domain.Forward, r *http.Request, credential domain.Secret) (outgoing, error) {
+// newOutgoing builds the request. It contains nothing of r except what the endpoint allows. The
+// environment is chosen once everything that may name one was read.
+func newOutgoing(ctx context.Context, s *service, f domain.Forward, r *http.Request, credential domain.Secret) (outgoing, error) {
 	endpoint := f.Route.Endpoint
+	if f.Personal && !endpoint.TakesPersonal() {
+		return outgoing{}, errors.New("voiceflow: the call takes no personal access token")
+	}
 	ids := newBinder(f)
-	target, err := f.Route.Target(f.Project, ids.user)
+	if err := f.Route.CheckProject(f.Project); err != nil {
+		return outgoing{}, err
+	}
+	var asked domain.AskedEnvironment
+	if endpoint.TakesEnvironment() {
+		asked.Names = named(r.Header["Versionid"])
+	}
+	query, err := readQuery(f, r.URL.RawQuery, ids, &asked)
 	if err != nil {
 		return outgoing{}, err
 	}
-	query, err := newQuery(f, r.URL.RawQuery)
+	var out outgoing
+	var body *bodyRewriter
+	if endpoint.Body == domain.JSONBody {
+		if body, err = readJSON(f, r, ids); err != nil {
+			return outgoing{}, err
+		}
+		asked.Names = append(asked.Names, body.asked.Names...)
+		asked.Stages = append(asked.Stages, body.asked.Stages...)
+		asked.NoText = body.asked.NoText
+		out.userID = body.userID
+	}
+	used, err := f.Environment(ctx, asked)
 	if err != nil {
 		return outgoing{}, err
 	}
-	out := outgoing{request: &http.Request{
-		Method: endpoint.Method, URL: s.at(target, query), Header: newHeader(f, r.Header, credential),
+	target, err := f.Route.Target(f.Project, used, ids.user)
+	if err != nil {
+		return outgoing{}, err
+	}
+	for _, field := range endpoint.Ours {
+		if value := f.Project.Value(field, used); value != "" {
+			query.add(string(field), value)
+		}
+	}
+	header := newHeader(f, used, r.Header, credential)
+	if err := ids.header(header, r.Header); err != nil {
+		return outgoing{}, err
+	}
+	out.request = &http.Request{
+		Method: endpoint.Method, URL: s.at(target, query.String()), Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}}
+	}
 	out.request.Host = s.base.Host
 	switch endpoint.Body {
 	case domain.AnyBody:
 		out.pass(r)
 	case domain.JSONBody:
-		err = out.rewrite(f, r, ids)
-	}
-	if err != nil {
-		return outgoing{}, err
+		out.sendAgain(body.rest(used))
 	}
 	return out, ids.check()
 }
 
-// binder turns the ids of one call into Voiceflow's, and keeps them.
-type binder struct {
-	ids             domain.UserIDs
-	users, sessions []string // in Voiceflow's form
-}
-
-func newBinder(f domain.Forward) *binder { return &binder{ids: f.UserIDs} }
-
-// user turns a user id of the caller into Voiceflow's.
-func (b *binder) user(own string) (string, error) { return b.bind(own, &b.users) }
-
-// session turns a session id of the caller into Voiceflow's.
-func (b *binder) session(own string) (string, error) { return b.bind(own, &b.sessions) }
-
-func (b *binder) bind(own string, kept *[]string) (string, error) {
-	bound := own
-	if b.ids.Bind != nil {
-		var err error
-		if bound, err = b.ids.Bind(own); err != nil {
-			return "", err
-		}
-	}
-	*kept = append(*kept, bound)
-	return bound, nil
-}
-
-// check checks all ids of the call together.
-func (b *binder) check() error {
-	if b.ids.Check == nil {
-		return nil
-	}
-	return b.ids.Check(b.users, b.sessions)
-}
-
-// remembered returns the ids of one call. They also know the ids that the call itself has bound.
-// The pseudonym of a long id can't be turned back in another way.
-func remembered(ids domain.UserIDs) domain.UserIDs {
-	if ids.Bind == nil || ids.Own == nil {
-		return ids
-	}
-	own := map[string]string{}
-	return domain.UserIDs{
-		Check: ids.Check,
-		Bind: func(text string) (string, error) {
-			bound, err := ids.Bind(text)
-			if err == nil {
-				own[bound] = text
-			}
-			return bound, err
-		},
-		Own: func(bound string) (string, bool) {
-			if text, made := own[bound]; made {
-				return text, true
-			}
-			return ids.Own(bound)
-		},
-	}
+// named returns the values that are not empty.
+func named(values []string) []string {
+	return slices.DeleteFunc(slices.Clone(values), func(value string) bool { return value == "" })
 }
 
 // at returns the URL of a path, with its percent-encoding, and a query at the service.
@@ -120,50 +99,79 @@ func (s *service) at(target, query string) *url.URL {
 	return u
 }
 
-// newQuery returns the query to send: the caller's parameters that the endpoint lets pass, in
-// their order, and then the fields of the project.
-func newQuery(f domain.Forward, raw string) (string, error) {
-	endpoint := f.Route.Endpoint
-	var query strings.Builder
-	add := func(name, value string) {
-		if query.Len() > 0 {
-			query.WriteByte('&')
-		}
-		query.WriteString(url.QueryEscape(name))
-		query.WriteByte('=')
-		query.WriteString(url.QueryEscape(value))
+// query is a query to send.
+type query struct{ strings.Builder }
+
+func (q *query) add(name, value string) {
+	if q.Len() > 0 {
+		q.WriteByte('&')
 	}
+	q.WriteString(url.QueryEscape(name))
+	q.WriteByte('=')
+	q.WriteString(url.QueryEscape(value))
+}
+
+// readQuery returns the caller's parameters that the endpoint lets pass, in their order. It adds the
+// environment that the query asks for to asked.
+func readQuery(f domain.Forward, raw string, ids *binder, asked *domain.AskedEnvironment) (*query, error) {
+	endpoint := f.Route.Endpoint
+	var kept query
 	logs := false // came before
 	for pair := range strings.SplitSeq(raw, "&") {
 		if pair == "" {
 			continue
 		}
-		// Some servers also separate by semicolons, so the text after a semicolon can be read in
-		// two ways.
-		if strings.Contains(pair, ";") {
-			return "", &domain.Error{Kind: domain.Invalid, Public: "the query contains a semicolon; write %3B instead"}
+		name, value, err := parameter(pair)
+		if err != nil {
+			return nil, err
 		}
-		name, value, _ := strings.Cut(pair, "=")
-		name, badName := url.QueryUnescape(name)
-		value, badValue := url.QueryUnescape(value)
-		if badName != nil || badValue != nil {
-			return "", &domain.Error{Kind: domain.Invalid, Public: "the query contains an invalid percent-encoding"}
+		if name == string(domain.FieldProject) && !f.Project.IsVoiceflow(value) {
+			return nil, domain.OtherProject("the projectID in the query")
 		}
-		if name == string(domain.FieldProject) && !f.Project.Is(domain.FieldProject, value) {
-			return "", notOfProject()
+		if is := domain.Field(name); endpoint.TakesID(is) {
+			bound, err := ids.parameter(is, value)
+			if err != nil {
+				return nil, err
+			}
+			kept.add(name, bound)
+			continue
 		}
 		isLogs := name == string(domain.FieldLogs)
 		if slices.Contains(endpoint.Query, name) && (!isLogs || mayAskForLogs(f, value, logs)) {
-			add(name, value)
+			kept.add(name, value)
 		}
 		logs = logs || isLogs
+		asks(endpoint, domain.Field(name), value, asked)
 	}
-	for _, field := range endpoint.Ours {
-		if value := f.Project.Value(field); value != "" {
-			add(string(field), value)
-		}
+	return &kept, nil
+}
+
+// parameter returns the name and the value of a parameter of a query.
+func parameter(pair string) (name, value string, err error) {
+	// Some servers also separate by semicolons, so the text after a semicolon can be read in
+	// two ways.
+	if strings.Contains(pair, ";") {
+		return "", "", &domain.Error{Kind: domain.Invalid, Public: "the query contains a semicolon; write %3B instead"}
 	}
-	return query.String(), nil
+	name, value, _ = strings.Cut(pair, "=")
+	name, badName := url.QueryUnescape(name)
+	value, badValue := url.QueryUnescape(value)
+	if badName != nil || badValue != nil {
+		return "", "", &domain.Error{Kind: domain.Invalid, Public: "the query contains an invalid percent-encoding"}
+	}
+	return name, value, nil
+}
+
+// asks adds the environment or stage that a parameter of a query asks for to asked.
+func asks(endpoint *domain.Endpoint, field domain.Field, value string, asked *domain.AskedEnvironment) {
+	switch {
+	case value == "":
+	case field.NamesEnvironment() && endpoint.TakesEnvironment():
+		asked.Names = append(asked.Names, value)
+	case field == domain.FieldStage && endpoint.TakesStage(),
+		field == domain.FieldVariant && slices.Contains(endpoint.Ours, domain.FieldVariant):
+		asked.Stages = append(asked.Stages, value)
+	}
 }
 
 // mayAskForLogs reports whether the caller may send the value of domain.FieldLogs. Express reads a
@@ -172,12 +180,8 @@ func mayAskForLogs(f domain.Forward, value string, again bool) bool {
 	return f.Scopes.Has(domain.ScopeDebug) || value == domain.LogsOff && !again
 }
 
-func notOfProject() error {
-	return &domain.Error{Kind: domain.NotFound, Public: "this does not belong to the assistant that is set"}
-}
-
 // newHeader returns the header to send. The names are as http.Header has them.
-func newHeader(f domain.Forward, callers http.Header, credential domain.Secret) http.Header {
+func newHeader(f domain.Forward, used domain.UsedEnvironment, callers http.Header, credential domain.Secret) http.Header {
 	endpoint := f.Route.Endpoint
 	header := make(http.Header, 8)
 	pass := func(name string) {
@@ -188,6 +192,9 @@ func newHeader(f domain.Forward, callers http.Header, credential domain.Secret) 
 	pass("Accept")
 	pass("Accept-Language")
 	pass("Last-Event-Id")
+	for _, name := range endpoint.Headers {
+		pass(name)
+	}
 	// The filter reads the answer. Without this header any encoding would be allowed (RFC 9110,
 	// section 12.5.3).
 	header["Accept-Encoding"] = []string{"identity"}
@@ -201,12 +208,22 @@ func newHeader(f domain.Forward, callers http.Header, credential domain.Secret) 
 	}
 	header["User-Agent"] = []string{"flowlatch"}
 	header["Authorization"] = []string{credential.Reveal()}
+	if f.Personal {
+		header["Authorization"] = []string{bearer(credential)}
+	}
+	if version := used.Value(domain.FieldVersion); version != "" && endpoint.VersionHeader {
+		header["Versionid"] = []string{version}
+	}
 	if !endpoint.BySession {
-		header["Versionid"] = []string{f.Project.Value(domain.FieldVersion)}
-		header["Projectid"] = []string{f.Project.Value(domain.FieldProject)}
+		header["Projectid"] = []string{f.Project.Value(domain.FieldProject, used)}
 	}
 	return header
 }
+
+// bearer returns the header Authorization with a personal access token. Voiceflow documents the
+// scheme for it (github.com/voiceflow/cli, .speakeasy/out.openapi.yaml). A project's key goes
+// without one.
+func bearer(token domain.Secret) string { return "Bearer " + token.Reveal() }
 
 // pass lets the caller's body pass part by part.
 func (out *outgoing) pass(r *http.Request) {
@@ -217,28 +234,23 @@ func (out *outgoing) pass(r *http.Request) {
 	out.request.Body, out.request.ContentLength = out.body, r.ContentLength
 }
 
-// rewrite reads the caller's JSON body. It sends it with its members checked, set and bound.
-func (out *outgoing) rewrite(f domain.Forward, r *http.Request, ids *binder) error {
+// readJSON reads the caller's JSON body, and checks and binds its members.
+func readJSON(f domain.Forward, r *http.Request, ids *binder) (*bodyRewriter, error) {
 	for _, encoding := range r.Header["Content-Encoding"] {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
-			return &domain.Error{Kind: domain.Invalid, Public: "the body of this call must not be compressed"}
+			return nil, &domain.Error{Kind: domain.Invalid, Public: "the body of this call must not be compressed"}
 		}
 	}
 	body, err := readBody(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// A changed body is a copy.
 	held := ports.HeldIn(r.Context())
 	if err := held.Add(len(body)); err != nil {
-		return err
+		return nil, err
 	}
-	body, out.userID, err = rewriteBody(body, f, ids)
-	if err != nil {
-		return err
-	}
-	out.sendAgain(body)
-	return nil
+	return rewriteBody(body, f, ids)
 }
 
 // small reports whether the caller's body is short enough to go out in one piece with the

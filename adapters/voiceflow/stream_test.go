@@ -23,7 +23,7 @@ func TestEventsComeAsTheyAreSent(t *testing.T) {
 			if _, ok := <-next; !ok {
 				return
 			}
-			_, _ = fmt.Fprintf(w, "id: %d\nevent: trace\ndata: {\"userID\":\"bound-%[1]d\"}\n\n", i)
+			_, _ = fmt.Fprintf(w, "id: %d\nevent: trace\ndata: {\"userID\":\"fl-bound-%[1]d\"}\n\n", i)
 			_ = http.NewResponseController(w).Flush()
 		}
 	})

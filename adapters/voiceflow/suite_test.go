@@ -42,6 +42,9 @@ func TestClientIsAVoiceflow(t *testing.T) {
 				known.Aliases = []string{a.Alias}
 				known.NameJSON, known.PlatformJSON, known.CreatedAt = a.NameJSON, a.PlatformJSON, a.Created
 				for _, s := range []*voiceflowtest.Server{far, elsewhere} {
+					if !a.Personal.IsZero() {
+						s.AddPersonalToken(a.Personal.Reveal(), known.ProjectID)
+					}
 					if err := s.Add(known); err != nil {
 						t.Fatal(err)
 					}

@@ -285,7 +285,7 @@ func TestWhatIsLostAlreadyKeepsNothingFromBeingRestored(t *testing.T) {
 	lost := domain.Sealed{Key: "lost", Bytes: []byte("sealed")}
 	p := domain.Project{
 		ID: "01890000-0000-7000-8000-000000000001", Name: "Bot", Voiceflow: "6371c9b4e1a5b2c3d4e5f607", Version: "6371c9b4e1a5b2c3d4e5f6aa",
-		Primary: domain.Key{Sealed: lost, Status: domain.KeyNeedsReentry}, Secondary: domain.Key{Status: domain.KeyNone}, Credits: domain.CreditsOK,
+		Primary: domain.Key{Sealed: lost, Status: domain.KeyNeedsReentry}, Secondary: domain.Key{Status: domain.KeyNone}, Personal: domain.Key{Status: domain.KeyNone}, Credits: domain.CreditsOK,
 	}
 	if err := w.Store.Ports().Projects.Add(t.Context(), w.Operator().Act(w.Now(), domain.NeedsAdmin(), domain.ActionAddProject, domain.OnProject(p.ID)), p); err != nil {
 		t.Fatal(err)

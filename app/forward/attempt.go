@@ -24,7 +24,8 @@ type attempted struct {
 	accepted sentKey   // the key that Voiceflow accepted; zero if the credential is that of a v4 session
 	news     []keyNews // what is certain about the assistant's keys, in the order in which it was learned
 
-	conversation domain.Conversation // that the call starts; zero if it starts none
+	used         domain.UsedEnvironment // zero until it is chosen
+	conversation domain.Conversation    // that the call starts; zero if it starts none
 }
 
 // sentKey is a key of the assistant that was sent to Voiceflow.
@@ -46,6 +47,7 @@ type sender struct {
 	attempted
 
 	handle string // of conversation
+	noList error  // Voiceflow rejected all keys when it was asked for the list of environments
 }
 
 // attempt sends the call and returns what happened. It stores nothing but a renewed v4 session,
@@ -53,6 +55,9 @@ type sender struct {
 func (f *Forwarder) attempt(c *openCall, r *http.Request) attempted {
 	s := &sender{Forwarder: f, openCall: c}
 	s.answer, s.err = s.do(r)
+	if s.noList != nil {
+		s.err = s.noList
+	}
 	return s.attempted
 }
 
@@ -71,7 +76,7 @@ func (s *sender) do(r *http.Request) (ports.Answer, error) {
 		answer, err = s.forward(r, key)
 		return err == nil && answer.StatusCode/100 == 2, err
 	}}
-	if !s.access.Project.Secondary.Empty() {
+	if len(s.access.Project.KeysToTry(s.route.Endpoint)) > 1 {
 		again, err := s.keepBody(r)
 		if err != nil {
 			return ports.Answer{}, err
@@ -87,7 +92,10 @@ func (s *sender) do(r *http.Request) (ports.Answer, error) {
 
 // forward sends the call once.
 func (s *sender) forward(r *http.Request, credential domain.Secret) (ports.Answer, error) {
-	f := domain.Forward{Route: s.route, Project: s.access.Project, UserIDs: s.userIDs(), Scopes: s.access.Scopes(), Handle: s.handle}
+	f := domain.Forward{
+		Route: s.route, Project: s.access.Project, UserIDs: s.userIDs(), Environment: s.environment, Scopes: s.access.Scopes(), Handle: s.handle,
+	}
+	f.Personal = f.Project.UsesPersonal(f.Route.Endpoint)
 	if s.ports.AuditReads.Leaves(s.route.Endpoint) {
 		f.Begin = s.begin
 	}
@@ -108,7 +116,7 @@ func (s *sender) begin(ctx context.Context) error {
 	if s.outcomes.full() {
 		return &domain.Error{Kind: domain.Unavailable, Public: "the audit can't be written now; try again later"}
 	}
-	act := s.call.Act(s.ports.Clock(), domain.NeedsUse(s.access.Project.ID, domain.ScopesOf(s.route.Endpoint.Scope)),
+	act := s.call.Act(s.ports.Clock(), domain.NeedsUse(s.access.Project.ID, s.route.Endpoint.Scopes()),
 		domain.ActionForward, s.route.Object(s.access.Project.ID))
 	act.Record.Outcome = domain.OutcomeBegun
 	if err := s.ports.Audit.Begin(context.WithoutCancel(ctx), act); err != nil {
@@ -123,6 +131,7 @@ func (s *sender) begin(ctx context.Context) error {
 
 // keyedCall is a call to Voiceflow whose credential is a key of the assistant.
 type keyedCall struct {
+	// route is what is sent. It decides which keys may be sent.
 	route domain.Route
 	// send sends the call. proven reports whether Voiceflow gives such an answer only to a
 	// valid key.
@@ -132,13 +141,13 @@ type keyedCall struct {
 }
 
 // withKey sends the call with the first key to be tried. If that key can't be opened, or if
-// Voiceflow rejects it, withKey sends the call with the other key: a call that was rejected was
-// not carried out. It returns the key that was not rejected, and keeps the news.
+// Voiceflow rejects it, withKey sends the call with the other key, if there is one: a call that was
+// rejected was not carried out. It returns the key that was not rejected, and keeps the news.
 func (s *sender) withKey(call keyedCall) (sentKey, error) {
 	var refused []sentKey
 	var sent domain.Secret
 	var closed, failed error // of keys that can't be opened, and of the last key that was sent
-	for _, k := range s.access.Project.KeysToTry() {
+	for _, k := range s.access.Project.KeysToTry(call.route.Endpoint) {
 		key, err := s.ports.Keyset.OpenKey(s.access.Project, k.Slot)
 		switch {
 		case domain.KindOf(err) == domain.NeedsReentry:
@@ -162,12 +171,12 @@ func (s *sender) withKey(call keyedCall) (sentKey, error) {
 			refused, failed = append(refused, now), err
 			continue
 		}
-		if proven || call.route.RefusalMeansKey() {
+		if proven || call.route.RefusalMeansKey(s.access.Project) {
 			s.learn(domain.KeyRejected, refused...)
 		}
 		return now, err
 	}
-	if call.route.RefusalMeansKey() {
+	if call.route.RefusalMeansKey(s.access.Project) {
 		s.learn(domain.KeyRejected, refused...)
 	}
 	if failed == nil {
@@ -187,7 +196,7 @@ func (s *sender) learn(status domain.KeyStatus, keys ...sentKey) {
 // too long to have been kept for the other key. If the rejection tells about the key, the next
 // call takes the other key first.
 func (s *sender) tooLong(call keyedCall, refused []sentKey, err error) error {
-	if !call.route.RefusalMeansKey() {
+	if !call.route.RefusalMeansKey(s.access.Project) {
 		return err
 	}
 	s.learn(domain.KeyRejected, refused...)

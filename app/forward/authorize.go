@@ -2,6 +2,7 @@ package forward
 
 import (
 	"context"
+	"strings"
 
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
@@ -15,10 +16,15 @@ func (f *Forwarder) authorize(ctx context.Context, call domain.Call, route domai
 	if err != nil {
 		return nil, err
 	}
+	if end, soon := access.TokenEnds(f.ports.Clock()); soon {
+		out.TokenEnds = end
+	}
 	call.Caller = access.Caller
 	ports.HeldIn(ctx).For(domain.HolderOf(access.Caller, call.Address))
-	if err := access.May(route.Endpoint.Scope); err != nil {
-		return nil, err
+	for _, scope := range route.Endpoint.Scopes().List() {
+		if err := access.May(scope); err != nil {
+			return nil, err
+		}
 	}
 	release, err := f.charge(access, out)
 	if err != nil {
@@ -37,7 +43,7 @@ func (f *Forwarder) charge(access domain.Access, out *Result) (release func(), e
 		}
 	}
 	if f.ports.Rates != nil {
-		if out.Rate, err = f.ports.Rates.Take(access.RateBudget()); err != nil {
+		if out.Rate, err = f.ports.Rates.Take(access.RateBudget(out.Endpoint)); err != nil {
 			release()
 			return nil, err
 		}
@@ -49,6 +55,9 @@ func (f *Forwarder) charge(access domain.Access, out *Result) (release func(), e
 func (f *Forwarder) lookUp(ctx context.Context, host domain.Caller, in Input, out *Result) (domain.Access, error) {
 	switch {
 	case out.Endpoint.BySession:
+		if in.Handle == "" || strings.HasPrefix(in.Handle, domain.TokenPrefix) {
+			return domain.Access{}, noHandle()
+		}
 		return f.accessByHandle(ctx, host, in.Handle)
 	case !in.Token.IsZero():
 		return f.accessByToken(ctx, in.Token)
@@ -66,7 +75,10 @@ func (f *Forwarder) accessByToken(ctx context.Context, text domain.Secret) (doma
 		return domain.Access{}, domain.InvalidAccessToken(err)
 	}
 	if err == nil && access.Project.ID == "" {
-		return access, domain.InvalidAccessToken(nil) // it manages, and is for no assistant
+		return access, &domain.Error{
+			Kind:   domain.NotAuthenticated,
+			Public: "this access token manages and is for no assistant; create one with the project_id of an assistant" + domain.SeeScopes,
+		}
 	}
 	return access, err
 }
@@ -89,17 +101,28 @@ func (f *Forwarder) accessByHandle(ctx context.Context, host domain.Caller, hand
 	return access, f.use(ctx, access)
 }
 
+// noHandle returns the error for a turn in a v4 session without a text that could be a handle.
+func noHandle() error {
+	return &domain.Error{
+		Kind:   domain.NotAuthenticated,
+		Public: "Authorization must have the session key of a v4 session and nothing else; start one with POST /v4/project/{projectID}/session" + domain.SeeRefused,
+	}
+}
+
 // invalidHandle returns the only error for a handle, whatever is wrong with it.
 func invalidHandle(cause error) error {
 	return &domain.Error{
 		Kind: domain.NotAuthenticated, Cause: cause,
-		Public: "the session key in Authorization is invalid or expired; start a new session",
+		Public: "the session key in Authorization is invalid or expired; start a new session with POST /v4/project/{projectID}/session" + domain.SeeRefused,
 	}
 }
 
 func (f *Forwarder) accessByCookies(ctx context.Context, host domain.Caller, in Input, out *Result) (domain.Access, error) {
 	var set domain.Claims
 	var setBy domain.KeyID
+	if host.ID == "" && in.UserCookie == "" {
+		return domain.Access{}, noCredential(in.Handle)
+	}
 	login, loginBy, err := f.openLogin(host, in.UserCookie)
 	if err != nil {
 		return domain.Access{}, err
@@ -119,7 +142,7 @@ func (f *Forwarder) accessByCookies(ctx context.Context, host domain.Caller, in 
 	}
 	switch {
 	case in.AssistantCookie == "":
-		return access, &domain.Error{Kind: domain.NoAssistant, Public: "no assistant is set; set one first"}
+		return access, &domain.Error{Kind: domain.NoAssistant, Public: "no assistant is set; set one with POST /set_project" + domain.SeeRefused}
 	case access.Session.ID == "" || !access.Session.Claims(access.Project.Version).Equal(set):
 		return access, notSet(nil)
 	}
@@ -129,6 +152,19 @@ func (f *Forwarder) accessByCookies(ctx context.Context, host domain.Caller, in 
 	f.ports.Sessions.MarkSealed(ctx, access.Session, setBy)
 	out.AssistantCookie = f.ports.Sessions.Reseal(ctx, access.Session, access.Project.Version, setBy)
 	return access, nil
+}
+
+// noCredential returns the error for a call without an access token and without cookies.
+// authorization is what the call has in Authorization instead.
+func noCredential(authorization string) error {
+	happened := "the call has no credential"
+	if authorization != "" {
+		happened = "Authorization has no access token"
+	}
+	return &domain.Error{
+		Kind:   domain.NotAuthenticated,
+		Public: happened + "; send an access token (flk_…) in Authorization, or log in and send the cookies" + domain.SeeRefused,
+	}
 }
 
 // openLogin opens the cookie user_session and returns the key that sealed it. It returns zero
@@ -164,7 +200,7 @@ func (f *Forwarder) accessBySessions(ctx context.Context, host domain.Caller, lo
 
 // notSet returns the only error for an assistant session, whatever is wrong with it.
 func notSet(cause error) error {
-	return &domain.Error{Kind: domain.NotAuthenticated, Public: "the assistant is no longer set; set it again", Cause: cause}
+	return &domain.Error{Kind: domain.NotAuthenticated, Public: "the assistant is no longer set; set it again with POST /set_project" + domain.SeeRefused, Cause: cause}
 }
 
 // use records the use of the assistant session and of its login.

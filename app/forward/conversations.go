@@ -181,8 +181,8 @@ func gone(err error) error {
 	return err
 }
 
-// newSession starts a v4 session at Voiceflow for the user id of the conversation, which is
-// already as Voiceflow has it. It returns the session key.
+// newSession starts a v4 session at Voiceflow for the user id and in the environment of the
+// conversation. The user id is already as Voiceflow has it. It returns the session key.
 func (s *sender) newSession(ctx context.Context) (domain.Secret, error) {
 	p := s.access.Project
 	path := "/v4/project/" + string(p.Voiceflow) + "/session"
@@ -190,6 +190,13 @@ func (s *sender) newSession(ctx context.Context) (domain.Secret, error) {
 	if err != nil {
 		return domain.Secret{}, err
 	}
+	used := s.used // of the turn that needs the session
+	if used.Name != "" && used.Value(domain.FieldAlias) == "" {
+		if used, err = s.choose(ctx, route, domain.AskedEnvironment{Names: []string{used.Name}}); err != nil {
+			return domain.Secret{}, err
+		}
+	}
+	inEnvironment := func(context.Context, domain.AskedEnvironment) (domain.UsedEnvironment, error) { return used, nil }
 	body, err := json.Marshal(map[string]string{"userID": s.access.Conversation.UserID})
 	if err != nil {
 		return domain.Secret{}, err
@@ -200,7 +207,7 @@ func (s *sender) newSession(ctx context.Context) (domain.Secret, error) {
 			Method: http.MethodPost, URL: &url.URL{Path: path}, Header: http.Header{"Content-Type": {"application/json"}},
 			Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
 		}).WithContext(ctx)
-		answer, err := s.ports.Voiceflow.Forward(ctx, domain.Forward{Route: route, Project: p}, r, key)
+		answer, err := s.ports.Voiceflow.Forward(ctx, domain.Forward{Route: route, Project: p, Environment: inEnvironment}, r, key)
 		if err != nil {
 			return false, err
 		}

@@ -19,6 +19,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/flowlatch/flowlatch/app/keyset"
 	"github.com/flowlatch/flowlatch/app/session"
@@ -51,13 +52,16 @@ type Ports struct {
 }
 
 // Forwarder forwards calls. It is safe for concurrent use. Between calls it keeps the counts
-// and outcomes that have yet to be stored. Nothing that it keeps decides what anybody may do.
+// and outcomes that have yet to be stored, and the lists of environments that Voiceflow gave. Rights
+// are looked up for each call.
 type Forwarder struct {
 	ports    Ports
 	open     openCalls
 	counts   usageCounts
 	outcomes outcomes
 	renewals renewals
+
+	environments environmentLists
 }
 
 // New returns a Forwarder.
@@ -92,6 +96,11 @@ type Result struct {
 	AssistantCookie session.Cookie
 	// Rate is what is left of the caller's rate; zero if there is no limit.
 	Rate domain.Rate
+	// Environment is what the call used; zero if it has none, or if it was refused before.
+	Environment domain.UsedEnvironment
+	// TokenEnds is when the access token ends, or the text of it that was used. It is zero if
+	// that is not soon (domain.Access.TokenEnds).
+	TokenEnds time.Time
 	// Unrecorded is why the outcome of the call is not in the audit yet, for the log; nil if
 	// it is there. FlushOutcomes stores it.
 	Unrecorded error
@@ -115,6 +124,8 @@ type Answer struct {
 // once.
 //
 // Returns NotFound if the call is not among domain.Endpoints, or names another project.
+// Returns EnvironmentNotAllowed if the call names an environment that is not allowed. Returns
+// Conflict if the form in which Voiceflow takes the environment is not known.
 // Returns NotAuthenticated if anything is wrong with the caller or the assistant session.
 // Returns NoAssistant if the caller has set none. Returns NotAllowed if the scope is missing.
 // Returns TooManyRequests if the caller has used up their rate or has too many open calls. Returns
@@ -139,7 +150,9 @@ func (f *Forwarder) Forward(ctx context.Context, call domain.Call, in Input, r *
 			f.open.end(c)
 		}
 	}()
-	out.Answer, out.Unrecorded, err = f.settle(c, f.attempt(c, r))
+	a := f.attempt(c, r)
+	out.Environment = a.used
+	out.Answer, out.Unrecorded, err = f.settle(c, a)
 	settled = true
 	return out, err
 }

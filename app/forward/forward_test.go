@@ -71,7 +71,7 @@ func TestWhoMayForwardWhat(t *testing.T) {
 		{"nor by another method", get(runtime, "/state/user/x/interact", ada), "PATCH", domain.NotFound},
 		{"nor for nobody", get("api", "/v2/projects", forward.Input{}), "GET", domain.NotFound},
 		{"another project is not there", get("api", "/v2/transcripts/aaaaaaaaaaaaaaaaaaaaaaaa", ada), "GET", domain.NotFound},
-		{"nor is another version", get("api", "/v2/versions/aaaaaaaaaaaaaaaaaaaaaaaa/export", ada), "GET", domain.NotFound},
+		{"another version is not allowed", get("api", "/v2/versions/aaaaaaaaaaaaaaaaaaaaaaaa/export", ada), "GET", domain.EnvironmentNotAllowed},
 		{"a turn of a v4 session takes a session", get(runtime, "/v4/interact", ada), "POST", domain.NotAuthenticated},
 		{"and no access token", get(runtime, "/v4/interact", benToken), "POST", domain.NotAuthenticated},
 	} {
@@ -251,6 +251,7 @@ func TestARefusalThatMayBeOfTheCallMarksNothing(t *testing.T) {
 	w := newWorld(t)
 	p := w.Project(t, "Bot")
 	w.voiceflow.Answer(testworld.Rejected)
+	w.publish(p)
 	_, ben := w.talker(t, "ben", p, "converse", "transcripts", "analytics")
 	before := len(w.Store.Records())
 	for _, c := range []struct{ service, method, path string }{

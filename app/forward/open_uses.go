@@ -42,7 +42,7 @@ func (c *openCall) lost(err error) error {
 // needs returns the scopes without which the call is ended. A turn needs all scopes for turns that
 // it began with: its body, which may arrive later, is checked by them.
 func (c *openCall) needs() domain.Scopes {
-	needs := domain.ScopesOf(c.route.Endpoint.Scope)
+	needs := c.route.Endpoint.Scopes()
 	if c.route.Endpoint.Turn {
 		needs |= c.access.Scopes().And(domain.ScopesOf(domain.ScopeState, domain.ScopeDebug))
 	}
@@ -135,8 +135,8 @@ func (f *Forwarder) WaitForOpen(patience time.Duration) {
 	}
 }
 
-// EndLostUses ends the open calls that have lost their right: the session or the access token,
-// the user, the grant or its scope. It records the use of the sessions of the others. While
+// EndLostUses ends the open calls that have lost their right: the session, the access token or the
+// text of it that they began with, the user, the grant or its scope. It records the use of the sessions of the others. While
 // the database does not answer, open calls go on for five seconds.
 func (f *Forwarder) EndLostUses(ctx context.Context) error {
 	open := f.open.old(f.ports.Clock())

@@ -1,12 +1,10 @@
 package forward_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -144,60 +142,6 @@ func TestUserIDsStayTheSameOnAnotherInstance(t *testing.T) {
 	if got := came(); got[0].UserID != got[1].UserID {
 		t.Errorf("Voiceflow got %q, and after a restart %q", got[0].UserID, got[1].UserID)
 	}
-}
-
-// TestNoJoinOfIdsIsTheStateOfAnother says any user ids and session ids as users whose ids are bound
-// and as a back end with users of its own, and joins what Voiceflow gets as Voiceflow does.
-func TestNoJoinOfIdsIsTheStateOfAnother(t *testing.T) {
-	w := newWorld(t)
-	p := w.Project(t, "Bot")
-	came := w.voiceflow.Answer(testworld.Fine)
-	_, ben := w.talker(t, "ben", p)
-	_, eve := w.talker(t, "eve", p)
-	_, backEnd := w.token(t, w.Admin, p, "own")
-	callers := []forward.Input{ben, eve, backEnd}
-	owner := map[string]int{} // of each state
-	pieces := []string{"f", "fl", "fl-", "l-", "-", " ", "\ufeff", "FL-", "a", "ben"}
-	rapid.Check(t, func(t *rapid.T) {
-		who := rapid.IntRange(0, len(callers)-1).Draw(t, "who")
-		id := rapid.OneOf(rapid.StringMatching(`[a-z -]{1,20}`), rapid.SampledFrom(pieces), rapid.Custom(func(t *rapid.T) string {
-			whole := rapid.SampledFrom(pieces).Draw(t, "whole") // what one caller saw, another may send in parts
-			at := rapid.IntRange(0, len(whole)).Draw(t, "at")
-			return rapid.SampledFrom([]string{whole[:at], whole[at:], whole + " ", strings.ToUpper(whole[at:])}).Draw(t, "part")
-		}))
-		user, session := id.Draw(t, "user"), id.Draw(t, "session")
-		if user == "" || !utf8.ValidString(user+session) {
-			return
-		}
-		body, err := json.Marshal(map[string]string{"sessionID": session})
-		if err != nil {
-			t.Fatal(err)
-		}
-		before := len(came())
-		switch _, err := w.use(t, turn(url.PathEscape(user), callers[who]), "POST", string(body)); {
-		case domain.KindOf(err) == domain.NotFound && who == 2:
-			return
-		case err != nil:
-			t.Fatal(err)
-		}
-		s := came()[before]
-		bound, err := url.PathUnescape(s.UserID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, state := range []string{bound, bound + s.SessionID, strings.TrimSpace(bound) + strings.Trim(s.SessionID, " \ufeff"), s.SessionID} {
-			state = strings.ToLower(strings.Trim(state, " \ufeff"))
-			if was, there := owner[state]; there && was != who {
-				t.Fatalf("callers %d and %d share the state %q", was, who, state)
-			}
-			if state != "" {
-				owner[state] = who
-			}
-		}
-		if len(pieces) < 60 && who != 2 {
-			pieces = append(pieces, bound, s.SessionID)
-		}
-	})
 }
 
 func TestIdsOfABackEndNeverSpellThoseOfAnother(t *testing.T) {

@@ -31,6 +31,7 @@ type world struct {
 	*testworld.World
 	*forward.Forwarder
 	voiceflow *testworld.Voiceflow
+	client    ports.Voiceflow // in place of voiceflow, if it is not nil
 	sessions  *session.Sessions
 	log       *auditLog
 	reads     domain.AuditReads
@@ -84,6 +85,9 @@ func (w *world) instance(t *testing.T) *forward.Forwarder {
 	ports := forward.Ports{
 		Access: store.Access, Projects: store.Projects, Conversations: store.Conversations, Usage: store.Usage, Audit: w.log, AuditReads: w.reads,
 		Keyset: keys, Sessions: w.sessions, Cipher: w.Cipher, Pseudonyms: w.Pseudonyms, Voiceflow: w.voiceflow, Clock: w.Now, Random: rand.Reader,
+	}
+	if w.client != nil {
+		ports.Voiceflow = w.client
 	}
 	if w.limits != nil {
 		ports.Rates, ports.OpenCalls = w.limits, w.limits

@@ -49,7 +49,7 @@ func (c demoCommand) Run(ctx context.Context, asked hangups) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 
 	w := walk{folder: folder, assistants: []voiceflowtest.Assistant{
-		voiceflowtest.NewAssistant("Pizza Palace", voiceflowtest.Shape2022),
+		voiceflowtest.NewProject("Pizza Palace", "main", "staging"),
 		voiceflowtest.NewAssistant("Train times", voiceflowtest.Shape2024),
 		voiceflowtest.NewAssistant("Größe & Farbe 👟", voiceflowtest.Shape2026),
 	}}

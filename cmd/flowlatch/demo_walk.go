@@ -38,7 +38,7 @@ type body map[string]any
 func (w walk) steps() []step {
 	pizza, trains, shoes := w.assistants[0], w.assistants[1], w.assistants[2]
 	const ok, refused, bad = "200", "401 not_allowed", "400"
-	addPizza := body{"version_id": pizza.VersionID, "token": pizza.Key}
+	addPizza := body{"version_id": "main", "voiceflow_project_id": pizza.ProjectID, "token": pizza.Key, "environments": body{"default": "main", "allowed": "all"}}
 	at := func(does, expect string, as demoUser, method, path string, params body) step {
 		return step{does: does, expect: expect, as: as, method: method, path: path, body: params}
 	}
@@ -51,11 +51,11 @@ func (w walk) steps() []step {
 	search := "/voiceflow/analytics-api/v1/transcript" + ofPizza
 	return []step{
 		at("Log in as the admin. The cookie goes into a file.", ok, w.admin, "POST", "/login", body{"username": w.admin.name, "password": w.admin.password}),
-		at("Add an assistant with its Voiceflow key. No answer ever contains the key.", ok, w.admin, "POST", "/add_project", addPizza),
+		at("Add an assistant by the alias of its main environment, with its Voiceflow key. No answer ever contains the key.", ok, w.admin, "POST", "/add_project", addPizza),
 		at("Add it again. It was added already.", bad+" already_added", w.admin, "POST", "/add_project", addPizza),
 		at("Add another one with a wrong key. Voiceflow rejects the key, and nothing is stored.", bad+" voiceflow_rejected", w.admin, "POST", "/add_project",
 			body{"version_id": trains.VersionID, "token": voiceflowtest.NewKey()}),
-		at("Add it with the right key.", ok, w.admin, "POST", "/add_project", body{"version_id": trains.VersionID, "token": trains.Key}),
+		at("Add it with the right key. Without environments it is pinned to its version.", ok, w.admin, "POST", "/add_project", body{"version_id": trains.VersionID, "token": trains.Key}),
 		at("Add the third by the alias of an environment. An alias needs the Voiceflow project id.", ok, w.admin, "POST", "/add_project",
 			body{"version_id": shoes.Aliases[0], "voiceflow_project_id": shoes.ProjectID, "token": shoes.Key}),
 		at("List what the admin may use, which is all three.", ok, w.admin, "GET", "/get_projects", nil),

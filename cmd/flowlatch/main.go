@@ -43,13 +43,15 @@ type commandLine struct {
 	} `cmd:"" help:"Manage users."`
 
 	Project struct {
-		Add      projectAddCommand      `cmd:"" help:"Add an assistant."`
-		List     projectListCommand     `cmd:"" help:"List the assistants."`
-		SetToken projectSetTokenCommand `cmd:"" help:"Set a Voiceflow key of an assistant."`
-		Check    projectCheckCommand    `cmd:"" help:"Try the Voiceflow keys of assistants."`
-		Delete   projectDeleteCommand   `cmd:"" help:"Delete an assistant here, not at Voiceflow."`
-		Import   projectImportCommand   `cmd:"" help:"Add every assistant of a file."`
-		Export   projectExportCommand   `cmd:"" help:"Write assistants with their keys into an encrypted file, for another installation."`
+		Add             projectAddCommand             `cmd:"" help:"Add an assistant."`
+		List            projectListCommand            `cmd:"" help:"List the assistants."`
+		SetToken        projectSetTokenCommand        `cmd:"" help:"Set a Voiceflow key of an assistant."`
+		SetEnvironments projectSetEnvironmentsCommand `cmd:"" help:"Set the environments that calls of an assistant can use."`
+		DeleteToken     projectDeleteTokenCommand     `cmd:"" help:"Delete the secondary or the personal Voiceflow key of an assistant."`
+		Check           projectCheckCommand           `cmd:"" help:"Try the Voiceflow keys of assistants."`
+		Delete          projectDeleteCommand          `cmd:"" help:"Delete an assistant here, not at Voiceflow."`
+		Import          projectImportCommand          `cmd:"" help:"Add every assistant of a file."`
+		Export          projectExportCommand          `cmd:"" help:"Write assistants with their keys into an encrypted file, for another installation."`
 	} `cmd:"" help:"Manage assistants."`
 
 	Keys struct {

@@ -119,7 +119,7 @@ func newModel(t *testing.T, database string, random *rand.Rand) *model {
 		return used
 	}
 	environ := []string{
-		"FLOWLATCH_DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "FLOWLATCH_FORWARD_RATE=0",
+		"FLOWLATCH_DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "FLOWLATCH_FORWARD_RATE=0", "FLOWLATCH_FORWARD_READ_RATE=0",
 		"FLOWLATCH_VOICEFLOW_API_URL=" + v.URL(), "FLOWLATCH_VOICEFLOW_RUNTIME_URL=" + v.URL(),
 		"FLOWLATCH_VOICEFLOW_ANALYTICS_URL=" + v.URL(), "FLOWLATCH_VOICEFLOW_REALTIME_URL=" + v.URL(),
 	}

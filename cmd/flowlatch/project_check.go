@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/app/paging"
@@ -74,12 +75,13 @@ func (c *projectChecks) check(ctx context.Context, p domain.Project) error {
 		return err
 	}
 	p = checked.Project
-	line := fmt.Sprintf("%s %s: primary %s, secondary %s", p.ID, terminal.Visible(p.Name), p.Primary.Status, p.Secondary.Status)
+	line := fmt.Sprintf("%s %s: primary %s, secondary %s, personal %s", p.ID, terminal.Visible(p.Name),
+		p.Primary.Status, p.Secondary.Status, p.Personal.Status)
 	if len(checked.Unanswered) > 0 {
 		c.unanswered++
 		line += "; Voiceflow gave no usable answer"
 	}
-	if p.Primary.Status.Fails() || p.Secondary.Status.Fails() {
+	if slices.ContainsFunc(domain.Slots(), func(slot domain.Slot) bool { return p.Key(slot).Status.Fails() }) {
 		c.failed++
 	}
 	sayOnStdout(line)

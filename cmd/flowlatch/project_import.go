@@ -27,9 +27,9 @@ type projectImportCommand struct {
 
 // Help is shown by --help.
 func (projectImportCommand) Help() string {
-	return `Adds every assistant of a file, as project add does: it fetches each from Voiceflow with its key. CSV begins with a line that names its columns, version_id,token,name. The separator is a comma, a semicolon or a tab, and rows without a value are skipped. JSON is an array of objects with the same members. name is optional and only checked. voiceflow_project_id is optional, unless version_id is an alias of an environment. The file is in UTF-8, or in UTF-16 with a byte order mark.
+	return `Adds every assistant of a file, as project add does: it fetches each from Voiceflow with its key. CSV begins with a line that names its columns, version_id,token,name. The separator is a comma, a semicolon or a tab, and rows without a value are skipped. JSON is an array of objects with the same members. name is optional and only checked. voiceflow_project_id is optional, unless version_id is an alias of an environment. environments is optional: in CSV it has the names of the environments that calls can use, separated by spaces, first the default, and all among them allows all; allow_draft has those whose draft can be used. In JSON, environments is an object with default, allowed and allow_draft. Without environments an assistant is pinned to version_id. The file is in UTF-8, or in UTF-16 with a byte order mark.
 
-If an assistant is refused, the command prints its line and the reason, never its key. It continues with the rest, and the exit code is 1. An assistant that was added before keeps its key, so you may read the same file again. Delete a file with keys when all its assistants are added.
+If an assistant is refused, the command prints its line and the reason, never its key. It continues with the rest, and the exit code is 1. An assistant that was added before keeps its key and its environments, so you may read the same file again. Delete a file with keys when all its assistants are added.
 
     flowlatch project import --csv assistants.csv
     vault kv get -field=assistants secret/bots | flowlatch project import --json -
@@ -248,27 +248,36 @@ func ofOne(kind domain.Kind) bool {
 	return false
 }
 
-// add adds the assistant of an entry. If the entry has a secondary key and the assistant has
-// none, it sets that too, also if the assistant was added before: an interrupted run may
-// have added only the primary key.
+// add adds the assistant of an entry. If the entry has a secondary or a personal key and the
+// assistant has none, it sets that too, also if the assistant was added before: an interrupted run
+// may have added only the primary key.
 func add(ctx context.Context, service *app.Service, call domain.Call, entry importlist.Entry) error {
 	if entry.Err != nil {
 		return entry.Err
 	}
 	p, err := service.AddProject(ctx, call, app.AddProject{
 		Version: entry.Version, Key: entry.Key, VoiceflowProject: entry.VoiceflowProject, Name: entry.Name,
+		Environments: entry.Environments,
 	})
 	if e, ok := errors.AsType[*domain.Error](err); ok && e.Kind == domain.AlreadyAdded && len(e.Projects) == 1 {
 		p = e.Projects[0]
 	} else if err != nil {
 		return err
 	}
-	if entry.Secondary.IsZero() || !p.Secondary.Empty() {
-		return err
-	}
-	_, failed := service.SetToken(ctx, call, app.SetToken{Project: string(p.ID), Key: entry.Secondary, Slot: string(domain.SlotSecondary)})
-	if failed != nil {
-		return &domain.Error{Kind: domain.KindOf(failed), Public: "the assistant has its primary key, but its secondary key could not be set", Cause: failed}
+	for _, more := range []struct {
+		slot domain.Slot
+		key  domain.Secret
+	}{{domain.SlotSecondary, entry.Secondary}, {domain.SlotPersonal, entry.Personal}} {
+		if more.key.IsZero() || !p.Key(more.slot).Empty() {
+			continue
+		}
+		_, failed := service.SetToken(ctx, call, app.SetToken{Project: string(p.ID), Key: more.key, Slot: string(more.slot)})
+		if failed != nil {
+			return &domain.Error{
+				Kind: domain.KindOf(failed), Cause: failed,
+				Public: "the assistant has its primary key, but its " + string(more.slot) + " key could not be set",
+			}
+		}
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/app/paging"
@@ -15,16 +16,21 @@ type projectListCommand struct {
 
 // Help is shown by --help.
 func (projectListCommand) Help() string {
-	return `Prints the assistants, sorted by name. A name with characters that can't be printed is in quotes, with escapes. Keys are never shown.
+	return `Prints the assistants, sorted by name. A name with characters that can't be printed is in quotes, with escapes. MODE is pinned if calls use the version, and per_call if a call can name one of the ENVIRONMENTS. The first of these is the default, and DRAFTS are those whose draft can be used. Keys are never shown.
 
     flowlatch project list
     flowlatch project list --json | jq -r .Id`
 }
 
 var projects = listing[domain.Project]{
-	columns: []string{"NAME", "VOICEFLOW PROJECT", "VERSION", "CREATED", "ID"},
+	columns: []string{"NAME", "VOICEFLOW PROJECT", "VERSION", "MODE", "ENVIRONMENTS", "DRAFTS", "CREATED", "ID"},
 	cells: func(p domain.Project) []string {
-		return []string{terminal.Visible(p.Name), string(p.Voiceflow), p.Version, stamp(p.Created), string(p.ID)}
+		e := p.InEffect()
+		names, drafts := namedFirst(e), strings.Join(e.AllowDraft, " ")
+		if drafts == "" {
+			drafts = "-"
+		}
+		return []string{terminal.Visible(p.Name), string(p.Voiceflow), p.Version, p.Environments.Mode(), names, drafts, stamp(p.Created), string(p.ID)}
 	},
 	object: func(p domain.Project) any {
 		return struct {
@@ -33,8 +39,25 @@ var projects = listing[domain.Project]{
 			Created          string
 			VoiceflowProject domain.VoiceflowID
 			Version          string
-		}{p.Name, p.ID, stamp(p.Created), p.Voiceflow, p.Version}
+			EnvironmentMode  string
+			Environments     *domain.EnvironmentsSpec
+		}{p.Name, p.ID, stamp(p.Created), p.Voiceflow, p.Version, p.Environments.Mode(), p.InEffect().Spec()}
 	},
+}
+
+// namedFirst returns the names of environments as lists have them: first the default, then the
+// others or all.
+func namedFirst(e domain.Environments) string {
+	names := []string{e.Default}
+	for _, name := range e.Allowed {
+		if name != e.Default {
+			names = append(names, name)
+		}
+	}
+	if e.All {
+		names = append(names, domain.AllEnvironments)
+	}
+	return strings.Join(names, " ")
 }
 
 // Run prints the assistants.

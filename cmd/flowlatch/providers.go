@@ -113,7 +113,7 @@ func newAttempts(cfg config.Config, clock ports.Clock) *throttle.Attempts {
 }
 
 func newRates(cfg config.Config, clock ports.Clock) *throttle.Calls {
-	return throttle.NewCalls(clock, cfg.ForwardRate)
+	return throttle.NewCalls(clock, throttle.PerMinute{Turns: cfg.ForwardRate, Reads: cfg.ForwardReadRate})
 }
 
 func newOpenCalls(cfg config.Config) *throttle.OpenCalls {

@@ -62,7 +62,11 @@ func endpointsTable() string {
 		if e.Unconfirmed {
 			does += " *"
 		}
-		_, _ = fmt.Fprintf(&b, "| `%s` | `%s` | `%s %s` | %s |\n", e.Scope, e.Service, e.Method, e.Path, does)
+		scopes := "`" + string(e.Scope) + "`"
+		if e.Also != "" {
+			scopes += " and `" + string(e.Also) + "`"
+		}
+		_, _ = fmt.Fprintf(&b, "| %s | `%s` | `%s %s` | %s |\n", scopes, e.Service, e.Method, e.Path, does)
 	}
 	b.WriteString("\n\\* No source says for certain that a project key opens this call at Voiceflow.\n")
 	return b.String()
@@ -279,7 +283,6 @@ func sources(t *testing.T, folder string) string {
 // TestTheLinksOfThePagesLead follows every link of a page to a file or a heading.
 func TestTheLinksOfThePagesLead(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^):]*)\)`)
-	punctuation := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 	for _, page := range pages(t) {
 		for _, found := range link.FindAllStringSubmatch(read(t, page), -1) {
 			file, heading, toHeading := strings.Cut(found[1], "#")
@@ -294,16 +297,38 @@ func TestTheLinksOfThePagesLead(t *testing.T) {
 			if !toHeading {
 				continue
 			}
-			isIt := func(line string) bool {
-				title, is := strings.CutPrefix(strings.TrimLeft(line, "#"), " ")
-				slug := strings.ReplaceAll(punctuation.ReplaceAllString(strings.ToLower(title), ""), " ", "-")
-				return is && strings.HasPrefix(line, "#") && slug == heading
-			}
-			if !slices.ContainsFunc(strings.Split(read(t, target), "\n"), isIt) {
+			if !hasHeading(t, target, heading) {
 				t.Errorf("%s links to %s, and %s has no such heading", page, found[1], target)
 			}
 		}
 	}
+}
+
+// TestTheMessagesLead follows every place in the documentation that code names, as messages do.
+func TestTheMessagesLead(t *testing.T) {
+	place := regexp.MustCompile(`(docs/[\w-]+\.md)#([\w-]+)`)
+	found := 0
+	for _, folder := range []string{"domain", "app", "app/forward", "adapters/ginhttp", "adapters/voiceflow", "adapters/throttle"} {
+		for _, named := range place.FindAllStringSubmatch(sources(t, folder), -1) {
+			found++
+			if !hasHeading(t, filepath.Join(root, named[1]), named[2]) {
+				t.Errorf("%s names %s, and there is no such heading", folder, named[0])
+			}
+		}
+	}
+	if found < 4 {
+		t.Errorf("code names %d places, want more: the test is blind", found)
+	}
+}
+
+// hasHeading reports whether the page has a heading with that slug.
+func hasHeading(t *testing.T, page, slug string) bool {
+	t.Helper()
+	punctuation := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	return slices.ContainsFunc(strings.Split(read(t, page), "\n"), func(line string) bool {
+		title, is := strings.CutPrefix(strings.TrimLeft(line, "#"), " ")
+		return is && strings.HasPrefix(line, "#") && slug == strings.ReplaceAll(punctuation.ReplaceAllString(strings.ToLower(title), ""), " ", "-")
+	})
 }
 
 // pages lists every page of the project.

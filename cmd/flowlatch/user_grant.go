@@ -11,7 +11,7 @@ import (
 type userGrantCommand struct {
 	Name    string   `arg:"" help:"The user's name."`
 	Project string   `arg:"" help:"The assistant: its Id, its Voiceflow project id, or its exact name."`
-	Scopes  []string `placeholder:"SCOPE,…" help:"What the user may do: converse, state, debug, transcripts, transcripts:delete, analytics, knowledge, knowledge:write, export. If it is left out, an existing grant keeps its scopes and a new one gets converse."`
+	Scopes  []string `placeholder:"SCOPE,…" help:"What the user may do: converse, state, debug, transcripts, transcripts:delete, analytics, knowledge, knowledge:write, projects, export. If it is left out, an existing grant keeps its scopes and a new one gets converse."`
 }
 
 // Help is shown by --help.

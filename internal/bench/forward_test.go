@@ -84,7 +84,7 @@ func (r *relay) open(b *testing.B, k kind, url string, all []rows, uses []use) *
 
 // startRelaying starts the service without a limit on how often somebody may call.
 func (r *relay) startRelaying(b *testing.B, url string) *process {
-	return r.startService(b, url, "FLOWLATCH_FORWARD_RATE=0", "FLOWLATCH_FORWARD_OPEN=0")
+	return r.startService(b, url, "FLOWLATCH_FORWARD_RATE=0", "FLOWLATCH_FORWARD_READ_RATE=0", "FLOWLATCH_FORWARD_OPEN=0")
 }
 
 // contenders are all servers under the same pressure, first the stand-in itself and then

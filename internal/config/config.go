@@ -58,7 +58,8 @@ type Config struct {
 	ForwardIdle      time.Duration
 	ForwardMaxBody   int64
 	ForwardMaxAnswer int64
-	ForwardRate      int
+	ForwardRate      int // of turns; 0: no limit
+	ForwardReadRate  int // 0: no limit
 	ForwardOpen      int // 0: no limit
 	MemoryBodies     int64
 	AuditReads       domain.AuditReads

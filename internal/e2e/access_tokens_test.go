@@ -108,6 +108,7 @@ func TestNineWrongPasswordsAreInTheAudit(t *testing.T) {
 	}{
 		{"/change_password", body{"password": "wrong wrong", "new_password": "another phrase here"}},
 		{"/create_access_token", body{"password": "wrong wrong", "name": "x", "scopes": []string{"manage"}}},
+		{"/rotate_access_token", body{"password": "wrong wrong", "token_id": "01890000-0000-7000-8000-000000000404"}},
 	} {
 		t.Run(tc.path, func(t *testing.T) {
 			s := serving(t, newMachine(t, startVoiceflow(t)))

@@ -314,7 +314,7 @@ func TestABackupToStandardOutput(t *testing.T) {
 		Version int
 	}
 	first, _, _ := strings.Cut(r.stdout, "\n")
-	if err := json.Unmarshal([]byte(first), &header); err != nil || header.Format != "flowlatch backup" || header.Version != 3 {
+	if err := json.Unmarshal([]byte(first), &header); err != nil || header.Format != "flowlatch backup" || header.Version != 4 {
 		t.Errorf("the first line says %+v, %v", header, err)
 	}
 	m.elsewhere("").must("", "restore", file)

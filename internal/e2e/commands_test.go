@@ -183,7 +183,7 @@ func TestProjectsByCommands(t *testing.T) {
 	m := newMachine(t, startVoiceflow(t, one, two, evil))
 	m.fails(exitFailure, "there is no data folder "+m.data(), "", "project", "list")
 	m.must(adminPassword, "user", "create", "--admin", "ada")
-	if got := m.must("", "project", "list"); strings.TrimSpace(got) != "NAME  VOICEFLOW PROJECT  VERSION  CREATED  ID" {
+	if got := m.must("", "project", "list"); strings.TrimSpace(got) != "NAME  VOICEFLOW PROJECT  VERSION  MODE  ENVIRONMENTS  DRAFTS  CREATED  ID" {
 		t.Errorf("an empty list is %q", got)
 	}
 	for _, tc := range []struct {
@@ -244,7 +244,7 @@ func TestKeysOfProjectsByCommands(t *testing.T) {
 
 	m.fails(exitFailure, "rejected the key for Pizza Palace", second, "project", "set-token", "Pizza Palace", "--slot", "secondary")
 	m.fails(exitFailure, "rejected the key for Pizza Palace", b.Key, "project", "set-token", "Pizza Palace")
-	m.fails(exitFailure, "slot must be primary or secondary", second, "project", "set-token", "Pizza Palace", "--slot", "third")
+	m.fails(exitFailure, "slot must be primary, secondary or personal", second, "project", "set-token", "Pizza Palace", "--slot", "third")
 	m.fails(exitFailure, "no such assistant", second, "project", "set-token", "Nothing")
 	m.fails(exitFailure, "API key of the assistant", "", "project", "set-token", "Pizza Palace")
 	live(first, second)
@@ -269,20 +269,59 @@ func TestKeysOfProjectsByCommands(t *testing.T) {
 		}
 	}
 	all := []string{"--all"}
-	check(exitOK, all, "Pizza Palace: primary ok, secondary ok", "Train times: primary ok, secondary none")
-	check(exitOK, []string{"Train times"}, "Train times: primary ok, secondary none")
+	check(exitOK, all, "Pizza Palace: primary ok, secondary ok, personal none", "Train times: primary ok, secondary none, personal none")
+	check(exitOK, []string{"Train times"}, "Train times: primary ok, secondary none, personal none")
 	live(second, "")
-	check(exitFailure, all, "Pizza Palace: primary rejected, secondary ok", "Train times: primary ok, secondary none")
+	check(exitFailure, all, "Pizza Palace: primary rejected, secondary ok, personal none", "Train times: primary ok, secondary none, personal none")
 	v.Fail(voiceflowtest.Status(503, voiceflowtest.FormLegacy))
 	const unanswered = "; Voiceflow gave no usable answer"
-	check(exitFailure, []string{b.ProjectID}, "Train times: primary ok, secondary none"+unanswered)
-	check(exitFailure, all, "Pizza Palace: primary rejected, secondary ok"+unanswered, "Train times: primary ok, secondary none"+unanswered)
+	check(exitFailure, []string{b.ProjectID}, "Train times: primary ok, secondary none, personal none"+unanswered)
+	check(exitFailure, all, "Pizza Palace: primary rejected, secondary ok, personal none"+unanswered, "Train times: primary ok, secondary none, personal none"+unanswered)
 	v.Fail(nil)
 	m.must(second, "project", "set-token", "Pizza Palace")
-	check(exitOK, []string{a.ProjectID}, "Pizza Palace: primary ok, secondary ok")
+	check(exitOK, []string{a.ProjectID}, "Pizza Palace: primary ok, secondary ok, personal none")
+	personalKeyByCommands(t, v, m, a)
+	check(exitOK, []string{a.ProjectID}, "Pizza Palace: primary ok, secondary ok, personal none")
 	m.fails(exitFailure, "name one assistant, or give --all", "", "project", "check")
 	m.fails(exitFailure, "name one assistant, or give --all", "", "project", "check", "Pizza Palace", "--all")
 	m.fails(exitFailure, "no such assistant", "", "project", "check", "Nothing")
+}
+
+// personalKeyByCommands sets, checks, renews and deletes the personal key of Pizza Palace.
+func personalKeyByCommands(t *testing.T, v *voiceflowtest.Server, m *machine, a voiceflowtest.Assistant) {
+	t.Helper()
+	token, renewed, ofOthers := voiceflowtest.NewPersonalToken(), voiceflowtest.NewPersonalToken(), voiceflowtest.NewPersonalToken()
+	v.AddPersonalToken(token, a.ProjectID)
+	v.AddPersonalToken(renewed, a.ProjectID)
+	v.AddPersonalToken(ofOthers, newAssistant("Other").ProjectID)
+	set := []string{"project", "set-token", "Pizza Palace", "--slot", "personal"}
+	m.fails(exitFailure, "Voiceflow rejected the personal access token for Pizza Palace", ofOthers, set...)
+	m.fails(exitFailure, "its slot is primary or secondary", a.Key, set...)
+	m.fails(exitFailure, "its slot is personal", token, "project", "set-token", "Pizza Palace")
+	if got := m.must(token, set...); got != "set the personal key of Pizza Palace\n" {
+		t.Errorf("project set-token prints %q", got)
+	}
+	const good, expired = "primary ok, secondary ok, personal ok", "primary ok, secondary ok, personal rejected"
+	if r := m.run("", "project", "check", "Pizza Palace"); r.code != exitOK || !strings.Contains(r.stdout, good) {
+		t.Errorf("project check of three keys: exit code %d, %s%s", r.code, r.stdout, r.stderr)
+	}
+	v.ExpirePersonalToken(token)
+	if r := m.run("", "project", "check", "Pizza Palace"); r.code != exitFailure || !strings.Contains(r.stdout, expired) {
+		t.Errorf("project check of a token that has expired: exit code %d, %s%s", r.code, r.stdout, r.stderr)
+	}
+	m.must(renewed, set...)
+	if r := m.run("", "project", "check", "Pizza Palace"); r.code != exitOK || !strings.Contains(r.stdout, good) {
+		t.Errorf("project check of a renewed token: exit code %d, %s%s", r.code, r.stdout, r.stderr)
+	}
+	remove := []string{"project", "delete-token", "Pizza Palace", "--slot"}
+	m.fails(exitFailure, "the primary key can't be deleted", "", append(remove, "primary")...)
+	m.fails(exitFailure, "slot must be secondary or personal", "", append(remove, "third")...)
+	m.fails(exitFailure, "no such assistant", "", "project", "delete-token", "Nothing", "--slot", "personal")
+	if got := m.must("", append(remove, "personal")...); got != "deleted the personal key of Pizza Palace\n" {
+		t.Errorf("project delete-token prints %q", got)
+	}
+	m.fails(exitFailure, "Pizza Palace has no personal key", "", append(remove, "personal")...)
+	m.noKeyIn(token, renewed, ofOthers)
 }
 
 func TestKeysNew(t *testing.T) {

@@ -221,7 +221,7 @@ func endless(w http.ResponseWriter, r *http.Request, answer http.Handler) {
 func TestWhatIsRevokedUnderLoad(t *testing.T) {
 	a := newAssistant("Pizza Palace")
 	v := startVoiceflow(t, a)
-	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", postgrestest.DSN(t), "FLOWLATCH_FORWARD_RATE", "0", "FLOWLATCH_FORWARD_OPEN", "0", "FLOWLATCH_LOG_LEVEL", "error")
+	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", postgrestest.DSN(t), "FLOWLATCH_FORWARD_RATE", "0", "FLOWLATCH_FORWARD_READ_RATE", "0", "FLOWLATCH_FORWARD_OPEN", "0", "FLOWLATCH_LOG_LEVEL", "error")
 	here := serving(t, m)
 	there := m.start("serve")
 	v.Fail(endless)
@@ -244,6 +244,9 @@ func TestWhatIsRevokedUnderLoad(t *testing.T) {
 		}, map[string]bool{"401 not_authenticated": true}},
 		{"an access token", true, func(admin *browser, _, _, token string) answer {
 			return admin.post("/delete_access_token", body{"token_id": token})
+		}, map[string]bool{"401 not_authenticated": true}},
+		{"a text of an access token", true, func(admin *browser, _, _, token string) answer {
+			return admin.post("/rotate_access_token", body{"token_id": token, "overlap_hours": 0, "password": adminPassword})
 		}, map[string]bool{"401 not_authenticated": true}},
 		{"a project", false, func(admin *browser, _, project, _ string) answer {
 			return admin.post("/delete_project", body{"project_id": project})
@@ -460,7 +463,7 @@ func TestAKilledProcessLosesAtMostASecondOfCounts(t *testing.T) {
 func TestVoiceflowAnswersGarbage(t *testing.T) {
 	a := newAssistant("Pizza Palace")
 	v := startVoiceflow(t, a)
-	m := newMachine(t, v).with("FLOWLATCH_FORWARD_TIMEOUT", "500ms", "FLOWLATCH_FORWARD_IDLE", "500ms", "FLOWLATCH_FORWARD_MAX_ANSWER", "1MiB", "FLOWLATCH_FORWARD_RATE", "0", "FLOWLATCH_FORWARD_OPEN", "0")
+	m := newMachine(t, v).with("FLOWLATCH_FORWARD_TIMEOUT", "500ms", "FLOWLATCH_FORWARD_IDLE", "500ms", "FLOWLATCH_FORWARD_MAX_ANSWER", "1MiB", "FLOWLATCH_FORWARD_RATE", "0", "FLOWLATCH_FORWARD_READ_RATE", "0", "FLOWLATCH_FORWARD_OPEN", "0")
 	s := serving(t, m)
 	admin := s.admin()
 	id := admin.want(admin.post("/add_project", adding(a)), "200").added(t).ID

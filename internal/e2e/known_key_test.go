@@ -27,6 +27,8 @@ func useKeyInEveryWay(t *testing.T, database string) {
 	known.SecondKey, other.SecondKey = voiceflowtest.NewKey(), known.Key
 	key := known.Key
 	v := startVoiceflow(t, known, other)
+	personal := voiceflowtest.NewPersonalToken()
+	v.AddPersonalToken(personal, known.ProjectID)
 	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_LOG_LEVEL", "debug", "FLOWLATCH_LOGIN_FAILURES", "1000")
 	hasty := m.with("FLOWLATCH_VOICEFLOW_TIMEOUT", "200ms")
 	s := serving(t, hasty)
@@ -48,10 +50,13 @@ func useKeyInEveryWay(t *testing.T, database string) {
 
 	id := admin.want(admin.post("/add_project", adding(known)), "200").added(t).ID
 	m.must(key, "project", "add", other.VersionID)
+	m.must(personal, "project", "set-token", known.Name, "--slot", "personal")
 	moveWithKey(t, m, known)
-	everyRoute(t, admin, member, id, known)
+	everyRoute(t, admin, member, id, known, personal)
 	keyInTheWrongPlaces(t, admin, key)
+	keyInTheWrongPlaces(t, admin, personal)
 	setKeyInEveryWay(t, v, m, hasty, known)
+	usePersonalKey(t, v, m, hasty, admin.at(s.url), known, personal)
 	for _, args := range [][]string{
 		{"project", "list"}, {"project", "list", "--json"}, {"user", "list"}, {"user", "list", "--json"}, {"migrate", "status"}, {"keys", "rotate"}, {"version"},
 		{"audit", "verify"}, {"audit", "export"},
@@ -73,7 +78,7 @@ func useKeyInEveryWay(t *testing.T, database string) {
 
 	found := func(where, text string) {
 		t.Helper()
-		for which, key := range map[string]string{"key": key, "second key": known.SecondKey} {
+		for which, key := range map[string]string{"key": key, "second key": known.SecondKey, "personal key": personal} {
 			for form, trace := range tracesOf(key) {
 				if at := strings.Index(text, trace); at >= 0 {
 					t.Errorf("the %s is found in %s, %s: …%q…", which, where, form, text[max(0, at-80):min(len(text), at+len(trace)+20)])
@@ -107,6 +112,7 @@ func useKeyInEveryWay(t *testing.T, database string) {
 	}
 	wantNothingOfCallers(t, v, key)
 	wantNothingOfCallers(t, v, known.SecondKey)
+	wantNothingOfCallers(t, v, personal)
 	if len(v.Requests()) == 0 || !strings.Contains(v.Requests()[0].Header.Get("Authorization"), key) {
 		t.Error("Voiceflow never got the key")
 	}
@@ -139,6 +145,50 @@ func setKeyInEveryWay(t *testing.T, v *voiceflowtest.Server, m, hasty *machine, 
 	m.must("", "project", "check", known.Name)
 }
 
+// stableSearch is a call that is sent with the personal key.
+const stableSearch = "/voiceflow/realtime-api/v1/stable/transcript/search"
+
+// usePersonalKey sets and uses the personal key while Voiceflow fails in every way, and then while
+// Voiceflow works. At the end it has expired, and it stays in its slot.
+func usePersonalKey(t *testing.T, v *voiceflowtest.Server, m, hasty *machine, admin *browser, known voiceflowtest.Assistant, personal string) {
+	t.Helper()
+	admin.want(admin.post("/set_project", body{"project_id": known.ProjectID}), "200")
+	set := []string{"project", "set-token", known.Name, "--slot", "personal"}
+	for _, fault := range faults(personal) {
+		v.Fail(fault)
+		hasty.fails(exitFailure, "Voiceflow", personal, set...)
+	}
+	v.Fail(nil)
+	m.must(personal, set...)
+	admin.want(admin.post(stableSearch, body{}), "200")
+	v.Fail(func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		w.Header().Set("Etag", r.Header.Get("Authorization"))
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"authorization":"` + r.Header.Get("Authorization") + `"}`))
+	})
+	if got := admin.post(stableSearch, body{}); got.String() != "200" || !strings.Contains(got.text, `"Bearer ****`) {
+		t.Errorf("an answer that has the personal key: got %s %s", got, got.text)
+	}
+	for _, fault := range []voiceflowtest.Fault{
+		voiceflowtest.Answer(http.StatusUnauthorized, "application/json", `{"message":"no such token: `+personal+`"}`),
+		voiceflowtest.Answer(http.StatusForbidden, "application/json", `{"message":"Bearer `+personal+`"}`),
+		voiceflowtest.Answer(http.StatusBadGateway, "text/html", "<p>"+personal+"</p>"),
+		voiceflowtest.Redirect(http.StatusFound, "/?token="+personal),
+	} {
+		v.Fail(fault)
+		if got := admin.post(stableSearch, body{}); got.status < 400 {
+			t.Errorf("under a fault the answer is %s: %s", got, got.text)
+		}
+	}
+	v.Fail(nil)
+	v.ExpirePersonalToken(personal)
+	admin.want(admin.post(stableSearch, body{}), "502 assistant_credentials_rejected")
+	if r := m.run("", "project", "check", known.Name); r.code != exitFailure || !strings.Contains(r.stdout, "personal rejected") {
+		t.Errorf("project check of a personal key that has expired: exit code %d, %s%s", r.code, r.stdout, r.stderr)
+	}
+	m.fails(exitFailure, "Voiceflow rejected the personal access token", personal, set...)
+}
+
 // moveWithKey imports an assistant that was added before, also with its key in wrong places, and
 // exports it. The file of the export stays beside the data.
 func moveWithKey(t *testing.T, m *machine, known voiceflowtest.Assistant) {
@@ -161,7 +211,7 @@ func moveWithKey(t *testing.T, m *machine, known voiceflowtest.Assistant) {
 // encodings. In base64 the form depends on where in the text the key begins, so there are three.
 func tracesOf(key string) map[string]string {
 	traces := map[string]string{
-		"as it is": key, "its secret part": key[strings.LastIndex(key, ".")+1:], "in hexadecimal": hex.EncodeToString([]byte(key)),
+		"as it is": key, "its secret part": key[strings.LastIndexAny(key, "._")+1:], "in hexadecimal": hex.EncodeToString([]byte(key)),
 		"in lower case": strings.ToLower(key),
 	}
 	for from := range 3 {
@@ -197,7 +247,7 @@ func faults(key string) []voiceflowtest.Fault {
 }
 
 // everyRoute calls each route correctly.
-func everyRoute(t *testing.T, admin, member *browser, id string, known voiceflowtest.Assistant) {
+func everyRoute(t *testing.T, admin, member *browser, id string, known voiceflowtest.Assistant, personal string) {
 	t.Helper()
 	ben := userID(t, admin, "ben")
 	grant := body{"user_id": ben, "project_id": id}
@@ -227,8 +277,18 @@ func everyRoute(t *testing.T, admin, member *browser, id string, known voiceflow
 		{admin, "GET", "/get_usage", nil, "200"},
 		{admin, "POST", "/set_token", body{"project_id": id, "token": known.SecondKey, "slot": "secondary"}, "200"},
 		{admin, "POST", "/set_token", body{"project_id": id, "token": known.Key}, "200"},
+		{admin, "POST", "/set_environments", body{"project_id": id, "environments": body{"default": known.Key}}, "400 invalid_request"},
+		{admin, "POST", "/set_environments", body{"project_id": id, "environments": body{"allowed": known.Key}}, "400 invalid_request"},
+		{member, "POST", "/create_access_token", body{"name": "x", "project_id": id, "environments": []string{known.Key}, "password": memberPassword}, "400 invalid_request"},
 		{member, "POST", "/set_token", body{"project_id": id, "token": known.Key}, "403 not_allowed"},
 		{admin, "POST", "/set_token", body{"project_id": id, "token": known.Key, "slot": known.Key}, "400 invalid_request"},
+		{admin, "POST", "/set_token", body{"project_id": id, "token": personal, "slot": "personal"}, "200"},
+		{admin, "POST", "/set_token", body{"project_id": id, "token": personal}, "400 invalid_request"},
+		{admin, "POST", "/set_token", body{"project_id": id, "token": known.Key, "slot": "personal"}, "400 invalid_request"},
+		{member, "POST", "/set_token", body{"project_id": id, "token": personal, "slot": "personal"}, "403 not_allowed"},
+		{admin, "POST", "/delete_token", body{"project_id": id, "slot": "primary"}, "400 invalid_request"},
+		{admin, "POST", "/delete_token", body{"project_id": id, "slot": personal}, "400 invalid_request"},
+		{member, "POST", "/delete_token", body{"project_id": id, "slot": "personal"}, "403 not_allowed"},
 		{admin, "POST", "/check_project", body{"project_id": id}, "200"},
 		{member, "GET", "/get_sessions", nil, "200"},
 		{admin, "GET", "/get_sessions?user_id=" + ben, nil, "200"},

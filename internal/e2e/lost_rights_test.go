@@ -104,6 +104,9 @@ func (p *place) newStage(t *testing.T, by lostright.Caller) *stage {
 		SecondKey: granted.SecondKey, Version: toAdd.VersionID, Key: toAdd.Key,
 		Password: memberPassword, NewPassword: adminPassword, Planted: named("mallory"),
 	}
+	personal := voiceflowtest.NewPersonalToken()
+	p.voiceflow.AddPersonalToken(personal, granted.ProjectID)
+	p.boss.want(p.boss.post("/set_token", body{"project_id": o.Project, "token": personal, "slot": "personal"}), "200")
 	s.names = []string{named("eve"), named("other"), o.Planted}
 	o.Other = p.newUser(s.names[1], "member")
 	p.grant(o.Other, o.Project, "converse")

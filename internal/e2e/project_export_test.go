@@ -154,17 +154,20 @@ func (m *machine) spoil(name string) {
 	}
 }
 
-// TestBothKeysMoveToAnotherInstallation moves two keys. The secondary key can't be set at first.
-func TestBothKeysMoveToAnotherInstallation(t *testing.T) {
+// TestAllKeysMoveToAnotherInstallation moves three keys. The secondary key can't be set at first.
+func TestAllKeysMoveToAnotherInstallation(t *testing.T) {
 	a := newAssistant("Pizza Palace")
 	a.SecondKey = voiceflowtest.NewKey()
 	v := startVoiceflow(t, a)
+	personal := voiceflowtest.NewPersonalToken()
+	v.AddPersonalToken(personal, a.ProjectID)
 	here, there := newMachine(t, v), newMachine(t, v)
 	for _, m := range []*machine{here, there} {
 		m.must("", "migrate", "up")
 	}
 	here.must(a.Key, "project", "add", a.VersionID)
 	here.must(a.SecondKey, "project", "set-token", "Pizza Palace", "--slot", "secondary")
+	here.must(personal, "project", "set-token", "Pizza Palace", "--slot", "personal")
 	id := identity(t)
 	here.must("", "project", "export", "--recipient", id.Recipient().String(), filepath.Join(there.folder, "all.age"))
 
@@ -174,17 +177,17 @@ func TestBothKeysMoveToAnotherInstallation(t *testing.T) {
 		"added 0, there already 0, refused 1")
 	v.Fail(nil)
 	there.report(exitOK, "", arrives, "added 0, there already 1, refused 0")
-	if got := there.must("", "project", "check", "--all"); !strings.HasSuffix(got, "Pizza Palace: primary ok, secondary ok\n") {
+	if got := there.must("", "project", "check", "--all"); !strings.HasSuffix(got, "Pizza Palace: primary ok, secondary ok, personal ok\n") {
 		t.Errorf("project check says %q", got)
 	}
 	there.must(a.Key, "project", "set-token", "Pizza Palace", "--slot", "secondary")
 	tried := v.Received()
 	there.report(exitOK, "", arrives, "added 0, there already 1, refused 0")
-	if got := v.Received() - tried; got != 1 { // only the primary key was tried: the secondary slot is full
+	if got := v.Received() - tried; got != 1 { // only the primary key was tried: the other slots are full
 		t.Errorf("Voiceflow was asked %d times, want 1", got)
 	}
 	for _, m := range []*machine{here, there} {
-		m.noKeyIn(a.Key, a.SecondKey)
+		m.noKeyIn(a.Key, a.SecondKey, personal)
 	}
 }
 

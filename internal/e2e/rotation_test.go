@@ -20,7 +20,7 @@ func rotateUnderLoad(t *testing.T, database string) {
 	a := newAssistant("Pizza Palace")
 	first, second := a.Key, voiceflowtest.NewKey()
 	v := startVoiceflow(t, a)
-	s := serving(t, newMachine(t, v).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_FORWARD_RATE", "0", "FLOWLATCH_FORWARD_OPEN", "0"))
+	s := serving(t, newMachine(t, v).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_FORWARD_RATE", "0", "FLOWLATCH_FORWARD_READ_RATE", "0", "FLOWLATCH_FORWARD_OPEN", "0"))
 	admin := s.admin()
 	id := admin.want(admin.post("/add_project", adding(a)), "200").added(t).ID
 	bo := s.user(admin, "bo", id)

@@ -57,9 +57,9 @@ var soakRoutes = func() []soakRoute {
 
 var (
 	soakMethods   = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get", "X"}
-	soakNames     = []string{"project_id", "project_name", "version_id", "token", "voiceflow_project_id", "user_id", "username", "password", "new_password", "role", "disabled", "assistants", "scopes", "name", "session_id", "token_id", "slot", "days", "user_ids", "remember", "userID", "sessionID", "session", "config", "action", "state", "variables", "question", "projectID", "environmentID", "tags", "__proto__", ""}
+	soakNames     = []string{"project_id", "project_name", "version_id", "token", "voiceflow_project_id", "user_id", "username", "password", "new_password", "role", "disabled", "assistants", "scopes", "name", "session_id", "token_id", "slot", "days", "user_ids", "remember", "userID", "sessionID", "session", "config", "action", "state", "variables", "question", "projectID", "environmentID", "tags", "environments", "default", "allowed", "allow_draft", "__proto__", ""}
 	soakParams    = []string{"limit", "cursor", "user_id", "project_id", "from", "to", "group_by", "actor", "action", "object", "outcome", "request_id", "since", "until", "logs", "verbose", "projectID", "environmentAlias", "version", "take", "skip", "locale", "userID", ";", "%"}
-	soakHostile   = []string{"", " ", "null", "0", "-1", "1", "true", "9999999999999999999", "1e400", "'; DROP TABLE users; --", "../../etc/passwd", "%00", "%2F", "%252e", "\\u0000", "\x00", "\r\n", "\xff\xfe", "ä", "a\u0308", "\ufeff", "𝕏", "<script>", "${7*7}", "2026-02-30", "published", "production", "converse", "manage", "admin", "member", "primary", "secondary"}
+	soakHostile   = []string{"", " ", "null", "0", "-1", "1", "true", "9999999999999999999", "1e400", "'; DROP TABLE users; --", "../../etc/passwd", "%00", "%2F", "%252e", "\\u0000", "\x00", "\r\n", "\xff\xfe", "ä", "a\u0308", "\ufeff", "𝕏", "<script>", "${7*7}", "2026-02-30", "published", "production", "converse", "manage", "admin", "member", "primary", "secondary", "all", "main", "development"}
 	soakHeaders   = []string{"Origin: https://evil.example", "Origin: null", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-origin", "X-Forwarded-For: 6.6.6.6, 7.7.7.7", "X-Real-IP: 6.6.6.6", "Forwarded: for=6.6.6.6", "Accept: text/event-stream", "Accept-Encoding: gzip", "Content-Encoding: gzip", "Range: bytes=0-1", "If-None-Match: *", "Expect: 100-continue", "Cookie: user_session=x; assistant_session=y", "Authorization: Basic eDp5", "Authorization: Bearer", "Authorization: Bearer flk_x", "Authorization: VF.DM.x.y", "sessionID: s", "versionID: draft", "Last-Event-ID: 7", "Access-Control-Request-Method: POST", "X-HTTP-Method-Override: DELETE", "Connection: upgrade", "Upgrade: websocket", "Te: trailers", "X: " + "\xff", "User-Agent: " + strings.Repeat("a", 4000), "Cookie: " + strings.Repeat("a=b; ", 2000)}
 	soakMediaType = []string{"application/json", "application/json", "application/json", "application/json; charset=utf-8", "text/plain", "multipart/form-data; boundary=x", "", "application/json, text/plain", "\x00"}
 )
@@ -126,7 +126,7 @@ func (p *soakPool) request(r *rand.Rand) soakRequest {
 // the logins last for a while.
 func (p *soakPool) credential(r *rand.Rand, path string) string {
 	switch path {
-	case "/logout", "/delete_user", "/delete_user_sessions", "/delete_session", "/update_user", "/change_password", "/delete_project", "/set_token", "/clear_project":
+	case "/logout", "/delete_user", "/delete_user_sessions", "/delete_session", "/update_user", "/change_password", "/delete_project", "/set_token", "/set_environments", "/clear_project":
 		if !one(r, 50) {
 			return ""
 		}
@@ -226,6 +226,7 @@ func (p *soakPool) useful(r *rand.Rand) string {
 		`{"project_id":"` + p.project + `"}`,
 		`{"project_id":"` + p.project + `","user_id":"` + user + `","scopes":["converse"]}`,
 		`{"user_id":"` + user + `"}`,
+		`{"project_id":"` + p.project + `","environments":{"default":"` + p.version + `","allowed":"all","allow_draft":[` + quoteJSON(p.value(r)) + `]}}`,
 		`{"userID":"same","sessionID":"s"}`,
 		`{"action":{"type":"launch"},"state":{"variables":{"a":1}}}`,
 		`{"action":{"type":"text","payload":"hi"},"session":{"userID":"u"}}`,

@@ -89,7 +89,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 	a, second := newAssistant("Pizza Palace"), newAssistant("Burger Barn")
 	v := startVoiceflow(t, a, second)
 	// Everything that is refused for want of a rate is not tried.
-	m := newMachine(t, v).with("FLOWLATCH_WRITE_RATE", "0", "FLOWLATCH_LOGIN_RATE", "0", "FLOWLATCH_FORWARD_RATE", "0", "FLOWLATCH_FORWARD_OPEN", "10000",
+	m := newMachine(t, v).with("FLOWLATCH_WRITE_RATE", "0", "FLOWLATCH_LOGIN_RATE", "0", "FLOWLATCH_FORWARD_RATE", "0", "FLOWLATCH_FORWARD_READ_RATE", "0", "FLOWLATCH_FORWARD_OPEN", "10000",
 		"FLOWLATCH_LOGIN_FAILURES", "20", "FLOWLATCH_LOG_LEVEL", "error", "FLOWLATCH_MEMORY_BODIES", "1GiB")
 	s := &soak{t: t, server: m.start("serve"), seed: seed}
 	m.must(adminPassword+"\n", "user", "create", "--admin", "keeper")

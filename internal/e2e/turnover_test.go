@@ -21,7 +21,7 @@ func turnOver(t *testing.T, database string) {
 	used := newAssistant("Pizza Palace")
 	v := startVoiceflow(t, used)
 	v.Keep(1)
-	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_FORWARD_RATE", "0", "FLOWLATCH_FORWARD_OPEN", "0")
+	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_FORWARD_RATE", "0", "FLOWLATCH_FORWARD_READ_RATE", "0", "FLOWLATCH_FORWARD_OPEN", "0")
 	here := serving(t, m)
 	there := m.start("serve")
 	admin := here.admin()

@@ -25,7 +25,7 @@ import (
 // What the head says about the format.
 const (
 	format  = "flowlatch-projects"
-	version = 1
+	version = 2 // from 2 on, a line can have environments and a personal key
 )
 
 // timeFormat is how a line writes a time, which is in UTC.
@@ -46,6 +46,8 @@ type line[key any] struct {
 	Name      string              `json:"name"`
 	Created   string              `json:"created"`
 	Keys      map[domain.Slot]key `json:"keys"`
+
+	Environments *domain.EnvironmentsSpec `json:"environments,omitempty"` // nil if it is pinned to Version
 }
 
 // ParseRecipients parses public keys of age. Its errors do not repeat them, because one of
@@ -88,7 +90,7 @@ func Write(w io.Writer, to []age.Recipient, origin domain.Origin, give func(Take
 	err = give(func(p domain.Project, keys map[domain.Slot]domain.Secret) error {
 		l := line[string]{
 			Version: p.Version, Voiceflow: p.Voiceflow, Name: p.Name, Created: p.Created.UTC().Format(timeFormat),
-			Keys: map[domain.Slot]string{},
+			Keys: map[domain.Slot]string{}, Environments: p.Environments.Spec(),
 		}
 		for slot, key := range keys {
 			l.Keys[slot] = key.Reveal()
@@ -139,8 +141,8 @@ func readHead(values *jsonstream.Reader, origin domain.Origin) error {
 	if err := jsonstream.DecodeObject(value, &h); err != nil || h.Format != format {
 		return errors.New("the file was not written by project export")
 	}
-	if h.Version != version {
-		return fmt.Errorf("the file is of version %d, and this program reads version %d", h.Version, version)
+	if h.Version < 1 || h.Version > version {
+		return fmt.Errorf("the file is of version %d, and this program reads versions 1 to %d", h.Version, version)
 	}
 	if h.Origin != origin {
 		return fmt.Errorf("the keys in the file are for Voiceflow at %s, and this installation sends keys to %s",
@@ -159,6 +161,7 @@ func entryOf(value jsontext.Value) importlist.Entry {
 	entry := importlist.Entry{
 		Place: terminal.Visible(l.Name), Version: l.Version, VoiceflowProject: string(l.Voiceflow),
 		Key: l.Keys[domain.SlotPrimary], Secondary: l.Keys[domain.SlotSecondary],
+		Personal: l.Keys[domain.SlotPersonal], Environments: l.Environments,
 	}
 	for slot := range l.Keys {
 		if !slices.Contains(domain.Slots(), slot) {

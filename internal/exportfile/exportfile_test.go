@@ -152,7 +152,10 @@ func TestASealedFileOfSomethingElseIsRefused(t *testing.T) {
 		{"nothing", "", []string{"ends: the file ends in the middle"}},
 		{"an array", "[]", []string{"ends: the file was not written by project export"}},
 		{"another format", `{"format":"flowlatch-backup","version":1,"voiceflow_origin":""}`, []string{"ends: the file was not written by project export"}},
-		{"a later version", `{"format":"flowlatch-projects","version":2}`, []string{"ends: the file is of version 2"}},
+		{"a later version", `{"format":"flowlatch-projects","version":3}`, []string{"ends: the file is of version 3, and this program reads versions 1 to 2"}},
+		{"no version", `{"format":"flowlatch-projects"}`, []string{"ends: the file is of version 0"}},
+		{"an assistant of version 1", sealedHeadLine + `{"version_id":"v","name":"N","keys":{"primary":"k"}}`, []string{"N|v|k||"}},
+		{"environments that can't be read", sealedHeadLine + `{"name":"N","environments":{"allowed":"` + canary + `"}}`, []string{"an assistant: a member is of the wrong type"}},
 		{"no assistants", sealedHeadLine, nil},
 		{"a member that is not known", sealedHeadLine + `{"` + canary + `":1}`, []string{"an assistant: it has an unknown member"}},
 		{"a slot that is not known", sealedHeadLine + `{"name":"N","keys":{"` + canary + `":"k"}}`, []string{"N: it has a key in an unknown slot"}},
@@ -163,6 +166,41 @@ func TestASealedFileOfSomethingElseIsRefused(t *testing.T) {
 		})
 	}
 	wantEntries(t, NewReader([]age.Identity{id}, testOrigin), "version_id,token\n", "ends: the file was altered or cut, or project export did not write it")
+}
+
+func TestASealedFileHasTheEnvironments(t *testing.T) {
+	all := []domain.Environments{
+		{}, {Default: "main", Allowed: []string{"dev", "main"}, AllowDraft: []string{"dev"}}, {Default: "main", All: true},
+	}
+	id := identity(t)
+	var file bytes.Buffer
+	err := Write(&file, []age.Recipient{id.Recipient()}, testOrigin, func(take Take) error {
+		var errs []error
+		for _, e := range all {
+			errs = append(errs, take(domain.Project{Version: "v", Environments: e}, map[domain.Slot]domain.Secret{domain.SlotPrimary: domain.NewSecret("k")}))
+		}
+		return errors.Join(errs...)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = NewReader([]age.Identity{id}, testOrigin)(&file, func(e importlist.Entry) error {
+		want := all[0]
+		all = all[1:]
+		if e.Err != nil || (e.Environments == nil) != want.Pinned() {
+			t.Errorf("got %+v, want %+v", e.Environments, want)
+			return nil
+		}
+		if e.Environments != nil {
+			if got, err := domain.ParseEnvironments(*e.Environments, e.Version); err != nil || !got.Equal(want) {
+				t.Errorf("got %+v and error %v, want %+v", got, err, want)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(all) != 0 {
+		t.Errorf("%d are left, and got error %v", len(all), err)
+	}
 }
 
 func FuzzReader(f *testing.F) {

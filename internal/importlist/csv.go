@@ -22,7 +22,9 @@ import (
 const maxLine = 16 << 10
 
 // ReadCSV returns a Reader of CSV (RFC 4180), as Excel, other spreadsheets and programs write it. The
-// first line names the columns: version_id, token, and optionally name and voiceflow_project_id.
+// first line names the columns: version_id, token, and optionally name, voiceflow_project_id,
+// environments and allow_draft. The last two have names that are separated by spaces, as
+// domain.EnvironmentsNamed takes them; an empty cell has no list.
 // Case, spaces, underscores and hyphens of these names do not count. The separator is a comma, a
 // semicolon or a tab: the one with which the first line names the columns, or the one that Excel's
 // line sep= above it names. The text is UTF-8, or UTF-16 with a byte order mark. Lines end with LF,
@@ -133,7 +135,7 @@ func (t *table) begin(line []byte, whole bool) error {
 		}
 	}
 	return errors.New("the file should begin with a line that names its columns, " + csvHeader +
-		"; name is optional, voiceflow_project_id may be added, and the separator is a comma, a semicolon or a tab")
+		"; name is optional, voiceflow_project_id, environments and allow_draft may be added, and the separator is a comma, a semicolon or a tab")
 }
 
 // namedSeparator returns the separator that Excel's line sep= names, if the line is one.
@@ -189,6 +191,9 @@ const (
 	columnToken     = "token"
 	columnName      = "name"
 	columnVoiceflow = "voiceflow_project_id"
+
+	columnEnvironments = "environments"
+	columnAllowDraft   = "allow_draft"
 )
 
 const csvHeader = "version_id,token,name"
@@ -201,7 +206,7 @@ func columnNamed(name string) (column string, known bool) {
 		}
 		return unicode.ToLower(r)
 	}, name)
-	for _, column := range []string{columnVersion, columnToken, columnName, columnVoiceflow} {
+	for _, column := range []string{columnVersion, columnToken, columnName, columnVoiceflow, columnEnvironments, columnAllowDraft} {
 		if letters == strings.ReplaceAll(column, "_", "") {
 			return column, true
 		}
@@ -233,13 +238,14 @@ func columnsOf(values []string) []string {
 // end.
 func entryOf(columns, values []string) Entry {
 	given := len(values)
-	for len(values) < len(columns) && (columns[len(values)] == columnName || columns[len(values)] == columnVoiceflow) {
+	for len(values) < len(columns) && columns[len(values)] != columnVersion && columns[len(values)] != columnToken {
 		values = append(values, "")
 	}
 	if len(values) != len(columns) {
 		return Entry{Err: fmt.Errorf("it has %d values, and there are %d columns", given, len(columns))}
 	}
 	var entry Entry
+	var names, drafts []string
 	for i, column := range columns {
 		switch column {
 		case columnVersion:
@@ -250,7 +256,21 @@ func entryOf(columns, values []string) Entry {
 			entry.Name = values[i]
 		case columnVoiceflow:
 			entry.VoiceflowProject = values[i]
+		case columnEnvironments:
+			names = namesIn(values[i])
+		case columnAllowDraft:
+			drafts = namesIn(values[i])
 		}
 	}
+	entry.Environments = domain.EnvironmentsNamed(names, drafts)
 	return entry
+}
+
+// namesIn returns the names in a cell, nil if there are none.
+func namesIn(cell string) []string {
+	names := strings.Fields(cell)
+	if len(names) == 0 {
+		return nil
+	}
+	return names
 }

@@ -21,6 +21,11 @@ type Entry struct {
 	Key domain.Secret
 	// Secondary is the key in the secondary slot. It is zero if the entry does not have one.
 	Secondary domain.Secret
+	// Personal is the key in the personal slot. It is zero if the entry does not have one.
+	Personal domain.Secret
+	// Environments are those that calls can use. It is nil if the assistant is to be pinned to
+	// Version.
+	Environments *domain.EnvironmentsSpec
 	// Err says why the entry can't be read. It repeats nothing of the file, because any part
 	// of the file may be a key.
 	Err error

@@ -41,7 +41,7 @@ var rooms = []room{
 	{"app/audit", []string{"domain", "ports", "app/paging"}, []string{"app/audit", "app/keyset", "adapters/memory", "internal/testworld"}},
 	{"app/backup", []string{"domain", "ports", "ports/archive", "app/keyset"},
 		[]string{"app/backup", "adapters/memory", "internal/testworld"}},
-	{"app/forward", []string{"domain", "ports", "app/keyset", "app/session"}, []string{"app/forward", "internal/testworld", "third parties"}},
+	{"app/forward", []string{"domain", "ports", "app/keyset", "app/session"}, []string{"app/forward", "adapters/voiceflow", "adapters/voiceflow/voiceflowtest", "internal/testworld", "third parties"}},
 	{"app/keyset", []string{"domain", "ports", "app/audit"}, []string{"app/keyset", "adapters/memory", "internal/testworld", "third parties"}},
 	{"app/session", []string{"domain", "ports", "app/cookie"}, nil},
 	{"app/*", []string{"domain", "ports"}, []string{"itself", "adapters/memory", "third parties"}},

@@ -5,6 +5,7 @@ package lostright
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -40,7 +41,7 @@ type Objects struct {
 	OthersLogin string // a login of the other user
 	OthersToken string // an access token of the other user
 
-	// Project is granted to the other user with the scope converse. If eve is a member, it
+	// Project has a personal key. It is granted to the other user with the scope converse. If eve is a member, it
 	// is granted to her with the scopes converse and analytics.
 	Project   string
 	SecondKey string // a second Voiceflow key of Project
@@ -92,7 +93,10 @@ var (
 
 // Changes returns every request that reads a body and changes something. Done in this order
 // by one caller, all of them succeed.
-func Changes() []Change {
+func Changes() []Change { return slices.Concat(makings(), tokenChanges(), removals()) }
+
+// makings are the changes that add something, or change an assistant.
+func makings() []Change {
 	return []Change{
 		{Route: "POST /add_project", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"version_id": o.Version, "token": o.Key}
@@ -104,6 +108,12 @@ func Changes() []Change {
 		{Route: "POST /set_token", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"project_id": o.Project, "token": o.SecondKey, "slot": "secondary"}
 		}},
+		{Route: "POST /set_environments", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
+			return map[string]any{"project_id": o.Project, "environments": map[string]any{"default": "main", "allowed": "all"}}
+		}},
+		{Route: "POST /delete_token", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
+			return map[string]any{"project_id": o.Project, "slot": "personal"}
+		}},
 		{Route: "POST /check_project", By: admins, Takes: TheRole, Body: project},
 		{Route: "POST /create_user", What: "another admin", By: []Caller{Admin}, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"username": o.Planted, "password": o.Password, "role": "admin"}
@@ -111,7 +121,12 @@ func Changes() []Change {
 		{Route: "POST /create_user", What: "a member with a grant", By: []Caller{Manager}, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"username": o.Planted, "password": o.Password, "assistants": []string{o.Project}}
 		}},
+	}
+}
 
+// tokenChanges are the changes of access tokens.
+func tokenChanges() []Change {
+	return []Change{
 		{Route: "POST /create_access_token", What: "for an assistant", By: logins, Takes: AGrant, Body: func(o Objects) map[string]any {
 			return map[string]any{"name": "x", "project_id": o.Project, "scopes": []string{"converse", "analytics"}, "expires_in_days": 365, "password": o.Password}
 		}},
@@ -121,11 +136,22 @@ func Changes() []Change {
 		{Route: "POST /create_access_token", What: "that manages", By: []Caller{Admin}, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"name": "x", "scopes": []string{"manage"}, "password": o.Password}
 		}},
+		{Route: "POST /rotate_access_token", What: "one's own", By: logins, Takes: AGrant, Body: func(o Objects) map[string]any {
+			return map[string]any{"token_id": o.Token, "password": o.Password}
+		}},
+		{Route: "POST /rotate_access_token", What: "another's", By: []Caller{Admin}, Takes: TheRole, hidden: true, Body: func(o Objects) map[string]any {
+			return map[string]any{"token_id": o.OthersToken, "overlap_hours": 0, "password": o.Password}
+		}},
 		{Route: "POST /delete_access_token", What: "one's own", By: logins, Body: func(o Objects) map[string]any {
 			return map[string]any{"token_id": o.Token}
 		}},
 		{Route: "POST /delete_access_token", What: "another's", By: []Caller{Admin}, Takes: TheRole, hidden: true, Body: othersToken},
+	}
+}
 
+// removals are the changes that end or remove something, and those of users.
+func removals() []Change {
+	return []Change{
 		{Route: "POST /delete_session", What: "one's own", By: logins, Body: func(o Objects) map[string]any {
 			return map[string]any{"session_id": o.Second}
 		}},

@@ -24,8 +24,11 @@ const (
 func TestInstall(t *testing.T) {
 	t.Parallel()
 	const services = " haproxy nginx pgbouncer postgresql"
-	const all = "THERE=curl gcc libc6-dev mmdebstrap systemd" + services
-	debian := map[string]string{"dpkg-query": dpkgQuery, "id": id, "apt-get": apt, "env": env, "chmod": nothing, "rm": nothing, "tee": nothing}
+	const scripts = " nodejs python3-requests"
+	const all = "THERE=chromium-headless-shell curl gcc libc6-dev mmdebstrap systemd" + scripts + services
+	debian := map[string]string{"dpkg-query": dpkgQuery, "id": id, "apt-get": apt, "apt-cache": nothing, "env": env, "chmod": nothing, "rm": nothing, "tee": nothing}
+	ubuntu := maps.Clone(debian)
+	ubuntu["apt-cache"], ubuntu["sed"] = "#!/bin/sh\nexit 100\n", "#!/bin/sh\nexec /bin/sed \"$@\"\n"
 	withSudo := maps.Clone(debian)
 	withSudo["sudo"] = sudo
 	withSystemd := maps.Clone(debian)
@@ -38,13 +41,15 @@ func TestInstall(t *testing.T) {
 		want     string // what is in the output; "" for no output
 	}{
 		{"everything is there", debian, []string{all, "UID_IS=1000"}, 0, ""},
-		{"root installs what is missing", debian, []string{"THERE=curl gcc libc6-dev systemd" + services, "UID_IS=0"}, 0,
+		{"root installs what is missing", debian, []string{"THERE=chromium-headless-shell curl gcc libc6-dev systemd" + scripts + services, "UID_IS=0"}, 0,
 			"apt-get update\napt-get install -y --no-install-recommends mmdebstrap\n"},
-		{"a user installs by sudo", withSudo, []string{"THERE=gcc libc6-dev systemd" + services, "UID_IS=1000"}, 0,
+		{"a system without the browser", ubuntu, []string{"THERE=curl gcc libc6-dev systemd" + scripts + services, "UID_IS=0"}, 0,
+			"apt-get update\napt-get install -y --no-install-recommends mmdebstrap\n"},
+		{"a user installs by sudo", withSudo, []string{"THERE=chromium-headless-shell gcc libc6-dev systemd" + scripts + services, "UID_IS=1000"}, 0,
 			"sudo\napt-get update\nsudo\napt-get install -y --no-install-recommends curl mmdebstrap\n"},
-		{"a new service does not start with the machine", withSystemd, []string{"THERE=curl gcc libc6-dev mmdebstrap systemd haproxy pgbouncer postgresql", "UID_IS=0"}, 0,
+		{"a new service does not start with the machine", withSystemd, []string{"THERE=chromium-headless-shell curl gcc libc6-dev mmdebstrap systemd haproxy pgbouncer postgresql" + scripts, "UID_IS=0"}, 0,
 			"apt-get install -y --no-install-recommends nginx\nsystemctl --quiet disable nginx\n"},
-		{"a user without sudo is told", debian, []string{"THERE=curl gcc libc6-dev systemd" + services, "UID_IS=1000"}, 1,
+		{"a user without sudo is told", debian, []string{"THERE=chromium-headless-shell curl gcc libc6-dev systemd" + scripts + services, "UID_IS=1000"}, 1,
 			"Become root and run: apt-get install mmdebstrap\n"},
 		{"a system without apt-get, ready", map[string]string{"curl": nothing, "cc": nothing}, nil, 0, "This system has no apt-get."},
 		{"a system without apt-get, not ready", map[string]string{"curl": nothing}, nil, 1, "install them by hand"},

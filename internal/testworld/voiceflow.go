@@ -22,12 +22,14 @@ type Voiceflow struct {
 	answer  func(domain.Forward, Sent) (ports.Answer, error)
 	streams bool
 	hangs   chan<- bool
+	list    func(key string) ([]domain.EnvironmentState, error)
 }
 
 // Sent is a call that came to Voiceflow.
 type Sent struct {
 	Endpoint  string
 	Path      string
+	Used      domain.UsedEnvironment
 	UserID    string // as Voiceflow was told, if the path says it
 	SessionID string // the same of the member sessionID of the body
 	Body      string
@@ -72,12 +74,35 @@ func (v *Voiceflow) Hang(arrived chan<- bool) {
 	v.hangs = arrived
 }
 
+// List makes Voiceflow answer for the list of environments by list. Without it, there is none.
+func (v *Voiceflow) List(list func(key string) ([]domain.EnvironmentState, error)) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.list = list
+}
+
+// Environments returns the list.
+func (v *Voiceflow) Environments(_ context.Context, _ domain.VoiceflowID, key domain.Secret) ([]domain.EnvironmentState, error) {
+	v.mu.Lock()
+	list := v.list
+	v.mu.Unlock()
+	if list == nil {
+		return nil, &domain.Error{Kind: domain.VoiceflowRejected}
+	}
+	return list(key.Reveal())
+}
+
 // Origins returns Origins.
 func (v *Voiceflow) Origins() domain.Origins { return Origins() }
 
 // Export knows no version.
 func (v *Voiceflow) Export(context.Context, domain.VersionRef, domain.Secret) (domain.Export, error) {
 	return domain.Export{}, &domain.Error{Kind: domain.VoiceflowRejected}
+}
+
+// CheckPersonal knows no token.
+func (v *Voiceflow) CheckPersonal(context.Context, domain.VoiceflowID, domain.Secret) error {
+	return &domain.Error{Kind: domain.VoiceflowRejected}
 }
 
 // Forward reads the body, begins the call, and answers.
@@ -88,7 +113,7 @@ func (v *Voiceflow) Forward(ctx context.Context, f domain.Forward, r *http.Reque
 	var s Sent
 	var err error
 	if hangs == nil && !streams {
-		s, err = sent(f, r, key)
+		s, err = sent(ctx, f, r, key)
 	}
 	if err == nil && f.Begin != nil {
 		err = f.Begin(ctx)
@@ -112,15 +137,31 @@ func givenUp(ctx context.Context) (ports.Answer, error) {
 	return ports.Answer{Sent: true}, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: context.Cause(ctx)}
 }
 
-// sent returns the call as it comes to Voiceflow.
-func sent(f domain.Forward, r *http.Request, key domain.Secret) (Sent, error) {
+// sent returns the call as it comes to Voiceflow. An environment counts in the path, the header and
+// the query.
+func sent(ctx context.Context, f domain.Forward, r *http.Request, key domain.Secret) (Sent, error) {
 	s := Sent{Endpoint: f.Route.Endpoint.Method + " " + f.Route.Endpoint.Path, Key: key.Reveal()}
 	bind := f.UserIDs.Bind
 	if bind == nil {
 		bind = func(own string) (string, error) { return own, nil }
 	}
+	if err := f.Route.CheckProject(f.Project); err != nil {
+		return Sent{}, err
+	}
+	asked := domain.AskedEnvironment{Names: r.Header.Values("versionID")}
+	for name, values := range r.URL.Query() {
+		switch field := domain.Field(name); {
+		case field.NamesEnvironment():
+			asked.Names = append(asked.Names, values...)
+		case field == domain.FieldStage:
+			asked.Stages = append(asked.Stages, values...)
+		}
+	}
 	var err error
-	if s.Path, err = f.Route.Target(f.Project, bind); err != nil {
+	if s.Used, err = f.Environment(ctx, asked); err != nil {
+		return Sent{}, err
+	}
+	if s.Path, err = f.Route.Target(f.Project, s.Used, bind); err != nil {
 		return Sent{}, err
 	}
 	if rest, found := strings.CutPrefix(s.Path, "/state/user/"); found {

@@ -80,6 +80,7 @@ var tables = []Table{
 		textColumn("secondary_status"), numberColumn("key_checked"), numberColumn("key_set"),
 		numberColumn("secondary_checked").since(2), numberColumn("secondary_set").since(2),
 		textColumn("environments").since(4),
+		textColumn("personal_status").since(4), numberColumn("personal_checked").since(4), numberColumn("personal_set").since(4),
 	}},
 	{"project_keys", 2, []Column{
 		textColumn("project_id"), textColumn("slot"), keyIDColumn("key_id"), bytesColumn("sealed"),
@@ -96,6 +97,7 @@ var tables = []Table{
 		textColumn("project_id").optional(), textColumn("scopes"), flagColumn("own_users"), numberColumn("created"), numberColumn("expires"), numberColumn("last_used"),
 		numberColumn("rate").since(3), numberColumn("open").since(3),
 		textColumn("environments").since(4),
+		numberColumn("renewed").since(4), bytesColumn("previous_hash").optional().since(4), numberColumn("previous_expires").since(4),
 	}},
 	{"usage", 5, []Column{
 		textColumn("day"), textColumn("project_id"), textColumn("user_id"), textColumn("token_id"), textColumn("scope"),
@@ -148,9 +150,17 @@ func (r Row) Upgraded(version int) Row {
 		r = r.withName().withState().withTokenLimits()
 	}
 	if version < 4 {
-		r = r.withEnvironments()
+		r = r.withEnvironments().withNoPersonalKey().withoutRotation()
 	}
 	return r
+}
+
+// withoutRotation upgrades an access token. Before version 4, none was rotated.
+func (r Row) withoutRotation() Row {
+	if r.Table != "access_tokens" {
+		return r
+	}
+	return r.with(int64(0), nil, int64(0))
 }
 
 // withState returns the row of a grant or an access token with the scope state, if it has the
@@ -213,6 +223,15 @@ func (r Row) withEnvironments() Row {
 		return r
 	}
 	return r.with("")
+}
+
+// withNoPersonalKey returns the row of a project without a personal key. Before version 4, no project
+// had one.
+func (r Row) withNoPersonalKey() Row {
+	if r.Table != "projects" {
+		return r
+	}
+	return r.with(string(domain.KeyNone), int64(0), int64(0))
 }
 
 // with returns the row with more values.

@@ -89,6 +89,11 @@ func TestARowOfAnEarlierArchiveIsUpgraded(t *testing.T) {
 			"p", "name", "v", "main", "", int64(1), int64(2), "ok", "ok", secondary, int64(3), int64(4),
 		}}
 	}
+	second := func(secondary string) archive.Row {
+		row := first(secondary)
+		row.Values = append(row.Values, int64(3), int64(4))
+		return row
+	}
 	other := archive.Row{Table: "audit_chain", Values: []any{int64(1), int64(1), []byte("hash")}}
 	for _, tc := range []struct {
 		name         string
@@ -98,7 +103,7 @@ func TestARowOfAnEarlierArchiveIsUpgraded(t *testing.T) {
 	}{
 		{"with one key", first("none"), 1, int64(0), int64(0)},
 		{"with two keys", first("rejected"), 1, int64(3), int64(4)},
-		{"with two keys, already upgraded", first("rejected").Upgraded(1), archive.Version, int64(3), int64(4)},
+		{"with two keys, already upgraded", second("rejected"), 2, int64(3), int64(4)},
 		{"of another table", other, 1, nil, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -109,6 +114,9 @@ func TestARowOfAnEarlierArchiveIsUpgraded(t *testing.T) {
 			got := tc.row.Upgraded(tc.version)
 			if err := got.Check(); err != nil {
 				t.Error(err)
+			}
+			if status := got.Value("personal_status"); status != nil && status != "none" {
+				t.Errorf("got a personal key that is %v", status)
 			}
 			if got.Value("secondary_checked") != tc.checked || got.Value("secondary_set") != tc.set || len(tc.row.Values) != before {
 				t.Errorf("got %v", got.Values)
@@ -162,6 +170,7 @@ func TestATokenOfAnEarlierArchiveKeepsTheRateThatItHad(t *testing.T) {
 		{"for a back end, of the first version", token(true), 1, int64(120)},
 		{"for a back end", token(true), 2, int64(120)},
 		{"with bound user ids", token(false), 2, int64(0)},
+		{"of version 3", archive.Row{Table: "access_tokens", Values: append(token(true).Values, int64(120), int64(0))}, 3, int64(120)},
 		{"already upgraded", token(true).Upgraded(2), archive.Version, int64(120)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -184,8 +193,8 @@ func TestAnEarlierArchiveHasNoEnvironments(t *testing.T) {
 	token := archive.Row{Table: "access_tokens", Values: []any{
 		"t", []byte("hash"), "name", "flk_abcdef", "u", "p", "converse", false, int64(1), int64(2), int64(0), int64(0), int64(0),
 	}}
-	with := func(row archive.Row, text string) archive.Row {
-		return archive.Row{Table: row.Table, Values: append(slices.Clone(row.Values), text)}
+	with := func(row archive.Row, values ...any) archive.Row {
+		return archive.Row{Table: row.Table, Values: slices.Concat(row.Values, values)}
 	}
 	for _, tc := range []struct {
 		name    string
@@ -195,8 +204,8 @@ func TestAnEarlierArchiveHasNoEnvironments(t *testing.T) {
 	}{
 		{"an assistant of version 3", project, 3, ""},
 		{"an access token of version 3", token, 3, ""},
-		{"an assistant of version 4", with(project, text), 4, text},
-		{"an access token of version 4", with(token, "main dev"), 4, "main dev"},
+		{"an assistant of version 4", with(project, text, "none", int64(0), int64(0)), 4, text},
+		{"an access token of version 4", with(token, "main dev", int64(0), nil, int64(0)), 4, "main dev"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := tc.row.Upgraded(tc.version)

@@ -98,7 +98,7 @@ func otherAccess(got, want domain.Access) error {
 	}{
 		{"the login", got.Caller.Login, want.Caller.Login}, {"the session", got.Session, want.Session}, {"the token", got.Token, want.Token},
 		{"the conversation", got.Conversation, want.Conversation}, {"the project", got.Project, want.Project},
-		{"the scopes of the grant", got.Granted.Text(), want.Granted.Text()},
+		{"the scopes of the grant", got.Granted.Text(), want.Granted.Text()}, {"the end of the text", got.SecretEnds, want.SecretEnds},
 	} {
 		if d := difference(part.got, part.want); d != "" {
 			all = append(all, part.name+": "+d)
@@ -155,17 +155,19 @@ func withoutSession(user domain.UserID, login domain.Session, admin bool) domain
 	return domain.Access{Caller: domain.Caller{ID: user, Admin: admin, Login: login}}
 }
 
-// ofToken returns the Access of the token. p is its project, if it has one.
+// ofToken returns the Access by the text of a token that was not rotated. p is its project, if it
+// has one.
 func ofToken(token domain.AccessToken, admin bool, p domain.Project, granted domain.Scopes) domain.Access {
 	return domain.Access{
-		Caller: domain.Caller{ID: token.User, Admin: admin, Token: token.ID, Only: token.Project, Scopes: token.Scopes},
-		Token:  token, Project: p, Granted: granted,
+		Caller: domain.Caller{ID: token.User, Admin: admin, Token: token.ID, Only: token.Project, Scopes: token.Scopes, Secret: tokenHash(token)},
+		Token:  token, Project: p, Granted: granted, SecretEnds: token.Expires,
 	}
 }
 
 // in returns the Access of a use in a conversation.
 func in(c domain.Conversation, a domain.Access) domain.Access {
 	a.Conversation = c
+	a.Caller.Secret, a.SecretEnds = domain.TokenHash{}, time.Time{}
 	return a
 }
 

@@ -147,7 +147,7 @@ func (f *fixture) wantTokenCaller(t *testing.T, what string, token domain.Access
 
 // otherTokenCaller says how got is not who made the token, with those rights.
 func otherTokenCaller(got domain.Caller, token domain.AccessToken, admin bool) error {
-	want := domain.Caller{ID: token.User, Admin: admin, Token: token.ID, Only: token.Project, Scopes: token.Scopes}
+	want := domain.Caller{ID: token.User, Admin: admin, Token: token.ID, Only: token.Project, Scopes: token.Scopes, Secret: tokenHash(token)}
 	if got != want {
 		return fmt.Errorf("got the caller %+v, want %+v", got, want)
 	}

@@ -118,7 +118,7 @@ func useByConversationNow(t *testing.T, f *fixture) {
 	same("after the member is gone")
 }
 
-// useByNoConversation has conversations that end before what made them does.
+// useByNoConversation has conversations that end before their session does.
 func useByNoConversation(t *testing.T, f *fixture) {
 	h := f.talk(t)
 	for _, id := range []domain.ConversationID{conversationID(404), "' OR 1=1 --", domain.ConversationID(h.session.ID), domain.ConversationID(h.token.ID)} {
@@ -130,7 +130,10 @@ func useByNoConversation(t *testing.T, f *fixture) {
 	f.wantNoUse(t, "in whose place another came", shown{Conversation: h.inSession.ID})
 	f.wantUse(t, "in place of another", shown{Conversation: next.ID}, in(next, ofSession(h.session, h.login, false, h.p, h.granted)))
 
-	short := []domain.Conversation{f.conversing(h.session), f.conversation(domain.Session{}, h.token), f.conversing(h.host)}
+	brief := f.token(h.member.ID, h.p.ID, domain.DefaultScopes())
+	brief.Expires = brief.Created.Add(time.Minute)
+	f.issue(t, brief)
+	short := []domain.Conversation{f.conversing(h.session), f.conversation(domain.Session{}, brief), f.conversing(h.host)}
 	for i := range short {
 		short[i].Expires = short[i].Created.Add(time.Minute)
 		f.converse(t, short[i])

@@ -14,7 +14,7 @@ import (
 
 // AccessTokens checks every sentence in the comments of ports.AccessTokens.
 func AccessTokens(t *testing.T, open OpenStore) {
-	check(t, open, append([]sentence{
+	check(t, open, append(append([]sentence{
 		{"Create stores the token and the record together", tokenStores},
 		{"Create stores the token under its hash", tokenHashed},
 		{"Create is NotFound if its user or its project does not exist, and keeps no record", tokenNotFound},
@@ -34,7 +34,7 @@ func AccessTokens(t *testing.T, open OpenStore) {
 		{"Add of the last use ignores tokens that do not exist", tokenUsedUnknown},
 		{"Add of the last use reads its times in any zone and keeps microseconds", tokenUsedTimes},
 		{"several Adds of last uses of the same tokens at the same instant all succeed, and the latest counts", tokenUsedAtOnce},
-	}, promises("Tokens")...))
+	}, rotating...), promises("Tokens")...))
 }
 
 // wantTokens fails the test unless the tokens of the user, or with "" of everybody, are

@@ -52,12 +52,13 @@ func archivedRows() []archive.Row {
 	return []archive.Row{
 		row("installation", int64(1), domain.KeyID("17"), blob, string(origin), domain.KeyID("18"), []byte("pseudonyms")),
 		row("projects", one, odd, "6371c9b4e1a5b2c3d4e5f607", "production", "", int64(1_700_000_000_000_001), int64(-5),
-			"rejected", "used_up", "none", int64(0), int64(0), int64(0), int64(0), ""),
+			"rejected", "used_up", "none", int64(0), int64(0), int64(0), int64(0), "", "none", int64(0), int64(0)),
 		row("projects", two, "B", "6371c9b4e1a5b2c3d4e5f607", "main", "webchat", int64(7), int64(8),
-			"ok", "ok", "needs_reentry", int64(9), int64(10), int64(18), int64(0), `{"default":"main","allowed":["main","dev"],"allow_draft":["dev"]}`),
+			"ok", "ok", "needs_reentry", int64(9), int64(10), int64(18), int64(0), `{"default":"main","allowed":["main","dev"],"allow_draft":["dev"]}`, "rejected", int64(21), int64(22)),
 		row("projects", three, "B", "6371c9b4e1a5b2c3d4e5f608", "main", "webchat", int64(7), int64(8),
-			"ok", "ok", "ok", int64(9), int64(10), int64(19), int64(20), `{"default":"main","allowed":"all","allow_draft":[]}`),
+			"ok", "ok", "ok", int64(9), int64(10), int64(19), int64(20), `{"default":"main","allowed":"all","allow_draft":[]}`, "none", int64(0), int64(0)),
 		row("project_keys", one, "primary", domain.KeyID("17"), blob),
+		row("project_keys", two, "personal", domain.KeyID("18"), []byte("\x00personal")),
 		row("project_keys", two, "primary", domain.KeyID("17"), []byte{1}),
 		row("project_keys", two, "secondary", domain.KeyID("17"), []byte{2}),
 		row("project_keys", three, "primary", domain.KeyID("17"), []byte{0}),
@@ -67,8 +68,9 @@ func archivedRows() []archive.Row {
 		row("grants", ben, one, odd, int64(13), "converse export"),
 		row("grants", "a host's user", two, "B", int64(14), "converse"),
 		row("access_tokens", string(tokenID(1)), bytes.Repeat([]byte{1}, 32), odd, "flk_abcdef", ada, nil, "manage", false,
-			int64(15), int64(16), int64(0), int64(0), int64(0), ""),
-		row("access_tokens", string(tokenID(2)), bytes.Repeat([]byte{0}, 32), "", "", ben, one, "converse", true, int64(15), int64(16), int64(17), int64(600), int64(8), "main dev"),
+			int64(15), int64(16), int64(0), int64(0), int64(0), "", int64(0), nil, int64(0)),
+		row("access_tokens", string(tokenID(2)), bytes.Repeat([]byte{3}, 32), "", "", ben, one, "converse", true, int64(15), int64(16), int64(17), int64(600), int64(8), "main dev",
+			int64(18), bytes.Repeat([]byte{2}, 32), int64(19)),
 		row("usage", "2026-11-24", one, ada, "", "converse", int64(3), int64(1), int64(4_000_000_000_000)),
 		row("usage", "2026-11-25", "gone", "", string(tokenID(9)), "", int64(0), int64(0), int64(0)),
 		row("audit", int64(1), int64(20), "operator", "create_user", "user:"+ada, "ok", "r1", "", int64(1)),
@@ -173,7 +175,7 @@ func archiveRoundTrip(t *testing.T, f *fixture) {
 func archiveViews(t *testing.T, f, other *fixture) {
 	is := installationOf(1)
 	f.prepare(t, "preparing", domain.Installation{}, is)
-	a, b := f.addWithTwo(t, "b"), f.add(t, f.inEnvironments("a"))
+	a, b := f.addWithAll(t, "b"), f.add(t, f.inEnvironments("a"))
 	ada, ben := f.admin(t, "ada"), f.member(t, "ben", a.ID)
 	f.grantScopes(t, "a host's user", b.ID, domain.AllScopes())
 	managing := f.issue(t, f.token(ada.ID, "", domain.ScopesOf(domain.ScopeManage)))
@@ -206,7 +208,9 @@ func archiveViews(t *testing.T, f, other *fixture) {
 		wantNil(t, "Projects.Find after Restore", err)
 		wantSame(t, "Projects.Find after Restore", found, []domain.Project{p})
 	}
-	other.wantKeys(t, "after Restore", a, map[domain.Slot]domain.Sealed{domain.SlotPrimary: keyOf(a), domain.SlotSecondary: otherKey(a)})
+	other.wantKeys(t, "after Restore", a, map[domain.Slot]domain.Sealed{
+		domain.SlotPrimary: keyOf(a), domain.SlotSecondary: otherKey(a), domain.SlotPersonal: personalKey(a),
+	})
 	other.wantKey(t, "after Restore", b, keyOf(b))
 	for _, u := range []domain.User{ada, ben} {
 		found, err := other.Ports.Users.Find(t.Context(), domain.UserRef{ID: u.ID})
@@ -357,6 +361,8 @@ func archiveCorrupt(t *testing.T, f *fixture) {
 		{"a grant on no project", with("grants", 1, "none")},
 		{"a grant with another name than its project", with("grants", 2, "another")},
 		{"a token of no user", with("access_tokens", 4, "none")},
+		{"two tokens of one hash", with("access_tokens", 1, bytes.Repeat([]byte{3}, 32))},
+		{"two tokens, one with the hash that the other had before", with("access_tokens", 1, bytes.Repeat([]byte{2}, 32))},
 	} {
 		rows := tc.harm(archivedRows())
 		wantKind(t, "Restore of "+tc.name, f.Archive.Restore(t.Context(), listed(rows), byOperator(f.restoring())), domain.Corrupt)

@@ -11,8 +11,13 @@ import (
 )
 
 // OpenCallRates returns CallRates without any call so far. They read the time from now and allow
-// each caller perMinute calls a minute; 0 means no limit.
-type OpenCallRates func(t *testing.T, now ports.Clock, perMinute int) ports.CallRates
+// each caller so many turns and reads a minute; 0 means no limit.
+type OpenCallRates func(t *testing.T, now ports.Clock, turns, reads int) ports.CallRates
+
+// turnsOnly opens CallRates that bound turns and not reads. The tests of one budget use it.
+func (open OpenCallRates) turnsOnly(t *testing.T, now ports.Clock, perMinute int) ports.CallRates {
+	return open(t, now, perMinute, 0)
+}
 
 // CallRates checks every sentence in the comments of ports.CallRates, except the bound on
 // memory, which can't be seen from outside.
@@ -26,6 +31,7 @@ func CallRates(t *testing.T, open OpenCallRates) {
 		{"a call that is refused is not counted", ratesRefused},
 		{"used calls come back evenly, and never more than the limit", ratesEvenly},
 		{"each caller has a rate of their own", ratesOwn},
+		{"each caller has a budget of turns and a budget of reads", ratesOfKinds},
 		{"a budget with a limit has that rate, also where there is none otherwise", ratesLimits},
 		{"without a limit the Rate is zero and nothing is refused", ratesUnlimited},
 		{"of many calls at the same instant exactly the limit is let through", ratesAtOnce},
@@ -75,14 +81,14 @@ func wantCallRefused(t *testing.T, what string, r ports.CallRates, who domain.Ac
 func ratesLeft(t *testing.T, open OpenCallRates) {
 	for _, limit := range []int{1, 2, 120} {
 		c := newClock()
-		r := open(t, c.now, limit)
+		r := open.turnsOnly(t, c.now, limit)
 		for n := range limit {
 			wantCallTaken(t, fmt.Sprintf("call %d of %d", n+1, limit), r, actorAna,
 				domain.Rate{Limit: limit, Remaining: limit - n - 1, Reset: time.Minute / time.Duration(limit) * time.Duration(n+1)})
 		}
 	}
 	c := newClock()
-	r := open(t, c.now, 6)
+	r := open.turnsOnly(t, c.now, 6)
 	takeCalls(t, "at first", r, actorAna, 3)
 	c.advance(4 * time.Second)
 	wantCallTaken(t, "four seconds after three of 6, of which less than one has come back", r, actorAna, domain.Rate{Limit: 6, Remaining: 2, Reset: 36 * time.Second})
@@ -95,7 +101,7 @@ func ratesLeft(t *testing.T, open OpenCallRates) {
 func ratesUsedUp(t *testing.T, open OpenCallRates) {
 	for _, limit := range []int{1, 2, 7, 120, 100_000} {
 		c := newClock()
-		r := open(t, c.now, limit)
+		r := open.turnsOnly(t, c.now, limit)
 		takeCalls(t, "within the limit", r, actorAna, limit)
 		_, err := r.Take(domain.Budget{Who: actorAna})
 		wantKind(t, fmt.Sprintf("after %d calls of %d", limit, limit), err, domain.TooManyRequests)
@@ -115,7 +121,7 @@ func ratesUsedUp(t *testing.T, open OpenCallRates) {
 // ratesRefused finds an adapter that refuses forever while a caller keeps calling.
 func ratesRefused(t *testing.T, open OpenCallRates) {
 	c := newClock()
-	r := open(t, c.now, 2)
+	r := open.turnsOnly(t, c.now, 2)
 	takeCalls(t, "within the limit", r, actorAna, 2)
 	var wait time.Duration
 	for range 100 {
@@ -128,7 +134,7 @@ func ratesRefused(t *testing.T, open OpenCallRates) {
 
 func ratesEvenly(t *testing.T, open OpenCallRates) {
 	c := newClock()
-	r := open(t, c.now, 4)
+	r := open.turnsOnly(t, c.now, 4)
 	takeCalls(t, "at first", r, actorAna, 4)
 	for n := range 8 {
 		c.advance(15*time.Second - time.Microsecond)
@@ -145,22 +151,63 @@ func ratesEvenly(t *testing.T, open OpenCallRates) {
 
 func ratesOwn(t *testing.T, open OpenCallRates) {
 	c := newClock()
-	r := open(t, c.now, 2)
+	r := open.turnsOnly(t, c.now, 2)
 	takeCalls(t, "a user", r, actorAna, 2)
 	// An access token may have a rate of its own, and a user with a similar name has one.
 	for _, other := range []domain.Actor{actorBob, domain.ActorToken(domain.TokenID(userID(1))), actorAna[:len(actorAna)-1], actorAna + "1", ""} {
 		wantCallTaken(t, "beside a user whose calls are used up", r, other, domain.Rate{Limit: 2, Remaining: 1, Reset: 30 * time.Second})
 	}
 	wantCallRefused(t, "the user, beside others", r, actorAna, 2, time.Minute)
-	another := open(t, c.now, 2)
+	another := open.turnsOnly(t, c.now, 2)
 	takeCalls(t, "the same user, where they have not called yet", another, actorAna, 2)
+}
+
+func ratesOfKinds(t *testing.T, open OpenCallRates) {
+	take := func(r ports.CallRates, reads bool, own, n int) {
+		t.Helper()
+		for i := range n {
+			left, err := r.Take(domain.Budget{Who: actorAna, Limit: own, Reads: reads})
+			wantNil(t, fmt.Sprintf("call %d of %d, reads: %t", i+1, n, reads), err)
+			wantSame(t, "what is left", []int{left.Limit, left.Remaining}, []int{n, n - i - 1})
+		}
+	}
+	refused := func(r ports.CallRates, reads bool, own, limit int) {
+		t.Helper()
+		_, err := r.Take(domain.Budget{Who: actorAna, Limit: own, Reads: reads})
+		wantKind(t, fmt.Sprintf("beyond the limit, reads: %t", reads), err, domain.TooManyRequests)
+		e, _ := errors.AsType[*domain.Error](err)
+		wantSame(t, "the limit of what was refused", e.Rate.Limit, limit)
+	}
+	for _, first := range []bool{false, true} {
+		limits := map[bool]int{false: 3, true: 5}
+		r := open(t, newClock().now, limits[false], limits[true])
+		take(r, first, 0, limits[first])
+		refused(r, first, 0, limits[first])
+		take(r, !first, 0, limits[!first])
+		refused(r, !first, 0, limits[!first])
+
+		own := open(t, newClock().now, 1, 0)
+		take(own, first, 7, 7)
+		refused(own, first, 7, 7)
+		take(own, !first, 7, 7)
+		refused(own, !first, 7, 7)
+
+		unlimited := map[bool]ports.CallRates{false: open(t, newClock().now, 0, 2), true: open(t, newClock().now, 2, 0)}[first]
+		take(unlimited, !first, 0, 2)
+		refused(unlimited, !first, 0, 2)
+		for range 1000 {
+			left, err := unlimited.Take(domain.Budget{Who: actorAna, Reads: first})
+			wantNil(t, "where there is no limit", err)
+			wantSame(t, "what is left where there is no limit", left, domain.Rate{})
+		}
+	}
 }
 
 func ratesLimits(t *testing.T, open OpenCallRates) {
 	for _, limit := range []int{0, 1, 120} {
 		for _, own := range []int{1, 7} {
 			c := newClock()
-			r, b := open(t, c.now, limit), domain.Budget{Who: domain.ActorToken(tokenID(1)), Limit: own}
+			r, b := open.turnsOnly(t, c.now, limit), domain.Budget{Who: domain.ActorToken(tokenID(1)), Limit: own}
 			var e *domain.Error
 			for n := range own + 1 {
 				left, err := r.Take(b)
@@ -184,7 +231,7 @@ func ratesLimits(t *testing.T, open OpenCallRates) {
 }
 
 func ratesUnlimited(t *testing.T, open OpenCallRates) {
-	r := open(t, newClock().now, 0)
+	r := open.turnsOnly(t, newClock().now, 0)
 	for range 10_000 {
 		wantCallTaken(t, "without a limit", r, actorAna, domain.Rate{})
 	}
@@ -192,7 +239,7 @@ func ratesUnlimited(t *testing.T, open OpenCallRates) {
 
 func ratesAtOnce(t *testing.T, open OpenCallRates) {
 	const limit = 10
-	r := open(t, newClock().now, limit)
+	r := open.turnsOnly(t, newClock().now, limit)
 	left, errs := make([]domain.Rate, crowd), make([]error, crowd)
 	atOnce(crowd, func(i int) { left[i], errs[i] = r.Take(domain.Budget{Who: actorAna}) })
 	seen := map[int]bool{}

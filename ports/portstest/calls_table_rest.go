@@ -133,9 +133,9 @@ var sealingCalls = []call{
 		}}
 	}},
 	{method: "Sealings.Replace", changes: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
-		p := f.addWithTwo(t, "p")
+		p := f.addWithAll(t, "p")
 		c := f.converse(t, f.conversing(f.session(t, p.ID)))
-		return replaces(allResealedBy([]domain.SealedRow{ofProject(p), ofSlot(p, domain.SlotSecondary), ofConversation(c)}, "new"), 3)
+		return replaces(allResealedBy([]domain.SealedRow{ofProject(p), ofSlot(p, domain.SlotSecondary), ofSlot(p, domain.SlotPersonal), ofConversation(c)}, "new"), 4)
 	}},
 	{method: "Sealings.Replace", way: "by nothing", changes: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
 		p := f.addNamed(t, "p")

@@ -233,6 +233,21 @@ var tokenCalls = []call{
 		token.ID = there.ID
 		return createsToken(who, token)
 	}}),
+	{method: "Tokens.Rotate", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
+		return rotatesToken(who, f.issue(t, f.token(who.user.ID, f.projectFor(t, who).ID, domain.ScopesOf(domain.ScopeConverse, domain.ScopeExport))), f.rotation(time.Hour))
+	}},
+	{method: "Tokens.Rotate", way: "of one that manages", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
+		return rotatesToken(who, f.issue(t, f.token(who.user.ID, "", domain.ScopesOf(domain.ScopeManage))), f.rotation(0))
+	}},
+	failing(domain.NotFound, call{method: "Tokens.Rotate", way: "of an unknown id", act: true, ready: func(_ *testing.T, f *fixture, who actor) attempt {
+		token := f.token(who.user.ID, "", domain.ScopesOf(domain.ScopeManage))
+		return rotatesToken(who, token, f.rotation(0))
+	}}),
+	failing(domain.Conflict, call{method: "Tokens.Rotate", way: "of one that is over", act: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
+		token := f.token(who.user.ID, "", domain.ScopesOf(domain.ScopeManage))
+		token.Expires = token.Created
+		return rotatesToken(who, f.issue(t, token), f.rotation(0))
+	}}),
 	{method: "Tokens.Page", ready: func(t *testing.T, f *fixture, who actor) attempt {
 		token := f.issue(t, f.token(who.user.ID, f.addNamed(t, "p").ID, domain.DefaultScopes()))
 		return attempt{check: returns([]domain.AccessToken{token}), do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
@@ -262,6 +277,17 @@ func createsToken(who actor, token domain.AccessToken) attempt {
 	}
 	return doing(token.Needs(), func(ctx context.Context, at ports.Store, act domain.Act) error {
 		return at.Tokens.Create(ctx, act, token, tokenHash(token))
+	})
+}
+
+// rotatesToken returns no attempt for an actor with a token, since no token makes tokens.
+func rotatesToken(who actor, token domain.AccessToken, r domain.Rotation) attempt {
+	if who.caller.Token != "" {
+		return attempt{}
+	}
+	return doing(token.Needs(), func(ctx context.Context, at ports.Store, act domain.Act) error {
+		_, err := at.Tokens.Rotate(ctx, act, token.ID, r)
+		return err
 	})
 }
 

@@ -95,7 +95,7 @@ func (f *fixture) project(name string) domain.Project {
 		Primary: domain.Key{
 			Sealed: keyFor(projectID(n)), Status: domain.KeyOK, Set: domain.Instant(f.clock.now()), Checked: domain.Instant(f.clock.now()),
 		},
-		Secondary: domain.Key{Status: domain.KeyNone}, Credits: domain.CreditsOK,
+		Secondary: domain.Key{Status: domain.KeyNone}, Personal: domain.Key{Status: domain.KeyNone}, Credits: domain.CreditsOK,
 	}
 }
 

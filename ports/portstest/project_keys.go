@@ -13,6 +13,11 @@ func otherKey(p domain.Project) domain.Sealed {
 	return domain.Sealed{Key: "4294967295", Bytes: []byte("\x00\x01\xff\xfe'\"\\\n sealed for " + p.ID + " later")}
 }
 
+// personalKey returns what the suite stores as the sealed personal key of p.
+func personalKey(p domain.Project) domain.Sealed {
+	return domain.Sealed{Key: "7", Bytes: []byte("\x00\xff personal of " + p.ID)}
+}
+
 // described returns the description of p.
 func described(p domain.Project) domain.Description {
 	return domain.Description{Name: p.Name, Platform: p.Platform}
@@ -51,7 +56,7 @@ func (f *fixture) wantProjectByID(t *testing.T, what string, p domain.Project) {
 
 func putKeyStores(t *testing.T, f *fixture) {
 	p, beside := f.addNamed(t, "p"), f.addNamed(t, "q")
-	const first, second = domain.SlotPrimary, domain.SlotSecondary
+	const first, second, third = domain.SlotPrimary, domain.SlotSecondary, domain.SlotPersonal
 	key, another := keyOf(p), otherKey(p)
 	for _, step := range []struct {
 		what string
@@ -63,6 +68,8 @@ func putKeyStores(t *testing.T, f *fixture) {
 		{"another second key", second, key, map[domain.Slot]domain.Sealed{first: key, second: key}},
 		{"another first key", first, another, map[domain.Slot]domain.Sealed{first: another, second: key}},
 		{"the same once more", first, another, map[domain.Slot]domain.Sealed{first: another, second: key}},
+		{"a personal key", third, personalKey(p), map[domain.Slot]domain.Sealed{first: another, second: key, third: personalKey(p)}},
+		{"another personal key", third, key, map[domain.Slot]domain.Sealed{first: another, second: key, third: key}},
 	} {
 		f.clock.advance(time.Minute)
 		p = f.put(t, p, step.slot, step.key)
@@ -82,11 +89,12 @@ func putKeyRenames(t *testing.T, f *fixture) {
 	f.grantScopes(t, user, p.ID, someScopes)
 	f.grant(t, user, q.ID)
 	p = f.put(t, p, domain.SlotSecondary, otherKey(p))
+	p = f.put(t, p, domain.SlotPersonal, personalKey(p))
 	for _, slot := range domain.Slots() {
 		p = f.markSlot(t, p, slot, domain.KeyRejected, f.clock.now(), true)
 	}
 	f.clock.advance(time.Hour)
-	for _, slot := range []domain.Slot{domain.SlotSecondary, domain.SlotPrimary} {
+	for _, slot := range []domain.Slot{domain.SlotSecondary, domain.SlotPersonal, domain.SlotPrimary} {
 		p.Name, p.Platform = "z'\"\\ ü in the "+string(slot), "platform of "+string(slot)
 		p = f.put(t, p, slot, keyOf(p))
 		f.wantProject(t, "after Update", p)
@@ -99,6 +107,49 @@ func putKeyRenames(t *testing.T, f *fixture) {
 	f.wantGrants(t, "after another name", domain.GrantFilter{User: user, Project: p.ID},
 		domain.Grant{User: user, Project: p.ID, Scopes: someScopes, Created: q.Created})
 	f.wantRecords(t, "after Update")
+}
+
+// deleteKeys empties slots. A key that is put there again later is not that of before, and what
+// was found out about a deleted key is no news.
+func deleteKeys(t *testing.T, f *fixture) {
+	p, beside := f.addWithAll(t, "p"), f.addWithAll(t, "q")
+	remove := func(slot domain.Slot) (domain.Project, error) {
+		act := f.act(domain.ActionDeleteToken, domain.OnSlot(p.ID, slot))
+		stored, err := f.Ports.Projects.Update(t.Context(), act, p.ID, func(p *domain.Project) error { return p.DeleteKey(slot) })
+		if err == nil {
+			f.log = append(f.log, act.Record)
+		}
+		return stored, err
+	}
+	left := map[domain.Slot]domain.Sealed{domain.SlotPrimary: keyOf(p), domain.SlotSecondary: otherKey(p), domain.SlotPersonal: personalKey(p)}
+	for _, slot := range []domain.Slot{domain.SlotPersonal, domain.SlotSecondary} {
+		what := "after Update that deletes the " + string(slot) + " key"
+		was := p
+		stored, err := remove(slot)
+		wantNil(t, "Update that deletes the "+string(slot)+" key", err)
+		wantNil(t, "DeleteKey", p.DeleteKey(slot))
+		delete(left, slot)
+		wantSame(t, "what it returned", stored, p)
+		f.wantProject(t, what, p)
+		f.wantKeys(t, what, p, left)
+		f.wantSeen(t, what, everything, p.ID, beside.ID)
+		f.wantRecords(t, what)
+		_, err = remove(slot)
+		wantKind(t, "Update that deletes the "+string(slot)+" key again", err, domain.NotFound)
+		f.markSlot(t, was, slot, domain.KeyRejected, f.clock.now(), false)
+		replaced, err := f.Ports.Sealings.Replace(t.Context(), []domain.Resealed{resealedBy(ofSlot(was, slot), "new")})
+		wantNil(t, "Replace of a deleted key", err)
+		wantSame(t, "Replace of a deleted key", replaced, 0)
+		f.wantProject(t, "after Replace of a deleted key", p)
+		f.wantKeys(t, "after Replace of a deleted key", p, left)
+		f.wantRecords(t, what)
+	}
+	p = f.put(t, p, domain.SlotPersonal, otherKey(p))
+	f.wantProject(t, "after another personal key", p)
+	f.wantProject(t, "the project beside", beside)
+	f.wantKeys(t, "of the project beside", beside, map[domain.Slot]domain.Sealed{
+		domain.SlotPrimary: keyOf(beside), domain.SlotSecondary: otherKey(beside), domain.SlotPersonal: personalKey(beside),
+	})
 }
 
 func putKeyUnknown(t *testing.T, f *fixture) {
@@ -146,11 +197,13 @@ func putKeyAtOnce(t *testing.T, f *fixture) {
 
 func removeForgetsKeys(t *testing.T, f *fixture) {
 	p := f.addNamed(t, "p")
-	f.put(t, p, domain.SlotSecondary, otherKey(p))
+	was := p
+	p = f.put(t, p, domain.SlotSecondary, otherKey(p))
+	f.put(t, p, domain.SlotPersonal, personalKey(p))
 	f.remove(t, p.ID)
 	_, err := keysIn(t.Context(), f.Ports.Projects, p.ID)
 	wantKind(t, "the keys after Remove", err, domain.NotFound)
-	f.add(t, p)
+	f.add(t, was)
 	f.wantKey(t, "of a project that was removed and added again", p, keyOf(p))
 }
 

@@ -258,7 +258,7 @@ func (f *fixture) mark(t *testing.T, what string, row domain.SealedRow, opens, c
 // opensMarked marks the keys of one project after the other, and lets them open in another
 // order.
 func opensMarked(t *testing.T, f *fixture) {
-	p, other := f.addWithTwo(t, "p"), f.addWithTwo(t, "other")
+	p, other := f.addWithAll(t, "p"), f.addWithAll(t, "other")
 	for range 2 {
 		for _, slot := range domain.Slots() {
 			what := "of the " + string(slot) + " key, which does not open"
@@ -277,7 +277,7 @@ func opensMarked(t *testing.T, f *fixture) {
 }
 
 func opensKnown(t *testing.T, f *fixture) {
-	one, two, gone := f.addNamed(t, "one"), f.addWithTwo(t, "two"), f.addNamed(t, "gone")
+	one, two, gone := f.addNamed(t, "one"), f.addWithAll(t, "two"), f.addNamed(t, "gone")
 	f.remove(t, gone.ID)
 	for _, opens := range []bool{false, true} {
 		err := markOpens(t.Context(), f.Ports.Projects, gone.ID, keyOf(gone), opens, f.record(domain.ActionMarkKey, "gone"))
@@ -294,7 +294,7 @@ func opensKnown(t *testing.T, f *fixture) {
 		strange["of other bytes than are in the slot "+string(slot)] = bytes
 		strange["of another key than sealed the slot "+string(slot)] = key
 	}
-	stored := []domain.SealedRow{ofProject(one), ofSlot(two, domain.SlotPrimary), ofSlot(two, domain.SlotSecondary)}
+	stored := []domain.SealedRow{ofProject(one), ofSlot(two, domain.SlotPrimary), ofSlot(two, domain.SlotSecondary), ofSlot(two, domain.SlotPersonal)}
 	want := func(what string) {
 		t.Helper()
 		f.wantProject(t, what, one)
@@ -317,7 +317,9 @@ func opensKnown(t *testing.T, f *fixture) {
 			f.mark(t, "of a key that does not open", row, false, true)
 		}
 		one = marked(one, domain.SlotPrimary, domain.KeyNeedsReentry)
-		two = marked(marked(two, domain.SlotPrimary, domain.KeyNeedsReentry), domain.SlotSecondary, domain.KeyNeedsReentry)
+		for _, slot := range domain.Slots() {
+			two = marked(two, slot, domain.KeyNeedsReentry)
+		}
 		want("after Note of keys that do not open")
 	}
 }

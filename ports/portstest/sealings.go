@@ -39,22 +39,27 @@ func sealedAgain(s domain.Sealed, key domain.KeyID) domain.Sealed {
 
 func ofProject(p domain.Project) domain.SealedRow { return ofSlot(p, domain.SlotPrimary) }
 
-// ofSlot has the key of that slot that the suite stores: otherKey in the secondary one.
+// ofSlot has the key of that slot that the suite stores: otherKey in the secondary one, and
+// personalKey in the personal one.
 func ofSlot(p domain.Project, slot domain.Slot) domain.SealedRow {
 	key := keyOf(p)
-	if slot == domain.SlotSecondary {
+	switch slot {
+	case domain.SlotSecondary:
 		key = otherKey(p)
+	case domain.SlotPersonal:
+		key = personalKey(p)
 	}
 	return domain.SealedRow{
 		Ref: domain.SealedRef{Kind: domain.SealedProjectKey, ID: string(p.ID), Slot: slot}, Sealed: key, Name: p.Name, Status: p.Key(slot).Status,
 	}
 }
 
-// addWithTwo stores a project with a key in each slot.
-func (f *fixture) addWithTwo(t *testing.T, name string) domain.Project {
+// addWithAll stores a project with a key in each slot.
+func (f *fixture) addWithAll(t *testing.T, name string) domain.Project {
 	t.Helper()
 	p := f.addNamed(t, name)
-	return f.put(t, p, domain.SlotSecondary, otherKey(p))
+	p = f.put(t, p, domain.SlotSecondary, otherKey(p))
+	return f.put(t, p, domain.SlotPersonal, personalKey(p))
 }
 
 func ofConversation(c domain.Conversation) domain.SealedRow {
@@ -73,19 +78,20 @@ func (f *fixture) install(t *testing.T) []domain.SealedRow {
 	}
 }
 
-// sealedEverything stores something of every kind and returns the rows in their order. The two
-// slots have keys with a different status.
+// sealedEverything stores something of every kind and returns the rows in their order. The slots
+// have keys with different statuses.
 func (f *fixture) sealedEverything(t *testing.T) []domain.SealedRow {
 	t.Helper()
 	rows := f.install(t)
-	for i, name := range []string{"Tico", "tico", "Ångström '; --"} {
+	for i, name := range []string{"Tico", "tico", "Ångström '; --", "four"} {
 		p := f.addNamed(t, name)
 		if i > 0 {
 			p = f.put(t, p, domain.SlotSecondary, otherKey(p))
+			p = f.put(t, p, domain.SlotPersonal, personalKey(p))
 			failing := domain.Slots()[i-1]
 			f.markSlot(t, p, failing, domain.KeyRejected, f.clock.now(), true)
 			p = marked(p, failing, domain.KeyRejected)
-			rows = append(rows, ofSlot(p, domain.SlotSecondary))
+			rows = append(rows, ofSlot(p, domain.SlotSecondary), ofSlot(p, domain.SlotPersonal))
 		}
 		s := f.session(t, p.ID)
 		rows = append(rows, ofProject(p), ofConversation(f.converse(t, f.conversing(s))), ofConversation(f.converse(t, f.conversing(s))))
@@ -330,7 +336,7 @@ func forgetForgets(t *testing.T, f *fixture) {
 }
 
 func toReenter(t *testing.T, f *fixture) {
-	a, b, c := f.addNamed(t, "a"), f.addWithTwo(t, "b"), f.addWithTwo(t, "c")
+	a, b, c := f.addNamed(t, "a"), f.addWithAll(t, "b"), f.addWithAll(t, "c")
 	want := func(what string, n int) {
 		t.Helper()
 		got, err := f.Ports.Sealings.ToReenter(t.Context())
@@ -340,14 +346,15 @@ func toReenter(t *testing.T, f *fixture) {
 	want("of keys that all open", 0)
 	for i, row := range []domain.SealedRow{
 		ofProject(a), ofSlot(b, domain.SlotSecondary), ofSlot(b, domain.SlotPrimary), ofSlot(c, domain.SlotSecondary),
+		ofSlot(b, domain.SlotPersonal), ofSlot(c, domain.SlotPersonal),
 	} {
 		f.mark(t, "preparing", row, false, true)
 		want("of keys, some of which do not open", i+1)
 	}
 	f.mark(t, "preparing", ofSlot(b, domain.SlotPrimary), true, true)
-	want("when one opens again", 3)
+	want("when one opens again", 5)
 	f.remove(t, b.ID)
-	want("when a project is gone", 2)
+	want("when a project is gone", 3)
 }
 
 // wantUses fails the test unless these are the uses.
@@ -360,7 +367,7 @@ func (f *fixture) wantUses(t *testing.T, what string, want map[domain.KeyID]doma
 
 func usesRows(t *testing.T, f *fixture) {
 	rows := f.sealedEverything(t)
-	want := map[domain.KeyID]domain.KeyUse{"": {Logins: 3, Handles: 6}}
+	want := map[domain.KeyID]domain.KeyUse{"": {Logins: 4, Handles: 8}}
 	for _, r := range rows {
 		use := want[r.Sealed.Key]
 		use.Rows++
@@ -372,7 +379,7 @@ func usesRows(t *testing.T, f *fixture) {
 	f.wantUses(t, "after all was resealed", want)
 	c := rows[slices.IndexFunc(rows, func(r domain.SealedRow) bool { return r.Ref.Kind == domain.SealedConversation })]
 	f.replaced(t, "preparing: by nothing", []domain.Resealed{{Ref: c.Ref, From: sealedAgain(c.Sealed, "new")}}, 1)
-	want[""], want["new"] = domain.KeyUse{Logins: 3, Handles: 5}, domain.KeyUse{Rows: len(rows) - 1}
+	want[""], want["new"] = domain.KeyUse{Logins: 4, Handles: 7}, domain.KeyUse{Rows: len(rows) - 1}
 	f.wantUses(t, "after a conversation was forgotten", want)
 }
 

@@ -90,14 +90,16 @@ func sweepAtOnce(t *testing.T, f *fixture) {
 	f.wantRecords(t, "after Sweeps, which keep none")
 }
 
-// sweptFrom returns conversations of an access token. Half of them are over in an hour.
+// sweptFrom returns conversations of two access tokens. Half of them are over in an hour.
 func (f *fixture) sweptFrom(t *testing.T, n int) (over, live []domain.Conversation) {
 	t.Helper()
 	p := f.addNamed(t, "p")
-	token := f.issue(t, f.token(f.member(t, "ana", p.ID).ID, p.ID, domain.DefaultScopes()))
+	u := f.member(t, "ana", p.ID)
+	token, brief := f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes())), f.token(u.ID, p.ID, domain.DefaultScopes())
+	brief.Expires = brief.Created.Add(time.Hour)
+	f.issue(t, brief)
 	for range n {
-		short, long := f.conversation(domain.Session{}, token), f.conversation(domain.Session{}, token)
-		short.Expires = short.Created.Add(time.Hour)
+		short, long := f.conversation(domain.Session{}, brief), f.conversation(domain.Session{}, token)
 		over, live = append(over, f.converse(t, short)), append(live, f.converse(t, long))
 	}
 	return over, live

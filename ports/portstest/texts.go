@@ -66,7 +66,7 @@ type stored struct {
 // textsRefused gives each method a text of each sort in each place.
 func textsRefused(t *testing.T, f *fixture) {
 	f.install(t)
-	p := f.addWithTwo(t, "p")
+	p := f.addWithAll(t, "p")
 	u := f.create(t, f.user("ana", domain.RoleAdmin, p.ID))
 	login := f.login(t, u)
 	session := f.set(t, f.byRole(login, p.ID))
@@ -93,6 +93,7 @@ func (f *fixture) textsStored(t *testing.T, at ports.Store, bad string, there st
 	ctx, act := t.Context(), f.act(domain.ActionForward, "x")
 	added := f.inEnvironments("added")
 	added.Secondary = domain.Key{Sealed: otherKey(added), Status: domain.KeyOK}
+	added.Personal = domain.Key{Sealed: personalKey(added), Status: domain.KeyOK}
 	spoil(added, bad, func(what string, p domain.Project) { refused("Projects.Add, "+what, at.Projects.Add(ctx, act, p)) })
 	spoil(f.user("bob", domain.RoleMember, p.ID), bad, func(what string, u domain.User) { refused("Users.Create, "+what, at.Users.Create(ctx, act, u)) })
 	hashed := f.user("bob", domain.RoleMember)
@@ -165,6 +166,8 @@ func (f *fixture) textsChanged(t *testing.T, at ports.Store, bad string, there s
 	for _, by := range []domain.Caller{{ID: u.ID, Login: domain.Session{ID: domain.SessionID(bad)}}, {ID: u.ID, Token: domain.TokenID(bad)}} {
 		refused("Sessions.End, act", second(at.Sessions.End(ctx, domain.Act{By: by, Record: act.Record}, domain.SessionsOf(u.ID))))
 	}
+	refused("Tokens.Rotate, id", second(at.Tokens.Rotate(ctx, act, domain.TokenID(bad), f.rotation(0))))
+	refused("Tokens.Rotate, prefix", second(at.Tokens.Rotate(ctx, act, there.token.ID, domain.Rotation{Prefix: bad})))
 	refused("Tokens.Remove", at.Tokens.Remove(ctx, act, domain.TokenID(bad)))
 	refused("Conversations.Renew, id", second(at.Conversations.Renew(ctx, domain.ConversationID(bad), c.Key, c.Key)))
 	refused("Conversations.Renew, from", second(at.Conversations.Renew(ctx, c.ID, key, c.Key)))

@@ -26,8 +26,10 @@ func keysIn(ctx context.Context, in ports.ProjectRepository, id domain.ProjectID
 		return nil, err
 	}
 	keys := map[domain.Slot]domain.Sealed{}
-	for _, k := range found[0].KeysToTry() {
-		keys[k.Slot] = k.Key
+	for _, slot := range domain.Slots() {
+		if k := found[0].Key(slot); !k.Empty() {
+			keys[slot] = k.Sealed
+		}
 	}
 	return keys, nil
 }
@@ -40,17 +42,20 @@ func keyed(p domain.Project, key domain.Sealed) domain.Project {
 
 // marked is p with that status of the key in the slot.
 func marked(p domain.Project, slot domain.Slot, status domain.KeyStatus) domain.Project {
-	if slot == domain.SlotSecondary {
-		p.Secondary.Status = status
-	} else {
+	switch slot {
+	case domain.SlotPrimary:
 		p.Primary.Status = status
+	case domain.SlotSecondary:
+		p.Secondary.Status = status
+	case domain.SlotPersonal:
+		p.Personal.Status = status
 	}
 	return p
 }
 
 // unsealed is p as a list shows it, without the sealed bytes of its keys.
 func unsealed(p domain.Project) domain.Project {
-	p.Primary.Sealed, p.Secondary.Sealed = domain.Sealed{}, domain.Sealed{}
+	p.Primary.Sealed, p.Secondary.Sealed, p.Personal.Sealed = domain.Sealed{}, domain.Sealed{}, domain.Sealed{}
 	return p
 }
 

@@ -56,6 +56,7 @@ type Assistant struct {
 	PlatformJSON string
 	Created      time.Time // milliseconds; zero leaves it out
 	Key          domain.Secret
+	Personal     domain.Secret // a personal access token that opens the project; zero for none
 }
 
 // FaultForm is the form of a Fault.
@@ -104,19 +105,31 @@ func Voiceflow(t *testing.T, open func(t *testing.T) FarSide) {
 		{"redirects are not followed", voiceflowRedirects},
 		{"no error contains the key or a part of the answer's body", voiceflowErrors},
 		{"Export returns promptly after its context is done", voiceflowEnded},
+		{"Environments lists the environments of a project in plain form", environmentsListed},
+		{"a list of environments that is too large or of another form is VoiceflowUnavailable", environmentsMalformed},
+		{"Environments is VoiceflowUnavailable without a usable answer, CredentialsRejected for a 401, and VoiceflowRejected for any other 4xx", environmentsRefused},
+		{"no error of Environments contains the key or a part of the answer's body", environmentsErrors},
+		{"CheckPersonal succeeds for a token that opens the project, and is VoiceflowRejected for any other", personalAccepted},
+		{"CheckPersonal sends the token after Bearer, to the service realtime-api", personalSent},
+		{"CheckPersonal is VoiceflowUnavailable unless the answer is well-formed and about the project", personalBadBodies},
+		{"CheckPersonal takes statuses, RetryAfter and time as Export does, and shows neither the token nor the answer", personalStatuses},
+		{"a personal access token goes out after Bearer, and is overwritten in the answer", forwardPersonal},
+		{"a personal access token goes to no call that does not take one", forwardPersonalElsewhere},
+		{"an object of another project is NotFound, if the answer to a personal access token says so", forwardPersonalObjects},
 		{"Forward builds the request from what the Endpoint allows", forwardBuilds},
-		{"versionID and projectid are the project's own, unless the credential is the key of a v4 session", forwardVersion},
+		{"Environment gets all names and stages, and what it returns is sent; its error is that of Forward", forwardEnvironment},
 		{"no credential, cookie or address of the caller goes to Voiceflow", forwardNothingOfTheCallers},
 		{"the members of a body are checked, set and bound", forwardMembers},
 		{"debug output of a turn needs the scope debug, and setting variables needs the scope state", forwardScopes},
+		{"session ids in the header, the query and the body are bound, and a search may name pseudonyms", forwardSessionIDs},
 		{"the user ids and session ids of a call are checked together, before anything is sent", forwardChecked},
-		{"a call that names another project, version or environment is NotFound and not sent", forwardOthers},
+		{"a call that names another project is NotFound and not sent", forwardOthers},
 		{"a query or body that can't be read, or lacks a required part, is Invalid and not sent", forwardUnreadable},
 		{"Sent reports whether anything went to Voiceflow, also when Forward fails", forwardSent},
 		{"Sent is false if no connection came about", forwardUnconnected},
 		{"Begin is called once all else is ready, and if it fails nothing is sent", forwardBegins},
 		{"an answer with any status passes, with the headers of a short list and never a cookie", forwardAnswer},
-		{"members userID become the caller's own user ids, in JSON and in the JSON of server-sent events", forwardUserIDs},
+		{"strings that are a pseudonym of the caller become the caller's own ids, in JSON and in the JSON of server-sent events", forwardUserIDs},
 		{"an answer comes without an encoding, also if Voiceflow sent gzip or deflate", forwardEncoded},
 		{"the credential is overwritten everywhere in an answer", forwardCredential},
 		{"an answer that starts a session has a handle in place of the session key", forwardSession},

@@ -40,11 +40,11 @@ func forwardAnswer(t *testing.T, far FarSide) {
 
 func forwardUserIDs(t *testing.T, far FarSide) {
 	c := far.Client(t, patience)
-	const object = `{"userID":"bound-b\"en","a":[{"userID" : "bound-sue"}],"text":"userID bound-x","b":"bound-x","c":{"userID":"others"}}`
-	const want = `{"userID":"b\"en","a":[{"userID" : "sue"}],"text":"userID bound-x","b":"bound-x","c":{"userID":"others"}}`
+	const object = `{"userID":"fl-bound-b\"en","a":[{"sessionID" : "fl-bound-sue"},"\u0066l-bound-x"],"text":"hi fl-bound-x","fl-bound-y":"fl-bound-y","c":{"userID":"fl-others"}}`
+	const want = `{"userID":"b\"en","a":[{"sessionID" : "sue"},"x"],"text":"hi fl-bound-x","y":"y","c":{"userID":"fl-others"}}`
 	for _, tc := range []struct{ name, contentType, body, want string }{
 		{"JSON", "application/json; charset=utf-8", object, want},
-		{"events", "text/event-stream", "\nevent: trace\ndata: " + object + "\n\n: bound-x\n\n", "\nevent: trace\ndata: " + want + "\n\n: bound-x\n\n"},
+		{"events", "text/event-stream", "\nevent: trace\ndata: " + object + "\n\n: fl-bound-x\n\n", "\nevent: trace\ndata: " + want + "\n\n: fl-bound-x\n\n"},
 		{"something else", "application/octet-stream", object, object},
 	} {
 		far.serve(t, says(200, tc.contentType, tc.body))
@@ -53,9 +53,9 @@ func forwardUserIDs(t *testing.T, far FarSide) {
 	}
 	call := turnOf(t)
 	call.UserIDs.Own = func(string) (string, bool) { return "", false }
-	far.serve(t, says(200, "application/json", `{"userID":"bound-ben","a":{"userID":"bound-sue"}}`))
+	far.serve(t, says(200, "application/json", `{"userID":"fl-bound-ben","a":{"userID":"fl-bound-sue"}}`))
 	_, body := wantForwarded(t, "Forward with an id that only this call knows", c, call, from("", "{}"))
-	wantSame(t, "an answer with an id that only this call knows", body, `{"userID":"ben","a":{"userID":"bound-sue"}}`)
+	wantSame(t, "an answer with an id that only this call knows", body, `{"userID":"ben","a":{"userID":"fl-bound-sue"}}`)
 
 	far.serve(t, says(200, "application/json", object))
 	call.UserIDs = domain.UserIDs{}
@@ -85,11 +85,11 @@ func forwardCredential(t *testing.T, far FarSide) {
 
 func forwardSession(t *testing.T, far FarSide) {
 	c := far.Client(t, patience)
-	far.serve(t, says(200, "application/json", `{"x":"`+marker+`","sessionKey":"`+marker+`","y":{"userID":"bound-ben"}}`))
+	far.serve(t, says(200, "application/json", `{"x":"`+marker+`","sessionKey":"`+marker+`","y":{"userID":"fl-bound-ben"}}`))
 	call := sessionOf(t)
 	answer, body := wantForwarded(t, "Forward that opens a session", c, call, from("", `{"userID":"ben"}`))
 	wantSame(t, "the answer", body, `{"x":"`+strings.Repeat("*", len(marker))+`","sessionKey":"the handle","y":{"userID":"ben"}}`)
-	wantSame(t, "the session that was started", answer.Started, ports.Started{UserID: "bound-ben", Key: domain.NewSecret(marker)})
+	wantSame(t, "the session that was started", answer.Started, ports.Started{UserID: "fl-bound-ben", Key: domain.NewSecret(marker)})
 
 	far.serve(t, says(200, "application/json", `{"sessionKey":"`+marker+`"}`))
 	answer, _ = wantForwarded(t, "Forward that starts no session", c, turnOf(t), from("", "{}"))
@@ -130,7 +130,7 @@ func forwardEvents(t *testing.T, far FarSide) {
 		for {
 			select {
 			case <-next:
-				_, _ = io.WriteString(w, "data: {\"userID\":\"bound-ben\"}\n\n")
+				_, _ = io.WriteString(w, "data: {\"userID\":\"fl-bound-ben\"}\n\n")
 				_ = http.NewResponseController(w).Flush()
 			case <-r.Context().Done():
 				return

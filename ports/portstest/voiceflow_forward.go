@@ -86,13 +86,18 @@ func callOf(t *testing.T, service domain.Service, method, path string) domain.Fo
 	route, err := domain.MatchEndpoint(string(service), method, strings.ReplaceAll(path, "{projectID}", string(voiceflowID(1))))
 	wantNil(t, "preparing: "+method+" "+path, err)
 	return domain.Forward{
-		Route: route, Project: assistant(versionID),
+		Route: route, Project: assistant(versionID), Environment: environment(domain.UsedEnvironment{Name: "main", Send: "main", Stage: "published"}),
 		UserIDs: domain.UserIDs{
-			Bind: func(own string) (string, error) { return "bound-" + own, nil },
-			Own:  func(bound string) (string, bool) { return strings.CutPrefix(bound, "bound-") },
+			Bind: func(own string) (string, error) { return "fl-bound-" + own, nil },
+			Own:  func(bound string) (string, bool) { return strings.CutPrefix(bound, "fl-bound-") },
 		},
 		Handle: "the handle",
 	}
+}
+
+// environment chooses used for every call.
+func environment(used domain.UsedEnvironment) func(context.Context, domain.AskedEnvironment) (domain.UsedEnvironment, error) {
+	return func(context.Context, domain.AskedEnvironment) (domain.UsedEnvironment, error) { return used, nil }
 }
 
 func turnOf(t *testing.T) domain.Forward {
@@ -117,7 +122,9 @@ func streamOf(t *testing.T) domain.Forward {
 
 func questionOf(t *testing.T) domain.Forward {
 	t.Helper()
-	return callOf(t, domain.ServiceRuntime, "POST", "/knowledge-base/query")
+	question := callOf(t, domain.ServiceRuntime, "POST", "/knowledge-base/query")
+	question.Environment = environment(domain.UsedEnvironment{})
+	return question
 }
 
 // from returns a request as a caller sends it.
@@ -157,11 +164,11 @@ func forwardBuilds(t *testing.T, far FarSide) {
 		want        seenRequest
 	}{
 		{"a turn", turnOf(t), "verbose=a%26b&x=1&logs=off", `{"action":{}}`,
-			seenRequest{method: "POST", path: "/state/user/bound-ben/interact", query: "verbose=a%26b&logs=off", body: `{"action":{}}`}},
+			seenRequest{method: "POST", path: "/state/user/fl-bound-ben/interact", query: "verbose=a%26b&logs=off", body: `{"action":{}}`}},
 		{"a call without a body", stateOf(t), "verbose=true", `{"action":{}}`,
-			seenRequest{method: "GET", path: "/state/user/bound-ben"}},
+			seenRequest{method: "GET", path: "/state/user/fl-bound-ben"}},
 		{"fields of the project in the query", callOf(t, domain.ServiceRealtime, "GET", "/v1/stable/conversation-state/ben"), "environmentAlias=main&version=draft&projectID=" + id, "",
-			seenRequest{method: "GET", path: "/v1/stable/conversation-state/bound-ben", query: "projectID=" + id + "&environmentAlias=" + versionID + "&version=published"}},
+			seenRequest{method: "GET", path: "/v1/stable/conversation-state/fl-bound-ben", query: "projectID=" + id + "&environmentAlias=main&version=published"}},
 		{"a list in the query", callOf(t, domain.ServiceAPI, "GET", "/v1/knowledge-base/docs"), "includeTags=b&page=2&includeTags=a", "",
 			seenRequest{method: "GET", path: "/v1/knowledge-base/docs", query: "includeTags=b&page=2&includeTags=a"}},
 	} {
@@ -175,24 +182,83 @@ func forwardBuilds(t *testing.T, far FarSide) {
 	}
 }
 
-func forwardVersion(t *testing.T, far FarSide) {
+// forwardEnvironment has names in all places in which a call can have one.
+func forwardEnvironment(t *testing.T, far FarSide) {
 	c := far.Client(t, patience)
-	for _, version := range []string{versionID, "production"} {
-		call, byKey := turnOf(t), streamOf(t)
-		call.Project, byKey.Project = assistant(version), assistant(version)
-		f := far.serve(t, says(200, "application/json", `{}`))
-		for _, each := range []domain.Forward{call, byKey} {
-			r := from("", `{}`)
-			r.Header.Set("versionID", "development")
-			r.Header.Set("projectid", string(voiceflowID(2)))
-			wantForwarded(t, "Forward", c, each, r)
+	id := string(voiceflowID(1))
+	byAlias, byID := domain.UsedEnvironment{Send: "main", Stage: "draft"}, domain.UsedEnvironment{Send: versionID}
+	for _, tc := range []struct {
+		name        string
+		call        domain.Forward
+		used        domain.UsedEnvironment
+		query, body string
+		asked       domain.AskedEnvironment
+		want        seenRequest
+		version     []string // the header
+	}{
+		{"the header and the query", turnOf(t), byAlias, "environment=in-query&environmentAlias=&versionID=other", `{}`,
+			domain.AskedEnvironment{Names: []string{"in-header", "in-query", "other"}}, seenRequest{path: "/state/user/fl-bound-ben/interact", body: `{}`}, []string{"main"}},
+		{"an undocumented member, which becomes what is used", turnOf(t), byID, "", `{"environment":"in-body","versionID":null}`,
+			domain.AskedEnvironment{Names: []string{"in-header", "in-body"}},
+			seenRequest{path: "/state/user/fl-bound-ben/interact", body: `{"environment":"` + versionID + `","versionID":"` + versionID + `"}`}, []string{versionID}},
+		{"an alias whose id is known only", turnOf(t), byID, "", `{"environmentAlias":"main"}`,
+			domain.AskedEnvironment{Names: []string{"in-header", "main"}}, seenRequest{path: "/state/user/fl-bound-ben/interact", body: `{"environmentAlias":null}`}, []string{versionID}},
+		{"what is no text", turnOf(t), byAlias, "", `{"versionID":{"a":7}}`,
+			domain.AskedEnvironment{Names: []string{"in-header"}, NoText: []string{`{"a":7}`}},
+			seenRequest{path: "/state/user/fl-bound-ben/interact", body: `{"versionID":"main"}`}, []string{"main"}},
+		{"the stage in query and body", callOf(t, domain.ServiceRealtime, "PUT", "/v1/stable/conversation/ben"), byAlias, "version=published", `{"version":"draft"}`,
+			domain.AskedEnvironment{Names: []string{"in-header"}, Stages: []string{"published", "draft"}},
+			seenRequest{path: "/v1/stable/conversation/fl-bound-ben", query: "projectID=" + id + "&environmentAlias=main", body: `{"version":"draft"}`}, nil},
+		{"a session in an environment", sessionOf(t), byAlias, "", `{"userID":"ben"}`,
+			domain.AskedEnvironment{Names: []string{"in-header"}},
+			seenRequest{path: "/v4/project/" + id + "/environment/main/session", body: `{"userID":"fl-bound-ben"}`}, nil},
+		{"a session by the traffic split", sessionOf(t), domain.UsedEnvironment{}, "", `{"userID":"ben"}`,
+			domain.AskedEnvironment{Names: []string{"in-header"}},
+			seenRequest{path: "/v4/project/" + id + "/session", body: `{"userID":"fl-bound-ben"}`}, nil},
+		{"a turn in a session", streamOf(t), byAlias, "", `{}`, domain.AskedEnvironment{Names: []string{"in-header"}}, seenRequest{path: "/v4/interact/stream", body: `{}`}, nil},
+		{"a filter that is put in", callOf(t, domain.ServiceRealtime, "POST", "/v1/stable/transcript/search"), byAlias, "", `{}`,
+			domain.AskedEnvironment{Names: []string{"in-header"}},
+			seenRequest{path: "/v1/stable/transcript/search", query: "projectID=" + id, body: `{"environmentAlias":"main","version":"draft"}`}, nil},
+		{"a filter that is not put in", callOf(t, domain.ServiceRealtime, "POST", "/v1/stable/transcript/search"), domain.UsedEnvironment{}, "", `{"environmentAlias":""}`,
+			domain.AskedEnvironment{Names: []string{"in-header"}},
+			seenRequest{path: "/v1/stable/transcript/search", query: "projectID=" + id, body: `{"environmentAlias":""}`}, nil},
+		{"a call that has no environment", callOf(t, domain.ServiceAPI, "GET", "/v2/transcripts/{projectID}"), domain.UsedEnvironment{}, "environment=x", "",
+			domain.AskedEnvironment{}, seenRequest{path: "/v2/transcripts/" + id}, nil},
+	} {
+		var asked []domain.AskedEnvironment
+		tc.call.Environment = func(_ context.Context, a domain.AskedEnvironment) (domain.UsedEnvironment, error) {
+			asked = append(asked, a)
+			return tc.used, nil
 		}
-		got := f.requests()
-		wantSame(t, "versionID", got[0].header.Values("versionID"), []string{version})
-		wantSame(t, "projectid", got[0].header.Values("projectid"), []string{string(voiceflowID(1))})
-		wantSame(t, "versionID beside a session's key", len(got[1].header.Values("versionID")), 0)
-		wantSame(t, "projectid beside a session's key", len(got[1].header.Values("projectid")), 0)
+		f := far.serve(t, says(200, "application/json", `{"sessionKey":"k"}`))
+		r := from(tc.query, tc.body)
+		r.Header.Set("versionID", "in-header")
+		r.Header.Set("projectid", string(voiceflowID(2)))
+		wantForwarded(t, "Forward with "+tc.name, c, tc.call, r)
+		wantSame(t, "what was asked with "+tc.name, asked, []domain.AskedEnvironment{tc.asked})
+		got := f.requests()[0]
+		wantSame(t, "versionID with "+tc.name, got.header.Values("versionID"), tc.version)
+		project := []string{id}
+		if tc.call.Route.Endpoint.BySession {
+			project = nil
+		}
+		wantSame(t, "projectid with "+tc.name, got.header.Values("projectid"), project)
+		got.header, got.method = nil, ""
+		if got.path != tc.want.path || got.query != tc.want.query || got.body != tc.want.body {
+			t.Fatalf("Forward with %s: got %+v at the far side, want %+v", tc.name, got, tc.want)
+		}
 	}
+
+	refused := turnOf(t)
+	refusal := &domain.Error{Kind: domain.EnvironmentNotAllowed}
+	refused.Environment = func(context.Context, domain.AskedEnvironment) (domain.UsedEnvironment, error) {
+		return domain.UsedEnvironment{}, refusal
+	}
+	before := far.Requests()
+	if err := outcome(t.Context(), c, refused, from("", "{}")); !errors.Is(err, refusal) {
+		t.Fatalf("Forward whose environment is refused: got %v, want the error of Environment", err)
+	}
+	wantSame(t, "requests at the far side", far.Requests(), before)
 }
 
 func forwardNothingOfTheCallers(t *testing.T, far FarSide) {
@@ -222,16 +288,23 @@ func forwardNothingOfTheCallers(t *testing.T, far FarSide) {
 func forwardMembers(t *testing.T, far FarSide) {
 	c := far.Client(t, patience)
 	id := string(voiceflowID(1))
+	const used = `"projectEnvironmentIDOrAlias":"main","versionVariant":"published"`
+	inMain := questionOf(t)
+	inMain.Environment = environment(domain.UsedEnvironment{Name: "main", Send: "main", Stage: "published"})
+	usage := callOf(t, domain.ServiceAnalytics, "POST", "/v2/query/usage")
+	usage.Environment = environment(domain.UsedEnvironment{})
 	for _, tc := range []struct {
 		name       string
 		call       domain.Forward
 		body, want string
 	}{
-		{"a user id, which is bound", sessionOf(t), `{"a":1.0,"userID":"ben"}`, `{"a":1.0,"userID":"bound-ben"}`},
+		{"a user id, which is bound", sessionOf(t), `{"a":1.0,"userID":"ben"}`, `{"a":1.0,"userID":"fl-bound-ben"}`},
 		{"a project, which is put in", questionOf(t), `{"question":"why?"}`, `{"question":"why?","projectID":"` + id + `"}`},
 		{"the project itself", questionOf(t), `{"projectID":"` + id + `"}`, `{"projectID":"` + id + `"}`},
-		{"a project deeper down", callOf(t, domain.ServiceAnalytics, "POST", "/v2/query/usage"), `{"data":{"filter":{}}}`, `{"data":{"filter":{"projectID":"` + id + `"}}}`},
-		{"a stage, which is overwritten", callOf(t, domain.ServiceRealtime, "PUT", "/v1/stable/conversation/ben"), `{"version":"draft"}`, `{"version":"published"}`},
+		{"an environment, which is put in", inMain, `{"question":"why?"}`, `{"question":"why?","projectID":"` + id + `",` + used + `}`},
+		{"another environment, which is replaced", inMain, `{"projectEnvironmentIDOrAlias":"other","versionVariant":"draft"}`, `{` + used + `,"projectID":"` + id + `"}`},
+		{"a project deeper down", usage, `{"data":{"filter":{}}}`, `{"data":{"filter":{"projectID":"` + id + `"}}}`},
+		{"a stage, which is replaced", callOf(t, domain.ServiceRealtime, "PUT", "/v1/stable/conversation/ben"), `{"version":"draft"}`, `{"version":"published"}`},
 		{"no body at all", questionOf(t), ``, `{"projectID":"` + id + `"}`},
 	} {
 		f := far.serve(t, says(200, "application/json", `{"sessionKey":"k"}`))
@@ -254,8 +327,6 @@ func forwardOthers(t *testing.T, far FarSide) {
 		r    *http.Request
 	}{
 		{"project in its path", callOf(t, domain.ServiceAPI, "GET", "/v2/transcripts/"+other), from("", "")},
-		{"version in its path", callOf(t, domain.ServiceAPI, "GET", "/v2/versions/"+other+"/export"), from("", "")},
-		{"environment in its path", callOf(t, domain.ServiceRuntime, "POST", "/v4/project/{projectID}/environment/main/session"), from("", `{"userID":"ben"}`)},
 		{"project in its query", callOf(t, domain.ServiceRealtime, "GET", "/v1/stable/evaluation"), from("projectID="+other, "")},
 		{"project in its body", questionOf(t), from("", `{"projectID":"`+other+`"}`)},
 	} {

@@ -3,6 +3,7 @@ package portstest
 import (
 	"compress/gzip"
 	"compress/zlib"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -39,6 +40,38 @@ func forwardScopes(t *testing.T, far FarSide) {
 	wantSame(t, "the query with the scope debug", f.requests()[0].query, "logs=verbose")
 }
 
+func forwardSessionIDs(t *testing.T, far FarSide) {
+	c := far.Client(t, patience)
+	f := far.serve(t, says(200, "application/json", `{"sessionKey":"k"}`))
+	for _, call := range []domain.Forward{turnOf(t), stateOf(t), sessionOf(t), streamOf(t)} {
+		r := from("sessionID=s", `{"userID":"ben","sessionID":"s"}`)
+		r.Header.Set("sessionID", "s")
+		wantForwarded(t, "Forward with session ids", c, call, r)
+		seen := f.requests()
+		got := seen[len(seen)-1]
+		wantSame(t, "the header sessionID", got.header.Values("sessionID"), []string{"fl-bound-s"})
+		wantSame(t, "the query", got.query, "sessionID=fl-bound-s")
+		if got.body != "" {
+			wantSame(t, "the body", got.body, `{"userID":"fl-bound-ben","sessionID":"fl-bound-s"}`)
+		}
+	}
+	const pseudonym = domain.PseudonymPrefix + "pAAAAAAAAAAAAAAAAAAAAAAA"
+	for own, want := range map[string]string{"s": "fl-bound-s", pseudonym: pseudonym} {
+		search := callOf(t, domain.ServiceAnalytics, "POST", "/v1/transcript/project/{projectID}")
+		search.Environment = environment(domain.UsedEnvironment{})
+		wantForwarded(t, "Forward of a search", c, search, from("", `{"sessionID":"`+own+`"}`))
+		seen := f.requests()
+		wantSame(t, "the body of a search for "+own, seen[len(seen)-1].body, `{"sessionID":"`+want+`"}`)
+	}
+	before := far.Requests()
+	for _, values := range [][]string{{""}, {"a", "b"}, {strings.Repeat("x", domain.MaxOwnUserID+1)}} {
+		r := from("", "{}")
+		r.Header["Sessionid"] = values
+		wantKind(t, fmt.Sprintf("Forward with the headers sessionID %q", values), outcome(t.Context(), c, turnOf(t), r), domain.Invalid)
+	}
+	wantSame(t, "requests at the far side", far.Requests(), before)
+}
+
 func forwardChecked(t *testing.T, far FarSide) {
 	c := far.Client(t, patience)
 	far.serve(t, says(200, "application/json", `{"sessionKey":"k"}`))
@@ -49,23 +82,32 @@ func forwardChecked(t *testing.T, far FarSide) {
 		body            string
 		users, sessions []string
 	}{
-		{"a user id in the path", stateOf(t), "", []string{"bound-ben"}, nil},
-		{"a session id in the body", stream, `{"sessionID":"s"}`, []string{"bound-ben"}, []string{"bound-s"}},
-		{"ids of a session in the body", turnOf(t), `{"session":{"sessionID":"s","userID":"u"}}`, []string{"bound-ben", "bound-u"}, []string{"bound-s"}},
-		{"ids in the body alone", sessionOf(t), `{"sessionID":"s","userID":"u"}`, []string{"bound-u"}, []string{"bound-s"}},
+		{"a user id in the path", stateOf(t), "", []string{"fl-bound-ben"}, nil},
+		{"a session id in the body", stream, `{"sessionID":"s"}`, []string{"fl-bound-ben"}, []string{"fl-bound-s"}},
+		{"ids of a session in the body", turnOf(t), `{"session":{"sessionID":"s","userID":"u"}}`, []string{"fl-bound-ben", "fl-bound-u"}, []string{"fl-bound-s"}},
+		{"ids everywhere", stream, `{"sessionID":"s"}`, []string{"fl-bound-ben"}, []string{"fl-bound-h", "fl-bound-q", "fl-bound-s"}},
+		{"ids in the body alone", sessionOf(t), `{"sessionID":"s","userID":"u"}`, []string{"fl-bound-u"}, []string{"fl-bound-s"}},
 	} {
+		sent := func() *http.Request {
+			r := from("", tc.body)
+			if tc.name == "ids everywhere" {
+				r = from("sessionID=q", tc.body)
+				r.Header.Set("sessionID", "h")
+			}
+			return r
+		}
 		var users, sessions []string
 		tc.call.UserIDs.Check = func(u, s []string) error {
 			users, sessions = slices.Sorted(slices.Values(u)), slices.Sorted(slices.Values(s))
 			return nil
 		}
-		wantForwarded(t, "Forward with "+tc.name, c, tc.call, from("", tc.body))
+		wantForwarded(t, "Forward with "+tc.name, c, tc.call, sent())
 		wantSame(t, "users that were checked for "+tc.name, users, tc.users)
 		wantSame(t, "sessions that were checked for "+tc.name, sessions, tc.sessions)
 
 		tc.call.UserIDs.Check = func([]string, []string) error { return &domain.Error{Kind: domain.NotFound} }
 		before := far.Requests()
-		wantKind(t, "Forward with "+tc.name+" that are another's", outcome(t.Context(), c, tc.call, from("", tc.body)), domain.NotFound)
+		wantKind(t, "Forward with "+tc.name+" that are another's", outcome(t.Context(), c, tc.call, sent()), domain.NotFound)
 		wantSame(t, "requests at the far side", far.Requests(), before)
 	}
 }
@@ -81,7 +123,7 @@ func forwardEncoded(t *testing.T, far FarSide) {
 			w.Header().Set("Content-Encoding", encoding)
 			w.Header().Set("Content-Type", "application/json")
 			body := to(w)
-			_, _ = io.WriteString(body, `[{"userID":"bound-ben","key":"`+r.Header.Get("Authorization")+`"}]`)
+			_, _ = io.WriteString(body, `[{"userID":"fl-bound-ben","key":"`+r.Header.Get("Authorization")+`"}]`)
 			_ = body.Close()
 		})
 		answer, body := wantForwarded(t, "Forward answered with "+encoding, c, turnOf(t), from("", "{}"))

@@ -24,8 +24,9 @@ var (
 type usageQuery struct {
 	Name   string `json:"name"`
 	Filter struct {
-		ProjectID json.RawMessage `json:"projectID"`
-		Limit     int             `json:"limit"`
+		ProjectID   json.RawMessage `json:"projectID"`
+		Environment string          `json:"projectEnvironmentIDOrAlias"` // of version 2; a list is not read
+		Limit       int             `json:"limit"`
 	} `json:"filter"`
 }
 
@@ -57,7 +58,7 @@ func (c *call) usageV1() answer {
 		case "top_intents", "top_slots":
 			results = append(results, map[string]any{"name": query.Name, "items": []any{}})
 		default:
-			results = append(results, map[string]any{"name": query.Name, "count": c.count(query.Name)})
+			results = append(results, map[string]any{"name": query.Name, "count": c.count(query.Name, "", "")})
 		}
 	}
 	return ok(map[string]any{"result": results})
@@ -78,7 +79,7 @@ func (c *call) usageV2() answer {
 		return ok(map[string]any{"result": map[string]any{"intents": []any{}}})
 	}
 	return ok(map[string]any{"result": map[string]any{"items": []any{map[string]any{
-		"period": today(), "projectID": c.assistant.ProjectID, "type": in.Data.Name, "count": c.count(in.Data.Name),
+		"period": today(), "projectID": c.assistant.ProjectID, "type": in.Data.Name, "count": c.count(in.Data.Name, in.Data.Filter.Environment, ""),
 	}}}})
 }
 
@@ -97,10 +98,14 @@ func (c *call) mayAsk(q usageQuery, names []string) *answer {
 	return nil
 }
 
-// count returns how often the remembered conversations have what a metric names.
-func (c *call) count(name string) int {
+// count returns how often the remembered conversations have what a metric names. An environment and
+// a stage are filters, "" for none.
+func (c *call) count(name, environment, stage string) int {
 	n, users := 0, map[string]bool{}
 	for _, t := range c.transcripts() {
+		if environment != "" && environment != t.environment.Alias && environment != t.environment.ID || stage != "" && stage != t.stage {
+			continue
+		}
 		switch name {
 		case "interactions", "interaction-count", "credit_usage", "understood_messages":
 			n += t.turns
@@ -118,7 +123,10 @@ func today() string { return iso(time.Now().UTC().Truncate(24 * time.Hour)) }
 
 // metric serves POST /v1/stable/analytics/query/{metric}/project/{projectID}.
 func (c *call) metric() answer {
-	var in map[string]any
+	var in struct {
+		EnvironmentAlias string `json:"environmentAlias"`
+		Version          string `json:"version"`
+	}
 	name := c.r.PathValue("metric")
 	if c.read(&in) != nil {
 		return c.invalid("Bad Request")
@@ -126,7 +134,7 @@ func (c *call) metric() answer {
 	if !slices.Contains(metrics, name) {
 		return c.notFound("metric")
 	}
-	return ok(map[string]any{"rows": []any{map[string]any{"period": today(), "count": c.count(name)}}})
+	return ok(map[string]any{"rows": []any{map[string]any{"period": today(), "count": c.count(name, in.EnvironmentAlias, in.Version)}}})
 }
 
 // evaluation returns the only evaluation of a project.

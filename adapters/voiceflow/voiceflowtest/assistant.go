@@ -18,7 +18,7 @@ type Assistant struct {
 	ProjectID string
 	VersionID string
 	// Aliases are the names of environments that mean this version. They are not used if there are
-	// Environments. An id in the place of an alias is taken if there are only Aliases.
+	// Environments.
 	Aliases []string
 	// Environments are the environments of the project, each with a draft and what was published.
 	Environments []Environment

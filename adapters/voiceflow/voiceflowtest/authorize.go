@@ -75,8 +75,9 @@ type way struct {
 	mustName bool
 	// version returns the version or environment that a call names; "" means `development`. It
 	// is nil if every version will do. aliasOnly means that the id of a version is no name there.
-	version   func(*http.Request) string
-	aliasOnly bool
+	// optional means that a call without one is answered as usual.
+	version             func(*http.Request) string
+	aliasOnly, optional bool
 	// stage returns the stage that a call names, "" for the one that is usual for the environment.
 	// It is nil if calls can't name one.
 	stage func(*http.Request) string
@@ -151,12 +152,7 @@ func (s *Server) opened(credential, projectID string, by way) ([]Assistant, *ref
 	default:
 		ids = s.byKey[credential]
 	}
-	var all []Assistant
-	for _, id := range ids {
-		if a := s.byVersion[id]; projectID == "" || strings.EqualFold(a.ProjectID, projectID) {
-			all = append(all, a)
-		}
-	}
+	all := s.ofProject(ids, projectID)
 	switch {
 	case by.mustName && projectID == "" && (bearer || len(all) > 0):
 		return nil, &refusal{http.StatusBadRequest, by.invalid, "projectID is required"}
@@ -166,34 +162,35 @@ func (s *Server) opened(credential, projectID string, by way) ([]Assistant, *ref
 	return all, nil
 }
 
+// ofProject returns the assistants of the project, or all if projectID is "". The caller holds the
+// lock.
+func (s *Server) ofProject(ids []string, projectID string) []Assistant {
+	var all []Assistant
+	for _, id := range ids {
+		if a := s.byVersion[id]; projectID == "" || strings.EqualFold(a.ProjectID, projectID) {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
 // named returns the place that a call names among the assistants. The caller holds the lock.
 func (s *Server) named(r *http.Request, opened []Assistant, by way) (place, *refusal) {
-	if by.version == nil {
+	if by.version == nil || by.optional && by.version(r) == "" {
 		return usual(opened[0]), nil
 	}
 	name, stage := by.version(r), ""
 	if by.stage != nil {
 		stage = by.stage(r)
+		if stage != "" && !isStage(stage) {
+			return place{}, &refusal{http.StatusBadRequest, by.invalid, "version is draft or published"}
+		}
 	}
 	if name == "" {
 		name = legacyDraft
 	}
 	if id := strings.ToLower(name); objectID.MatchString(id) {
-		for _, a := range opened {
-			if at, there := a.atVersion(id); there {
-				if by.aliasOnly && len(a.Environments) > 0 {
-					return place{}, &invalidTag
-				}
-				return at, nil
-			}
-		}
-		if _, there := s.versions[id]; there {
-			return place{}, &by.wrong
-		}
-		if by.aliasOnly {
-			return place{}, &invalidTag
-		}
-		return place{}, &by.unknown
+		return s.byID(id, stage, opened, by)
 	}
 	for _, a := range slices.Backward(opened) {
 		for _, e := range a.environments() {
@@ -211,6 +208,25 @@ func (s *Server) named(r *http.Request, opened []Assistant, by way) (place, *ref
 		}
 	}
 	return place{}, &invalidTag
+}
+
+// byID returns the place of a version by its id among the assistants. The caller holds the lock.
+func (s *Server) byID(id, stage string, opened []Assistant, by way) (place, *refusal) {
+	if by.aliasOnly {
+		return place{}, &invalidTag
+	}
+	for _, a := range opened {
+		if at, there := a.atVersion(id); there {
+			if stage != "" && stage != at.stage && len(a.Environments) > 0 {
+				return place{}, &by.unknown // what Voiceflow does is not documented
+			}
+			return at, nil
+		}
+	}
+	if _, there := s.versions[id]; there {
+		return place{}, &by.wrong
+	}
+	return place{}, &by.unknown
 }
 
 // usual returns the place of a call that names no version: the environment that takes most of the

@@ -27,7 +27,9 @@ type world struct {
 	sessions      *shelf[session]
 	transcripts   *shelf[*transcript]
 	documents     *shelf[*document]
-	tags          *shelf[*tag]
+	tags          *shelf[*tag] // for documents
+	reportTags    *shelf[*tag] // for transcripts
+	saves         bool         // PUT /v2/transcripts saves
 }
 
 func newWorld() *world {
@@ -37,6 +39,7 @@ func newWorld() *world {
 		transcripts:   newShelf[*transcript](keptTranscripts),
 		documents:     newShelf[*document](keptDocuments),
 		tags:          newShelf[*tag](keptTags),
+		reportTags:    newShelf[*tag](keptTags),
 	}
 }
 

@@ -1,6 +1,7 @@
 package voiceflowtest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -84,8 +85,12 @@ type turn struct {
 	Variables map[string]any  `json:"variables"`
 	State     json.RawMessage `json:"state"`
 	SessionID string          `json:"sessionID"`
-	Version   string          `json:"version"`
-	Config    struct {
+	Session   struct {
+		UserID    string `json:"userID"`
+		SessionID string `json:"sessionID"`
+	} `json:"session"` // of v2beta1
+	Version string `json:"version"`
+	Config  struct {
 		CompletionEvents bool     `json:"completionEvents"`
 		ExcludeTypes     []string `json:"excludeTypes"`
 	} `json:"config"`
@@ -170,10 +175,22 @@ func (c *call) lines(does action, begins bool) []string {
 	return append(lines, "You chose: "+does.says(), "Anything else?")
 }
 
+// sessionHeader returns the header sessionID as Node.js reads it, in ISO 8859-1.
+func (c *call) sessionHeader() string {
+	value := c.r.Header.Get("sessionID")
+	text := make([]rune, len(value))
+	for i, b := range []byte(value) {
+		text[i] = rune(b)
+	}
+	return string(text)
+}
+
 // take handles a turn: it changes the state and returns what the assistant answers. The
-// transcript is a conversation that a person can read.
-func (c *call) take(user string, in turn) ([]trace, *conversation) {
-	talk := c.conversation(user)
+// transcript is a conversation that a person can read. The state is kept under the id stateID. A
+// turn that names no session goes on with the session otherwise, or, if that is "", with the current
+// one.
+func (c *call) take(stateID, user string, in turn, otherwise string) ([]trace, *conversation) {
+	talk := c.conversation(stateID)
 	if talk.state == nil {
 		talk.state = c.newState(user)
 	}
@@ -188,10 +205,11 @@ func (c *call) take(user string, in turn) ([]trace, *conversation) {
 	merge(talk.state, in.Variables)
 
 	does := in.does()
-	begins := talk.transcript == nil || in.SessionID != "" && in.SessionID != talk.transcript.session ||
-		does.Type == "launch" && in.SessionID == ""
+	session := clip(cmp.Or(c.sessionHeader(), in.SessionID, otherwise))
+	named := c.sessionHeader()+in.SessionID != ""
+	begins := talk.transcript == nil || session != "" && session != talk.transcript.session || does.Type == "launch" && !named
 	if begins {
-		talk.transcript = c.newTranscript(user, in.SessionID)
+		talk.transcript = c.newTranscript(user, session)
 	}
 	text := does.says()
 	if does.Type != "launch" {
@@ -260,22 +278,65 @@ func pieces(traces []trace) []trace {
 	return all
 }
 
+// logged adds a log to the traces of a turn, if the query asks for logs.
+func (c *call) logged(traces []trace, excluded []string) []trace {
+	if logs := c.r.URL.Query().Get("logs"); logs != "" && logs != "off" && !slices.Contains(excluded, "log") {
+		return append(traces, logTrace())
+	}
+	return traces
+}
+
 // interact serves POST /state/user/{userID}/interact
-// (https://docs.voiceflow.com/reference/stateinteract-1).
+// (https://docs.voiceflow.com/reference/stateinteract-1). The session of a turn is that of the header
+// sessionID, or else the user id (github.com/voiceflow/general-runtime,
+// lib/clients/analytics-ingester.ts, 2024).
 func (c *call) interact() answer {
 	var in turn
 	user := c.userID()
 	if user == "" || c.read(&in) != nil {
 		return c.invalid("Bad Request")
 	}
-	traces, talk := c.take(user, in)
-	if logs := c.r.URL.Query().Get("logs"); logs != "" && logs != "off" && !slices.Contains(in.Config.ExcludeTypes, "log") {
-		traces = append(traces, logTrace())
-	}
+	traces, talk := c.take(user, user, in, user)
+	traces = c.logged(traces, in.Config.ExcludeTypes)
 	if c.r.URL.Query().Get("verbose") == "true" {
 		return ok(map[string]any{"state": talk.state, "trace": traces, "request": in.does()})
 	}
 	return ok(traces)
+}
+
+// firstState serves GET /interact/{versionID}/state
+// (https://github.com/voiceflow/general-runtime, backend/docs/openapi.yaml).
+func (c *call) firstState() answer {
+	state := c.newState("")
+	delete(state["variables"].(map[string]any), "user_id") // nobody is named
+	return ok(state)
+}
+
+// interactStateless serves POST /interact/{versionID}. Nothing is kept: the next state is in the
+// answer.
+func (c *call) interactStateless() answer {
+	var in struct {
+		turn
+
+		State map[string]any `json:"state"`
+	}
+	if c.read(&in) != nil {
+		return c.invalid("Bad Request")
+	}
+	if in.State == nil {
+		in.State, _ = c.firstState().body.(map[string]any)
+	}
+	does := in.does()
+	traces := []trace{} // never null in JSON
+	for _, line := range c.lines(does, false) {
+		if !slices.Contains(in.Config.ExcludeTypes, "text") {
+			traces = append(traces, c.textTrace(line))
+		}
+	}
+	if does.Type != "launch" && !merge(in.State, map[string]any{"last_utterance": clip(does.says())}) {
+		return no(http.StatusRequestEntityTooLarge, c.plainForm(), "Payload Too Large")
+	}
+	return ok(map[string]any{"state": in.State, "trace": c.logged(traces, in.Config.ExcludeTypes), "request": does})
 }
 
 // state serves GET /state/user/{userID}. It answers {} for an unknown user.
@@ -339,7 +400,7 @@ func (c *call) stream() answer {
 	if user == "" || c.read(&in) != nil {
 		return c.invalid("Bad Request")
 	}
-	traces, talk := c.take(user, in)
+	traces, talk := c.take(user, user, in, "")
 	query := c.r.URL.Query()
 	if query.Get("completion_events") == "true" {
 		traces = pieces(traces)
@@ -359,6 +420,33 @@ func (c *call) stream() answer {
 		add("state", encode(talk.state))
 	}
 	add("end", nil) // the last event has no data in the documentation's sample
+	return answer{events: events}
+}
+
+// streamBeta serves POST /v2beta1/interact/{projectID}/{versionID}/stream
+// (https://github.com/voiceflow/voiceflow-docs, reference/streaming-runtime-api.json). The runtime
+// joins the user id and the session id into the id of one conversation (github.com/voiceflow/general-runtime,
+// lib/services/interact/index.ts, 2024).
+func (c *call) streamBeta() answer {
+	var in turn
+	if c.read(&in) != nil || in.Session.UserID == "" || in.Session.SessionID == "" {
+		return c.invalid("Bad Request")
+	}
+	joined := in.Session.UserID + in.Session.SessionID
+	if utf8.RuneCountInString(joined) > 2*longestUserID {
+		return c.invalid("Bad Request")
+	}
+	in.SessionID = in.Session.SessionID
+	traces, talk := c.take(joined, in.Session.UserID, in, "")
+	var events []string
+	add := func(name string, v any) {
+		events = append(events, fmt.Sprintf("event: %s\nid: %d\ndata: %s\n\n", name, len(events)+1, encode(v)))
+	}
+	for _, t := range traces {
+		add("trace", map[string]any{"type": "trace", "trace": t})
+	}
+	add("state", map[string]any{"type": "state", "state": talk.state})
+	add("end", map[string]any{"type": "end"})
 	return answer{events: events}
 }
 
@@ -418,7 +506,7 @@ func (c *call) interactV4() answer {
 	if c.read(&in) != nil {
 		return c.invalid("Bad Request")
 	}
-	traces, _ := c.take(c.session.user, in)
+	traces, _ := c.take(c.session.user, c.session.user, in, "")
 	return ok(map[string]any{"traces": traces})
 }
 
@@ -430,7 +518,7 @@ func (c *call) streamV4() answer {
 	if c.read(&in) != nil {
 		return c.invalid("Bad Request")
 	}
-	traces, _ := c.take(c.session.user, in)
+	traces, _ := c.take(c.session.user, c.session.user, in, "")
 	if in.Config.CompletionEvents {
 		traces = pieces(traces)
 	}
@@ -453,7 +541,7 @@ func (c *call) converse() answer {
 	if len(c.assistant.Environments) > 0 && !c.inStage(in.Version) {
 		return answer{refused: &nestDoor.unknown}
 	}
-	traces, _ := c.take(user, in)
+	traces, _ := c.take(user, user, in, "")
 	return ok(map[string]any{"traces": traces})
 }
 

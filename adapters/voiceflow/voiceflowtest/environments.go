@@ -157,6 +157,18 @@ func (c *call) inStage(stage string) bool {
 	return true
 }
 
+// inEnvironment makes c a call for the environment with the alias or the id, which is not that of a
+// version. Returns false if there is none.
+func (c *call) inEnvironment(name string) bool {
+	i := slices.IndexFunc(c.project, func(e Environment) bool {
+		return e.Alias == name || e.ID == name
+	})
+	if i >= 0 {
+		c.environment = c.project[i]
+	}
+	return i >= 0
+}
+
 // about returns what an answer of c says about the version that gave it. Voiceflow has no such
 // member.
 func (c *call) about() map[string]any {

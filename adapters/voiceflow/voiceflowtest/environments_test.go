@@ -159,3 +159,68 @@ func TestAPersonalTokenOpensItsProjects(t *testing.T) {
 	s.ExpirePersonalToken(token)
 	asking(t, s, "Bearer "+token).want(401, "POST", search(a.ProjectID), "{}")
 }
+
+func TestTheOlderCallsOfTheRuntime(t *testing.T) {
+	a := voiceflowtest.NewProject("Shop", "main", "staging")
+	s := start(t, a)
+	ask := asking(t, s, a.Key)
+	staging := a.Environments[1]
+
+	// Stateless: the state is in the answer, and nothing is kept.
+	first := ask.want(200, "GET", "/interact/main/state", "", `"programID":"`+a.VersionID+`"`, `"variables":{`).text
+	turn := ask.want(200, "POST", "/interact/main", `{"request":{"type":"text","payload":"hi"},"state":`+first+`}`, `"trace":[`, `"last_utterance":"hi"`, "You said: hi")
+	if strings.Contains(turn.text, `"type":"log"`) {
+		t.Errorf("got logs that nobody asked for: %s", turn.text)
+	}
+	ask.want(200, "POST", "/interact/main?logs=verbose", `{"request":{"type":"launch"}}`, voiceflowtest.ThirdPartyCredential)
+	ask.want(200, "POST", "/interact/"+staging.Draft, `{}`, `"answeredBy":{"environment":"staging","version":"draft","versionID":"`+staging.Draft+`"}`)
+	ask.want(400, "POST", "/interact/nowhere", `{}`, "invalid environment tag")
+
+	// The header counts before the path.
+	ask.want(200, "POST", "/state/main/user/ben/interact", `{}`, `"environment":"main"`)
+	asking(t, s, a.Key, "versionID", "staging").want(200, "POST", "/state/main/user/ben/interact", `{}`, `"environment":"staging"`)
+	ask.want(200, "GET", "/state/main/user/ben", "", `"user_id":"ben"`)
+
+	// The user id and the session id are one id of a conversation.
+	body := `{"action":{"type":"launch"},"session":{"userID":"ben","sessionID":"1"}}`
+	ask.want(200, "POST", "/v2beta1/interact/"+a.ProjectID+"/main/stream", body, "event: trace\n", `"user_id":"ben"`, "event: end\n")
+	asking(t, s, a.Key, "versionID", "main").want(200, "GET", "/state/user/ben1", "", `"user_id":"ben"`)
+	ask.want(400, "POST", "/v2beta1/interact/"+a.ProjectID+"/main/stream", `{"action":{"type":"launch"}}`)
+
+	// A variant is a stage.
+	stream := "/v2/project/" + a.ProjectID + "/user/ben/interact/stream?environment=main"
+	ask.want(200, "POST", stream+"&versionVariant=draft", `{}`, `"version":"draft"`)
+	ask.want(200, "POST", stream, `{}`, `"version":"published"`)
+	ask.want(400, "POST", stream+"&versionVariant=other", `{}`)
+}
+
+func TestTagsOfTranscriptsAndPropertiesOfTheStableAPI(t *testing.T) {
+	a, b := voiceflowtest.NewProject("One", "main"), voiceflowtest.NewProject("Two", "main")
+	s := start(t, a, b)
+	ask := asking(t, s, a.Key)
+	tags := "/v2/projects/" + a.ProjectID + "/tags"
+	ask.want(200, "PUT", tags, `{"label":"angry"}`, `"label":"angry"`)
+	ask.want(200, "GET", tags, "", `"label":"angry"`)
+	ask.want(400, "PUT", tags, `{}`)
+	asking(t, s, b.Key).want(401, "GET", tags, "")
+	if got := asking(t, s, b.Key).want(200, "GET", "/v2/projects/"+b.ProjectID+"/tags", "").text; got != "[]" {
+		t.Errorf("another project has the tags %s", got)
+	}
+
+	asking(t, s, a.Key, "versionID", "main").want(200, "POST", "/state/user/ben/interact", `{}`)
+	var found struct{ Transcripts []struct{ ID string } }
+	if err := json.Unmarshal([]byte(ask.want(200, "POST", "/v1/stable/transcript/search?projectID="+a.ProjectID, `{}`).text), &found); err != nil || len(found.Transcripts) != 1 {
+		t.Fatalf("got %+v, %v", found, err)
+	}
+	var listed struct{ Properties []struct{ ID string } }
+	properties, of := "/v1/stable/transcript-property", "?projectID="+a.ProjectID
+	if err := json.Unmarshal([]byte(ask.want(200, "GET", properties+of, "").text), &listed); err != nil || len(listed.Properties) != 1 {
+		t.Fatalf("got %+v, %v", listed, err)
+	}
+	property := properties + "/" + listed.Properties[0].ID
+	ask.want(200, "GET", property+of, "", `"name":"Language"`)
+	ask.want(200, "PUT", property+"/value"+of, `{"transcriptID":"`+found.Transcripts[0].ID+`","value":"de"}`, `"message":`)
+	ask.want(200, "GET", "/v1/stable/transcript/"+found.Transcripts[0].ID+of, "", `"value":"de"`)
+	ask.want(404, "PUT", property+"/value"+of, `{"transcriptID":"x","value":"de"}`)
+	ask.want(400, "PUT", property+"/value"+of, `{"transcriptID":"x"}`)
+}

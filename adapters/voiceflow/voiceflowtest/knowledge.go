@@ -1,6 +1,7 @@
 package voiceflowtest
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -217,7 +218,7 @@ func (c *call) listDocuments() answer {
 	return ok(map[string]any{"total": total, "data": shown})
 }
 
-// listStable serves GET /v1/stable/knowledge-base/document.
+// listStable serves GET /v1/stable/document.
 func (c *call) listStable() answer {
 	shown, total, good := c.page()
 	if !good {
@@ -239,7 +240,7 @@ func (d *document) withChunks(name string) map[string]any {
 // and /v1alpha1.
 func (c *call) getDocument(d *document) answer { return ok(d.withChunks("data")) }
 
-// getStableDocument serves GET /v1/stable/knowledge-base/document/{documentID}.
+// getStableDocument serves GET /v1/stable/document/{documentID}.
 func (c *call) getStableDocument(d *document) answer { return ok(d.withChunks("document")) }
 
 // deleteDocument serves DELETE /v1/knowledge-base/docs/{documentID} and the same of /v1alpha1.
@@ -385,6 +386,9 @@ type question struct {
 	Synthesis  *bool  `json:"synthesis"`
 	ProjectID  string `json:"projectID"`
 	Version    string `json:"version"`
+	// EnvironmentIDOrAlias and Variant are of the older question.
+	EnvironmentIDOrAlias string `json:"projectEnvironmentIDOrAlias"`
+	Variant              string `json:"versionVariant"`
 }
 
 // chunks returns the first chunks of the documents, as the answer to a question.
@@ -418,6 +422,9 @@ func (c *call) ask() answer {
 	if in.ChunkLimit == 0 {
 		in.ChunkLimit = 2
 	}
+	if refused := c.askedIn(in); refused != nil {
+		return *refused
+	}
 	var output any
 	if in.Synthesis == nil || *in.Synthesis {
 		output = c.answerTo(in.Question)
@@ -433,7 +440,27 @@ func (c *call) askStable() answer {
 	if c.read(&in) != nil || in.Question == "" || !isStage(in.Version) {
 		return c.invalid("question and version are required")
 	}
+	if len(c.assistant.Environments) > 0 && !c.inStage(in.Version) {
+		return answer{refused: &nestDoor.unknown}
+	}
 	return ok(map[string]any{"answer": c.answerTo(in.Question), "chunks": c.chunks(2)})
+}
+
+// askedIn makes c a call for the environment and the stage that a question names. Returns the answer
+// to one that it can't name.
+func (c *call) askedIn(in question) *answer {
+	var refused answer
+	switch stage := cmp.Or(in.Variant, stagePublished); {
+	case !isStage(stage):
+		refused = c.invalid("versionVariant is draft or published")
+	case in.EnvironmentIDOrAlias != "" && !c.inEnvironment(in.EnvironmentIDOrAlias):
+		refused = answer{refused: &invalidTag}
+	case len(c.assistant.Environments) > 0 && !c.inStage(stage):
+		refused = c.notFound("environment")
+	default:
+		return nil
+	}
+	return &refused
 }
 
 func (c *call) answerTo(text string) string {

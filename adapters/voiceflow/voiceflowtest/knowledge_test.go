@@ -127,7 +127,7 @@ func TestTheKnowledgeBaseKnowsWhatItWasTold(t *testing.T) {
 	ask.want(200, "DELETE", newer+"/"+added, "")
 
 	in := "?projectID=" + a.ProjectID + "&environmentAlias=production"
-	stable := "/v1/stable/knowledge-base/document"
+	stable := "/v1/stable/document"
 	added = decode[struct{ Document struct{ DocumentID string } }](t, ask.want(201, "POST", stable+"/url"+in, `{"url":"https://example.com/b"}`)).Document.DocumentID
 	ask.want(201, "POST", stable+"/table"+in, `{"name":"t","items":[{"a":1}]}`)
 	uploading.want(201, "POST", stable+"/text"+in, body)

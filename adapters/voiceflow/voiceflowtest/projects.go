@@ -42,6 +42,16 @@ func (c *call) getStableEnvironment() answer {
 	return ok(map[string]any{"environment": c.environment.stableObject()})
 }
 
+// trafficSplit serves GET /v1alpha1/project/{projectID}/environment/traffic
+// (https://docs.voiceflow.com/api-reference/environmentpublicapi/get-traffic-split).
+func (c *call) trafficSplit() answer {
+	split := map[string]any{}
+	for _, e := range c.project {
+		split[e.ID] = e.Traffic
+	}
+	return ok(map[string]any{"data": split})
+}
+
 // getEnvironment serves GET
 // /v1alpha1/project/{projectID}/environment/{projectEnvironmentIDorAlias}
 // (https://docs.voiceflow.com/api-reference/environmentpublicapi/get-environment). The id is that of

@@ -189,6 +189,14 @@ func (s *Server) PersonalTokensOnly() {
 	s.noKeys = true
 }
 
+// SaveTranscripts makes PUT /v2/transcripts save a transcript, as private clouds of Voiceflow that are
+// older do. Otherwise it is a 503.
+func (s *Server) SaveTranscripts() {
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	s.world.saves = true
+}
+
 // EndSessions makes every key of a v4 session invalid, as Voiceflow may do at any time. A turn
 // with such a key is a 401 until a new session is opened.
 func (s *Server) EndSessions() { s.world.endSessions() }

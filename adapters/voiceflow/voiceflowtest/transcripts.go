@@ -1,6 +1,7 @@
 package voiceflowtest
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"net/http"
@@ -136,7 +137,9 @@ type search struct {
 	Skip             int    `json:"skip"`
 	SessionID        string `json:"sessionID"`
 	EnvironmentAlias string `json:"environmentAlias"`
-	EnvironmentID    string `json:"environmentID"`
+	Environment      string `json:"projectEnvironmentIDOrAlias"`
+	VersionID        string `json:"versionID"`
+	OlderVersionID   string `json:"environmentID"`
 	Version          string `json:"version"`
 	StartDate        string `json:"startDate"`
 	EndDate          string `json:"endDate"`
@@ -154,7 +157,8 @@ func (c *call) found(in search, take, skip int, ascending bool) []any {
 		switch {
 		case in.SessionID != "" && in.SessionID != t.session,
 			in.EnvironmentAlias != "" && in.EnvironmentAlias != t.environment.Alias,
-			in.EnvironmentID != "" && in.EnvironmentID != t.environment.ID,
+			in.Environment != "" && in.Environment != t.environment.ID && in.Environment != t.environment.Alias,
+			cmp.Or(in.VersionID, in.OlderVersionID, t.version) != t.version,
 			in.Version != "" && in.Version != t.stage,
 			in.StartDate != "" && created < in.StartDate,
 			in.EndDate != "" && created > in.EndDate:
@@ -201,7 +205,7 @@ func (c *call) getTranscript(t *transcript) answer {
 // API.
 func (c *call) deleteTranscript(t *transcript) answer {
 	c.world.transcripts.remove(t.id)
-	if talk := c.world.conversations.byID[t.project+"/"+t.user]; talk != nil && talk.transcript == t {
+	for _, talk := range c.world.conversations.where(func(talk *conversation) bool { return talk.transcript == t }) {
 		talk.transcript = nil // the next turn begins another
 	}
 	return empty(http.StatusNoContent)
@@ -221,9 +225,26 @@ func (c *call) listLegacy() answer {
 // unread serves GET /v2/transcripts/{projectID}/hasUnreadTranscripts.
 func (c *call) unread() answer { return ok(len(c.transcripts()) > 0) }
 
-// retired answers 503, as Voiceflow was seen to answer permanently.
-func (c *call) retired() answer {
-	return no(http.StatusServiceUnavailable, FormPage, "")
+// saveTranscript serves PUT /v2/transcripts
+// (https://github.com/voiceflow/voiceflow-docs, reference/project-api.json). Voiceflow was seen to
+// answer 503 permanently. A server that saves finds the session by its id.
+func (c *call) saveTranscript() answer {
+	if !c.world.saves {
+		return no(http.StatusServiceUnavailable, FormPage, "")
+	}
+	var in struct {
+		SessionID string `json:"sessionID"`
+		VersionID string `json:"versionID"`
+	}
+	if c.read(&in) != nil || in.SessionID == "" || in.VersionID == "" {
+		return c.invalid("Bad Request")
+	}
+	for _, t := range slices.Backward(c.transcripts()) {
+		if t.session == clip(in.SessionID) {
+			return ok(t.legacy())
+		}
+	}
+	return ok(c.newTranscript("", in.SessionID).legacy())
 }
 
 // turns serves GET /v2/transcripts/{projectID}/{transcriptID}.
@@ -338,6 +359,49 @@ func (c *call) setValue() answer {
 	}
 	t.properties[in.PropertyID] = in.Value
 	return created(map[string]any{"value": map[string]any{"propertyID": in.PropertyID, "transcriptID": t.id, "value": in.Value}})
+}
+
+// setStableValue serves PUT /v1/stable/transcript-property/{propertyID}/value.
+func (c *call) setStableValue() answer {
+	var in struct {
+		TranscriptID string `json:"transcriptID"`
+		Value        string `json:"value"`
+	}
+	if c.read(&in) != nil || in.Value == "" || len(in.Value) > keptText {
+		return c.invalid("value is required")
+	}
+	t := c.transcript(in.TranscriptID)
+	if t == nil {
+		return c.notFound("transcript")
+	}
+	id := c.r.PathValue("propertyID")
+	if c.property()["id"] != id {
+		return c.notFound("property")
+	}
+	t.properties[id] = in.Value
+	return message("property value set")
+}
+
+// listReportTags serves GET /v2/projects/{projectID}/tags, and addReportTag its PUT. The forms of the
+// answers were chosen: the page shows requests only.
+func (c *call) listReportTags() answer {
+	all := []any{}
+	for _, t := range c.world.reportTags.where(func(t *tag) bool { return t.project == c.assistant.ProjectID }) {
+		all = append(all, map[string]any{"_id": t.id, "label": t.label})
+	}
+	return ok(all)
+}
+
+func (c *call) addReportTag() answer {
+	var in struct {
+		Label string `json:"label"`
+	}
+	if c.read(&in) != nil || in.Label == "" {
+		return c.invalid("label is required")
+	}
+	t := &tag{NewID(time.Now()), c.assistant.ProjectID, clip(in.Label)}
+	c.world.reportTags.put(t.id, t)
+	return ok(map[string]any{"_id": t.id, "label": t.label})
 }
 
 // deleteValue serves DELETE

@@ -1,0 +1,9 @@
+-- What is known of the personal key of a project: a personal access token of Voiceflow, in the slot
+-- 'personal' of project_keys.
+ALTER TABLE projects
+    ADD COLUMN personal_status  text   COLLATE "C" NOT NULL DEFAULT 'none',
+    ADD COLUMN personal_checked bigint NOT NULL DEFAULT 0,
+    ADD COLUMN personal_set     bigint NOT NULL DEFAULT 0;
+DROP INDEX projects_to_reenter;
+CREATE INDEX projects_to_reenter ON projects (id)
+    WHERE key_status = 'needs_reentry' OR secondary_status = 'needs_reentry' OR personal_status = 'needs_reentry';
