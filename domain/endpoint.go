@@ -55,8 +55,8 @@ type Endpoint struct {
 	// Optional tells that Voiceflow needs no environment in the query, which has a parameter for
 	// one. For a pinned assistant none is sent if the caller names none.
 	Optional bool
-	// Body says what becomes of the body. Members are the members of a JSON body that are
-	// checked, set or bound.
+	// Body says what becomes of the body. Members are the members of a JSONBody or a FormBody that
+	// are checked, set or bound.
 	Body    Body
 	Members []Member
 	// Writes tells that the call changes or deletes more than the turn of a conversation
@@ -87,6 +87,7 @@ const (
 	NoBody   Body = iota // no body is sent
 	AnyBody              // the body passes unchanged, part by part
 	JSONBody             // the body must be a JSON object; its Members are checked, set or bound
+	FormBody             // as JSONBody, or a form (multipart/form-data) with the last names of the Members
 )
 
 // Field is a field of a call that says which project or user the call is for.
@@ -132,7 +133,7 @@ const LogsOff = "off"
 // DebugTypes returns the types of traces that need ScopeDebug.
 func DebugTypes() []string { return []string{"debug", "log", "flow", "block"} }
 
-// Member is a member of a JSON body that says which project or user the call is for. A project
+// Member is a member of a body that says which project or user the call is for. A project
 // is set or checked. A version or environment is set. A user or session is bound to the caller.
 // Members of turns need scopes, or are changed for callers without them.
 type Member struct {
@@ -157,6 +158,8 @@ var (
 		{At: []string{"versionID"}, Is: FieldVersion, IfThere: true},
 		{At: []string{"environment"}, Is: FieldEnvironment, IfThere: true},
 		{At: []string{"environmentAlias"}, Is: FieldAlias, IfThere: true},
+		{At: []string{"environmentID"}, Is: FieldVersionID, IfThere: true},
+		{At: []string{"projectEnvironmentIDOrAlias"}, Is: FieldEnvironmentRef, IfThere: true},
 		{At: []string{"session", "userID"}, Is: FieldUser, IfThere: true},
 		{At: []string{"session", "sessionID"}, Is: FieldSession, IfThere: true},
 	}
@@ -344,7 +347,7 @@ func valuesOf(template, segments []string) (map[string]string, error) {
 			}
 		case Field(name).NamesEnvironment() && !isEnvironmentName(value) && readOneWay(value):
 			return nil, notAnEnvironment(value)
-		case value == "" || strings.Trim(value, idCharacters) != "":
+		case value == "" || strings.Trim(value, idCharacters) != "" || looksLikeCredential(value):
 			return nil, &Error{Kind: NotFound}
 		case len(value) > maxID:
 			return nil, invalid("the " + name + " in the path is longer than 128 bytes; check it")

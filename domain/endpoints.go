@@ -242,16 +242,15 @@ var endpoints = []Endpoint{
 	{Service: ServiceAPI, Method: "POST", Path: "/v3alpha/knowledge-base/docs/{documentID}/tags/detach", Scope: ScopeKnowledgeWrite, Source: specTags,
 		Does: "untag a document", Body: AnyBody, Writes: true},
 	{Service: ServiceRealtime, Method: "POST", Path: "/v1alpha1/public/knowledge-base/document", Scope: ScopeKnowledgeWrite, Source: reference + "kbpublicapidocument",
-		Does: "add a document", Query: documentUpload, Body: AnyBody, Writes: true},
+		Does: "add a document", Query: documentUpload, Optional: true, Body: FormBody, Members: documentMembers, Writes: true},
 	{Service: ServiceRealtime, Method: "POST", Path: "/v1alpha1/public/knowledge-base/document/upload/table", Scope: ScopeKnowledgeWrite, Source: reference + "kbpublicapidocument",
-		Does: "add a table", Query: documentUpload, Body: AnyBody, Writes: true},
+		Does: "add a table", Query: documentUpload, Optional: true, Body: FormBody, Members: documentMembers, Writes: true},
 	{Service: ServiceRealtime, Method: "PUT", Path: "/v1alpha1/public/knowledge-base/document/{documentID}", Scope: ScopeKnowledgeWrite, Source: reference + "kbpublicapidocument",
-		Does: "replace a document", Query: documentUpload, Body: AnyBody, Writes: true},
+		Does: "replace a document", Query: documentUpload, Optional: true, Body: FormBody, Members: documentMembers, Writes: true},
 	{Service: ServiceRealtime, Method: "PATCH", Path: "/v1alpha1/public/knowledge-base/document/{documentID}", Scope: ScopeKnowledgeWrite, Source: reference + "kbpublicapidocument",
-		Does: "change a document", Optional: true, Body: JSONBody,
-		Members: []Member{{At: []string{"data", "projectEnvironmentIDOrAlias"}, Is: FieldEnvironmentRef}}, Writes: true},
+		Does: "change a document", Optional: true, Body: JSONBody, Members: documentMembers, Writes: true},
 	{Service: ServiceRealtime, Method: "DELETE", Path: "/v1alpha1/public/knowledge-base/document/{documentID}", Scope: ScopeKnowledgeWrite, Source: reference + "kbpublicapidocument",
-		Does: "delete a document", Writes: true},
+		Does: "delete a document", Ours: []Field{FieldEnvironmentRef}, Optional: true, Writes: true},
 	{Service: ServiceRealtime, Method: "PATCH", Path: "/v1alpha1/public/knowledge-base/document/{documentID}/chunk/{chunkID}", Scope: ScopeKnowledgeWrite, Source: reference + "kbpublicapidocument",
 		Does: "change a chunk", Body: AnyBody, Writes: true},
 	// knowledge:write, /v1/stable
@@ -308,6 +307,13 @@ var transcriptMembers = []Member{
 var filterMembers = []Member{
 	{At: []string{"environmentAlias"}, Is: FieldAlias},
 	{At: []string{"version"}, Is: FieldStage},
+}
+
+// documentMembers say which environment a document is for. The specification has the member below
+// data, and in forms without it.
+var documentMembers = []Member{
+	{At: []string{"data", "projectEnvironmentIDOrAlias"}, Is: FieldEnvironmentRef},
+	{At: []string{"projectEnvironmentIDOrAlias"}, Is: FieldEnvironmentRef, IfThere: true},
 }
 
 // documentList are the parameters of lists of documents, in the spellings that clients

@@ -54,9 +54,11 @@ func plainID(text string) string {
 	return ""
 }
 
-// isEnvironmentName reports whether the text can be the name of an environment.
+// isEnvironmentName reports whether the text can be the name of an environment. A personal access
+// token of Voiceflow and an access token have the characters of a name, and are none: they would go
+// into headers, the audit and the database.
 func isEnvironmentName(text string) bool {
-	return text != "" && len(text) <= maxEnvironmentName && strings.Trim(text, idCharacters) == ""
+	return text != "" && len(text) <= maxEnvironmentName && strings.Trim(text, idCharacters) == "" && !looksLikeCredential(text)
 }
 
 // EnvironmentList is what is known of the list of an assistant's environments. The zero value is
@@ -104,6 +106,11 @@ func (u UsedEnvironment) Value(field Field) string {
 		return u.Stage
 	}
 	return ""
+}
+
+// UsesByDefault reports whether the environment is the one that calls for p use without a name.
+func (p Project) UsesByDefault(used UsedEnvironment) bool {
+	return p.Environments.Pinned() || used.Name == "" || plainEnvironment(used.Name) == p.Environments.Default
 }
 
 // NamesEnvironment reports whether the field names an environment.
@@ -243,6 +250,8 @@ type environmentName struct {
 	text string // as it came
 	name string // as it is compared
 	id   bool
+
+	unnamed bool // the call names none, and this is the default
 }
 
 func nameOf(text string) environmentName {
@@ -318,6 +327,7 @@ func (d *decision) perCall() (UsedEnvironment, error) {
 		return d.unfiltered(stage)
 	case n.name == "":
 		n = nameOf(d.Project.Environments.Default)
+		n.unnamed = true
 	}
 	is, err := d.allow(n, stage)
 	if err != nil {
@@ -383,10 +393,13 @@ func (d *decision) allow(n environmentName, stage string) (string, error) {
 	default:
 		return "", d.refuse("the environment " + shown(n.text) + " is not allowed")
 	}
-	if !d.within(n) {
-		return "", d.refuse("the environment " + shown(n.text) + " is not allowed for this access token")
+	switch {
+	case d.within(n):
+		return d.stage(n, stage)
+	case n.unnamed:
+		return "", d.refuse("the call names no environment, and the default " + shown(n.text) + " is not allowed for this access token")
 	}
-	return d.stage(n, stage)
+	return "", d.refuse("the environment " + shown(n.text) + " is not allowed for this access token")
 }
 
 // within reports whether the access token's limit lets n be used.
@@ -415,7 +428,7 @@ func (d *decision) stage(n environmentName, asked string) (string, error) {
 func (d *decision) stageOf(n environmentName, asked string) (stage string, aliases []string) {
 	if !n.id {
 		switch {
-		case !d.Route.Endpoint.TakesStage() && strings.EqualFold(n.name, draftByDefault):
+		case d.meansDraft(n.name):
 			return StageDraft, nil // whatever FieldVariant says
 		case asked != "":
 			return asked, nil
@@ -424,11 +437,16 @@ func (d *decision) stageOf(n environmentName, asked string) (stage string, alias
 	}
 	stage = StagePublished
 	for _, s := range d.states(n.name) {
-		if s.stage == StageDraft || s.stage == "" && asked == StageDraft {
+		if s.stage == StageDraft || s.stage == "" && (asked == StageDraft || d.meansDraft(s.Alias)) {
 			stage, aliases = StageDraft, append(aliases, s.Alias)
 		}
 	}
 	return stage, aliases
+}
+
+// meansDraft reports whether the alias by itself means a draft at Voiceflow.
+func (d *decision) meansDraft(alias string) bool {
+	return !d.Route.Endpoint.TakesStage() && strings.EqualFold(alias, draftByDefault)
 }
 
 // hasStage reports whether n is the id of a version, which has one stage.
@@ -455,7 +473,8 @@ func (d *decision) send(n environmentName, stage string) (UsedEnvironment, error
 // aliasOf returns the alias that means the id n at present.
 func (d *decision) aliasOf(n environmentName) (string, error) {
 	found := d.states(n.name)
-	if len(found) != 1 || !found[0].now || found[0].Alias == "" || found[0].stage == StageDraft && !d.staged {
+	if len(found) != 1 || !found[0].now || found[0].Alias == "" || found[0].stage == StageDraft && !d.staged ||
+		found[0].stage == StagePublished && d.meansDraft(found[0].Alias) {
 		return "", &Error{
 			Kind: Conflict, Public: "this call needs an environment by its alias, and Voiceflow lists no alias that means the version " +
 				shown(n.text) + " here; published ids change with each publish, so an admin should add the assistant by alias or set environments" + readOn,
@@ -612,7 +631,7 @@ const readOn = "; see docs/endpoints.md#environments"
 
 // shown returns a name that a caller sent, for a message. A credential in its place is not repeated.
 func shown(text string) string {
-	if LooksLikeVoiceflowKey(NewSecret(text)) || hasPrefixFold(text, TokenPrefix) {
+	if holdsCredential(text) {
 		return "that was sent"
 	}
 	return strconv.Quote(strings.ToValidUTF8(text[:min(len(text), maxEnvironmentName)], "\uFFFD"))

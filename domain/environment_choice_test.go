@@ -1,6 +1,7 @@
 package domain_test
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -201,7 +202,7 @@ func TestWhichEnvironmentACallUses(t *testing.T) {
 
 		// Limited access tokens.
 		{name: "a limited token uses the default", project: two, limit: "main", form: "header", want: domain.UsedEnvironment{Name: "main", Send: "main"}},
-		{name: "a limited token without the default must name one", project: two, limit: "staging", form: "header", kind: denied, says: `allowed: staging`},
+		{name: "a limited token without the default must name one", project: two, limit: "staging", form: "header", kind: denied, says: `the call names no environment, and the default "main" is not allowed for this access token; allowed: staging`},
 		{name: "a limited token uses one of its own", project: two, limit: "staging", form: "header", asked: names("staging"), want: domain.UsedEnvironment{Name: "staging", Send: "staging"}},
 		{name: "a limited token does not use another one", project: two, limit: "staging", form: "header", asked: names("main"), kind: denied, says: `"main" is not allowed for this access token; allowed: staging`},
 		{name: "a limit allows nothing that the assistant does not", project: two, limit: "other", form: "header", asked: names("other"), kind: denied, says: `"other"`},
@@ -458,4 +459,72 @@ func TestNothingIsUsedThatIsNotAllowed(t *testing.T) {
 			t.Fatalf("the draft of %s is used, and drafts are allowed of %v", name, env.AllowDraft)
 		}
 	})
+}
+
+// Voiceflow reads the alias development as a draft where a call has no version. So an id must not
+// become that alias without the right to the draft, and a published id never.
+func TestNoIDBecomesTheAliasOfADraft(t *testing.T) {
+	const devID, devDraft, devPublished = "ffffffffffffffffffffff05", "ffffffffffffffffffffff01", "ffffffffffffffffffffff02"
+	list := domain.EnvironmentList{Known: true, States: []domain.EnvironmentState{{Alias: "development", ID: devID, Draft: devDraft, Published: devPublished}}}
+	forms := []string{"session", "session main", "export-json main"}
+	for _, tc := range []struct {
+		project domain.Project
+		id      string
+		kind    domain.Kind
+		stage   domain.Kind // where the call has a version
+	}{
+		{withEnvironments("all", "main", ""), devID, denied, ""},
+		{withEnvironments("all", "main", ""), devPublished, domain.Conflict, ""},
+		{withEnvironments("all", "main", ""), devDraft, denied, denied},
+		{withEnvironments("main development", "main", ""), devID, denied, ""},
+		{withEnvironments("main development", "main", "development"), devID, "", ""},
+		{withEnvironments("main development", "main", "development"), devPublished, domain.Conflict, ""},
+		{pinnedTo(devPublished), devPublished, domain.Conflict, ""},
+	} {
+		for _, form := range forms {
+			want, form := tc.kind, strings.Replace(form, " main", " "+tc.id, 1)
+			if strings.HasPrefix(form, "export-json") {
+				want = tc.stage
+			}
+			if tc.project.Environments.Pinned() && tc.id != devPublished {
+				continue
+			}
+			got, _, err := domain.EnvironmentChoice{Route: at(t, form), Project: tc.project, Asked: names(tc.id)}.Decide(list)
+			if domain.KindOf(err) != want {
+				t.Errorf("%s by %s of %+v: got %+v and %v, want %q", form, tc.id, tc.project.Environments, got, err, want)
+			}
+		}
+	}
+}
+
+// People paste credentials in the place of names. No message repeats one, wherever it begins, and
+// none is taken for a name, which would go into headers and into the audit.
+func TestACredentialIsNoNameAndIsNotRepeated(t *testing.T) {
+	p := withEnvironments("all", "main", "")
+	for _, secret := range []string{"VF.DM.0123456789abcdef01234567.ABCDEFGHIJKLMNOP", "vfp_ABCDEFGHIJKL_ABCDEFGHIJKLMNOPQRSTUVWX", "flk_w6g2s4ytamjpjthz3odwkb2sjqrp"} {
+		for _, before := range []string{"", " ", "main ", "main,", "Bearer ", "x/", `["`} {
+			for _, asked := range []domain.AskedEnvironment{names(before + secret), names("main", before+secret), stage(before+secret, "main"), {NoText: []string{before + secret}}} {
+				_, _, err := domain.EnvironmentChoice{Route: at(t, "stable"), Project: p, Asked: asked}.Decide(domain.EnvironmentList{})
+				if err == nil || strings.Contains(fmt.Sprint(err), secret) {
+					t.Errorf("%q: got %v", asked, err)
+				}
+			}
+		}
+		if strings.Contains(secret, ".") {
+			continue
+		}
+		for _, path := range []string{"/state/" + secret + "/user/u", "/v2/transcripts/" + hex24 + "/" + secret} {
+			for _, service := range []string{"general-runtime", "api"} {
+				if route, err := domain.MatchEndpoint(service, "GET", path); err == nil || strings.Contains(fmt.Sprint(err), secret) {
+					t.Errorf("%s: got %v and %v", path, route.Endpoint, err)
+				}
+			}
+		}
+		if _, err := domain.ParseEnvironmentNames("environments", []string{secret}); domain.KindOf(err) != invalid || strings.Contains(fmt.Sprint(err), secret) {
+			t.Errorf("as an environment: %v", err)
+		}
+		if _, err := domain.ParseVersionRef(secret, hex24); domain.KindOf(err) != invalid || strings.Contains(fmt.Sprint(err), secret) {
+			t.Errorf("as a version: %v", err)
+		}
+	}
 }

@@ -150,6 +150,8 @@ func parseEnvironment(what, text string) (string, error) {
 		return "", err
 	case strings.Trim(name, idCharacters) != "":
 		return "", invalid(what + " can only contain letters, digits, _ and -")
+	case looksLikeCredential(name):
+		return "", invalid(what + " looks like a key or an access token, which is no name; replace it where it came from, because it was sent here")
 	case name == AllEnvironments:
 		return "", invalid(what + " can't be all, which is not the name of an environment")
 	}

@@ -146,6 +146,10 @@ func PasswordMissing() error {
 // refusal.
 var ErrWrongPassword = errors.New("a wrong current password")
 
+// ErrKeyOrVersion is the cause of a CredentialsRejected if Voiceflow may have rejected the version in
+// place of the key: it has one message for both.
+var ErrKeyOrVersion = errors.New("voiceflow rejected the key or does not know the version")
+
 // AlreadyThere is the error for a project whose pair of Voiceflow project and version is that
 // of there: AlreadyAdded. there has no sealed keys.
 func AlreadyThere(there Project) error {

@@ -121,7 +121,7 @@ func nearest(service, method string, segments []string) *Endpoint {
 			continue
 		}
 		shared := sharedWords(templates[i], segments)
-		if 2*shared <= wordsOf(templates[i]) {
+		if 2*shared <= wordsOf(templates[i]) || shared <= generationsOf(templates[i]) {
 			continue
 		}
 		points := 4 * shared
@@ -165,6 +165,18 @@ func wordsOf(template []string) int {
 		}
 	}
 	return words
+}
+
+// generationsOf returns how many segments of the template only say which generation of calls it is
+// of, such as v1 and stable. Calls that share nothing else are not near.
+func generationsOf(template []string) int {
+	generations := 0
+	for _, part := range template {
+		if part == "stable" || len(part) > 1 && part[0] == 'v' && '0' <= part[1] && part[1] <= '9' {
+			generations++
+		}
+	}
+	return generations
 }
 
 // nameOfMethod keeps methods that a caller made up out of a message.

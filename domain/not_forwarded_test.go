@@ -52,6 +52,8 @@ func TestWhatIsNotForwardedSaysWhatIsNear(t *testing.T) {
 			"Flowlatch does not forward this call of realtime-api; the nearest one is GET /v1/stable/document" + see},
 		{"a call of which only the version is the same", "api", "GET", "/v2/projects",
 			"Flowlatch does not forward this call of api" + see},
+		{"a call of which only the generation is the same", "realtime-api", "GET", "/v1/stable/workspace",
+			"Flowlatch does not forward this call of realtime-api" + see},
 		{"something else", "general-runtime", "GET", "/canary",
 			"Flowlatch does not forward this call of general-runtime" + see},
 		{"a path that is longer than any", "api", "GET", strings.Repeat("/x", 5000),

@@ -52,6 +52,9 @@ func ParseVersionRef(version, project string) (VersionRef, error) {
 	if strings.Trim(version, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
 		return VersionRef{}, invalid("version_id can only contain letters, digits, _ and -")
 	}
+	if looksLikeCredential(version) {
+		return VersionRef{}, invalid("version_id looks like a key or an access token, which is no version; replace it where it came from, because it was sent here")
+	}
 	ref := VersionRef{Version: version}
 	if strings.TrimSpace(project) != "" {
 		if ref.Project, err = ParseVoiceflowID(project); err != nil {

@@ -18,6 +18,22 @@ func LooksLikeVoiceflowKey(text Secret) bool {
 	return hasPrefixFold(s, "VF.") && len(s) >= len("VF.")+id && isObjectID(strings.ToLower(s[len("VF."):len("VF.")+id]))
 }
 
+// looksLikeCredential reports whether the text looks like a credential of Voiceflow's or like an access
+// token.
+func looksLikeCredential(text string) bool {
+	return LooksLikeVoiceflowKey(NewSecret(text)) || hasPrefixFold(text, TokenPrefix)
+}
+
+// holdsCredential reports whether what looks like a credential begins anywhere in the text.
+func holdsCredential(text string) bool {
+	for i := range len(text) {
+		if looksLikeCredential(text[i:]) {
+			return true
+		}
+	}
+	return false
+}
+
 func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }

@@ -236,7 +236,9 @@ func (x *exchange) refusal(f *filter, passed *ports.Answer, e *domain.Endpoint) 
 	}
 	if passed.StatusCode == http.StatusBadRequest {
 		if message, _, _ := topMember(body, "message", lenient); strings.HasPrefix(message, badKeyBegins) && strings.HasSuffix(message, badKeyEnds) {
-			return rejected(passed.StatusCode, false)
+			keyOrVersion := rejected(passed.StatusCode, false)
+			keyOrVersion.Cause = errors.Join(domain.ErrKeyOrVersion, keyOrVersion.Cause)
+			return keyOrVersion
 		}
 	}
 	passed.Header["Content-Type"] = []string{"application/json"}

@@ -206,6 +206,9 @@ func TestARefusedCredentialIsToldFromOtherRefusals(t *testing.T) {
 				if domain.KindOf(err) != tc.want || tc.want == "" && err != nil {
 					t.Errorf("got %v, want kind %q", err, tc.want)
 				}
+				if may := tc.want != "" && tc.status == 400; errors.Is(err, domain.ErrKeyOrVersion) != may {
+					t.Errorf("got %v, which may mean the version: %v", err, !may)
+				}
 			}
 		})
 	}

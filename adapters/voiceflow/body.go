@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -18,33 +19,33 @@ import (
 // (github.com/voiceflow/general-runtime, config, 2024).
 const maxJSONBody = 1 << 20
 
-// readBody reads the whole body of r.
-func readBody(r *http.Request) ([]byte, error) {
+// readBody reads the whole body of r, which may have as many bytes as limit.
+func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
 	}
-	if r.ContentLength > maxJSONBody {
-		return nil, tooLong()
+	if r.ContentLength > limit {
+		return nil, tooLong(limit)
 	}
 	var body []byte
 	var err error
 	if whole, is := r.Body.(*ports.WholeBody); is {
 		body = whole.All
 	} else {
-		body, err = ports.HeldIn(r.Context()).ReadAll(r.Body, maxJSONBody)
+		body, err = ports.HeldIn(r.Context()).ReadAll(r.Body, limit)
 	}
 	switch {
 	case err != nil:
 		return nil, unreadable(err)
-	case len(body) > maxJSONBody:
-		return nil, tooLong()
+	case int64(len(body)) > limit:
+		return nil, tooLong(limit)
 	}
 	return body, nil
 }
 
-func tooLong() error {
+func tooLong(limit int64) error {
 	return &domain.Error{
-		Kind: domain.Invalid, Public: "the body of this call is longer than 1 MiB", Cause: &http.MaxBytesError{Limit: maxJSONBody},
+		Kind: domain.Invalid, Public: "the body of this call is longer than " + strconv.FormatInt(limit>>20, 10) + " MiB", Cause: &http.MaxBytesError{Limit: limit},
 	}
 }
 
@@ -274,7 +275,7 @@ func (w *bodyRewriter) leaf(m member) error {
 		return w.bind(m, raw, put)
 	case domain.FieldState:
 		if !w.scopes.Has(domain.ScopeState) {
-			return &domain.Error{Kind: domain.NotAllowed, Public: "in the body of a turn, " + strings.Join(m.At, ".") + " needs the scope state; an admin can grant it, also to an access token" + domain.SeeScopes}
+			return &domain.Error{Kind: domain.NotAllowed, Public: "in the body of a turn, " + strings.Join(m.At, ".") + " needs the scope state; an admin can grant it, and an access token has to be created with it" + domain.SeeScopes}
 		}
 	case domain.FieldNone:
 		return invalidBody(m.At, "is not allowed; leave it out")

@@ -338,7 +338,7 @@ func TestABodyThatIsLookedAtIsAtMostAMebibyte(t *testing.T) {
 		{"a byte longer, of unknown length", maxJSONBody + 1, -1, false},
 	} {
 		r := &http.Request{Body: io.NopCloser(strings.NewReader(strings.Repeat("x", tc.size))), ContentLength: tc.length}
-		got, err := readBody(r)
+		got, err := readBody(r, maxJSONBody)
 		if tc.want {
 			if err != nil || len(got) != tc.size {
 				t.Errorf("%s: got %d bytes, %v, want %d", tc.name, len(got), err, tc.size)

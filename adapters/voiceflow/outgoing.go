@@ -42,9 +42,9 @@ func newOutgoing(ctx context.Context, s *service, f domain.Forward, r *http.Requ
 		return outgoing{}, err
 	}
 	var out outgoing
-	var body *bodyRewriter
-	if endpoint.Body == domain.JSONBody {
-		if body, err = readJSON(f, r, ids); err != nil {
+	var body checkedBody
+	if endpoint.Body == domain.JSONBody || endpoint.Body == domain.FormBody {
+		if body, err = readChecked(f, r, ids); err != nil {
 			return outgoing{}, err
 		}
 		asked.Names = append(asked.Names, body.asked.Names...)
@@ -77,8 +77,10 @@ func newOutgoing(ctx context.Context, s *service, f domain.Forward, r *http.Requ
 	switch endpoint.Body {
 	case domain.AnyBody:
 		out.pass(r)
-	case domain.JSONBody:
-		out.sendAgain(body.rest(used))
+	case domain.JSONBody, domain.FormBody:
+		// The body was checked as what it is, so nobody must read it as anything else.
+		header["Content-Type"] = []string{body.contentType}
+		out.sendAgain(body.rest(used)...)
 	}
 	return out, ids.check()
 }
@@ -198,13 +200,9 @@ func newHeader(f domain.Forward, used domain.UsedEnvironment, callers http.Heade
 	// The filter reads the answer. Without this header any encoding would be allowed (RFC 9110,
 	// section 12.5.3).
 	header["Accept-Encoding"] = []string{"identity"}
-	switch endpoint.Body {
-	case domain.AnyBody:
+	if endpoint.Body == domain.AnyBody {
 		pass("Content-Type")
 		pass("Content-Encoding")
-	case domain.JSONBody:
-		// The body was checked as JSON, so nobody must read it as a form.
-		header["Content-Type"] = []string{"application/json"}
 	}
 	header["User-Agent"] = []string{"flowlatch"}
 	header["Authorization"] = []string{credential.Reveal()}
@@ -234,23 +232,47 @@ func (out *outgoing) pass(r *http.Request) {
 	out.request.Body, out.request.ContentLength = out.body, r.ContentLength
 }
 
-// readJSON reads the caller's JSON body, and checks and binds its members.
-func readJSON(f domain.Forward, r *http.Request, ids *binder) (*bodyRewriter, error) {
+// checkedBody is a body that was read whole.
+type checkedBody struct {
+	contentType string
+	asked       domain.AskedEnvironment
+	userID      string // in Voiceflow's form, "" if it has none
+	// rest returns the body to send, in pieces, for a call that uses the environment.
+	rest func(used domain.UsedEnvironment) [][]byte
+}
+
+// readChecked reads the caller's body, and checks and binds its members.
+func readChecked(f domain.Forward, r *http.Request, ids *binder) (checkedBody, error) {
 	for _, encoding := range r.Header["Content-Encoding"] {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
-			return nil, &domain.Error{Kind: domain.Invalid, Public: "the body of this call must not be compressed"}
+			return checkedBody{}, &domain.Error{Kind: domain.Invalid, Public: "the body of this call must not be compressed"}
 		}
 	}
-	body, err := readBody(r)
+	limit := int64(maxJSONBody)
+	if f.Route.Endpoint.Body == domain.FormBody {
+		limit = maxFormBody
+	}
+	body, err := readBody(r, limit)
 	if err != nil {
-		return nil, err
+		return checkedBody{}, err
 	}
 	// A changed body is a copy.
-	held := ports.HeldIn(r.Context())
-	if err := held.Add(len(body)); err != nil {
-		return nil, err
+	if err := ports.HeldIn(r.Context()).Add(len(body)); err != nil {
+		return checkedBody{}, err
 	}
-	return rewriteBody(body, f, ids)
+	if boundary := boundaryOf(r.Header["Content-Type"]); boundary != "" && f.Route.Endpoint.Body == domain.FormBody {
+		w, err := readForm(body, boundary, f)
+		if err != nil {
+			return checkedBody{}, err
+		}
+		return checkedBody{contentType: w.to.FormDataContentType(), asked: w.asked, rest: w.rest}, nil
+	}
+	w, err := rewriteBody(body, f, ids)
+	if err != nil {
+		return checkedBody{}, err
+	}
+	rest := func(used domain.UsedEnvironment) [][]byte { return [][]byte{w.rest(used)} }
+	return checkedBody{contentType: "application/json", asked: w.asked, userID: w.userID, rest: rest}, nil
 }
 
 // small reports whether the caller's body is short enough to go out in one piece with the
@@ -292,12 +314,21 @@ func (out *outgoing) peek() error {
 	return nil
 }
 
-// sendAgain makes body the body of the request. It can be sent more than once, because a
+// sendAgain makes the pieces the body of the request. It can be sent more than once, because a
 // connection may turn out to be closed before anything was written to it.
-func (out *outgoing) sendAgain(body []byte) {
-	again := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+func (out *outgoing) sendAgain(pieces ...[]byte) {
+	again := func() (io.ReadCloser, error) {
+		readers := make([]io.Reader, len(pieces))
+		for i, piece := range pieces {
+			readers[i] = bytes.NewReader(piece)
+		}
+		return io.NopCloser(io.MultiReader(readers...)), nil
+	}
 	out.request.Body, _ = again()
-	out.request.GetBody, out.request.ContentLength = again, int64(len(body))
+	out.request.GetBody, out.request.ContentLength = again, 0
+	for _, piece := range pieces {
+		out.request.ContentLength += int64(len(piece))
+	}
 }
 
 // failed returns the error of reading the caller's body, or nil.

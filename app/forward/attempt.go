@@ -171,18 +171,25 @@ func (s *sender) withKey(call keyedCall) (sentKey, error) {
 			refused, failed = append(refused, now), err
 			continue
 		}
-		if proven || call.route.RefusalMeansKey(s.access.Project) {
+		if proven || s.meansKey(call, failed) {
 			s.learn(domain.KeyRejected, refused...)
 		}
 		return now, err
 	}
-	if call.route.RefusalMeansKey(s.access.Project) {
+	if s.meansKey(call, failed) {
 		s.learn(domain.KeyRejected, refused...)
 	}
 	if failed == nil {
 		failed = closed
 	}
 	return sentKey{}, failed
+}
+
+// meansKey reports whether the refusal of the call means that Voiceflow rejected the key. A caller who
+// names an environment that Voiceflow does not know must not make the key look rejected.
+func (s *sender) meansKey(call keyedCall, refusal error) bool {
+	p := s.access.Project
+	return call.route.RefusalMeansKey(p) && (!errors.Is(refusal, domain.ErrKeyOrVersion) || p.UsesByDefault(s.used))
 }
 
 // learn keeps the news about keys.
@@ -196,7 +203,7 @@ func (s *sender) learn(status domain.KeyStatus, keys ...sentKey) {
 // too long to have been kept for the other key. If the rejection tells about the key, the next
 // call takes the other key first.
 func (s *sender) tooLong(call keyedCall, refused []sentKey, err error) error {
-	if !call.route.RefusalMeansKey(s.access.Project) {
+	if !s.meansKey(call, err) {
 		return err
 	}
 	s.learn(domain.KeyRejected, refused...)

@@ -85,6 +85,40 @@ func (w *world) ask(t testing.TB, in forward.Input, method string, names ...stri
 	return out, err
 }
 
+// Voiceflow has one message for a key that it rejects and for a version that it does not know. A caller
+// who names an environment that is gone must not make the key look rejected to everybody.
+func TestAnEnvironmentThatIsGoneDoesNotMarkTheKey(t *testing.T) {
+	w := newWorld(t)
+	p := w.Project(t, "Bot")
+	w.setEnvironments(t, p, allowing("main", "gone"))
+	_, ben := w.talker(t, "ben", p)
+	for _, step := range []struct {
+		asks  string
+		cause error
+		want  domain.KeyStatus
+	}{
+		{"gone", domain.ErrKeyOrVersion, domain.KeyOK},
+		{"main", domain.ErrKeyOrVersion, domain.KeyRejected},
+		{"gone", nil, domain.KeyOK},
+		{"gone", errors.New("status 401"), domain.KeyRejected},
+	} {
+		w.voiceflow.Answer(func(f domain.Forward, s testworld.Sent) (ports.Answer, error) {
+			if step.cause == nil {
+				return testworld.Fine(f, s)
+			}
+			return ports.Answer{Sent: true}, &domain.Error{Kind: domain.CredentialsRejected, Cause: step.cause}
+		})
+		w.After(time.Second)
+		_, err := w.ask(t, turn("x", ben), "POST", step.asks)
+		if (err == nil) != (step.cause == nil) {
+			t.Errorf("%+v: got %v", step, err)
+		}
+		if got := w.Stored(t, p).Primary.Status; got != step.want {
+			t.Errorf("%+v: the key is %s", step, got)
+		}
+	}
+}
+
 func TestTheListOfEnvironmentsIsAskedForIfACallDependsOnIt(t *testing.T) {
 	w := newWorld(t)
 	p := w.Project(t, "Bot")

@@ -39,6 +39,18 @@ func (c *openCall) lost(err error) error {
 	return err
 }
 
+// stoodOn returns the error for a call whose session, token or handle is gone. It names the one that the
+// caller has to replace.
+func (c *openCall) stoodOn() error {
+	switch {
+	case c.route.Endpoint.BySession:
+		return invalidHandle(nil)
+	case c.access.Token.ID != "":
+		return domain.InvalidAccessToken(nil)
+	}
+	return notSet(nil)
+}
+
 // needs returns the scopes without which the call is ended. A turn needs all scopes for turns that
 // it began with: its body, which may arrive later, is checked by them.
 func (c *openCall) needs() domain.Scopes {
@@ -168,7 +180,7 @@ func (f *Forwarder) EndLostUses(ctx context.Context) error {
 	for _, c := range open {
 		switch scopes, stands := rights[c.access.OpenUse()]; {
 		case !stands:
-			c.cancel(notSet(nil))
+			c.cancel(c.stoodOn())
 		case scopes.And(c.needs()) != c.needs():
 			c.cancel(&domain.Error{Kind: domain.NotAllowed, Public: "the right that this call needs was removed"})
 		}

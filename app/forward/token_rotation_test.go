@@ -3,6 +3,7 @@ package forward_test
 import (
 	"crypto/rand"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,8 +85,13 @@ func TestAnOpenCallEndsWithTheTextThatItBeganWith(t *testing.T) {
 	remove := domain.Call{Caller: domain.Operator()}.Act(w.Now(), domain.NeedsCaller(), domain.ActionDeleteAccessToken, domain.OnToken(id))
 	must(t, w.Store.Ports().Tokens.Remove(t.Context(), remove, id))
 	check(300 * time.Millisecond)
-	testworld.WantKind(t, <-byThird, domain.NotAuthenticated)
-	testworld.WantKind(t, <-conversation, domain.NotAuthenticated)
+	for what, ended := range map[string]chan error{"access token": byThird, "session key": conversation} {
+		err := <-ended
+		testworld.WantKind(t, err, domain.NotAuthenticated)
+		if !strings.Contains(err.Error(), "the "+what+" in Authorization") {
+			t.Errorf("a call by the %s: it says %v", what, err)
+		}
+	}
 }
 
 // A call that writes is not sent if its text ends before it begins.

@@ -16,7 +16,7 @@ type projectSetEnvironmentsCommand struct {
 
 // Help is shown by --help.
 func (projectSetEnvironmentsCommand) Help() string {
-	return `Sets the environments that calls of the assistant can use, from the next call on. An assistant that was pinned to its version is not pinned any longer. If --environment is not there, only the version that the assistant was added with is allowed.
+	return `Sets the environments that calls of the assistant can use, from the next call on. An assistant that was pinned to its version is no longer pinned. The command replaces all that was set: name every environment that calls can use.
 
     flowlatch project set-environments 'Pizza Palace' --environment main --environment all
     flowlatch project set-environments 'Pizza Palace' --environment main --environment staging --allow-draft staging`

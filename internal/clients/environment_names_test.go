@@ -242,6 +242,35 @@ func aliasOf(a voiceflowtest.Assistant, name string) string {
 	return name
 }
 
+// TestABodyNamesAnEnvironmentAsAQueryDoes names an environment in the body of each call that has
+// conversations or asks the knowledge base, in every way that a query can name one.
+func TestABodyNamesAnEnvironmentAsAQueryDoes(t *testing.T) {
+	in, assistants, all := modes(t)
+	var m mode
+	for _, one := range all {
+		if one.name == "a list" {
+			m = one
+		}
+	}
+	a := assistants[m.name]
+	for _, e := range domain.Endpoints() {
+		if e.Body != domain.JSONBody || e.BySession || e.Scope != domain.ScopeConverse && e.Scope != domain.ScopeKnowledge {
+			continue
+		}
+		target, body := sampleOf(e, a, "staging")
+		for _, name := range []string{"versionID", "environment", "environmentAlias", "environmentID", "projectEnvironmentIDOrAlias"} {
+			for environment, want := range map[string]int{"staging": 200, "production": 403} {
+				with := strings.TrimSuffix(body, "}") + `,"` + name + `":"` + environment + `"}`
+				resp, said := send(t, in, m.all, e.Method, target, with, nil)
+				told := resp.Header.Get("Flowlatch-Environment")
+				if want == 403 && (resp.StatusCode != 403 || !strings.Contains(said, `\"production\"`)) || want == 200 && told != "staging" {
+					t.Errorf("%s %s %s: got %d %s with Flowlatch-Environment %q", e.Method, target, with, resp.StatusCode, said, told)
+				}
+			}
+		}
+	}
+}
+
 // fuzzed is an installation for FuzzEnvironments.
 type fuzzed struct {
 	in    *installation
@@ -297,14 +326,13 @@ func (f *fuzzed) check(t *testing.T, which, row, places uint8, first, second, st
 			asked = append(asked, value)
 		}
 	}
-	if e.Body == domain.JSONBody && places&32 != 0 && len(e.Members) > 0 {
-		for _, at := range e.Members {
-			if at.Is.NamesEnvironment() && len(at.At) == 1 {
-				quoted, _ := json.Marshal(second)
-				body = strings.TrimSuffix(body, "}") + `,"` + at.At[0] + `":` + string(quoted) + `}`
-				asked = append(asked, string(toUTF8(second)))
-				break
-			}
+	if e.Body == domain.JSONBody && places&32 != 0 {
+		members := slices.DeleteFunc(e.AllMembers(), func(m domain.Member) bool { return !m.Is.NamesEnvironment() || len(m.At) != 1 })
+		if len(members) > 0 {
+			at := members[int(which/16)%len(members)].At[0]
+			quoted, _ := json.Marshal(second)
+			body = strings.TrimSuffix(body, "}") + `,"` + at + `":` + string(quoted) + `}`
+			asked = append(asked, string(toUTF8(second)))
 		}
 	}
 	if places&64 != 0 && e.TakesStage() {

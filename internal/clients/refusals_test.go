@@ -178,7 +178,7 @@ func TestEveryRefusalSaysWhatIsMissing(t *testing.T) {
 		{"a scope that the owner of the access token lost", authorization(ofBen), "GET", "/voiceflow/api/v2/transcripts/" + a.ProjectID, "", 403, "not_allowed",
 			"this call needs the scope transcripts, which the owner of the access token does not have for this assistant; an admin can grant it" + ofScopes},
 		{"a state without its scope", authorization(talker), "POST", interact, `{"state":{}}`, 403, "not_allowed",
-			"in the body of a turn, state needs the scope state; an admin can grant it, also to an access token" + ofScopes},
+			"in the body of a turn, state needs the scope state; an admin can grant it, and an access token has to be created with it" + ofScopes},
 
 		{"too many turns", authorization(slow), "POST", interact, "{}", 429, "too_many_requests",
 			"too many turns; at most 1 a minute are forwarded, so wait for the seconds in Retry-After" + ofLimits},
@@ -255,7 +255,7 @@ func TestARefusedEnvironmentIsNamed(t *testing.T) {
 		{"in the path", "/voiceflow/general-runtime/v4/project/" + a.ProjectID + "/environment/staging/session", "", `{"userID":"x"}`, 403, "environment_not_allowed", `the environment "staging" is not allowed; allowed: main` + see},
 		{"no name", interact, "st aging", "{}", 400, "invalid_request", `the environment "st aging"` + none},
 		{"a key as the name", interact, key, "{}", 400, "invalid_request", "the environment that was sent" + none},
-		{"an access token as the name", interact, token, "{}", 403, "environment_not_allowed", "the environment that was sent is not allowed; allowed: main" + see},
+		{"an access token as the name", interact, token, "{}", 400, "invalid_request", "the environment that was sent" + none},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			headers := authorization(token)

@@ -197,6 +197,10 @@ func withoutPath(err error) error {
 	return err
 }
 
+// clientToken is the variable in which docs/clients.md has an access token. Clients read it, and
+// whoever tries one may use this program in the same shell.
+const clientToken = "TOKEN"
+
 // unknown returns a warning for each variable that no setting reads. It names the nearest
 // variable that a setting reads. They are not errors, because orchestrators set variables
 // of their own.
@@ -210,7 +214,7 @@ func unknown(given map[string]string) []string {
 	}
 	var warnings []string
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if slices.Contains(names, name) {
+		if name == clientToken || slices.Contains(names, name) {
 			continue
 		}
 		nearest := slices.MinFunc(names, func(a, b string) int {

@@ -242,6 +242,7 @@ func TestValuesThatCannotBeUsed(t *testing.T) {
 func TestUnknownVariablesAreWarnings(t *testing.T) {
 	_, got, err := Read(Source{Environ: []string{
 		"FLOWLATCH_ADR=secret", "FLOWLATCH_DATABASE_URL_FIL=secret", "FLOWLATCH_PORT=tcp://10.0.0.1:80", "FLOWLATCH_\x1b[2J=secret", "OTHER=1",
+		"FLOWLATCH_TOKEN=flk_x", // an access token of a client, as docs/clients.md has it
 	}})
 	if err != nil {
 		t.Fatal(err)

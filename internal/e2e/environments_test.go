@@ -105,6 +105,9 @@ func TestEnvironmentsByCommands(t *testing.T) {
 		}
 	}
 
+	if help := m.must("", "project", "set-environments", "--help"); strings.Contains(help, "is not there") {
+		t.Errorf("the help says what happens without --environment, which is an error:\n%s", help)
+	}
 	m.fails(exitUsage, "name an environment with --environment", "", "project", "set-environments", "Pizza")
 	m.fails(exitFailure, "no such assistant", "", "project", "set-environments", "Pasta", "--environment", "main")
 	m.fails(exitFailure, "add it to environments.allowed", "", "project", "set-environments", "Pizza", "--environment", "main", "--allow-draft", "dev")
