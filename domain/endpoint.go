@@ -55,10 +55,12 @@ type Endpoint struct {
 	// Optional tells that Voiceflow needs no environment in the query, which has a parameter for
 	// one. For a pinned assistant none is sent if the caller names none.
 	Optional bool
-	// Body says what becomes of the body. Members are the members of a JSONBody or a FormBody that
-	// are checked, set or bound.
+	// Body says what becomes of the body. Members are the members of a JSON body that are
+	// checked, set or bound. Parts of a form that have the names of Members are handled like them.
 	Body    Body
 	Members []Member
+	// Large tells that a JSON body may be as long as Voiceflow's largest file.
+	Large bool
 	// Writes tells that the call changes or deletes more than the turn of a conversation
 	// does. Such a call leaves rows in the audit.
 	Writes bool
@@ -85,9 +87,8 @@ type Body int
 // What becomes of a body.
 const (
 	NoBody   Body = iota // no body is sent
-	AnyBody              // the body passes unchanged, part by part
 	JSONBody             // the body must be a JSON object; its Members are checked, set or bound
-	FormBody             // as JSONBody, or a form (multipart/form-data) with the last names of the Members
+	FormBody             // a JSONBody, or a form (multipart/form-data) with a file, which passes part by part
 )
 
 // Field is a field of a call that says which project or user the call is for.
@@ -182,6 +183,18 @@ var (
 	}
 )
 
+// implicitDocumentMembers are those of calls that change the knowledge base. Voiceflow documents some
+// of them for some of these calls, and reads what it documents below data.
+var implicitDocumentMembers = func() []Member {
+	var all []Member
+	for _, field := range []Field{FieldProject, FieldEnvironmentRef, FieldAlias, FieldEnvironment, FieldVersion, FieldVersionID} {
+		all = append(all,
+			Member{At: []string{string(field)}, Is: field, IfThere: true},
+			Member{At: []string{dataMember, string(field)}, Is: field, IfThere: true})
+	}
+	return all
+}()
+
 // Scopes returns the scopes that the call needs.
 func (e *Endpoint) Scopes() Scopes { return ScopesOf(e.Scope, e.Also) }
 
@@ -192,6 +205,7 @@ var implicitSearchMembers = []Member{
 	{At: []string{"sessionID"}, Is: FieldSession, IfThere: true},
 	{At: []string{"versionID"}, Is: FieldVersionID, IfThere: true},
 	{At: []string{"environmentID"}, Is: FieldVersionID, IfThere: true},
+	{At: []string{"environment"}, Is: FieldEnvironment, IfThere: true},
 	{At: []string{"environmentAlias"}, Is: FieldAlias, IfThere: true},
 	{At: []string{"projectEnvironmentIDOrAlias"}, Is: FieldEnvironmentRef, IfThere: true},
 }
@@ -223,8 +237,11 @@ func (e *Endpoint) TakesID(field Field) bool {
 // and the implicit ones.
 func (e *Endpoint) AllMembers() []Member {
 	more := implicitMembers
-	if e.Filters {
+	switch {
+	case e.Filters:
 		more = implicitSearchMembers
+	case e.Scope == ScopeKnowledgeWrite:
+		more = implicitDocumentMembers
 	}
 	ofUser := func(m Member) bool { return m.Is == FieldUser || m.Is == FieldSession }
 	if e.Scope == ScopeConverse || e.Scope == ScopeKnowledge || slices.ContainsFunc(e.Members, ofUser) {
@@ -421,7 +438,7 @@ func (r Route) Target(p Project, used UsedEnvironment, bind func(own string) (st
 			}
 			value = bound
 		case value == "" && Field(name).NamesEnvironment():
-			return "", &Error{Kind: Conflict, Public: "the environment that this call needs in its path is not known; name one" + readOn}
+			return "", &Error{Kind: Conflict, Public: "the environment that this call needs in its path is not known; name one" + SeeEnvironments}
 		case value == "":
 			value = r.values[name]
 		}

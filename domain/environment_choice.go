@@ -351,7 +351,7 @@ func (d *decision) unfiltered(stage string) (UsedEnvironment, error) {
 // asked returns the environment and the stage that the caller asked for, "" for none.
 func (d *decision) asked() (n environmentName, stage string, err error) {
 	for _, text := range d.Asked.NoText {
-		return n, "", invalid("the environment or version " + shown(text) + " must be a string" + readOn)
+		return n, "", invalid("the environment or version " + shown(text) + " must be a string" + SeeEnvironments)
 	}
 	names := d.Asked.Names
 	if path := d.Route.environment(); path != "" {
@@ -370,9 +370,9 @@ func (d *decision) asked() (n environmentName, stage string, err error) {
 	for _, text := range d.Asked.Stages {
 		switch {
 		case text != StageDraft && text != StagePublished:
-			return n, "", invalid("the version " + shown(text) + " must be draft or published" + readOn)
+			return n, "", invalid("the version " + shown(text) + " must be draft or published" + SeeEnvironments)
 		case stage != "" && stage != text:
-			return n, "", invalid("the call names two versions, draft and published; name one" + readOn)
+			return n, "", invalid("the call names two versions, draft and published; name one" + SeeEnvironments)
 		}
 		stage = text
 	}
@@ -473,14 +473,19 @@ func (d *decision) send(n environmentName, stage string) (UsedEnvironment, error
 // aliasOf returns the alias that means the id n at present.
 func (d *decision) aliasOf(n environmentName) (string, error) {
 	found := d.states(n.name)
-	if len(found) != 1 || !found[0].now || found[0].Alias == "" || found[0].stage == StageDraft && !d.staged ||
-		found[0].stage == StagePublished && d.meansDraft(found[0].Alias) {
+	if len(found) != 1 || !found[0].now || found[0].Alias == "" || !d.saysStage(found[0]) {
 		return "", &Error{
 			Kind: Conflict, Public: "this call needs an environment by its alias, and Voiceflow lists no alias that means the version " +
-				shown(n.text) + " here; published ids change with each publish, so an admin should add the assistant by alias or set environments" + readOn,
+				shown(n.text) + " here; published ids change with each publish, so an admin should add the assistant by alias or set environments" + SeeEnvironments,
 		}
 	}
 	return found[0].Alias, nil
+}
+
+// saysStage reports whether the alias of s means the stage of s in this call. A call that has a version
+// says the stage itself.
+func (d *decision) saysStage(s state) bool {
+	return d.staged || s.stage == "" || (s.stage == StageDraft) == d.meansDraft(s.Alias)
 }
 
 // pinned is the choice for an assistant that is pinned to its version. What the header, the query
@@ -490,28 +495,29 @@ func (d *decision) pinned() (UsedEnvironment, error) {
 	if err != nil {
 		return UsedEnvironment{}, err
 	}
-	filters, staged := d.Route.Endpoint.Filters, len(d.Asked.Stages) > 0
-	stage := ""
-	if d.pinnedToNone(n) {
-		if filters && staged {
-			stage = d.pinnedStage(n)
-		}
-		return UsedEnvironment{Stage: stage}, nil
+	if used, is := d.leftToVoiceflow(n); is {
+		return used, nil
 	}
-	if d.staged && (!filters || n.id || staged) {
+	stage := ""
+	if d.staged && (!d.Route.Endpoint.Filters || n.id || len(d.Asked.Stages) > 0) {
 		stage = d.pinnedStage(n)
 	}
 	return d.send(n, stage)
 }
 
-// pinnedToNone reports whether the call sends no environment: Voiceflow's traffic split chooses one, or
-// the call needs none. A limited access token must not get what is of other environments.
-func (d *decision) pinnedToNone(n environmentName) bool {
-	e := d.Route.Endpoint
-	if len(d.Limit) > 0 || d.Route.environment() != "" || len(d.Asked.Names) > 0 || len(d.Asked.NoText) > 0 {
-		return false
+// leftToVoiceflow returns what a call sends that names no environment and needs none. is is false
+// for any other call, and for a limited token, which must not get what is of other environments.
+func (d *decision) leftToVoiceflow(n environmentName) (used UsedEnvironment, is bool) {
+	e, staged := d.Route.Endpoint, len(d.Asked.Stages) > 0
+	switch {
+	case len(d.Limit) > 0, d.Route.environment() != "", len(d.Asked.Names) > 0, len(d.Asked.NoText) > 0:
+		return UsedEnvironment{}, false
+	case e.Starts:
+		return UsedEnvironment{}, n.id // the traffic split chooses
+	case e.Filters && staged:
+		return UsedEnvironment{Stage: d.pinnedStage(n)}, true
 	}
-	return e.Starts && n.id || e.Filters || e.Optional && len(d.Asked.Stages) == 0
+	return UsedEnvironment{}, (e.Optional || e.Filters) && !staged
 }
 
 // pinnedName returns the version that the assistant is pinned to, with the text of the path if that
@@ -532,7 +538,7 @@ func (d *decision) pinnedName() (environmentName, error) {
 
 // pinnedStage returns the stage of the version that the assistant is pinned to.
 func (d *decision) pinnedStage(n environmentName) string {
-	if !n.id && n.name == draftByDefault {
+	if !n.id && strings.EqualFold(n.name, draftByDefault) {
 		return StageDraft
 	}
 	stage, _ := d.stageOf(n, "")
@@ -620,14 +626,11 @@ const maxEnvironmentName = 64
 // notAnEnvironment returns the error for a name that can't be one.
 func notAnEnvironment(text string) error {
 	return invalid("the environment " + shown(text) + " can't be one: a name has at most " +
-		strconv.Itoa(maxEnvironmentName) + " letters, digits, _ and -" + readOn)
+		strconv.Itoa(maxEnvironmentName) + " letters, digits, _ and -" + SeeEnvironments)
 }
 
 // maxNamesShown is how many names a refusal lists.
 const maxNamesShown = 20
-
-// readOn ends the message of a refusal.
-const readOn = "; see docs/endpoints.md#environments"
 
 // shown returns a name that a caller sent, for a message. A credential in its place is not repeated.
 func shown(text string) string {
@@ -647,7 +650,7 @@ func (d *decision) refuse(why string) error {
 	case len(names) == 0:
 		list = "no environment is allowed for this access token"
 	}
-	return &Error{Kind: EnvironmentNotAllowed, Public: why + "; " + list + readOn}
+	return &Error{Kind: EnvironmentNotAllowed, Public: why + "; " + list + SeeEnvironments}
 }
 
 // refuseDraft returns the error for a draft that is not allowed. It lists the environments whose
@@ -661,7 +664,7 @@ func (d *decision) refuseDraft(why string) error {
 	if len(names) == 0 {
 		list = "no draft is allowed"
 	}
-	return &Error{Kind: EnvironmentNotAllowed, Public: why + "; " + list + readOn}
+	return &Error{Kind: EnvironmentNotAllowed, Public: why + "; " + list + SeeEnvironments}
 }
 
 // allowed returns the names that the caller may use. all means that there are no others.

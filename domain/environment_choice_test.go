@@ -479,6 +479,7 @@ func TestNoIDBecomesTheAliasOfADraft(t *testing.T) {
 		{withEnvironments("main development", "main", ""), devID, denied, ""},
 		{withEnvironments("main development", "main", "development"), devID, "", ""},
 		{withEnvironments("main development", "main", "development"), devPublished, domain.Conflict, ""},
+		{withEnvironments("main development", "main", "development"), devDraft, "", ""},
 		{pinnedTo(devPublished), devPublished, domain.Conflict, ""},
 	} {
 		for _, form := range forms {

@@ -60,8 +60,8 @@ func (c *Client) pass(x *exchange, f domain.Forward, answer *http.Response, user
 	case f.Route.Endpoint.Starts:
 		err = x.session(newFilter(x, f, formJSON, credential), &passed, f.Handle)
 		passed.Started.UserID = userID
-	case f.Personal && form == formJSON && f.Route.Endpoint.Method == http.MethodGet && f.Route.NamesObject():
-		err = x.object(newFilter(x, f, form, credential), &passed, f.Project)
+	case f.Personal && f.Route.Endpoint.Method == http.MethodGet && f.Route.NamesObject(): // whatever its label
+		err = x.object(newFilter(x, f, formJSON, credential), &passed, f.Project)
 	default:
 		if form == formEvents {
 			x.stream(c.forwardIdle)

@@ -214,6 +214,28 @@ func TestARefusedCredentialIsToldFromOtherRefusals(t *testing.T) {
 	}
 }
 
+// A label of an answer must not keep its project from being compared.
+func TestAnObjectOfAnotherProjectIsFoundUnderAnyLabel(t *testing.T) {
+	c := to(t, domain.ServiceRealtime, "GET", "/v1/stable/transcript/66c5000000000000000000ff")
+	c.Personal = true
+	for _, label := range []string{"application/json", "text/plain", "application/octet-stream", "text/event-stream", ""} {
+		for body, want := range map[string]domain.Kind{
+			`{"transcript":{"projectID":"66c5000000000000000000ee"}}`:        domain.NotFound,
+			`{"transcript":{"projectID":"` + string(pizza.Voiceflow) + `"}}`: "",
+			`data: {"transcript":{"projectID":"66c5000000000000000000ee"}}`:  domain.VoiceflowUnavailable,
+		} {
+			f := far(t, answer(200, label, body))
+			got, err := f.forward(t.Context(), c, sent("", ""))
+			if err == nil {
+				got.Body.Close()
+			}
+			if domain.KindOf(err) != want {
+				t.Errorf("%q %s: got %v, want %q", label, body, err, want)
+			}
+		}
+	}
+}
+
 func TestAnAnswerThatCannotBeUsedIsUnavailable(t *testing.T) {
 	encoded := func(encoding string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {

@@ -15,11 +15,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxJSONBody bounds a JSON body, in bytes. It is Voiceflow's own limit
-// (github.com/voiceflow/general-runtime, config, 2024).
-const maxJSONBody = 1 << 20
+// maxReadAhead bounds what is read of a body that passes part by part before anything is sent, in
+// bytes.
+const maxReadAhead = 1 << 20
 
-// readBody reads the whole body of r, which may have as many bytes as limit.
+// readBody reads the whole body of r, which may have limit bytes.
 func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
@@ -152,6 +152,8 @@ func (w *bodyRewriter) missing(members []member, here []bool, empty bool) error 
 			}
 		case m.Must:
 			return invalidBody(m.At, "is missing")
+		case m.Is.OfProject() && !m.IfThere:
+			missing = append(missing, m)
 		}
 	}
 	if len(missing) > 0 {
@@ -173,7 +175,12 @@ func (w *bodyRewriter) putIn(b []byte, members []member, empty bool, used domain
 		if !empty {
 			b = append(b, ',')
 		}
-		b = quoted(append(quoted(b, m.at[0]), ':'), value)
+		b = append(quoted(b, m.at[0]), ':')
+		for _, name := range m.at[1:] {
+			b = append(quoted(append(b, '{'), name), ':')
+		}
+		b = quoted(b, value)
+		b = append(b, strings.Repeat("}", len(m.at)-1)...)
 		empty = false
 	}
 	return b

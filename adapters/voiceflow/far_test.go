@@ -168,6 +168,22 @@ func turn4(t testing.TB) domain.Forward {
 	return to(t, domain.ServiceRuntime, "POST", "/v4/interact/stream")
 }
 
+// What stands around the file in the form of withFile.
+const (
+	formStart = "--b0undary\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n"
+	formEnd   = "\r\n--b0undary--\r\n"
+)
+
+// withFile makes the body of r a form with a file.
+func withFile(r *http.Request, file io.Reader) *http.Request {
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=b0undary")
+	r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader(formStart), file, strings.NewReader(formEnd))), -1
+	if known, is := file.(*strings.Reader); is {
+		r.ContentLength = int64(len(formStart) + known.Len() + len(formEnd))
+	}
+	return r
+}
+
 // sent is a request as a caller sends it.
 func sent(query, body string) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "http://flowlatch.example/voiceflow/?"+query, strings.NewReader(body))

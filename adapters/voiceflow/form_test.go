@@ -1,14 +1,13 @@
-package voiceflow
+package voiceflow_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
-	"net/http"
-	"slices"
-	"strconv"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -16,187 +15,256 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// document is a call that adds a document to pizza, which may use two environments.
-func document(t testing.TB) domain.Forward {
-	t.Helper()
-	c := call(t, domain.ServiceRealtime, "POST", "/v1alpha1/public/knowledge-base/document")
-	c.Project.Environments = domain.Environments{Default: "main", Allowed: []string{"main", "staging"}}
-	c.Environment = environmentOf(c.Route, c.Project)
-	return c
+// part is a part of a form.
+type part struct{ disposition, content string }
+
+func textPart(name, content string) part { return part{`form-data; name="` + name + `"`, content} }
+
+var filePart = part{`form-data; name="file"; filename="a.txt"`, "--b0undary_is no line\r\n--x\x00\xff"}
+
+// formOf returns a form with the parts.
+func formOf(parts ...part) string {
+	var b strings.Builder
+	for _, p := range parts {
+		b.WriteString("--b0undary\r\nContent-Disposition: " + p.disposition + "\r\n\r\n" + p.content + "\r\n")
+	}
+	return b.String() + "--b0undary--\r\n"
 }
 
-// sentForm is a body as the call sends it, and its content type.
-func sentForm(t testing.TB, c domain.Forward, contentType, body string) (media string, sent []byte, err error) {
+// partsOf returns the parts of a form that was sent.
+func partsOf(t *testing.T, contentType, body string) []part {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
+	_, parameters, err := mime.ParseMediaType(contentType)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Header.Set("Content-Type", contentType)
-	read, err := readChecked(c, r, newBinder(c))
-	if err != nil {
-		return "", nil, err
-	}
-	used, err := c.Environment(t.Context(), read.asked)
-	if err != nil {
-		return "", nil, err
-	}
-	return read.contentType, bytes.Join(read.rest(used), nil), nil
-}
-
-// partsOf lists the parts of a form: name, file name, type and content.
-func partsOf(media string, body []byte) (parts []string, err error) {
-	_, parameters, err := mime.ParseMediaType(media)
-	if err != nil {
-		return nil, err
-	}
-	for from := multipart.NewReader(bytes.NewReader(body), parameters["boundary"]); ; {
-		part, err := from.NextRawPart()
+	var parts []part
+	for form := multipart.NewReader(strings.NewReader(body), parameters["boundary"]); ; {
+		p, err := form.NextRawPart()
 		if errors.Is(err, io.EOF) {
-			return parts, nil
+			return parts
 		}
 		if err != nil {
-			return nil, err
+			t.Fatal(err)
 		}
-		content, err := io.ReadAll(part)
+		content, err := io.ReadAll(p)
 		if err != nil {
-			return nil, err
+			t.Fatal(err)
 		}
-		parts = append(parts, strings.Join([]string{part.FormName(), part.FileName(), part.Header.Get("Content-Type"), string(content)}, "|"))
+		parts = append(parts, part{p.Header.Get("Content-Disposition"), string(content)})
 	}
 }
 
-// formWith is a form with parts of these headers and contents.
-func formWith(parts ...string) string {
-	var b strings.Builder
-	for i := 0; i < len(parts); i += 2 {
-		b.WriteString("--x\r\n" + parts[i] + "\r\n\r\n" + parts[i+1] + "\r\n")
+// TestEveryBodyIsHeldToTheProject is about every row of the allow-list that has a body.
+func TestEveryBodyIsHeldToTheProject(t *testing.T) {
+	f := far(t, answer(200, "application/json", `{}`))
+	const other = "66c600000000000000000fff"
+	places := strings.NewReplacer("{projectID}", string(pizza.Voiceflow), "{versionID}", "production", "{environmentAlias}", "production",
+		"{metric}", "call-count", "{", "some-", "}", "")
+	for _, e := range domain.Endpoints() {
+		if e.Body == domain.NoBody || e.BySession {
+			continue
+		}
+		c := to(t, e.Service, e.Method, places.Replace(e.Path))
+		bodies := []string{`{"projectID":"` + other + `"}`}
+		if e.Scope == domain.ScopeKnowledgeWrite {
+			bodies = append(bodies, `{"data":{"projectID":"`+other+`"}}`)
+		}
+		for _, body := range bodies {
+			if _, err := f.forward(t.Context(), c, sent("", body)); domain.KindOf(err) != domain.NotFound {
+				t.Errorf("%s %s with %s: got %v, want NotFound", e.Method, e.Path, body, err)
+			}
+		}
+		if e.Body != domain.FormBody {
+			continue
+		}
+		for _, p := range []part{textPart("projectID", other), textPart("data[projectID]", other), textPart("data.projectID", other), textPart("data", `{"projectID":"`+other+`"}`)} {
+			r := sent("", formOf(p, filePart))
+			r.Header.Set("Content-Type", "multipart/form-data; boundary=b0undary")
+			if _, err := f.forward(t.Context(), c, r); domain.KindOf(err) != domain.NotFound {
+				t.Errorf("%s %s with the part %s: got %v, want NotFound", e.Method, e.Path, p.disposition, err)
+			}
+		}
 	}
-	return b.String() + "--x--\r\n"
+	if n := len(f.seen()); n != 0 {
+		t.Errorf("got %d requests, want none", n)
+	}
 }
 
-const (
-	formX       = "multipart/form-data; boundary=x"
-	partFile    = "Content-Disposition: form-data; name=\"file\"; filename=\"a \\\"b\\\".txt\"\r\nContent-Type: text/plain"
-	environment = `Content-Disposition: form-data; name="projectEnvironmentIDOrAlias"`
-)
+// documents is the call that adds a document in an environment.
+func documents(t testing.TB, known domain.Environments) domain.Forward {
+	c := to(t, domain.ServiceRealtime, "POST", "/v1alpha1/public/knowledge-base/document")
+	c.Project.Environments = known
+	c.Environment = func(_ context.Context, asked domain.AskedEnvironment) (domain.UsedEnvironment, error) {
+		used, _, err := domain.EnvironmentChoice{Route: c.Route, Project: c.Project, Asked: asked}.Decide(domain.EnvironmentList{Known: true})
+		return used, err
+	}
+	return c
+}
 
-func partNamed(name string) string { return `Content-Disposition: form-data; name="` + name + `"` }
-
-func TestAFormNamesTheEnvironmentOfTheCall(t *testing.T) {
-	const file = "file|a \"b\".txt|text/plain|"
+func TestTheEnvironmentOfAForm(t *testing.T) {
+	known := domain.Environments{Default: "main", Allowed: []string{"main", "staging"}}
+	const name = "projectEnvironmentIDOrAlias"
 	for _, tc := range []struct {
-		name string
-		body string
-		want []string
-		kind domain.Kind
+		name  string
+		parts []part
+		want  []part
+		kind  domain.Kind
 	}{
-		{"a form that names none", formWith(partFile, "pizza", partNamed("folderID"), "f"), []string{"projectEnvironmentIDOrAlias|||main", file + "pizza", "folderID|||f"}, ""},
-		{"an allowed one", formWith(partFile, "pizza", environment, "staging"), []string{"projectEnvironmentIDOrAlias|||staging", file + "pizza"}, ""},
-		{"an empty one is none", formWith(environment, "", partFile, "pizza"), []string{"projectEnvironmentIDOrAlias|||main", file + "pizza"}, ""},
-		{"nothing else", formWith(environment, "staging"), []string{"projectEnvironmentIDOrAlias|||staging"}, ""},
-		{"the same one twice", formWith(environment, "staging", environment, "staging", partFile, "pizza"), []string{"projectEnvironmentIDOrAlias|||staging", file + "pizza"}, ""},
-		{"another one", formWith(partFile, "pizza", environment, "other"), nil, domain.EnvironmentNotAllowed},
-		{"two", formWith(environment, "main", partFile, "pizza", environment, "staging"), nil, domain.EnvironmentNotAllowed},
-		{"one that can't be one", formWith(partFile, "pizza", environment, "main\r\nx"), nil, domain.Invalid},
-		{"a name below data", formWith(partFile, "pizza", partNamed("data[projectEnvironmentIDOrAlias]"), "other"), nil, domain.Invalid},
-		{"a name in a list", formWith(partFile, "pizza", partNamed("projectEnvironmentIDOrAlias[]"), "other"), nil, domain.Invalid},
-		{"a name in other case", formWith(partFile, "pizza", partNamed("projectEnvironmentIdOrAlias"), "other"), nil, domain.Invalid},
-		{"a name with a space", formWith(partFile, "pizza", partNamed("projectEnvironmentIDOrAlias "), "other"), nil, domain.Invalid},
-		{"an encoded name", formWith(partFile, "pizza", "Content-Disposition: form-data; name*=utf-8''project%45nvironmentIDOrAlias", "other"), nil, domain.EnvironmentNotAllowed},
-		{"two names of one part", formWith(partFile, "pizza", partNamed("a")+`; name="projectEnvironmentIDOrAlias"`, "other"), nil, domain.Invalid},
-		{"the project", formWith(partFile, "pizza", partNamed("projectID"), string(pizza.Voiceflow)), []string{"projectEnvironmentIDOrAlias|||main", file + "pizza"}, ""},
-		{"another project", formWith(partFile, "pizza", partNamed("projectID"), "64dbb6696a8fab0013dba195"), nil, domain.NotFound},
-		{"a part without a name", formWith(partFile, "pizza", "Content-Type: text/plain", "x"), nil, domain.Invalid},
-		{"what comes before and after is left out", environment + "\r\n\r\nother\r\n" + formWith(partFile, "pizza") + environment + "\r\n\r\nother", []string{"projectEnvironmentIDOrAlias|||main", file + "pizza"}, ""},
-		{"a file that has the form of a form", formWith(partFile, "--y\r\n"+environment+"\r\n\r\nother\r\n--y--"),
-			[]string{"projectEnvironmentIDOrAlias|||main", file + "--y\r\n" + environment + "\r\n\r\nother\r\n--y--"}, ""},
-		{"an encoding stays with its content", formWith(partNamed("url")+"\r\nContent-Transfer-Encoding: base64", "YQ=="), []string{"projectEnvironmentIDOrAlias|||main", "url|||YQ=="}, ""},
-		{"a hundred parts", formWith(slices.Repeat([]string{partNamed("folderID"), "f"}, 100)...), append([]string{"projectEnvironmentIDOrAlias|||main"}, slices.Repeat([]string{"folderID|||f"}, 100)...), ""},
-		{"more than a hundred parts", formWith(slices.Repeat([]string{partNamed("folderID"), "f"}, 101)...), nil, domain.Invalid},
-		{"half a form", strings.TrimSuffix(formWith(partFile, "pizza"), "--x--\r\n"), nil, domain.Invalid},
-		{"no parts", "--x--\r\n", nil, domain.Invalid},
-		{"no form", "pizza", nil, domain.Invalid},
+		{"none", []part{filePart}, []part{textPart(name, "main"), filePart}, ""},
+		{"no parts", nil, []part{textPart(name, "main")}, ""},
+		{"one that is allowed", []part{textPart("folderID", "x"), textPart(name, "staging"), filePart, textPart("metadata", "{}")},
+			[]part{textPart("folderID", "x"), textPart(name, "staging"), filePart, textPart("metadata", "{}")}, ""},
+		{"below data", []part{textPart("data["+name+"]", "staging"), filePart}, []part{textPart("data["+name+"]", "staging"), textPart(name, "staging"), filePart}, ""},
+		{"in a part with JSON", []part{textPart("data", `{"a":1,"projectEnvironmentIDOrAlias":"staging"}`), filePart},
+			[]part{textPart("data", `{"a":1,"projectEnvironmentIDOrAlias":"staging"}`), textPart(name, "staging"), filePart}, ""},
+		{"one that is not allowed", []part{textPart(name, "secret"), filePart}, nil, domain.EnvironmentNotAllowed},
+		{"one by another name", []part{textPart("environment", "secret"), filePart}, nil, domain.EnvironmentNotAllowed},
+		{"two", []part{textPart(name, "main"), textPart("versionID", "staging"), filePart}, nil, domain.EnvironmentNotAllowed},
+		{"one in JSON that is not allowed", []part{textPart("data", `{"environmentAlias":"secret"}`), filePart}, nil, domain.EnvironmentNotAllowed},
+		{"after the file", []part{filePart, textPart(name, "staging")}, nil, domain.Invalid},
+		{"JSON after the file", []part{filePart, textPart("data", `{}`)}, nil, domain.Invalid},
+		{"in a file", []part{{`form-data; name="projectEnvironmentIDOrAlias"; filename="x"`, "staging"}}, nil, domain.Invalid},
+		{"in a path that is read in several ways", []part{textPart("["+name+"]", "staging")}, nil, domain.Invalid},
+		{"in a list", []part{textPart(name+"[]", "staging")}, nil, domain.Invalid},
+		{"in capitals", []part{textPart(strings.ToUpper(name), "staging")}, nil, domain.Invalid},
+		{"in a prototype", []part{textPart("__proto__."+name, "staging")}, nil, domain.Invalid},
+		{"in JSON of another form", []part{textPart("data", `{},"x":{}`)}, nil, domain.Invalid},
+		{"a name in quotes", []part{{`form-data; name="a\"; x="` + name, "x"}}, nil, domain.Invalid},
+		{"two names", []part{{`form-data; name="file"; name="` + name + `"`, "x"}}, nil, domain.Invalid},
+		{"a name in another encoding", []part{{`form-data; name="file"; name*=utf-8''` + name, "x"}}, nil, domain.Invalid},
+		{"a text in another encoding", []part{{"form-data; name=\"" + name + "\"\r\nContent-Transfer-Encoding: base64", "c3RhZ2luZw=="}}, nil, domain.Invalid},
+		{"no name", []part{{`form-data; filename="x"`, "x"}}, nil, domain.Invalid},
+		{"a long header", []part{{`form-data; name="file"; filename="` + strings.Repeat("x", 40<<10) + `"`, "x"}}, nil, domain.Invalid},
+		{"a long text that is checked", []part{textPart(name, strings.Repeat("x", 1<<20+1))}, nil, domain.Invalid},
+		{"a long text that is not", []part{textPart("metadata", strings.Repeat("x", 1<<20+1))}, []part{textPart(name, "main"), textPart("metadata", strings.Repeat("x", 1<<20+1))}, ""},
+		{"a file whose name has a quote", []part{{`form-data; name="file"; filename="a\"b"`, "x"}}, []part{textPart(name, "main"), {`form-data; name="file"; filename="a%22b"`, "x"}}, ""},
+		{"a file whose name is encoded", []part{{`form-data; name="file"; filename*=utf-8''%C3%A9.txt`, "x"}}, []part{textPart(name, "main"), {`form-data; name="file"; filename*=utf-8''%C3%A9.txt`, "x"}}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			media, sent, err := sentForm(t, document(t), formX, tc.body)
+			f := far(t, answer(200, "application/json", `{}`))
+			r := sent("", formOf(tc.parts...))
+			r.Header.Set("Content-Type", "multipart/form-data; boundary=b0undary")
+			resp, err := f.forward(t.Context(), documents(t, known), r)
 			if domain.KindOf(err) != tc.kind {
 				t.Fatalf("got %v, want %q", err, tc.kind)
 			}
 			if err != nil {
+				if n := len(f.seen()); n != 0 {
+					t.Errorf("got %d requests, want none", n)
+				}
 				return
 			}
-			got, err := partsOf(media, sent)
-			if err != nil {
-				t.Fatalf("the form that is sent: %v: %q", err, sent)
-			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
+			_ = resp.Body.Close()
+			got := f.seen()[0]
+			if diff := cmp.Diff(tc.want, partsOf(t, got.Header.Get("Content-Type"), got.Body), cmp.AllowUnexported(part{})); diff != "" {
+				t.Errorf("-want +got:\n%.2000s", diff)
 			}
 		})
 	}
 }
 
-func TestADocumentNamesItsEnvironmentInJSON(t *testing.T) {
+func TestTheEnvironmentOfAnUploadInJSON(t *testing.T) {
+	known := domain.Environments{Default: "main", Allowed: []string{"main", "staging"}}
 	for _, tc := range []struct {
-		name  string
-		media string
-		body  string
-		want  string
-		kind  domain.Kind
+		body, want string
+		kind       domain.Kind
 	}{
-		{"none", "application/json", `{"data":{"url":"u"}}`, `{"data":{"url":"u","projectEnvironmentIDOrAlias":"main"}}`, ""},
-		{"an allowed one", "application/json", `{"data":{"projectEnvironmentIDOrAlias":"staging"}}`, `{"data":{"projectEnvironmentIDOrAlias":"staging"}}`, ""},
-		{"another one", "application/json", `{"data":{"projectEnvironmentIDOrAlias":"other"}}`, "", domain.EnvironmentNotAllowed},
-		{"another one beside data", "application/json", `{"data":{},"projectEnvironmentIDOrAlias":"other"}`, "", domain.EnvironmentNotAllowed},
-		{"JSON with another type", "text/plain", `{"data":{}}`, `{"data":{"projectEnvironmentIDOrAlias":"main"}}`, ""},
-		{"a form of another type", "application/x-www-form-urlencoded", `projectEnvironmentIDOrAlias=other`, "", domain.Invalid},
-		{"a form without a boundary", "multipart/form-data", formWith(partFile, "pizza"), "", domain.Invalid},
-		{"more than a megabyte", "application/json", `{"data":{"name":"` + strings.Repeat("x", 2<<20) + `","projectEnvironmentIDOrAlias":"main"}}`,
-			`{"data":{"name":"` + strings.Repeat("x", 2<<20) + `","projectEnvironmentIDOrAlias":"main"}}`, ""},
-		{"too much", "application/json", strings.Repeat(" ", maxFormBody+1), "", domain.Invalid},
+		{`{"data":{"type":"url"}}`, `{"data":{"type":"url","projectEnvironmentIDOrAlias":"main"}}`, ""},
+		{`{"type":"url"}`, `{"type":"url","data":{"projectEnvironmentIDOrAlias":"main"}}`, ""},
+		{`{"data":{"projectEnvironmentIDOrAlias":"staging"}}`, `{"data":{"projectEnvironmentIDOrAlias":"staging"}}`, ""},
+		{`{"data":{"projectEnvironmentIDOrAlias":"secret"}}`, "", domain.EnvironmentNotAllowed},
+		{`{"versionID":"secret"}`, "", domain.EnvironmentNotAllowed},
+		{`[]`, "", domain.Invalid},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			media, got, err := sentForm(t, document(t), tc.media, tc.body)
-			if domain.KindOf(err) != tc.kind || string(got) != tc.want || err == nil && media != "application/json" {
-				t.Errorf("got %.200s as %s, %v; want %.200s, %q", got, media, err, tc.want, tc.kind)
-			}
-		})
+		f := far(t, answer(200, "application/json", `{}`))
+		_, err := f.forward(t.Context(), documents(t, known), sent("", tc.body))
+		if domain.KindOf(err) != tc.kind {
+			t.Errorf("%s: got %v, want %q", tc.body, err, tc.kind)
+		} else if err == nil && f.seen()[0].Body != tc.want {
+			t.Errorf("%s: got %s, want %s", tc.body, f.seen()[0].Body, tc.want)
+		}
 	}
 }
 
-// A form that another call sends as JSON stays refused.
-func TestOnlySomeCallsTakeForms(t *testing.T) {
-	_, _, err := sentForm(t, call(t, domain.ServiceRuntime, "POST", "/knowledge-base/query"), formX, formWith(partNamed("question"), "why?"))
-	if domain.KindOf(err) != domain.Invalid {
-		t.Errorf("got %v, want Invalid", err)
+func TestAFormThatBreaksOffIsNotSent(t *testing.T) {
+	f := far(t, answer(200, "application/json", `{}`))
+	whole := formOf(textPart("metadata", "{}"), filePart)
+	for _, body := range []string{"", "pizza", whole[:20], whole[:len(whole)/2], strings.TrimSuffix(whole, "--\r\n")} {
+		r := sent("", body)
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=b0undary")
+		if _, err := f.forward(t.Context(), upload(t), r); domain.KindOf(err) != domain.Invalid {
+			t.Errorf("%q: got %v, want Invalid", body, err)
+		}
+	}
+	if n := len(f.seen()); n != 0 {
+		t.Errorf("got %d requests, want none", n)
 	}
 }
 
-// Whatever form is sent, its only environment is that of the call.
+func TestATableMayHaveTenMebibytes(t *testing.T) {
+	f := far(t, answer(200, "application/json", `{}`))
+	table := to(t, domain.ServiceAPI, "POST", "/v1/knowledge-base/docs/upload/table")
+	for spaces, kind := range map[int]domain.Kind{10<<20 - 2: "", 10<<20 - 1: domain.Invalid} {
+		if _, err := f.forward(t.Context(), table, sent("", "{"+strings.Repeat(" ", spaces)+"}")); domain.KindOf(err) != kind {
+			t.Errorf("%d bytes: got %v, want %q", spaces+2, err, kind)
+		}
+	}
+}
+
+func TestAnUploadIsJSONOrAForm(t *testing.T) {
+	f := far(t, answer(200, "application/json", `{}`))
+	for _, contentType := range []string{
+		"text/plain", "application/x-www-form-urlencoded", "multipart/mixed; boundary=b0undary", "multipart/form-data",
+		"multipart/form-data; boundary=" + strings.Repeat("x", 71), "application/json, multipart/form-data; boundary=b0undary", "/",
+	} {
+		r := sent("", formOf(filePart))
+		r.Header.Set("Content-Type", contentType)
+		if _, err := f.forward(t.Context(), upload(t), r); domain.KindOf(err) != domain.Invalid {
+			t.Errorf("%s: got %v, want Invalid", contentType, err)
+		}
+	}
+	if n := len(f.seen()); n != 0 {
+		t.Errorf("got %d requests, want none", n)
+	}
+}
+
+// FuzzForm holds the forms that are sent against mime/multipart: they have the parts of the caller's
+// form and none that names another project or environment.
 func FuzzForm(f *testing.F) {
-	f.Add(formWith(partFile, "pizza", environment, "staging"))
-	f.Add(formWith(partNamed("a\\\"; name=\\\"projectEnvironmentIDOrAlias"), "other"))
-	f.Fuzz(func(t *testing.T, body string) {
-		media, sent, err := sentForm(t, document(t), formX, body)
+	for _, seed := range []string{
+		formOf(filePart), formOf(textPart("environment", "main"), filePart), formOf(filePart, textPart("metadata", "{}")), "--b0undary\n\n\nx\n--b0undary--",
+		formOf(textPart("data", `{"projectID":"x"}`)), formOf(part{`form-data; name=file; filename="a\"b"`, "x"}), "--b0undary--", "x\r\n" + formOf(filePart) + "x",
+	} {
+		f.Add([]byte(seed))
+	}
+	side := far(f, answer(200, "application/json", `{}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := httptest.NewRequest("POST", "http://flowlatch.example/", bytes.NewReader(body))
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=b0undary")
+		before := len(side.seen())
+		resp, err := side.forward(t.Context(), documents(t, domain.Environments{Default: "main", Allowed: []string{"main"}}), r)
 		if err != nil {
 			return
 		}
-		parts, err := partsOf(media, sent)
-		if err != nil {
-			t.Fatalf("%v: %q", err, sent)
-		}
-		environments := 0
-		for _, part := range parts {
-			if name, value, _ := strings.Cut(part, "|"); strings.EqualFold(name, "projectEnvironmentIDOrAlias") {
-				environments++
-				if value != "||main" && value != "||staging" {
-					t.Fatalf("%q is sent", part)
+		_ = resp.Body.Close()
+		got := side.seen()[before]
+		files := func(parts []part) (files []string) {
+			for _, p := range parts {
+				if _, parameters, _ := mime.ParseMediaType(p.disposition); parameters["filename"] != "" {
+					files = append(files, p.content)
 				}
 			}
+			return files
 		}
-		if environments != 1 {
-			t.Fatal("got " + strconv.Itoa(environments) + " environments, want one")
+		out := partsOf(t, got.Header.Get("Content-Type"), got.Body)
+		for _, p := range out {
+			if _, parameters, _ := mime.ParseMediaType(p.disposition); strings.HasPrefix(parameters["name"], "environment") && p.content != "main" {
+				t.Errorf("%q became the environment %q", body, p.content)
+			}
+		}
+		if diff := cmp.Diff(files(partsOf(t, "multipart/form-data; boundary=b0undary", string(body))), files(out)); diff != "" {
+			t.Errorf("%q became %q (-want +got):\n%s", body, got.Body, diff)
 		}
 	})
 }

@@ -106,7 +106,7 @@ func (c *Client) Forward(ctx context.Context, f domain.Forward, r *http.Request,
 // the memory for its answer.
 func (c *Client) prepare(ctx context.Context, f domain.Forward, out *outgoing, trial bool) error {
 	held := ports.HeldIn(ctx)
-	if trial || out.small() {
+	if trial || out.small {
 		if whole, err := out.readAhead(held); err != nil {
 			return err
 		} else if !whole {

@@ -63,7 +63,11 @@ func TestBodiesAndAnswersInMemoryAreCounted(t *testing.T) {
 			f := far(t, tc.h)
 			m := &heldBytes{limit: 1 << 30}
 			ctx := holding(t, m)
-			resp, err := f.client.Forward(ctx, tc.call, sent("", tc.body).WithContext(ctx), key)
+			r := sent("", tc.body)
+			if tc.call.Route.Endpoint.Body == domain.FormBody {
+				r = withFile(r, strings.NewReader(tc.body))
+			}
+			resp, err := f.client.Forward(ctx, tc.call, r.WithContext(ctx), key)
 			if err != nil {
 				t.Fatal(err)
 			}

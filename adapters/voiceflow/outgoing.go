@@ -19,6 +19,7 @@ import (
 type outgoing struct {
 	request *http.Request
 	body    *callersBody // nil unless the body passes part by part
+	small   bool         // the body is short enough to go out in one piece with the header
 	userID  string       // the user id in the body, in Voiceflow's form
 }
 
@@ -33,24 +34,9 @@ func newOutgoing(ctx context.Context, s *service, f domain.Forward, r *http.Requ
 	if err := f.Route.CheckProject(f.Project); err != nil {
 		return outgoing{}, err
 	}
-	var asked domain.AskedEnvironment
-	if endpoint.TakesEnvironment() {
-		asked.Names = named(r.Header["Versionid"])
-	}
-	query, err := readQuery(f, r.URL.RawQuery, ids, &asked)
+	query, body, asked, err := readCall(f, r, ids)
 	if err != nil {
 		return outgoing{}, err
-	}
-	var out outgoing
-	var body checkedBody
-	if endpoint.Body == domain.JSONBody || endpoint.Body == domain.FormBody {
-		if body, err = readChecked(f, r, ids); err != nil {
-			return outgoing{}, err
-		}
-		asked.Names = append(asked.Names, body.asked.Names...)
-		asked.Stages = append(asked.Stages, body.asked.Stages...)
-		asked.NoText = body.asked.NoText
-		out.userID = body.userID
 	}
 	used, err := f.Environment(ctx, asked)
 	if err != nil {
@@ -69,20 +55,55 @@ func newOutgoing(ctx context.Context, s *service, f domain.Forward, r *http.Requ
 	if err := ids.header(header, r.Header); err != nil {
 		return outgoing{}, err
 	}
+	var out outgoing
 	out.request = &http.Request{
 		Method: endpoint.Method, URL: s.at(target, query.String()), Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	out.request.Host = s.base.Host
-	switch endpoint.Body {
-	case domain.AnyBody:
-		out.pass(r)
-	case domain.JSONBody, domain.FormBody:
-		// The body was checked as what it is, so nobody must read it as anything else.
-		header["Content-Type"] = []string{body.contentType}
-		out.sendAgain(body.rest(used)...)
+	switch {
+	case body.form != nil:
+		out.pass(r, body.form.rest(used))
+		header["Content-Type"] = []string{body.form.contentType()}
+	case body.json != nil:
+		out.userID = body.json.userID
+		out.sendAgain(body.json.rest(used))
 	}
 	return out, ids.check()
+}
+
+// checkedBody is a body that was checked. Both are nil for a call without a body.
+type checkedBody struct {
+	json *bodyRewriter
+	form *formReader
+}
+
+// readCall reads the caller's query and, if it is to be checked, the body. asked is what they and the
+// header say about the environment.
+func readCall(f domain.Forward, r *http.Request, ids *binder) (q *query, body checkedBody, asked domain.AskedEnvironment, err error) {
+	endpoint := f.Route.Endpoint
+	if endpoint.TakesEnvironment() {
+		asked.Names = named(r.Header["Versionid"])
+	}
+	if q, err = readQuery(f, r.URL.RawQuery, ids, &asked); err != nil {
+		return nil, checkedBody{}, asked, err
+	}
+	takesForm, err := sendsForm(endpoint, r)
+	switch {
+	case err != nil:
+	case takesForm:
+		if body.form, err = readForm(f, r, ids); err == nil {
+			asked.Names = append(asked.Names, body.form.asked.Names...)
+			asked.NoText = append(asked.NoText, body.form.asked.NoText...)
+		}
+	case endpoint.Body != domain.NoBody:
+		if body.json, err = readJSON(f, r, ids); err == nil {
+			asked.Names = append(asked.Names, body.json.asked.Names...)
+			asked.Stages = append(asked.Stages, body.json.asked.Stages...)
+			asked.NoText = append(asked.NoText, body.json.asked.NoText...)
+		}
+	}
+	return q, body, asked, err
 }
 
 // named returns the values that are not empty.
@@ -143,7 +164,7 @@ func readQuery(f domain.Forward, raw string, ids *binder, asked *domain.AskedEnv
 			kept.add(name, value)
 		}
 		logs = logs || isLogs
-		asks(endpoint, domain.Field(name), value, asked)
+		asks(endpoint, name, value, asked)
 	}
 	return &kept, nil
 }
@@ -164,16 +185,26 @@ func parameter(pair string) (name, value string, err error) {
 	return name, value, nil
 }
 
-// asks adds the environment or stage that a parameter of a query asks for to asked.
-func asks(endpoint *domain.Endpoint, field domain.Field, value string, asked *domain.AskedEnvironment) {
+// asks adds the environment or stage that a parameter of a query asks for to asked. Servers read a name
+// with brackets as a list or an object, which is no name of an environment.
+func asks(endpoint *domain.Endpoint, name, value string, asked *domain.AskedEnvironment) {
+	plain, _, inBrackets := strings.Cut(name, "[")
+	field := domain.Field(plain)
+	to := &asked.Names
 	switch {
 	case value == "":
+		return
 	case field.NamesEnvironment() && endpoint.TakesEnvironment():
-		asked.Names = append(asked.Names, value)
 	case field == domain.FieldStage && endpoint.TakesStage(),
 		field == domain.FieldVariant && slices.Contains(endpoint.Ours, domain.FieldVariant):
-		asked.Stages = append(asked.Stages, value)
+		to = &asked.Stages
+	default:
+		return
 	}
+	if inBrackets {
+		to, value = &asked.NoText, name+"="+value
+	}
+	*to = append(*to, value)
 }
 
 // mayAskForLogs reports whether the caller may send the value of domain.FieldLogs. Express reads a
@@ -200,9 +231,9 @@ func newHeader(f domain.Forward, used domain.UsedEnvironment, callers http.Heade
 	// The filter reads the answer. Without this header any encoding would be allowed (RFC 9110,
 	// section 12.5.3).
 	header["Accept-Encoding"] = []string{"identity"}
-	if endpoint.Body == domain.AnyBody {
-		pass("Content-Type")
-		pass("Content-Encoding")
+	if endpoint.Body != domain.NoBody {
+		// The body was checked as JSON, so nobody must read it as a form.
+		header["Content-Type"] = []string{"application/json"}
 	}
 	header["User-Agent"] = []string{"flowlatch"}
 	header["Authorization"] = []string{credential.Reveal()}
@@ -223,62 +254,37 @@ func newHeader(f domain.Forward, used domain.UsedEnvironment, callers http.Heade
 // without one.
 func bearer(token domain.Secret) string { return "Bearer " + token.Reveal() }
 
-// pass lets the caller's body pass part by part.
-func (out *outgoing) pass(r *http.Request) {
-	if r.Body == nil || r.Body == http.NoBody {
-		return
-	}
-	out.body = &callersBody{from: r.Body}
-	out.request.Body, out.request.ContentLength = out.body, r.ContentLength
+// pass lets the form that was made from the body of r pass part by part.
+func (out *outgoing) pass(r *http.Request, form io.Reader) {
+	out.body = &callersBody{from: form, close: r.Body}
+	out.small = 0 < r.ContentLength && r.ContentLength <= maxWhole
+	out.request.Body, out.request.ContentLength = out.body, -1
 }
 
-// checkedBody is a body that was read whole.
-type checkedBody struct {
-	contentType string
-	asked       domain.AskedEnvironment
-	userID      string // in Voiceflow's form, "" if it has none
-	// rest returns the body to send, in pieces, for a call that uses the environment.
-	rest func(used domain.UsedEnvironment) [][]byte
-}
-
-// readChecked reads the caller's body, and checks and binds its members.
-func readChecked(f domain.Forward, r *http.Request, ids *binder) (checkedBody, error) {
+// plainBody returns Invalid for a body that is compressed.
+func plainBody(r *http.Request) error {
 	for _, encoding := range r.Header["Content-Encoding"] {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
-			return checkedBody{}, &domain.Error{Kind: domain.Invalid, Public: "the body of this call must not be compressed"}
+			return &domain.Error{Kind: domain.Invalid, Public: "the body of this call must not be compressed"}
 		}
 	}
-	limit := int64(maxJSONBody)
-	if f.Route.Endpoint.Body == domain.FormBody {
-		limit = maxFormBody
+	return nil
+}
+
+// readJSON reads the caller's JSON body, and checks and binds its members.
+func readJSON(f domain.Forward, r *http.Request, ids *binder) (*bodyRewriter, error) {
+	if err := plainBody(r); err != nil {
+		return nil, err
 	}
-	body, err := readBody(r, limit)
+	body, err := readBody(r, f.Route.Endpoint.MaxJSON())
 	if err != nil {
-		return checkedBody{}, err
+		return nil, err
 	}
 	// A changed body is a copy.
 	if err := ports.HeldIn(r.Context()).Add(len(body)); err != nil {
-		return checkedBody{}, err
+		return nil, err
 	}
-	if boundary := boundaryOf(r.Header["Content-Type"]); boundary != "" && f.Route.Endpoint.Body == domain.FormBody {
-		w, err := readForm(body, boundary, f)
-		if err != nil {
-			return checkedBody{}, err
-		}
-		return checkedBody{contentType: w.to.FormDataContentType(), asked: w.asked, rest: w.rest}, nil
-	}
-	w, err := rewriteBody(body, f, ids)
-	if err != nil {
-		return checkedBody{}, err
-	}
-	rest := func(used domain.UsedEnvironment) [][]byte { return [][]byte{w.rest(used)} }
-	return checkedBody{contentType: "application/json", asked: w.asked, userID: w.userID, rest: rest}, nil
-}
-
-// small reports whether the caller's body is short enough to go out in one piece with the
-// header, like a body that was read before.
-func (out *outgoing) small() bool {
-	return out.body != nil && out.request.ContentLength > 0 && out.request.ContentLength <= maxWhole
+	return rewriteBody(body, f, ids)
 }
 
 // readAhead reads the caller's body before anything is sent, up to a limit. It reports whether
@@ -287,11 +293,11 @@ func (out *outgoing) readAhead(held *ports.Held) (whole bool, err error) {
 	if out.body == nil {
 		return true, nil
 	}
-	body, err := held.ReadAll(out.body, maxJSONBody)
+	body, err := held.ReadAll(out.body, maxReadAhead)
 	if err != nil {
 		return false, unreadable(err)
 	}
-	if len(body) > maxJSONBody {
+	if len(body) > maxReadAhead {
 		return false, nil
 	}
 	out.body = nil
@@ -314,21 +320,12 @@ func (out *outgoing) peek() error {
 	return nil
 }
 
-// sendAgain makes the pieces the body of the request. It can be sent more than once, because a
+// sendAgain makes body the body of the request. It can be sent more than once, because a
 // connection may turn out to be closed before anything was written to it.
-func (out *outgoing) sendAgain(pieces ...[]byte) {
-	again := func() (io.ReadCloser, error) {
-		readers := make([]io.Reader, len(pieces))
-		for i, piece := range pieces {
-			readers[i] = bytes.NewReader(piece)
-		}
-		return io.NopCloser(io.MultiReader(readers...)), nil
-	}
+func (out *outgoing) sendAgain(body []byte) {
+	again := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	out.request.Body, _ = again()
-	out.request.GetBody, out.request.ContentLength = again, 0
-	for _, piece := range pieces {
-		out.request.ContentLength += int64(len(piece))
-	}
+	out.request.GetBody, out.request.ContentLength = again, int64(len(body))
 }
 
 // failed returns the error of reading the caller's body, or nil.
@@ -351,10 +348,11 @@ func (out *outgoing) sent() bool {
 	return end != nil && errors.Is(*end, io.EOF)
 }
 
-// unreadable returns the error for a body that could not be read, or may not be held in memory.
+// unreadable returns the error for a body that could not be read, was refused, or may not be held in
+// memory.
 func unreadable(err error) error {
-	if domain.KindOf(err) == domain.Unavailable {
-		return err
+	if refused, is := errors.AsType[*domain.Error](err); is {
+		return refused
 	}
 	return &domain.Error{Kind: domain.Invalid, Public: "the body could not be read to its end; send the request again", Cause: err}
 }
@@ -362,7 +360,8 @@ func unreadable(err error) error {
 // callersBody is the body of a caller on its way to Voiceflow. It remembers how it ended. A
 // transport may read from it after the answer has come.
 type callersBody struct {
-	from  io.ReadCloser
+	from  io.Reader
+	close io.Closer
 	first []byte // was read before, and comes first
 	end   atomic.Pointer[error]
 }
@@ -380,4 +379,4 @@ func (b *callersBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *callersBody) Close() error { return b.from.Close() }
+func (b *callersBody) Close() error { return b.close.Close() }

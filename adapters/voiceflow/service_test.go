@@ -141,7 +141,7 @@ func TestOneShortCallFindsOutWhetherAServiceIsBack(t *testing.T) {
 	f.passed.Add(int64(pause))
 
 	// Whoever sends much does not try, and whoever can't send at all does not either.
-	long := sent("", strings.Repeat("x", 1<<20+1))
+	long := withFile(sent("", ""), strings.NewReader(strings.Repeat("x", 1<<20+1)))
 	if _, err := f.forward(t.Context(), upload(t), long); domain.KindOf(err) != domain.VoiceflowUnavailable {
 		t.Errorf("a long body: got %v, want VoiceflowUnavailable", err)
 	}
@@ -156,7 +156,7 @@ func TestOneShortCallFindsOutWhetherAServiceIsBack(t *testing.T) {
 
 	trial := make(chan error, 1)
 	go func() {
-		resp, err := f.forward(t.Context(), upload(t), sent("", "trial"))
+		resp, err := f.forward(t.Context(), upload(t), sent("", `{"trial":1}`))
 		if err == nil {
 			resp.Body.Close()
 		}
@@ -172,7 +172,7 @@ func TestOneShortCallFindsOutWhetherAServiceIsBack(t *testing.T) {
 	if err := <-trial; err != nil {
 		t.Errorf("the trial: got %v, want success", err)
 	}
-	if got := f.seen()[20].Body; len(f.seen()) != 21 || got != "trial" {
+	if got := f.seen()[20].Body; len(f.seen()) != 21 || got != `{"trial":1}` {
 		t.Errorf("got %d requests, the last with %q, want 21, the last with its body", len(f.seen()), got)
 	}
 	go func() { <-came; goOn <- struct{}{} }()
@@ -215,7 +215,7 @@ func TestWhatSaysNothingAboutAServiceDoesNotCount(t *testing.T) {
 		call domain.Forward
 		h    http.HandlerFunc
 		ctx  func(context.Context) context.Context
-		body func() io.ReadCloser
+		body func() io.Reader
 		want bool // it counts
 	}{
 		{"502", turn(t), answer(502, "text/html", ""), same, nil, true},
@@ -228,17 +228,17 @@ func TestWhatSaysNothingAboutAServiceDoesNotCount(t *testing.T) {
 		{"a redirect", turn(t), answer(302, "text/html", ""), same, nil, false},
 		{"an endpoint that is retired", retired, answer(503, "text/html", ""), same, nil, false},
 		{"a caller who left", turn(t), unanswered, ended, nil, false},
-		{"a caller whose body breaks", upload(t), answer(503, "text/html", ""), same, func() io.ReadCloser {
-			return io.NopCloser(brokenBody{strings.NewReader(""), errors.New("broken")})
+		{"a caller whose body breaks", upload(t), answer(503, "text/html", ""), same, func() io.Reader {
+			return brokenBody{strings.NewReader(""), errors.New("broken")}
 		}, false},
-		{"a caller who is slow to send", upload(t), unanswered, same, func() io.ReadCloser { return io.NopCloser(slowBody{}) }, false},
+		{"a caller who is slow to send", upload(t), unanswered, same, func() io.Reader { return slowBody{} }, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := far(t, tc.h, func(o *voiceflow.Options) { o.ForwardTimeout, o.BreakerPause = 50*time.Millisecond, time.Hour })
 			for range 20 {
 				r := sent("", `{"sessionID":"s"}`)
 				if tc.body != nil {
-					r.Body, r.ContentLength = tc.body(), -1
+					r = withFile(r, tc.body())
 				}
 				if resp, err := f.forward(tc.ctx(t.Context()), tc.call, r); err == nil {
 					resp.Body.Close()

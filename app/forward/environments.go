@@ -64,8 +64,8 @@ var listEnvironments = domain.Endpoint{
 }
 
 // listEnvironments asks Voiceflow for the environments of the assistant. refused reports whether
-// Voiceflow has no such list, which is then empty. What is learned about keys is left out, since the
-// call itself shows it too.
+// Voiceflow has no such list, which is then empty. What is learned about keys counts only if
+// Voiceflow rejected all, because the call itself is not sent then.
 func (s *sender) listEnvironments(ctx context.Context) (states []domain.EnvironmentState, refused bool, err error) {
 	asking := &sender{Forwarder: s.Forwarder, openCall: s.openCall}
 	route := domain.Route{Endpoint: &listEnvironments}
@@ -73,8 +73,11 @@ func (s *sender) listEnvironments(ctx context.Context) (states []domain.Environm
 		states, err = s.ports.Voiceflow.Environments(ctx, s.access.Project.Voiceflow, key)
 		return err == nil, err
 	}})
-	if domain.KindOf(err) == domain.VoiceflowRejected {
+	switch domain.KindOf(err) {
+	case domain.VoiceflowRejected:
 		return nil, true, nil
+	case domain.CredentialsRejected:
+		s.news = append(s.news, asking.news...)
 	}
 	return states, false, err
 }

@@ -178,7 +178,6 @@ func TestAListThatVoiceflowDoesNotGive(t *testing.T) {
 		return func(string) error { return &domain.Error{Kind: kind} }
 	}
 	_, ben := w.talker(t, "ben", p)
-	before := len(w.Store.Records())
 	for _, tc := range []struct {
 		name  string
 		err   func(key string) error
@@ -186,20 +185,22 @@ func TestAListThatVoiceflowDoesNotGive(t *testing.T) {
 		want  domain.Kind
 		again bool // the next call asks again
 		keys  int
+		marks []string
 	}{
-		{"an outage", refusal(domain.VoiceflowUnavailable), mainPublished, domain.VoiceflowUnavailable, true, 1},
-		{"an outage, for an id that is allowed", refusal(domain.VoiceflowUnavailable), unlisted, domain.VoiceflowUnavailable, true, 1},
-		{"no list, for an id that is allowed", refusal(domain.VoiceflowRejected), unlisted, "", false, 1},
-		{"no list, for another id", refusal(domain.VoiceflowRejected), mainPublished, domain.EnvironmentNotAllowed, false, 1},
-		{"both keys are rejected", refusal(domain.CredentialsRejected), mainPublished, domain.CredentialsRejected, true, 2},
+		{"an outage", refusal(domain.VoiceflowUnavailable), mainPublished, domain.VoiceflowUnavailable, true, 1, nil},
+		{"an outage, for an id that is allowed", refusal(domain.VoiceflowUnavailable), unlisted, domain.VoiceflowUnavailable, true, 1, nil},
+		{"no list, for an id that is allowed", refusal(domain.VoiceflowRejected), unlisted, "", false, 1, nil},
+		{"no list, for another id", refusal(domain.VoiceflowRejected), mainPublished, domain.EnvironmentNotAllowed, false, 1, nil},
+		{"both keys are rejected", refusal(domain.CredentialsRejected), mainPublished, domain.CredentialsRejected, true, 2, []string{"user mark_key", "user mark_key"}},
 		{"the first key is rejected", func(key string) error {
 			if key == firstKey {
 				return &domain.Error{Kind: domain.CredentialsRejected}
 			}
 			return nil
-		}, mainPublished, "", false, 2},
+		}, mainPublished, "", false, 2, []string{"user mark_key"}}, // the call itself shows that the first key is good
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			before := len(w.Store.Records())
 			w.After(10 * time.Minute)
 			list := &listed{err: tc.err}
 			w.voiceflow.List(list.list)
@@ -214,9 +215,9 @@ func TestAListThatVoiceflowDoesNotGive(t *testing.T) {
 			if got := list.asked(); got != want {
 				t.Errorf("got %d questions, want %d", got, want)
 			}
+			testworld.WantActions(t, w.Actions(before), tc.marks...)
 		})
 	}
-	testworld.WantActions(t, w.Actions(before)) // no key was marked
 }
 
 // One call asks, and the others wait for its answer. A caller who leaves ends neither.

@@ -137,7 +137,7 @@ func TestBodiesBehindProxies(t *testing.T) {
 			const path = "/voiceflow/api/v1/knowledge-base/docs/upload"
 			v.Fail(voiceflowtest.Answer(200, "application/json", `[]`))
 			of := func(size int) string {
-				const open, end = `{"action":{"type":"text","payload":"`, `"}}`
+				const open, end = "--b0undary\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n", "\r\n--b0undary--\r\n"
 				return open + strings.Repeat("x", size-len(open)-len(end)) + end
 			}
 			const mib = 1 << 20
@@ -202,7 +202,11 @@ func (b *browser) upload(path, text string, chunked, expect bool) (answer, error
 		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 	}
 	var head strings.Builder
-	fmt.Fprintf(&head, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n", at.RequestURI(), at.Host)
+	contentType := "application/json" // of the routes
+	if strings.HasPrefix(path, "/voiceflow/") {
+		contentType = "multipart/form-data; boundary=b0undary"
+	}
+	fmt.Fprintf(&head, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\n", at.RequestURI(), at.Host, contentType)
 	for _, c := range b.client.Jar.Cookies(at) {
 		fmt.Fprintf(&head, "Cookie: %s=%s\r\n", c.Name, c.Value)
 	}

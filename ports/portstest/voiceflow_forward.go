@@ -398,7 +398,11 @@ func forwardUnconnected(t *testing.T, far FarSide) {
 func forwardBegins(t *testing.T, far FarSide) {
 	c := far.Client(t, patience)
 	upload := callOf(t, domain.ServiceAPI, "POST", "/v1/knowledge-base/docs/upload")
-	long := strings.Repeat("long ", 1<<18)
+	form := func(file string) string {
+		return "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n" + file + "\r\n--x--\r\n"
+	}
+	file := strings.Repeat("long ", 1<<18)
+	long := form(file)
 	const broken = "broken"
 	for _, tc := range []struct {
 		name  string
@@ -409,7 +413,7 @@ func forwardBegins(t *testing.T, far FarSide) {
 	}{
 		{"a call whose body is JSON", questionOf(t), "", "{}", ""},
 		{"a call whose body passes part by part", upload, "", long, ""},
-		{"a call whose body is short", upload, "", "x", ""},
+		{"a call whose body is short", upload, "", form("x"), ""},
 		{"a call without a body", upload, "", "", ""},
 		{"a call whose body is no JSON", questionOf(t), "", "x", domain.Invalid},
 		{"a call whose body can't be read", upload, "", broken, domain.Invalid},
@@ -418,6 +422,9 @@ func forwardBegins(t *testing.T, far FarSide) {
 		for _, refusal := range []error{&domain.Error{Kind: domain.Unavailable}, nil} {
 			seen, begun := far.serve(t, says(200, "application/json", `{}`)), 0
 			r := httptest.NewRequest(http.MethodPost, "https://flowlatch.example/voiceflow/?"+tc.query, strings.NewReader(tc.body))
+			if strings.HasPrefix(tc.body, "--x") {
+				r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+			}
 			if tc.body == broken {
 				r.Body = io.NopCloser(unreadable{})
 			}
@@ -448,8 +455,14 @@ func forwardBegins(t *testing.T, far FarSide) {
 	}
 	seen := far.serve(t, says(200, "application/json", `{}`))
 	upload.Begin = func(context.Context) error { return nil }
-	_, _ = wantForwarded(t, "a long body", c, upload, from("", long))
-	wantSame(t, "a long body at the far side", seen.requests()[0].body == long, true)
+	r := from("", long)
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	_, _ = wantForwarded(t, "a long body", c, upload, r)
+	wantSame(t, "the file of a long body at the far side", strings.Contains(seen.requests()[0].body, "\r\n\r\n"+file+"\r\n--"), true)
+	other := from("", strings.Replace(form("x"), "--x\r\n", "--x\r\nContent-Disposition: form-data; name=\"projectID\"\r\n\r\n66c600000000000000000fff\r\n--x\r\n", 1))
+	other.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	wantKind(t, "a form for another project", outcome(t.Context(), c, upload, other), domain.NotFound)
+	wantSame(t, "a form for another project: requests", len(seen.requests()), 1)
 }
 
 // unreadable is a body that fails at once.
