@@ -339,7 +339,7 @@ func TestTarget(t *testing.T) {
 		{"a version is the one that is used", byVersion, api, "GET", "/v2/versions/production/export", "/v2/versions/" + otherHex24 + "/export", ""},
 		{"an alias is the one that is used", byAlias, realtime, "GET", "/v1alpha1/project/" + hex24 + "/environment/main/export-json",
 			"/v1alpha1/project/" + hex24 + "/environment/production/export-json", ""},
-		{"an id does not stand in the place of an alias", byVersion, realtime, "GET", "/v1alpha1/project/" + hex24 + "/environment/main/export-json", "", domain.Conflict},
+		{"an id does not go out as an alias", byVersion, realtime, "GET", "/v1alpha1/project/" + hex24 + "/environment/main/export-json", "", domain.Conflict},
 		{"the environment of another project is not found", byAlias, realtime, "GET", "/v1alpha1/project/" + otherHex24 + "/environment/production/export-json", "", domain.NotFound},
 		{"a v4 session goes to the environment that is used", byAlias, runtime, "POST",
 			"/v4/project/" + hex24 + "/session", "/v4/project/" + hex24 + "/environment/production/session", ""},

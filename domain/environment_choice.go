@@ -73,8 +73,15 @@ type EnvironmentList struct {
 type AskedEnvironment struct {
 	Names  []string
 	Stages []string
-	// NoText is what stands in the place of a name or a stage and is no text.
+	// NoText is what stands where a name or a stage belongs and is no text.
 	NoText []string
+}
+
+// Add adds what another part of the call says.
+func (a *AskedEnvironment) Add(more AskedEnvironment) {
+	a.Names = append(a.Names, more.Names...)
+	a.Stages = append(a.Stages, more.Stages...)
+	a.NoText = append(a.NoText, more.NoText...)
 }
 
 // UsedEnvironment is the environment that a call uses.
@@ -88,8 +95,8 @@ type UsedEnvironment struct {
 	Stage string
 }
 
-// Value returns what is sent as the field, "" for nothing. An id never stands in the place of an
-// alias, and an alias never in that of an id.
+// Value returns what is sent as the field, "" for nothing. An id never goes out as an alias,
+// and an alias never as an id.
 func (u UsedEnvironment) Value(field Field) string {
 	switch field {
 	case FieldVersion, FieldEnvironment:
@@ -559,12 +566,8 @@ func (d *decision) same(n, other environmentName) bool {
 	if len(found) != 1 || !found[0].now || found[0].Alias != alias.name {
 		return false
 	}
-	means := StagePublished
-	if strings.EqualFold(alias.name, draftByDefault) {
-		means = StageDraft
-	}
 	// If the call has a stage, the alias does not say it.
-	return n.id && d.staged || found[0].stage == means
+	return n.id && d.staged || found[0].stage == d.pinnedStage(alias)
 }
 
 // inSession is the choice for a call in a v4 session. The session keeps its environment.

@@ -155,7 +155,7 @@ func TestWhichEnvironmentACallUses(t *testing.T) {
 		{name: "an older release becomes no alias", project: two, form: "session", asked: names(mainRelease), kind: domain.Conflict, says: "published ids change with each publish", asks: true},
 		{name: "an older draft becomes no alias", project: drafts, form: "state", asked: names(mainOldDraft), kind: domain.Conflict, says: mainOldDraft, asks: true},
 		{name: "an id that Voiceflow does not list becomes no alias", project: withEnvironments(unlisted, unlisted, ""), form: "session", kind: domain.Conflict, says: "add the assistant by alias", asks: true},
-		{name: "an id in the place of an alias in a path becomes the alias", project: two, form: "session " + mainPublished, want: domain.UsedEnvironment{Name: mainPublished, Send: "main"}, asks: true},
+		{name: "an id where a path has an alias becomes the alias", project: two, form: "session " + mainPublished, want: domain.UsedEnvironment{Name: mainPublished, Send: "main"}, asks: true},
 		{name: "an id that two environments have becomes no alias", project: two, form: "session", asked: names(twice), kind: domain.Conflict, says: twice, asks: true},
 
 		// Stages.
@@ -427,7 +427,7 @@ func TestNothingIsUsedThatIsNotAllowed(t *testing.T) {
 			name = used.Name
 		}
 		if isID(used.Send) && used.Value(domain.FieldAlias) != "" {
-			t.Fatalf("the id %s stands in the place of an alias", used.Send)
+			t.Fatalf("the id %s goes out as an alias", used.Send)
 		}
 		if e.Starts && used.Send != "" && used.Value(domain.FieldAlias) == "" {
 			t.Fatalf("a session is started in %s, which is no alias", used.Send)
@@ -498,7 +498,7 @@ func TestNoIDBecomesTheAliasOfADraft(t *testing.T) {
 	}
 }
 
-// People paste credentials in the place of names. No message repeats one, wherever it begins, and
+// People paste credentials where names belong. No message repeats one, wherever it begins, and
 // none is taken for a name, which would go into headers and into the audit.
 func TestACredentialIsNoNameAndIsNotRepeated(t *testing.T) {
 	p := withEnvironments("all", "main", "")

@@ -187,8 +187,7 @@ func (w *formReader) keep(t formText, f domain.Forward, ids *binder) error {
 			return err
 		}
 		t.json = body
-		w.asked.Names = append(w.asked.Names, body.asked.Names...)
-		w.asked.NoText = append(w.asked.NoText, body.asked.NoText...)
+		w.asked.Add(body.asked)
 	case t.Field == domain.FieldProject:
 		if !w.project.IsVoiceflow(string(t.text)) {
 			return domain.OtherProject("in the form, " + t.name)
@@ -236,13 +235,14 @@ func (w *formReader) rest(used domain.UsedEnvironment) io.Reader {
 	}
 	w.texts = nil
 	if w.err != nil {
-		w.end(&b)
+		b.WriteString(w.end())
 	}
 	w.pending = append(b.Bytes(), w.pending...)
 	return w
 }
 
-func (w *formReader) end(b *bytes.Buffer) { b.WriteString("--" + w.boundary + "--\r\n") }
+// end returns what ends the form.
+func (w *formReader) end() string { return "--" + w.boundary + "--\r\n" }
 
 // contentType returns the header for the form that is sent.
 func (w *formReader) contentType() string { return "multipart/form-data; boundary=" + w.boundary }
@@ -279,9 +279,7 @@ func (w *formReader) pass() {
 	part, err := w.next()
 	switch {
 	case errors.Is(err, io.EOF):
-		var b bytes.Buffer
-		w.end(&b)
-		w.pending, w.err = b.Bytes(), io.EOF
+		w.pending, w.err = []byte(w.end()), io.EOF
 	case err != nil:
 		w.err = err
 	case part.Checked():

@@ -93,14 +93,11 @@ func readCall(f domain.Forward, r *http.Request, ids *binder) (q *query, body ch
 	case err != nil:
 	case takesForm:
 		if body.form, err = readForm(f, r, ids); err == nil {
-			asked.Names = append(asked.Names, body.form.asked.Names...)
-			asked.NoText = append(asked.NoText, body.form.asked.NoText...)
+			asked.Add(body.form.asked)
 		}
 	case endpoint.Body != domain.NoBody:
 		if body.json, err = readJSON(f, r, ids); err == nil {
-			asked.Names = append(asked.Names, body.json.asked.Names...)
-			asked.Stages = append(asked.Stages, body.json.asked.Stages...)
-			asked.NoText = append(asked.NoText, body.json.asked.NoText...)
+			asked.Add(body.json.asked)
 		}
 	}
 	return q, body, asked, err

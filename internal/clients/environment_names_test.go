@@ -140,7 +140,7 @@ func sampleOf(e domain.Endpoint, a voiceflowtest.Assistant, environment string) 
 	return target, `{"userID":"ben","action":{"type":"launch"}}`
 }
 
-// noIDForAnAlias fails the test if a version id came to Voiceflow in the place of an alias.
+// noIDForAnAlias fails the test if a version id came to Voiceflow as an alias.
 func noIDForAnAlias(t testing.TB, r voiceflowtest.Request) {
 	t.Helper()
 	_, inPath, _ := strings.Cut(r.Path, "/environment/")
@@ -150,7 +150,7 @@ func noIDForAnAlias(t testing.TB, r voiceflowtest.Request) {
 	places := []any{inPath, r.URL.Query().Get("environmentAlias"), body["environmentAlias"], body["projectEnvironmentIDOrAlias"]}
 	for _, value := range places {
 		if text, _ := value.(string); versionID.MatchString(text) {
-			t.Errorf("%s %s %s: the id %s came in the place of an alias", r.Method, r.URI, r.Body, text)
+			t.Errorf("%s %s %s: the id %s came as an alias", r.Method, r.URI, r.Body, text)
 		}
 	}
 }
