@@ -62,13 +62,16 @@ func (b answer) environments(e domain.Environments) answer {
 }
 
 // texts appends a list of strings.
-func (b answer) texts(list []string) answer {
+func (b answer) texts(list []string) answer { return array(b, list, answer.text) }
+
+// array appends a list whose items are appended by item.
+func array[T any](b answer, list []T, item func(answer, T) answer) answer {
 	b = append(b, '[')
-	for i, s := range list {
+	for i, v := range list {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = b.text(s)
+		b = item(b, v)
 	}
 	return append(b, ']')
 }
@@ -89,14 +92,7 @@ func (b answer) keys(p domain.Project) answer {
 
 // scopes appends a list of scopes.
 func (b answer) scopes(s domain.Scopes) answer {
-	b = append(b, '[')
-	for i, scope := range s.List() {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = b.text(string(scope))
-	}
-	return append(b, ']')
+	return array(b, s.List(), func(b answer, scope domain.Scope) answer { return b.text(string(scope)) })
 }
 
 // grant appends a grant.
@@ -190,16 +186,7 @@ func (b answer) textOrNull(s string) answer {
 	return b.text(s)
 }
 
-func (b answer) assistants(list []domain.Project) answer {
-	b = append(b, '[')
-	for i, p := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = b.assistant(p)
-	}
-	return append(b, ']')
-}
+func (b answer) assistants(list []domain.Project) answer { return array(b, list, answer.assistant) }
 
 // user appends a user, without the password's hash.
 func (b answer) user(u domain.User) answer {

@@ -21,6 +21,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/memory"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/testworld"
 	"github.com/flowlatch/flowlatch/ports"
 )
 
@@ -429,16 +430,7 @@ func chosen(ctx context.Context, f domain.Forward, r *http.Request) (domain.Used
 	if err := f.Route.CheckProject(f.Project); err != nil {
 		return domain.UsedEnvironment{}, err
 	}
-	asked := domain.AskedEnvironment{Names: r.Header.Values("versionID")}
-	for name, values := range r.URL.Query() {
-		switch field := domain.Field(name); {
-		case field.NamesEnvironment():
-			asked.Names = append(asked.Names, values...)
-		case field == domain.FieldStage:
-			asked.Stages = append(asked.Stages, values...)
-		}
-	}
-	return f.Environment(ctx, asked)
+	return f.Environment(ctx, testworld.Asked(r))
 }
 
 // Environments lists main, with each version of the project as a publish of it.

@@ -137,6 +137,20 @@ func givenUp(ctx context.Context) (ports.Answer, error) {
 	return ports.Answer{Sent: true}, &domain.Error{Kind: domain.VoiceflowUnavailable, Cause: context.Cause(ctx)}
 }
 
+// Asked returns what the header and the query of a call say about its environment.
+func Asked(r *http.Request) domain.AskedEnvironment {
+	asked := domain.AskedEnvironment{Names: r.Header.Values("versionID")}
+	for name, values := range r.URL.Query() {
+		switch field := domain.Field(name); {
+		case field.NamesEnvironment():
+			asked.Names = append(asked.Names, values...)
+		case field == domain.FieldStage:
+			asked.Stages = append(asked.Stages, values...)
+		}
+	}
+	return asked
+}
+
 // sent returns the call as it comes to Voiceflow. An environment counts in the path, the header and
 // the query.
 func sent(ctx context.Context, f domain.Forward, r *http.Request, key domain.Secret) (Sent, error) {
@@ -148,17 +162,8 @@ func sent(ctx context.Context, f domain.Forward, r *http.Request, key domain.Sec
 	if err := f.Route.CheckProject(f.Project); err != nil {
 		return Sent{}, err
 	}
-	asked := domain.AskedEnvironment{Names: r.Header.Values("versionID")}
-	for name, values := range r.URL.Query() {
-		switch field := domain.Field(name); {
-		case field.NamesEnvironment():
-			asked.Names = append(asked.Names, values...)
-		case field == domain.FieldStage:
-			asked.Stages = append(asked.Stages, values...)
-		}
-	}
 	var err error
-	if s.Used, err = f.Environment(ctx, asked); err != nil {
+	if s.Used, err = f.Environment(ctx, Asked(r)); err != nil {
 		return Sent{}, err
 	}
 	if s.Path, err = f.Route.Target(f.Project, s.Used, bind); err != nil {
