@@ -1,8 +1,10 @@
 package voiceflowtest
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -47,6 +49,29 @@ type Assistant struct {
 	Size int64
 	// Place is the position of `project` in the export.
 	Place Place
+
+	// Dialog makes the assistant a pizza place that is worth talking to, with buttons, cards,
+	// pictures and a slow answer. [Words] are the words that it knows. It remembers per user what
+	// was ordered. Otherwise the assistant repeats what was said.
+	Dialog bool
+	// Assets is the origin of the pictures and the audio of a Dialog. If it is "", it is an https
+	// origin that does not exist. Every Server serves them below /assets/, so a test whose
+	// Server has an https origin can set it here.
+	Assets string
+	// Traces, if it is not nil, returns the answer to each turn, in place of the Dialog and of all
+	// else. action is JSON with a type and, if there is one, a payload. The traces are sent
+	// unchanged, so they may be anything, also invalid UTF-8 and no JSON. In a stream, a line break
+	// in a trace begins a new line of data. All calls wait for Traces, so it must not block and
+	// must not call the Server.
+	Traces func(userID string, action json.RawMessage) []json.RawMessage
+	// Pace, if it is not nil, decides when the events of a stream are sent: those of the slow answer
+	// of a Dialog, and those of Traces. It is called after the header was sent, before each event,
+	// the end included, with the number of events sent so far. The event is sent when Pace returns.
+	// ctx ends when the client leaves. If Pace is nil, slow traces are 300 ms apart. Streams of
+	// several calls may call it at once.
+	Pace func(ctx context.Context, n int)
+	// NoStream makes the assistant refuse every stream with a 404. The turn is not taken.
+	NoStream bool
 }
 
 // Shape is the form of Voiceflow's exports in a period.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -98,14 +99,15 @@ type call struct {
 	form    ErrorForm
 }
 
-// answer is the answer to a call: a refusal, an export, events that are flushed one by one,
-// text, or body as JSON. Without a body nothing is sent.
+// answer is the answer to a call: a refusal, an export, events that are flushed one by one after an
+// opening, text, or body as JSON. Without a body nothing is sent.
 type answer struct {
 	status      int
 	body        any
 	text        string
 	contentType string
-	events      []string
+	opening     string
+	events      []event
 	export      bool
 	refused     *refusal
 }
@@ -113,6 +115,15 @@ type answer struct {
 func ok(body any) answer      { return answer{status: http.StatusOK, body: body} }
 func created(body any) answer { return answer{status: http.StatusCreated, body: body} }
 func empty(status int) answer { return answer{status: status} }
+
+// asWritten returns an answer whose parts are sent as they are, even if they are no JSON.
+func asWritten(format string, parts ...[]byte) answer {
+	args := make([]any, len(parts))
+	for i, part := range parts {
+		args[i] = part
+	}
+	return answer{contentType: "application/json; charset=utf-8", text: fmt.Sprintf(format, args...)}
+}
 
 // message returns the answer of /v1/stable to a change or deletion.
 func message(text string) answer { return ok(map[string]any{"message": text}) }
@@ -187,14 +198,7 @@ func (s *Server) serve(w http.ResponseWriter, c *call, serve func(*call) answer)
 		// An error means that the client left.
 		_ = WriteExport(w, c.assistant)
 	case a.events != nil:
-		w.Header().Set("Content-Type", "text/event-stream")
-		w.Header().Set("Cache-Control", "no-cache")
-		for _, event := range a.events {
-			if _, err := io.WriteString(w, event); err != nil {
-				return // the client left
-			}
-			flush(w)
-		}
+		c.send(w, a.opening, a.events)
 	case a.contentType != "":
 		w.Header().Set("Content-Type", a.contentType)
 		_, _ = io.WriteString(w, a.text)

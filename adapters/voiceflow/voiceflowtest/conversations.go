@@ -1,11 +1,13 @@
 package voiceflowtest
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -29,6 +31,8 @@ type conversation struct {
 	state      map[string]any
 	transcript *transcript // the current one; nil before the first turn
 	sessionKey string      // of v4; "" for none
+	turns      int         // of a Dialog
+	order      []string    // of a Dialog
 }
 
 // session is a v4 session.
@@ -37,19 +41,52 @@ type session struct {
 	user string
 }
 
-// trace is a step of the assistant's answer.
+// trace is a step of the assistant's answer. The shapes of all traces are those of [SampleTraces].
 type trace struct {
 	Time    int64  `json:"time"`
 	Type    string `json:"type"`
 	Payload any    `json:"payload,omitempty"`
+
+	raw   []byte        // what is sent instead, from Assistant.Traces; nil for none
+	slow  bool          // a stream asks Assistant.Pace before it
+	pause time.Duration // before it in a stream, without Assistant.Pace
+}
+
+func newTrace(kind string, payload any) trace {
+	return trace{Time: time.Now().UnixMilli(), Type: kind, Payload: payload}
+}
+
+// sent returns the bytes of t, which are JSON unless a test wants something else.
+func (t trace) sent() []byte {
+	if t.raw != nil {
+		return t.raw
+	}
+	return encode(t)
+}
+
+// list returns an array of traces, as it is sent.
+func list(traces []trace) []byte {
+	all := make([][]byte, len(traces))
+	for i, t := range traces {
+		all[i] = t.sent()
+	}
+	return fmt.Appendf(nil, "[%s]", bytes.Join(all, []byte(",")))
 }
 
 func (c *call) textTrace(text string) trace {
-	return trace{time.Now().UnixMilli(), "text", map[string]any{
-		"slate":   map[string]any{"id": "slate", "content": []any{map[string]any{"children": []any{map[string]any{"text": text}}}}},
+	return newTrace("text", map[string]any{
+		"slate":   map[string]any{"id": "slate", "content": paragraphs(text)},
 		"message": text, "answeredBy": c.about(),
-	}}
+	})
 }
+
+// paragraphs returns the structured form of a text with one paragraph.
+func paragraphs(text string) []any {
+	return []any{map[string]any{"children": []any{map[string]any{"text": text}}}}
+}
+
+// endTrace has null as its payload, as in the documentation's sample.
+func endTrace() trace { return newTrace("end", json.RawMessage("null")) }
 
 // ThirdPartyCredential is in the log of each turn that asks for logs. At Voiceflow such a log has the
 // headers of the requests that an API step has sent (github.com/voiceflow/general-runtime,
@@ -57,10 +94,10 @@ func (c *call) textTrace(text string) trace {
 const ThirdPartyCredential = "Bearer third-party-credential"
 
 func logTrace() trace {
-	return trace{time.Now().UnixMilli(), "log", map[string]any{
+	return newTrace("log", map[string]any{
 		"kind": "step.api", "level": "info",
 		"message": map[string]any{"request": map[string]any{"headers": map[string]any{"Authorization": ThirdPartyCredential}}},
-	}}
+	})
 }
 
 // completion returns a piece of a text that is sent while it is written: start, content, end.
@@ -69,7 +106,7 @@ func completion(state, content string) trace {
 	if content != "" {
 		payload["content"] = content
 	}
-	return trace{time.Now().UnixMilli(), "completion", payload}
+	return newTrace("completion", payload)
 }
 
 // action is what the user does.
@@ -216,21 +253,53 @@ func (c *call) take(stateID, user string, in turn, otherwise string) ([]trace, *
 		merge(talk.state, map[string]any{"last_utterance": clip(text)})
 	}
 
-	traces := []trace{} // never null in JSON
 	talk.transcript.note("action", action{does.Type, clip(text)})
-	for _, line := range c.lines(does, begins) {
-		talk.transcript.note("trace", json.RawMessage(encode(c.textTrace(clip(line)))))
-		if !slices.Contains(in.Config.ExcludeTypes, "text") {
-			traces = append(traces, c.textTrace(line))
-		}
+	traces := c.answers(talk, user, does, begins)
+	for _, t := range traces {
+		c.keep(talk.transcript, t)
 	}
-	if does.Type == "text" && strings.EqualFold(text, "bye") {
-		traces = append(traces, trace{Time: time.Now().UnixMilli(), Type: "end"})
-		talk.transcript.ended = time.Now()
-	}
+	traces = slices.DeleteFunc(traces, func(t trace) bool { return slices.Contains(in.Config.ExcludeTypes, t.Type) })
 	talk.transcript.turns++
 	talk.transcript.updated = time.Now()
 	return traces, talk
+}
+
+// answers returns what the assistant answers to an action. begins means that the conversation begins
+// with it.
+func (c *call) answers(talk *conversation, user string, does action, begins bool) []trace {
+	var traces []trace
+	switch {
+	case c.assistant.Traces != nil:
+		for _, raw := range c.assistant.Traces(user, encode(does)) {
+			traces = append(traces, trace{raw: append([]byte{}, raw...), slow: true})
+		}
+	case c.assistant.Dialog:
+		traces = c.dialogue(talk, does, begins)
+	default:
+		for _, line := range c.lines(does, begins) {
+			traces = append(traces, c.textTrace(line))
+		}
+		if does.Type == "text" && strings.EqualFold(does.says(), "bye") {
+			traces = append(traces, endTrace())
+		}
+	}
+	return traces
+}
+
+// keep notes a trace in the transcript. A trace of [Assistant.Traces] is not noted, because it may be
+// no JSON.
+func (c *call) keep(in *transcript, t trace) {
+	payload, _ := t.Payload.(map[string]any)
+	text, _ := payload["message"].(string)
+	switch {
+	case t.raw != nil:
+	case t.Type == "end":
+		in.ended = time.Now()
+	case t.Type == "text":
+		in.note("trace", json.RawMessage(encode(c.textTrace(clip(text)))))
+	default:
+		in.note("trace", json.RawMessage(encode(t)))
+	}
 }
 
 // merge puts variables into a state, unless it would become too large.
@@ -259,6 +328,9 @@ func clip(text string) string {
 	return strings.ToValidUTF8(text[:keptText], "") + "…"
 }
 
+// pieceEvery is the pause between the pieces of a slow text.
+const pieceEvery = 40 * time.Millisecond
+
 // pieces returns the traces with each text in pieces, word by word.
 func pieces(traces []trace) []trace {
 	var all []trace
@@ -269,11 +341,18 @@ func pieces(traces []trace) []trace {
 			all = append(all, t)
 			continue
 		}
-		all = append(all, completion("start", ""))
+		parts := []trace{completion("start", "")}
 		for word := range strings.SplitAfterSeq(text, " ") {
-			all = append(all, completion("content", word))
+			parts = append(parts, completion("content", word))
 		}
-		all = append(all, completion("end", ""))
+		parts = append(parts, completion("end", ""))
+		for i := range parts {
+			if parts[i].slow = t.slow; t.slow {
+				parts[i].pause = pieceEvery
+			}
+		}
+		parts[0].pause = t.pause
+		all = append(all, parts...)
 	}
 	return all
 }
@@ -299,9 +378,9 @@ func (c *call) interact() answer {
 	traces, talk := c.take(user, user, in, user)
 	traces = c.logged(traces, in.Config.ExcludeTypes)
 	if c.r.URL.Query().Get("verbose") == "true" {
-		return ok(map[string]any{"state": talk.state, "trace": traces, "request": in.does()})
+		return asWritten(`{"request":%s,"state":%s,"trace":%s}`, encode(in.does()), encode(talk.state), list(traces))
 	}
-	return ok(traces)
+	return asWritten("%s", list(traces))
 }
 
 // firstState serves GET /interact/{versionID}/state
@@ -327,16 +406,13 @@ func (c *call) interactStateless() answer {
 		in.State, _ = c.firstState().body.(map[string]any)
 	}
 	does := in.does()
-	traces := []trace{} // never null in JSON
-	for _, line := range c.lines(does, false) {
-		if !slices.Contains(in.Config.ExcludeTypes, "text") {
-			traces = append(traces, c.textTrace(line))
-		}
-	}
+	traces := c.answers(&conversation{}, "", does, false)
+	traces = slices.DeleteFunc(traces, func(t trace) bool { return slices.Contains(in.Config.ExcludeTypes, t.Type) })
 	if does.Type != "launch" && !merge(in.State, map[string]any{"last_utterance": clip(does.says())}) {
 		return no(http.StatusRequestEntityTooLarge, c.plainForm(), "Payload Too Large")
 	}
-	return ok(map[string]any{"state": in.State, "trace": c.logged(traces, in.Config.ExcludeTypes), "request": does})
+	traces = c.logged(traces, in.Config.ExcludeTypes)
+	return asWritten(`{"request":%s,"state":%s,"trace":%s}`, encode(does), encode(in.State), list(traces))
 }
 
 // state serves GET /state/user/{userID}. It answers {} for an unknown user.
@@ -388,7 +464,68 @@ func (c *call) setVariables() answer {
 // forget empties a conversation. Transcripts and a v4 session stay.
 func (w *world) forget(project, user string) {
 	if talk, there := w.conversations.byID[project+"/"+user]; there {
-		talk.state, talk.transcript = nil, nil
+		talk.state, talk.transcript, talk.turns, talk.order = nil, nil, 0, nil
+	}
+}
+
+// event is a server-sent event.
+type event struct {
+	text  string
+	slow  bool          // Assistant.Pace is asked before it
+	pause time.Duration // before it, without Assistant.Pace
+}
+
+// eventOf returns an event with the fields, one per line, and with data if there are any. A line break
+// in data begins a further line of data.
+func eventOf(fields string, data []byte) event {
+	if data != nil {
+		fields += "data: " + strings.ReplaceAll(string(data), "\n", "\ndata: ") + "\n"
+	}
+	return event{text: fields + "\n"}
+}
+
+// after makes e wait like t.
+func (e event) after(t trace) event {
+	e.slow, e.pause = t.slow, t.pause
+	return e
+}
+
+// endOf makes e the event at the end of the traces.
+func (e event) endOf(traces []trace) event {
+	e.slow = slices.ContainsFunc(traces, func(t trace) bool { return t.slow })
+	return e
+}
+
+// send sends the events one by one, until the client leaves.
+func (c *call) send(w http.ResponseWriter, opening string, events []event) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-cache")
+	_, _ = io.WriteString(w, opening) // if the client left, the next write fails too
+	flush(w)
+	for n, e := range events {
+		if e.slow {
+			c.wait(n, e.pause)
+		}
+		if _, err := io.WriteString(w, e.text); err != nil || c.r.Context().Err() != nil {
+			return
+		}
+		flush(w)
+	}
+}
+
+// wait lets the assistant's Pace decide when the event after n others is sent. Without a Pace it
+// waits for the pause, or until the client leaves.
+func (c *call) wait(n int, pause time.Duration) {
+	ctx := c.r.Context()
+	if c.assistant.Pace != nil {
+		c.assistant.Pace(ctx, n)
+		return
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 
@@ -400,27 +537,32 @@ func (c *call) stream() answer {
 	if user == "" || c.read(&in) != nil {
 		return c.invalid("Bad Request")
 	}
+	if c.assistant.NoStream {
+		return c.noStream()
+	}
 	traces, talk := c.take(user, user, in, "")
 	query := c.r.URL.Query()
 	if query.Get("completion_events") == "true" {
 		traces = pieces(traces)
 	}
-	var events []string
-	add := func(name string, data []byte) {
-		event := fmt.Sprintf("id: %d\nevent: %s\n", len(events)+1, name)
-		if data != nil {
-			event += fmt.Sprintf("data: %s\n", data)
-		}
-		events = append(events, event+"\n")
-	}
+	var events []event
+	head := func(name string) string { return fmt.Sprintf("id: %d\nevent: %s\n", len(events)+1, name) }
 	for _, t := range traces {
-		add("trace", encode(t))
+		events = append(events, eventOf(head("trace"), t.sent()).after(t))
 	}
 	if query.Get("state") == "true" {
-		add("state", encode(talk.state))
+		events = append(events, eventOf(head("state"), encode(talk.state)))
 	}
-	add("end", nil) // the last event has no data in the documentation's sample
-	return answer{events: events}
+	// The last event has no data in the documentation's sample.
+	return answer{events: append(events, eventOf(head("end"), nil).endOf(traces))}
+}
+
+// noStream is the answer of an assistant that can't stream. No documentation has that case. A 404 was
+// chosen, in the form of a NestJS service for a route that it does not have. An older runtime, such as
+// that of a private cloud, has no route for streams
+// (github.com/voiceflow/general-runtime, backend/docs/openapi.yaml, 2024).
+func (c *call) noStream() answer {
+	return no(http.StatusNotFound, FormNest, "Cannot "+c.r.Method+" "+c.r.URL.Path)
 }
 
 // streamBeta serves POST /v2beta1/interact/{projectID}/{versionID}/stream
@@ -436,18 +578,18 @@ func (c *call) streamBeta() answer {
 	if utf8.RuneCountInString(joined) > 2*longestUserID {
 		return c.invalid("Bad Request")
 	}
+	if c.assistant.NoStream {
+		return c.noStream()
+	}
 	in.SessionID = in.Session.SessionID
 	traces, talk := c.take(joined, in.Session.UserID, in, "")
-	var events []string
-	add := func(name string, v any) {
-		events = append(events, fmt.Sprintf("event: %s\nid: %d\ndata: %s\n\n", name, len(events)+1, encode(v)))
-	}
+	var events []event
+	head := func(name string) string { return fmt.Sprintf("event: %s\nid: %d\n", name, len(events)+1) }
 	for _, t := range traces {
-		add("trace", map[string]any{"type": "trace", "trace": t})
+		events = append(events, eventOf(head("trace"), fmt.Appendf(nil, `{"trace":%s,"type":"trace"}`, t.sent())).after(t))
 	}
-	add("state", map[string]any{"type": "state", "state": talk.state})
-	add("end", map[string]any{"type": "end"})
-	return answer{events: events}
+	events = append(events, eventOf(head("state"), encode(map[string]any{"type": "state", "state": talk.state})))
+	return answer{events: append(events, eventOf(head("end"), []byte(`{"type":"end"}`)).endOf(traces))}
 }
 
 // openSession serves POST /v4/project/{projectID}/session and the route with an environment
@@ -507,7 +649,7 @@ func (c *call) interactV4() answer {
 		return c.invalid("Bad Request")
 	}
 	traces, _ := c.take(c.session.user, c.session.user, in, "")
-	return ok(map[string]any{"traces": traces})
+	return asWritten(`{"traces":%s}`, list(traces))
 }
 
 // streamV4 serves POST /v4/interact/stream. At Voiceflow its body was seen to begin with a blank
@@ -518,15 +660,18 @@ func (c *call) streamV4() answer {
 	if c.read(&in) != nil {
 		return c.invalid("Bad Request")
 	}
+	if c.assistant.NoStream {
+		return c.noStream()
+	}
 	traces, _ := c.take(c.session.user, c.session.user, in, "")
 	if in.Config.CompletionEvents {
 		traces = pieces(traces)
 	}
-	events := []string{"\n"}
+	var events []event
 	for _, t := range traces {
-		events = append(events, fmt.Sprintf("event: trace\ndata: %s\n\n", encode(t)))
+		events = append(events, eventOf("event: trace\n", t.sent()).after(t))
 	}
-	return answer{events: append(events, "event: end\ndata: {}\n\n")}
+	return answer{opening: "\n", events: append(events, eventOf("event: end\n", []byte("{}")).endOf(traces))}
 }
 
 // converse serves PUT /v1/stable/conversation/{userID}
@@ -542,7 +687,7 @@ func (c *call) converse() answer {
 		return answer{refused: &nestDoor.unknown}
 	}
 	traces, _ := c.take(user, user, in, "")
-	return ok(map[string]any{"traces": traces})
+	return asWritten(`{"traces":%s}`, list(traces))
 }
 
 // staged answers a call of /v1/stable whose query must have a version.

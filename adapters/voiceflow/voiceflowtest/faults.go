@@ -202,7 +202,7 @@ func GzipGarbage() Fault {
 // rest of that trace was chosen. A refusal, and an answer that is not for a turn, stay as they
 // are. The answer is held in memory.
 func CreditsUsedUp() Fault {
-	debug := encode(trace{time.Now().UnixMilli(), "debug", map[string]any{"type": "error", "message": "credit_limit_reached"}})
+	debug := encode(newTrace("debug", map[string]any{"type": "error", "message": "credit_limit_reached"}))
 	return func(w http.ResponseWriter, r *http.Request, answer http.Handler) {
 		good := hear(r, answer)
 		good.header.Del("Content-Length")

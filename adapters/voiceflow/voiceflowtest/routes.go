@@ -19,6 +19,7 @@ func (s *Server) routes() {
 	s.api()
 	s.analytics()
 	s.realtime()
+	s.mux.HandleFunc("GET /assets/{name}", serveAsset)
 	s.mux.HandleFunc("/", unknownPath)
 }
 
