@@ -4,7 +4,7 @@ IMAGE ?= flowlatch:latest
 VERSION = $(shell cmd/flowlatch/version.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools test-image check verify bench soak build image
+.PHONY: help run test test-tools test-image check verify bench soak pictures build image
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,9 @@ bench: ## measure speed and size beside hand-written handlers and a bare reverse
 
 soak: ## send a million random requests to all routes of the binary, for half an hour; FLOWLATCH_SOAK_SEED repeats a run
 	FLOWLATCH_TEST_POSTGRES=off FLOWLATCH_SOAK=$${FLOWLATCH_SOAK:-1000000} go test -count 1 -timeout 120m -run '^TestSoak$$' -v ./internal/e2e
+
+pictures: ## take the pictures of README with Chromium: docs/console.png and docs/chat.png
+	FLOWLATCH_PICTURES=$(CURDIR)/docs FLOWLATCH_TEST_POSTGRES=off go test -count 1 -run '^TestPictures$$' ./internal/browser
 
 build: ## build bin/flowlatch, one static file
 	CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags '-s -w -X main.version=$(VERSION)' -o bin/flowlatch ./cmd/flowlatch

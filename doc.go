@@ -5,6 +5,8 @@
 //
 //   - app has the use cases. app.Open checks a database and its keyset, and returns a Service.
 //   - adapters/ginhttp mounts the routes into a router of gin.
+//   - adapters/console has the pages of the console and the chat. They are mounted if
+//     ginhttp.Options.Pages is what console.New returns.
 //   - adapters/bunstore keeps everything in PostgreSQL or SQLite.
 //   - adapters/tinkcipher seals the Voiceflow keys with a keyset.
 //   - adapters/voiceflow is the client of Voiceflow.

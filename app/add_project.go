@@ -19,6 +19,8 @@ type AddProject struct {
 
 	// Environments are those that calls can use. nil: the project is pinned to Version.
 	Environments *domain.EnvironmentsSpec
+	// PictureOrigins are those from which its chat page may show pictures.
+	PictureOrigins []string
 }
 
 // AddProject fetches the version's export from Voiceflow with the key, seals the key for the new
@@ -42,6 +44,10 @@ func (s *Service) AddProject(ctx context.Context, call domain.Call, in AddProjec
 		if environments, err = domain.ParseEnvironments(*in.Environments, version.Version); err != nil {
 			return domain.Project{}, err
 		}
+	}
+	origins, err := domain.ParsePictureOrigins(in.PictureOrigins)
+	if err != nil {
+		return domain.Project{}, err
 	}
 	key, err := domain.ParseKey(domain.SlotPrimary, in.Key)
 	if err != nil {
@@ -69,7 +75,7 @@ func (s *Service) AddProject(ctx context.Context, call domain.Call, in AddProjec
 		return domain.Project{}, err
 	}
 	p.PutKey(domain.SlotPrimary, sealed, now, asked)
-	p.Environments = environments
+	p.Environments, p.PictureOrigins = environments, origins
 	act := s.act(call, domain.NeedsAdmin(domain.ScopeManageProjects), domain.ActionAddProject, domain.OnProject(p.ID))
 	if err := s.ports.Store.Projects.Add(ctx, act, p); err != nil {
 		return domain.Project{}, err

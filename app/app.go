@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/flowlatch/flowlatch/app/audit"
+	"github.com/flowlatch/flowlatch/app/cookie"
 	"github.com/flowlatch/flowlatch/app/forward"
 	"github.com/flowlatch/flowlatch/app/keyset"
 	"github.com/flowlatch/flowlatch/app/session"
@@ -117,6 +118,7 @@ type Service struct {
 	keyset    *keyset.Keyset
 	audit     *audit.Audit
 	sessions  *session.Sessions
+	cookies   *cookie.Codec // of set-up links and notices
 	forwarder *forward.Forwarder
 	checks    userTurns // of passwords
 }
@@ -131,7 +133,7 @@ func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 	if o, err = o.complete(); err != nil {
 		return nil, err
 	}
-	s := &Service{ports: p}
+	s := &Service{ports: p, cookies: cookie.New(p.Cipher)}
 	s.keyset, err = keyset.Open(ctx, keyset.Ports{
 		Installation: p.Store.Installation, Sealings: p.Store.Sealings, Projects: p.Store.Projects, Sessions: p.Store.Sessions,
 		Audit: p.Store.Audit, Cipher: p.Cipher, Keyring: p.Keyring, Pseudonyms: p.Pseudonyms, Origins: p.Voiceflow.Origins(),

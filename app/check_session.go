@@ -73,9 +73,9 @@ func (s *Service) assistantSession(ctx context.Context, c domain.Caller, cookie 
 		return access, claims, by, err
 	}
 	if c.Login.ID == "" {
-		access, err = s.ports.Store.Access.ByHostUser(ctx, c, claims.Session)
+		access, err = s.ports.Store.Access.ByHostUser(ctx, c, domain.UseSession(claims.Session))
 	} else {
-		access, err = s.ports.Store.Access.ByLogin(ctx, c.Login.ID, claims.Session)
+		access, err = s.ports.Store.Access.ByLogin(ctx, c.Login.ID, domain.UseSession(claims.Session))
 	}
 	switch {
 	case domain.KindOf(err) == domain.NotFound:
@@ -101,7 +101,7 @@ func (s *Service) userOf(ctx context.Context, call domain.Call) (domain.User, er
 	}
 	var granted []domain.ProjectID
 	err := paging.Each(func(after domain.Cursor) (paging.Page[domain.Project], error) {
-		return s.projects(ctx, domain.GrantedTo(call.Caller.ID), after, paging.Max)
+		return s.projects(ctx, domain.GrantedTo(call.Caller.ID), domain.ProjectFilter{}, after, paging.Max)
 	}, func(p domain.Project) error {
 		granted = append(granted, p.ID)
 		return nil

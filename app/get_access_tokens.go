@@ -13,9 +13,28 @@ func (s *Service) GetAccessTokens(ctx context.Context, call domain.Call, after d
 	if err := s.mayHaveTokens(call); err != nil {
 		return paging.Page[domain.AccessToken]{}, err
 	}
+	return s.tokensOf(ctx, ownTokens(call.Caller), after, limit)
+}
+
+// GetUsersTokens is GetAccessTokens for the tokens of one user. An admin may get those of any user,
+// others only their own: NotAllowed otherwise. Returns Invalid if user can be no id. Returns NotFound if
+// there is no such user.
+func (s *Service) GetUsersTokens(ctx context.Context, call domain.Call, user string, after domain.Cursor, limit int) (paging.Page[domain.AccessToken], error) {
+	if err := s.mayHaveTokens(call); err != nil {
+		return paging.Page[domain.AccessToken]{}, err
+	}
+	u, err := s.GetUser(ctx, call, user)
+	if err != nil {
+		return paging.Page[domain.AccessToken]{}, err
+	}
+	return s.tokensOf(ctx, u.ID, after, limit)
+}
+
+// tokensOf returns a page of the access tokens of the user, or with "" of all users.
+func (s *Service) tokensOf(ctx context.Context, of domain.UserID, after domain.Cursor, limit int) (paging.Page[domain.AccessToken], error) {
 	return paging.Read(limit,
 		func(limit int) ([]domain.AccessToken, error) {
-			tokens, err := s.ports.Store.Tokens.Page(ctx, ownTokens(call.Caller), after, limit)
+			tokens, err := s.ports.Store.Tokens.Page(ctx, of, after, limit)
 			now := s.ports.Clock()
 			for i, t := range tokens {
 				tokens[i] = t.WithoutEnded(now)

@@ -23,7 +23,7 @@ func (s *Service) Identify(ctx context.Context, cookie string) (Identified, erro
 	if err != nil {
 		return Identified{}, err
 	}
-	access, err := s.ports.Store.Access.ByLogin(ctx, claims.Session, "")
+	access, err := s.ports.Store.Access.ByLogin(ctx, claims.Session, domain.Use{})
 	if domain.KindOf(err) == domain.NotFound {
 		return Identified{}, domain.NotLoggedIn(err)
 	}
@@ -99,7 +99,7 @@ func (s *Service) lookUpAgain(ctx context.Context, c domain.Caller) (domain.Call
 		}
 		return found[0].Caller, nil
 	case c.Login.ID != "":
-		access, err := s.ports.Store.Access.ByLogin(ctx, c.Login.ID, "")
+		access, err := s.ports.Store.Access.ByLogin(ctx, c.Login.ID, domain.Use{})
 		if domain.KindOf(err) == domain.NotFound {
 			err = domain.NotLoggedIn(err)
 		}

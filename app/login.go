@@ -68,12 +68,22 @@ func (s *Service) login(ctx context.Context, call domain.Call, name domain.Usern
 			return LoggedIn{User: user}, err
 		}
 	}
+	out, err := s.openLogin(ctx, call, user, in.Remember)
+	if domain.KindOf(err) == domain.NotAllowed {
+		return LoggedIn{}, wrong
+	}
+	return out, err
+}
+
+// openLogin opens a login of the user, whose password the caller has proven to know. Returns
+// NotAllowed if the user is gone or disabled, or if the password was changed meanwhile.
+func (s *Service) openLogin(ctx context.Context, call domain.Call, user domain.User, remember bool) (LoggedIn, error) {
 	now := s.ports.Clock()
 	id, err := domain.NewSessionID(now, s.ports.Random)
 	if err != nil {
 		return LoggedIn{}, err
 	}
-	session := domain.NewLogin(id, user.ID, in.Remember, now, s.sessions.Lifetimes(), call.Address, call.Agent)
+	session := domain.NewLogin(id, user.ID, remember, now, s.sessions.Lifetimes(), call.Address, call.Agent)
 	cookie, by, err := s.sessions.Seal(session, "")
 	if err != nil {
 		return LoggedIn{}, err
@@ -81,8 +91,5 @@ func (s *Service) login(ctx context.Context, call domain.Call, name domain.Usern
 	session.SealedBy = by
 	call.Caller = domain.Caller{ID: user.ID}
 	err = s.ports.Store.Sessions.OpenLogin(ctx, session, user.PasswordHash, s.record(call, domain.ActionLogin, domain.OnSession(id)))
-	if domain.KindOf(err) == domain.NotAllowed {
-		return LoggedIn{}, wrong
-	}
 	return LoggedIn{User: user, Cookie: cookie}, err
 }

@@ -239,6 +239,44 @@ func TestSessionsUnderAHostsLogin(t *testing.T) {
 	}
 }
 
+func TestEndingOnesOtherSessions(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "Bot", versionID)
+	w.user(t, w.admin, "ben", "member", string(p.ID))
+	w.user(t, w.admin, "eve", "member")
+	call, login := w.login(t, "ben", false)
+	set := w.set(t, call, p)
+	other, _ := w.login(t, "ben", true)
+	w.set(t, other, p)
+	w.login(t, "ben", false)
+	stranger, _ := w.login(t, "eve", false)
+	before := len(w.actions(0))
+	wantKind(t, w.DeleteOtherSessions(t.Context(), call), "")
+	want := []domain.SessionID{w.idOf(t, domain.LoginSession, login), w.idOf(t, domain.AssistantSession, set)}
+	slices.Sort(want)
+	got := sessions(t, w.Service, call, "", paging.Max)
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("got the sessions %v, want the login in use and its assistant session %v", got, want)
+	}
+	wantActions(t, w.actions(before), "user delete_session", "user delete_session")
+	if got := sessions(t, w.Service, stranger, "", 2); len(got) != 1 {
+		t.Errorf("the stranger has the sessions %v, want one", got)
+	}
+	wantKind(t, w.DeleteOtherSessions(t.Context(), call), "")
+	wantKind(t, w.DeleteOtherSessions(t.Context(), other), domain.NotAuthenticated)
+	wantKind(t, w.DeleteOtherSessions(t.Context(), domain.Call{Caller: domain.Caller{ID: call.Caller.ID, Token: "t"}}), domain.NotAllowed)
+
+	s := hosted(t, w)
+	host := domain.Call{Caller: domain.Caller{ID: "host|admin", Admin: true}}
+	if _, err := s.SetProject(t.Context(), host, string(p.ID)); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, s.DeleteOtherSessions(t.Context(), host), "")
+	if got := sessions(t, s, host, "", 2); len(got) != 0 {
+		t.Errorf("the sessions %v of a user of a host are left, want none", got)
+	}
+}
+
 // Whoever has the keyset can make cookies. Only the stored session lets somebody in.
 func TestACookieCountsForItsStoredSessionOnly(t *testing.T) {
 	w := newWorld(t)

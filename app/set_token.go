@@ -92,12 +92,12 @@ func (s *Service) tryProjectKey(ctx context.Context, p domain.Project, key domai
 	case domain.KindOf(err) == domain.VoiceflowRejected:
 		return domain.Export{}, &domain.Error{
 			Kind: domain.VoiceflowRejected, Cause: err,
-			Public: "Voiceflow rejected the key for " + p.Name + ", or no longer knows its environment",
+			Public: "Voiceflow rejected the key for " + p.Name + ", or no longer knows its environment; check both at Voiceflow",
 		}
 	case err != nil:
 		return domain.Export{}, err
 	case export.Project != p.Voiceflow:
-		return domain.Export{}, &domain.Error{Kind: domain.VoiceflowRejected, Public: "the key is not for " + p.Name}
+		return domain.Export{}, &domain.Error{Kind: domain.VoiceflowRejected, Public: "the key is not for " + p.Name + "; send a key of its project"}
 	}
 	return export, nil
 }

@@ -33,8 +33,9 @@ const (
 // what has expired. failed is called with each failure; it may be nil, and several goroutines
 // may call it at once. Everything is tried again, at most once a minute if it needs an operator.
 //
-// stop ends the background work and waits for it. It waits up to a second for open calls, then
-// stores the last counts, outcomes and refusals and chains the audit. Further calls of stop do nothing.
+// stop ends the background work and a verification of the audit, and waits for both. It waits up to
+// a second for open calls, then stores the last counts, outcomes and refusals and chains the audit.
+// Further calls of stop do nothing.
 func (s *Service) Start(failed func(what string, err error)) (stop func()) {
 	if failed == nil {
 		failed = func(string, error) {}
@@ -45,6 +46,7 @@ func (s *Service) Start(failed func(what string, err error)) (stop func()) {
 	return sync.OnceFunc(func() {
 		end()
 		running.Wait()
+		s.audit.Stop()
 		s.forwarder.WaitForOpen(lastCalls) // the server is cutting them
 		s.finish(failed)
 	})

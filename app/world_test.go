@@ -49,7 +49,7 @@ func (w *world) after(d time.Duration) {
 }
 
 // newWorld has the admin "ada", who is logged in.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{
 		at:        time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC),
@@ -93,7 +93,7 @@ func (w *world) session(t *testing.T, user domain.UserID, id domain.SessionID) d
 	return domain.Session{}
 }
 
-func (w *world) open(t *testing.T, p app.Ports) *app.Service {
+func (w *world) open(t testing.TB, p app.Ports) *app.Service {
 	t.Helper()
 	s, err := app.Open(t.Context(), p, app.Options{})
 	if err != nil {
@@ -103,7 +103,7 @@ func (w *world) open(t *testing.T, p app.Ports) *app.Service {
 }
 
 // operator is the call of a command.
-func (w *world) operator(t *testing.T) domain.Call {
+func (w *world) operator(t testing.TB) domain.Call {
 	t.Helper()
 	call, err := w.OperatorCall()
 	if err != nil {
@@ -123,7 +123,7 @@ func (w *world) rotate(t *testing.T) domain.KeyID {
 }
 
 // user makes a user and returns their id.
-func (w *world) user(t *testing.T, by domain.Call, name, role string, assistants ...string) domain.UserID {
+func (w *world) user(t testing.TB, by domain.Call, name, role string, assistants ...string) domain.UserID {
 	t.Helper()
 	u, err := w.CreateUser(t.Context(), by, app.CreateUser{Username: name, Password: domain.NewSecret(password), Role: role, Assistants: assistants})
 	if err != nil {
@@ -133,7 +133,7 @@ func (w *world) user(t *testing.T, by domain.Call, name, role string, assistants
 }
 
 // login returns the call of a user who is logged in, and their cookie.
-func (w *world) login(t *testing.T, name string, remember bool) (domain.Call, string) {
+func (w *world) login(t testing.TB, name string, remember bool) (domain.Call, string) {
 	t.Helper()
 	in, err := w.Login(t.Context(), domain.Call{Address: "192.0.2.1", RequestID: "login"}, app.Login{Username: name, Password: domain.NewSecret(password), Remember: remember})
 	if err != nil {
@@ -143,7 +143,7 @@ func (w *world) login(t *testing.T, name string, remember bool) (domain.Call, st
 }
 
 // call is the call of whoever has the cookie.
-func (w *world) call(t *testing.T, cookie string) domain.Call {
+func (w *world) call(t testing.TB, cookie string) domain.Call {
 	t.Helper()
 	in, err := w.Identify(t.Context(), cookie)
 	if err != nil {
@@ -153,7 +153,7 @@ func (w *world) call(t *testing.T, cookie string) domain.Call {
 }
 
 // project adds a project with that name and version.
-func (w *world) project(t *testing.T, name, version string) domain.Project {
+func (w *world) project(t testing.TB, name, version string) domain.Project {
 	t.Helper()
 	w.voiceflow.put(version, domain.Export{Project: voiceflowID, Name: name})
 	p, err := w.AddProject(t.Context(), w.admin, app.AddProject{Version: version, Key: domain.NewSecret("VF.DM.key")})
@@ -197,7 +197,7 @@ func (w *world) actions(before int) []string {
 	return out
 }
 
-func wantKind(t *testing.T, err error, want domain.Kind) {
+func wantKind(t testing.TB, err error, want domain.Kind) {
 	t.Helper()
 	if domain.KindOf(err) != want || (want == "") != (err == nil) {
 		t.Errorf("got error %v, want kind %q", err, want)

@@ -2,6 +2,7 @@ package domain_test
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ func TestWhatAUseIsGoodFor(t *testing.T) {
 	}
 	own := func(t domain.AccessToken) domain.AccessToken { t.OwnUsers = true; return t }
 	member, admin := domain.Caller{ID: "u"}, domain.Caller{ID: "u", Admin: true}
+	p := domain.Project{ID: uuid}
 	for _, tc := range []struct {
 		name   string
 		access domain.Access
@@ -46,6 +48,9 @@ func TestWhatAUseIsGoodFor(t *testing.T) {
 		{"an access token with manage may do nothing with an assistant", domain.Access{Caller: admin, Token: token("manage")}, 0},
 		{"an access token without scopes may do nothing", domain.Access{Caller: admin, Token: token()}, 0},
 		{"nobody may do nothing", domain.Access{}, 0},
+		{"a member may do what is granted with a project that the call names", domain.Access{Caller: member, Named: uuid, Project: p, Granted: of("export")}, of("export")},
+		{"a member without a grant may do nothing with it", domain.Access{Caller: member, Named: uuid, Project: p}, 0},
+		{"an admin may do everything with it", domain.Access{Caller: admin, Named: uuid, Project: p}, all},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := tc.access.Scopes()
@@ -79,6 +84,11 @@ func TestAUseIsKnownByItsActorAndWhatItStandsOn(t *testing.T) {
 		{"a user in a session", domain.Access{Caller: domain.Caller{ID: "u"}, Session: domain.Session{ID: "s"}}, "user:u", domain.OpenUse{Session: "s"}},
 		{"an access token of any user",
 			domain.Access{Caller: domain.Caller{ID: "u", Token: "t"}, Token: domain.AccessToken{ID: "t", User: "u"}}, "token:t", domain.OpenUse{Token: "t"}},
+		{"a user with a login who names a project", domain.Access{Caller: domain.CallerByLogin(domain.Session{ID: "l", User: "u"}, domain.RoleAdmin), Named: "p"},
+			"user:u", domain.OpenUse{Project: "p", Login: "l"}},
+		{"a host's user who names a project", domain.Access{Caller: domain.Caller{ID: "u"}, Named: "p"}, "user:u", domain.OpenUse{Project: "p", User: "u"}},
+		{"a host's admin who names a project", domain.Access{Caller: domain.Caller{ID: "u", Admin: true}, Named: "p"},
+			"user:u", domain.OpenUse{Project: "p", User: "u", Admin: true}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if got := tc.access.Actor(); got != tc.actor {
@@ -88,6 +98,52 @@ func TestAUseIsKnownByItsActorAndWhatItStandsOn(t *testing.T) {
 				t.Errorf("open use: got %+v, want %+v", got, tc.use)
 			}
 		})
+	}
+}
+
+func TestAProjectThatIsNotThereForTheCaller(t *testing.T) {
+	member, admin := domain.Caller{ID: "u"}, domain.Caller{ID: "u", Admin: true}
+	converse := domain.DefaultScopes()
+	seen := domain.Project{ID: uuid}
+	for _, tc := range []struct {
+		name   string
+		access domain.Access
+		begins domain.Kind // of a call that needs converse
+		goesOn domain.Kind // of such a call that is open
+		says   string      // to the open call
+	}{
+		{"a member who may use it", domain.Access{Caller: member, Named: uuid, Project: seen, Granted: converse}, "", "", ""},
+		{"a member who lacks the scope", domain.Access{Caller: member, Named: uuid, Project: seen, Granted: domain.ScopesOf("export")},
+			domain.NotAllowed, domain.NotAllowed, "the right that this call needs was removed"},
+		{"a member who does not see it", domain.Access{Caller: member, Named: uuid},
+			domain.NotAllowed, domain.NotAllowed, "you are no longer allowed to use this assistant; an admin can grant it"},
+		{"not even with scopes", domain.Access{Caller: member, Named: uuid, Granted: converse},
+			domain.NotAllowed, domain.NotAllowed, "you are no longer allowed to use this assistant; an admin can grant it"},
+		{"an admin who may use it", domain.Access{Caller: admin, Named: uuid, Project: seen}, "", "", ""},
+		{"an admin after it was deleted", domain.Access{Caller: admin, Named: uuid}, domain.NotFound, domain.NotFound, "the assistant was deleted"},
+		{"a session whose project was not asked for", domain.Access{Caller: member, Session: domain.Session{ID: "s"}, Granted: converse}, "", "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			wantKind(t, tc.access.May("converse"), tc.begins)
+			err := tc.access.StillMay(converse)
+			wantKind(t, err, tc.goesOn)
+			if e, is := errors.AsType[*domain.Error](err); is && e.Public != tc.says {
+				t.Errorf("got the message %q, want %q", e.Public, tc.says)
+			}
+		})
+	}
+	missing := domain.Access{Caller: member, Named: uuid}.May("converse")
+	if missing.Error() != domain.MayNotUse().Error() {
+		t.Errorf("a member is told %q of a project that they do not see, want %q", missing, domain.MayNotUse())
+	}
+}
+
+func TestAUseIsOfASessionOrOfAProject(t *testing.T) {
+	if domain.UseSession("") != (domain.Use{}) || domain.UseProject("") != (domain.Use{}) {
+		t.Error("a use of nothing is not the zero Use")
+	}
+	if s, p := domain.UseSession("s"), domain.UseProject("p"); s.Session() != "s" || s.Project() != "" || p.Session() != "" || p.Project() != "p" {
+		t.Errorf("got %+v and %+v", s, p)
 	}
 }
 

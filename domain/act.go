@@ -20,6 +20,7 @@ type Act struct {
 // Need is what a change takes of its caller. The zero Need is NeedsCaller.
 type Need struct {
 	admin   bool
+	noUsers bool
 	project ProjectID
 	scopes  Scopes
 }
@@ -30,6 +31,10 @@ func NeedsCaller() Need { return Need{} }
 // NeedsAdmin takes a caller who may manage the parts (Caller.MayManage).
 func NeedsAdmin(parts ...Scope) Need { return Need{admin: true, scopes: ScopesOf(parts...)} }
 
+// NeedsNoUsers takes the operator or the set-up link (CallerBySetupLink), and a database without a
+// user. A store keeps it so until the end of the change.
+func NeedsNoUsers() Need { return Need{noUsers: true} }
+
 // NeedsUse takes a caller who may use the project within the scopes: an admin, or a user
 // whose grant covers the scopes. Empty scopes take any grant.
 func NeedsUse(project ProjectID, scopes Scopes) Need { return Need{project: project, scopes: scopes} }
@@ -37,6 +42,9 @@ func NeedsUse(project ProjectID, scopes Scopes) Need { return Need{project: proj
 // Project returns the project on which the caller needs a grant, unless they are an admin. It is
 // "" for a Need that is not about a project.
 func (n Need) Project() ProjectID { return n.project }
+
+// NoUsers reports whether there must be no user.
+func (n Need) NoUsers() bool { return n.noUsers }
 
 // Right is what an Act stands on, as a store finds it in the transaction of the change. What
 // is gone or was never there is zero.
@@ -46,10 +54,12 @@ type Right struct {
 	Token   AccessToken  // the access token that By names
 	Secrets TokenSecrets // those of Token
 	Granted Scopes       // the scopes of the user's grant on Needs.Project
+	AnyUser bool         // there is a user; known only if Needs.NoUsers
 }
 
 // StandsAlone reports whether no user, login or access token has to be looked up for the act.
-// That is so for the operator, and for a user of a host program, whose role the host decided.
+// That is so for the operator, for the set-up link, and for a user of a host program, whose role the
+// host decided.
 func (a Act) StandsAlone() bool {
 	return a.By.operator || a.By.Login.ID == "" && a.By.Token == ""
 }
@@ -107,7 +117,8 @@ func (a Act) Changes(was, is User) error {
 // rights that they have now. The errors are those of a fresh request: NotAuthenticated if
 // the user is gone or disabled, the login or access token is over, or By names nobody;
 // NotAllowed if the role, the scope or the grant is gone. Returns Conflict if the password is no
-// longer the one that By has proven to know. An act that stands alone needs no Right but Granted.
+// longer the one that By has proven to know, and if there is a user and must be none. An act that
+// stands alone needs no Right but Granted and AnyUser.
 func (a Act) Allow(r Right, now time.Time) (Caller, error) {
 	c, err := a.caller(r, now)
 	if err != nil {
@@ -116,6 +127,8 @@ func (a Act) Allow(r Right, now time.Time) (Caller, error) {
 	switch {
 	case !a.Proven.IsZero() && !a.StandsAlone() && !a.Proven.Equal(r.User.PasswordHash):
 		return c, &Error{Kind: Conflict, Public: "somebody has just changed the password; log in again"}
+	case a.Needs.noUsers:
+		return c, c.maySetUp(r.AnyUser)
 	case a.Needs.admin:
 		return c, c.mayManage(a.Needs.scopes)
 	case a.Needs.project != "" && c.Token != "" && c.Only != a.Needs.project:
@@ -129,7 +142,7 @@ func (a Act) Allow(r Right, now time.Time) (Caller, error) {
 // caller is who acts, with the rights that they have now.
 func (a Act) caller(r Right, now time.Time) (Caller, error) {
 	switch {
-	case !a.By.operator && a.By.ID == "":
+	case !a.hasCaller():
 		return Caller{}, NotLoggedIn(nil)
 	case a.StandsAlone():
 		return a.By, nil
@@ -144,6 +157,12 @@ func (a Act) caller(r Right, now time.Time) (Caller, error) {
 		return Caller{}, NotLoggedIn(nil)
 	}
 	return CallerByLogin(r.Login, r.User.Role), nil
+}
+
+// hasCaller reports whether the act is of somebody. The set-up link is somebody only to create the first
+// user.
+func (a Act) hasCaller() bool {
+	return a.By.operator || a.By.ID != "" || a.By.setup && a.Needs.noUsers
 }
 
 // isOf reports whether the right is that of the user, who is enabled.

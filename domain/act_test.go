@@ -380,3 +380,40 @@ func TestWhatAnAccessTokenCanNotChangeOfUsers(t *testing.T) {
 		})
 	}
 }
+
+// The first user can be created by whoever has a set-up link, who can do nothing else.
+func TestTheFirstUserIsCreatedByTheOperatorOrASetupLink(t *testing.T) {
+	const allowed = domain.Kind("")
+	link := domain.CallerBySetupLink()
+	admin := domain.CallerByLogin(aRight(domain.RoleAdmin).Login, domain.RoleAdmin)
+	for _, tc := range []struct {
+		name    string
+		by      domain.Caller
+		needs   domain.Need
+		anyUser bool
+		want    domain.Kind
+	}{
+		{"a set-up link creates the first user", link, domain.NeedsNoUsers(), false, allowed},
+		{"a set-up link creates no second user", link, domain.NeedsNoUsers(), true, domain.Conflict},
+		{"the operator creates the first user", domain.Operator(), domain.NeedsNoUsers(), false, allowed},
+		{"the operator does not create a second user as the first", domain.Operator(), domain.NeedsNoUsers(), true, domain.Conflict},
+		{"an admin has no set-up link", admin, domain.NeedsNoUsers(), false, domain.NotAllowed},
+		{"a host's admin has no set-up link", domain.Caller{ID: "h", Admin: true}, domain.NeedsNoUsers(), false, domain.NotAllowed},
+		{"nobody has no set-up link", domain.Caller{}, domain.NeedsNoUsers(), false, domain.NotAuthenticated},
+		{"a set-up link is no caller", link, domain.NeedsCaller(), false, domain.NotAuthenticated},
+		{"a set-up link does not manage", link, domain.NeedsAdmin(), false, domain.NotAuthenticated},
+		{"a set-up link uses no assistant", link, domain.NeedsUse(uuid, 0), false, domain.NotAuthenticated},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			right := aRight(domain.RoleAdmin)
+			right.AnyUser = tc.anyUser
+			_, err := domain.Act{By: tc.by, Needs: tc.needs}.Allow(right, start)
+			if domain.KindOf(err) != tc.want || (err == nil) != (tc.want == allowed) {
+				t.Errorf("got error %v, want kind %q", err, tc.want)
+			}
+		})
+	}
+	if link.Actor() != domain.ActorSetupLink || link.MaySetUp() == nil || link.MayManage() == nil || link.SameRights(domain.Caller{}) {
+		t.Errorf("a set-up link is %q, makes links (%v), manages (%v), or is nobody", link.Actor(), link.MaySetUp(), link.MayManage())
+	}
+}

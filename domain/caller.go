@@ -20,11 +20,16 @@ type Caller struct {
 	Secret TokenHash
 
 	operator bool
+	setup    bool // by the set-up link
 }
 
 // Operator returns the caller of a command on the machine itself. It may manage everything and
 // is not a user.
 func Operator() Caller { return Caller{Admin: true, operator: true} }
+
+// CallerBySetupLink returns the caller who shows a set-up link that was opened. It can create the
+// first user (NeedsNoUsers) and nothing else.
+func CallerBySetupLink() Caller { return Caller{setup: true} }
 
 // CallerByLogin returns the user who uses the login. role is the role that the user has now.
 func CallerByLogin(login Session, role Role) Caller {
@@ -57,7 +62,7 @@ func CallerBySession(s Session, role Role) Caller {
 // project.
 func (c Caller) SameRights(other Caller) bool {
 	return c.ID == other.ID && c.Admin == other.Admin && c.Login.ID == other.Login.ID &&
-		c.Token == other.Token && c.Only == other.Only && c.Scopes == other.Scopes && c.operator == other.operator
+		c.Token == other.Token && c.Only == other.Only && c.Scopes == other.Scopes && c.operator == other.operator && c.setup == other.setup
 }
 
 // MayEnd reports whether the caller may end sessions and delete access tokens of the user: their
@@ -86,6 +91,26 @@ func (c Caller) mayManage(parts Scopes) error {
 	return &Error{Kind: NotAllowed, Public: "this needs an access token with " + strings.ReplaceAll(parts.Text(), " ", " and ")}
 }
 
+// MaySetUp returns NotAllowed unless the caller is the operator, who alone makes set-up links.
+func (c Caller) MaySetUp() error {
+	if c.operator {
+		return nil
+	}
+	return &Error{Kind: NotAllowed, Public: "only the operator may do this, with flowlatch setup-link on the machine of the service"}
+}
+
+// maySetUp returns an error unless the caller may create the first user. anyUser says that there is
+// a user.
+func (c Caller) maySetUp(anyUser bool) error {
+	switch {
+	case !c.setup && !c.operator:
+		return c.MaySetUp()
+	case anyUser:
+		return UserExists()
+	}
+	return nil
+}
+
 // MayUse turns the outcome of a look-up of a project into what the caller is told. Unless the
 // caller is an admin, NotFound and NotAllowed become the same NotAllowed, so that existence
 // is not told. Other errors, and nil, stay as they are.
@@ -111,6 +136,8 @@ func (c Caller) Actor() Actor {
 	switch {
 	case c.operator:
 		return ActorOperator
+	case c.setup:
+		return ActorSetupLink
 	case c.Token != "":
 		return ActorToken(c.Token)
 	case c.ID == "":
@@ -123,8 +150,9 @@ func (c Caller) Actor() Actor {
 // empty. A store makes it a condition of its look-up, so that 'not granted' and
 // 'does not exist' are one outcome.
 type Visible struct {
-	all  bool
-	user UserID
+	all   bool
+	user  UserID
+	scope Scope
 }
 
 // GrantedTo returns the set of the projects that are granted to user.
@@ -135,3 +163,15 @@ func (v Visible) All() bool { return v.all }
 
 // User returns the user whose grants make the set, unless it is all.
 func (v Visible) User() UserID { return v.user }
+
+// Within returns the projects of the set whose grant has the scope. It changes nothing for all
+// projects: an admin needs no grant.
+func (v Visible) Within(scope Scope) Visible {
+	if !v.all {
+		v.scope = scope
+	}
+	return v
+}
+
+// Scope returns the scope that a grant must have to count. Every grant counts if it is "".
+func (v Visible) Scope() Scope { return v.scope }

@@ -16,10 +16,11 @@ func TestAChangeOfAProjectKeepsWhatMayNotChange(t *testing.T) {
 	to := domain.Project{
 		ID: "other", Name: "b", Voiceflow: "w", Version: "dev", Platform: "y", Created: start.Add(1), VoiceflowCreated: start,
 		Primary: put, Secondary: old, Credits: domain.CreditsUsedUp, Environments: domain.Environments{Default: "main", All: true},
+		PictureOrigins: []domain.Origin{"https://cdn.example.com"},
 	}
 	want := domain.Project{
 		ID: uuid, Name: "b", Voiceflow: "v", Version: "main", Platform: "y", Created: start, Primary: put, Secondary: old, Credits: domain.CreditsUsedUp,
-		Environments: domain.Environments{Default: "main", All: true},
+		Environments: domain.Environments{Default: "main", All: true}, PictureOrigins: []domain.Origin{"https://cdn.example.com"},
 	}
 	if diff := cmp.Diff(want, was.Changed(to)); diff != "" {
 		t.Errorf("changed (-want +got):\n%s", diff)

@@ -637,7 +637,7 @@ const maxNamesShown = 20
 
 // shown returns a name that a caller sent, for a message. A credential in its place is not repeated.
 func shown(text string) string {
-	if holdsCredential(text) {
+	if HoldsCredential(text) {
 		return "that was sent"
 	}
 	return strconv.Quote(strings.ToValidUTF8(text[:min(len(text), maxEnvironmentName)], "\uFFFD"))

@@ -161,6 +161,11 @@ func NameTaken() error {
 	return &Error{Kind: Conflict, Public: "the user name is taken; choose another one"}
 }
 
+// UserExists is the error for a set-up link if there is a user: Conflict.
+func UserExists() error {
+	return &Error{Kind: Conflict, Public: "there is a user already; log in"}
+}
+
 // errReadsOnly marks the errors of ReadsOnly.
 var errReadsOnly = errors.New("nothing can be stored")
 

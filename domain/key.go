@@ -2,6 +2,7 @@ package domain
 
 import (
 	"bytes"
+	"slices"
 	"time"
 )
 
@@ -155,5 +156,6 @@ func (p Project) Equal(other Project) bool {
 	same := p.Created.Equal(other.Created) && p.VoiceflowCreated.Equal(other.VoiceflowCreated) &&
 		p.Primary.Equal(other.Primary) && p.Secondary.Equal(other.Secondary) && p.Personal.Equal(other.Personal)
 	return same && p.ID == other.ID && p.Name == other.Name && p.Voiceflow == other.Voiceflow && p.Version == other.Version &&
-		p.Platform == other.Platform && p.Credits == other.Credits && p.Environments.Equal(other.Environments)
+		p.Platform == other.Platform && p.Credits == other.Credits && p.Environments.Equal(other.Environments) &&
+		slices.Equal(p.PictureOrigins, other.PictureOrigins)
 }

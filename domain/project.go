@@ -26,6 +26,10 @@ type Project struct {
 
 	// Environments are those that calls can use. If it is zero, the project is pinned to Version.
 	Environments Environments
+
+	// PictureOrigins are those from which the assistant's chat page may show pictures and play audio,
+	// as ParsePictureOrigins returns them. The list is never changed by whoever holds it.
+	PictureOrigins []Origin
 }
 
 // Ref returns the reference to the version of p at Voiceflow.
@@ -69,11 +73,11 @@ func (p *Project) MarkCredits(credits Credits) (news bool) {
 	return news
 }
 
-// Changed returns p as a change leaves it: with name, platform, credits, environments and keys of
-// to. What else to has is lost.
+// Changed returns p as a change leaves it: with name, platform, credits, environments, picture origins
+// and keys of to. What else to has is lost.
 func (p Project) Changed(to Project) Project {
 	p.Name, p.Platform, p.Credits, p.Primary, p.Secondary = to.Name, to.Platform, to.Credits, to.Primary, to.Secondary
-	p.Personal, p.Environments = to.Personal, to.Environments
+	p.Personal, p.Environments, p.PictureOrigins = to.Personal, to.Environments, to.PictureOrigins
 	return p
 }
 

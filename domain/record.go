@@ -6,12 +6,16 @@ import (
 	"time"
 )
 
-// Actor is how the audit names who did something: user:<id>, token:<id>, operator, service,
-// nobody or many.
+// Actor is how the audit names who did something: user:<id>, token:<id>, operator, setup_link,
+// service, nobody or many.
 type Actor string
 
 // ActorOperator is the actor of the commands.
 const ActorOperator Actor = "operator"
+
+// ActorSetupLink is the actor who created the first admin with a set-up link. The operator made the
+// link.
+const ActorSetupLink Actor = "setup_link"
 
 // ActorService is the actor of what the service itself finds out.
 const ActorService Actor = "service"
@@ -48,6 +52,8 @@ const (
 	ActionSetToken Action = "set_token"
 	// ActionSetEnvironments sets the environments that calls of the project can use.
 	ActionSetEnvironments Action = "set_environments"
+	// ActionSetPictureOrigins sets the origins from which the project's chat page may show pictures.
+	ActionSetPictureOrigins Action = "set_picture_origins"
 	// ActionDeleteToken empties a slot of the project.
 	ActionDeleteToken Action = "delete_token"
 	// ActionRefreshProject takes the project's description over from Voiceflow.

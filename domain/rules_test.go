@@ -139,6 +139,12 @@ func TestCallerRights(t *testing.T) {
 	if !admin.Sees().All() || !domain.Operator().Sees().All() {
 		t.Error("an admin or the operator does not see all")
 	}
+	if v := member.Sees().Within("converse"); v.All() || v.User() != "m" || v.Scope() != "converse" || member.Sees().Scope() != "" {
+		t.Errorf("within a scope, a member sees %+v", v)
+	}
+	if v := admin.Sees().Within("converse"); v != admin.Sees() {
+		t.Errorf("within a scope, an admin sees %+v, want all", v)
+	}
 	if v := (domain.Visible{}); v.All() || v.User() != "" {
 		t.Error("the zero Visible is not empty")
 	}
@@ -310,6 +316,10 @@ func TestBindingsDiffer(t *testing.T) {
 		"fields cut elsewhere, 2": domain.BindKey("", "aprimary", "https://x"),
 		"login cookie":            domain.BindCookie(domain.LoginSession),
 		"assistant cookie":        domain.BindCookie(domain.AssistantSession),
+		"set-up link":             domain.BindSetupLink(),
+		"notice of nobody":        domain.BindNotice(""),
+		"notice":                  domain.BindNotice("u"),
+		"another user's notice":   domain.BindNotice("v"),
 		"known value":             domain.BindKnownValue("https://x"),
 		"known value elsewhere":   domain.BindKnownValue("https://y"),
 		"conversation":            domain.BindConversation("c", "https://x"),

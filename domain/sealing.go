@@ -92,6 +92,12 @@ func BindKey(p ProjectID, s Slot, at Origin) Binding {
 // BindCookie binds the cookie of a session to the session's kind.
 func BindCookie(kind SessionKind) Binding { return bind("flowlatch/cookie/v1", string(kind)) }
 
+// BindSetupLink binds the token of a set-up link.
+func BindSetupLink() Binding { return bind("flowlatch/setup-link/v1") }
+
+// BindNotice binds a notice to the user who gets it. "" is a caller who is not logged in.
+func BindNotice(user UserID) Binding { return bind("flowlatch/notice/v1", string(user)) }
+
 // BindKnownValue binds the value by which a keyset is recognized to the Voiceflow that the
 // installation belongs to.
 func BindKnownValue(at Origin) Binding { return bind("flowlatch/known-value/v1", string(at)) }

@@ -77,6 +77,30 @@ func (u Usage) Plus(more Usage) Usage {
 	return u
 }
 
+// CompareCalls orders sums by their calls, the most first, and those with the same number by their
+// keys. The result is negative if u comes before other, and 0 if calls and keys are equal.
+func (u Usage) CompareCalls(other Usage) int {
+	return cmp.Or(cmp.Compare(other.Calls, u.Calls), u.Compare(other.UsageKey))
+}
+
+// UsageTop are the largest sums of a report.
+type UsageTop struct {
+	Most  []Usage // the sums with the most calls, in the order of Usage.CompareCalls
+	Sums  int64   // how many sums the report has
+	Total Usage   // the total of all sums of the report, without a key
+}
+
+// TopUsage returns the limit largest of sums, which are all sums of a report. It sorts sums.
+func TopUsage(sums []Usage, limit int) UsageTop {
+	top := UsageTop{Sums: int64(len(sums))}
+	for _, sum := range sums {
+		top.Total = top.Total.Plus(sum)
+	}
+	slices.SortFunc(sums, Usage.CompareCalls)
+	top.Most = sums[:min(len(sums), limit)]
+	return top
+}
+
 // UsageField is a part of a UsageKey.
 type UsageField string
 
@@ -98,6 +122,13 @@ func UsageFields() []UsageField {
 type UsageQuery struct {
 	From, To Day          // both inclusive
 	GroupBy  []UsageField // in the order of UsageFields, at least one
+	Project  ProjectID    // the only project that counts; "" is all
+	User     UserID       // the only user who counts; "" is all
+}
+
+// Counts reports whether q counts the calls under k.
+func (q UsageQuery) Counts(k UsageKey) bool {
+	return q.From <= k.Day && k.Day <= q.To && (q.Project == "" || q.Project == k.Project) && (q.User == "" || q.User == k.User)
 }
 
 // NewUsageQuery reads the parameters from, to and group_by. group_by is a list with commas, in

@@ -112,8 +112,8 @@ type Export struct {
 	Created  time.Time   // project.createdAt; zero if the export lacks it, as most do since 2024
 }
 
-// Origin is scheme, host and port of a Voiceflow service, such as https://api.voiceflow.com. A
-// default port is left out. A sealed key is bound to the Origin that it may be sent to.
+// Origin is scheme, host and port, such as https://api.voiceflow.com. A default port is left out. A
+// sealed key is bound to the Origin of the Voiceflow service that it may be sent to.
 type Origin string
 
 // ParseOrigin returns the origin of an absolute http or https URL, without its path and query.

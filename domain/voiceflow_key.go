@@ -24,8 +24,9 @@ func looksLikeCredential(text string) bool {
 	return LooksLikeVoiceflowKey(NewSecret(text)) || hasPrefixFold(text, TokenPrefix)
 }
 
-// holdsCredential reports whether what looks like a credential begins anywhere in the text.
-func holdsCredential(text string) bool {
+// HoldsCredential reports whether what looks like a Voiceflow key or an access token begins anywhere
+// in the text. Such a text may have been pasted into the wrong field, and must not be shown.
+func HoldsCredential(text string) bool {
 	for i := range len(text) {
 		if looksLikeCredential(text[i:]) {
 			return true

@@ -27,6 +27,10 @@ type AccessTokens interface {
 	// is no error.
 	Page(ctx context.Context, of domain.UserID, after domain.Cursor, limit int) ([]domain.AccessToken, error)
 
+	// Names returns the names of the tokens that the ids name: those of the user, or with "" those of
+	// all users. An id that names none is absent. Returns the error of domain.MayName.
+	Names(ctx context.Context, user domain.UserID, of []domain.TokenID) (map[domain.TokenID]string, error)
+
 	// Remove forgets the token and the conversations that it opened. Returns NotFound for an
 	// unknown id, and for another user's token unless the caller may manage.
 	Remove(ctx context.Context, act domain.Act, id domain.TokenID) error

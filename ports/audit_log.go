@@ -17,6 +17,10 @@ type AuditLog interface {
 	// carries the act out elsewhere.
 	Begin(ctx context.Context, act domain.Act) error
 
+	// Find returns the row with that id and its link in the chain, which is zero if the row is not in
+	// the chain yet. Returns NotFound if there is no such row.
+	Find(ctx context.Context, id int64) (domain.ChainedRow, error)
+
 	// Page returns at most limit rows that match the filter and come after before, or from
 	// the newest if it is nil. The newest come first; of those of one time the one with the
 	// higher id comes first. No match is no error.

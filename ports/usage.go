@@ -15,9 +15,12 @@ type Usage interface {
 	// not exist are passed over. It keeps no record.
 	Add(ctx context.Context, counts []domain.Usage, lastUsed map[domain.TokenID]time.Time) error
 
-	// Report returns at most limit sums of what was counted from q.From to q.To, grouped by
-	// q.GroupBy, that come after the key, or from the beginning if it is nil, in the order
-	// of the bytes of the fields of the key. Fields that are not grouped by are empty. No
-	// match is no error.
+	// Report returns at most limit sums of what q.Counts picks, grouped by q.GroupBy, that come
+	// after the key, or from the beginning if it is nil, in the order of the bytes of the fields
+	// of the key. Fields that are not grouped by are empty. No match is no error.
 	Report(ctx context.Context, q domain.UsageQuery, after *domain.UsageKey, limit int) ([]domain.Usage, error)
+
+	// Top returns what domain.TopUsage makes of all sums that Report has for q. No match is no
+	// error. It holds no connection after it has returned.
+	Top(ctx context.Context, q domain.UsageQuery, limit int) (domain.UsageTop, error)
 }

@@ -22,6 +22,14 @@ type UserRepository interface {
 	// It holds no connection after it has returned.
 	Page(ctx context.Context, after domain.Cursor, limit int) ([]domain.User, error)
 
+	// Names returns the names of the users that the ids name. An id that names none is absent.
+	// Returns the error of domain.MayName.
+	Names(ctx context.Context, of []domain.UserID) (map[domain.UserID]domain.Username, error)
+
+	// OtherAdmin reports whether a user other than the one with that id counts as an admin
+	// (domain.User.CountsAsAdmin). The id need not be one of a user.
+	OtherAdmin(ctx context.Context, than domain.UserID) (bool, error)
+
 	// Update lets change alter the user, stores what User.Changed keeps of that, and returns
 	// the user as stored. Grants that stay keep their scopes; new ones are domain.NewGrant.
 	// The sessions that domain.SessionsLostBy names end, and the access tokens if

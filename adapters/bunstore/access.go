@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -27,6 +28,15 @@ type useRow struct {
 	Granted      string          // the scopes of the grant
 
 	sealedKeys
+}
+
+// namingRow is an open use of who names a project.
+type namingRow struct {
+	Key     string // the place of the use among those that were asked about
+	Role    domain.Role
+	Login   sessionRow       `bun:"embed:l_"`
+	Seen    domain.ProjectID // the project, if the user sees it
+	Granted string           // the scopes of the grant
 }
 
 // callerRow is a login with the role that its user has now.
@@ -88,6 +98,16 @@ LEFT JOIN grants g ON g.user_id = ` + user + ` AND g.project_id = ` + id + `
 WHERE ` + where
 }
 
+// forNamed is forUse for the project $3 that a call names. It looks at the grant before the
+// project, as itsProject does. user and role are expressions for the id of the user and their role.
+func forNamed(columns, from, user, role string) string {
+	return `SELECT ` + columns + named(projectColumns, "p") + `,
+	` + sealedColumns + `, g.scopes AS granted
+FROM ` + from + `
+LEFT JOIN grants g ON g.user_id = ` + user + ` AND g.project_id = $3
+LEFT JOIN projects p ON p.id = CASE ` + role + ` WHEN 'admin' THEN $3 ELSE g.project_id END` + joinKeys(`p.id`)
+}
+
 // In each of them, $2 is the time. The planners must find a session by its id. Appending
 // nothing to the kind keeps them from using an index on the kind.
 const (
@@ -112,6 +132,11 @@ LEFT JOIN sessions a ON a.id = $3 AND a.login_id = l.id AND a.user_id = l.user_i
 
 	useOfHost = forUse(assistantColumns, `sessions a`,
 		`a.project_id`, `a.user_id`, `a.id = $1 AND a.user_id || '' = $3 AND a.login_id IS NULL`+assistantLives)
+
+	// A host program says the role $2 of its users.
+	useNamedByLogin = forNamed(`u.role, `+loginColumns+`, `, `sessions l JOIN users u ON u.id = l.user_id`, `l.user_id`, `u.role`) +
+		` WHERE l.id = $1 AND NOT u.disabled` + loginLives
+	useNamedOfHost = forNamed(``, `(SELECT 1) one`, `$1`, `$2`)
 
 	// Postgres would read all tokens to find one by either hash in one condition.
 	useByToken = forUse(`u.role, `+useTokenColumns, `access_tokens t JOIN users u ON u.id = t.user_id`,
@@ -144,12 +169,24 @@ LEFT JOIN access_tokens t ON t.id = i.key` + tokenLives + `
 LEFT JOIN users u ON u.id = t.user_id AND NOT u.disabled
 LEFT JOIN grants g ON g.user_id = t.user_id AND g.project_id = t.project_id
 WHERE COALESCE(u.role, '') <> ''`
+
+	// $1 is a JSON object of lists: the login, the host's user, the project that the call names,
+	// and the role of the host's user.
+	openNamed = `SELECT i.key, u.role, ` + loginColumns + `, p.id AS seen, g.scopes AS granted FROM json_each($1) i
+LEFT JOIN sessions l ON l.id = (i.value ->> 0)` + loginLives + `
+LEFT JOIN users u ON u.id = l.user_id AND NOT u.disabled
+LEFT JOIN grants g ON g.user_id = COALESCE(l.user_id, i.value ->> 1) AND g.project_id = (i.value ->> 2)
+LEFT JOIN projects p ON p.id = CASE COALESCE(u.role, i.value ->> 3) WHEN 'admin' THEN i.value ->> 2 ELSE g.project_id END
+WHERE (i.value ->> 0) = '' OR COALESCE(u.role, '') <> ''`
 )
 
 // ByLogin implements ports.Access.
-func (a *Access) ByLogin(ctx context.Context, login, assistant domain.SessionID) (domain.Access, error) {
+func (a *Access) ByLogin(ctx context.Context, login domain.SessionID, use domain.Use) (domain.Access, error) {
 	now := micros(a.store.options.Now())
-	if assistant == "" {
+	if use.Project() != "" {
+		return a.named(ctx, use.Project(), domain.Caller{}, useNamedByLogin, string(login), now, string(use.Project()))
+	}
+	if use.Session() == "" {
 		rows, err := lookUpUses[callerRow](ctx, a.store, selectCaller, string(login), now)
 		if err != nil {
 			return domain.Access{}, err
@@ -159,17 +196,38 @@ func (a *Access) ByLogin(ctx context.Context, login, assistant domain.SessionID)
 		}
 		return domain.Access{Caller: domain.CallerByLogin(rows[0].session(), rows[0].Role)}, nil
 	}
-	return a.only(ctx, noSession(), domain.Caller{}, useByLogin, string(login), now, string(assistant))
+	return a.only(ctx, noSession(), domain.Caller{}, useByLogin, string(login), now, string(use.Session()))
 }
 
 // ByHostUser implements ports.Access.
-func (a *Access) ByHostUser(ctx context.Context, caller domain.Caller, assistant domain.SessionID) (domain.Access, error) {
+func (a *Access) ByHostUser(ctx context.Context, caller domain.Caller, use domain.Use) (domain.Access, error) {
+	if use.Project() != "" {
+		return a.named(ctx, use.Project(), caller, useNamedOfHost, string(caller.ID), string(roleOf(caller)), string(use.Project()))
+	}
 	none := noSession()
-	access, err := a.only(ctx, none, caller, useOfHost, string(assistant), micros(a.store.options.Now()), string(caller.ID))
+	access, err := a.only(ctx, none, caller, useOfHost, string(use.Session()), micros(a.store.options.Now()), string(caller.ID))
 	if errors.Is(err, none) {
 		return domain.Access{Caller: caller}, nil
 	}
 	return access, err
+}
+
+// named returns the use of the project that a call names. Returns NotFound if the statement finds
+// no login.
+func (a *Access) named(ctx context.Context, project domain.ProjectID, host domain.Caller, statement string, args ...any) (domain.Access, error) {
+	access, err := a.only(ctx, noSession(), host, statement, args...)
+	if err == nil {
+		access.Named = project
+	}
+	return access, err
+}
+
+// roleOf returns the role that a host program gave its user.
+func roleOf(host domain.Caller) domain.Role {
+	if host.Admin {
+		return domain.RoleAdmin
+	}
+	return domain.RoleMember
 }
 
 // ByToken implements ports.Access.
@@ -216,8 +274,10 @@ func lookUpUses[Row any](ctx context.Context, s *Store, statement string, args .
 // session, because the session ends no later than its login.
 func (a *Access) StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]domain.Access, error) {
 	sessions, tokens := map[domain.SessionID]bool{}, map[domain.TokenID]map[domain.TokenHash]bool{}
+	var naming []domain.OpenUse
+	once := map[domain.OpenUse]bool{}
 	for _, use := range uses {
-		if err := domain.Storable(string(use.Session), string(use.Token)); err != nil {
+		if err := domain.Storable(string(use.Session), string(use.Token), string(use.Project), string(use.Login), string(use.User)); err != nil {
 			return nil, err
 		}
 		if use.Session != "" {
@@ -229,51 +289,94 @@ func (a *Access) StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]dom
 			}
 			tokens[use.Token][use.Secret] = true
 		}
+		if use.Names() && !once[use] {
+			once[use] = true
+			naming = append(naming, use)
+		}
 	}
 	var allowed []domain.Access
-	if len(sessions) > 0 {
-		rows, err := a.stillThere(ctx, openSessions, sessions)
+	for _, look := range []func() ([]domain.Access, error){
+		func() ([]domain.Access, error) { return a.sessionsStillAllowed(ctx, sessions) },
+		func() ([]domain.Access, error) { return a.tokensStillAllowed(ctx, tokens) },
+		func() ([]domain.Access, error) { return a.namingStillAllowed(ctx, naming) },
+	} {
+		found, err := look()
 		if err != nil {
 			return nil, err
 		}
-		for i := range rows {
-			access := rows[i].access(domain.Caller{})
-			access.Caller = domain.CallerBySession(access.Session, rows[i].Role)
-			allowed = append(allowed, access)
-		}
-	}
-	if len(tokens) > 0 {
-		ids := make(map[domain.TokenID]bool, len(tokens))
-		for id := range tokens {
-			ids[id] = true
-		}
-		rows, err := a.stillThere(ctx, openTokens, ids)
-		if err != nil {
-			return nil, err
-		}
-		now := domain.Instant(a.store.options.Now())
-		for i := range rows {
-			access := rows[i].access(domain.Caller{})
-			for secret := range tokens[access.Token.ID] {
-				if access.Token.Opens(rows[i].Token.secrets(), secret, now) {
-					access.Caller = access.Caller.Showing(secret)
-					allowed = append(allowed, access)
-				}
-			}
-		}
+		allowed = append(allowed, found...)
 	}
 	return allowed, nil
 }
 
-// stillThere returns the uses that stand on one of the ids. ids is a map whose keys are the ids,
-// and statement is openSessions or openTokens.
-func (a *Access) stillThere(ctx context.Context, statement string, ids any) ([]useRow, error) {
-	s := a.store
-	list, err := json.Marshal(ids)
+func (a *Access) sessionsStillAllowed(ctx context.Context, sessions map[domain.SessionID]bool) ([]domain.Access, error) {
+	if len(sessions) == 0 {
+		return nil, nil
+	}
+	rows, err := stillThere[useRow](ctx, a.store, openSessions, sessions)
+	allowed := make([]domain.Access, len(rows))
+	for i := range rows {
+		allowed[i] = rows[i].access(domain.Caller{})
+		allowed[i].Caller = domain.CallerBySession(allowed[i].Session, rows[i].Role)
+	}
+	return allowed, err
+}
+
+func (a *Access) tokensStillAllowed(ctx context.Context, tokens map[domain.TokenID]map[domain.TokenHash]bool) ([]domain.Access, error) {
+	if len(tokens) == 0 {
+		return nil, nil
+	}
+	ids := make(map[domain.TokenID]bool, len(tokens))
+	for id := range tokens {
+		ids[id] = true
+	}
+	rows, err := stillThere[useRow](ctx, a.store, openTokens, ids)
+	now := domain.Instant(a.store.options.Now())
+	var allowed []domain.Access
+	for i := range rows {
+		access := rows[i].access(domain.Caller{})
+		for secret := range tokens[access.Token.ID] {
+			if access.Token.Opens(rows[i].Token.secrets(), secret, now) {
+				access.Caller = access.Caller.Showing(secret)
+				allowed = append(allowed, access)
+			}
+		}
+	}
+	return allowed, err
+}
+
+func (a *Access) namingStillAllowed(ctx context.Context, uses []domain.OpenUse) ([]domain.Access, error) {
+	if len(uses) == 0 {
+		return nil, nil
+	}
+	asked, byKey := make(map[string][4]string, len(uses)), make(map[string]domain.OpenUse, len(uses))
+	for i, use := range uses {
+		key := strconv.Itoa(i)
+		asked[key] = [4]string{string(use.Login), string(use.User), string(use.Project), string(roleOf(domain.Caller{Admin: use.Admin}))}
+		byKey[key] = use
+	}
+	rows, err := stillThere[namingRow](ctx, a.store, openNamed, asked)
+	allowed := make([]domain.Access, len(rows))
+	for i, r := range rows {
+		use := byKey[r.Key]
+		access := domain.Access{Caller: domain.Caller{ID: use.User, Admin: use.Admin}, Named: use.Project, Granted: domain.ScopesFromText(r.Granted)}
+		access.Project.ID = r.Seen
+		if use.Login != "" {
+			access.Caller = domain.CallerByLogin(r.Login.session(), r.Role)
+		}
+		allowed[i] = access
+	}
+	return allowed, err
+}
+
+// stillThere returns the uses that the statement finds, at most one for each key of asked. asked is
+// a map with keys of text.
+func stillThere[Row any](ctx context.Context, s *Store, statement string, asked any) ([]Row, error) {
+	list, err := json.Marshal(asked)
 	if err != nil {
 		return nil, failure("list open uses", err)
 	}
-	var rows []useRow
+	var rows []Row
 	err = s.read(ctx, "look at open uses", func(ctx context.Context) error {
 		return s.lookUp(ctx, &rows, statement, string(list), micros(s.options.Now()))
 	})

@@ -35,13 +35,25 @@ type credential func(ctx context.Context, in ports.Access) (domain.Access, error
 
 func byLogin(login, assistant domain.SessionID) credential {
 	return func(ctx context.Context, in ports.Access) (domain.Access, error) {
-		return in.ByLogin(ctx, login, assistant)
+		return in.ByLogin(ctx, login, domain.UseSession(assistant))
 	}
 }
 
 func byHostUser(user domain.UserID, assistant domain.SessionID) credential {
 	return func(ctx context.Context, in ports.Access) (domain.Access, error) {
-		return in.ByHostUser(ctx, domain.Caller{ID: user}, assistant)
+		return in.ByHostUser(ctx, domain.Caller{ID: user}, domain.UseSession(assistant))
+	}
+}
+
+func byLoginNaming(login domain.SessionID, project domain.ProjectID) credential {
+	return func(ctx context.Context, in ports.Access) (domain.Access, error) {
+		return in.ByLogin(ctx, login, domain.UseProject(project))
+	}
+}
+
+func byHostUserNaming(user domain.UserID, project domain.ProjectID) credential {
+	return func(ctx context.Context, in ports.Access) (domain.Access, error) {
+		return in.ByHostUser(ctx, domain.Caller{ID: user}, domain.UseProject(project))
 	}
 }
 

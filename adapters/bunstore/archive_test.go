@@ -72,7 +72,7 @@ func manyRows(projects int) iter.Seq2[archive.Row, error] {
 		known := []any{int64(1), domain.KeyID("1"), []byte("known"), string(origin), nil, nil}
 		_ = yield(archive.Row{Table: "installation", Values: known}, nil) &&
 			all("projects", func(n int) []any {
-				return []any{id(n), "name " + id(n), id(n), "v", "webchat", int64(n), int64(n), "ok", "ok", "ok", int64(n), int64(n), int64(n), int64(n), "", "none", int64(0), int64(0)}
+				return []any{id(n), "name " + id(n), id(n), "v", "webchat", int64(n), int64(n), "ok", "ok", "ok", int64(n), int64(n), int64(n), int64(n), "", "none", int64(0), int64(0), "", "name " + id(n)}
 			}) && all("project_keys", func(n int) []any { return []any{id(n), "primary", domain.KeyID("1"), []byte(id(n))} }) &&
 			yield(archive.Row{Table: "users", Values: []any{"u", "ada", "admin", false, domain.NewSecret("hash"), int64(1)}}, nil) &&
 			all("grants", func(n int) []any { return []any{"u", id(n), "name " + id(n), int64(n), "converse"} }) &&

@@ -38,8 +38,25 @@ func (a *AuditLog) Begin(ctx context.Context, act domain.Act) error {
 	})
 }
 
-// Page implements ports.AuditLog. A filter by anything but time reads the rows of that time
-// until it has found enough.
+// Find implements ports.AuditLog.
+func (a *AuditLog) Find(ctx context.Context, id int64) (domain.ChainedRow, error) {
+	s := a.store
+	var rows []chainedRow
+	err := s.read(ctx, "read a row of the audit", func(ctx context.Context) error {
+		rows = nil
+		return s.lookUp(ctx, &rows, rowWithLink, id)
+	})
+	switch {
+	case err != nil:
+		return domain.ChainedRow{}, err
+	case len(rows) == 0:
+		return domain.ChainedRow{}, domain.NoSuch("row in the audit")
+	}
+	return rows[0].chained(), nil
+}
+
+// Page implements ports.AuditLog. A filter by an object or a request id alone reads the rows of that
+// time until it has found enough.
 func (a *AuditLog) Page(ctx context.Context, f domain.AuditFilter, before *domain.AuditPlace, limit int) ([]domain.AuditRow, error) {
 	if limit <= 0 { // bun takes such a limit for no limit
 		return nil, nil

@@ -69,6 +69,9 @@ const (
 	chained = `SELECT c.seq, c.hash, c.audit_id, a.id IS NULL AS gone, ` + auditColumns + ` FROM audit_chain c LEFT JOIN audit a ON a.id = c.audit_id
 	WHERE c.seq > $1 ORDER BY c.seq LIMIT $2`
 
+	rowWithLink = `SELECT COALESCE(c.seq, 0) AS seq, c.hash, COALESCE(c.audit_id, 0) AS audit_id, false AS gone, ` + auditColumns + `
+	FROM audit a LEFT JOIN audit_chain c ON c.audit_id = a.id WHERE a.id = $1`
+
 	putHead = `INSERT INTO audit_head (id, seq, hash, settled, key_id, sealed) VALUES (1, $1, $2, $3, $4, $5)
 ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, settled = excluded.settled,
 	key_id = excluded.key_id, sealed = excluded.sealed`

@@ -37,7 +37,7 @@ func TestInstallation(t *testing.T)  { eachSuite(t, portstest.Installation, open
 func TestALimitBelowZeroIsNone(t *testing.T) {
 	eachDialect(t, func(t *testing.T, database newDatabase) {
 		s := furnished(t, database(t), bunstore.Options{})
-		ps, err := s.Ports().Projects.Page(t.Context(), domain.Operator().Sees(), domain.Cursor{}, -1)
+		ps, err := s.Ports().Projects.Page(t.Context(), domain.Operator().Sees(), domain.ProjectFilter{}, domain.Cursor{}, -1)
 		if err != nil || len(ps) != 0 {
 			t.Errorf("projects: got %v and error %v, want none", ps, err)
 		}

@@ -37,7 +37,7 @@ func Example() {
 	if err := views.Projects.Add(ctx, call.Act(now, domain.NeedsAdmin(), domain.ActionAddProject, domain.OnProject(p.ID)), p); err != nil {
 		panic(err)
 	}
-	projects, err := views.Projects.Page(ctx, domain.Operator().Sees(), domain.Cursor{}, 10)
+	projects, err := views.Projects.Page(ctx, domain.Operator().Sees(), domain.ProjectFilter{}, domain.Cursor{}, 10)
 	if err != nil {
 		panic(err)
 	}

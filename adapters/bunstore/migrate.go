@@ -28,7 +28,8 @@ var migrations embed.FS
 // steps are the parts of migrations that SQL can't do, by the name of the file without its number.
 // A step runs after the file, in the same transaction. It never changes what it does.
 var steps = map[string]func(s *Store, ctx context.Context, tx bun.Tx) error{
-	"names": (*Store).normalizeNames,
+	"names":               (*Store).normalizeNames,
+	"pictures_and_search": (*Store).fillSearch,
 }
 
 // Migration is one step of the schema.

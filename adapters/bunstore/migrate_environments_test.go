@@ -99,7 +99,7 @@ func TestEnvironmentsThatNobodyWroteAllowNothing(t *testing.T) {
 		db := beside(t, address)
 		for _, text := range []string{"main", "all", "{", "[]", "null", `{"default":"","allowed":"all","allow_draft":[]}`, `{"default":"main","allowed":["dev"],"allow_draft":[]}`} {
 			run(t, db, fmt.Sprintf(`UPDATE projects SET environments = '%s'`, text))
-			found, err := s.Ports().Projects.Page(t.Context(), domain.Operator().Sees(), domain.Cursor{}, 10)
+			found, err := s.Ports().Projects.Page(t.Context(), domain.Operator().Sees(), domain.ProjectFilter{}, domain.Cursor{}, 10)
 			if err != nil || len(found) == 0 || slices.ContainsFunc(found, func(p domain.Project) bool {
 				return !p.Environments.Equal(domain.Environments{})
 			}) {

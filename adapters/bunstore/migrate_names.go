@@ -27,20 +27,13 @@ type namedRow struct {
 func (s *Store) normalizeNames(ctx context.Context, tx bun.Tx) error {
 	for _, table := range []string{"projects", "access_tokens"} {
 		changed := 0
-		for after := ""; ; {
-			var rows []namedRow
-			if err := s.query(ctx, tx.Tx, &rows, `SELECT id, name FROM `+table+` WHERE id > $1 ORDER BY id LIMIT `+strconv.Itoa(namesAtOnce), after); err != nil {
-				return err
-			}
-			if len(rows) == 0 {
-				break
-			}
-			after = rows[len(rows)-1].ID
+		err := s.eachNames(ctx, tx, table, func(rows []namedRow) error {
 			rows = slices.DeleteFunc(rows, func(r namedRow) bool { return archive.NameOf(r.Name) == r.Name })
-			if err := s.rename(ctx, tx, table, rows); err != nil {
-				return err
-			}
 			changed += len(rows)
+			return s.setTexts(ctx, tx, table, "name", rows, archive.NameOf)
+		})
+		if err != nil {
+			return err
 		}
 		if changed > 0 {
 			s.options.Log.InfoContext(ctx, "names brought into NFC", "table", table, "names", changed)
@@ -49,8 +42,32 @@ func (s *Store) normalizeNames(ctx context.Context, tx bun.Tx) error {
 	return nil
 }
 
-// rename stores the names of the rows in NFC, all by one statement.
-func (s *Store) rename(ctx context.Context, tx bun.Tx, table string, rows []namedRow) error {
+// fillSearch fills in the form of each assistant's name in which a search compares it.
+func (s *Store) fillSearch(ctx context.Context, tx bun.Tx) error {
+	return s.eachNames(ctx, tx, "projects", func(rows []namedRow) error {
+		return s.setTexts(ctx, tx, "projects", "search", rows, domain.SearchText)
+	})
+}
+
+// eachNames calls do with all rows of the table, some at a time.
+func (s *Store) eachNames(ctx context.Context, tx bun.Tx, table string, do func(rows []namedRow) error) error {
+	for after := ""; ; {
+		var rows []namedRow
+		if err := s.query(ctx, tx.Tx, &rows, `SELECT id, name FROM `+table+` WHERE id > $1 ORDER BY id LIMIT `+strconv.Itoa(namesAtOnce), after); err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			return nil
+		}
+		after = rows[len(rows)-1].ID
+		if err := do(rows); err != nil {
+			return err
+		}
+	}
+}
+
+// setTexts stores what text makes of the name of each row in the column, all by one statement.
+func (s *Store) setTexts(ctx context.Context, tx bun.Tx, table, column string, rows []namedRow, text func(name string) string) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -61,10 +78,10 @@ func (s *Store) rename(ctx context.Context, tx bun.Tx, table string, rows []name
 			places.WriteString(", ")
 		}
 		places.WriteString("($" + strconv.Itoa(2*i+1) + ", $" + strconv.Itoa(2*i+2) + ")")
-		values = append(values, row.ID, archive.NameOf(row.Name))
+		values = append(values, row.ID, text(row.Name))
 	}
-	_, err := s.exec(ctx, tx.Tx, `WITH changed (id, name) AS (VALUES `+places.String()+`)
-UPDATE `+table+` SET name = changed.name FROM changed WHERE `+table+`.id = changed.id`, values...)
+	_, err := s.exec(ctx, tx.Tx, `WITH changed (id, text) AS (VALUES `+places.String()+`)
+UPDATE `+table+` SET `+column+` = changed.text FROM changed WHERE `+table+`.id = changed.id`, values...)
 	return err
 }
 

@@ -115,7 +115,7 @@ func TestACursorOfBeforeTheNamesWereNormalizedGoesOn(t *testing.T) {
 		s := migrated(t, address, bunstore.Options{})
 		after := domain.Cursor{Name: "Cafe\u0301", ID: "p1"}
 		for name, reader := range map[string]domain.Visible{"an admin": domain.Operator().Sees(), "a member": domain.GrantedTo("u")} {
-			page, err := s.Ports().Projects.Page(t.Context(), reader, after, 100)
+			page, err := s.Ports().Projects.Page(t.Context(), reader, domain.ProjectFilter{}, after, 100)
 			if err != nil || len(page) != 9 {
 				t.Errorf("the page of %s: got %d assistants and error %v, want all 9", name, len(page), err)
 			}

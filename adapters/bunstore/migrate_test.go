@@ -30,6 +30,7 @@ const origin = domain.Origin("https://voiceflow.example.com")
 var steps = []string{
 	"0001_initial", "0002_forwarding", "0003_turnover", "0004_keys", "0005_scopes", "0006_token_limits", "0007_names",
 	"0008_environments", "0009_personal_keys", "0010_token_rotation",
+	"0011_pictures_and_search",
 }
 
 // stepsAt are the migrations as they are listed after they were applied at that time; the
@@ -176,7 +177,7 @@ func TestRowsOfTheFirstSchemaAreThereInTheNewest(t *testing.T) {
 				Secondary: domain.Key{Status: domain.KeyNone}, Personal: domain.Key{Status: domain.KeyNone}, Credits: domain.CreditsOK,
 			},
 		}
-		access, err := s.Ports().Access.ByLogin(t.Context(), "l", "a")
+		access, err := s.Ports().Access.ByLogin(t.Context(), "l", domain.UseSession("a"))
 		if d := cmp.Diff(want, access, cmp.AllowUnexported(domain.Caller{})); d != "" || err != nil {
 			t.Errorf("ByLogin: error %v, -want +got\n%s", err, d)
 		}

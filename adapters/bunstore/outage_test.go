@@ -80,9 +80,12 @@ func assistant(id domain.SessionID, n int) domain.Session {
 // requests are calls as requests make them, the first ones without writing.
 func requests(s *bunstore.Store) []func(ctx context.Context, n int) error {
 	return []func(context.Context, int) error{
-		func(ctx context.Context, _ int) error { _, err := s.Ports().Access.ByLogin(ctx, "l", ""); return err },
 		func(ctx context.Context, _ int) error {
-			_, err := s.Ports().Projects.Page(ctx, domain.GrantedTo("u"), domain.Cursor{}, 10)
+			_, err := s.Ports().Access.ByLogin(ctx, "l", domain.Use{})
+			return err
+		},
+		func(ctx context.Context, _ int) error {
+			_, err := s.Ports().Projects.Page(ctx, domain.GrantedTo("u"), domain.ProjectFilter{}, domain.Cursor{}, 10)
 			return err
 		},
 		func(ctx context.Context, _ int) error {
@@ -94,7 +97,7 @@ func requests(s *bunstore.Store) []func(ctx context.Context, n int) error {
 			return err
 		},
 		func(ctx context.Context, _ int) error {
-			_, err := s.Ports().Access.ByLogin(ctx, "l", "a")
+			_, err := s.Ports().Access.ByLogin(ctx, "l", domain.UseSession("a"))
 			return err
 		},
 		func(ctx context.Context, _ int) error {

@@ -63,7 +63,7 @@ func TestAPoolerThatIsNotNamedAndIgnoresSettingsIsTold(t *testing.T) {
 	var failed error
 	for range 2 { // the second one finds the statement of the first one on the only connection
 		s := open(t, pooler.DSN(dsn), bunstore.Options{Now: clockAt(1000)})
-		_, failed = s.Ports().Access.ByLogin(t.Context(), "l", "")
+		_, failed = s.Ports().Access.ByLogin(t.Context(), "l", domain.Use{})
 	}
 	wantKind(t, "a look-up", failed, domain.Unavailable)
 	wantSays(t, failed, "FLOWLATCH_DATABASE_POOLER=transaction")

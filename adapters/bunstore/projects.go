@@ -38,6 +38,8 @@ type projectRow struct {
 	PersonalStatus   domain.KeyStatus
 	PersonalChecked  int64
 	PersonalSet      int64
+	PictureOrigins   string // as domain.PictureOriginsText writes them
+	Search           string // the name, as domain.SearchText writes it
 }
 
 // project returns the project without its sealed keys.
@@ -48,7 +50,7 @@ func (r *projectRow) project() domain.Project {
 		Primary:      domain.Key{Status: r.KeyStatus, Set: instantOrNever(r.KeySet), Checked: instantOrNever(r.KeyChecked)},
 		Secondary:    domain.Key{Status: r.SecondaryStatus, Set: instantOrNever(r.SecondarySet), Checked: instantOrNever(r.SecondaryChecked)},
 		Personal:     domain.Key{Status: r.PersonalStatus, Set: instantOrNever(r.PersonalSet), Checked: instantOrNever(r.PersonalChecked)},
-		Environments: domain.EnvironmentsFromText(r.Environments),
+		Environments: domain.EnvironmentsFromText(r.Environments), PictureOrigins: domain.PictureOriginsFromText(r.PictureOrigins),
 	}
 }
 
@@ -61,6 +63,7 @@ func rowOfProject(p domain.Project) projectRow {
 		SecondaryStatus: p.Secondary.Status, SecondarySet: microsOrNever(p.Secondary.Set), SecondaryChecked: microsOrNever(p.Secondary.Checked),
 		Environments:   p.Environments.Text(),
 		PersonalStatus: p.Personal.Status, PersonalSet: microsOrNever(p.Personal.Set), PersonalChecked: microsOrNever(p.Personal.Checked),
+		PictureOrigins: domain.PictureOriginsText(p.PictureOrigins), Search: domain.SearchText(p.Name),
 	}
 }
 
@@ -113,12 +116,12 @@ func (k sealedKeys) in(p domain.Project) domain.Project {
 
 // listColumns are projectColumns in fewer cells: a list has many rows, and each cell costs.
 // Most projects have no secondary and no personal key, so what is known of one is one text (listRow).
-const listColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.key_checked, p.key_set, p.credits, p.environments,
+const listColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.key_checked, p.key_set, p.credits, p.environments, p.picture_origins,
 	CASE p.secondary_status WHEN 'none' THEN 'none' ELSE p.secondary_status || ' ' || p.secondary_checked || ' ' || p.secondary_set END AS secondary,
 	CASE p.personal_status WHEN 'none' THEN 'none' ELSE p.personal_status || ' ' || p.personal_checked || ' ' || p.personal_set END AS personal`
 
 const projectColumns = `p.id, p.name, p.voiceflow_id, p.version, p.platform, p.created, p.voiceflow_created, p.key_status, p.secondary_status, p.key_checked, p.key_set, p.secondary_checked, p.secondary_set, p.credits, p.environments,
-	p.personal_status, p.personal_checked, p.personal_set`
+	p.personal_status, p.personal_checked, p.personal_set, p.picture_origins`
 
 // sealedColumns are the sealed keys that joinKeys finds, in the form of sealedKeys.
 var sealedColumns = named("k.key_id, k.sealed", "k") + `, ` + named("s.key_id, s.sealed", "s") + `, ` + named("v.key_id, v.sealed", "v")
@@ -150,15 +153,28 @@ WHERE p.name = $1 AND ($2 = '' OR p.voiceflow_id = $2) ORDER BY p.id LIMIT $3`
 WHERE p.voiceflow_id = $1 ORDER BY p.id LIMIT $2`
 
 	findGrantedByID = wholeProject + `grants g JOIN projects p ON ` + itsProject + itsKeys + `
-WHERE g.project_id = $1 AND ($2 = '' OR p.name = $2) AND ($3 = '' OR p.voiceflow_id = $3) AND g.user_id = $5 ORDER BY g.project_id LIMIT $4`
+WHERE g.project_id = $1 AND ($2 = '' OR p.name = $2) AND ($3 = '' OR p.voiceflow_id = $3) AND g.user_id = $5` + grantHas("$6") + ` ORDER BY g.project_id LIMIT $4`
 
 	findGrantedByName = wholeProject + `grants g JOIN projects p ON p.id = g.project_id` + itsKeys + `
-WHERE g.name = $1 AND ($2 = '' OR p.voiceflow_id = $2) AND g.user_id = $4 ORDER BY g.project_id LIMIT $3`
+WHERE g.name = $1 AND ($2 = '' OR p.voiceflow_id = $2) AND g.user_id = $4` + grantHas("$5") + ` ORDER BY g.project_id LIMIT $3`
 
 	// A Voiceflow project has few versions, and a user may have many grants.
 	findGrantedByVoiceflow = wholeProject + `projects p` + itsKeys + `
-WHERE p.voiceflow_id = $1 AND (SELECT count(*) FROM grants g WHERE g.project_id = p.id AND g.user_id = $3) = 1 ORDER BY p.id LIMIT $2`
+WHERE p.voiceflow_id = $1 AND (SELECT count(*) FROM grants g WHERE g.project_id = p.id AND g.user_id = $3` + grantHas("$4") + `) = 1 ORDER BY p.id LIMIT $2`
 )
+
+// The grants of the page come first. They have a copy of the project's name.
+var pageOfGranted = `SELECT ` + listColumns + ` FROM (
+	SELECT g.name, g.project_id FROM grants g
+	WHERE g.user_id = $1 AND (g.name, g.project_id) > ($2, $3)` + grantHas("$5") + ` ORDER BY g.name, g.project_id LIMIT $4
+) g JOIN projects p ON p.id = g.project_id ORDER BY g.name, g.project_id`
+
+// grantHas returns the condition that the grant has the scope in the parameter, unless that is
+// empty. The scopes of a grant are words with spaces between them (domain.Scopes.Text).
+func grantHas(scope string) string {
+	const words = `' ' || g.scopes || ' '`
+	return ` AND (` + scope + ` = '' OR replace(` + words + `, ' ' || ` + scope + ` || ' ', '') <> ` + words + `)`
+}
 
 const (
 	// The name is indexed. A B-tree index of Postgres takes at most 2,704 bytes, and
@@ -167,18 +183,13 @@ const (
 WHERE (p.name, p.id) > ($1, $2) ORDER BY p.name, p.id LIMIT $3`
 
 	// The grants of the page come first. They have a copy of the project's name.
-	pageOfGranted = `SELECT ` + listColumns + ` FROM (
-	SELECT g.name, g.project_id FROM grants g
-	WHERE g.user_id = $1 AND (g.name, g.project_id) > ($2, $3) ORDER BY g.name, g.project_id LIMIT $4
-) g JOIN projects p ON p.id = g.project_id ORDER BY g.name, g.project_id`
-
 	// Appending nothing makes the planners look at the grant before the project. So the
 	// look-up of a project without a grant takes as long as that of an unknown project.
 	itsProject = `p.id = g.project_id || ''`
 
 	insertProject = `INSERT INTO projects (id, name, voiceflow_id, version, platform, created, voiceflow_created, key_status, secondary_status,
-	key_checked, key_set, secondary_checked, secondary_set, credits, environments, personal_status, personal_checked, personal_set)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING`
+	key_checked, key_set, secondary_checked, secondary_set, credits, environments, personal_status, personal_checked, personal_set, picture_origins, search)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) ON CONFLICT DO NOTHING`
 
 	selectPair = `SELECT ` + projectColumns + ` FROM projects p WHERE p.voiceflow_id = $1 AND p.version = $2`
 
@@ -186,6 +197,37 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 
 	deleteKey = `DELETE FROM project_keys WHERE project_id = $1 AND slot = $2`
 )
+
+// pickedPages are pageOfAll and pageOfGranted with a filter.
+type pickedPages struct{ ofAll, ofGranted string }
+
+var (
+	pagesOnPostgres = newPickedPages("strpos")
+	pagesOnSQLite   = newPickedPages("instr")
+)
+
+// newPickedPages returns the pages of a dialect. position is the function that says where in a text
+// another one begins, byte by byte, and 0 if it is not there. It knows no pattern, as LIKE does.
+func newPickedPages(position string) pickedPages {
+	var statuses []string
+	for _, status := range domain.TroubledStatuses() {
+		statuses = append(statuses, "'"+string(status)+"'")
+	}
+	troubled := ` IN (` + strings.Join(statuses, ", ") + `)`
+	picked := `
+	($4 = 0 OR p.key_status` + troubled + ` OR p.secondary_status` + troubled + ` OR p.personal_status` + troubled + ` OR p.credits = '` + string(domain.CreditsUsedUp) + `')
+	AND ($5 = '' OR ` + position + `(CASE p.search WHEN '' THEN lower(p.name) ELSE p.search END, $5) > 0 OR p.id = $6 OR p.voiceflow_id = $6 OR p.version = $6)`
+	page := func(found string) string {
+		return `SELECT ` + listColumns + ` FROM (` + found + ` LIMIT $3) g JOIN projects p ON p.id = g.id ORDER BY g.name, g.id`
+	}
+	// What is looked at to find the projects of the page is in an index on SQLite. The grants are
+	// joined by the name too, so that Postgres can read both in one order if there are many.
+	return pickedPages{
+		ofAll: page(`SELECT p.name, p.id FROM projects p WHERE (p.name, p.id) > ($1, $2) AND` + picked + ` ORDER BY p.name, p.id`),
+		ofGranted: page(`SELECT g.name, g.project_id AS id FROM grants g JOIN projects p ON p.name = g.name AND p.id = g.project_id
+WHERE g.user_id = $7 AND (g.name, g.project_id) > ($1, $2)` + grantHas("$8") + ` AND` + picked + ` ORDER BY g.name, g.project_id`),
+	}
+}
 
 // lockWhole is selectWhole for Postgres. It locks the project with that strength, and then its
 // keys, since a row that is locked is read as it is then.
@@ -211,7 +253,7 @@ func (p *Projects) Add(ctx context.Context, act domain.Act, project domain.Proje
 		r := rowOfProject(project)
 		added, err := s.exec(ctx, tx.Tx, insertProject, string(r.ID), r.Name, string(r.VoiceflowID), r.Version, r.Platform, r.Created, r.VoiceflowCreated,
 			string(r.KeyStatus), string(r.SecondaryStatus), r.KeyChecked, r.KeySet, r.SecondaryChecked, r.SecondarySet, string(r.Credits), r.Environments,
-			string(r.PersonalStatus), r.PersonalChecked, r.PersonalSet)
+			string(r.PersonalStatus), r.PersonalChecked, r.PersonalSet, r.PictureOrigins, r.Search)
 		if err != nil {
 			return false, err
 		}
@@ -314,16 +356,40 @@ func (p *Projects) Find(ctx context.Context, in domain.Visible, ref domain.Proje
 	if in.All() {
 		return projects[wholeProjectRow](ctx, p.store, inAll, args...)
 	}
-	return projects[wholeProjectRow](ctx, p.store, inGranted, append(args, string(in.User()))...)
+	return projects[wholeProjectRow](ctx, p.store, inGranted, append(args, string(in.User()), string(in.Scope()))...)
 }
 
 // Page implements ports.ProjectRepository.
-func (p *Projects) Page(ctx context.Context, in domain.Visible, after domain.Cursor, limit int) ([]domain.Project, error) {
-	limit = max(limit, 0) // SQLite takes a negative limit for no limit
-	if in.All() {
-		return projects[listRow](ctx, p.store, pageOfAll, after.Name, after.ID, limit)
+func (p *Projects) Page(ctx context.Context, in domain.Visible, filter domain.ProjectFilter, after domain.Cursor, limit int) ([]domain.Project, error) {
+	if err := domain.Storable(filter.Search); err != nil {
+		return nil, err
 	}
-	return projects[listRow](ctx, p.store, pageOfGranted, string(in.User()), after.Name, after.ID, limit)
+	s := p.store
+	limit = max(limit, 0) // SQLite takes a negative limit for no limit
+	if !filter.All() {
+		return s.pageOfPicked(ctx, in, filter, after, limit)
+	}
+	if in.All() {
+		return projects[listRow](ctx, s, pageOfAll, after.Name, after.ID, limit)
+	}
+	return projects[listRow](ctx, s, pageOfGranted, string(in.User()), after.Name, after.ID, limit, string(in.Scope()))
+}
+
+// pageOfPicked is Page with a filter.
+func (s *Store) pageOfPicked(ctx context.Context, in domain.Visible, filter domain.ProjectFilter, after domain.Cursor, limit int) ([]domain.Project, error) {
+	pages := pagesOnSQLite
+	if s.postgres {
+		pages = pagesOnPostgres
+	}
+	trouble := 0
+	if filter.Trouble {
+		trouble = 1
+	}
+	args := []any{after.Name, after.ID, limit, trouble, filter.Part(), filter.Exact()}
+	if in.All() {
+		return projects[listRow](ctx, s, pages.ofAll, args...)
+	}
+	return projects[listRow](ctx, s, pages.ofGranted, append(args, string(in.User()), string(in.Scope()))...)
 }
 
 // projects returns the projects that the statement finds.
@@ -422,7 +488,7 @@ func (s *Store) storeProject(ctx context.Context, tx bun.Tx, was, is domain.Proj
 		return was, nil
 	}
 	row := rowOfProject(stored)
-	if err := domain.Storable(row.Name, row.Platform, string(row.Credits), string(row.KeyStatus), string(row.SecondaryStatus), string(row.PersonalStatus)); err != nil {
+	if err := domain.Storable(row.Name, row.Platform, row.PictureOrigins, string(row.Credits), string(row.KeyStatus), string(row.SecondaryStatus), string(row.PersonalStatus)); err != nil {
 		return domain.Project{}, err
 	}
 	if err := domain.Storable(stored.Environments.Names()...); err != nil {
@@ -432,7 +498,8 @@ func (s *Store) storeProject(ctx context.Context, tx bun.Tx, was, is domain.Proj
 		return domain.Project{}, err
 	}
 	columns := []string{"platform", "credits", "environments", "key_status", "key_set", "key_checked", "secondary_status", "secondary_set", "secondary_checked",
-		"personal_status", "personal_set", "personal_checked"}
+		"personal_status", "personal_set", "personal_checked", "picture_origins"}
+	columns = append(columns, "search") // also that of a name which an older program has stored
 	if row.Name != was.Name {
 		columns = append(columns, "name")
 	}

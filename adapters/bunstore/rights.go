@@ -67,12 +67,17 @@ const (
 // allowed finds the right of the act and locks it for the transaction. act.Allow decides, and
 // allowed returns the caller with the rights that they have now. Only an advisory lock may
 // come before it in a transaction. It takes one statement unless the act stands alone, and
-// another one if the act needs a grant.
+// another one if the act needs a grant, or a database without users.
 func (s *Store) allowed(ctx context.Context, tx bun.Tx, act domain.Act, lock userLock) (domain.Caller, error) {
 	var right domain.Right
 	var err error
 	if !act.StandsAlone() {
 		if right, err = s.findRight(ctx, tx, act, lock); err != nil {
+			return domain.Caller{}, err
+		}
+	}
+	if act.Needs.NoUsers() {
+		if right.AnyUser, err = s.anyUser(ctx, tx); err != nil {
 			return domain.Caller{}, err
 		}
 	}
@@ -118,6 +123,22 @@ func (s *Store) findGrant(ctx context.Context, tx bun.Tx, user domain.UserID, pr
 		return 0, err
 	}
 	return domain.ScopesFromText(grants[0].Scopes), nil
+}
+
+// keepUsers makes other transactions wait that insert a user, in any way and on any instance, until
+// the end of this one (PostgreSQL's documentation, 'Explicit Locking'). There is no row to lock while
+// there is no user.
+const keepUsers = `LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE`
+
+// anyUser reports whether there is a user. If there is none, that stays so until the end of the
+// transaction.
+func (s *Store) anyUser(ctx context.Context, tx bun.Tx) (bool, error) {
+	if s.postgres {
+		if _, err := s.exec(ctx, tx.Tx, keepUsers); err != nil {
+			return false, err
+		}
+	}
+	return tx.NewSelect().Model((*userRow)(nil)).Exists(ctx)
 }
 
 // act runs do in a transaction if the act is allowed. It stores the act's record if do reports

@@ -75,7 +75,7 @@ func TestWritersWaitForAnotherProcessWithinTheirTime(t *testing.T) {
 		return s.Ports().Projects.Add(ctx, act("add"), project(n))
 	}
 	wantKind(t, "Add beside another writer", write(t.Context(), 2), domain.Unavailable)
-	if _, err := s.Ports().Projects.Page(t.Context(), domain.Operator().Sees(), domain.Cursor{}, 10); err != nil {
+	if _, err := s.Ports().Projects.Page(t.Context(), domain.Operator().Sees(), domain.ProjectFilter{}, domain.Cursor{}, 10); err != nil {
 		t.Errorf("Page beside another writer: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

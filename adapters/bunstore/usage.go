@@ -94,35 +94,18 @@ func (u *Usage) Report(ctx context.Context, q domain.UsageQuery, after *domain.U
 	if !behind {
 		after = &domain.UsageKey{}
 	}
-	var columns []string
-	var place []any
-	for _, field := range q.GroupBy {
-		switch field {
-		case domain.UsageDay:
-			columns, place = append(columns, "day"), append(place, string(after.Day))
-		case domain.UsageProject:
-			columns, place = append(columns, "project_id"), append(place, string(after.Project))
-		case domain.UsageUser:
-			columns, place = append(columns, "user_id"), append(place, string(after.User))
-		case domain.UsageToken:
-			columns, place = append(columns, "token_id"), append(place, string(after.Token))
-		case domain.UsageScope:
-			columns, place = append(columns, "scope"), append(place, string(after.Scope))
-		}
-	}
+	columns, place := groupColumns(q.GroupBy, *after)
 	if len(columns) == 0 || limit <= 0 { // bun takes such a limit for no limit
 		return nil, nil
 	}
-	if err := domain.Storable(string(q.From), string(q.To), string(after.Day), string(after.Project), string(after.User), string(after.Token), string(after.Scope)); err != nil {
+	if err := domain.Storable(string(q.From), string(q.To), string(q.Project), string(q.User), string(after.Day), string(after.Project), string(after.User), string(after.Token), string(after.Scope)); err != nil {
 		return nil, err
 	}
 	s := u.store
 	var rows []usageRow
 	err := s.read(ctx, "report usage", func(ctx context.Context) error {
 		rows = nil
-		report := s.reads.NewSelect().Model(&rows).Column(columns...).
-			ColumnExpr("CAST(sum(calls) AS bigint) AS calls, CAST(sum(errors) AS bigint) AS errors, CAST(sum(milliseconds) AS bigint) AS milliseconds").
-			Where("day >= ? AND day <= ?", q.From, q.To).Group(columns...).Order(columns...).Limit(int64(limit))
+		report := s.sumsOfUsage(q, columns, &rows).Order(columns...).Limit(int64(limit))
 		if behind {
 			report.Where("(?) > (?)", bun.Safe(strings.Join(columns, ", ")), bun.List(place))
 		}
@@ -136,4 +119,79 @@ func (u *Usage) Report(ctx context.Context, q domain.UsageQuery, after *domain.U
 		list[i] = rows[i].usage()
 	}
 	return list, nil
+}
+
+// topRow is a sum of a report, with what all sums of the report come to.
+type topRow struct {
+	usageRow `bun:",extend"`
+
+	Sums            int64
+	AllCalls        int64
+	AllErrors       int64
+	AllMilliseconds int64
+}
+
+// Top implements ports.Usage.
+func (u *Usage) Top(ctx context.Context, q domain.UsageQuery, limit int) (domain.UsageTop, error) {
+	columns, _ := groupColumns(q.GroupBy, domain.UsageKey{})
+	if len(columns) == 0 {
+		return domain.UsageTop{}, nil
+	}
+	if err := domain.Storable(string(q.From), string(q.To), string(q.Project), string(q.User)); err != nil {
+		return domain.UsageTop{}, err
+	}
+	s := u.store
+	var rows []topRow
+	err := s.read(ctx, "report the most usage", func(ctx context.Context) error {
+		rows = nil
+		return s.sumsOfUsage(q, columns, &rows).ColumnExpr("count(*) OVER () AS sums").ColumnExpr(sumsOf("sum(calls)", "all_calls")).
+			ColumnExpr(sumsOf("sum(errors)", "all_errors")).ColumnExpr(sumsOf("sum(milliseconds)", "all_milliseconds")).
+			OrderExpr("sum(calls) DESC").Order(columns...).Limit(int64(max(limit, 1))).Scan(ctx)
+	})
+	if err != nil || len(rows) == 0 {
+		return domain.UsageTop{}, err
+	}
+	top := domain.UsageTop{
+		Sums: rows[0].Sums, Total: domain.Usage{Calls: rows[0].AllCalls, Errors: rows[0].AllErrors, Milliseconds: rows[0].AllMilliseconds},
+	}
+	for i := range rows {
+		top.Most = append(top.Most, rows[i].usage())
+	}
+	return top, nil
+}
+
+// sumsOf returns the column of the total of a sum over all rows of the answer.
+func sumsOf(sum, name string) string { return "CAST(sum(" + sum + ") OVER () AS bigint) AS " + name }
+
+// groupColumns returns the columns of the fields, and what the key has in them.
+func groupColumns(by []domain.UsageField, key domain.UsageKey) (columns []string, place []any) {
+	for _, field := range by {
+		switch field {
+		case domain.UsageDay:
+			columns, place = append(columns, "day"), append(place, string(key.Day))
+		case domain.UsageProject:
+			columns, place = append(columns, "project_id"), append(place, string(key.Project))
+		case domain.UsageUser:
+			columns, place = append(columns, "user_id"), append(place, string(key.User))
+		case domain.UsageToken:
+			columns, place = append(columns, "token_id"), append(place, string(key.Token))
+		case domain.UsageScope:
+			columns, place = append(columns, "scope"), append(place, string(key.Scope))
+		}
+	}
+	return columns, place
+}
+
+// sumsOfUsage returns the query for the sums that q asks for, into rows.
+func (s *Store) sumsOfUsage(q domain.UsageQuery, columns []string, rows any) *bun.SelectQuery {
+	sums := s.reads.NewSelect().Model(rows).Column(columns...).
+		ColumnExpr("CAST(sum(calls) AS bigint) AS calls, CAST(sum(errors) AS bigint) AS errors, CAST(sum(milliseconds) AS bigint) AS milliseconds").
+		Where("day >= ? AND day <= ?", q.From, q.To).Group(columns...)
+	if q.Project != "" {
+		sums.Where("project_id = ?", q.Project)
+	}
+	if q.User != "" {
+		sums.Where("user_id = ?", q.User)
+	}
+	return sums
 }

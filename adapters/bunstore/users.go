@@ -273,8 +273,26 @@ func (s *Store) findWithAdmins(ctx context.Context, tx bun.Tx, id domain.UserID)
 	if len(rows) == 0 {
 		return domain.User{}, false, noUser()
 	}
-	otherAdmin, err = tx.NewSelect().Model((*userRow)(nil)).Where("role = 'admin' AND NOT disabled AND id <> ?", id).Exists(ctx)
+	otherAdmin, err = hasOtherAdmin(ctx, tx, id)
 	return rows[0].user(), otherAdmin, err
+}
+
+// hasOtherAdmin reports whether another user counts as admin.
+func hasOtherAdmin(ctx context.Context, on bun.IDB, than domain.UserID) (bool, error) {
+	return on.NewSelect().Model((*userRow)(nil)).Where("role = 'admin' AND NOT disabled AND id <> ?", than).Exists(ctx)
+}
+
+// OtherAdmin implements ports.UserRepository.
+func (u *Users) OtherAdmin(ctx context.Context, than domain.UserID) (found bool, err error) {
+	if err := domain.Storable(string(than)); err != nil {
+		return false, err
+	}
+	s := u.store
+	err = s.read(ctx, "find another admin", func(ctx context.Context) error {
+		found, err = hasOtherAdmin(ctx, s.reads, than)
+		return err
+	})
+	return found, err
 }
 
 // maxList is how many ids or rows a statement lists at most.

@@ -45,6 +45,7 @@ func (b answer) assistantOfAdmin(p domain.Project) answer {
 	b = append(b, `,"credits":`...).text(string(p.Credits))
 	b = append(b, `,"environment_mode":`...).text(p.Environments.Mode())
 	b = append(b, `,"environments":`...).environments(p.InEffect())
+	b = append(b, `,"picture_origins":`...).origins(p.PictureOrigins)
 	return append(b, '}')
 }
 
@@ -59,6 +60,11 @@ func (b answer) environments(e domain.Environments) answer {
 	}
 	b = append(b, `,"allow_draft":`...).texts(e.AllowDraft)
 	return append(b, '}')
+}
+
+// origins appends a list of origins.
+func (b answer) origins(list []domain.Origin) answer {
+	return array(b, list, func(b answer, o domain.Origin) answer { return b.text(string(o)) })
 }
 
 // texts appends a list of strings.

@@ -35,31 +35,51 @@ func (t *text) UnmarshalText(b []byte) error {
 // object and nothing after it. null is the same as a missing member, and unknown members are
 // ignored. Errors name a parameter where possible and never repeat what was sent.
 func (x *exchange) decode(into any) error {
-	r, limit := x.c.Request, int64(maxBody)
-	if x.route.who == anyone {
-		limit = maxStrangersBody
-	}
-	if r.ContentLength > limit {
+	if x.c.Request.ContentLength > x.maxBody() {
 		return &domain.Error{Kind: tooLarge}
 	}
-	if !isJSON(r.Header) {
+	if !isJSON(x.c.Request.Header) {
 		return &domain.Error{Kind: unsupportedMediaType}
 	}
-	b, err := x.held.ReadAll(http.MaxBytesReader(x.c.Writer, r.Body, limit), limit)
+	b, err := x.body()
 	if err != nil {
-		if _, over := errors.AsType[*http.MaxBytesError](err); over {
-			return &domain.Error{Kind: tooLarge}
-		}
-		if domain.KindOf(err) == domain.Unavailable {
-			return err
-		}
-		return &domain.Error{Kind: domain.Invalid, Public: "the body ended early; send the request again", Cause: err}
+		return err
 	}
 	return decode(b, into)
 }
 
+// maxBody returns the largest body that the route reads.
+func (x *exchange) maxBody() int64 {
+	if x.route.who == anyone {
+		return maxStrangersBody
+	}
+	return maxBody
+}
+
+// body reads the request's body.
+func (x *exchange) body() ([]byte, error) {
+	r, limit := x.c.Request, x.maxBody()
+	if r.ContentLength > limit {
+		return nil, &domain.Error{Kind: tooLarge}
+	}
+	b, err := x.held.ReadAll(http.MaxBytesReader(x.c.Writer, r.Body, limit), limit)
+	if err != nil {
+		if _, over := errors.AsType[*http.MaxBytesError](err); over {
+			return nil, &domain.Error{Kind: tooLarge}
+		}
+		if domain.KindOf(err) == domain.Unavailable {
+			return nil, err
+		}
+		return nil, &domain.Error{Kind: domain.Invalid, Public: "the body ended early; send the request again", Cause: err}
+	}
+	return b, nil
+}
+
 // isJSON reports whether the headers announce plain JSON, once and not compressed.
-func isJSON(h http.Header) bool {
+func isJSON(h http.Header) bool { return isMedia(h, "application/json") }
+
+// isMedia reports whether the headers announce that type, once and not compressed.
+func isMedia(h http.Header, want string) bool {
 	for _, coding := range h.Values("Content-Encoding") {
 		if !strings.EqualFold(strings.TrimSpace(coding), "identity") {
 			return false
@@ -70,7 +90,7 @@ func isJSON(h http.Header) bool {
 		return false
 	}
 	media, _, err := mime.ParseMediaType(values[0])
-	return err == nil && media == "application/json"
+	return err == nil && media == want
 }
 
 // decode is the strict decoder. The library rejects what encoding/json accepts: a repeated name,

@@ -23,6 +23,7 @@ type cookies struct {
 	sameSite http.SameSite
 	path     string
 	names    map[domain.SessionKind][]string // the name that is sent, then the earlier ones
+	begins   string                          // what names of the pages' own cookies begin with
 }
 
 // hostPrefix makes browsers keep a cookie only if this host itself sent it over TLS for all paths.
@@ -34,14 +35,17 @@ func newCookies(o Options, base domain.BaseURL) (cookies, error) {
 	if err != nil {
 		return cookies{}, fmt.Errorf("ginhttp: %w", err)
 	}
-	c := cookies{insecure: o.InsecureCookies, sameSite: o.SameSite, path: "/", names: map[domain.SessionKind][]string{}}
+	c := cookies{insecure: o.InsecureCookies, sameSite: o.SameSite, path: "/", names: map[domain.SessionKind][]string{}, begins: prefix}
 	if base.Path != "" {
 		c.path = base.Path
 	}
+	if !c.insecure && c.path == "/" && (o.ServesTLS || base.HTTPS()) {
+		c.begins = hostPrefix + prefix
+	}
 	for kind, name := range cookieNames {
 		names := []string{prefix + name, name}
-		if !c.insecure && c.path == "/" && (o.ServesTLS || base.HTTPS()) {
-			names = slices.Insert(names, 0, hostPrefix+prefix+name)
+		if c.begins != prefix {
+			names = slices.Insert(names, 0, c.begins+name)
 		}
 		c.names[kind] = slices.Compact(names)
 	}

@@ -31,6 +31,8 @@ type exchange struct {
 	held      *ports.Held                       // the bodies and answers in memory; nil counts nothing
 	forwarded forward.Result                    // the result of a forwarded call
 	cut       bool                              // the answer was aborted after it had begun
+	page      *pageExchange                     // what an adapter for pages sees; nil if the answer is JSON
+	deadline  time.Time                         // when the deadline of a forwarded answer was set
 }
 
 // ctx returns the context of the request, which knows what the request holds in memory.
@@ -39,6 +41,9 @@ func (x *exchange) ctx() context.Context { return ports.WithHeld(x.c.Request.Con
 // serve runs the steps that all routes have in common.
 func (a *api) serve(c *gin.Context, rt *route) {
 	x := &exchange{c: c, route: rt, started: time.Now()}
+	if a.answersPage(x) {
+		x.page = &pageExchange{exchange: x, api: a}
+	}
 	defer a.end(x)
 	defer func() { x.held.Release() }()
 	if err := a.run(x); err != nil {
@@ -61,22 +66,28 @@ func (a *api) run(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if a.origins.answer(x.c) {
+	if x.route.page == nil && a.origins.answer(x.c) {
 		return nil
 	}
+	if err := a.admit(x); err != nil {
+		return err
+	}
+	return a.stillAllowed(x, x.route.handle(a, x))
+}
+
+// admit checks the origin and the credentials of a request, finds out who calls, and charges their
+// rate of changes.
+func (a *api) admit(x *exchange) error {
 	if !x.route.noUseCase {
-		if err := a.origins.check(x.c.Request); err != nil {
+		if err := a.origins.check(x.c.Request); err != nil && !x.sentUnreferred() {
 			return err
 		}
 	}
 	if err := x.checkNoVoiceflowKey(); err != nil {
 		return err
 	}
-	if x.route.who != anyone && (x.route.who != usesAssistant || !a.own) {
-		if err := a.whoCalls(x); err != nil {
-			return err
-		}
-		x.held.For(domain.HolderOf(x.call.Caller, x.call.Address))
+	if err := a.identifyCaller(x); err != nil {
+		return err
 	}
 	a.renewAssistant(x)
 	if x.route.who == admin || x.route.who == caller {
@@ -85,11 +96,24 @@ func (a *api) run(x *exchange) error {
 		}
 	}
 	if x.route.counts() {
-		if err := a.service.CountChange(x.call.Caller); err != nil {
-			return err
-		}
+		return a.service.CountChange(x.call.Caller)
 	}
-	return x.route.handle(a, x)
+	return nil
+}
+
+// identifyCaller finds out who calls, unless the route is for anyone or the use case finds that out.
+func (a *api) identifyCaller(x *exchange) error {
+	if x.route.page != nil && x.route.who != anyone && x.page.ShowsToken() {
+		return a.noTokens(x)
+	}
+	if x.route.who == anyone || x.route.who == usesAssistant && a.own {
+		return nil
+	}
+	if err := a.whoCalls(x); err != nil {
+		return err
+	}
+	x.held.For(domain.HolderOf(x.call.Caller, x.call.Address))
+	return nil
 }
 
 // belowVoiceflow reports whether the path has no route but is one of those for forwarded calls.

@@ -81,11 +81,12 @@ func (x *exchange) fail(err error) {
 	x.err = err
 	f := failureOf(err)
 	e, ours := errors.AsType[*domain.Error](err)
-	message := f.message
-	if ours && e.Public != "" && f.code != failed.code {
-		message = e.Public
+	wait := x.setRetry(f, e)
+	if x.page != nil {
+		x.page.fail(err, wait)
+		return
 	}
-	b := say(message).member("code").text(f.code).member("request_id").text(x.call.RequestID)
+	b := say(f.sentence(e)).member("code").text(f.code).member("request_id").text(x.call.RequestID)
 	if ours && len(e.Projects) > 0 {
 		switch e.Kind {
 		case domain.AlreadyAdded:
@@ -94,17 +95,32 @@ func (x *exchange) fail(err error) {
 			b = b.member("assistants").assistants(e.Projects)
 		}
 	}
-	if ours {
-		setRate(x.c.Writer.Header(), e.Rate)
-	}
-	if f.retry && (!ours || !e.MaybeDone) {
-		var wait time.Duration
-		if ours {
-			wait = e.RetryAfter
-		}
-		x.c.Header("Retry-After", strconv.FormatInt(max(1, wholeSeconds(wait)), 10))
-	}
 	x.send(f.status(x.route), b)
+}
+
+// sentence returns what a person is told: the public sentence of e, or that of the failure. e may
+// be nil.
+func (f failure) sentence(e *domain.Error) string {
+	if e != nil && e.Public != "" && f.code != failed.code {
+		return e.Public
+	}
+	return f.message
+}
+
+// setRetry writes what is left of the caller's rate, and when a retry helps. It returns the latter,
+// zero if no retry helps. e may be nil.
+func (x *exchange) setRetry(f failure, e *domain.Error) time.Duration {
+	var after time.Duration
+	if e != nil {
+		setRate(x.c.Writer.Header(), e.Rate)
+		after = e.RetryAfter
+	}
+	if !f.retry || e != nil && e.MaybeDone {
+		return 0
+	}
+	seconds := max(1, wholeSeconds(after))
+	x.c.Header("Retry-After", strconv.FormatInt(seconds, 10))
+	return time.Duration(seconds) * time.Second
 }
 
 // setRate writes what is left of the caller's rate, in the fields that most clients know

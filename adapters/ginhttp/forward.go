@@ -19,10 +19,6 @@ import (
 // forward passes a call on to Voiceflow and the answer back. The client of Voiceflow builds the
 // request that goes there, and filters the answer.
 func (a *api) forward(x *exchange) error {
-	// A writer without deadlines returns an error, which changes nothing. A turn that renews
-	// its v4 session takes up to twice the time.
-	now := time.Now()
-	_ = http.NewResponseController(x.c.Writer).SetWriteDeadline(now.Add(a.timeout + a.patience))
 	in, err := a.forwardedCall(x)
 	if err != nil {
 		return err
@@ -30,7 +26,24 @@ func (a *api) forward(x *exchange) error {
 	r := a.callersRequest(x)
 	// A transport may still read the body after the answer has come. Close ends that.
 	defer func(body io.Closer) { _ = body.Close() }(r.Body)
-	out, err := a.service.Forwarder().Forward(x.ctx(), x.call, in, r)
+	out, err := a.callVoiceflow(x, func() (forward.Result, error) {
+		return a.service.Forwarder().Forward(x.ctx(), x.call, in, r)
+	})
+	if err != nil {
+		return err
+	}
+	a.passOn(x, out)
+	return nil
+}
+
+// callVoiceflow lets send forward the call, and writes the headers of the service's own for the
+// answer.
+func (a *api) callVoiceflow(x *exchange, send func() (forward.Result, error)) (forward.Result, error) {
+	// A writer without deadlines returns an error, which changes nothing. A turn that renews
+	// its v4 session takes up to twice the time.
+	x.deadline = time.Now()
+	_ = http.NewResponseController(x.c.Writer).SetWriteDeadline(x.deadline.Add(a.timeout + a.patience))
+	out, err := send()
 	x.forwarded, x.call.Caller = out, out.Caller
 	if out.Unrecorded != nil {
 		a.log.LogAttrs(x.ctx(), slog.LevelError, "the outcome of a forwarded call could not be written to the audit yet",
@@ -44,15 +57,18 @@ func (a *api) forward(x *exchange) error {
 	setEnvironment(x.c.Writer.Header(), out.Environment)
 	if err != nil {
 		if _, over := errors.AsType[*http.MaxBytesError](err); over {
-			return &domain.Error{Kind: tooLarge, Cause: err}
+			return out, &domain.Error{Kind: tooLarge, Cause: err}
 		}
-		return err
 	}
+	return out, err
+}
+
+// passOn writes the answer of Voiceflow as it comes.
+func (a *api) passOn(x *exchange, out forward.Result) {
 	defer func() { _ = out.Answer.Body.Close() }()
 	x.beginForwarded(&out)
-	w := &renewingWriter{ResponseWriter: x.c.Writer, patience: a.patience, renewed: now}
+	w := &renewingWriter{ResponseWriter: x.c.Writer, patience: a.patience, renewed: x.deadline}
 	x.copyForwarded(w, out.Answer)
-	return nil
 }
 
 // forwardedCall returns the call that the request asks for. Returns NotFound if the path can be read

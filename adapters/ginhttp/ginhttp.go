@@ -12,15 +12,18 @@ package ginhttp
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/pages"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -85,6 +88,10 @@ type Options struct {
 	// ForwardMaxBody is the largest body that is forwarded, in bytes. Zero means 25 MiB.
 	ForwardMaxBody int64
 
+	// Pages are the routes of an adapter for pages, such as those of console.New; nil for none.
+	// New also sends a browser that asks for "/" to Pages.Home.
+	Pages *pages.Pages
+
 	// Log gets one line for each request, with the fields request_id, method, route, endpoint,
 	// status, duration_ms, bytes, address, user, token, code, err and cut, and for a request from
 	// another origin also origin, own_origin and fetch_site. It also gets a line for each panic and
@@ -101,12 +108,12 @@ const (
 // Mount adds the routes to r. Each route has its own checks, recovery and log, so r needs no
 // middleware for them.
 //
-// Without o.Identify, Mount adds all routes. With o.Identify, it adds /voiceflow/ for forwarded
+// Without o.Identify, Mount adds all routes, and those of o.Pages. With o.Identify, it adds /voiceflow/ for forwarded
 // calls, and the routes that need no users of our own: /get_projects, /add_project,
 // /set_project, /delete_project, /check_session, /clear_project, /grant_project,
 // /revoke_project, /get_grants, /get_usage, /get_sessions, /delete_session,
-// /delete_user_sessions, /set_token, /delete_token, /set_environments, /check_project and
-// /get_audit_events. Unknown paths, wrong methods, proxies and health stay the host's.
+// /delete_user_sessions, /set_token, /delete_token, /set_environments, /set_picture_origins,
+// /check_project and /get_audit_events. It also adds the pages that need no users of our own. Unknown paths, wrong methods, proxies and health stay the host's.
 //
 // Returns an error if the options can't be used, and if the service has no users and
 // o.Identify is nil. gin panics if r already has a route of the same path.
@@ -136,7 +143,9 @@ func Mount(r gin.IRouter, s *app.Service, o Options) error {
 
 // New returns an engine with the routes of Mount, /healthz and /readyz. It answers unknown paths
 // with 404 and wrong methods with 405 and Allow, in the form of all other errors, and never
-// redirects. Returns an error if the options can't be used. New starts nothing.
+// redirects, except that a browser is sent from "/" to the pages of o.Pages. If o.BaseURL has a
+// path, the engine answers with that path and without it, because some proxies remove it. Returns an
+// error if the options can't be used. New starts nothing.
 func New(s *app.Service, o Options) (*gin.Engine, error) {
 	a, err := newAPI(s, o, false)
 	if err != nil {
@@ -150,7 +159,7 @@ func New(s *app.Service, o Options) (*gin.Engine, error) {
 	for i := range probes {
 		engine.Handle(probes[i].method, probes[i].path, a.handler(&probes[i]))
 	}
-	engine.NoRoute(a.handler(&unknownPath))
+	engine.NoRoute(a.withoutBase(engine), a.handler(&unknownPath))
 	engine.NoMethod(a.handler(&wrongMethod))
 	return engine, nil
 }
@@ -166,12 +175,14 @@ type api struct {
 	timeout  time.Duration // of forwarded calls
 	patience time.Duration // with callers who read the answer of a forwarded call
 	maxBody  int64         // of forwarded calls
+	base     string        // the path of the base URL; "" for none
+	pages    *pages.Pages  // nil for none
 	log      *slog.Logger
 }
 
 func newAPI(s *app.Service, o Options, mounted bool) (*api, error) {
 	a := &api{
-		service: s, own: o.Identify == nil, log: o.Log,
+		service: s, own: o.Identify == nil, log: o.Log, pages: o.Pages,
 		timeout: cmp.Or(o.ForwardTimeout, defaultForwardTimeout), maxBody: cmp.Or(o.ForwardMaxBody, defaultForwardMaxBody),
 	}
 	a.patience = max(a.timeout, cmp.Or(o.ForwardIdle, defaultForwardIdle)) + forwardSlack
@@ -191,6 +202,7 @@ func newAPI(s *app.Service, o Options, mounted bool) (*api, error) {
 			return nil, fmt.Errorf("ginhttp: %w", err)
 		}
 	}
+	a.base = strings.TrimSuffix(base.Path, "/")
 	if a.cookies, err = newCookies(o, base); err != nil {
 		return nil, err
 	}
@@ -214,6 +226,31 @@ func (a *api) mount(r gin.IRouter) {
 		}
 	}
 	r.Any(forwarded.path, a.handler(&forwarded))
+	a.mountPages(r)
+}
+
+// based marks the context of a request whose path began with that of the base URL.
+type based struct{}
+
+// withoutBase answers a request whose path begins with that of the base URL as one without it. It
+// removes the path once: a path that repeats it thousands of times must not nest as many handlers.
+func (a *api) withoutBase(engine *gin.Engine) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		u := c.Request.URL
+		path, below := strings.CutPrefix(u.Path, a.base)
+		if a.base == "" || c.Request.Context().Value(based{}) != nil || !below || path != "" && path[0] != '/' {
+			return
+		}
+		// The path of the base URL has no character that could be escaped.
+		raw, plain := strings.CutPrefix(u.RawPath, a.base)
+		if u.RawPath != "" && !plain {
+			return
+		}
+		u.Path, u.RawPath = cmp.Or(path, "/"), raw
+		c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), based{}, true))
+		engine.HandleContext(c)
+		c.Abort()
+	}
 }
 
 // handler returns the gin handler of a route.

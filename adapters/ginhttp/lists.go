@@ -90,14 +90,15 @@ func (a *api) getSessions(x *exchange) error {
 }
 
 func (a *api) getUsage(x *exchange) error {
-	asked, err := once(x.c.Request, "from", "to", "group_by")
+	asked, err := once(x.c.Request, "from", "to", "group_by", "project_id", "user_id")
 	if err != nil {
 		return err
 	}
 	return list[domain.Usage]{
 		of: domain.UsageList, message: "these are the counts of calls", member: "usage", item: answer.usage,
 		page: func(s *app.Service, ctx context.Context, call domain.Call, after domain.Cursor, limit int) (paging.Page[domain.Usage], error) {
-			return s.GetUsage(ctx, call, app.GetUsage{From: asked[0], To: asked[1], GroupBy: asked[2]}, after, limit)
+			in := app.GetUsage{From: asked[0], To: asked[1], GroupBy: asked[2], Project: asked[3], User: asked[4]}
+			return s.GetUsage(ctx, call, in, after, limit)
 		},
 	}.answer(a.service, x)
 }
@@ -208,14 +209,19 @@ func (l list[T]) items(b answer, items []T) answer {
 	return b
 }
 
-// writePart writes a part of a long answer. The client has as long for it as for a whole answer.
+// writePart writes a part of a long answer.
 func (x *exchange) writePart(b answer) error {
+	x.renew()
+	_, err := x.c.Writer.Write(b)
+	return err
+}
+
+// renew gives the client as long for the next part of a long answer as for a whole one.
+func (x *exchange) renew() {
 	if server, ok := x.ctx().Value(http.ServerContextKey).(*http.Server); ok && server.WriteTimeout > 0 {
 		// A writer without deadlines has none to renew.
 		_ = http.NewResponseController(x.c.Writer).SetWriteDeadline(time.Now().Add(server.WriteTimeout))
 	}
-	_, err := x.c.Writer.Write(b)
-	return err
 }
 
 // pageAsked reads cursor and limit. limit is 0 if the whole list is wanted. Other parameters are

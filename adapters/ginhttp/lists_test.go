@@ -100,7 +100,7 @@ type endless struct {
 	failed error
 }
 
-func (e *endless) Page(ctx context.Context, _ domain.Visible, after domain.Cursor, limit int) ([]domain.Project, error) {
+func (e *endless) Page(ctx context.Context, _ domain.Visible, _ domain.ProjectFilter, after domain.Cursor, limit int) ([]domain.Project, error) {
 	e.mu.Lock()
 	e.pages++
 	page := e.pages
@@ -156,11 +156,11 @@ func TestAWholeListComesPageByPage(t *testing.T) {
 // vanishing is a store whose projects are gone when the second page is read.
 type vanishing struct{ *endless }
 
-func (v vanishing) Page(ctx context.Context, in domain.Visible, after domain.Cursor, limit int) ([]domain.Project, error) {
+func (v vanishing) Page(ctx context.Context, in domain.Visible, filter domain.ProjectFilter, after domain.Cursor, limit int) ([]domain.Project, error) {
 	if after != (domain.Cursor{}) {
 		return nil, nil
 	}
-	return v.endless.Page(ctx, in, after, limit)
+	return v.endless.Page(ctx, in, filter, after, limit)
 }
 
 func TestAListThatShrinksWhileItIsWrittenStaysWhole(t *testing.T) {

@@ -18,11 +18,11 @@ type failingAccess struct {
 	left atomic.Int64
 }
 
-func (a *failingAccess) ByLogin(ctx context.Context, login, assistant domain.SessionID) (domain.Access, error) {
+func (a *failingAccess) ByLogin(ctx context.Context, login domain.SessionID, use domain.Use) (domain.Access, error) {
 	if a.left.Add(-1) < 0 {
 		return domain.Access{}, &domain.Error{Kind: domain.Unavailable}
 	}
-	return a.Access.ByLogin(ctx, login, assistant)
+	return a.Access.ByLogin(ctx, login, use)
 }
 
 // A browser holds a second login by an earlier name. A logout that can't end it does not say that

@@ -126,7 +126,7 @@ func (s *stage) everything(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	projects, err := store.Projects.Page(t.Context(), domain.Operator().Sees(), first, 100)
+	projects, err := store.Projects.Page(t.Context(), domain.Operator().Sees(), domain.ProjectFilter{}, first, 100)
 	must(err)
 	for _, p := range projects {
 		found, err := store.Projects.Find(t.Context(), domain.Operator().Sees(), domain.ProjectRef{ID: p.ID})

@@ -63,6 +63,7 @@ var matrix = map[string]row{
 	"HEAD /readyz":               {fine, fine, fine, fine, fine},
 	"POST /set_token":            {unauthenticated, refused, badRequest, unauthenticated, badRequest},
 	"POST /set_environments":     {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	"POST /set_picture_origins":  {unauthenticated, refused, badRequest, unauthenticated, badRequest},
 	"POST /delete_token":         {unauthenticated, refused, badRequest, unauthenticated, badRequest},
 	"POST /check_project":        {unauthenticated, refused, badRequest, unauthenticated, badRequest},
 	"GET /get_audit_events":      {unauthenticated, refused, fine, unauthenticated, fine},

@@ -21,7 +21,7 @@ type down struct{ ports.ProjectRepository }
 
 func (down) Add(context.Context, domain.Act, domain.Project) error { return errDown }
 
-func (down) Page(context.Context, domain.Visible, domain.Cursor, int) ([]domain.Project, error) {
+func (down) Page(context.Context, domain.Visible, domain.ProjectFilter, domain.Cursor, int) ([]domain.Project, error) {
 	return nil, errDown
 }
 
@@ -43,7 +43,7 @@ func (grantsDown) Remove(context.Context, domain.Act, domain.UserID, domain.Proj
 // accessDown can't say who calls and what they may use.
 type accessDown struct{ ports.Access }
 
-func (accessDown) ByLogin(context.Context, domain.SessionID, domain.SessionID) (domain.Access, error) {
+func (accessDown) ByLogin(context.Context, domain.SessionID, domain.Use) (domain.Access, error) {
 	return domain.Access{}, errDown
 }
 
@@ -158,11 +158,11 @@ func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 // lateSurprise panics on the second page.
 type lateSurprise struct{ *endless }
 
-func (l lateSurprise) Page(ctx context.Context, in domain.Visible, after domain.Cursor, limit int) ([]domain.Project, error) {
+func (l lateSurprise) Page(ctx context.Context, in domain.Visible, filter domain.ProjectFilter, after domain.Cursor, limit int) ([]domain.Project, error) {
 	if after != (domain.Cursor{}) {
 		panic("page two")
 	}
-	return l.endless.Page(ctx, in, after, limit)
+	return l.endless.Page(ctx, in, filter, after, limit)
 }
 
 func TestAPanicAfterTheAnswerHasBegunCutsIt(t *testing.T) {

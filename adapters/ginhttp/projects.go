@@ -44,6 +44,22 @@ func (a *api) setEnvironments(x *exchange) error {
 	return nil
 }
 
+func (a *api) setPictureOrigins(x *exchange) error {
+	var in struct {
+		ID      text    `json:"project_id"`
+		Origins *[]text `json:"origins"`
+	}
+	if err := x.decode(&in); err != nil {
+		return err
+	}
+	p, err := a.service.SetPictureOrigins(x.ctx(), x.call, string(in.ID), textsIfAny(in.Origins))
+	if err != nil {
+		return err
+	}
+	x.send(http.StatusOK, say("the chat page shows pictures from these origins from now on").member("assistant").assistantOfAdmin(p))
+	return nil
+}
+
 func (a *api) deleteProject(x *exchange) error {
 	var in struct {
 		Name text `json:"project_name"`

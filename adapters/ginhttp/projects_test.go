@@ -40,6 +40,7 @@ func TestAddProject(t *testing.T) {
 		"key_status": "ok", "secondary_status": "none", "key_checked": "2026-11-22T06:00:00.123456Z", "key_set": "2026-11-22T06:00:00.123456Z", "credits": "ok",
 		"environment_mode": "pinned",
 		"environments":     map[string]any{"default": versionA, "allowed": []any{versionA}, "allow_draft": []any{}},
+		"picture_origins":  []any{},
 	} {
 		if !cmp.Equal(first[name], want) {
 			t.Errorf("an admin is shown %s %v, want %v", name, first[name], want)

@@ -43,6 +43,7 @@ func TestADatabaseThatCanOnlyBeRead(t *testing.T) {
 		{"a stranger is refused, though no row says so", w.nobody, "GET", "/get_projects", "", 401, "not_authenticated"},
 		{"a login", w.nobody, "POST", "/login", `{"username":"member","password":"` + password + `"}`, 503, "unavailable"},
 		{"an assistant is set", w.member, "POST", "/set_project", `{"project_id":"` + id + `"}`, 400, "unavailable"},
+		{"picture origins are set", w.admin, "POST", "/set_picture_origins", `{"project_id":"` + id + `","origins":["https://cdn.example.com"]}`, 503, "unavailable"},
 		{"environments are set", w.admin, "POST", "/set_environments", `{"project_id":"` + id + `","environments":{"allowed":"all"}}`, 503, "unavailable"},
 		{"a key is set", w.admin, "POST", "/set_token", `{"project_id":"` + id + `","token":"` + canary + `"}`, 503, "unavailable"},
 		{"a logout", w.member, "POST", "/logout", "", 503, "unavailable"},

@@ -13,7 +13,7 @@ import (
 // current password counts as a failed login does. Otherwise it goes by the kind of the failure,
 // because the status on the four documented routes does not tell.
 func (x *exchange) refused() bool {
-	if x.err == nil {
+	if x.err == nil || x.sentToLogin() {
 		return false
 	}
 	if errors.Is(x.err, domain.ErrWrongPassword) {
@@ -29,6 +29,9 @@ func (x *exchange) refused() bool {
 // action returns the name of the request in the audit. It is the path of the route, as for the
 // actions that succeed.
 func (rt *route) action() domain.Action {
+	if rt.page != nil {
+		return rt.page.Action
+	}
 	if rt == &forwarded || rt == &unknownPath || rt == &wrongMethod { // the latter refuse nobody elsewhere
 		return domain.ActionForward
 	}

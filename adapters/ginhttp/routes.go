@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/flowlatch/flowlatch/app/pages"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -39,6 +40,7 @@ type route struct {
 	always       bool         // it is not refused for want of a rate: everybody can log out
 	noUseCase    bool         // no use case runs, so nothing needs protection
 	readsBody    bool
+	page         *pages.Route // of an adapter for pages; nil for the others
 	handle       func(*api, *exchange) error
 }
 
@@ -74,6 +76,7 @@ var routes = []route{
 	{method: http.MethodPost, path: "/revoke_project", tokens: forManaging, part: domain.ScopeManageGrants, who: admin, ends: true, readsBody: true, handle: (*api).revokeProject},
 	{method: http.MethodPost, path: "/set_token", tokens: forManaging, part: domain.ScopeManageProjects, who: admin, readsBody: true, handle: (*api).setToken},
 	{method: http.MethodPost, path: "/set_environments", tokens: forManaging, part: domain.ScopeManageProjects, who: admin, readsBody: true, handle: (*api).setEnvironments},
+	{method: http.MethodPost, path: "/set_picture_origins", tokens: forManaging, part: domain.ScopeManageProjects, who: admin, readsBody: true, handle: (*api).setPictureOrigins},
 	{method: http.MethodPost, path: "/delete_token", tokens: forManaging, part: domain.ScopeManageProjects, who: admin, readsBody: true, handle: (*api).deleteToken},
 	{method: http.MethodPost, path: "/check_project", tokens: forManaging, part: domain.ScopeManageProjects, who: admin, readsBody: true, handle: (*api).checkProject},
 	{method: http.MethodGet, path: "/get_grants", tokens: forManaging, part: domain.ScopeManageGrants, who: admin, handle: (*api).getGrants},
@@ -144,8 +147,11 @@ var probes = []route{
 
 // unknownPath and wrongMethod answer requests without a route. gin has set Allow by then.
 var (
-	unknownPath = route{noUseCase: true, handle: func(_ *api, x *exchange) error {
+	unknownPath = route{noUseCase: true, handle: func(a *api, x *exchange) error {
 		r := x.c.Request
+		if a.sendHome(x) {
+			return nil
+		}
 		if x.belowVoiceflow() {
 			// Nothing comes after the service, so there is no call.
 			_, err := domain.MatchEndpoint(strings.TrimPrefix(r.URL.EscapedPath(), "/voiceflow/"), r.Method, "")

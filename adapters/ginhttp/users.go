@@ -32,14 +32,19 @@ func (a *api) login(x *exchange) error {
 }
 
 func (a *api) logout(x *exchange) error {
-	if err := a.service.Logout(x.ctx(), x.call); err != nil {
-		return err
-	}
-	if err := a.logoutElsewhere(x); err != nil {
+	if err := a.endLogins(x); err != nil {
 		return err
 	}
 	a.forget(x)
 	return x.ok("you are logged out")
+}
+
+// endLogins ends the caller's login and the others that the browser holds.
+func (a *api) endLogins(x *exchange) error {
+	if err := a.service.Logout(x.ctx(), x.call); err != nil {
+		return err
+	}
+	return a.logoutElsewhere(x)
 }
 
 // logoutElsewhere ends the other logins that the browser holds by earlier names and paths. The

@@ -10,24 +10,24 @@ import (
 type access struct{ store *Store }
 
 // ByLogin returns who calls with the login, and what they may use with the assistant
-// session. Returns NotFound if the login is over or its user may not use it.
-func (v access) ByLogin(ctx context.Context, login, assistant domain.SessionID) (domain.Access, error) {
+// session or of the project. Returns NotFound if the login is over or its user may not use it.
+func (v access) ByLogin(ctx context.Context, login domain.SessionID, use domain.Use) (domain.Access, error) {
 	s := v.store
-	if err := s.enter(ctx, string(login), string(assistant)); err != nil {
+	if err := s.enter(ctx, string(login), string(use.Session()), string(use.Project())); err != nil {
 		return domain.Access{}, err
 	}
 	defer s.leave()
-	return s.byLogin(login, assistant)
+	return s.byLogin(login, use)
 }
 
-// ByHostUser returns what the caller may use with the assistant session.
-func (v access) ByHostUser(ctx context.Context, caller domain.Caller, assistant domain.SessionID) (domain.Access, error) {
+// ByHostUser returns what the caller may use with the assistant session or of the project.
+func (v access) ByHostUser(ctx context.Context, caller domain.Caller, use domain.Use) (domain.Access, error) {
 	s := v.store
-	if err := s.enter(ctx, string(caller.ID), string(assistant)); err != nil {
+	if err := s.enter(ctx, string(caller.ID), string(use.Session()), string(use.Project())); err != nil {
 		return domain.Access{}, err
 	}
 	defer s.leave()
-	return s.inSession(caller, assistant), nil
+	return s.by(caller, use), nil
 }
 
 // ByToken returns who calls with the access token and what they may use. Returns NotFound if
@@ -78,19 +78,31 @@ func (s *Store) byOpener(c domain.Conversation, caller domain.Caller) (domain.Ac
 		return s.byToken(s.tokens[c.Token], domain.TokenHash{})
 	}
 	if session, live := s.live(c.Session); live && session.Login != "" {
-		return s.byLogin(session.Login, c.Session)
+		return s.byLogin(session.Login, domain.UseSession(c.Session))
 	}
 	return s.inSession(caller, c.Session), nil
 }
 
-// byLogin returns who calls with the login, and what they may use with the assistant session.
-func (s *Store) byLogin(id, assistant domain.SessionID) (domain.Access, error) {
+// byLogin returns who calls with the login, and what they may use.
+func (s *Store) byLogin(id domain.SessionID, use domain.Use) (domain.Access, error) {
 	login, live := s.live(id)
 	u, enabled := s.enabled(login.User)
 	if !live || login.Kind != domain.LoginSession || !enabled {
 		return domain.Access{}, domain.NoSuch("login")
 	}
-	return s.inSession(domain.CallerByLogin(login, u.Role), assistant), nil
+	return s.by(domain.CallerByLogin(login, u.Role), use), nil
+}
+
+// by returns what the caller may use with the assistant session or of the project.
+func (s *Store) by(c domain.Caller, use domain.Use) domain.Access {
+	if use.Project() == "" {
+		return s.inSession(c, use.Session())
+	}
+	a := domain.Access{Caller: c, Named: use.Project()}
+	if !s.sees(c.Sees(), a.Named) {
+		return a
+	}
+	return s.using(a, a.Named)
 }
 
 // byToken returns who calls with the text of the token and what they may use.
@@ -134,13 +146,13 @@ func (s *Store) enabled(id domain.UserID) (domain.User, bool) {
 	return u, found && !u.Disabled
 }
 
-// StillAllowed returns the Access of the open uses whose session or token is not over and whose
-// user is not gone or disabled. It does not check the login of a session.
+// StillAllowed returns the Access of the open uses whose session, login or token is not over and
+// whose user is not gone or disabled. It does not check the login of an assistant session.
 func (v access) StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]domain.Access, error) {
 	s := v.store
 	var ids []string
 	for _, use := range uses {
-		ids = append(ids, string(use.Session), string(use.Token))
+		ids = append(ids, string(use.Session), string(use.Token), string(use.Project), string(use.Login), string(use.User))
 	}
 	if err := s.enter(ctx, ids...); err != nil {
 		return nil, err
@@ -161,6 +173,18 @@ func (v access) StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]doma
 				allowed = append(allowed, a)
 			}
 		}
+		if a, err := s.naming(use); use.Names() && err == nil {
+			a.Project = domain.Project{ID: a.Project.ID}
+			allowed = append(allowed, a)
+		}
 	}
 	return allowed, nil
+}
+
+// naming returns the Access of an open use of who names a project.
+func (s *Store) naming(use domain.OpenUse) (domain.Access, error) {
+	if use.Login != "" {
+		return s.byLogin(use.Login, domain.UseProject(use.Project))
+	}
+	return s.by(domain.Caller{ID: use.User, Admin: use.Admin}, domain.UseProject(use.Project)), nil
 }

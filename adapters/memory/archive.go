@@ -50,7 +50,8 @@ func (s *Store) archived() []archive.Row {
 		add("projects", string(p.ID), p.Name, string(p.Voiceflow), p.Version, p.Platform, micros(p.Created), micros(p.VoiceflowCreated),
 			string(p.Primary.Status), string(p.Credits), string(p.Secondary.Status), micros(p.Primary.Checked), micros(p.Primary.Set),
 			micros(p.Secondary.Checked), micros(p.Secondary.Set), p.Environments.Text(),
-			string(p.Personal.Status), micros(p.Personal.Checked), micros(p.Personal.Set))
+			string(p.Personal.Status), micros(p.Personal.Checked), micros(p.Personal.Set), domain.PictureOriginsText(p.PictureOrigins),
+			domain.SearchText(p.Name))
 		for _, slot := range domain.Slots() {
 			if k := p.Key(slot); !k.Empty() {
 				add("project_keys", string(p.ID), string(slot), k.Sealed.Key, bytes.Clone(k.Sealed.Bytes))
@@ -228,6 +229,7 @@ func (s *Store) restoreProject(c *cells) bool {
 	p.Environments = domain.EnvironmentsFromText(c.text())
 	p.Personal.Status = domain.KeyStatus(c.text())
 	p.Personal.Checked, p.Personal.Set = c.instant(), c.instant()
+	p.PictureOrigins = domain.PictureOriginsFromText(c.text())
 	for _, other := range s.projects {
 		if other.Voiceflow == p.Voiceflow && other.Version == p.Version {
 			return false

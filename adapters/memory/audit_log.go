@@ -37,6 +37,26 @@ func (v auditLog) Begin(ctx context.Context, act domain.Act) error {
 	return nil
 }
 
+// Find returns the row with that id and its link in the chain. Returns NotFound if there is no such
+// row.
+func (v auditLog) Find(ctx context.Context, id int64) (domain.ChainedRow, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return domain.ChainedRow{}, err
+	}
+	defer s.leave()
+	row, there := s.row(id)
+	if !there {
+		return domain.ChainedRow{}, domain.NoSuch("row in the audit")
+	}
+	for _, link := range s.chain.links {
+		if link.Row == id {
+			return domain.ChainedRow{Link: link, Row: row}, nil
+		}
+	}
+	return domain.ChainedRow{Row: row}, nil
+}
+
 // Page returns at most limit rows that match the filter and come after before, newest
 // first.
 func (v auditLog) Page(ctx context.Context, f domain.AuditFilter, before *domain.AuditPlace, limit int) ([]domain.AuditRow, error) {

@@ -166,7 +166,7 @@ func (s *Store) begin(ctx context.Context, act domain.Act, texts ...string) (dom
 func (s *Store) allowed(act domain.Act) (domain.Caller, error) {
 	right := domain.Right{
 		User: s.users[act.By.ID], Login: s.sessions[act.By.Login.ID], Token: s.tokens[act.By.Token].AccessToken, Secrets: s.tokens[act.By.Token].secrets,
-		Granted: s.grants[grant{act.By.ID, act.Needs.Project()}].Scopes,
+		Granted: s.grants[grant{act.By.ID, act.Needs.Project()}].Scopes, AnyUser: len(s.users) > 0,
 	}
 	return act.Allow(right, domain.Instant(s.now()))
 }
@@ -176,8 +176,8 @@ func (s *Store) record(rec domain.Record) { s.records = append(s.records, rec) }
 
 // sees reports whether a project that exists is within in.
 func (s *Store) sees(in domain.Visible, id domain.ProjectID) bool {
-	_, granted := s.grants[grant{in.User(), id}]
-	return in.All() || granted
+	g, granted := s.grants[grant{in.User(), id}]
+	return in.All() || granted && (in.Scope() == "" || g.Scopes.Has(in.Scope()))
 }
 
 // live returns a session that is not over.
@@ -212,10 +212,11 @@ func clone(sealed domain.Sealed) domain.Sealed {
 	return sealed
 }
 
-// cloneProject copies the project's sealed keys too.
+// cloneProject copies the project's sealed keys and lists too.
 func cloneProject(p domain.Project) domain.Project {
 	p.Primary.Sealed, p.Secondary.Sealed, p.Personal.Sealed = clone(p.Primary.Sealed), clone(p.Secondary.Sealed), clone(p.Personal.Sealed)
 	p.Environments.Allowed, p.Environments.AllowDraft = slices.Clone(p.Environments.Allowed), slices.Clone(p.Environments.AllowDraft)
+	p.PictureOrigins = slices.Clone(p.PictureOrigins)
 	return p
 }
 

@@ -64,10 +64,10 @@ func (v projects) Find(ctx context.Context, in domain.Visible, ref domain.Projec
 	return atMost(domain.MaxMatches, found), err
 }
 
-// Page returns at most limit projects within in that come after the cursor.
-func (v projects) Page(ctx context.Context, in domain.Visible, after domain.Cursor, limit int) ([]domain.Project, error) {
-	found, err := v.within(ctx, in, []string{after.Name, after.ID}, func(p domain.Project) bool {
-		return compare(p.Name, string(p.ID), after.Name, after.ID) > 0
+// Page returns at most limit projects within in that the filter picks and that come after the cursor.
+func (v projects) Page(ctx context.Context, in domain.Visible, filter domain.ProjectFilter, after domain.Cursor, limit int) ([]domain.Project, error) {
+	found, err := v.within(ctx, in, []string{filter.Search, after.Name, after.ID}, func(p domain.Project) bool {
+		return filter.Picks(p) && compare(p.Name, string(p.ID), after.Name, after.ID) > 0
 	})
 	slices.SortFunc(found, func(a, b domain.Project) int { return compare(a.Name, string(a.ID), b.Name, string(b.ID)) })
 	found = atMost(limit, found)
@@ -132,8 +132,8 @@ func (v projects) Note(ctx context.Context, id domain.ProjectID, change func(p *
 	return err
 }
 
-// changeProject stores what change makes of the keys, name, platform and credits of a
-// project, and reports whether that is a change.
+// changeProject stores what Project.Changed keeps of a change of a project, and reports whether that is
+// a change.
 func (s *Store) changeProject(id domain.ProjectID, change func(p *domain.Project) error) (changed bool, err error) {
 	was, found := s.projects[id]
 	if !found {

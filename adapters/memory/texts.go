@@ -5,7 +5,7 @@ import "github.com/flowlatch/flowlatch/domain"
 // The functions here list the texts of what is stored, which domain.Storable checks.
 
 func textsOfProject(p domain.Project) []string {
-	return append(p.Environments.Names(),
+	return append(append(p.Environments.Names(), domain.PictureOriginsText(p.PictureOrigins)),
 		string(p.ID), p.Name, string(p.Voiceflow), p.Version, p.Platform, string(p.Credits),
 		string(p.Primary.Status), string(p.Primary.Sealed.Key), string(p.Secondary.Status), string(p.Secondary.Sealed.Key),
 		string(p.Personal.Status), string(p.Personal.Sealed.Key))

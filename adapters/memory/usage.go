@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -46,24 +47,39 @@ func (v usage) Report(ctx context.Context, q domain.UsageQuery, after *domain.Us
 	if after != nil {
 		place = *after
 	}
-	if err := s.enter(ctx, append(textsOfUsageKey(place), string(q.From), string(q.To))...); err != nil {
+	if err := s.enter(ctx, append(textsOfUsageKey(place), string(q.From), string(q.To), string(q.Project), string(q.User))...); err != nil {
 		return nil, err
 	}
 	defer s.leave()
-	sums := map[domain.UsageKey]domain.Usage{}
-	for _, u := range s.usage {
-		if q.From <= u.Day && u.Day <= q.To {
-			u.UsageKey = u.By(q.GroupBy)
-			sums[u.UsageKey] = u.Plus(sums[u.UsageKey])
-		}
-	}
 	place = place.By(q.GroupBy)
 	var found []domain.Usage
-	for key, sum := range sums {
+	for key, sum := range s.usageSums(q) {
 		if after == nil || key.Compare(place) > 0 {
 			found = append(found, sum)
 		}
 	}
 	slices.SortFunc(found, func(a, b domain.Usage) int { return a.Compare(b.UsageKey) })
 	return atMost(limit, found), nil
+}
+
+// Top returns the largest sums of a report, and the total of all.
+func (v usage) Top(ctx context.Context, q domain.UsageQuery, limit int) (domain.UsageTop, error) {
+	s := v.store
+	if err := s.enter(ctx, string(q.From), string(q.To), string(q.Project), string(q.User)); err != nil {
+		return domain.UsageTop{}, err
+	}
+	defer s.leave()
+	return domain.TopUsage(slices.Collect(maps.Values(s.usageSums(q))), limit), nil
+}
+
+// usageSums returns all sums of the counts, grouped.
+func (s *Store) usageSums(q domain.UsageQuery) map[domain.UsageKey]domain.Usage {
+	sums := map[domain.UsageKey]domain.Usage{}
+	for _, u := range s.usage {
+		if q.Counts(u.UsageKey) {
+			u.UsageKey = u.By(q.GroupBy)
+			sums[u.UsageKey] = u.Plus(sums[u.UsageKey])
+		}
+	}
+	return sums
 }

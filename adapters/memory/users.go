@@ -119,6 +119,16 @@ func (v users) Page(ctx context.Context, after domain.Cursor, limit int) ([]doma
 	return atMost(limit, found), nil
 }
 
+// OtherAdmin reports whether another user counts as an admin.
+func (v users) OtherAdmin(ctx context.Context, than domain.UserID) (bool, error) {
+	s := v.store
+	if err := s.enter(ctx, string(than)); err != nil {
+		return false, err
+	}
+	defer s.leave()
+	return s.otherAdmin(than), nil
+}
+
 // otherAdmin reports whether another user counts as admin.
 func (s *Store) otherAdmin(than domain.UserID) bool {
 	for id, u := range s.users {

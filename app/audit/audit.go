@@ -22,11 +22,13 @@ type Ports struct {
 }
 
 // Audit is the audit of one database. It is safe for concurrent use. It keeps in memory the
-// refusals that it has yet to store, and the head that it signed last.
+// refusals that it has yet to store, the head that it signed last, and what the last verification
+// found.
 type Audit struct {
 	ports    Ports
 	refusals refusals
 	seen     seenHead
+	state    state
 }
 
 // New returns an Audit. A later call panics if p is incomplete. The start-up check of the keyset must have succeeded before Chain,

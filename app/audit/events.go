@@ -14,6 +14,15 @@ type EventQuery struct {
 	Since, Until                              string
 }
 
+// Event returns the row with that id. Its Link is zero if the row is not in the chain yet. Only an
+// admin may: NotAllowed. Returns NotFound if there is no such row.
+func (a *Audit) Event(ctx context.Context, call domain.Call, id int64) (domain.ChainedRow, error) {
+	if err := call.Caller.MayManage(domain.ScopeManageAudit); err != nil {
+		return domain.ChainedRow{}, err
+	}
+	return a.ports.Log.Find(ctx, id)
+}
+
 // Events returns at most limit (1 to paging.Max, otherwise Invalid) rows of the audit that
 // come after the cursor, newest first. Only an admin may: NotAllowed. Returns Invalid if the
 // query breaks a rule, or if the cursor is of another list. Returns Unavailable if the

@@ -34,8 +34,30 @@ func (a *Audit) Verify(ctx context.Context, call domain.Call, noted string) (dom
 			return domain.ChainPoint{}, err
 		}
 	}
+	end, err := a.verify(ctx, note)
+	if err != nil && domain.KindOf(err) != domain.Corrupt {
+		return domain.ChainPoint{}, err
+	}
+	rec := call.Record(a.ports.Clock(), domain.ActionVerifyAudit, domain.OnAudit(end))
+	if err != nil {
+		rec.Outcome = domain.OutcomeBroken
+	}
+	noRecord := a.ports.Log.Append(ctx, rec)
+	if err == nil || note == (domain.ChainPoint{}) { // a wrong note says nothing about the chain
+		a.state.note(a.found(end, err), noRecord == nil)
+	}
+	if err == nil {
+		err = noRecord
+	}
+	return end, err
+}
+
+// verify chains the rows that are not in the chain yet, and goes through the whole chain. It returns
+// the point up to which it is whole, and Corrupt if it is broken. Any other error says nothing about
+// the chain.
+func (a *Audit) verify(ctx context.Context, note domain.ChainPoint) (domain.ChainPoint, error) {
 	// The rows of these are written by now, and drainChain puts them into the chain.
-	untold, err := a.begun(ctx, call.Caller.Sees())
+	untold, err := a.begun(ctx)
 	if err != nil {
 		return domain.ChainPoint{}, err
 	}
@@ -47,26 +69,18 @@ func (a *Audit) Verify(ctx context.Context, call domain.Call, noted string) (dom
 	if err == nil {
 		err = left
 	}
-	if err != nil && domain.KindOf(err) != domain.Corrupt {
-		return domain.ChainPoint{}, err
-	}
-	rec := call.Record(a.ports.Clock(), domain.ActionVerifyAudit, domain.OnAudit(end))
-	if err != nil {
-		rec.Outcome = domain.OutcomeBroken
-	}
-	if noRecord := a.ports.Log.Append(ctx, rec); err == nil {
-		err = noRecord
-	}
 	return end, err
 }
 
-// begun returns the users and the projects within in that exist, as objects of the rows that
-// tell how they began.
-func (a *Audit) begun(ctx context.Context, in domain.Visible) (map[string]bool, error) {
+// begun returns the users and the projects that exist, as objects of the rows that tell how they
+// began.
+func (a *Audit) begun(ctx context.Context) (map[string]bool, error) {
 	objects := map[string]bool{}
 	err := paging.Each(func(after domain.Cursor) (paging.Page[domain.Project], error) {
 		return paging.Read(paging.Max,
-			func(limit int) ([]domain.Project, error) { return a.ports.Projects.Page(ctx, in, after, limit) },
+			func(limit int) ([]domain.Project, error) {
+				return a.ports.Projects.Page(ctx, domain.Operator().Sees(), domain.ProjectFilter{}, after, limit)
+			},
 			func(p domain.Project) domain.Cursor { return domain.Cursor{Name: p.Name, ID: string(p.ID)} })
 	}, func(p domain.Project) error {
 		objects[domain.OnProject(p.ID)] = true

@@ -1,8 +1,9 @@
-// Package cookie encodes cookies and the handles of conversations. It seals their claims with
-// the service's cipher. A text shows nothing, and no bit of it can be altered.
+// Package cookie encodes cookies, the handles of conversations, and texts that end at some time. It
+// seals them with the service's cipher. A text shows nothing, and no bit of it can be altered.
 //
 // The text is base64url without padding (RFC 4648, section 5). It holds the length of the key's
-// name in one byte, the name, and the sealed bytes. Sealed is the JSON of the claims.
+// name in one byte, the name, and the sealed bytes. Sealed is the JSON of the claims, or an end and
+// a text.
 package cookie
 
 import (
@@ -56,7 +57,12 @@ func (c *Codec) Seal(from domain.Claims) (text string, by domain.KeyID, err erro
 	if err != nil {
 		return "", "", doNotFit()
 	}
-	sealed, err := c.cipher.Seal(domain.NewSecret(string(plain)), domain.BindCookie(from.Kind))
+	return c.seal(string(plain), domain.BindCookie(from.Kind))
+}
+
+// seal returns the text of what is sealed, and the key that sealed it.
+func (c *Codec) seal(plain string, to domain.Binding) (text string, by domain.KeyID, err error) {
+	sealed, err := c.cipher.Seal(domain.NewSecret(plain), to)
 	if err != nil {
 		return "", "", err
 	}
@@ -76,25 +82,35 @@ func (c *Codec) Seal(from domain.Claims) (text string, by domain.KeyID, err erro
 // NotAuthenticated if the text or the kind is wrong, and does not tell why. Returns Unavailable
 // if the cipher can't answer.
 func (c *Codec) Open(kind domain.SessionKind, text string) (domain.Claims, domain.KeyID, error) {
-	sealed, ok := unpack(text)
-	if !ok {
-		return domain.Claims{}, "", domain.NotLoggedIn(nil)
-	}
-	plain, err := c.cipher.Open(sealed, domain.BindCookie(kind))
-	if domain.KindOf(err) == domain.Unavailable {
+	plain, by, err := c.open(domain.BindCookie(kind), text)
+	if err != nil {
 		return domain.Claims{}, "", err
 	}
-	if err != nil {
-		return domain.Claims{}, "", domain.NotLoggedIn(nil)
-	}
 	var of claims
-	if err := json.Unmarshal([]byte(plain.Reveal()), &of); err != nil || of.Kind != string(kind) {
+	if err := json.Unmarshal([]byte(plain), &of); err != nil || of.Kind != string(kind) {
 		return domain.Claims{}, "", domain.NotLoggedIn(nil)
 	}
 	return domain.Claims{
 		Kind: kind, Session: domain.SessionID(of.Session), User: domain.UserID(of.User),
 		Project: domain.ProjectID(of.Project), Version: of.Version, Expires: time.UnixMicro(of.Expires).UTC(),
-	}, sealed.Key, nil
+	}, by, nil
+}
+
+// open reverses seal. Returns NotAuthenticated if the text or the binding is wrong, and Unavailable if
+// the cipher can't answer.
+func (c *Codec) open(to domain.Binding, text string) (plain string, by domain.KeyID, err error) {
+	sealed, ok := unpack(text)
+	if !ok {
+		return "", "", domain.NotLoggedIn(nil)
+	}
+	opened, err := c.cipher.Open(sealed, to)
+	switch {
+	case domain.KindOf(err) == domain.Unavailable:
+		return "", "", err
+	case err != nil:
+		return "", "", domain.NotLoggedIn(nil)
+	}
+	return opened.Reveal(), sealed.Key, nil
 }
 
 // unpack returns the sealed bytes of the text and the key that they name.

@@ -52,17 +52,44 @@ func (f *Forwarder) charge(access domain.Access, out *Result) (release func(), e
 }
 
 // lookUp finds out who calls and what they may use. It puts resealed cookies into out.
-func (f *Forwarder) lookUp(ctx context.Context, host domain.Caller, in Input, out *Result) (domain.Access, error) {
+func (f *Forwarder) lookUp(ctx context.Context, known domain.Caller, in Input, out *Result) (domain.Access, error) {
 	switch {
+	case in.Project != "":
+		return f.accessByName(ctx, known, in, out)
 	case out.Endpoint.BySession:
 		if in.Handle == "" || strings.HasPrefix(in.Handle, domain.TokenPrefix) {
 			return domain.Access{}, noHandle()
 		}
-		return f.accessByHandle(ctx, host, in.Handle)
+		return f.accessByHandle(ctx, known, in.Handle)
 	case !in.Token.IsZero():
 		return f.accessByToken(ctx, in.Token)
 	}
-	return f.accessByCookies(ctx, host, in, out)
+	return f.accessByCookies(ctx, known, in, out)
+}
+
+// accessByName looks up the use of the assistant that the call names. Whether the caller may use
+// it is for Access.May to say.
+func (f *Forwarder) accessByName(ctx context.Context, known domain.Caller, in Input, out *Result) (domain.Access, error) {
+	switch {
+	case known.ID != "" && known.MayChat() != nil:
+		return domain.Access{}, known.MayChat()
+	case !in.Token.IsZero() || in.Handle != "" || in.AssistantCookie != "":
+		return domain.Access{}, domain.NeedsLogin()
+	case out.Endpoint.BySession || out.Endpoint.Starts:
+		return domain.Access{}, &domain.Error{
+			Kind:   domain.Invalid,
+			Public: "a call that names its assistant can't use a v4 session; set the assistant with POST /set_project",
+		}
+	}
+	login, err := f.openLogin(known, in.UserCookie)
+	if err != nil {
+		return domain.Access{}, err
+	}
+	access, err := f.accessByLogin(ctx, known, login, domain.UseProject(in.Project), out)
+	if err != nil {
+		return access, err
+	}
+	return access, f.use(ctx, access)
 }
 
 func (f *Forwarder) accessByToken(ctx context.Context, text domain.Secret) (domain.Access, error) {
@@ -117,13 +144,13 @@ func invalidHandle(cause error) error {
 	}
 }
 
-func (f *Forwarder) accessByCookies(ctx context.Context, host domain.Caller, in Input, out *Result) (domain.Access, error) {
+func (f *Forwarder) accessByCookies(ctx context.Context, known domain.Caller, in Input, out *Result) (domain.Access, error) {
 	var set domain.Claims
 	var setBy domain.KeyID
-	if host.ID == "" && in.UserCookie == "" {
+	if known.ID == "" && in.UserCookie == "" {
 		return domain.Access{}, noCredential(in.Handle)
 	}
-	login, loginBy, err := f.openLogin(host, in.UserCookie)
+	login, err := f.openLogin(known, in.UserCookie)
 	if err != nil {
 		return domain.Access{}, err
 	}
@@ -132,13 +159,9 @@ func (f *Forwarder) accessByCookies(ctx context.Context, host domain.Caller, in 
 			return domain.Access{}, err
 		}
 	}
-	access, err := f.accessBySessions(ctx, host, login, set.Session)
+	access, err := f.accessByLogin(ctx, known, login, domain.UseSession(set.Session), out)
 	if err != nil {
 		return domain.Access{}, err
-	}
-	if host.ID == "" {
-		f.ports.Sessions.MarkSealed(ctx, access.Caller.Login, loginBy)
-		out.UserCookie = f.ports.Sessions.Reseal(ctx, access.Caller.Login, "", loginBy)
 	}
 	switch {
 	case in.AssistantCookie == "":
@@ -167,33 +190,43 @@ func noCredential(authorization string) error {
 	}
 }
 
-// openLogin opens the cookie user_session and returns the key that sealed it. It returns zero
-// for a user of a host program, who needs no such cookie.
-func (f *Forwarder) openLogin(host domain.Caller, cookie string) (domain.Claims, domain.KeyID, error) {
-	if host.ID != "" {
-		return domain.Claims{}, "", nil
-	}
-	return f.ports.Sessions.OpenLogin(cookie)
+// shownLogin is the login that a caller shows. It is zero for a user of a host program.
+type shownLogin struct {
+	claims   domain.Claims
+	sealedBy domain.KeyID // the key that sealed the cookie; "" if the caller is known already
 }
 
-// accessBySessions looks up the user by their login, or as the host program's, together with
-// the assistant session, which may be "". Returns NotAuthenticated if there is no such user or
-// login.
-func (f *Forwarder) accessBySessions(ctx context.Context, host domain.Caller, login domain.Claims, assistant domain.SessionID) (domain.Access, error) {
-	var access domain.Access
-	var err error
-	if host.ID != "" {
-		access, err = f.ports.Access.ByHostUser(ctx, host, assistant)
-	} else {
-		access, err = f.ports.Access.ByLogin(ctx, login.Session, assistant)
+// openLogin returns the login that the caller is known by, or opens the cookie user_session. A user
+// of a host program needs neither.
+func (f *Forwarder) openLogin(known domain.Caller, cookie string) (login shownLogin, err error) {
+	switch {
+	case known.ID == "":
+		login.claims, login.sealedBy, err = f.ports.Sessions.OpenLogin(cookie)
+	case known.Login.ID != "":
+		login.claims = known.Login.Claims("")
 	}
+	return login, err
+}
+
+// accessByLogin looks up the user by their login, or as the host program's, together with what they
+// use. It puts the resealed cookie into out. Returns NotAuthenticated if there is no such user or
+// login.
+func (f *Forwarder) accessByLogin(ctx context.Context, known domain.Caller, login shownLogin, use domain.Use, out *Result) (domain.Access, error) {
+	if login.claims.Session == "" {
+		return f.ports.Access.ByHostUser(ctx, known, use)
+	}
+	access, err := f.ports.Access.ByLogin(ctx, login.claims.Session, use)
 	switch {
 	case domain.KindOf(err) == domain.NotFound:
 		return domain.Access{}, domain.NotLoggedIn(err)
 	case err != nil:
 		return domain.Access{}, err
-	case host.ID == "" && !access.Caller.Login.Claims("").Equal(login):
+	case !access.Caller.Login.Claims("").Equal(login.claims):
 		return domain.Access{}, domain.NotLoggedIn(nil)
+	}
+	if known.ID == "" {
+		f.ports.Sessions.MarkSealed(ctx, access.Caller.Login, login.sealedBy)
+		out.UserCookie = f.ports.Sessions.Reseal(ctx, access.Caller.Login, "", login.sealedBy)
 	}
 	return access, nil
 }
@@ -203,15 +236,16 @@ func notSet(cause error) error {
 	return &domain.Error{Kind: domain.NotAuthenticated, Public: "the assistant is no longer set; set it again with POST /set_project" + domain.SeeRefused, Cause: cause}
 }
 
-// use records the use of the assistant session and of its login.
+// use records the use of the assistant session and of its login, or of the login of a caller who
+// names an assistant.
 func (f *Forwarder) use(ctx context.Context, a domain.Access) error {
-	if a.Session.ID == "" {
-		return nil
-	}
-	if a.Caller.Login.ID != "" {
-		if err := f.ports.Sessions.Use(ctx, a.Caller.Login); err != nil {
+	for _, session := range []domain.Session{a.Caller.Login, a.Session} {
+		if session.ID == "" {
+			continue
+		}
+		if err := f.ports.Sessions.Use(ctx, session); err != nil {
 			return err
 		}
 	}
-	return f.ports.Sessions.Use(ctx, a.Session)
+	return nil
 }

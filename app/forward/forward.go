@@ -72,9 +72,14 @@ type Input struct {
 	Service string // the name of Voiceflow's service
 	Path    string // the path after the service, with its percent-encoding
 
+	// Project is the assistant that the call names; "" if it names none. Such a call takes a login,
+	// and no AssistantCookie, Token or Handle. It neither starts a v4 session nor takes a turn in
+	// one, since nothing would end that session.
+	Project domain.ProjectID
+
 	// The credentials. A v4 session's turn takes Handle. Any other call takes Token, or the
-	// cookies if there is no Token. If a host program logs users in, the Caller of the
-	// domain.Call replaces UserCookie.
+	// cookies if there is no Token. If the Caller of the domain.Call is known already, by a login
+	// or by a host program, it replaces UserCookie.
 	Token           domain.Secret // an access token, from Authorization
 	Handle          string        // anything else in Authorization
 	UserCookie      string
@@ -116,14 +121,17 @@ type Answer struct {
 }
 
 // Forward sends the call that r is to Voiceflow, with the key of an assistant, and returns the
-// answer. The assistant is the one that the caller has set, or that the access token or the
-// handle is for. The method, the query, the header and the body of r are the caller's.
+// answer. The assistant is the one that the call names, or that the caller has set, or that the
+// access token or the handle is for. The method, the query, the header and the body of r are the caller's.
 //
 // Caller and rights are looked up for each call. EndLostUses ends an open call that has lost
 // its right. If Voiceflow rejects a key of an assistant with two keys, the other one is tried
 // once.
 //
-// Returns NotFound if the call is not among domain.Endpoints, or names another project.
+// Returns NotFound if the call is not among domain.Endpoints, or if its path, query or body names
+// another project. Returns NotFound to an admin if Project of in does not exist. Returns NotAllowed
+// to others, whether it does not exist or is not granted. Returns NotAuthenticated if Project comes
+// with another credential than a login. Returns Invalid if it comes with a call of a v4 session.
 // Returns EnvironmentNotAllowed if the call names an environment that is not allowed. Returns
 // Conflict if the form in which Voiceflow takes the environment is not known.
 // Returns NotAuthenticated if anything is wrong with the caller or the assistant session.

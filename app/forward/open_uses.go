@@ -47,6 +47,8 @@ func (c *openCall) stoodOn() error {
 		return invalidHandle(nil)
 	case c.access.Token.ID != "":
 		return domain.InvalidAccessToken(nil)
+	case c.access.Named != "":
+		return &domain.Error{Kind: domain.NotAuthenticated, Public: "you are no longer logged in; log in again"}
 	}
 	return notSet(nil)
 }
@@ -147,9 +149,9 @@ func (f *Forwarder) WaitForOpen(patience time.Duration) {
 	}
 }
 
-// EndLostUses ends the open calls that have lost their right: the session, the access token or the
-// text of it that they began with, the user, the grant or its scope. It records the use of the sessions of the others. While
-// the database does not answer, open calls go on for five seconds.
+// EndLostUses ends the open calls that have lost their right: the session, the login, the access
+// token or the text of it that they began with, the user, the grant or its scope, or the assistant
+// that they name. It records the use of the sessions and logins of the others. While the database does not answer, open calls go on for five seconds.
 func (f *Forwarder) EndLostUses(ctx context.Context) error {
 	open := f.open.old(f.ports.Clock())
 	if len(open) == 0 {
@@ -172,17 +174,19 @@ func (f *Forwarder) EndLostUses(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rights := make(map[domain.OpenUse]domain.Scopes, len(allowed))
+	rights := make(map[domain.OpenUse]domain.Access, len(allowed))
 	for _, a := range allowed {
-		rights[a.OpenUse()] = a.Scopes()
-		err = errors.Join(err, f.ports.Sessions.KeepInUse(ctx, a.Session))
+		rights[a.OpenUse()] = a
+		err = errors.Join(err, f.ports.Sessions.KeepInUse(ctx, a.Session), f.ports.Sessions.KeepInUse(ctx, a.Caller.Login))
 	}
 	for _, c := range open {
-		switch scopes, stands := rights[c.access.OpenUse()]; {
-		case !stands:
+		now, stands := rights[c.access.OpenUse()]
+		if !stands {
 			c.cancel(c.stoodOn())
-		case scopes.And(c.needs()) != c.needs():
-			c.cancel(&domain.Error{Kind: domain.NotAllowed, Public: "the right that this call needs was removed"})
+			continue
+		}
+		if lost := now.StillMay(c.needs()); lost != nil {
+			c.cancel(lost)
 		}
 	}
 	return err

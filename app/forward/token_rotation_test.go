@@ -27,7 +27,13 @@ func (w *world) rotate(t *testing.T, call domain.Call, id domain.TokenID, overla
 // hold begins a call that goes on. ended gets its error when it ends.
 func (w *world) hold(t *testing.T, in forward.Input, body string) (ended chan error) {
 	t.Helper()
-	out, err := w.Forward(t.Context(), domain.Call{}, in, testworld.Request("POST", in.Path, body))
+	return w.holdAs(t, domain.Caller{}, in, body)
+}
+
+// holdAs is hold for a caller who is known already.
+func (w *world) holdAs(t *testing.T, caller domain.Caller, in forward.Input, body string) (ended chan error) {
+	t.Helper()
+	out, err := w.Forward(t.Context(), domain.Call{Caller: caller}, in, testworld.Request("POST", in.Path, body))
 	must(t, err)
 	ended = make(chan error, 1)
 	go func() {

@@ -307,6 +307,10 @@ func TestAStatusNeedsNoWriting(t *testing.T) {
 	w.put(t, keyOf(ps[1]), testworld.Garbage)
 	testworld.WantKind(t, w.keys.MarkUnopened(t.Context()), "")
 	w.Store.StopWrites()
+	uses, err := w.keys.Uses(t.Context(), w.Admin)
+	if err != nil || len(uses.Keys) != 1 || !uses.Keys[0].Seals || uses.Keys[0].Rows != 3+1 || uses.Unopened != nil {
+		t.Errorf("Uses: got %+v, %v, want a key with the rows that it sealed", uses, err)
+	}
 	status, err := w.keys.Status(t.Context(), w.Operator())
 	if err != nil || len(status.Unopened) != 1 {
 		t.Errorf("got %+v and error %v, want the key that does not open", status, err)
@@ -344,6 +348,8 @@ func TestTheKeysetIsForAdmins(t *testing.T) {
 	_, err := w.keys.Reencrypt(t.Context(), ben, false, nil)
 	testworld.WantKind(t, err, domain.NotAllowed)
 	_, err = w.keys.Retire(t.Context(), ben, nil, false)
+	testworld.WantKind(t, err, domain.NotAllowed)
+	_, err = w.keys.Uses(t.Context(), ben)
 	testworld.WantKind(t, err, domain.NotAllowed)
 	_, err = w.keys.Status(t.Context(), ben)
 	testworld.WantKind(t, err, domain.NotAllowed)

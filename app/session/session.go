@@ -144,20 +144,22 @@ func (s *Sessions) Use(ctx context.Context, session domain.Session) error {
 	return err
 }
 
-// KeepInUse records the use of the assistant session of an open call, and of its login, if a
-// record is due. A call can go on for longer than an unused session lasts. The zero Session
-// changes nothing. A login that has just ended is no error.
+// KeepInUse records the use of the session of an open call, and of the login of an assistant
+// session, if a record is due. A call can go on for longer than an unused session lasts. The zero
+// Session changes nothing. A login that has just ended is no error.
 func (s *Sessions) KeepInUse(ctx context.Context, session domain.Session) error {
 	if _, write := session.Used(s.ports.Clock(), s.options.Lifetimes); session.ID == "" || !write {
 		return nil
 	}
 	err := s.Use(ctx, session)
-	if session.Login == "" || err != nil {
+	if session.Kind == domain.AssistantSession && (session.Login == "" || err != nil) {
 		return err
 	}
-	access, err := s.ports.Access.ByLogin(ctx, session.Login, "")
-	if err == nil {
-		err = s.Use(ctx, access.Caller.Login)
+	if session.Login != "" {
+		var access domain.Access
+		if access, err = s.ports.Access.ByLogin(ctx, session.Login, domain.Use{}); err == nil {
+			err = s.Use(ctx, access.Caller.Login)
+		}
 	}
 	if kind := domain.KindOf(err); kind == domain.NotFound || kind == domain.NotAuthenticated {
 		return nil

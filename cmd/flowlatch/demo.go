@@ -23,9 +23,11 @@ type demoCommand struct {
 
 // Help is shown by --help.
 func (demoCommand) Help() string {
-	return `Needs no file, no account and no network. The data are in a temporary folder, which is deleted at the end. A stand-in for Voiceflow inside the program has three assistants. There are an admin and a member with random passwords. The command prints numbered curl commands with the answer to expect. Paste them into a second terminal, one after the other.
+	return `Needs no file, no account and no network. The data are in a temporary folder, which is deleted at the end. A stand-in for Voiceflow inside the program has three assistants. There are an admin and a member with random passwords.
 
-It ignores the settings of the data folder, the database, the keyset and the URLs of Voiceflow.
+The command first prints the address of the console, the two logins, and an assistant to add there. Then it prints numbered curl commands with the answer to expect. Paste them into a second terminal, one after the other.
+
+With FLOWLATCH_CONSOLE=false, it prints the curl commands only. It ignores the settings of the data folder, the database, the keyset and the URLs of Voiceflow.
 
     flowlatch demo
     flowlatch demo --addr 127.0.0.1:0`
@@ -54,6 +56,7 @@ func (c demoCommand) Run(ctx context.Context, asked hangups) (err error) {
 		voiceflowtest.NewAssistant("Größe & Farbe 👟", voiceflowtest.Shape2026),
 	}}
 	w.assistants[0].SecondKey = voiceflowtest.NewKey()
+	w.assistants[0].Dialog = true
 	standIn, err := voiceflowtest.Start(w.assistants...)
 	if err != nil {
 		return err
@@ -87,6 +90,9 @@ func (c demoCommand) Run(ctx context.Context, asked hangups) (err error) {
 		return err
 	}
 	w.url = l.url()
+	if cfg.Console {
+		w.console = publicURL(cfg, w.url) + "/console/"
+	}
 	sayOnStdout(w.text())
 	return site.serve(ctx, cfg, l, asked, logs)
 }

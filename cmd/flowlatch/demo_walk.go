@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 )
@@ -12,6 +13,7 @@ import (
 // walk is the list of commands that the demo prints.
 type walk struct {
 	url        string // of the service
+	console    string // the URL of the console, "" if there is none
 	folder     string // for the cookie jars
 	admin      demoUser
 	member     demoUser
@@ -98,11 +100,36 @@ func (w walk) steps() []step {
 // shell, because some shells do not accept pasted comments.
 func (w walk) text() string {
 	var b strings.Builder
-	_, _ = fmt.Fprintf(&b, "Flowlatch runs at %s with a stand-in for Voiceflow. Paste these into a second terminal, one after the other.\n", w.url)
+	b.WriteString("Flowlatch runs with a stand-in for Voiceflow. ")
+	if w.console != "" {
+		b.WriteString(w.consoleText() + "\nOr paste")
+	} else {
+		b.WriteString("Paste")
+	}
+	b.WriteString(" these into a second terminal, one after the other. They expect that no assistant was added yet.\n")
 	for i, s := range w.steps() {
 		_, _ = fmt.Fprintf(&b, "\n# %d. %s Expect %s\n%s\n", i+1, s.does, s.expect, w.command(s))
 	}
 	_, _ = fmt.Fprintf(&b, "\nCtrl-C ends the demo and deletes its data in %s.", w.folder)
+	return b.String()
+}
+
+// consoleText returns what somebody needs who opens the console first: the logins, and an assistant
+// to add. The passwords and the Voiceflow key are no secrets, because they end with the demo.
+func (w walk) consoleText() string {
+	var b strings.Builder
+	_, _ = fmt.Fprintf(&b, "Open the console in a browser:\n\n  %s\n\n", w.console)
+	pizza := w.assistants[0]
+	lines := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, row := range [][]string{
+		{"admin", w.admin.name, w.admin.password}, {"member", w.member.name, w.member.password},
+		{}, {"assistant", pizza.Name}, {"version id", pizza.VersionID}, {"Voiceflow key", pizza.Key},
+	} {
+		_, _ = fmt.Fprintln(lines, strings.TrimRight("  "+strings.Join(row, "\t"), " "))
+	}
+	_ = lines.Flush() // a strings.Builder never fails
+	_, _ = fmt.Fprintf(&b, "\nLog in as %s, add the assistant, and grant it to %s. Then log in as %[2]s in a private window and talk to it.\n",
+		w.admin.name, w.member.name)
 	return b.String()
 }
 

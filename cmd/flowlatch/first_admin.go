@@ -1,12 +1,60 @@
 package main
 
 import (
+	"context"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/flowlatch/flowlatch/adapters/voiceflow"
+	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/config"
 )
+
+// noUsersYet returns a message that says how to create the first admin: with a set-up link, or with a
+// command if there is no console. It returns "" if there is a user. local is the URL that the
+// service listens on.
+func noUsersYet(ctx context.Context, cfg config.Config, service *app.Service, local string) (string, error) {
+	if !cfg.Console {
+		has, err := service.HasUsers(ctx)
+		if err != nil || has {
+			return "", err
+		}
+		return firstAdmin(cfg, os.Args[0], os.Getenv), nil
+	}
+	call, err := service.OperatorCall()
+	if err != nil {
+		return "", err
+	}
+	link, err := service.NewSetupLink(ctx, call)
+	if domain.KindOf(err) == domain.Conflict {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return "there are no users yet; follow this link within " + setupMinutes() + " to create the first admin:\n  " + setupURL(cfg, local, link), nil
+}
+
+// setupURL returns the URL of the page that takes the link.
+func setupURL(cfg config.Config, local string, link app.SetupLink) string {
+	return publicURL(cfg, local) + "/console/setup/" + link.Token.Reveal()
+}
+
+// publicURL returns the base URL, or local if none is set.
+func publicURL(cfg config.Config, local string) string {
+	if cfg.BaseURL == (domain.BaseURL{}) {
+		return local
+	}
+	return cfg.BaseURL.String()
+}
+
+// setupMinutes says how long a set-up link lasts.
+func setupMinutes() string {
+	return strconv.Itoa(int(app.SetupLinkLifetime.Minutes())) + " minutes"
+}
 
 // firstAdmin returns a message with the command that creates the first admin. The command has
 // the variables that select the data, even if serve got them as flags.

@@ -32,6 +32,8 @@ type commandLine struct {
 	Serve serveCommand `cmd:"" help:"Serve HTTP."`
 	Demo  demoCommand  `cmd:"" help:"Serve HTTP with made-up data, and print commands to try."`
 
+	SetupLink setupLinkCommand `cmd:"" help:"Print a link that creates the first admin."`
+
 	User struct {
 		Create  userCreateCommand  `cmd:"" help:"Create a user."`
 		List    userListCommand    `cmd:"" help:"List the users."`

@@ -34,6 +34,11 @@ func operateSite(ctx context.Context, use folderUse, work func(Site, domain.Call
 	if err != nil {
 		return err
 	}
+	return operateOn(ctx, cfg, use, work)
+}
+
+// operateOn is operateSite for settings that were read already.
+func operateOn(ctx context.Context, cfg config.Config, use folderUse, work func(Site, domain.Call) error) error {
 	if err := checkFilesOfCommand(dataFiles(cfg, true)); err != nil {
 		return err
 	}

@@ -257,7 +257,7 @@ func add(ctx context.Context, service *app.Service, call domain.Call, entry impo
 	}
 	p, err := service.AddProject(ctx, call, app.AddProject{
 		Version: entry.Version, Key: entry.Key, VoiceflowProject: entry.VoiceflowProject, Name: entry.Name,
-		Environments: entry.Environments,
+		Environments: entry.Environments, PictureOrigins: entry.PictureOrigins,
 	})
 	if e, ok := errors.AsType[*domain.Error](err); ok && e.Kind == domain.AlreadyAdded && len(e.Projects) == 1 {
 		p = e.Projects[0]

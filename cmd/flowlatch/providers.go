@@ -14,12 +14,14 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/argon2"
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
+	"github.com/flowlatch/flowlatch/adapters/console"
 	"github.com/flowlatch/flowlatch/adapters/ginhttp"
 	"github.com/flowlatch/flowlatch/adapters/throttle"
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/adapters/vaulttransit"
 	"github.com/flowlatch/flowlatch/adapters/voiceflow"
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/pages"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/config"
 	"github.com/flowlatch/flowlatch/ports"
@@ -132,8 +134,20 @@ func newOptions(cfg config.Config) app.Options {
 	return app.Options{Lifetimes: cfg.Lifetimes, AuditReads: cfg.AuditReads}
 }
 
+// newPages returns the pages of the console and the chat, nil if they are off.
+func newPages(cfg config.Config, service *app.Service) (*pages.Pages, error) {
+	if !cfg.Console {
+		return nil, nil
+	}
+	return console.New(service, console.Options{BaseURL: cfg.BaseURL.String()})
+}
+
 func newEngine(cfg config.Config, service *app.Service, log *slog.Logger) (*gin.Engine, error) {
 	gin.SetMode(gin.ReleaseMode)
+	shown, err := newPages(cfg, service)
+	if err != nil {
+		return nil, err
+	}
 	return ginhttp.New(service, ginhttp.Options{
 		BaseURL:         cfg.BaseURL.String(),
 		CookiePrefix:    cfg.CookiePrefix,
@@ -145,6 +159,7 @@ func newEngine(cfg config.Config, service *app.Service, log *slog.Logger) (*gin.
 		ForwardTimeout:  cfg.ForwardTimeout,
 		ForwardIdle:     cfg.ForwardIdle,
 		ForwardMaxBody:  cfg.ForwardMaxBody,
+		Pages:           shown,
 		Log:             log,
 	})
 }

@@ -118,7 +118,7 @@ func TestThePagesNameWhatIsThere(t *testing.T) {
 	name := regexp.MustCompile(`^(domain|ports|portstest|app|ginhttp)\.([A-Z]\w*)`)
 	folders := map[string]string{"portstest": "ports/portstest", "ginhttp": "adapters/ginhttp"}
 	makefile, found := read(t, filepath.Join(root, "Makefile")), 0
-	for _, page := range pages(t) {
+	for _, page := range pagesOfProject(t) {
 		if strings.Contains(page, "decisions") {
 			continue
 		}
@@ -173,7 +173,7 @@ func TestThePagesNameTestsThatAreThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	named := 0
-	for _, page := range pages(t) {
+	for _, page := range pagesOfProject(t) {
 		if strings.Contains(page, "decisions") {
 			continue
 		}
@@ -283,7 +283,7 @@ func sources(t *testing.T, folder string) string {
 // TestTheLinksOfThePagesLead follows every link of a page to a file or a heading.
 func TestTheLinksOfThePagesLead(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^):]*)\)`)
-	for _, page := range pages(t) {
+	for _, page := range pagesOfProject(t) {
 		for _, found := range link.FindAllStringSubmatch(read(t, page), -1) {
 			file, heading, toHeading := strings.Cut(found[1], "#")
 			target := page
@@ -331,8 +331,8 @@ func hasHeading(t *testing.T, page, slug string) bool {
 	})
 }
 
-// pages lists every page of the project.
-func pages(t *testing.T) []string {
+// pagesOfProject lists every page of the project.
+func pagesOfProject(t *testing.T) []string {
 	t.Helper()
 	var all []string
 	for _, pattern := range []string{root + "/*.md", root + "/docs/*.md", root + "/docs/*/*.md"} {

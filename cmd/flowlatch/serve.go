@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net"
-	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -20,7 +19,7 @@ type serveCommand struct {
 
 // Help is shown by --help.
 func (serveCommand) Help() string {
-	return `Serves the routes until SIGTERM or SIGINT, then waits until open requests have ended. Without settings, the data are in a SQLite file in ./flowlatch-data.
+	return `Serves the routes until SIGTERM or SIGINT, then waits until open requests have ended. Without settings, the data are in a SQLite file in ./flowlatch-data. While there is no user, the command prints a link that creates the first admin.
 
 Each flag names its environment variable. A flag wins over the variable. Secrets have no flag: set FLOWLATCH_DATABASE_URL, FLOWLATCH_KEYSET and FLOWLATCH_KEYSET_KMS_TOKEN, or name a file in the same variable with _FILE at its end. SIGHUP reads the certificate, the keyset and the files of secrets again. Under systemd, use Type=notify.
 
@@ -56,12 +55,13 @@ func (c serveCommand) Run(ctx context.Context, asked hangups) error {
 		return err
 	}
 	defer closeAll()
-	hasUsers, err := site.Service.HasUsers(ctx)
+	l, err := listen(cfg)
 	if err != nil {
 		return err
 	}
-	l, err := listen(cfg)
+	first, err := noUsersYet(ctx, cfg, site.Service, l.url())
 	if err != nil {
+		_ = l.Close()
 		return err
 	}
 	sayOnStdout("database: " + terminal.Visible(site.Store.Describe()))
@@ -69,8 +69,8 @@ func (c serveCommand) Run(ctx context.Context, asked hangups) error {
 		cfg.VoiceflowAPIURL, cfg.VoiceflowRuntimeURL, cfg.VoiceflowAnalyticsURL, cfg.VoiceflowRealtimeURL,
 	}, " "))
 	sayOnStdout("listening on " + l.url())
-	if !hasUsers {
-		sayOnStdout(firstAdmin(cfg, os.Args[0], os.Getenv))
+	if first != "" {
+		sayOnStdout(first)
 	}
 	if secureCookiesGetLost(cfg) {
 		log.Warn("cookies are Secure, but this service speaks plain HTTP: browsers keep the cookies only if a proxy in front speaks HTTPS")

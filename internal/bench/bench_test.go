@@ -39,6 +39,7 @@ var (
 	result          routesTable
 	forwarded       forwardTable
 	strangersResult strangersTable
+	consoleResult   consoleTable
 )
 
 func TestMain(m *testing.M) {
@@ -52,6 +53,7 @@ func TestMain(m *testing.M) {
 	result.write(os.Stdout)
 	forwarded.write(os.Stdout)
 	strangersResult.write(os.Stdout)
+	consoleResult.write(os.Stdout)
 	printMachine(os.Stdout, before)
 	os.Exit(code)
 }

@@ -57,7 +57,13 @@ func newInstallation(b *testing.B, upstream string) installation {
 func (i *installation) startService(b *testing.B, url string, settings ...string) *process {
 	folder := b.TempDir()
 	command := exec.Command(i.binary, "serve")
-	command.Env = append(foreignVariables(),
+	command.Env = append(i.settings(folder, url), settings...)
+	return startProcess(b, command, filepath.Join(folder, "log"))
+}
+
+// settings returns the environment of the binary on the database at url.
+func (i *installation) settings(folder, url string) []string {
+	return append(foreignVariables(),
 		"FLOWLATCH_ADDR=127.0.0.1:0",
 		"FLOWLATCH_DATA_DIR="+folder,
 		"FLOWLATCH_DATABASE_URL="+url,
@@ -67,8 +73,6 @@ func (i *installation) startService(b *testing.B, url string, settings ...string
 		"FLOWLATCH_VOICEFLOW_ANALYTICS_URL="+i.upstream,
 		"FLOWLATCH_VOICEFLOW_REALTIME_URL="+i.upstream,
 	)
-	command.Env = append(command.Env, settings...)
-	return startProcess(b, command, filepath.Join(folder, "log"))
 }
 
 // roles are the servers that a process of this binary can be. The variable that names

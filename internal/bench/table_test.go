@@ -115,7 +115,7 @@ func count(n int) string {
 
 // printMachine writes what everything was measured on.
 func printMachine(to io.Writer, before string) {
-	if len(result.lines) == 0 && len(forwarded.lines) == 0 {
+	if len(result.lines) == 0 && len(forwarded.lines) == 0 && len(consoleResult.lines) == 0 {
 		return
 	}
 	_, _ = fmt.Fprintf(to, "\nEverything on one machine: %s, %d of them, %s/%s, %s. Its load was %s before and %s after.\n",

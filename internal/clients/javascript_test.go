@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/flowlatch/flowlatch/internal/browser"
 	"github.com/flowlatch/flowlatch/internal/testtools"
 )
 
@@ -65,22 +66,10 @@ func (s *site) script(path, text string) {
 // open opens the page in Chromium, and returns what it reports.
 func (s *site) open(t testing.TB) map[string]any {
 	t.Helper()
-	program := testtools.Program(t, "chromium-headless-shell")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	// A browser as root has no sandbox. It opens pages of this test only.
-	cmd := exec.CommandContext(ctx, program, "--no-sandbox", "--disable-dev-shm-usage", "--no-proxy-server", "--remote-debugging-port=0",
-		"--user-data-dir="+t.TempDir(), s.url+"/")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	var said strings.Builder
-	cmd.Stderr = &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // with the processes that it started
-		_ = cmd.Wait()
-	}()
+	tab := browser.Start(t).Person(t, s.url).Tab(browser.Settings{})
+	tab.Open("/")
 	got := map[string]any{}
 	for {
 		select {
@@ -93,7 +82,7 @@ func (s *site) open(t testing.TB) map[string]any {
 			}
 			got[r.Step] = r.Value
 		case <-ctx.Done():
-			t.Fatalf("the page reports no end, but %v\n%s", got, said.String())
+			t.Fatalf("the page reports no end, but %v", got)
 		}
 	}
 }
@@ -101,7 +90,7 @@ func (s *site) open(t testing.TB) map[string]any {
 // TestTheRecipeForAPageWithCookies opens the page in Chromium, on another origin than Flowlatch.
 // The browser keeps the cookies, and asks before each call with headers that a form can't send.
 func TestTheRecipeForAPageWithCookies(t *testing.T) {
-	testtools.Program(t, "chromium-headless-shell")
+	browser.Start(t)
 	s := newSite(t, `
 		const page = await import("/recipe.js");
 		await page.enter("ben", "`+password+`");
@@ -133,7 +122,7 @@ func (k *kitchen) member(t testing.TB, name string) {
 // TestAPageOfAnotherOriginGetsNothing opens a page that nobody trusts, in the browser of somebody who
 // is logged in.
 func TestAPageOfAnotherOriginGetsNothing(t *testing.T) {
-	testtools.Program(t, "chromium-headless-shell")
+	browser.Start(t)
 	const evil = `
 		const page = await import("/recipe.js");
 		const tried = async (step, f) => report(step, await f().then(() => "done", (error) => String(error)));
@@ -160,7 +149,7 @@ func TestAPageOfAnotherOriginGetsNothing(t *testing.T) {
 // TestTheRecipeForAPageWithABackEnd runs the back end in Node.js, and two visitors in Chromium.
 func TestTheRecipeForAPageWithABackEnd(t *testing.T) {
 	node := testtools.Program(t, "node")
-	testtools.Program(t, "chromium-headless-shell")
+	browser.Start(t)
 	k := newKitchen(t, []string{"converse"}, map[string]any{"user_ids": "own", "rate": 600})
 	addr := testtools.FreeAddr(t)
 	_, port, _ := strings.Cut(addr, ":")

@@ -65,6 +65,7 @@ type Config struct {
 	AuditReads       domain.AuditReads
 
 	BaseURL              domain.BaseURL // zero if it is not set
+	Console              bool
 	CookiePrefix         string
 	CookieSecure         bool
 	CookieSameSite       http.SameSite

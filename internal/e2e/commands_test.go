@@ -48,7 +48,7 @@ func TestASecretOnTheCommandLineIsNotRepeated(t *testing.T) {
 func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	m := newMachine(t, startVoiceflow(t))
 	for _, command := range []string{
-		"serve", "demo", "user create", "user list", "user disable", "user enable", "user passwd", "user grant", "user revoke",
+		"serve", "demo", "setup-link", "user create", "user list", "user disable", "user enable", "user passwd", "user grant", "user revoke",
 		"project add", "project list", "project delete", "project import", "project export",
 		"voiceflow origins", "keys new", "keys status", "keys rotate", "keys rewrap", "keys retire", "audit verify", "audit export", "audit unfinished",
 		"migrate up", "migrate status", "backup", "restore", "healthcheck", "version",

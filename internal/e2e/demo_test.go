@@ -14,11 +14,11 @@ func TestTheDemoDoesWhatItPrints(t *testing.T) {
 	testtools.Program(t, "curl")
 	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_ADDR", "", "FLOWLATCH_COOKIE_SECURE", "", "FLOWLATCH_VOICEFLOW_API_URL", "nonsense",
 		"FLOWLATCH_DATABASE_URL", "nonsense", "FLOWLATCH_KEYSET_FILE", "/nowhere", "FLOWLATCH_DATA_DIR", "/nowhere")
-	s, _ := m.launch("demo", "--addr=127.0.0.1:0")
+	s := m.launch("demo", "--addr=127.0.0.1:0")
 	eventually(t, "the demo has printed all", func() bool {
 		select {
 		case <-s.ended:
-			t.Fatalf("it ended: %v\n%s", s.err, s.stderr)
+			t.Fatalf("it ended: %v\n%s", s.service.Err, s.stderr)
 		default:
 		}
 		return strings.Contains(s.stdout.String(), "Ctrl-C ends the demo")
@@ -80,10 +80,37 @@ func TestTheDemoDoesWhatItPrints(t *testing.T) {
 
 func TestTheDemoFindsAnotherPort(t *testing.T) {
 	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_ADDR", "")
-	one, _ := m.launch("demo")
-	two, _ := m.launch("demo") // one of them gets the default port, if no other program has it
+	one := m.launch("demo")
+	two := m.launch("demo") // one of them gets the default port, if no other program has it
 	for _, s := range []*server{one, two} {
 		eventually(t, "the demo has printed all", func() bool { return strings.Contains(s.stdout.String(), "Ctrl-C ends the demo") })
 		s.stop()
+	}
+}
+
+// TestTheDemoLeadsToTheConsole checks the first lines of the demo.
+func TestTheDemoLeadsToTheConsole(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_ADDR", "")
+	said := func(settings ...string) string {
+		s := m.with(settings...).launch("demo", "--addr=127.0.0.1:0")
+		defer s.stop()
+		eventually(t, "the demo has printed all", func() bool { return strings.Contains(s.stdout.String(), "Ctrl-C ends the demo") })
+		text, _, _ := strings.Cut(s.stdout.String(), "\n# 1. ")
+		return text
+	}
+	for _, tc := range []struct {
+		name, want string
+		settings   []string
+	}{
+		{"the address of the service", `^Flowlatch runs with a stand-in for Voiceflow\. Open the console in a browser:\n\n  http://127\.0\.0\.1:\d+/console/\n`, nil},
+		{"the logins and an assistant", `(?s)\n  admin +ada +\w+\n  member +ben +\w+\n.*\n  assistant +Pizza Palace\n  version id +\w+\n  Voiceflow key +VF\.DM\.`, nil},
+		{"the path of the base URL", `\n  https://example\.com/flowlatch/console/\n`, []string{"FLOWLATCH_BASE_URL", "https://example.com/flowlatch"}},
+	} {
+		if text := said(tc.settings...); !regexp.MustCompile(tc.want).MatchString(text) {
+			t.Errorf("%s: got\n%s\nwant %s", tc.name, text, tc.want)
+		}
+	}
+	if text := said("FLOWLATCH_CONSOLE", "false"); strings.Contains(text, "/console/") || !strings.Contains(text, "Voiceflow. Paste these into a second terminal") {
+		t.Errorf("without the console the demo begins with\n%s", text)
 	}
 }

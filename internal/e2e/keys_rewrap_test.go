@@ -204,7 +204,7 @@ func TestARewrapThatIsKilledLosesNothing(t *testing.T) {
 			return count(t, driver, dsn, fmt.Sprintf(`SELECT count(*) FROM project_keys WHERE key_id <> '%s'`, keys[0]))
 		}
 
-		killed, _ := m.launch("keys", "rewrap")
+		killed := m.launch("keys", "rewrap")
 		eventually(t, "a rewrap is in the middle", func() bool { return strings.Contains(killed.stderr.String(), " of ") })
 		killed.kill()
 		left := notYet()

@@ -57,6 +57,9 @@ func useKeyInEveryWay(t *testing.T, database string) {
 	keyInTheWrongPlaces(t, admin, personal)
 	setKeyInEveryWay(t, v, m, hasty, known)
 	usePersonalKey(t, v, m, hasty, admin.at(s.url), known, personal)
+	there := onPages{assistant: admin.get("/get_projects").listed(t)[0].ID, user: userID(t, admin, "ben"), token: "none"}
+	there.open(t, key, admin)
+	there.open(t, personal, admin)
 	for _, args := range [][]string{
 		{"project", "list"}, {"project", "list", "--json"}, {"user", "list"}, {"user", "list", "--json"}, {"migrate", "status"}, {"keys", "rotate"}, {"version"},
 		{"audit", "verify"}, {"audit", "export"},
@@ -279,6 +282,8 @@ func everyRoute(t *testing.T, admin, member *browser, id string, known voiceflow
 		{admin, "POST", "/set_token", body{"project_id": id, "token": known.Key}, "200"},
 		{admin, "POST", "/set_environments", body{"project_id": id, "environments": body{"default": known.Key}}, "400 invalid_request"},
 		{admin, "POST", "/set_environments", body{"project_id": id, "environments": body{"allowed": known.Key}}, "400 invalid_request"},
+		{admin, "POST", "/set_picture_origins", body{"project_id": id, "origins": []string{known.Key}}, "400 invalid_request"},
+		{admin, "POST", "/set_picture_origins", body{"project_id": id, "origins": []string{"https://" + known.Key}}, "400 invalid_request"},
 		{member, "POST", "/create_access_token", body{"name": "x", "project_id": id, "environments": []string{known.Key}, "password": memberPassword}, "400 invalid_request"},
 		{member, "POST", "/set_token", body{"project_id": id, "token": known.Key}, "403 not_allowed"},
 		{admin, "POST", "/set_token", body{"project_id": id, "token": known.Key, "slot": known.Key}, "400 invalid_request"},

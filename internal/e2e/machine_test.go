@@ -38,17 +38,12 @@ type machine struct {
 // newMachine returns a machine on which the program calls v in place of Voiceflow.
 func newMachine(t *testing.T, v *voiceflowtest.Server) *machine {
 	t.Helper()
-	binary, err := program()
+	binary, err := testtools.Flowlatch()
 	if err != nil {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	return &machine{t: t, program: binary, folder: folder, said: new(transcript), env: map[string]string{
-		"PATH": os.Getenv("PATH"), "HOME": folder, "TMPDIR": folder,
-		"FLOWLATCH_ADDR": "127.0.0.1:0", "FLOWLATCH_COOKIE_SECURE": "false",
-		"FLOWLATCH_VOICEFLOW_API_URL": v.URL(), "FLOWLATCH_VOICEFLOW_RUNTIME_URL": v.URL(),
-		"FLOWLATCH_VOICEFLOW_ANALYTICS_URL": v.URL(), "FLOWLATCH_VOICEFLOW_REALTIME_URL": v.URL(),
-	}}
+	return &machine{t: t, program: binary, folder: folder, said: new(transcript), env: testtools.FlowlatchEnv(folder, v.URL())}
 }
 
 // with returns the same machine with other variables: pairs of name and value. An empty

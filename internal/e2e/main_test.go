@@ -18,18 +18,13 @@
 package e2e
 
 import (
-	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 	"github.com/flowlatch/flowlatch/internal/postgrestest"
+	"github.com/flowlatch/flowlatch/internal/testtools"
 )
 
 // patience is how long a test waits for something that should happen at once.
@@ -37,46 +32,8 @@ const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
 	code := postgrestest.Run(m)
-	if programFolder != "" {
-		_ = os.RemoveAll(programFolder)
-	}
+	testtools.RemoveFlowlatch()
 	os.Exit(code)
-}
-
-var programFolder string
-
-// program returns the path of the built program. The first test that asks builds it.
-var program = sync.OnceValues(func() (string, error) {
-	err := lookAtSources()
-	if err != nil {
-		return "", err
-	}
-	if programFolder, err = os.MkdirTemp("", "flowlatch-program-"); err != nil {
-		return "", err
-	}
-	binary := filepath.Join(programFolder, "flowlatch")
-	build := exec.Command("go", "build", "-trimpath", "-tags", "nomsgpack", "-o", binary, "github.com/flowlatch/flowlatch/cmd/flowlatch")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, output)
-	}
-	return binary, nil
-})
-
-// lookAtSources looks at every file of the project. The go command reuses the result of a
-// test unless a file changes at which the test has looked, and it does not see what the
-// build of the program reads.
-func lookAtSources() error {
-	return filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (d.Name() == "bin" || strings.HasPrefix(d.Name(), ".") && path != "../.."):
-			return fs.SkipDir
-		}
-		_, err = os.Stat(path)
-		return err
-	})
 }
 
 // eachDatabase runs the test on SQLite and on a new Postgres database. database is the value

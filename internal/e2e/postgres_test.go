@@ -188,18 +188,18 @@ func TestADatabaseThatComesLateIsWaitedFor(t *testing.T) {
 	proxy := postgrestest.OpenProxy(t, postgrestest.DSN(t))
 	proxy.Cut()
 	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_DATABASE_URL", proxy.DSN(), "FLOWLATCH_DATABASE_WAIT", "1h")
-	s, listening := m.launch("serve")
+	s := m.launch("serve")
 	eventually(t, "it says that it waits", func() bool {
 		return strings.Count(s.stdout.String(), "the database can't be reached yet") > 1
 	})
 	proxy.Restore()
-	s.url = await(t, s, listening)
+	s.await()
 	s.stop()
 }
 
 func TestAnInterruptEndsTheWait(t *testing.T) {
 	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_DATABASE_URL", "postgres://u@127.0.0.1:1/d", "FLOWLATCH_DATABASE_WAIT", "1h")
-	s, _ := m.launch("serve")
+	s := m.launch("serve")
 	eventually(t, "it says that it waits", func() bool {
 		return strings.Contains(s.stdout.String(), "the database can't be reached yet")
 	})

@@ -256,7 +256,7 @@ func TestImportThatIsInterrupted(t *testing.T) {
 				}
 				<-r.Context().Done() // the others wait for the signal
 			})
-			s, _ := m.launch("project", "import", "--csv", m.write("a.csv", csv))
+			s := m.launch("project", "import", "--csv", m.write("a.csv", csv))
 			eventually(t, "the first are added", func() bool { return len(m.names()) == before && v.Received() > before })
 			if err := s.cmd.Process.Signal(tc.signal); err != nil {
 				t.Fatal(err)

@@ -85,7 +85,7 @@ func TestANewCertificateIsPickedUp(t *testing.T) {
 func TestSIGHUPKillsNothing(t *testing.T) {
 	t.Run("a service that waits for its database", func(t *testing.T) {
 		m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_DATABASE_URL", "postgres://u:p@127.0.0.1:1/d", "FLOWLATCH_DATABASE_WAIT", "1h")
-		s, _ := m.launch("serve")
+		s := m.launch("serve")
 		eventually(t, "it waits", func() bool { return strings.Contains(s.stdout.String(), "can't be reached yet") })
 		before := strings.Count(s.stdout.String(), "can't be reached yet")
 		s.hangUp()
@@ -115,7 +115,7 @@ func TestSIGHUPKillsNothing(t *testing.T) {
 		s.mustEnd(exitOK)
 	})
 	t.Run("a demo", func(t *testing.T) {
-		s, _ := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_LOG_LEVEL", "info").launch("demo")
+		s := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_LOG_LEVEL", "info").launch("demo")
 		eventually(t, "it has started", func() bool { return strings.Contains(s.stdout.String(), "Ctrl-C") })
 		s.hangUp()
 		s.says("read files again")

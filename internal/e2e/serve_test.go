@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ func TestServeSaysWhereEverythingIs(t *testing.T) {
 		"database: SQLite file " + m.data() + "/flowlatch.db\n",
 		"Voiceflow: " + strings.Join([]string{v.URL(), v.URL(), v.URL(), v.URL()}, " ") + "\n",
 		"listening on " + s.url + "\n",
-		"there are no users yet; create the first admin in another terminal:\n",
+		"there are no users yet; follow this link within 30 minutes to create the first admin:\n  " + s.url + "/console/setup/",
 	} {
 		eventually(t, "it says "+want, func() bool { return strings.Contains(s.stdout.String(), want) })
 	}
@@ -42,7 +43,7 @@ func TestServeSaysWhereEverythingIs(t *testing.T) {
 }
 
 func TestTheCommandForTheFirstAdminWorksAsItIsPrinted(t *testing.T) {
-	m := newMachine(t, startVoiceflow(t))
+	m := newMachine(t, startVoiceflow(t)).with("FLOWLATCH_CONSOLE", "false")
 	s := m.start("serve")
 	var command string
 	eventually(t, "the command is printed", func() bool {
@@ -65,6 +66,47 @@ func TestTheCommandForTheFirstAdminWorksAsItIsPrinted(t *testing.T) {
 	again.stop()
 	if strings.Contains(again.stdout.String(), "there are no users") {
 		t.Errorf("with a user it says\n%s", again.stdout)
+	}
+	if all := s.stdout.String() + again.stdout.String(); strings.Contains(all, "/setup/") {
+		t.Errorf("without a console it prints a link:\n%s", all)
+	}
+}
+
+// setupLinks returns the set-up links in the text.
+func setupLinks(text string) []string {
+	return regexp.MustCompile(`\S+/console/setup/[A-Za-z0-9_-]+\b`).FindAllString(text, -1)
+}
+
+func TestASetupLinkIsPrintedWhileThereIsNoUser(t *testing.T) {
+	m := newMachine(t, startVoiceflow(t))
+	m.with("FLOWLATCH_ADDR", ":8080").fails(exitFailure, "there is no data folder", "", "setup-link")
+	s := m.start("serve")
+	eventually(t, "one link is printed", func() bool {
+		return strings.HasSuffix(s.stdout.String(), "\n") && len(setupLinks(s.stdout.String())) == 1
+	})
+	first := setupLinks(s.stdout.String())[0]
+	m.fails(exitFailure, "FLOWLATCH_ADDR lets the service pick a port", "", "setup-link")
+	m.with("FLOWLATCH_CONSOLE", "false").fails(exitFailure, "FLOWLATCH_CONSOLE is false", "", "setup-link")
+	for _, tc := range []struct{ name, value, base string }{
+		{"FLOWLATCH_ADDR", ":8080", "http://127.0.0.1:8080"},
+		{"FLOWLATCH_BASE_URL", "https://example.com/flowlatch/", "https://example.com/flowlatch"},
+	} {
+		said := m.with(tc.name, tc.value).run("", "setup-link")
+		links := setupLinks(said.stdout)
+		if said.code != exitOK || len(links) != 1 || links[0]+"\n" != said.stdout || !strings.HasPrefix(links[0], tc.base+"/console/setup/") || strings.HasSuffix(first, links[0][len(tc.base):]) {
+			t.Errorf("with %s=%s it says %q, want another link below %s", tc.name, tc.value, said.stdout, tc.base)
+		}
+		if !strings.Contains(said.stderr, "it lasts 30 minutes") {
+			t.Errorf("it says %q, want how long the link lasts", said.stderr)
+		}
+	}
+	m.must(adminPassword, "user", "create", "ben")
+	m.with("FLOWLATCH_ADDR", ":8080").fails(exitFailure, "there is a user already", "", "setup-link")
+	s.stop()
+	again := m.start("serve")
+	again.stop()
+	if links := setupLinks(again.stdout.String()); len(links) > 0 {
+		t.Errorf("with a user it prints %q", links)
 	}
 }
 

@@ -1,36 +1,18 @@
 package e2e
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"io"
 	"os"
 	"os/exec"
-	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/flowlatch/flowlatch/internal/testtools"
 )
 
 // transcript keeps what is written to it. Goroutines may use it at the same time.
-type transcript struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (t *transcript) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.text.Write(b)
-}
-
-func (t *transcript) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.text.String()
-}
+type transcript = testtools.Transcript
 
 // server is a running serve or demo.
 type server struct {
@@ -40,73 +22,55 @@ type server struct {
 	stdout *transcript
 	stderr *transcript
 	ended  chan struct{} // closed when the process has ended and its output is complete
-	err    error         // how it ended
+
+	service *testtools.Service
+}
+
+func newServer(t *testing.T, s *testtools.Service) *server {
+	t.Cleanup(s.Kill)
+	return &server{t: t, cmd: s.Cmd, stdout: s.Stdout, stderr: s.Stderr, ended: s.Ended, service: s}
 }
 
 // start starts serve or demo, and waits until it has printed where it listens.
 func (m *machine) start(args ...string) *server {
 	m.t.Helper()
-	s, listening := m.launch(args...)
-	s.url = await(m.t, s, listening)
+	s := m.launch(args...)
+	s.await()
 	return s
 }
 
-// await waits until a server has printed where it listens.
-func await(t *testing.T, s *server, listening <-chan string) string {
-	t.Helper()
-	select {
-	case url := <-listening:
-		return url
-	case <-s.ended:
-		t.Fatalf("it ended: %v\n%s%s", s.err, s.stdout, s.stderr)
-	case <-time.After(patience):
-		t.Fatalf("it does not say where it listens\n%s%s", s.stdout, s.stderr)
+// await waits until the server has printed where it listens.
+func (s *server) await() {
+	s.t.Helper()
+	url, err := s.service.Await()
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	return ""
+	s.url = url
 }
 
-// launch starts a command. The channel receives the URL at which it listens. The process is
-// killed at the end of the test.
-func (m *machine) launch(args ...string) (*server, <-chan string) {
+// launch starts a command. The process is killed at the end of the test.
+func (m *machine) launch(args ...string) *server {
 	m.t.Helper()
 	return m.launchFrom(nil, args...)
 }
 
 // launchFrom is launch with a standard input.
-func (m *machine) launchFrom(stdin *os.File, args ...string) (*server, <-chan string) {
+func (m *machine) launchFrom(stdin *os.File, args ...string) *server {
 	m.t.Helper()
-	s := &server{t: m.t, cmd: m.command(context.Background(), args...), stdout: new(transcript), stderr: new(transcript), ended: make(chan struct{})}
-	stdout, err := s.cmd.StdoutPipe()
+	cmd := m.command(context.Background(), args...)
+	if stdin != nil {
+		cmd.Stdin = stdin
+	}
+	service, err := testtools.Launch(cmd, m.said)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	s.cmd.Stderr = io.MultiWriter(s.stderr, m.said)
-	if stdin != nil {
-		s.cmd.Stdin = stdin
-	}
-	if err := s.cmd.Start(); err != nil {
-		m.t.Fatal(err)
-	}
-	listening := make(chan string, 1)
-	go func() {
-		defer close(s.ended)
-		lines := bufio.NewScanner(io.TeeReader(stdout, io.MultiWriter(s.stdout, m.said)))
-		for lines.Scan() {
-			if _, url, ok := strings.Cut(lines.Text(), "listening on "); ok {
-				listening <- url
-			}
-		}
-		s.err = s.cmd.Wait()
-	}()
-	m.t.Cleanup(s.kill)
-	return s, listening
+	return newServer(m.t, service)
 }
 
 // kill ends the process as a crash does.
-func (s *server) kill() {
-	_ = s.cmd.Process.Kill()
-	<-s.ended
-}
+func (s *server) kill() { s.service.Kill() }
 
 // interrupt sends SIGTERM.
 func (s *server) interrupt() {
@@ -129,7 +93,7 @@ func (s *server) mustEnd(code int) {
 	select {
 	case <-s.ended:
 		if got := s.cmd.ProcessState.ExitCode(); got != code {
-			s.t.Fatalf("exit code %d, want %d (%v)\n%s%s", got, code, s.err, s.stdout, s.stderr)
+			s.t.Fatalf("exit code %d, want %d (%v)\n%s%s", got, code, s.service.Err, s.stdout, s.stderr)
 		}
 	case <-time.After(patience):
 		s.t.Fatalf("the process does not end\n%s%s", s.stdout, s.stderr)

@@ -54,7 +54,7 @@ func TestARestoreFromStandardInputThatEndsEarly(t *testing.T) {
 				there = newMachine(t, startVoiceflow(t))
 			}
 			reader, writer := pipe(t)
-			s, _ := there.launchFrom(reader, "restore", "-")
+			s := there.launchFrom(reader, "restore", "-")
 			_ = reader.Close()
 			part := strings.Repeat("x", 200<<10) // more than a pipe holds, so the program has read some of it
 			if _, err := writer.WriteString(part); err != nil {

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"github.com/flowlatch/flowlatch/internal/testtools"
 )
 
 // newTerminal opens a pseudo-terminal. What a person types is written to mine; the program
@@ -53,8 +55,7 @@ func (m *machine) atTerminal(t *testing.T, questionsAndAnswers []string, args ..
 		control(t, mine, syscall.TCGETS, unsafe.Pointer(&state))
 		return state.Lflag&syscall.ECHO != 0
 	}
-	s := &server{t: t, cmd: cmd, stdout: new(transcript), stderr: new(transcript), ended: make(chan struct{})}
-	t.Cleanup(s.kill)
+	s := newServer(t, &testtools.Service{Cmd: cmd, Stdout: new(transcript), Stderr: new(transcript), Ended: make(chan struct{})})
 	go func() {
 		defer close(s.ended)
 		buffer := make([]byte, 1024)
@@ -65,7 +66,7 @@ func (m *machine) atTerminal(t *testing.T, questionsAndAnswers []string, args ..
 				break
 			}
 		}
-		s.err = cmd.Wait()
+		s.service.Err = cmd.Wait()
 	}()
 	for i := 0; i < len(questionsAndAnswers); i += 2 {
 		question := questionsAndAnswers[i]

@@ -25,7 +25,7 @@ import (
 // What the head says about the format.
 const (
 	format  = "flowlatch-projects"
-	version = 2 // from 2 on, a line can have environments and a personal key
+	version = 3 // a line can have environments and a personal key from 2 on, and picture origins from 3 on
 )
 
 // timeFormat is how a line writes a time, which is in UTC.
@@ -48,6 +48,8 @@ type line[key any] struct {
 	Keys      map[domain.Slot]key `json:"keys"`
 
 	Environments *domain.EnvironmentsSpec `json:"environments,omitempty"` // nil if it is pinned to Version
+
+	PictureOrigins []domain.Origin `json:"picture_origins,omitempty"`
 }
 
 // ParseRecipients parses public keys of age. Its errors do not repeat them, because one of
@@ -90,7 +92,7 @@ func Write(w io.Writer, to []age.Recipient, origin domain.Origin, give func(Take
 	err = give(func(p domain.Project, keys map[domain.Slot]domain.Secret) error {
 		l := line[string]{
 			Version: p.Version, Voiceflow: p.Voiceflow, Name: p.Name, Created: p.Created.UTC().Format(timeFormat),
-			Keys: map[domain.Slot]string{}, Environments: p.Environments.Spec(),
+			Keys: map[domain.Slot]string{}, Environments: p.Environments.Spec(), PictureOrigins: p.PictureOrigins,
 		}
 		for slot, key := range keys {
 			l.Keys[slot] = key.Reveal()
@@ -162,6 +164,9 @@ func entryOf(value jsontext.Value) importlist.Entry {
 		Place: terminal.Visible(l.Name), Version: l.Version, VoiceflowProject: string(l.Voiceflow),
 		Key: l.Keys[domain.SlotPrimary], Secondary: l.Keys[domain.SlotSecondary],
 		Personal: l.Keys[domain.SlotPersonal], Environments: l.Environments,
+	}
+	for _, origin := range l.PictureOrigins {
+		entry.PictureOrigins = append(entry.PictureOrigins, string(origin))
 	}
 	for slot := range l.Keys {
 		if !slices.Contains(domain.Slots(), slot) {

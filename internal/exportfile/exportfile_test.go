@@ -152,7 +152,7 @@ func TestASealedFileOfSomethingElseIsRefused(t *testing.T) {
 		{"nothing", "", []string{"ends: the file ends in the middle"}},
 		{"an array", "[]", []string{"ends: the file was not written by project export"}},
 		{"another format", `{"format":"flowlatch-backup","version":1,"voiceflow_origin":""}`, []string{"ends: the file was not written by project export"}},
-		{"a later version", `{"format":"flowlatch-projects","version":3}`, []string{"ends: the file is of version 3, and this program reads versions 1 to 2"}},
+		{"a later version", `{"format":"flowlatch-projects","version":4}`, []string{"ends: the file is of version 4, and this program reads versions 1 to 3"}},
 		{"no version", `{"format":"flowlatch-projects"}`, []string{"ends: the file is of version 0"}},
 		{"an assistant of version 1", sealedHeadLine + `{"version_id":"v","name":"N","keys":{"primary":"k"}}`, []string{"N|v|k||"}},
 		{"environments that can't be read", sealedHeadLine + `{"name":"N","environments":{"allowed":"` + canary + `"}}`, []string{"an assistant: a member is of the wrong type"}},
@@ -166,6 +166,30 @@ func TestASealedFileOfSomethingElseIsRefused(t *testing.T) {
 		})
 	}
 	wantEntries(t, NewReader([]age.Identity{id}, testOrigin), "version_id,token\n", "ends: the file was altered or cut, or project export did not write it")
+}
+
+func TestASealedFileHasThePictureOrigins(t *testing.T) {
+	id := identity(t)
+	var file bytes.Buffer
+	err := Write(&file, []age.Recipient{id.Recipient()}, testOrigin, func(take Take) error {
+		keys := map[domain.Slot]domain.Secret{domain.SlotPrimary: domain.NewSecret("k")}
+		with := domain.Project{Version: "v", PictureOrigins: []domain.Origin{"https://cdn.example.com", "https://192.0.2.7:8443"}}
+		return errors.Join(take(with, keys), take(domain.Project{Version: "v"}, keys))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got [][]string
+	read := NewReader([]age.Identity{id}, testOrigin)
+	if err := read(&file, func(e importlist.Entry) error {
+		got = append(got, e.PictureOrigins)
+		return e.Err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 || !slices.Equal(got[0], []string{"https://cdn.example.com", "https://192.0.2.7:8443"}) || got[1] != nil {
+		t.Errorf("got %q", got)
+	}
 }
 
 func TestASealedFileHasTheEnvironments(t *testing.T) {

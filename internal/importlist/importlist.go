@@ -26,6 +26,9 @@ type Entry struct {
 	// Environments are those that calls can use. It is nil if the assistant is to be pinned to
 	// Version.
 	Environments *domain.EnvironmentsSpec
+	// PictureOrigins are those from which the chat page may show pictures. A list has none; only the
+	// file of an export has them.
+	PictureOrigins []string
 	// Err says why the entry can't be read. It repeats nothing of the file, because any part
 	// of the file may be a key.
 	Err error

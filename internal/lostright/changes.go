@@ -111,6 +111,9 @@ func makings() []Change {
 		{Route: "POST /set_environments", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"project_id": o.Project, "environments": map[string]any{"default": "main", "allowed": "all"}}
 		}},
+		{Route: "POST /set_picture_origins", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
+			return map[string]any{"project_id": o.Project, "origins": []string{"https://cdn.example.com"}}
+		}},
 		{Route: "POST /delete_token", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"project_id": o.Project, "slot": "personal"}
 		}},

@@ -1,5 +1,6 @@
 // Package testtools starts the programs that tests use beside the Go toolchain: proxies,
-// poolers and databases. The script install gets them from Debian's packages.
+// poolers and databases. The script install gets them from Debian's packages. It also builds
+// and starts the program of this project.
 package testtools
 
 import (

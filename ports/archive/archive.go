@@ -14,7 +14,7 @@ import (
 // Version is the version of the form that Tables describes. To add a table or a column, raise
 // Version and put the column last in its table. Row.Upgraded then has to fill it in for rows of
 // earlier versions.
-const Version = 4
+const Version = 5
 
 // Table is a table of an archive.
 type Table struct {
@@ -81,6 +81,7 @@ var tables = []Table{
 		numberColumn("secondary_checked").since(2), numberColumn("secondary_set").since(2),
 		textColumn("environments").since(4),
 		textColumn("personal_status").since(4), numberColumn("personal_checked").since(4), numberColumn("personal_set").since(4),
+		textColumn("picture_origins").since(5), textColumn("search").since(5),
 	}},
 	{"project_keys", 2, []Column{
 		textColumn("project_id"), textColumn("slot"), keyIDColumn("key_id"), bytesColumn("sealed"),
@@ -152,7 +153,27 @@ func (r Row) Upgraded(version int) Row {
 	if version < 4 {
 		r = r.withEnvironments().withNoPersonalKey().withoutRotation()
 	}
+	if version < 5 {
+		r = r.withNoPictureOrigins().withSearch()
+	}
 	return r
+}
+
+// withNoPictureOrigins upgrades an assistant. Before version 5, none had picture origins.
+func (r Row) withNoPictureOrigins() Row {
+	if r.Table != "projects" {
+		return r
+	}
+	return r.with("")
+}
+
+// withSearch returns the row of a project with the form of its name in which a search compares it.
+func (r Row) withSearch() Row {
+	if r.Table != "projects" {
+		return r
+	}
+	name, _ := r.Value("name").(string)
+	return r.with(domain.SearchText(name))
 }
 
 // withoutRotation upgrades an access token. Before version 4, none was rotated.

@@ -205,6 +205,7 @@ func TestAnEarlierArchiveHasNoEnvironments(t *testing.T) {
 		{"an assistant of version 3", project, 3, ""},
 		{"an access token of version 3", token, 3, ""},
 		{"an assistant of version 4", with(project, text, "none", int64(0), int64(0)), 4, text},
+		{"an assistant of version 5", with(project, text, "none", int64(0), int64(0), "https://cdn.example.com", "name"), 5, text},
 		{"an access token of version 4", with(token, "main dev", int64(0), nil, int64(0)), 4, "main dev"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

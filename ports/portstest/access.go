@@ -60,19 +60,36 @@ func Access(t *testing.T, open OpenStore) {
 		{"every look-up has the keys of both slots as they are now", useOfBothKeys},
 		{"every look-up has the environments of the project, the token and the conversation as they are now", useOfEnvironments},
 		{"no look-up keeps a record or uses anything up", useChangesNothing},
+		{"ByLogin of a named project returns the user, the project with its keys if they see it, and the scopes of the grant", namedByLogin},
+		{"ByLogin of a named project has the rights and the project as they are now", namedNow},
+		{"ByLogin of a named project is NotFound if the login is over or the user is gone or disabled", namedWithoutLogin},
+		{"ByHostUser of a named project returns the caller as given, the project with its keys if they see it, and the scopes of the grant", namedByHost},
+		{"StillAllowed returns the uses of named projects, with the rights as they are now, and the id of those that the user sees", standingNamed},
+		{"StillAllowed leaves out logins that are over or gone, or of a user who is gone or disabled", standingNaming},
+		{"the first look-up of a named project after something was removed does not show it, on every instance", namedTaken},
+		{"no look-up of a named project keeps a record or uses anything up", namedChangesNothing},
 	}, promises("Access")...))
 }
 
 // shown is the credential of a call. Exactly one of four is given: an access token, a
 // conversation, a login, or a user whom a host program identified. A login and a host's user may
-// come with an assistant session.
+// come with an assistant session, or with a project that the call names.
 type shown struct {
 	Token        domain.TokenHash
 	Conversation domain.ConversationID
 	Login        domain.SessionID
 	Assistant    domain.SessionID
-	User         domain.UserID // a host's user
-	Admin        bool          // as the host says
+	Project      domain.ProjectID // that the call names
+	User         domain.UserID    // a host's user
+	Admin        bool             // as the host says
+}
+
+// use returns what a login or a host's user uses.
+func (c shown) use() domain.Use {
+	if c.Project != "" {
+		return domain.UseProject(c.Project)
+	}
+	return domain.UseSession(c.Assistant)
 }
 
 // useOf asks the method for the kind of credential.
@@ -84,9 +101,9 @@ func useOf(ctx context.Context, in ports.Access, c shown) (domain.Access, error)
 	case c.Conversation != "":
 		return in.ByConversation(ctx, c.Conversation, hosts)
 	case c.User != "":
-		return in.ByHostUser(ctx, hosts, c.Assistant)
+		return in.ByHostUser(ctx, hosts, c.use())
 	}
-	return in.ByLogin(ctx, c.Login, c.Assistant)
+	return in.ByLogin(ctx, c.Login, c.use())
 }
 
 // otherAccess says how got is something else than want.
@@ -98,6 +115,7 @@ func otherAccess(got, want domain.Access) error {
 	}{
 		{"the login", got.Caller.Login, want.Caller.Login}, {"the session", got.Session, want.Session}, {"the token", got.Token, want.Token},
 		{"the conversation", got.Conversation, want.Conversation}, {"the project", got.Project, want.Project},
+		{"the named project", got.Named, want.Named},
 		{"the scopes of the grant", got.Granted.Text(), want.Granted.Text()}, {"the end of the text", got.SecretEnds, want.SecretEnds},
 	} {
 		if d := difference(part.got, part.want); d != "" {
@@ -535,8 +553,10 @@ func useByNoToken(t *testing.T, f *fixture) {
 
 func useOfNothing(t *testing.T, f *fixture) {
 	for what, look := range map[string]func() (domain.Access, error){
-		"ByLogin of no login":               func() (domain.Access, error) { return f.Ports.Access.ByLogin(t.Context(), "", "") },
-		"ByLogin of an assistant session":   func() (domain.Access, error) { return f.Ports.Access.ByLogin(t.Context(), "", sessionID(404)) },
+		"ByLogin of no login": func() (domain.Access, error) { return f.Ports.Access.ByLogin(t.Context(), "", domain.Use{}) },
+		"ByLogin of an assistant session": func() (domain.Access, error) {
+			return f.Ports.Access.ByLogin(t.Context(), "", domain.UseSession(sessionID(404)))
+		},
 		"ByToken of no hash":                func() (domain.Access, error) { return f.Ports.Access.ByToken(t.Context(), domain.TokenHash{}) },
 		"ByConversation of no conversation": func() (domain.Access, error) { return f.Ports.Access.ByConversation(t.Context(), "", domain.Caller{}) },
 		"ByConversation of a role alone": func() (domain.Access, error) {

@@ -36,6 +36,9 @@ func otherStanding(got, want []domain.Access) error {
 		if g.Caller.ID != w.Caller.ID || g.Caller.Admin != w.Caller.Admin {
 			return fmt.Errorf("%+v: got the user %q, an admin: %v; want %q, an admin: %v", w.OpenUse(), g.Caller.ID, g.Caller.Admin, w.Caller.ID, w.Caller.Admin)
 		}
+		if w.Named != "" && (g.Project.ID != w.Project.ID || difference(g.Caller.Login, w.Caller.Login) != "") {
+			return fmt.Errorf("%+v: got the project %q and the login %+v, want %q and %+v", w.OpenUse(), g.Project.ID, g.Caller.Login, w.Project.ID, w.Caller.Login)
+		}
 		for _, d := range []string{difference(g.Session, w.Session), difference(g.Token, w.Token), difference(g.Granted.Text(), w.Granted.Text())} {
 			if d != "" {
 				return fmt.Errorf("%+v: %s", w.OpenUse(), d)

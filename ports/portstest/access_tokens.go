@@ -23,6 +23,7 @@ func AccessTokens(t *testing.T, open OpenStore) {
 		{"Creates at the same instant keep to the bound", tokensBoundAtOnce},
 		{"Page returns at most limit tokens, of the user or of all users, expired or not, and no match is no error", tokensPage},
 		{"Page is in the order of the ids, and goes on after the cursor", tokensOrder},
+		{"Names returns the names of the tokens among the ids, of a user or of all users, and unknown ids are absent", namesOfTokens},
 		{"Page holds no connection after it has returned", tokensConnections},
 		{"Remove forgets the token, together with the record", tokenRemoved},
 		{"Remove forgets the conversations that the token made, and no other", tokenConversations},

@@ -17,6 +17,8 @@ func AuditLog(t *testing.T, open OpenStore) {
 		{"Begin stores the record of the act and changes nothing else", beginStores},
 		{"Append comes after what was written before, by any view and on any instance", appendOrder},
 		{"of very many Appends at the same instant nothing is lost", appendConcurrent},
+		{"Find returns the row, and its link once it is in the chain", findRow},
+		{"Find of an unknown id is NotFound", findUnknownRow},
 		{"Page returns at most limit rows that come after the place, newest first, and of one time the higher id first", auditPage},
 		{"Page returns the rows that match each part of the filter", auditFiltered},
 	}, promises("Audit")...))
@@ -60,6 +62,52 @@ func beginStores(t *testing.T, f *fixture) {
 		f.wantRecords(t, "after Begin")
 	}
 	f.wantState(t, "after Begin", before)
+}
+
+// appended stores a record and returns its row.
+func (f *fixture) appended(t *testing.T) domain.AuditRow {
+	t.Helper()
+	rec := f.record(domain.ActionForward, domain.OnProject(projectID(404)))
+	wantNil(t, "Append", f.Ports.Audit.Append(t.Context(), rec))
+	f.log = append(f.log, rec)
+	rows, err := f.Ports.Audit.Page(t.Context(), domain.AuditFilter{RequestID: rec.RequestID}, nil, 10)
+	wantNil(t, "Audit.Page", err)
+	wantSame(t, "the rows of a record", len(rows), 1)
+	wantSame(t, "the record of the row", rows[0].Record, rec)
+	return rows[0]
+}
+
+// findRow looks for rows on every instance, before they are in the chain and then.
+func findRow(t *testing.T, f *fixture) {
+	rows := []domain.AuditRow{f.appended(t), f.appended(t), f.appended(t)}
+	for _, instance := range f.instances(t) {
+		for _, row := range rows {
+			got, err := instance.Ports.Audit.Find(t.Context(), row.ID)
+			wantNil(t, "Find", err)
+			wantSame(t, "a row that is not in the chain", got, domain.ChainedRow{Row: row})
+		}
+	}
+	chainAll(t, f.Ports.Chain)
+	rows = append(rows, f.appended(t)) // which is in no chain
+	links, err := f.Ports.Chain.Links(t.Context(), 0, 10)
+	wantNil(t, "Links", err)
+	wantSame(t, "how many rows are in the chain", len(links), 3)
+	want := append(links, domain.ChainedRow{Row: rows[3]})
+	for _, instance := range f.instances(t) {
+		for i, row := range rows {
+			got, err := instance.Ports.Audit.Find(t.Context(), row.ID)
+			wantNil(t, "Find", err)
+			wantSame(t, "a row and its link", got, want[i])
+		}
+	}
+}
+
+func findUnknownRow(t *testing.T, f *fixture) {
+	row := f.appended(t)
+	for _, id := range []int64{row.ID + 1, 0, -row.ID, 1<<63 - 1, -1 << 63} {
+		_, err := f.Ports.Audit.Find(t.Context(), id)
+		wantKind(t, fmt.Sprintf("Find of the id %d", id), err, domain.NotFound)
+	}
 }
 
 func appendSeveral(t *testing.T, f *fixture) {

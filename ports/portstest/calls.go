@@ -138,7 +138,7 @@ func (f *fixture) state(t *testing.T, at ports.Store) state {
 		t.Helper()
 		wantNil(t, "reading the state: "+what, err)
 	}
-	listed, err := at.Projects.Page(ctx, everything, domain.Cursor{}, all)
+	listed, err := at.Projects.Page(ctx, everything, domain.ProjectFilter{}, domain.Cursor{}, all)
 	read("Projects.Page", err)
 	for _, p := range listed {
 		found, err := at.Projects.Find(ctx, everything, domain.ProjectRef{ID: p.ID})

@@ -2,7 +2,9 @@ package portstest
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,7 +78,7 @@ var projectCalls = []call{
 	{method: "Projects.Page", ready: func(t *testing.T, f *fixture, _ actor) attempt {
 		f.addNamed(t, "listed")
 		return attempt{do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
-			return at.Projects.Page(ctx, everything, domain.Cursor{}, 10)
+			return at.Projects.Page(ctx, everything, domain.ProjectFilter{}, domain.Cursor{}, 10)
 		}}
 	}},
 	{method: "Projects.Page", way: "within what is granted", ready: func(t *testing.T, f *fixture, _ actor) attempt {
@@ -84,7 +86,20 @@ var projectCalls = []call{
 		f.grant(t, user, q.ID)
 		f.grant(t, user, p.ID)
 		return attempt{check: returns(allUnsealed([]domain.Project{p, q})), do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
-			return at.Projects.Page(ctx, domain.GrantedTo(user), domain.Cursor{}, 10)
+			return at.Projects.Page(ctx, domain.GrantedTo(user), domain.ProjectFilter{}, domain.Cursor{}, 10)
+		}}
+	}},
+	{method: "Projects.Page", way: "with a filter", ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		p := f.addNamed(t, fmt.Sprintf("Searched %d", f.next()))
+		return attempt{check: returns(allUnsealed([]domain.Project{p})), do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
+			return at.Projects.Page(ctx, everything, domain.ProjectFilter{Search: strings.ToUpper(p.Name)}, domain.Cursor{}, 10)
+		}}
+	}},
+	{method: "Projects.Names", ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		p := f.addNamed(t, "named")
+		of := []domain.ProjectID{p.ID, projectID(404)}
+		return attempt{check: returns(map[domain.ProjectID]string{p.ID: "named"}), args: []any{of}, do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
+			return at.Projects.Names(ctx, everything, of)
 		}}
 	}},
 	{method: "Projects.Update", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
@@ -232,6 +247,19 @@ var userCalls = []call{
 	failing(domain.NotFound, reads("Users.Find", "of an unknown name", func(ctx context.Context, at ports.Store) (any, error) {
 		return at.Users.Find(ctx, domain.UserRef{Name: "nobody"})
 	})),
+	{method: "Users.Names", ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		u := f.member(t, f.username(), f.addNamed(t, "p").ID)
+		of := []domain.UserID{u.ID, userID(404)}
+		return attempt{check: returns(map[domain.UserID]domain.Username{u.ID: u.Name}), args: []any{of}, do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
+			return at.Users.Names(ctx, of)
+		}}
+	}},
+	{method: "Users.OtherAdmin", ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		f.admin(t, f.username())
+		return attempt{check: returns(true), do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
+			return at.Users.OtherAdmin(ctx, userID(404))
+		}}
+	}},
 	{method: "Users.Page", ready: func(t *testing.T, f *fixture, _ actor) attempt {
 		u := f.member(t, f.username(), f.addNamed(t, "p").ID)
 		return attempt{check: returns([]domain.User{u}), do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {

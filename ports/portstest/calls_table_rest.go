@@ -82,6 +82,14 @@ var usageCalls = []call{
 			return at.Usage.Report(ctx, q, nil, 10)
 		}}
 	}},
+	{method: "Usage.Top", ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		day := domain.Day(fmt.Sprintf("%04d-11-26", f.next()))
+		counted := f.added(t, f.count(day, projectID(1), userID(1), "", domain.ScopeConverse))
+		q := domain.UsageQuery{From: day, To: day, GroupBy: domain.UsageFields()}
+		return attempt{check: returns(domain.TopUsage(counted, 10)), args: []any{q.GroupBy}, do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
+			return at.Usage.Top(ctx, q, 10)
+		}}
+	}},
 	reads("Usage.Report", "of nothing", func(ctx context.Context, at ports.Store) (any, error) {
 		return at.Usage.Report(ctx, domain.UsageQuery{From: "2027-01-01", To: "2027-01-02", GroupBy: domain.UsageFields()}, nil, 10)
 	}),
@@ -99,6 +107,15 @@ var auditCalls = []call{
 	{method: "Audit.Begin", way: "of what only needs a caller", act: true, record: true, ready: func(*testing.T, *fixture, actor) attempt {
 		return begins(domain.NeedsCaller())
 	}},
+	{method: "Audit.Find", ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		row := f.appended(t)
+		return attempt{do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
+			return at.Audit.Find(ctx, row.ID)
+		}}
+	}},
+	failing(domain.NotFound, reads("Audit.Find", "of an unknown id", func(ctx context.Context, at ports.Store) (any, error) {
+		return at.Audit.Find(ctx, 1<<40)
+	})),
 	reads("Audit.Page", "", func(ctx context.Context, at ports.Store) (any, error) {
 		return at.Audit.Page(ctx, domain.AuditFilter{}, nil, 10)
 	}),

@@ -169,6 +169,14 @@ var accessCalls = []call{
 	{method: "Access.ByHostUser", way: "with an unknown assistant session", ready: func(*testing.T, *fixture, actor) attempt {
 		return looksUp(shown{User: "a host's user", Assistant: sessionID(404)}, withoutSession("a host's user", domain.Session{}, false))
 	}},
+	{method: "Access.ByLogin", way: "of a named project", ready: func(t *testing.T, f *fixture, who actor) attempt {
+		p := f.projectFor(t, who)
+		return looksUp(naming(who.caller.Login, p.ID), ofNamed(who.user.ID, who.caller.Login, true, p, 0))
+	}},
+	{method: "Access.ByHostUser", way: "of a named project", ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		p := f.addNamed(t, "p")
+		return looksUp(hostNaming("a host's user", true, p.ID), ofNamed("a host's user", domain.Session{}, true, p, 0))
+	}},
 	{method: "Access.ByToken", ready: func(t *testing.T, f *fixture, who actor) attempt {
 		p := f.projectFor(t, who)
 		token := f.issue(t, f.token(who.user.ID, p.ID, domain.DefaultScopes()))
@@ -191,6 +199,15 @@ var accessCalls = []call{
 		s, token := f.session(t, p.ID), f.issue(t, f.token(who.user.ID, p.ID, domain.DefaultScopes()))
 		want := []domain.Access{ofSession(s, domain.Session{}, true, p, 0), ofToken(token, true, p, 0)}
 		uses := append(usesOf(want...), domain.OpenUse{Session: sessionID(404)}, domain.OpenUse{})
+		check := func(result any) error { return otherStanding(result.([]domain.Access), want) }
+		return attempt{check: check, args: []any{uses}, do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
+			return at.Access.StillAllowed(ctx, uses)
+		}}
+	}},
+	{method: "Access.StillAllowed", way: "of named projects", ready: func(t *testing.T, f *fixture, who actor) attempt {
+		p := f.projectFor(t, who)
+		want := []domain.Access{ofNamed(who.user.ID, who.caller.Login, true, p, 0), unseen("a host's user", domain.Session{}, false, p.ID)}
+		uses := append(usesOf(want...), domain.OpenUse{Project: p.ID, Login: sessionID(404)})
 		check := func(result any) error { return otherStanding(result.([]domain.Access), want) }
 		return attempt{check: check, args: []any{uses}, do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
 			return at.Access.StillAllowed(ctx, uses)
@@ -252,6 +269,13 @@ var tokenCalls = []call{
 		token := f.issue(t, f.token(who.user.ID, f.addNamed(t, "p").ID, domain.DefaultScopes()))
 		return attempt{check: returns([]domain.AccessToken{token}), do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
 			return at.Tokens.Page(ctx, who.user.ID, domain.Cursor{}, 10)
+		}}
+	}},
+	{method: "Tokens.Names", ready: func(t *testing.T, f *fixture, who actor) attempt {
+		token := f.issue(t, f.token(who.user.ID, f.addNamed(t, "p").ID, domain.DefaultScopes()))
+		of := []domain.TokenID{token.ID, tokenID(404)}
+		return attempt{check: returns(map[domain.TokenID]string{token.ID: token.Name}), args: []any{of}, do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
+			return at.Tokens.Names(ctx, who.user.ID, of)
 		}}
 	}},
 	reads("Tokens.Page", "of nobody", func(ctx context.Context, at ports.Store) (any, error) {

@@ -49,7 +49,7 @@ func environmentsStored(t *testing.T, f *fixture) {
 		f.wantProject(t, what, p)
 		f.wantRecords(t, what)
 		for _, in := range []domain.Visible{everything, domain.GrantedTo("a host's user")} {
-			page, err := at[(i+1)%len(at)].Ports.Projects.Page(t.Context(), in, domain.Cursor{}, 1)
+			page, err := at[(i+1)%len(at)].Ports.Projects.Page(t.Context(), in, domain.ProjectFilter{}, domain.Cursor{}, 1)
 			wantNil(t, what+": Page", err)
 			wantSame(t, what+": Page", page, []domain.Project{unsealed(p)})
 		}

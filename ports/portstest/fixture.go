@@ -99,12 +99,13 @@ func (f *fixture) project(name string) domain.Project {
 	}
 }
 
-// inEnvironments returns a new project that calls can use in several environments, not stored.
+// inEnvironments returns a new project with several environments and picture origins, not stored.
 func (f *fixture) inEnvironments(name string) domain.Project {
 	p := f.project(name)
 	p.Environments = domain.Environments{
 		Default: "main", Allowed: []string{"main", "development", p.Version}, AllowDraft: []string{"development"},
 	}
+	p.PictureOrigins = []domain.Origin{"https://cdn.example.com", "https://192.0.2.7:8443"}
 	return p
 }
 
@@ -168,7 +169,7 @@ func (f *fixture) revoke(t *testing.T, user domain.UserID, id domain.ProjectID) 
 // wantSeen fails the test unless in holds exactly these projects.
 func (f *fixture) wantSeen(t *testing.T, what string, in domain.Visible, want ...domain.ProjectID) {
 	t.Helper()
-	got, err := f.Ports.Projects.Page(t.Context(), in, domain.Cursor{}, 1000)
+	got, err := f.Ports.Projects.Page(t.Context(), in, domain.ProjectFilter{}, domain.Cursor{}, 1000)
 	wantNil(t, what+": Projects.Page", err)
 	wantSame(t, what+": the projects in sight", ids(got), want)
 }

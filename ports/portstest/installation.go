@@ -318,7 +318,7 @@ func prepareReady(t *testing.T, f *fixture) {
 		wantNil(t, "Prepare", f.Ports.Installation.Prepare(t.Context(), keep(installationOf(1))))
 		f.addNamed(t, fmt.Sprintf("added after %d Prepares", n+1))
 	}
-	got, err := f.Ports.Projects.Page(t.Context(), everything, domain.Cursor{}, 10)
+	got, err := f.Ports.Projects.Page(t.Context(), everything, domain.ProjectFilter{}, domain.Cursor{}, 10)
 	wantNil(t, "Page", err)
 	wantSame(t, "how many projects are there after Prepare between Adds", len(got), 3)
 }

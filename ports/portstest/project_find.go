@@ -93,6 +93,10 @@ func projectsVisible(t *testing.T, f *fixture) {
 	last := all[len(all)-1]
 	f.grant(t, user, last)
 	f.grant(t, other, all[0])
+	f.grantScopes(t, "many", all[1], domain.ScopesOf(domain.ScopeConverse, domain.ScopeExport))
+	f.grantScopes(t, "many", all[0], domain.ScopesOf(domain.ScopeTranscripts))
+	f.grantScopes(t, "many", all[2], domain.ScopesOf(domain.ScopeTranscriptsDelete, domain.ScopeExport))
+	f.grantScopes(t, "many", last, domain.AllScopes())
 
 	for _, tc := range []struct {
 		name string
@@ -104,6 +108,13 @@ func projectsVisible(t *testing.T, f *fixture) {
 		{"what is granted to another", domain.GrantedTo(other), []domain.ProjectID{all[0]}},
 		{"what is granted to somebody without a grant", domain.GrantedTo("nobody"), nil},
 		{"the zero Visible", domain.Visible{}, nil},
+		{"what is granted with a scope", domain.GrantedTo("many").Within(domain.ScopeConverse), []domain.ProjectID{all[1], last}},
+		{"what is granted with a scope whose name begins with another", domain.GrantedTo("many").Within(domain.ScopeTranscriptsDelete), []domain.ProjectID{all[2], last}},
+		{"what is granted with a scope with which another begins", domain.GrantedTo("many").Within(domain.ScopeTranscripts), []domain.ProjectID{all[0], last}},
+		{"what is granted with a scope that no grant has", domain.GrantedTo(user).Within(domain.ScopeExport), nil},
+		{"what is granted with what is no scope", domain.GrantedTo("many").Within("%"), nil},
+		{"everything, with a scope", everything.Within(domain.ScopeConverse), all},
+		{"the zero Visible with a scope", domain.Visible{}.Within(domain.ScopeConverse), nil},
 	} {
 		f.wantSeen(t, "within "+tc.name, tc.in, tc.want...)
 
@@ -118,14 +129,14 @@ func projectsVisible(t *testing.T, f *fixture) {
 				t.Fatalf("Find by id within %s: got %d projects, want it found: %v", tc.name, len(got), !found)
 			}
 		}
-		got, err = f.Ports.Projects.Page(t.Context(), tc.in, domain.Cursor{}, 1)
+		got, err = f.Ports.Projects.Page(t.Context(), tc.in, domain.ProjectFilter{}, domain.Cursor{}, 1)
 		wantNil(t, "Page within "+tc.name, err)
 		wantSame(t, "the first page of one within "+tc.name, ids(got), tc.want[:min(len(tc.want), 1)])
 	}
 }
 
 func pageLimit(t *testing.T, f *fixture) {
-	got, err := f.Ports.Projects.Page(t.Context(), everything, domain.Cursor{}, 10)
+	got, err := f.Ports.Projects.Page(t.Context(), everything, domain.ProjectFilter{}, domain.Cursor{}, 10)
 	wantNil(t, "Page of an empty list", err)
 	wantSame(t, "Page of an empty list", ids(got), []domain.ProjectID{})
 
@@ -134,11 +145,11 @@ func pageLimit(t *testing.T, f *fixture) {
 		all = append(all, f.addNamed(t, fmt.Sprintf("project %d", n)))
 	}
 	for limit := 1; limit <= 6; limit++ {
-		got, err := f.Ports.Projects.Page(t.Context(), everything, domain.Cursor{}, limit)
+		got, err := f.Ports.Projects.Page(t.Context(), everything, domain.ProjectFilter{}, domain.Cursor{}, limit)
 		wantNil(t, "Page", err)
 		wantSame(t, fmt.Sprintf("Page of 5 projects with the limit %d", limit), got, allUnsealed(all[:min(limit, 5)]))
 	}
-	got, err = f.Ports.Projects.Page(t.Context(), everything, cursorAt(all[4]), 10)
+	got, err = f.Ports.Projects.Page(t.Context(), everything, domain.ProjectFilter{}, cursorAt(all[4]), 10)
 	wantNil(t, "Page behind the last project", err)
 	wantSame(t, "Page behind the last project", ids(got), []domain.ProjectID{})
 }
@@ -151,7 +162,7 @@ func (f *fixture) walk(t *testing.T, in domain.Visible, limit int, between func(
 	var all []domain.Project
 	var at domain.Cursor
 	for page := 1; ; page++ {
-		got, err := f.Ports.Projects.Page(t.Context(), in, at, limit)
+		got, err := f.Ports.Projects.Page(t.Context(), in, domain.ProjectFilter{}, at, limit)
 		wantNil(t, fmt.Sprintf("page %d of %d each", page, limit), err)
 		if len(got) > limit {
 			t.Fatalf("page %d: got %d projects, want at most %d", page, len(got), limit)
@@ -218,7 +229,7 @@ func pageCursor(t *testing.T, f *fixture) {
 
 	wantBehind := func(what string, at domain.Cursor, want []domain.Project) {
 		t.Helper()
-		got, err := f.Ports.Projects.Page(t.Context(), everything, at, 100)
+		got, err := f.Ports.Projects.Page(t.Context(), everything, domain.ProjectFilter{}, at, 100)
 		wantNil(t, "Page behind "+what, err)
 		wantSame(t, "Page behind "+what, ids(got), ids(want))
 	}
@@ -278,7 +289,7 @@ func pageConnections(t *testing.T, f *fixture) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for n := range 200 {
-		_, err := f.Ports.Projects.Page(ctx, everything, domain.Cursor{}, 1)
+		_, err := f.Ports.Projects.Page(ctx, everything, domain.ProjectFilter{}, domain.Cursor{}, 1)
 		wantNil(t, fmt.Sprintf("Page, the %dth time", n+1), err)
 	}
 	p := f.project("after")

@@ -48,10 +48,10 @@ func marksStore(t *testing.T, f *fixture) {
 				wantSame(t, fmt.Sprintf("Find of %+v after %s", ref, m.name), got, []domain.Project{p})
 			}
 		}
-		got, err := f.Ports.Projects.Page(t.Context(), everything, domain.Cursor{}, 10)
+		got, err := f.Ports.Projects.Page(t.Context(), everything, domain.ProjectFilter{}, domain.Cursor{}, 10)
 		wantNil(t, "Page after "+m.name, err)
 		wantSame(t, "Page after "+m.name, got, allUnsealed([]domain.Project{p, other}))
-		got, err = f.Ports.Projects.Page(t.Context(), domain.GrantedTo("a host's user"), domain.Cursor{}, 10)
+		got, err = f.Ports.Projects.Page(t.Context(), domain.GrantedTo("a host's user"), domain.ProjectFilter{}, domain.Cursor{}, 10)
 		wantNil(t, "Page within what is granted after "+m.name, err)
 		wantSame(t, "Page within what is granted after "+m.name, got, []domain.Project{unsealed(p)})
 		second := f.project("second")

@@ -136,7 +136,7 @@ func loginRace(t *testing.T, f *fixture) {
 
 func sessionUnknown(t *testing.T, f *fixture) {
 	for _, id := range []domain.SessionID{sessionID(404), "", "' OR 1=1 --", "%"} {
-		_, err := f.Ports.Access.ByLogin(t.Context(), id, "")
+		_, err := f.Ports.Access.ByLogin(t.Context(), id, domain.Use{})
 		wantKind(t, fmt.Sprintf("ByLogin of the unknown id %q", id), err, domain.NotFound)
 		_, err = f.Ports.Sessions.End(t.Context(), f.act(domain.ActionLogout, "unknown"), domain.OneSession(id))
 		wantNil(t, fmt.Sprintf("End of the unknown id %q", id), err)

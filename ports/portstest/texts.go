@@ -145,6 +145,7 @@ func (f *fixture) textsChanged(t *testing.T, at ports.Store, bad string, there s
 	spoil(f.inEnvironments("p").Environments, bad, func(what string, to domain.Environments) {
 		refused("Projects.Update, "+what, update(p.ID, func(p *domain.Project) { p.Environments = to }))
 	})
+	refused("Projects.Update, picture origins", update(p.ID, func(p *domain.Project) { p.PictureOrigins = []domain.Origin{"https://a.example", domain.Origin(bad)} }))
 	refused("Projects.Note, credits", at.Projects.Note(ctx, p.ID, func(p *domain.Project) bool { return p.MarkCredits(domain.Credits(bad)) }, act.Record))
 	refused("Projects.Note, id", at.Projects.Note(ctx, project, func(*domain.Project) bool { return false }, act.Record))
 	refused("Projects.Remove", at.Projects.Remove(ctx, act, project))
@@ -183,9 +184,9 @@ func (f *fixture) textsChanged(t *testing.T, at ports.Store, bad string, there s
 func (f *fixture) textsLookedFor(t *testing.T, at ports.Store, bad string, refused func(what string, err error)) {
 	ctx := t.Context()
 	second := func(_ any, err error) error { return err }
-	user, session := domain.UserID(bad), domain.SessionID(bad)
+	user, session, project := domain.UserID(bad), domain.SessionID(bad), domain.ProjectID(bad)
 	spoil(domain.Cursor{}, bad, func(what string, after domain.Cursor) {
-		refused("Projects.Page, "+what, second(at.Projects.Page(ctx, everything, after, 1)))
+		refused("Projects.Page, "+what, second(at.Projects.Page(ctx, everything, domain.ProjectFilter{}, after, 1)))
 		refused("Grants.Page, "+what, second(at.Grants.Page(ctx, domain.GrantFilter{}, after, 1)))
 		refused("Users.Page, "+what, second(at.Users.Page(ctx, after, 1)))
 		if what == "Cursor.ID" {
@@ -193,11 +194,20 @@ func (f *fixture) textsLookedFor(t *testing.T, at ports.Store, bad string, refus
 			refused("Sessions.Page, "+what, second(at.Sessions.Page(ctx, "u", after, 1)))
 		}
 	})
+	for _, in := range []domain.Visible{everything, domain.GrantedTo("u")} {
+		refused("Projects.Page, search", second(at.Projects.Page(ctx, in, domain.ProjectFilter{Search: bad}, domain.Cursor{}, 1)))
+	}
+	refused("Projects.Names, user", second(at.Projects.Names(ctx, domain.GrantedTo(user), nil)))
+	refused("Projects.Names", second(at.Projects.Names(ctx, everything, []domain.ProjectID{"x", domain.ProjectID(bad)})))
+	refused("Users.Names", second(at.Users.Names(ctx, []domain.UserID{"x", user})))
+	refused("Users.OtherAdmin", second(at.Users.OtherAdmin(ctx, user)))
+	refused("Tokens.Names, user", second(at.Tokens.Names(ctx, user, nil)))
+	refused("Tokens.Names", second(at.Tokens.Names(ctx, "", []domain.TokenID{"x", domain.TokenID(bad)})))
 	spoil(domain.ProjectRef{}, bad, func(what string, ref domain.ProjectRef) {
 		refused("Projects.Find, "+what, second(at.Projects.Find(ctx, everything, ref)))
 	})
 	refused("Projects.Find, user", second(at.Projects.Find(ctx, domain.GrantedTo(user), domain.ProjectRef{ID: "x"})))
-	refused("Projects.Page, user", second(at.Projects.Page(ctx, domain.GrantedTo(user), domain.Cursor{}, 1)))
+	refused("Projects.Page, user", second(at.Projects.Page(ctx, domain.GrantedTo(user), domain.ProjectFilter{}, domain.Cursor{}, 1)))
 	spoil(domain.GrantFilter{}, bad, func(what string, filter domain.GrantFilter) {
 		refused("Grants.Page, "+what, second(at.Grants.Page(ctx, filter, domain.Cursor{}, 1)))
 	})
@@ -210,11 +220,19 @@ func (f *fixture) textsLookedFor(t *testing.T, at ports.Store, bad string, refus
 	spoil(domain.UsageKey{}, bad, func(what string, after domain.UsageKey) {
 		refused("Usage.Report, "+what, second(at.Usage.Report(ctx, everyDay, &after, 1)))
 	})
+	refused("Usage.Top, project", second(at.Usage.Top(ctx, domain.UsageQuery{From: everyDay.From, To: everyDay.To, GroupBy: everyDay.GroupBy, Project: domain.ProjectID(bad)}, 1)))
+	refused("Usage.Top, user", second(at.Usage.Top(ctx, domain.UsageQuery{From: everyDay.From, To: everyDay.To, GroupBy: everyDay.GroupBy, User: user}, 1)))
+	refused("Usage.Report, project", second(at.Usage.Report(ctx, domain.UsageQuery{From: everyDay.From, To: everyDay.To, GroupBy: everyDay.GroupBy, Project: domain.ProjectID(bad)}, nil, 1)))
+	refused("Usage.Report, user", second(at.Usage.Report(ctx, domain.UsageQuery{From: everyDay.From, To: everyDay.To, GroupBy: everyDay.GroupBy, User: user}, nil, 1)))
 	refused("Sealings.Page, key", second(at.Sealings.Page(ctx, domain.KeyID(bad), domain.SealedRef{}, 1)))
-	refused("Access.ByLogin", second(at.Access.ByLogin(ctx, session, "")))
-	refused("Access.ByLogin, assistant", second(at.Access.ByLogin(ctx, "l", session)))
-	refused("Access.ByHostUser, user", second(at.Access.ByHostUser(ctx, domain.Caller{ID: user}, "a")))
-	refused("Access.ByHostUser, assistant", second(at.Access.ByHostUser(ctx, domain.Caller{ID: "u"}, session)))
+	refused("Access.ByLogin", second(at.Access.ByLogin(ctx, session, domain.Use{})))
+	refused("Access.ByLogin, assistant", second(at.Access.ByLogin(ctx, "l", domain.UseSession(session))))
+	refused("Access.ByLogin, project", second(at.Access.ByLogin(ctx, "l", domain.UseProject(project))))
+	refused("Access.ByLogin, with a project", second(at.Access.ByLogin(ctx, session, domain.UseProject("p"))))
+	refused("Access.ByHostUser, user", second(at.Access.ByHostUser(ctx, domain.Caller{ID: user}, domain.UseSession("a"))))
+	refused("Access.ByHostUser, assistant", second(at.Access.ByHostUser(ctx, domain.Caller{ID: "u"}, domain.UseSession(session))))
+	refused("Access.ByHostUser, project", second(at.Access.ByHostUser(ctx, domain.Caller{ID: "u"}, domain.UseProject(project))))
+	refused("Access.ByHostUser, with a project", second(at.Access.ByHostUser(ctx, domain.Caller{ID: user}, domain.UseProject("p"))))
 	refused("Access.ByConversation", second(at.Access.ByConversation(ctx, domain.ConversationID(bad), domain.Caller{})))
 	spoil(domain.OpenUse{}, bad, func(what string, use domain.OpenUse) {
 		refused("Access.StillAllowed, "+what, second(at.Access.StillAllowed(ctx, []domain.OpenUse{use})))

@@ -22,9 +22,11 @@ func Usage(t *testing.T, open OpenStore) {
 		{"counts stay when a project, a user or a token is removed", usageStays},
 		{"Report counts from the first day to the last, both included", usageDays},
 		{"Report groups by every set of fields, and leaves the others empty", usageGroups},
+		{"Report counts one project or one user alone, if it is asked to", usageOfOne},
 		{"Report is in the order of the bytes of the fields", usageOrder},
 		{"Report returns at most limit sums, and goes on after the key", usagePages},
-		{"Report of nothing is no error", usageNothing},
+		{"Report of nothing is no error, and Top of it neither", usageNothing},
+		{"Top returns the sums with the most calls, those with the same number in the order of their keys, how many there are and their total", usageTop},
 		{"Report gives the sums of any counts, paged by any limit", usageModel},
 		{"Report of many counts with repeated keys returns all sums in pages", usageMany},
 		{"Report holds no connection after it has returned", usageConnections},
@@ -69,7 +71,7 @@ func (f *fixture) wantUsage(t *testing.T, what string, want ...domain.Usage) {
 func totals(q domain.UsageQuery, counts []domain.Usage) []domain.Usage {
 	sums := map[domain.UsageKey]domain.Usage{}
 	for _, u := range counts {
-		if u.Day < q.From || u.Day > q.To {
+		if !q.Counts(u.UsageKey) {
 			continue
 		}
 		u.UsageKey = u.By(q.GroupBy)
@@ -191,6 +193,33 @@ func usageStays(t *testing.T, f *fixture) {
 	f.wantUsage(t, "after Add of what has gone", all...)
 }
 
+func usageOfOne(t *testing.T, f *fixture) {
+	var all []domain.Usage
+	for _, day := range []domain.Day{"2026-11-24", "2026-11-25", "2026-11-26"} {
+		for _, p := range []int{1, 2} {
+			for _, u := range []int{1, 2} {
+				all = append(all, f.added(t, f.count(day, projectID(p), userID(u), "", domain.ScopeConverse), f.count(day, projectID(p), userID(u), tokenID(u), domain.ScopeState))...)
+			}
+		}
+	}
+	for _, q := range []domain.UsageQuery{
+		{Project: projectID(1)}, {User: userID(2)}, {Project: projectID(2), User: userID(1)}, {Project: projectID(404)}, {User: "a host's user"},
+	} {
+		for _, q.GroupBy = range [][]domain.UsageField{domain.UsageFields(), {domain.UsageDay}, {domain.UsageScope}, {domain.UsageProject, domain.UsageUser}} {
+			for _, q.To = range []domain.Day{"2026-11-25", "2026-11-26"} {
+				q.From = "2026-11-25"
+				want := totals(q, all)
+				wantSame(t, fmt.Sprintf("Report of %+v", q), f.report(t, "Report of one", q), want)
+				if len(want) > 1 {
+					got, err := f.Ports.Usage.Report(t.Context(), q, &want[0].UsageKey, 1)
+					wantNil(t, "Report behind the first sum", err)
+					wantSame(t, fmt.Sprintf("Report of %+v behind the first sum", q), got, want[1:2])
+				}
+			}
+		}
+	}
+}
+
 func usageDays(t *testing.T, f *fixture) {
 	var all []domain.Usage
 	for _, day := range []domain.Day{"0001-01-01", "2025-12-31", "2026-01-01", "2026-01-02", "2026-02-28", "2026-03-01", "2026-10-09", "9999-12-31"} {
@@ -310,6 +339,47 @@ func usageNothing(t *testing.T, f *fixture) {
 	for _, by := range groupings() {
 		q := domain.UsageQuery{From: "2026-11-26", To: "2026-11-30", GroupBy: by}
 		wantSame(t, "Report of days without any", f.report(t, "of days without any", q), []domain.Usage{})
+		f.wantTop(t, q, nil, 5)
+	}
+}
+
+// wantTop fails the test unless Top of q is that of the counts.
+func (f *fixture) wantTop(t *testing.T, q domain.UsageQuery, counts []domain.Usage, limit int) {
+	t.Helper()
+	list := totals(q, counts)
+	want := domain.UsageTop{Sums: int64(len(list))}
+	for _, u := range list {
+		want.Total.Calls += u.Calls
+		want.Total.Errors += u.Errors
+		want.Total.Milliseconds += u.Milliseconds
+	}
+	slices.SortStableFunc(list, func(a, b domain.Usage) int { return int(b.Calls - a.Calls) })
+	got, err := f.Ports.Usage.Top(t.Context(), q, limit)
+	what := fmt.Sprintf("Top %d of %+v", limit, q)
+	wantNil(t, what, err)
+	wantSame(t, what, got.Most, list[:min(len(list), limit)])
+	if got.Most = nil; got.Sums != want.Sums || got.Total != want.Total {
+		t.Errorf("%s: got %d sums with the total %+v, want %d with %+v", what, got.Sums, got.Total, want.Sums, want.Total)
+	}
+}
+
+// usageTop has sums with the same number of calls, by users whose order is another one in every
+// language than in bytes.
+func usageTop(t *testing.T, f *fixture) {
+	var all []domain.Usage
+	for i, user := range hostsUserIDs() {
+		u := f.count([]domain.Day{"2026-11-24", "2026-11-25", "2026-11-26"}[i%3], projectID(1+i%4), user, "", domain.ScopeConverse)
+		u.Calls = int64(i % 3)
+		all = append(all, u)
+	}
+	f.added(t, all...)
+	for _, by := range groupings() {
+		for _, q := range []domain.UsageQuery{{}, {Project: projectID(2)}, {User: all[0].User}} {
+			q.From, q.To, q.GroupBy = "2026-11-24", "2026-11-25", by
+			for _, limit := range []int{1, 3, 1000} {
+				f.wantTop(t, q, all, limit)
+			}
+		}
 	}
 }
 

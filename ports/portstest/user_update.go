@@ -196,6 +196,10 @@ func updateOtherAdmin(t *testing.T, f *fixture) {
 				t.Fatalf("%s, %s: got otherAdmin %v, want %v", what, name, got, want)
 			}
 		}
+		got, err := f.Ports.Users.OtherAdmin(t.Context(), id)
+		if wantNil(t, what+": OtherAdmin", err); got != want {
+			t.Fatalf("%s: got OtherAdmin %v, want %v", what, got, want)
+		}
 	}
 	ana, member := f.admin(t, "ana"), f.member(t, "member")
 	asked("the only admin", ana.ID, false)

@@ -128,7 +128,7 @@ func endSessions(ctx context.Context, in ports.SessionStore, act domain.Act, whi
 
 // byLogin returns the caller of the login.
 func byLogin(ctx context.Context, in ports.Access, login domain.SessionID) (domain.Caller, error) {
-	a, err := in.ByLogin(ctx, login, "")
+	a, err := in.ByLogin(ctx, login, domain.Use{})
 	return a.Caller, err
 }
 
