@@ -289,7 +289,11 @@ func (x *request) setEnvironments() error {
 
 func (x *request) setPictureOrigins() error {
 	return x.change(func(p domain.Project, in fields) (string, error) {
-		_, err := x.console.service.SetPictureOrigins(x.Context(), x.Call(), string(p.ID), append([]string{}, in.words("origins")...))
+		origins := append([]string{}, in.words("origins")...)
+		_, err := x.console.service.SetPictureOrigins(x.Context(), x.Call(), string(p.ID), origins)
+		if len(origins) == 0 {
+			return "The chat page shows no pictures and plays no audio from now on.", err
+		}
 		return "The chat page shows pictures and plays audio from these origins from now on.", err
 	}, func(page *assistantPage, in fields) { page.Origins = in.shown("origins") })
 }

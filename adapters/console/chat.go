@@ -204,8 +204,8 @@ func (x *request) turnAsPage(turn app.ChatTurn, label string) error {
 	if turn.Choice != "" {
 		page.Said = clipped(label, maxLabel)
 	}
-	if turn.Check() == nil {
-		page.Conversation = turn.Conversation
+	if (domain.ChatTurn{Conversation: turn.Conversation, Launch: true}).Check() == nil {
+		page.Conversation, page.Begun = turn.Conversation, !turn.Launch
 	}
 	out, body, err := x.answer(turn)
 	if domain.KindOf(err) == domain.NotAllowed { // the grant was revoked meanwhile

@@ -47,12 +47,14 @@ var fieldWords = strings.NewReplacer(
 	"environments.allow_draft", "the drafts that calls can use", "voiceflow_project_id", "the Voiceflow project id",
 	"version_id", "the version id or alias", "user_id", "the user", "project_id", "the assistant",
 	"new_password", "the new password",
-	"expires_in_days", "the number of days", "overlap_hours", "the number of hours",
+	"expires_in_days", "the number of days", "overlap_hours", "the number of hours", "group_by", "the grouping",
+	", so wait for the seconds in Retry-After", "", "; try again later", "", // the page says when
 )
 
 // sentence returns a message of the service, which begins in lower case and has no full stop, as a
 // sentence of a page.
 func sentence(message string) string {
+	message, _, _ = strings.Cut(message, "; see docs/") // a page of the project, for programmers
 	message = fieldWords.Replace(message)
 	first, size := utf8.DecodeRuneInString(message)
 	if size == 0 {

@@ -12,6 +12,7 @@ type overviewPage struct {
 	// First says that there are no assistants, so an admin has to begin.
 	First bool
 	Where string // the address at which people log in
+	Local bool   // only this machine reaches that address
 
 	Trouble troublePart // for admins
 	Audit   auditPart   // for admins
@@ -63,7 +64,7 @@ func (x *request) overview() error {
 	if x.Call().Caller.Admin {
 		one, err := x.console.service.SearchProjects(x.Context(), x.Call(), app.SearchProjects{}, domain.Cursor{}, 1)
 		if out.First = err == nil && len(one.Items) == 0; out.First {
-			out.Where = x.baseURL() + home
+			out.Where, out.Local = x.baseURL()+home, isLocal(x.baseURL())
 		}
 		out.Trouble, out.Audit = x.trouble(), x.auditState()
 	} else {

@@ -173,5 +173,5 @@ func TestTheOverviewSaysThatTheAuditIsBroken(t *testing.T) {
 	if err := verify(); domain.KindOf(err) != domain.Corrupt {
 		t.Fatalf("got error %v, want %s", err, domain.Corrupt)
 	}
-	w.admin.get(t, "/console/").want(t, http.StatusOK, "The chain of the audit is broken.").wantNo(t, "All is well", "Whole")
+	w.admin.get(t, "/console/").want(t, http.StatusOK, "The audit is broken:").wantNo(t, "All is well", "Whole")
 }

@@ -1,6 +1,10 @@
 package console
 
-import "github.com/flowlatch/flowlatch/domain"
+import (
+	"net/netip"
+
+	"github.com/flowlatch/flowlatch/domain"
+)
 
 // baseURL returns where clients find the service: as the settings say, or as this request did. It has
 // no slash at its end.
@@ -25,4 +29,14 @@ func (x *request) recipe() string {
 	return "curl -sS --fail-with-body " + x.baseURL() + "/voiceflow/general-runtime/state/user/ben/interact \\\n" +
 		"  -H 'Authorization: flk_…' -H 'Content-Type: application/json' \\\n" +
 		"  -d '{\"action\": {\"type\": \"launch\"}}'"
+}
+
+// isLocal reports whether the address leads to the machine of whoever uses it.
+func isLocal(address string) bool {
+	base, err := domain.ParseBaseURL(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(base.Host())
+	return base.Host() == "localhost" || err == nil && ip.IsLoopback()
 }

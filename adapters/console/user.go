@@ -53,7 +53,7 @@ func (x *request) userPage() (userPage, error) {
 	if err != nil {
 		return userPage{}, err
 	}
-	page := userPage{User: u, Self: u.ID == x.Call().Caller.ID, Login: x.loginAddress()}
+	page := userPage{User: u, Self: u.ID == x.Call().Caller.ID, Login: x.baseURL() + "/console/login"}
 	if page.LastAdmin, err = x.console.service.IsLastAdmin(x.Context(), x.Call(), u); err != nil {
 		return userPage{}, err
 	}
@@ -90,16 +90,6 @@ func (x *request) userGrants(of domain.UserID) (rows []userGrant, next string, e
 		rows = append(rows, userGrant{Grant: g, Name: names.Projects[g.Project]})
 	}
 	return rows, x.nextOf(userPath(of), grants.Next, domain.GrantList), err
-}
-
-// loginAddress returns where to log in. Without a base URL it is the host that the browser asked for,
-// without a scheme: a proxy may speak TLS.
-func (x *request) loginAddress() string {
-	const path = "/console/login"
-	if base := x.console.base.String(); base != "" {
-		return base + path
-	}
-	return x.Request().Host + path
 }
 
 // changeUser changes the user of the path. said returns what was done.

@@ -58,7 +58,8 @@ func (a *api) sendHome(x *exchange) bool {
 	if x.page == nil || r.URL.Path != "/" || r.Method != http.MethodGet {
 		return false
 	}
-	http.Redirect(x.c.Writer, r, a.base+a.pages.Home, http.StatusSeeOther)
+	x.c.Header("Location", a.base+a.pages.Home)
+	x.c.Writer.WriteHeader(http.StatusSeeOther)
 	return true
 }
 

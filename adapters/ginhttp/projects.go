@@ -56,7 +56,7 @@ func (a *api) setPictureOrigins(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.send(http.StatusOK, say("the chat page shows pictures from these origins from now on").member("assistant").assistantOfAdmin(p))
+	x.send(http.StatusOK, say("the chat page shows pictures and plays audio from these origins only").member("assistant").assistantOfAdmin(p))
 	return nil
 }
 

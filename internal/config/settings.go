@@ -120,7 +120,7 @@ var settings = []Setting{
 	{Name: "AUDIT_READS", Default: "export", read: auditReads,
 		Help: "Which forwarded reads leave rows in the audit, as all forwarded calls that write do: export, export,transcripts, or none. A read is not forwarded if its row can't be stored."},
 	{Name: "BASE_URL", Stated: "none", read: ownURL,
-		Help: "Where browsers find this service, such as https://example.com/flowlatch. Its origin is then the only own one, and its path, which the proxy removes, is the path of the cookies. Without it, the header Host says what the own origin is."},
+		Help: "Where browsers find this service, such as https://example.com/flowlatch. Its origin is then the only own one, and its path, which a proxy may remove or keep, is the path of the cookies. Without it, the header Host says what the own origin is."},
 	{Name: "CONSOLE", Default: "true", read: boolean(func(c *Config) *bool { return &c.Console }),
 		Help: "Whether the service has the console at /console/ and the chat page at /chat. Without it, no set-up link is printed, and the command user create makes the first admin."},
 	{Name: "COOKIE_PREFIX", Stated: "none", read: cookiePrefix,

@@ -328,6 +328,7 @@ restart.addEventListener("click", clicked => {
   begin();
   before?.abort();
 });
+document.getElementById("say-hint").hidden = false;
 const copy = document.getElementById("copy");
 copy.hidden = false;
 copy.addEventListener("click", async () => {

@@ -1,6 +1,6 @@
 "use strict";
 // The pages work without this script. It shows times in the reader's zone, copies what a button
-// names, keeps the menu open on wide screens, and forgets what this tab keeps at the logout.
+// names, sends a form once, and forgets what this tab keeps at the logout.
 
 const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 for (const time of document.querySelectorAll("time[datetime]")) {
@@ -23,6 +23,16 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
     }
     setTimeout(() => { button.textContent = was; }, 2000);
   });
+}
+
+// Voiceflow may take its time to answer. A form that was sent is not sent again.
+for (const form of document.querySelectorAll('form[method="post"]:not(#say)')) {
+  const buttons = [...form.querySelectorAll("button")];
+  form.addEventListener("submit", sent => {
+    if (buttons.some(b => b.ariaBusy)) sent.preventDefault();
+    for (const b of buttons) b.ariaBusy = "true";
+  });
+  addEventListener("pageshow", () => buttons.forEach(b => { b.ariaBusy = null; }));
 }
 
 // A conversation stays in the storage of its tab. It goes with the login. The page of the login
