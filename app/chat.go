@@ -119,8 +119,8 @@ func (s *Service) ChatAssistants(ctx context.Context, call domain.Call, after do
 	return s.projects(ctx, call.Caller.Sees().Within(domain.ScopeConverse), domain.ProjectFilter{}, after, limit)
 }
 
-// chatProjectID reads the Id of an assistant. Text that is none is that of an assistant that does
-// not exist.
+// chatProjectID reads the Id of an assistant. A text that can't be an Id is treated as the Id of an
+// assistant that does not exist.
 func chatProjectID(c domain.Caller, text string) (domain.ProjectID, error) {
 	ref, err := domain.ParseProjectRef(text)
 	if err != nil || ref.ID == "" {

@@ -97,19 +97,13 @@ func (x *request) turn() error {
 	if !x.wantsData() {
 		return x.turnAsPage(turn, in.text("label"))
 	}
-	if turn.Stream = x.wantsEvents(); turn.Stream {
-		out, err := x.converse(turn)
-		if err != nil {
-			return hidden(err)
-		}
-		if !cantStream(out.Answer.StatusCode) {
-			x.passOn(out)
-			return nil
-		}
+	turn.Stream = x.wantsEvents()
+	out, err := x.converse(turn)
+	if err == nil && turn.Stream && cantStream(out.Answer.StatusCode) {
 		_ = out.Answer.Body.Close()
 		turn.Stream = false
+		out, err = x.converse(turn)
 	}
-	out, err := x.converse(turn)
 	if err != nil {
 		return hidden(err)
 	}
