@@ -17,6 +17,9 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
+// chatConversation has the form of the conversations that chat pages make.
+const chatConversation = "0190b2c4-8d1e-4f60-9a3b-5c7d9e1f2a4b"
+
 // asked is a Voiceflow that keeps what the calls ask for besides their bodies.
 type asked struct {
 	*voiceflow
@@ -68,9 +71,9 @@ func TestATurnOfAChatPageIsSentToVoiceflow(t *testing.T) {
 	with := w.ports()
 	with.Voiceflow = client
 	s := w.open(t, with)
-	in := func(turn domain.ChatTurn) domain.ChatTurn { turn.Conversation = "tab-1"; return turn }
-	const plain = "/state/user/chat-tab-1/interact? application/json"
-	stream := "/v2/project/" + string(voiceflowID) + "/user/chat-tab-1/interact/stream?"
+	in := func(turn domain.ChatTurn) domain.ChatTurn { turn.Conversation = chatConversation; return turn }
+	const plain = "/state/user/chat-" + chatConversation + "/interact? application/json"
+	stream := "/v2/project/" + string(voiceflowID) + "/user/chat-" + chatConversation + "/interact/stream?"
 	for i, tc := range []struct {
 		name   string
 		turn   app.ChatTurn
@@ -113,8 +116,10 @@ func TestTurnsOfAChatPageThatAreNotSent(t *testing.T) {
 	wantKind(t, err, "")
 	came := w.voiceflow.Answer(testworld.Fine)
 	const missing = "0190b2c4-0000-7000-8000-000000000404"
-	says := domain.ChatTurn{Conversation: "tab", Text: "hi"}
-	chooses := func(choice string) domain.ChatTurn { return domain.ChatTurn{Conversation: "tab", Choice: choice} }
+	says := domain.ChatTurn{Conversation: chatConversation, Text: "hi"}
+	chooses := func(choice string) domain.ChatTurn {
+		return domain.ChatTurn{Conversation: chatConversation, Choice: choice}
+	}
 	for _, tc := range []struct {
 		name    string
 		call    domain.Call
@@ -132,7 +137,7 @@ func TestTurnsOfAChatPageThatAreNotSent(t *testing.T) {
 		{"a member names what is no id", call, "a\x00b", says, domain.NotAllowed},
 		{"an admin names what does not exist", w.admin, missing, says, domain.NotFound},
 		{"an admin names nothing", w.admin, "", says, domain.NotFound},
-		{"the turn is empty", call, string(p.ID), domain.ChatTurn{Conversation: "tab"}, domain.Invalid},
+		{"the turn is empty", call, string(p.ID), domain.ChatTurn{Conversation: chatConversation}, domain.Invalid},
 		{"the conversation is a path", call, string(p.ID), domain.ChatTurn{Conversation: "../x", Launch: true}, domain.Invalid},
 		{"the choice is no JSON", call, string(p.ID), chooses(`{"type":"x"`), domain.Invalid},
 		{"the choice is a text", call, string(p.ID), chooses(`"type"`), domain.Invalid},
@@ -167,7 +172,7 @@ func TestAnAssistantThatIsNotGrantedLooksLikeOneThatDoesNotExist(t *testing.T) {
 	told := map[string]string{}
 	for name, id := range map[string]string{"hidden": string(hidden.ID), "unknown": "0190b2c4-0000-7000-8000-000000000404"} {
 		for _, stream := range []bool{false, true} {
-			_, err := chat(t, w.Service, call, app.ChatTurn{Project: id, ChatTurn: domain.ChatTurn{Conversation: "tab", Launch: true}, Stream: stream})
+			_, err := chat(t, w.Service, call, app.ChatTurn{Project: id, ChatTurn: domain.ChatTurn{Conversation: chatConversation, Launch: true}, Stream: stream})
 			told[name] += fmt.Sprintln(err)
 		}
 		_, err := w.ChatAssistant(t.Context(), call, id)
@@ -234,7 +239,7 @@ func TestAChatIsEndedWithItsRight(t *testing.T) {
 	w, call, p := chatting(t, "converse")
 	w.voiceflow.Answer(testworld.Fine)
 	w.voiceflow.Stream(true)
-	out, err := w.Chat(t.Context(), call, app.ChatTurn{Project: string(p.ID), ChatTurn: domain.ChatTurn{Conversation: "tab", Launch: true}, Stream: true})
+	out, err := w.Chat(t.Context(), call, app.ChatTurn{Project: string(p.ID), ChatTurn: domain.ChatTurn{Conversation: chatConversation, Launch: true}, Stream: true})
 	wantKind(t, err, "")
 	wantKind(t, w.RevokeProject(t.Context(), w.admin, string(call.Caller.ID), string(p.ID)), "")
 	w.after(300 * time.Millisecond)
@@ -255,7 +260,7 @@ func FuzzChat(f *testing.F) {
 	p := w.project(f, "Support bot", versionID)
 	f.Fuzz(func(t *testing.T, text, choice string) {
 		came := w.voiceflow.Answer(testworld.Fine)
-		_, err := chat(t, w.Service, w.admin, app.ChatTurn{Project: string(p.ID), ChatTurn: domain.ChatTurn{Conversation: "tab", Text: text, Choice: choice}})
+		_, err := chat(t, w.Service, w.admin, app.ChatTurn{Project: string(p.ID), ChatTurn: domain.ChatTurn{Conversation: chatConversation, Text: text, Choice: choice}})
 		if err != nil {
 			wantKind(t, err, domain.Invalid)
 			if len(came()) > 0 {

@@ -9,17 +9,16 @@ import (
 
 // Limits of a turn of a chat page, in bytes.
 const (
-	MaxChatText         = 16 << 10
-	MaxChatChoice       = 16 << 10
-	MaxChatConversation = 64
+	MaxChatText   = 16 << 10
+	MaxChatChoice = 16 << 10
 )
 
 // ChatTurn is what a user does in a conversation of a chat page. It does exactly one thing: it
 // launches the conversation, says a text, or chooses what a button offers.
 type ChatTurn struct {
-	// Conversation is made by the page: 1 to MaxChatConversation characters of A-Z, a-z, 0-9, _
-	// and -. Each conversation is one of its own at Voiceflow, and nobody else can have it: the
-	// user id that is made of it is bound to the caller.
+	// Conversation is a UUID in lower case that the page made. Each conversation is one of its own
+	// at Voiceflow, and nobody else can have it: the user id that is made of it is bound to the
+	// caller.
 	Conversation string
 	Launch       bool
 	Text         string // 1 to MaxChatText bytes of UTF-8 without NUL, and not only white space
@@ -27,6 +26,10 @@ type ChatTurn struct {
 	// MaxChatChoice bytes.
 	Choice string
 }
+
+// IsChatConversation reports whether text has the form of the conversations that a chat page makes.
+// No key and no access token has it, so a page may show such a text.
+func IsChatConversation(text string) bool { return isUUID(text) }
 
 // Check returns Invalid unless the turn keeps the rules of its fields. It does not read the JSON of
 // Choice. The messages never repeat what the user said.
@@ -38,10 +41,8 @@ func (t ChatTurn) Check() error {
 		}
 	}
 	switch {
-	case t.Conversation == "":
-		return invalid("conversation is missing; load the page again")
-	case len(t.Conversation) > MaxChatConversation || strings.Trim(t.Conversation, idCharacters) != "":
-		return invalid("conversation must be 1 to " + strconv.Itoa(MaxChatConversation) + " letters, digits, _ or -; load the page again")
+	case !IsChatConversation(t.Conversation):
+		return invalid("conversation is not one that the page has made; start again")
 	case did == 0:
 		return invalid("the turn is empty; write a message")
 	case did > 1:

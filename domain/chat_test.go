@@ -10,8 +10,11 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
+// chatConversation has the form of the conversations that chat pages make.
+const chatConversation = "0190b2c4-8d1e-4f60-9a3b-5c7d9e1f2a4b"
+
 func TestATurnOfAChatPageKeepsItsRules(t *testing.T) {
-	const conversation = "0190b2c4-tab_1"
+	const conversation = chatConversation
 	says := func(text string) domain.ChatTurn { return domain.ChatTurn{Conversation: conversation, Text: text} }
 	in := func(conversation string) domain.ChatTurn {
 		return domain.ChatTurn{Conversation: conversation, Launch: true}
@@ -38,15 +41,13 @@ func TestATurnOfAChatPageKeepsItsRules(t *testing.T) {
 		{"a launch that says something is refused", domain.ChatTurn{Conversation: conversation, Launch: true, Text: "Hello"}, domain.Invalid},
 		{"a choice that says something is refused", domain.ChatTurn{Conversation: conversation, Choice: "{}", Text: "Hello"}, domain.Invalid},
 		{"a launch with a choice is refused", domain.ChatTurn{Conversation: conversation, Launch: true, Choice: "{}"}, domain.Invalid},
-		{"a conversation of one character has a name", in("a"), ""},
-		{"a conversation of 64 characters has a name", in(strings.Repeat("Z", 64)), ""},
-		{"a conversation of 65 characters is refused", in(strings.Repeat("Z", 65)), domain.Invalid},
 		{"a turn without a conversation is refused", in(""), domain.Invalid},
-		{"a conversation with a slash is refused", in("a/b"), domain.Invalid},
-		{"a conversation with a dot is refused", in(".."), domain.Invalid},
-		{"a conversation with a percent sign is refused", in("a%2fb"), domain.Invalid},
-		{"a conversation that is not ASCII is refused", in("é"), domain.Invalid},
-		{"a conversation with a line break is refused", in("a\n"), domain.Invalid},
+		{"a conversation that is a word is refused", in("tab"), domain.Invalid},
+		{"a conversation that is an access token is refused", in("flk_" + conversation[4:]), domain.Invalid},
+		{"a conversation in upper case is refused", in(strings.ToUpper(conversation)), domain.Invalid},
+		{"a conversation that is too long is refused", in(conversation + "0"), domain.Invalid},
+		{"a conversation with a slash is refused", in(conversation[:35] + "/"), domain.Invalid},
+		{"a conversation with a line break is refused", in(conversation + "\n"), domain.Invalid},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := tc.turn.Check()
@@ -59,8 +60,8 @@ func TestATurnOfAChatPageKeepsItsRules(t *testing.T) {
 }
 
 func TestWhereATurnOfAChatPageGoes(t *testing.T) {
-	turn := domain.ChatTurn{Conversation: "tab_1-A", Launch: true}
-	if got, want := turn.Target(), "/state/user/chat-tab_1-A/interact"; got != want {
+	turn := domain.ChatTurn{Conversation: chatConversation, Launch: true}
+	if got, want := turn.Target(), "/state/user/chat-"+chatConversation+"/interact"; got != want {
 		t.Errorf("a plain turn goes to %s, want %s", got, want)
 	}
 	for _, tc := range []struct {
@@ -72,7 +73,7 @@ func TestWhereATurnOfAChatPageGoes(t *testing.T) {
 		{"a streamed turn in pieces asks for completion traces", true, "completion_events=true"},
 	} {
 		path, query := turn.StreamTarget(hex24, tc.pieces)
-		if want := "/v2/project/" + hex24 + "/user/chat-tab_1-A/interact/stream"; path != want || query.Encode() != tc.query {
+		if want := "/v2/project/" + hex24 + "/user/chat-" + chatConversation + "/interact/stream"; path != want || query.Encode() != tc.query {
 			t.Errorf("%s: got %s and the query %q, want %s and %q", tc.name, path, query.Encode(), want, tc.query)
 		}
 	}
@@ -81,8 +82,9 @@ func TestWhereATurnOfAChatPageGoes(t *testing.T) {
 // Whatever a page sends, a turn that passes goes to the endpoint of turns, in the conversation that
 // it names.
 func FuzzChatTurn(f *testing.F) {
-	f.Add("tab", "Hello", "", false)
+	f.Add(chatConversation, "Hello", "", false)
 	f.Add("../..", "", `{"type":"path"}`, false)
+	f.Add(chatConversation, "", "", true)
 	f.Add("vfp_abc", "", "", true)
 	f.Add(strings.Repeat("-", 64), "\x00", "\xff", true)
 	f.Fuzz(func(t *testing.T, conversation, text, choice string, launch bool) {

@@ -188,7 +188,8 @@ func (x *request) answer(turn app.ChatTurn) (forward.Result, []byte, error) {
 }
 
 // turnAsPage sends the turn and answers with the page that shows it. label is the text of the
-// button that was chosen.
+// button that was chosen. A turn whose conversation no page has made begins a new one: what was sent
+// in its place may be a key, and the page shows the conversation.
 func (x *request) turnAsPage(turn app.ChatTurn, label string) error {
 	page, err := x.talkTo()
 	if err != nil {
@@ -198,11 +199,16 @@ func (x *request) turnAsPage(turn app.ChatTurn, label string) error {
 	if turn.Choice != "" {
 		page.Said = clipped(label, maxLabel)
 	}
-	if (domain.ChatTurn{Conversation: turn.Conversation, Launch: true}).Check() == nil {
+	if domain.HoldsCredential(page.Said) {
+		page.Said = "(not shown, because it may hold a key)"
+	}
+	if domain.IsChatConversation(turn.Conversation) {
 		page.Conversation, page.Begun = turn.Conversation, !turn.Launch
 	}
+	turn.Conversation = page.Conversation
 	out, body, err := x.answer(turn)
-	if domain.KindOf(err) == domain.NotAllowed { // the grant was revoked meanwhile
+	switch domain.KindOf(err) {
+	case domain.NotAllowed, domain.NotAuthenticated: // the grant was revoked, or the login has ended, meanwhile
 		return hidden(err)
 	}
 	if err != nil {

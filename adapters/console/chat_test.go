@@ -6,6 +6,9 @@ import (
 	"testing"
 )
 
+// conversation has the form of the conversations that the pages make.
+const conversation = "0190b2c4-8d1e-4f60-9a3b-5c7d9e1f2a4b"
+
 // TestTheChatListsWhatOneMayTalkTo checks who sees which assistants.
 func TestTheChatListsWhatOneMayTalkTo(t *testing.T) {
 	t.Parallel()
@@ -31,7 +34,9 @@ func TestAnAssistantThatIsNotGrantedDoesNotExist(t *testing.T) {
 			b.header.Set("Accept", accept)
 			for _, send := range []func(id string) *page{
 				func(id string) *page { return b.get(t, "/chat/"+id) },
-				func(id string) *page { return b.post(t, "/chat/"+id+"/turn", "message", "hi", "conversation", "c") },
+				func(id string) *page {
+					return b.post(t, "/chat/"+id+"/turn", "message", "hi", "conversation", conversation)
+				},
 			} {
 				one, other := send(there), send(missing)
 				one.want(t, http.StatusNotFound)
@@ -57,9 +62,9 @@ func TestATurn(t *testing.T) {
 	w.member.get(t, path).want(t, http.StatusOK, `name="conversation"`, "Start")
 	turn := func(accept string, fields ...string) *page {
 		w.member.header.Set("Accept", accept)
-		return w.member.post(t, path+"/turn", append(fields, "conversation", "c1")...)
+		return w.member.post(t, path+"/turn", append(fields, "conversation", conversation)...)
 	}
-	turn("text/html", "message", "two <b>pizzas</b>").want(t, http.StatusOK, "two &lt;b&gt;pizzas&lt;/b&gt;", `value="c1"`).wantNo(t, "<b>pizzas")
+	turn("text/html", "message", "two <b>pizzas</b>").want(t, http.StatusOK, "two &lt;b&gt;pizzas&lt;/b&gt;", `value="`+conversation+`"`).wantNo(t, "<b>pizzas")
 	turn("application/json", "message", "hi").want(t, http.StatusOK, `"type":"text"`)
 	events := turn("text/event-stream", "message", "hi").want(t, http.StatusOK, "event: trace", "event: end")
 	if got := events.header.Get("Content-Type"); !strings.HasPrefix(got, "text/event-stream") {
@@ -71,13 +76,30 @@ func TestATurn(t *testing.T) {
 	turn("text/html", "choice", `"text"`).want(t, http.StatusBadRequest)
 }
 
+// TestATurnThatHoldsAKey checks that a page shows no key that was sent to it, also if the turn works.
+// Each answer is searched for the key.
+func TestATurnThatHoldsAKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	pizza := w.add(t, 0)
+	w.grant(t, "member", pizza)
+	path := "/chat/" + string(pizza.ID) + "/turn"
+	choice := `{"type":"path-x","payload":{"label":"One"}}`
+	w.member.post(t, path, "message", "hi", "conversation", otherKey).want(t, http.StatusOK, `name="conversation"`, "hi")
+	w.member.post(t, path, "message", "hi", "conversation", "c1").want(t, http.StatusOK, `name="conversation"`).wantNo(t, `"c1"`)
+	w.member.post(t, path, "choice", choice, "label", otherKey, "conversation", conversation).want(t, http.StatusOK, "it may hold a key", `value="`+conversation+`"`)
+	w.member.post(t, path, "message", otherKey, "launch", "true", "conversation", conversation).want(t, http.StatusBadRequest, "it may hold a key")
+	w.member.header.Set("Accept", "application/json")
+	w.member.post(t, path, "message", "hi", "conversation", otherKey).want(t, http.StatusBadRequest, "start again")
+}
+
 // TestATurnWithoutALogin checks what the script of the page is told.
 func TestATurnWithoutALogin(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	path := "/chat/" + string(w.add(t, 0).ID) + "/turn"
 	w.nobody.header.Set("Accept", "text/event-stream")
-	w.nobody.post(t, path, "message", "hi", "conversation", "c").want(t, http.StatusUnauthorized, `"code":"not_authenticated"`, `"request_id":"`)
+	w.nobody.post(t, path, "message", "hi", "conversation", conversation).want(t, http.StatusUnauthorized, `"code":"not_authenticated"`, `"request_id":"`)
 	w.nobody.header.Set("Accept", "text/html")
-	w.nobody.post(t, path, "message", "hi", "conversation", "c").wantTo(t, "/console/login")
+	w.nobody.post(t, path, "message", "hi", "conversation", conversation).wantTo(t, "/console/login")
 }

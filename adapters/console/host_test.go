@@ -46,7 +46,7 @@ func TestUsersOfAHostProgram(t *testing.T) {
 	eva.get(t, "/console/").want(t, http.StatusOK, `href="/chat/`+string(pizza.ID)+`"`)
 	eva.get(t, at(pizza)).want(t, http.StatusOK, "converse").wantNo(t, "/console/tokens/new")
 	eva.get(t, "/chat/"+string(pizza.ID)).want(t, http.StatusOK, "Pizza")
-	eva.post(t, "/chat/"+string(pizza.ID)+"/turn", "conversation", "c1", "launch", "yes").want(t, http.StatusOK)
+	eva.post(t, "/chat/"+string(pizza.ID)+"/turn", "conversation", conversation, "launch", "yes").want(t, http.StatusOK)
 
 	for _, path := range []string{"/console/usage?group_by=user", "/console/audit?action=grant_project"} {
 		boss.get(t, path).want(t, http.StatusOK, "eva &lt;éva&gt;").wantNo(t, "(deleted)", "/console/users/")

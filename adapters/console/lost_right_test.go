@@ -73,7 +73,7 @@ func TestARightLostInTheMiddleOfAForm(t *testing.T) {
 			{at + "/grant_project", "user_id", "x"},
 			{at + "/revoke_project", "user_id", "x"},
 			{at + "/delete_project", "project_name", "x"},
-			{"/chat/" + string(pizza.ID) + "/turn", "message", "Hello"},
+			{"/chat/" + string(pizza.ID) + "/turn", "choice", "x"},
 		} {
 			b := w.login(t, "eve")
 			p := b.sendHeldBack(t, form.path, url.Values{form.name: {form.value}}, func() { update(lost.lose) })
@@ -85,17 +85,24 @@ func TestARightLostInTheMiddleOfAForm(t *testing.T) {
 }
 
 // TestAGrantLostInTheMiddleOfATurn checks that an assistant whose grant is gone looks like one that
-// does not exist, on the page without a script too.
+// does not exist, on the page without a script too. A user who was disabled is sent to the login.
 func TestAGrantLostInTheMiddleOfATurn(t *testing.T) {
 	w := newWorld(t)
 	pizza := w.add(t, 0)
 	w.grant(t, "member", pizza)
 	b := w.login(t, "member")
-	b.sendHeldBack(t, "/chat/"+string(pizza.ID)+"/turn", url.Values{"conversation": {"one"}, "message": {"Hello"}}, func() {
+	path, turn := "/chat/"+string(pizza.ID)+"/turn", url.Values{"conversation": {conversation}, "message": {"Hello"}}
+	b.sendHeldBack(t, path, turn, func() {
 		if err := w.service.RevokeProject(t.Context(), w.operator(t), w.id(t, "member"), string(pizza.ID)); err != nil {
 			t.Error(err)
 		}
 	}).want(t, http.StatusNotFound, "Not found").wantNo(t, "Pizza")
+	w.grant(t, "member", pizza)
+	b.sendHeldBack(t, path, turn, func() {
+		if _, err := w.service.UpdateUser(t.Context(), w.operator(t), app.UpdateUser{ID: w.id(t, "member"), Disabled: new(true)}); err != nil {
+			t.Error(err)
+		}
+	}).wantTo(t, "/console/login").wantNo(t, "Pizza")
 }
 
 // sendHeldBack sends a form, and calls do before the end of its body is sent. By then the service

@@ -173,7 +173,7 @@ func (p *program) create(name string, assistants ...string) (id string) {
 // turn begins a conversation with an assistant, so that there is usage.
 func (p *program) turn(id string) {
 	p.t.Helper()
-	response, err := p.client.PostForm(p.base+"/chat/"+id+"/turn", url.Values{"conversation": {"c1"}, "message": {"hello"}})
+	response, err := p.client.PostForm(p.base+"/chat/"+id+"/turn", url.Values{"message": {"hello"}})
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -202,7 +202,7 @@ func TestNoSecretIsOnAPage(t *testing.T) {
 	o := onPages{assistant: assistant[1], user: userID(t, ada, "eve"), token: tokenID(t, ben)}
 	rotated := ben.page("POST", "/console/tokens/rotate", url.Values{"token_id": {o.token}, "overlap_hours": {"24"}, "password": {memberPassword}}).worked(t, "the rotation", 200)
 	renewed := regexp.MustCompile(`flk_[\w-]{20,}`).FindString(rotated.text)
-	ben.page("POST", "/chat/"+o.assistant+"/turn", url.Values{"message": {"hello"}, "conversation": {"c1"}}).worked(t, "a turn", 200)
+	ben.page("POST", "/chat/"+o.assistant+"/turn", url.Values{"message": {"hello"}, "conversation": {"0190b2c4-8d1e-4f60-9a3b-5c7d9e1f2a4b"}}).worked(t, "a turn", 200)
 
 	secrets := map[string]string{
 		"a Voiceflow key": known.Key, "a second Voiceflow key": known.SecondKey, "a personal access token of Voiceflow": personal,

@@ -175,9 +175,11 @@ function save() {
   } catch { /* a full or a missing store only loses what a reload would show */ }
 }
 
-// begin begins a conversation. Its name is random, also where the page came by plain http.
+// begin begins a conversation. Its name is a random UUID, also where the page came by plain http and
+// the browser has no randomUUID.
 function begin() {
-  const conversation = Array.from(crypto.getRandomValues(new Uint32Array(4)), n => n.toString(36)).join("-");
+  const conversation = Array.from(crypto.getRandomValues(new Uint16Array(8)), n => n.toString(16).padStart(4, "0"))
+    .join("").replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
   talk = { login: page.dataset.login, conversation, entries: [], ended: false };
   form.hidden = false;
   log.replaceChildren();
