@@ -15,6 +15,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/voiceflow/voiceflowtest"
 	"github.com/flowlatch/flowlatch/internal/postgrestest"
+	"github.com/flowlatch/flowlatch/ports/archive"
 )
 
 // elsewhere returns another machine that has only a copy of the keyset of m.
@@ -314,7 +315,7 @@ func TestABackupToStandardOutput(t *testing.T) {
 		Version int
 	}
 	first, _, _ := strings.Cut(r.stdout, "\n")
-	if err := json.Unmarshal([]byte(first), &header); err != nil || header.Format != "flowlatch backup" || header.Version != 4 {
+	if err := json.Unmarshal([]byte(first), &header); err != nil || header.Format != "flowlatch backup" || header.Version != archive.Version {
 		t.Errorf("the first line says %+v, %v", header, err)
 	}
 	m.elsewhere("").must("", "restore", file)

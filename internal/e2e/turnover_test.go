@@ -10,14 +10,14 @@ import (
 )
 
 // TestTheKeysetTurnsOverUnderLoad replaces the keyset key of 10,000 assistants while two instances
-// answer 500 requests a second. It kills the rewrap and one of the instances meanwhile. No
-// request may fail and no key may be lost.
+// answer up to 16 requests at the same time. It kills the rewrap and one of the instances meanwhile.
+// No request may fail and no key may be lost.
 func TestTheKeysetTurnsOverUnderLoad(t *testing.T) {
 	eachDatabase(t, turnOver)
 }
 
 func turnOver(t *testing.T, database string) {
-	const projects, perSecond = 10_000, 500
+	const projects = 10_000
 	used := newAssistant("Pizza Palace")
 	v := startVoiceflow(t, used)
 	v.Keep(1)
@@ -37,13 +37,14 @@ func turnOver(t *testing.T, database string) {
 	idle.want(idle.post("/login", body{"username": "ada", "password": adminPassword, "remember": true}), "200")
 
 	load := &load{t: t, ben: ben, admin: admin, project: id, urls: [2]string{here.url, there.url}}
-	stop := load.start(perSecond)
+	stop := load.start()
 	defer stop()
 
 	m.must("", "keys", "rotate")
 	load.goesOn()
 
 	// A rewrap is killed after it has begun.
+	before := load.answered.Load()
 	rewrap := m.command(context.Background(), "keys", "rewrap")
 	if err := rewrap.Start(); err != nil {
 		t.Fatal(err)
@@ -62,6 +63,9 @@ func turnOver(t *testing.T, database string) {
 	there.kill()
 	began := time.Now()
 	m.must("", "keys", "rewrap")
+	if load.answered.Load() == before {
+		t.Error("no request was answered while keys were re-encrypted")
+	}
 	t.Logf("the rest was re-encrypted in %v", time.Since(began).Round(time.Millisecond))
 	there = m.start("serve")
 	load.moved(there.url)
@@ -77,9 +81,6 @@ func turnOver(t *testing.T, database string) {
 	idle.want(idle.get("/check_session"), "401 not_authenticated")
 	load.goesOn()
 	stop()
-	if n := load.answered.Load(); n < 3*perSecond {
-		t.Errorf("only %d requests were answered", n)
-	}
 	t.Logf("%d requests were answered", load.answered.Load())
 	if got := strings.Count(m.must("", "keys", "status"), "seals"); got != 1 {
 		t.Errorf("keys status names %d keys that seal", got)
@@ -87,7 +88,8 @@ func turnOver(t *testing.T, database string) {
 	everyKeyOpens(t, m, answered)
 }
 
-// load sends requests at a steady rate, to two instances in turn.
+// load sends requests to two instances in turn. It never has more than 16 under way, so that a slow
+// machine gets fewer requests and not ever more of them.
 type load struct {
 	t          *testing.T
 	ben, admin *browser
@@ -100,22 +102,28 @@ type load struct {
 	answered atomic.Int64
 }
 
-// start starts the load. stop ends it and waits for open requests.
-func (l *load) start(perSecond int) (stop func()) {
+// start starts the load: at most 200 requests a second. stop ends it and waits for open requests.
+func (l *load) start() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	var open, running sync.WaitGroup
-	running.Go(func() {
-		tick := time.NewTicker(time.Second / time.Duration(perSecond))
-		defer tick.Stop()
-		for i := 0; ctx.Err() == nil; i++ {
-			<-tick.C
-			open.Go(func() { l.send(i) })
-		}
-	})
+	tick := time.NewTicker(5 * time.Millisecond) // it drops ticks while all senders are busy
+	var senders sync.WaitGroup
+	var sent atomic.Int64
+	for range 16 {
+		senders.Go(func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+					l.send(int(sent.Add(1)))
+				}
+			}
+		})
+	}
 	return sync.OnceFunc(func() {
 		cancel()
-		running.Wait()
-		open.Wait()
+		senders.Wait()
+		tick.Stop()
 	})
 }
 
@@ -160,9 +168,10 @@ func (l *load) moved(url string) {
 	l.down.Store(false)
 }
 
-// goesOn waits until as many requests were answered as one second sends.
+// goesOn waits until so many more requests were answered that each instance has had each kind of
+// request many times.
 func (l *load) goesOn() {
 	l.t.Helper()
-	until := l.answered.Load() + 500
+	until := l.answered.Load() + 200
 	eventually(l.t, "requests are answered", func() bool { return l.answered.Load() >= until })
 }

@@ -66,7 +66,7 @@ var rooms = []room{
 	{"internal/postgrestest", []string{"internal/testtools", "third parties"}, []string{"itself"}},
 	{"internal/browser", []string{"internal/testtools", "third parties"}, []string{"itself", "domain", "adapters/console", "adapters/voiceflow/voiceflowtest", "internal/*"}},
 	{"internal/*", []string{"third parties"},
-		[]string{"itself", "domain", "ports", "ports/portstest", "app", "app/cookie", "app/pages", "adapters/*", "adapters/voiceflow/voiceflowtest", "internal/*"}},
+		[]string{"itself", "domain", "ports", "ports/archive", "ports/portstest", "app", "app/cookie", "app/pages", "adapters/*", "adapters/voiceflow/voiceflowtest", "internal/*"}},
 }
 
 // TestEveryArrowIsDrawn reads the imports of every Go file of the project.
