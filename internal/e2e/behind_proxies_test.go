@@ -160,9 +160,9 @@ func TestBodiesBehindProxies(t *testing.T) {
 				{"a body that is too large", admin, path, 25*mib + 1, false, false, "413 too_large"},
 				{"a body that is too large, chunked", admin, path, 26 * mib, true, false, "413 too_large"},
 				{"a body that is too large, after 100 Continue", admin, path, 26 * mib, false, true, "413 too_large"},
-				{"a body of nobody", nobody, path, large, false, false, "401 not_authenticated"},
-				{"a body of nobody, chunked", nobody, path, large, true, false, "401 not_authenticated"},
-				{"a body of nobody, after 100 Continue", nobody, path, large, false, true, "401 not_authenticated"},
+				{"a body of nobody", nobody, path, min(large, 10*mib), false, false, "401 not_authenticated"},
+				{"a body of nobody, chunked", nobody, path, min(large, 10*mib), true, false, "401 not_authenticated"},
+				{"a body of nobody, after 100 Continue", nobody, path, min(large, 10*mib), false, true, "401 not_authenticated"},
 				{"a login that is too large", nobody, "/login", 10 * mib, false, false, "413 too_large"},
 				{"a login that is too large, chunked", nobody, "/login", 10 * mib, true, false, "413 too_large"},
 				{"a path that is not there", nobody, "/nothing", 10 * mib, false, false, "404 not_found"},
@@ -171,8 +171,12 @@ func TestBodiesBehindProxies(t *testing.T) {
 					continue
 				}
 				t.Run(tc.name, func(t *testing.T) {
-					for range 3 {
-						got, err := tc.b.upload(tc.path, of(tc.size), tc.chunked, tc.expect)
+					text, times := of(tc.size), 1
+					if tc.want != "200" { // the answer comes while the body is sent: who is first differs
+						times = 3
+					}
+					for range times {
+						got, err := tc.b.upload(tc.path, text, tc.chunked, tc.expect)
 						if err != nil || got.String() != tc.want {
 							t.Errorf("got %s, %v, want %s\n%.300s", got, err, tc.want, got.text)
 						}
