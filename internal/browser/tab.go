@@ -147,21 +147,20 @@ func must[T any](tab *Tab, expression string) T {
 }
 
 // until waits until yes returns true. It fails the test if that takes too long. If yes fails, it
-// is called again: a page may be replaced while a script looks at it.
+// is called again: a page may be replaced while a script looks at it. A look at a long page costs
+// Chromium much, so the looks become rarer the longer the wait is.
 func (tab *Tab) until(what string, yes func() (bool, error)) {
 	tab.t.Helper()
 	deadline := time.After(tab.patience)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
 	var last error
-	for {
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		ok, err := yes()
 		if ok && err == nil {
 			return
 		}
 		last = err
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-tab.ctx.Done():
 			tab.t.Fatalf("the browser ended while the test waited until %s", what)
 		case <-deadline:
