@@ -337,8 +337,8 @@ func TestWhatIsRevokedUnderLoad(t *testing.T) {
 			select {
 			case <-ended:
 				t.Logf("the last of 50 streams ended %v after the answer", time.Unix(0, lastEnd.Load()).Sub(revoked))
-			case <-time.After(5 * time.Second):
-				t.Error("streams are open 5 s later")
+			case <-time.After(patience):
+				t.Error("streams are still open")
 			}
 			stop()
 			load.Wait()
@@ -346,26 +346,29 @@ func TestWhatIsRevokedUnderLoad(t *testing.T) {
 	}
 }
 
-// TestEventsArriveOneByOne streams ten thousand events, one each millisecond. No chunk of the
-// service may hold two events that were sent more than 5 ms apart.
+// TestEventsArriveOneByOne streams a thousand events. Voiceflow sends each of them after the one
+// before has arrived, so the service may hold none back.
 func TestEventsArriveOneByOne(t *testing.T) {
-	const events = 10_000
+	const events = 1_000
 	a := newAssistant("Pizza Palace")
 	v := startVoiceflow(t, a)
 	s := serving(t, newMachine(t, v))
 	admin := s.admin()
 	id := admin.want(admin.post("/add_project", adding(a)), "200").added(t).ID
 	token := admin.want(admin.post("/create_access_token", body{"name": "x", "project_id": id, "password": adminPassword}), "200").member(t, "token")
+	arrived := make(chan struct{}, 1)
 	v.Fail(func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		w.Header().Set("Content-Type", "text/event-stream")
-		tick := time.NewTicker(time.Millisecond)
-		defer tick.Stop()
 		for n := range events {
-			<-tick.C
-			if _, err := fmt.Fprintf(w, "data: {\"n\":%d,\"sent\":%d}\n\n", n, time.Now().UnixNano()); err != nil {
+			if _, err := fmt.Fprintf(w, "data: {\"n\":%d}\n\n", n); err != nil {
 				return
 			}
 			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-arrived:
+			case <-r.Context().Done():
+				return
+			}
 		}
 	})
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -387,53 +390,36 @@ func TestEventsArriveOneByOne(t *testing.T) {
 			break
 		}
 	}
-	next, merged, chunks := 0, 0, 0
-	for {
+	for n := 0; ; n++ {
+		_ = conn.SetReadDeadline(time.Now().Add(patience)) // an event that is held back never comes
 		line, err := in.ReadString('\n')
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("the stream stops before event %d: %v", n, err)
 		}
 		size, err := strconv.ParseInt(strings.TrimSpace(line), 16, 32)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if size == 0 {
-			break
-		}
 		chunk := make([]byte, size+2)
 		if _, err := io.ReadFull(in, chunk); err != nil {
 			t.Fatal(err)
 		}
-		chunks++
-		var first int64
-		for part := range strings.SplitSeq(strings.TrimSpace(string(chunk)), "\n\n") {
-			var event struct {
-				N    int
-				Sent int64
+		if size == 0 {
+			if n != events {
+				t.Errorf("%d events came, want %d", n, events)
 			}
-			if err := json.Unmarshal([]byte(strings.TrimPrefix(part, "data: ")), &event); err != nil {
-				t.Fatalf("%v in %q", err, part)
-			}
-			if event.N != next {
-				t.Fatalf("event %d came where %d belongs", event.N, next)
-			}
-			next++
-			if first == 0 {
-				first = event.Sent
-			} else if event.Sent-first > (5 * time.Millisecond).Nanoseconds() {
-				merged++
-			}
+			return
 		}
-	}
-	t.Logf("%d events came in %d chunks, %d of them with one that was sent more than 5 ms before", next, chunks, merged)
-	// A busy machine may run the service late.
-	if next != events || merged > events/100 {
-		t.Errorf("%d events came, and %d were held back; want %d and none", next, merged, events)
+		if got, want := strings.TrimSpace(string(chunk)), fmt.Sprintf(`data: {"n":%d}`, n); got != want {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+		arrived <- struct{}{}
 	}
 }
 
-// TestAKilledProcessLosesAtMostASecondOfCounts kills a server some time after a call.
-func TestAKilledProcessLosesAtMostASecondOfCounts(t *testing.T) {
+// TestCountsAreStoredWhileTheServiceRuns kills a server once its counts are stored, and stops it
+// while others are in its memory.
+func TestCountsAreStoredWhileTheServiceRuns(t *testing.T) {
 	a := newAssistant("Pizza Palace")
 	m := newMachine(t, startVoiceflow(t, a))
 	s := serving(t, m)
@@ -443,7 +429,8 @@ func TestAKilledProcessLosesAtMostASecondOfCounts(t *testing.T) {
 	for range 20 {
 		b.want(b.post(runtimeAt+"/state/user/x/interact", says("hi")), "200")
 	}
-	<-time.After(1500 * time.Millisecond)
+	driver, dsn := m.database()
+	eventually(t, "the counts are stored", func() bool { return count(t, driver, dsn, "SELECT coalesce(sum(calls), 0) FROM usage") == 20 })
 	s.kill()
 	s = m.start("serve")
 	admin = admin.at(s.url)

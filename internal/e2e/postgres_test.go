@@ -286,6 +286,9 @@ func loseDatabase(t *testing.T, away func(*postgrestest.Proxy)) {
 	over := time.NewTimer(five)
 	defer over.Stop()
 	<-over.C
+	eventually(t, "the outage shows", func() bool {
+		return seen("away", "get_projects 400 unavailable") && seen("away", "check_session 503 unavailable")
+	})
 	proxy.Restore()
 	eventually(t, "it recovers", func() bool {
 		a, err := admin.try("GET", "/get_projects", nil)
@@ -312,9 +315,6 @@ func loseDatabase(t *testing.T, away func(*postgrestest.Proxy)) {
 				t.Errorf("%s: %d times %s", in, n, what)
 			}
 		}
-	}
-	if !seen("away", "get_projects 400 unavailable") || !seen("away", "check_session 503 unavailable") {
-		t.Errorf("the outage did not show: %v", got["away"])
 	}
 	for statement, want := range map[string]int{
 		"SELECT count(*) FROM projects p WHERE NOT EXISTS (SELECT 1 FROM project_keys k WHERE k.project_id = p.id)":    0,

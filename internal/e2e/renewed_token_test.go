@@ -58,7 +58,7 @@ func TestARotatedTokenKeepsItsConversations(t *testing.T) {
 	}()
 	select {
 	case <-ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("a stream that was opened with a text that has ended goes on")
 	}
 	v.Fail(nil)
