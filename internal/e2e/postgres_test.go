@@ -225,7 +225,7 @@ func loseDatabase(t *testing.T, away func(*postgrestest.Proxy)) {
 	known := newAssistant("Pizza Palace")
 	v := startVoiceflow(t, known)
 	proxy := postgrestest.OpenProxy(t, postgrestest.DSN(t))
-	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", proxy.DSN(), "FLOWLATCH_DATABASE_TIMEOUT", "1s")
+	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", proxy.DSN(), "FLOWLATCH_DATABASE_TIMEOUT", "3s")
 	s := serving(t, m)
 	admin := s.admin()
 	admin.want(admin.post("/add_project", adding(known)), "200")
