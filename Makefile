@@ -18,7 +18,7 @@ run: ## start a demo: Flowlatch beside a stand-in for Voiceflow, in a folder tha
 RACE = -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
 
 test: ## run all tests; Postgres comes from a DSN or a container, else the last lines say that it was left out
-	internal/postgrestest/with-postgres go test $(RACE) -shuffle=on -timeout 30m ./...
+	internal/postgrestest/with-postgres go test $(RACE) -shuffle=on -timeout 40m ./...
 
 test-tools: ## install the Debian packages that the tests use
 	internal/testtools/install

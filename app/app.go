@@ -24,6 +24,7 @@ import (
 	"github.com/flowlatch/flowlatch/app/forward"
 	"github.com/flowlatch/flowlatch/app/keyset"
 	"github.com/flowlatch/flowlatch/app/session"
+	"github.com/flowlatch/flowlatch/app/signon"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
 )
@@ -49,10 +50,12 @@ type Ports struct {
 	Random    io.Reader        // crypto/rand if nil; must be safe for concurrent use
 }
 
-// Logins is what it takes to log users in. Both fields must be given.
+// Logins is what it takes to log users in. Passwords and Attempts must be given.
 type Logins struct {
 	Passwords ports.PasswordHasher
 	Attempts  ports.Attempts
+	// Provider is the company's identity provider; nil if there is none.
+	Provider ports.IdentityProvider
 }
 
 // complete returns p with its defaults, or an error that names what is missing.
@@ -70,7 +73,7 @@ func (p Ports) complete() (Ports, error) {
 		return p, errors.New("app: Passwords and Attempts of Logins must be given")
 	}
 	if p.Logins != nil {
-		p.Logins = &Logins{Passwords: passwords{p.Logins.Passwords}, Attempts: p.Logins.Attempts}
+		p.Logins = &Logins{Passwords: passwords{p.Logins.Passwords}, Attempts: p.Logins.Attempts, Provider: p.Logins.Provider}
 	}
 	if p.Clock == nil {
 		p.Clock = time.Now
@@ -88,10 +91,15 @@ type Options struct {
 	Lifetimes domain.Lifetimes
 	// AuditReads says which forwarded reads leave rows in the audit. The zero value is exports.
 	AuditReads domain.AuditReads
+	// SignOn are the settings of logins by the company's identity provider.
+	SignOn SignOnOptions
+	// PasswordLogin says who may log in with a password. The zero value is all.
+	PasswordLogin domain.PasswordLogin
 }
 
-// complete returns o with its defaults, or an error about a lifetime that is too short.
-func (o Options) complete() (Options, error) {
+// complete returns o with its defaults, or an error that names the field. provider says that there is an
+// identity provider.
+func (o Options) complete(provider bool) (Options, error) {
 	for _, l := range []struct {
 		of       *time.Duration
 		fallback time.Duration
@@ -107,6 +115,19 @@ func (o Options) complete() (Options, error) {
 			return o, errors.New("app: a lifetime of sessions is shorter than a second")
 		}
 	}
+	var err error
+	if o.PasswordLogin, err = domain.ParsePasswordLogin(string(o.PasswordLogin)); err != nil {
+		return o, fmt.Errorf("app: PasswordLogin: %w", err)
+	}
+	if o.PasswordLogin != domain.PasswordLoginAll && !provider {
+		return o, errors.New("app: PasswordLogin can only be all without an identity provider: nobody else could log in")
+	}
+	if o.SignOn.Recheck == 0 {
+		o.SignOn.Recheck = 15 * time.Minute
+	}
+	if o.SignOn.Recheck < time.Second {
+		return o, errors.New("app: Recheck of SignOn is shorter than a second")
+	}
 	return o, nil
 }
 
@@ -118,9 +139,14 @@ type Service struct {
 	keyset    *keyset.Keyset
 	audit     *audit.Audit
 	sessions  *session.Sessions
-	cookies   *cookie.Codec // of set-up links and notices
+	cookies   *cookie.Codec // of set-up links, login links, notices and logins by the identity provider
 	forwarder *forward.Forwarder
 	checks    userTurns // of passwords
+
+	provider      ports.IdentityProvider // nil if there is none
+	signOns       *signon.Logins         // nil without provider
+	signOn        SignOnOptions
+	passwordLogin domain.PasswordLogin
 }
 
 // Open runs the start-up check of keyset.Open and returns a Service that is ready. Returns the
@@ -130,10 +156,17 @@ func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o, err = o.complete(); err != nil {
+	s := &Service{ports: p, cookies: cookie.New(p.Cipher)}
+	if p.Logins != nil {
+		s.provider = p.Logins.Provider
+	}
+	if o, err = o.complete(s.provider != nil); err != nil {
 		return nil, err
 	}
-	s := &Service{ports: p, cookies: cookie.New(p.Cipher)}
+	s.signOn, s.passwordLogin = o.SignOn, o.PasswordLogin
+	if err := s.someAdminSignsOn(ctx); err != nil {
+		return nil, err
+	}
 	s.keyset, err = keyset.Open(ctx, keyset.Ports{
 		Installation: p.Store.Installation, Sealings: p.Store.Sealings, Projects: p.Store.Projects, Sessions: p.Store.Sessions,
 		Audit: p.Store.Audit, Cipher: p.Cipher, Keyring: p.Keyring, Pseudonyms: p.Pseudonyms, Origins: p.Voiceflow.Origins(),
@@ -150,12 +183,32 @@ func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 	s.sessions = session.New(session.Ports{
 		Store: p.Store.Sessions, Access: p.Store.Access, Cipher: p.Cipher, Keyring: p.Keyring, Clock: p.Clock,
 	}, session.Options{Lifetimes: o.Lifetimes, HostLogins: !s.OwnUsers()})
+	if s.provider != nil {
+		s.signOns = signon.New(signon.Ports{
+			Store: p.Store.SignOns, Provider: s.provider, Cipher: p.Cipher, Clock: p.Clock, Random: p.Random,
+		}, signon.Options{Policy: o.SignOn.Policy, Recheck: o.SignOn.Recheck})
+	}
 	s.forwarder = forward.New(forward.Ports{
 		Access: p.Store.Access, Projects: p.Store.Projects, Conversations: p.Store.Conversations, Usage: p.Store.Usage,
-		Audit: p.Store.Audit, AuditReads: o.AuditReads, Keyset: s.keyset, Sessions: s.sessions, Cipher: p.Cipher, Pseudonyms: p.Pseudonyms,
+		Audit: p.Store.Audit, AuditReads: o.AuditReads, Keyset: s.keyset, Sessions: s.sessions, SignOns: s.signOns,
+		Cipher: p.Cipher, Pseudonyms: p.Pseudonyms,
 		Voiceflow: p.Voiceflow, Rates: p.Rates, OpenCalls: p.OpenCalls, Clock: p.Clock, Random: p.Random,
 	})
 	return s, nil
+}
+
+// someAdminSignsOn returns an error if nobody can log in with a password and no admin has logged in by
+// the identity provider yet.
+func (s *Service) someAdminSignsOn(ctx context.Context) error {
+	if s.passwordLogin != domain.PasswordLoginOff {
+		return nil
+	}
+	has, err := s.ports.Store.Users.HasSignedOnAdmin(ctx)
+	if err == nil && !has {
+		err = &domain.Error{Kind: domain.Conflict, Public: "password login can't be off yet, since no enabled admin has logged in with the identity provider; " +
+			"set it to admins, log in with the identity provider as an admin, and then turn it off"}
+	}
+	return err
 }
 
 // Keyset returns the keyset of the service's database.

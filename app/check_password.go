@@ -7,22 +7,25 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// checkPassword returns the caller as a user if the password is theirs. Returns
-// domain.WrongPassword if it is another one, and domain.PasswordMissing. Returns NotAuthenticated if
-// the caller is gone. Returns TooManyRequests after too many wrong ones, which count together with
-// those of Login. Checks of one user take turns, since an
-// attempt counts while it is under way: many requests at once with the right password would refuse
-// each other.
+// checkPassword returns the caller as a user if the password is theirs. A caller whom the identity
+// provider logged in within domain.FreshSignOn needs no password. Returns domain.WrongPassword if it is
+// another one, domain.NoPassword if the user has none, and domain.PasswordMissing or
+// domain.PasswordOrProvider. Returns NotAuthenticated if the caller is gone. Returns TooManyRequests
+// after too many wrong ones, which count together with those of Login.
+//
+// Checks of one user take turns, since an attempt counts while it is under way: many requests at once
+// with the right password would refuse each other.
 func (s *Service) checkPassword(ctx context.Context, call domain.Call, password domain.Secret) (domain.User, error) {
-	if password.IsZero() {
-		return domain.User{}, domain.PasswordMissing()
-	}
 	user, err := s.ports.Store.Users.Find(ctx, domain.UserRef{ID: call.Caller.ID})
-	if domain.KindOf(err) == domain.NotFound {
+	switch {
+	case domain.KindOf(err) == domain.NotFound:
 		return domain.User{}, domain.NotLoggedIn(err)
-	}
-	if err != nil {
+	case err != nil:
 		return domain.User{}, err
+	case call.Caller.Login.FreshByProvider(s.ports.Clock()):
+		return user, nil
+	case user.PasswordHash.IsZero() || password.IsZero():
+		return domain.User{}, s.passwordMissing(user)
 	}
 	done, err := s.checks.wait(ctx, user.ID)
 	if err != nil {
@@ -48,6 +51,18 @@ func (s *Service) checkPassword(ctx context.Context, call domain.Call, password 
 		return domain.User{}, domain.WrongPassword()
 	}
 	return user, nil
+}
+
+// passwordMissing returns the error for a change that was not confirmed with the password of the user. It
+// says what the user can do.
+func (s *Service) passwordMissing(u domain.User) error {
+	switch {
+	case u.PasswordHash.IsZero():
+		return domain.NoPassword()
+	case u.Identity != (domain.Identity{}) && s.provider != nil:
+		return domain.PasswordOrProvider()
+	}
+	return domain.PasswordMissing()
 }
 
 // userTurns lets what is done for one user take turns. The zero value is ready. It keeps only users

@@ -8,7 +8,8 @@ import (
 
 // CreateUser is the input of Service.CreateUser, as the caller gave it.
 type CreateUser struct {
-	Username   string
+	Username string
+	// Password may be left out if there is an identity provider. The user then has none.
 	Password   domain.Secret
 	Role       string   // "" is member
 	Assistants []string // what is granted
@@ -37,9 +38,11 @@ func (s *Service) CreateUser(ctx context.Context, call domain.Call, in CreateUse
 	if err != nil {
 		return domain.User{}, err
 	}
-	hash, err := s.ports.Logins.Passwords.Hash(ctx, in.Password)
-	if err != nil {
-		return domain.User{}, err
+	var hash domain.Secret
+	if !in.Password.IsZero() || s.provider == nil {
+		if hash, err = s.ports.Logins.Passwords.Hash(ctx, in.Password); err != nil {
+			return domain.User{}, err
+		}
 	}
 	now := s.ports.Clock()
 	id, err := domain.NewUserID(now, s.ports.Random)

@@ -16,29 +16,43 @@ type Identified struct {
 }
 
 // Identify returns the caller, from the text of the cookie user_session. It records the use
-// of the login, at most once a minute. It reseals the cookie if an older key sealed it.
+// of the login, at most once a minute. It reseals the cookie if an older key sealed it. If it is time,
+// it asks the identity provider about the user of a login that the provider opened (signon.Logins.Recheck).
 // Returns NotAuthenticated if anything is wrong with the cookie, the login or the user.
 func (s *Service) Identify(ctx context.Context, cookie string) (Identified, error) {
 	claims, by, err := s.sessions.OpenLogin(cookie)
 	if err != nil {
 		return Identified{}, err
 	}
-	access, err := s.ports.Store.Access.ByLogin(ctx, claims.Session, domain.Use{})
-	if domain.KindOf(err) == domain.NotFound {
-		return Identified{}, domain.NotLoggedIn(err)
-	}
+	caller, err := s.callerByLogin(ctx, claims.Session)
 	if err != nil {
 		return Identified{}, err
 	}
-	caller := access.Caller
 	if !caller.Login.Claims("").Equal(claims) {
 		return Identified{}, domain.NotLoggedIn(nil)
+	}
+	rechecked, err := s.signOns.Recheck(ctx, caller.Login)
+	if err == nil && rechecked {
+		caller, err = s.callerByLogin(ctx, claims.Session)
+	}
+	if err != nil {
+		return Identified{}, err
 	}
 	if err := s.sessions.Use(ctx, caller.Login); err != nil {
 		return Identified{}, err
 	}
 	s.sessions.MarkSealed(ctx, caller.Login, by)
 	return Identified{Caller: caller, Cookie: s.sessions.Reseal(ctx, caller.Login, "", by)}, nil
+}
+
+// callerByLogin returns who uses the login. Returns NotAuthenticated if it is over or its user may not use
+// it.
+func (s *Service) callerByLogin(ctx context.Context, login domain.SessionID) (domain.Caller, error) {
+	access, err := s.ports.Store.Access.ByLogin(ctx, login, domain.Use{})
+	if domain.KindOf(err) == domain.NotFound {
+		err = domain.NotLoggedIn(err)
+	}
+	return access.Caller, err
 }
 
 // ReadCookie returns what the text of a cookie says. It looks nothing up, so the session may be
@@ -99,11 +113,7 @@ func (s *Service) lookUpAgain(ctx context.Context, c domain.Caller) (domain.Call
 		}
 		return found[0].Caller, nil
 	case c.Login.ID != "":
-		access, err := s.ports.Store.Access.ByLogin(ctx, c.Login.ID, domain.Use{})
-		if domain.KindOf(err) == domain.NotFound {
-			err = domain.NotLoggedIn(err)
-		}
-		return access.Caller, err
+		return s.callerByLogin(ctx, c.Login.ID)
 	}
 	return c, nil
 }

@@ -22,13 +22,17 @@ type LoggedIn struct {
 
 // Login opens a login. Returns NotAuthenticated, always after the same time, if the user is
 // unknown or disabled or the password is wrong. Returns TooManyRequests after too many failures,
-// and after too many logins of the user. With an error, User is the user whose password was tried; it is for the audit only.
+// and after too many logins of the user. Returns NotAllowed if PasswordLogin does not admit the user; if
+// it is admins, only with the right password. With an error, User is the user whose password was tried; it is for the audit only.
 func (s *Service) Login(ctx context.Context, call domain.Call, in Login) (LoggedIn, error) {
 	if err := s.ownUsers(); err != nil {
 		return LoggedIn{}, err
 	}
 	if in.Username == "" || in.Password.IsZero() {
 		return LoggedIn{}, &domain.Error{Kind: domain.Invalid, Public: "username and password are needed"}
+	}
+	if s.passwordLogin == domain.PasswordLoginOff {
+		return LoggedIn{}, s.passwordLogin.Admits("")
 	}
 	// A text that can be no user name is treated as an unknown user.
 	name, _ := domain.ParseUsername(in.Username)
@@ -63,6 +67,9 @@ func (s *Service) login(ctx context.Context, call domain.Call, name domain.Usern
 	if !ok || user.Disabled {
 		return LoggedIn{User: user}, wrong
 	}
+	if err := s.passwordLogin.Admits(user.Role); err != nil {
+		return LoggedIn{User: user}, err
+	}
 	if rates != nil {
 		if err := rates.LogIn(user.ID, call.Address); err != nil {
 			return LoggedIn{User: user}, err
@@ -78,18 +85,24 @@ func (s *Service) login(ctx context.Context, call domain.Call, name domain.Usern
 // openLogin opens a login of the user, whose password the caller has proven to know. Returns
 // NotAllowed if the user is gone or disabled, or if the password was changed meanwhile.
 func (s *Service) openLogin(ctx context.Context, call domain.Call, user domain.User, remember bool) (LoggedIn, error) {
+	login, cookie, err := s.newLogin(call, user.ID, remember)
+	if err != nil {
+		return LoggedIn{}, err
+	}
+	call.Caller = domain.Caller{ID: user.ID}
+	err = s.ports.Store.Sessions.OpenLogin(ctx, login, user.PasswordHash, s.record(call, domain.ActionLogin, domain.OnSession(login.ID)))
+	return LoggedIn{User: user, Cookie: cookie}, err
+}
+
+// newLogin returns a login of the user, which has yet to be stored, and its cookie.
+func (s *Service) newLogin(call domain.Call, user domain.UserID, remember bool) (domain.Session, session.Cookie, error) {
 	now := s.ports.Clock()
 	id, err := domain.NewSessionID(now, s.ports.Random)
 	if err != nil {
-		return LoggedIn{}, err
+		return domain.Session{}, session.Cookie{}, err
 	}
-	session := domain.NewLogin(id, user.ID, remember, now, s.sessions.Lifetimes(), call.Address, call.Agent)
-	cookie, by, err := s.sessions.Seal(session, "")
-	if err != nil {
-		return LoggedIn{}, err
-	}
-	session.SealedBy = by
-	call.Caller = domain.Caller{ID: user.ID}
-	err = s.ports.Store.Sessions.OpenLogin(ctx, session, user.PasswordHash, s.record(call, domain.ActionLogin, domain.OnSession(id)))
-	return LoggedIn{User: user, Cookie: cookie}, err
+	login := domain.NewLogin(id, user, remember, now, s.sessions.Lifetimes(), call.Address, call.Agent)
+	cookie, by, err := s.sessions.Seal(login, "")
+	login.SealedBy = by
+	return login, cookie, err
 }

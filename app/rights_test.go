@@ -32,7 +32,7 @@ func TestSameRights(t *testing.T) {
 			_, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(of.Caller.ID), Role: &member})
 			return err
 		}, domain.NotAllowed, domain.NotAllowed},
-		{"the user logs out", func(w *world, of domain.Call) error { return w.Logout(t.Context(), of) }, domain.NotAuthenticated, ""},
+		{"the user logs out", func(w *world, of domain.Call) error { _, err := w.Logout(t.Context(), of); return err }, domain.NotAuthenticated, ""},
 		{"the database is down", func(w *world, _ domain.Call) error { w.store.Break(); return nil }, domain.Unavailable, domain.Unavailable},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -34,7 +34,7 @@ const (
 // may call it at once. Everything is tried again, at most once a minute if it needs an operator.
 //
 // stop ends the background work and a verification of the audit, and waits for both. It waits up to
-// a second for open calls, then stores the last counts, outcomes and refusals and chains the audit.
+// a second for open calls, and up to ten for what the identity provider was asked meanwhile. It then stores the last counts, outcomes and refusals and chains the audit.
 // Further calls of stop do nothing.
 func (s *Service) Start(failed func(what string, err error)) (stop func()) {
 	if failed == nil {
@@ -48,6 +48,7 @@ func (s *Service) Start(failed func(what string, err error)) (stop func()) {
 		running.Wait()
 		s.audit.Stop()
 		s.forwarder.WaitForOpen(lastCalls) // the server is cutting them
+		s.signOns.Wait()
 		s.finish(failed)
 	})
 }

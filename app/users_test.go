@@ -97,7 +97,7 @@ func TestWhatEndsALogin(t *testing.T) {
 		do   func(w *world, call domain.Call) error
 		ends bool
 	}{
-		{"logging out", func(w *world, call domain.Call) error { return w.Logout(t.Context(), call) }, true},
+		{"logging out", func(w *world, call domain.Call) error { _, err := w.Logout(t.Context(), call); return err }, true},
 		{"being disabled", func(w *world, call domain.Call) error {
 			_, err := w.UpdateUser(t.Context(), w.admin, app.UpdateUser{ID: string(call.Caller.ID), Disabled: &yes})
 			return err

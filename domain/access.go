@@ -24,6 +24,9 @@ type Access struct {
 	Project Project
 	// Granted are the scopes of the caller's grant on the project, empty without a grant.
 	Granted Scopes
+	// Manual and Groups are those of the grant: Granted are the scopes of both. Both are empty without one.
+	Manual Scopes
+	Groups []GroupGrant
 }
 
 // Scopes returns the scopes that the use has now. An admin may do everything with every

@@ -98,8 +98,8 @@ func (a Act) Makes(t AccessToken) error {
 
 // Changes returns NotAllowed if the act stands on an access token and turns was into is in a way
 // that needs a login. An access token can't make anybody an admin: neither by the role nor by
-// enabling a user who has it. It can't set the password of an admin or of its own owner. The zero
-// was is a user who does not exist yet.
+// enabling a user who has it. It can't set the password of an admin or of its own owner, nor link them
+// to an identity, by which one logs in as with a password. The zero was is a user who does not exist yet.
 func (a Act) Changes(was, is User) error {
 	admin := was.Role == RoleAdmin || is.Role == RoleAdmin
 	switch {
@@ -109,6 +109,17 @@ func (a Act) Changes(was, is User) error {
 		return &Error{Kind: NotAllowed, Public: "an access token can't create, promote or enable an admin; log in to do this"}
 	case !is.PasswordHash.Equal(was.PasswordHash) && (admin || is.ID == a.By.ID):
 		return &Error{Kind: NotAllowed, Public: "an access token can't set the password of an admin or of its owner; log in to do this"}
+	case is.Identity != (Identity{}) && is.Identity != was.Identity && (admin || is.ID == a.By.ID):
+		return &Error{Kind: NotAllowed, Public: "an access token can't link an admin or its owner to an identity; log in to do this"}
+	}
+	return nil
+}
+
+// SetsRule returns NotAllowed if the act stands on an access token and the rule makes admins, since an
+// access token can't make anybody an admin. It can't delete such a rule either.
+func (a Act) SetsRule(r GroupRule) error {
+	if a.By.Token != "" && r.MakesAdmins() {
+		return &Error{Kind: NotAllowed, Public: "an access token can't set or delete a rule that makes admins; log in to do this"}
 	}
 	return nil
 }

@@ -351,6 +351,10 @@ func TestWhatAnAccessTokenCanNotChangeOfUsers(t *testing.T) {
 		return domain.User{ID: id, Role: role, PasswordHash: domain.NewSecret(hash), Disabled: disabled}
 	}
 	const admin, member = domain.RoleAdmin, domain.RoleMember
+	linked := func(u domain.User, subject string) domain.User {
+		u.Identity = domain.Identity{Issuer: "https://login.example", Subject: subject}
+		return u
+	}
 	for _, tc := range []struct {
 		name    string
 		was, is domain.User
@@ -371,6 +375,13 @@ func TestWhatAnAccessTokenCanNotChangeOfUsers(t *testing.T) {
 		{"it enables no admin", user("v", admin, "h", true), user("v", admin, "h", false), domain.NotAllowed},
 		{"it disables an admin", user("v", admin, "h", false), user("v", admin, "h", true), ""},
 		{"it demotes an admin", user("v", admin, "h", false), user("v", member, "h", false), ""},
+		{"it links a member", user("v", member, "h", false), linked(user("v", member, "h", false), "s"), ""},
+		{"it links no admin", user("v", admin, "h", false), linked(user("v", admin, "h", false), "s"), domain.NotAllowed},
+		{"nor a disabled admin", user("v", admin, "h", true), linked(user("v", admin, "h", true), "s"), domain.NotAllowed},
+		{"nor its owner", user("u", member, "h", false), linked(user("u", member, "h", false), "s"), domain.NotAllowed},
+		{"nor an admin to another identity", linked(user("v", admin, "h", false), "s"), linked(user("v", admin, "h", false), "t"), domain.NotAllowed},
+		{"it unlinks an admin", linked(user("v", admin, "h", false), "s"), user("v", admin, "h", false), ""},
+		{"it disables an admin who is linked", linked(user("v", admin, "h", false), "s"), linked(user("v", admin, "h", true), "s"), ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			wantKind(t, domain.Act{By: domain.Caller{ID: "u", Admin: true, Token: "t"}}.Changes(tc.was, tc.is), tc.kind)
@@ -378,6 +389,16 @@ func TestWhatAnAccessTokenCanNotChangeOfUsers(t *testing.T) {
 				wantKind(t, domain.Act{By: by}.Changes(tc.was, tc.is), "")
 			}
 		})
+	}
+}
+
+func TestAnAccessTokenSetsNoRuleThatMakesAdmins(t *testing.T) {
+	makesAdmins, grants := domain.GroupRule{Group: "g"}, domain.GroupRule{Group: "g", Project: "p"}
+	byToken := domain.Caller{ID: "u", Admin: true, Token: "t", Scopes: domain.ScopesOf(domain.ScopeManageGrants)}
+	wantKind(t, domain.Act{By: byToken}.SetsRule(makesAdmins), domain.NotAllowed)
+	wantKind(t, domain.Act{By: byToken}.SetsRule(grants), "")
+	for _, by := range []domain.Caller{{ID: "u", Admin: true, Login: domain.Session{ID: "l"}}, domain.Operator()} {
+		wantKind(t, domain.Act{By: by}.SetsRule(makesAdmins), "")
 	}
 }
 

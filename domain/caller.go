@@ -99,6 +99,14 @@ func (c Caller) MaySetUp() error {
 	return &Error{Kind: NotAllowed, Public: "only the operator may do this, with flowlatch setup-link on the machine of the service"}
 }
 
+// MayMakeLoginLink returns NotAllowed unless the caller is the operator, who alone makes login links.
+func (c Caller) MayMakeLoginLink() error {
+	if c.operator {
+		return nil
+	}
+	return &Error{Kind: NotAllowed, Public: "only the operator may do this, with flowlatch login-link on the machine of the service"}
+}
+
 // maySetUp returns an error unless the caller may create the first user. anyUser says that there is
 // a user.
 func (c Caller) maySetUp(anyUser bool) error {

@@ -212,8 +212,10 @@ const (
 type EnvironmentChoice struct {
 	Route   Route
 	Project Project
-	// Limit is that of the access token: AccessToken.Environments.
+	// Limit is that of the access token: AccessToken.Environments. Empty is no limit.
 	Limit []string
+	// Grant are the limits of the caller's grant: Access.EnvironmentLimits.
+	Grant [][]string
 	// Session is the Environment of the Conversation, for a call BySession.
 	Session string
 	Asked   AskedEnvironment
@@ -223,7 +225,7 @@ type EnvironmentChoice struct {
 // choice depends on the list.
 //
 // Returns EnvironmentNotAllowed if the call names an environment or a draft that is not allowed, or
-// two environments, or if an access token with a limit can't be held to it. Returns Invalid for a
+// two environments, or if an access token or a grant with a limit can't be held to it. Returns Invalid for a
 // name that can't be one, and for a stage that is neither draft nor published. Returns Conflict if
 // the Endpoint takes a form of the name that is not known.
 func (c EnvironmentChoice) Decide(list EnvironmentList) (UsedEnvironment, NextList, error) {
@@ -240,6 +242,40 @@ func (c EnvironmentChoice) Decide(list EnvironmentList) (UsedEnvironment, NextLi
 		return UsedEnvironment{}, d.next, err
 	}
 	return used, d.next, nil
+}
+
+// Known returns what is known of the environment that Decide has chosen. next is ListNeeded if that depends
+// on a list that is not known.
+func (c EnvironmentChoice) Known(used UsedEnvironment, list EnvironmentList) (is KnownEnvironment, next NextList) {
+	n := nameOf(used.Name)
+	is.Name = n.name
+	if n.name == "" || !n.id {
+		return is, ListSuffices
+	}
+	d := decision{EnvironmentChoice: c, list: list, form: c.Route.Endpoint.environmentForm()}
+	for _, s := range d.states(n.name) {
+		is.Aliases = append(is.Aliases, s.Alias)
+	}
+	return is, d.next
+}
+
+// limits returns the lists in each of which an environment must be to be used.
+func (c EnvironmentChoice) limits() [][]string {
+	if len(c.Limit) == 0 {
+		return c.Grant
+	}
+	return append([][]string{c.Limit}, c.Grant...)
+}
+
+// limited reports whether there is a limit.
+func (c EnvironmentChoice) limited() bool { return len(c.Limit) > 0 || len(c.Grant) > 0 }
+
+// whom says for whom there is a limit. It is the access token if that has one.
+func (c EnvironmentChoice) whom() string {
+	if len(c.Limit) > 0 {
+		return "for this access token"
+	}
+	return "for you by your groups at the identity provider"
 }
 
 // decision is a choice that is being made.
@@ -315,6 +351,8 @@ func (d *decision) decide() (UsedEnvironment, error) {
 		return d.inSession()
 	case d.form == noEnvironment && len(d.Limit) > 0:
 		return UsedEnvironment{}, d.refuse("this access token is limited to environments, and this call can't be limited to one")
+	case d.form == noEnvironment && d.limited():
+		return UsedEnvironment{}, d.refuse("your groups at the identity provider let you do this in some environments only, and this call can't be limited to one")
 	case d.form == noEnvironment && len(d.Asked.Names) == 0 && len(d.Asked.NoText) == 0:
 		return UsedEnvironment{}, nil
 	case d.Project.Environments.Pinned():
@@ -330,7 +368,7 @@ func (d *decision) perCall() (UsedEnvironment, error) {
 	switch {
 	case err != nil:
 		return UsedEnvironment{}, err
-	case n.name == "" && filters && len(d.Limit) == 0:
+	case n.name == "" && filters && !d.limited():
 		return d.unfiltered(stage)
 	case n.name == "":
 		n = nameOf(d.Project.Environments.Default)
@@ -404,14 +442,16 @@ func (d *decision) allow(n environmentName, stage string) (string, error) {
 	case d.within(n):
 		return d.stage(n, stage)
 	case n.unnamed:
-		return "", d.refuse("the call names no environment, and the default " + shown(n.text) + " is not allowed for this access token")
+		return "", d.refuse("the call names no environment, and the default " + shown(n.text) + " is not allowed " + d.whom())
 	}
-	return "", d.refuse("the environment " + shown(n.text) + " is not allowed for this access token")
+	return "", d.refuse("the environment " + shown(n.text) + " is not allowed " + d.whom())
 }
 
-// within reports whether the access token's limit lets n be used.
+// within reports whether each limit lets n be used.
 func (d *decision) within(n environmentName) bool {
-	return len(d.Limit) == 0 || slices.Contains(d.Limit, n.name) || n.id && d.ofAliases(n, d.Limit)
+	return !slices.ContainsFunc(d.limits(), func(limit []string) bool {
+		return !slices.Contains(limit, n.name) && (!n.id || !d.ofAliases(n, limit))
+	})
 }
 
 // stage returns the stage of n, if the caller asked for the stage, which may be "".
@@ -513,11 +553,11 @@ func (d *decision) pinned() (UsedEnvironment, error) {
 }
 
 // leftToVoiceflow returns what a call sends that names no environment and needs none. is is false
-// for any other call, and for a limited token, which must not get what is of other environments.
+// for any other call, and for a caller with a limit, who must not get what is of other environments.
 func (d *decision) leftToVoiceflow(n environmentName) (used UsedEnvironment, is bool) {
 	e, staged := d.Route.Endpoint, len(d.Asked.Stages) > 0
 	switch {
-	case len(d.Limit) > 0, d.Route.environment() != "", len(d.Asked.Names) > 0, len(d.Asked.NoText) > 0:
+	case d.limited(), d.Route.environment() != "", len(d.Asked.Names) > 0, len(d.Asked.NoText) > 0:
 		return UsedEnvironment{}, false
 	case e.Starts:
 		return UsedEnvironment{}, n.id // the traffic split chooses
@@ -538,7 +578,7 @@ func (d *decision) pinnedName() (environmentName, error) {
 		n.text = path
 	}
 	if !d.within(n) {
-		return n, d.refuse("the environment " + shown(d.Project.Version) + " is not allowed for this access token")
+		return n, d.refuse("the environment " + shown(d.Project.Version) + " is not allowed " + d.whom())
 	}
 	return n, nil
 }
@@ -575,7 +615,7 @@ func (d *decision) inSession() (UsedEnvironment, error) {
 	const again = "; start a new session"
 	isPinned, n := d.Project.Environments.Pinned(), nameOf(d.Session)
 	switch {
-	case d.Session == "" && (!isPinned || len(d.Limit) > 0):
+	case d.Session == "" && (!isPinned || d.limited()):
 		return UsedEnvironment{}, d.refuse("the session was started in an environment that is not known" + again)
 	case d.Session == "":
 		if n = nameOf(d.Project.Version); n.id {
@@ -651,7 +691,7 @@ func (d *decision) refuse(why string) error {
 	case all:
 		list = "every published environment is allowed"
 	case len(names) == 0:
-		list = "no environment is allowed for this access token"
+		list = "no environment is allowed"
 	}
 	return &Error{Kind: EnvironmentNotAllowed, Public: why + "; " + list + SeeEnvironments}
 }
@@ -660,8 +700,8 @@ func (d *decision) refuse(why string) error {
 // draft is.
 func (d *decision) refuseDraft(why string) error {
 	names := d.Project.Environments.AllowDraft
-	if len(d.Limit) > 0 {
-		names = both(names, d.Limit)
+	for _, limit := range d.limits() {
+		names = both(names, limit)
 	}
 	list := "drafts are allowed of: " + listed(names)
 	if len(names) == 0 {
@@ -672,18 +712,19 @@ func (d *decision) refuseDraft(why string) error {
 
 // allowed returns the names that the caller may use. all means that there are no others.
 func (d *decision) allowed() (names []string, all bool) {
+	limits := d.limits()
 	switch known := d.Project.Environments; {
 	case known.Pinned():
 		names = []string{d.Project.Version}
-	case known.All && len(d.Limit) == 0:
-		return nil, true
-	case known.All:
-		return d.Limit, false
-	default:
+	case !known.All:
 		names = known.Allowed
+	case len(limits) == 0:
+		return nil, true
+	default:
+		names, limits = limits[0], limits[1:]
 	}
-	if len(d.Limit) > 0 {
-		names = both(names, d.Limit)
+	for _, limit := range limits {
+		names = both(names, limit)
 	}
 	return names, false
 }

@@ -103,6 +103,7 @@ func TestWhichEnvironmentACallUses(t *testing.T) {
 		name    string
 		project domain.Project
 		limit   string
+		grant   [][]string
 		form    string
 		asked   domain.AskedEnvironment
 		session string
@@ -277,10 +278,29 @@ func TestWhichEnvironmentACallUses(t *testing.T) {
 		{name: "a session of a pinned one from before knows its alias", project: pinnedTo("main"), form: "turn", want: domain.UsedEnvironment{Name: "main", Send: "main"}},
 		{name: "a session in the alias of the version goes on", project: pinnedTo(mainRelease), form: "turn", session: "main", want: domain.UsedEnvironment{Name: "main", Send: "main"}, asks: true},
 		{name: "a session in another alias ends when the assistant is pinned", project: pinnedTo(mainPublished), form: "turn", session: "staging", kind: denied, says: `"staging"`, asks: true},
+		// Grants that groups limit. Each list is of the environments in which a scope is granted.
+		{name: "a limited grant lets its own environment be used", project: two, grant: [][]string{{"staging"}}, form: "header", asked: names("staging"), want: domain.UsedEnvironment{Name: "staging", Send: "staging"}},
+		{name: "a limited grant without the default must name one", project: two, grant: [][]string{{"staging"}}, form: "header", kind: denied, says: `the call names no environment, and the default "main" is not allowed for you by your groups at the identity provider; allowed: staging`},
+		{name: "a limited grant does not use another one", project: two, grant: [][]string{{"staging"}}, form: "header", asked: names("main"), kind: denied, says: `"main" is not allowed for you by your groups at the identity provider; allowed: staging`},
+		{name: "each scope must be granted in it", project: two, grant: [][]string{{"main", "staging"}, {"staging"}}, form: "header", asked: names("main"), kind: denied, says: "allowed: staging"},
+		{name: "grants that have no environment in common allow none", project: two, grant: [][]string{{"main"}, {"staging"}}, form: "header", asked: names("main"), kind: denied, says: "no environment is allowed"},
+		{name: "an empty list allows none", project: two, grant: [][]string{{}}, form: "header", asked: names("main"), kind: denied, says: "no environment is allowed"},
+		{name: "an empty list allows none of all", project: all, grant: [][]string{{}}, form: "header", asked: names("main"), kind: denied, says: "no environment is allowed"},
+		{name: "a limited token of a limited grant uses what both allow", project: two, limit: "main staging", grant: [][]string{{"staging"}}, form: "header", asked: names("staging"), want: domain.UsedEnvironment{Name: "staging", Send: "staging"}},
+		{name: "a limited token of a limited grant does not use what one allows", project: two, limit: "main", grant: [][]string{{"staging"}}, form: "header", asked: names("main"), kind: denied, says: "no environment is allowed"},
+		{name: "a version of an alias that a grant is limited to", project: two, grant: [][]string{{"main"}}, form: "header", asked: names(mainPublished), want: domain.UsedEnvironment{Name: mainPublished, Send: mainPublished}, asks: true},
+		{name: "a version of another alias", project: two, grant: [][]string{{"main"}}, form: "header", asked: names(stagePub), kind: denied, says: stagePub, asks: true},
+		{name: "a limited grant can't be held to a call without an environment", project: two, grant: [][]string{{"main"}}, form: "none", kind: denied, says: "in some environments only"},
+		{name: "a search of a limited grant is for the default", project: two, grant: [][]string{{"main"}}, form: "search", want: domain.UsedEnvironment{Name: "main", Send: "main"}},
+		{name: "a session of a limited grant stays within its limit", project: two, grant: [][]string{{"main"}}, form: "turn", session: "staging", kind: denied, says: "start a new session"},
+		{name: "a limited grant of a pinned one must have the version", project: pinnedTo("main"), grant: [][]string{{"staging"}}, form: "header", kind: denied, says: `"main" is not allowed for you`},
+		{name: "a limited grant of a pinned one gets no traffic split", project: pinnedTo(mainPublished), grant: [][]string{{"main"}}, form: "session", want: domain.UsedEnvironment{Name: mainPublished, Send: "main"}, asks: true},
+		{name: "a session of the traffic split ends for a limited grant", project: pinnedTo(mainPublished), grant: [][]string{{"main"}}, form: "turn", kind: denied, says: "start a new session"},
+
 		{name: "what a turn of a pinned one names is replaced", project: pinnedTo("main"), form: "turn", session: "main", asked: names("x"), want: domain.UsedEnvironment{Name: "main", Send: "main"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			choice := domain.EnvironmentChoice{Route: at(t, tc.form), Project: tc.project, Limit: strings.Fields(tc.limit), Session: tc.session, Asked: tc.asked}
+			choice := domain.EnvironmentChoice{Route: at(t, tc.form), Project: tc.project, Limit: strings.Fields(tc.limit), Grant: tc.grant, Session: tc.session, Asked: tc.asked}
 			got, next, err := choice.Decide(domain.EnvironmentList{})
 			if asks := next == domain.ListNeeded; asks != tc.asks {
 				t.Errorf("needs Voiceflow's list: got %v, want %v", asks, tc.asks)

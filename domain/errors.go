@@ -142,8 +142,19 @@ func PasswordMissing() error {
 	return &Error{Kind: Invalid, Public: "password is missing; it must be your current password", Cause: ErrWrongPassword}
 }
 
-// ErrWrongPassword is the cause of WrongPassword and PasswordMissing. The audit records it as a
-// refusal.
+// PasswordOrProvider is PasswordMissing for a user who can log in with the identity provider instead.
+func PasswordOrProvider() error {
+	return &Error{Kind: Invalid, Public: "password is missing; it must be your current password. Or log in with the identity provider again and do this within 10 minutes", Cause: ErrWrongPassword}
+}
+
+// NoPassword is the error for a change that asks for the current password of a user who has none. It is
+// told apart as WrongPassword is.
+func NoPassword() error {
+	return &Error{Kind: Invalid, Public: "you have no password here; log in with the identity provider again and do this within 10 minutes", Cause: ErrWrongPassword}
+}
+
+// ErrWrongPassword is the cause of WrongPassword, PasswordMissing, PasswordOrProvider and NoPassword. The
+// audit records it as a refusal.
 var ErrWrongPassword = errors.New("a wrong current password")
 
 // ErrKeyOrVersion is the cause of a CredentialsRejected if Voiceflow may have rejected the version in

@@ -17,6 +17,10 @@ const ActorOperator Actor = "operator"
 // link.
 const ActorSetupLink Actor = "setup_link"
 
+// ActorProvider is the actor of what the company's identity provider causes: users and grants that
+// come with groups, and logouts.
+const ActorProvider Actor = "identity_provider"
+
 // ActorService is the actor of what the service itself finds out.
 const ActorService Actor = "service"
 
@@ -41,6 +45,23 @@ const (
 	ActionLogin          Action = "login"
 	ActionLogout         Action = "logout"
 	ActionChangePassword Action = "change_password"
+	// ActionProviderLogin opens a login by the identity provider. ActionProviderRecheck renews one, and
+	// is in the audit only if the provider refuses. ActionProviderLogout ends those that the provider
+	// says are over.
+	ActionProviderLogin   Action = "oidc/callback"
+	ActionProviderRecheck Action = "oidc/recheck"
+	ActionProviderLogout  Action = "oidc/backchannel-logout"
+	// ActionLinkIdentity and ActionUnlinkIdentity link a user to an identity at the provider.
+	ActionLinkIdentity   Action = "link_identity"
+	ActionUnlinkIdentity Action = "unlink_identity"
+	// ActionSetGroupRule and ActionDeleteGroupRule change what a group at the provider may do here.
+	ActionSetGroupRule    Action = "set_group_rule"
+	ActionDeleteGroupRule Action = "delete_group_rule"
+	// ActionKeepAdmin notes that the last admin has left the group that made them one.
+	ActionKeepAdmin Action = "keep_admin"
+	// ActionLoginLink makes a link that logs a user in once, and ActionLoginByLink uses it.
+	ActionLoginLink   Action = "login_link"
+	ActionLoginByLink Action = "login_by_link"
 
 	ActionAddProject    Action = "add_project"
 	ActionDeleteProject Action = "delete_project"
@@ -169,6 +190,12 @@ func OnSession(id SessionID) string { return "session:" + string(id) }
 
 // OnToken returns an access token as the object of a Record.
 func OnToken(id TokenID) string { return "token:" + string(id) }
+
+// OnRule returns a rule for a group as the object of a Record.
+func OnRule(id RuleID) string { return "rule:" + string(id) }
+
+// OnProvider returns the company's identity provider as the object of a Record.
+func OnProvider() string { return string(ActorProvider) }
 
 // OnKey returns a keyset key as the object of a Record.
 func OnKey(id KeyID) string { return "key:" + string(id) }

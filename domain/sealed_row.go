@@ -10,18 +10,24 @@ type SealedKind string
 
 // All kinds. In the order of these words, conversations come before projects' keys.
 const (
-	SealedAuditHead    SealedKind = "audit_head"    // the signed end of the audit's chain
-	SealedConversation SealedKind = "conversation"  // Voiceflow's session key of a conversation
-	SealedKnownValue   SealedKind = "known_value"   // by which the keyset is recognized
-	SealedProjectKey   SealedKind = "project_key"   // a Voiceflow key of a project
-	SealedPseudonymKey SealedKind = "pseudonym_key" // the key of the pseudonyms
+	SealedAuditHead      SealedKind = "audit_head"      // the signed end of the audit's chain
+	SealedConversation   SealedKind = "conversation"    // Voiceflow's session key of a conversation
+	SealedKnownValue     SealedKind = "known_value"     // by which the keyset is recognized
+	SealedProjectKey     SealedKind = "project_key"     // a Voiceflow key of a project
+	SealedProviderTokens SealedKind = "provider_tokens" // the tokens of the identity provider of a login
+	SealedPseudonymKey   SealedKind = "pseudonym_key"   // the key of the pseudonyms
 )
+
+// Forgettable reports whether what is stored sealed goes once it can't be opened: a conversation, and a
+// login with the tokens of the identity provider. Without the tokens nobody could ask the provider about
+// the user of the login. Callers start new conversations, and users log in again.
+func (k SealedKind) Forgettable() bool { return k == SealedConversation || k == SealedProviderTokens }
 
 // SealedRef names a place where something is stored sealed. The zero SealedRef names none
 // and comes before all others.
 type SealedRef struct {
 	Kind SealedKind
-	ID   string // of the project or of the conversation; "" for the other kinds
+	ID   string // of the project, the conversation or the login; "" for the other kinds
 	Slot Slot   // of a project's key
 }
 
@@ -46,6 +52,8 @@ func (r SealedRef) Binding(at Origin) Binding {
 		return BindKnownValue(at)
 	case SealedProjectKey:
 		return BindKey(ProjectID(r.ID), r.Slot, at)
+	case SealedProviderTokens:
+		return BindProviderTokens(SessionID(r.ID))
 	case SealedPseudonymKey:
 		return BindPseudonymKey()
 	}
@@ -61,7 +69,7 @@ type SealedRow struct {
 }
 
 // Resealed is what is stored in a place, and what replaces it: the same secret, re-encrypted. A
-// zero To forgets the row, which must be a conversation.
+// zero To forgets the row, whose kind must be Forgettable.
 type Resealed struct {
 	Ref      SealedRef
 	From, To Sealed

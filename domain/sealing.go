@@ -98,6 +98,17 @@ func BindSetupLink() Binding { return bind("flowlatch/setup-link/v1") }
 // BindNotice binds a notice to the user who gets it. "" is a caller who is not logged in.
 func BindNotice(user UserID) Binding { return bind("flowlatch/notice/v1", string(user)) }
 
+// BindLoginLink binds the token of a link that logs a user in.
+func BindLoginLink() Binding { return bind("flowlatch/login-link/v1") }
+
+// BindSignOn binds the cookie of a login by the identity provider that is under way.
+func BindSignOn() Binding { return bind("flowlatch/sign-on/v1") }
+
+// BindProviderTokens binds the tokens of the identity provider to the login that they belong to.
+func BindProviderTokens(login SessionID) Binding {
+	return bind("flowlatch/provider-tokens/v1", string(login))
+}
+
 // BindKnownValue binds the value by which a keyset is recognized to the Voiceflow that the
 // installation belongs to.
 func BindKnownValue(at Origin) Binding { return bind("flowlatch/known-value/v1", string(at)) }

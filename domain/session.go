@@ -36,20 +36,22 @@ type Lifetimes struct {
 // Session is a login, or an assistant session. It says which user and which project. It gives
 // no rights: rights are looked up.
 type Session struct {
-	ID       SessionID
-	Kind     SessionKind
-	User     UserID
-	Login    SessionID // of an assistant session: its login; "" for a host program's user
-	Project  ProjectID // of an assistant session
-	ByRole   bool      // of an assistant session: the role of an admin allowed it, not a grant
-	Remember bool      // has no idle limit; its cookie outlives the browser
-	Created  time.Time
-	LastUsed time.Time // the last use that was stored
-	Idle     time.Time // exclusive; when it ends unless it is used; equal to Expires without an idle limit
-	Expires  time.Time // exclusive; when it ends in any case
-	Address  string    // of the client that opened it
-	Agent    string    // User-Agent of the client that opened it, at most 256 bytes
-	SealedBy KeyID     // the keyset key that sealed the cookie last seen; "" if that is unknown
+	ID         SessionID
+	Kind       SessionKind
+	User       UserID
+	Login      SessionID // of an assistant session: its login; "" for a host program's user
+	Project    ProjectID // of an assistant session
+	ByRole     bool      // of an assistant session: the role of an admin allowed it, not a grant
+	Remember   bool      // has no idle limit; its cookie outlives the browser
+	Created    time.Time
+	LastUsed   time.Time // the last use that was stored
+	Idle       time.Time // exclusive; when it ends unless it is used; equal to Expires without an idle limit
+	Expires    time.Time // exclusive; when it ends in any case
+	Address    string    // of the client that opened it
+	Agent      string    // User-Agent of the client that opened it, at most 256 bytes
+	SealedBy   KeyID     // the keyset key that sealed the cookie last seen; "" if that is unknown
+	ByProvider bool      // of a login: the identity provider opened it
+	Recheck    time.Time // when to ask the identity provider again about the user of the login; zero if never
 }
 
 // NewLogin starts the login of user at now.
@@ -62,6 +64,29 @@ func NewLogin(id SessionID, user UserID, remember bool, now time.Time, l Lifetim
 		s.Expires = Instant(now.Add(l.Remember))
 	}
 	return s.started(now, l)
+}
+
+// NewProviderLogin starts a login that the identity provider opened at now. It is never remembered.
+// recheck is how long it lasts until the provider has to be asked again; zero is never.
+func NewProviderLogin(id SessionID, user UserID, now time.Time, l Lifetimes, recheck time.Duration, address, agent string) Session {
+	s := NewLogin(id, user, false, now, l, address, agent)
+	s.ByProvider = true
+	if recheck > 0 {
+		s.Recheck = Instant(now.Add(recheck))
+	}
+	return s
+}
+
+// RecheckDue reports whether the identity provider has to be asked about the user of the login at now.
+func (s Session) RecheckDue(now time.Time) bool { return !s.Recheck.IsZero() && !now.Before(s.Recheck) }
+
+// FreshSignOn is how long a login by the identity provider stands in for the current password.
+const FreshSignOn = 10 * time.Minute
+
+// FreshByProvider reports whether the identity provider opened the login less than FreshSignOn before
+// now, so that its user need not type a password to confirm a change.
+func (s Session) FreshByProvider(now time.Time) bool {
+	return s.ByProvider && now.Before(s.Created.Add(FreshSignOn))
 }
 
 // NewAssistantSession starts the session in which c uses project, at now. It is remembered

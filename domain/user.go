@@ -69,6 +69,16 @@ type User struct {
 	PasswordHash Secret
 	Assistants   []ProjectID // the projects that are granted, in the order of their ids; an admin needs none
 	Created      time.Time
+	// Identity is who the user is at the identity provider. It is zero if they are not linked.
+	Identity Identity
+	// SignedOn is when the user last logged in by the identity provider; zero if never.
+	SignedOn time.Time
+	// AdminBy is the group at the identity provider that made the user an admin. It is "" for a member,
+	// and for an admin to whom an admin gave the role.
+	AdminBy string
+	// AdminKept is true if the user has left that group and is still an admin, since there was no
+	// other one.
+	AdminKept bool
 }
 
 // NewUser makes a user who is enabled. assistants may repeat and come in any order.
@@ -84,10 +94,19 @@ func (u *User) CountsAsAdmin() bool { return u.Role == RoleAdmin && !u.Disabled 
 // MayOpenLogin returns NotAllowed unless u, as stored now, exists, is enabled and has the password
 // hash that was checked. The zero User does not exist.
 func (u User) MayOpenLogin(checked Secret) error {
-	if u.ID != "" && !u.Disabled && u.PasswordHash.Equal(checked) {
+	if u.ID != "" && !u.Disabled && !checked.IsZero() && u.PasswordHash.Equal(checked) {
 		return nil
 	}
 	return &Error{Kind: NotAllowed, Public: "the user has changed; log in again"}
+}
+
+// MayUseLoginLink returns NotAllowed unless u, as stored now, exists and is enabled. The zero User does
+// not exist.
+func (u User) MayUseLoginLink() error {
+	if u.ID != "" && !u.Disabled {
+		return nil
+	}
+	return &Error{Kind: NotAllowed, Public: "the user of this login link is gone or disabled"}
 }
 
 // SetRole changes the role. otherAdmin tells whether another user counts as admin. Returns
@@ -96,8 +115,27 @@ func (u *User) SetRole(role Role, otherAdmin bool) error {
 	if u.CountsAsAdmin() && role != RoleAdmin && !otherAdmin {
 		return lastAdmin("demoted")
 	}
-	u.Role = role
+	u.Role, u.AdminBy, u.AdminKept = role, "", false
 	return nil
+}
+
+// Link links the user to the identity. Returns Conflict if they are linked to another one.
+func (u *User) Link(to Identity) error {
+	if u.Identity != (Identity{}) && u.Identity != to {
+		return &Error{Kind: Conflict, Public: "the user is linked to another identity; unlink that first"}
+	}
+	u.Identity = to
+	return nil
+}
+
+// Unlink removes the link to an identity. Whoever has that identity can't log in as this user any
+// more. It does nothing for a user who is not linked.
+func (u *User) Unlink() { u.Identity, u.SignedOn = Identity{}, time.Time{} }
+
+// SignedOnAdmin reports whether the user is an admin who is enabled and has logged in by the identity
+// provider.
+func (u *User) SignedOnAdmin() bool {
+	return u.CountsAsAdmin() && u.Identity != (Identity{}) && !u.SignedOn.IsZero()
 }
 
 // SetDisabled disables or enables the user. Returns Conflict if the last admin would be
@@ -128,17 +166,18 @@ func (u *User) MayBeDeleted(by UserID, otherAdmin bool) error {
 	return nil
 }
 
-// Equal reports whether u and other are the same in all that may change: role, disabled,
-// password hash and assistants. Both have their assistants in order.
+// Equal reports whether u and other are the same in all that may change (Changed). Both have their assistants in order.
 func (u User) Equal(other User) bool {
 	return u.Role == other.Role && u.Disabled == other.Disabled && u.PasswordHash.Equal(other.PasswordHash) &&
-		slices.Equal(u.Assistants, other.Assistants)
+		slices.Equal(u.Assistants, other.Assistants) && u.Identity == other.Identity && u.SignedOn.Equal(other.SignedOn) &&
+		u.AdminBy == other.AdminBy && u.AdminKept == other.AdminKept
 }
 
-// Changed is u as a change leaves it: with role, disabled, password hash and assistants of
-// to. What else to has is lost.
+// Changed is u as a change leaves it: with all of to but the id, the name and the time of its
+// creation.
 func (u User) Changed(to User) User {
 	u.Role, u.Disabled, u.PasswordHash = to.Role, to.Disabled, to.PasswordHash
+	u.Identity, u.SignedOn, u.AdminBy, u.AdminKept = to.Identity, Instant(to.SignedOn), to.AdminBy, to.AdminKept
 	u.SetAssistants(to.Assistants)
 	return u
 }
@@ -184,13 +223,14 @@ func TokensLostBy(was, is User, keep Kept) bool {
 //
 //   - Disabling the user ends all of them.
 //   - Another password hash ends all but keep.Login and its assistant session.
+//   - Unlinking the user from an identity ends all of them.
 //   - Demoting an admin ends the assistant sessions that the role allowed.
 //   - Removing a grant ends the assistant sessions that it allowed.
 func SessionsLostBy(was, is User, keep Kept) SessionsLost {
 	gone, _ := is.Regranted(was)
 	lost := SessionsLost{ByRole: was.Role == RoleAdmin && is.Role != RoleAdmin, ByGrant: gone}
 	switch {
-	case is.Disabled:
+	case is.Disabled, was.Identity != (Identity{}) && is.Identity != was.Identity:
 		lost.All = true
 	case !is.PasswordHash.Equal(was.PasswordHash):
 		lost.All, lost.Keep = true, keep.Login
@@ -220,8 +260,15 @@ func (l SessionsLost) Ends(s Session) bool {
 
 // UserRef names a user by one of its fields. The zero UserRef names none.
 type UserRef struct {
-	ID   UserID
-	Name Username
+	ID       UserID
+	Name     Username
+	Identity Identity
+}
+
+// Names reports whether r names the user.
+func (r UserRef) Names(u User) bool {
+	return r != (UserRef{}) && (r.ID == "" || r.ID == u.ID) && (r.Name == "" || r.Name == u.Name) &&
+		(r.Identity == (Identity{}) || r.Identity == u.Identity)
 }
 
 func lastAdmin(what string) error {

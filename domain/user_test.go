@@ -42,6 +42,9 @@ func TestWhichSessionsAChangeOfAUserEnds(t *testing.T) {
 	password := func(u user) { u.PasswordHash = domain.NewSecret("other") }
 	assistants := func(ids ...domain.ProjectID) func(user) { return func(u user) { u.SetAssistants(ids) } }
 	both := func(a, b func(user)) func(user) { return func(u user) { a(u); b(u) } }
+	link := func(subject string) func(user) {
+		return func(u user) { u.Identity = domain.Identity{Issuer: "https://a", Subject: subject} }
+	}
 	all := []domain.SessionID{"one", "two", "grant p", "role p", "grant q"}
 	type ids = []domain.SessionID
 	for _, tc := range []struct {
@@ -76,6 +79,11 @@ func TestWhichSessionsAChangeOfAUserEnds(t *testing.T) {
 			ids{"two", "grant p", "role p", "grant q"}},
 		{"another password and disabling keep none", nothing, both(password, disable), "one", all},
 		{"disabling and demoting end all", nothing, both(disable, demote), "", all},
+		{"unlinking ends all", link("ada"), user.Unlink, "", all},
+		{"unlinking keeps none", link("ada"), user.Unlink, "one", all},
+		{"another identity ends all", link("ada"), link("ben"), "", all},
+		{"linking ends none", nothing, link("ada"), "", nil},
+		{"a login by the identity provider ends none", link("ada"), func(u user) { u.SignedOn = start.Add(1) }, "", nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			was := domain.NewUser("u", "ada", domain.RoleAdmin, domain.NewSecret("hash"), []domain.ProjectID{"p", "q"}, start)
@@ -192,7 +200,7 @@ func TestGrants(t *testing.T) {
 		{"a grant within scopes has these", of("export", "analytics"), of("export", "analytics")},
 		{"a grant without scopes has the default ones", 0, domain.DefaultScopes()},
 	} {
-		want := domain.Grant{User: "u", Project: "p", Scopes: tc.want, Created: start}
+		want := domain.Grant{User: "u", Project: "p", Scopes: tc.want, Manual: tc.want, Created: start}
 		if diff := cmp.Diff(want, domain.NewGrant("u", "p", tc.scopes, at)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
 		}
@@ -208,7 +216,7 @@ func TestGrants(t *testing.T) {
 		{"granting the same again changes nothing", was.Scopes, was.Scopes},
 	} {
 		want := was
-		want.Scopes = tc.want
+		want.Scopes, want.Manual = tc.want, tc.want
 		if diff := cmp.Diff(want, was.Regranted(tc.scopes)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
 		}
@@ -226,7 +234,10 @@ func TestWhoMayOpenALogin(t *testing.T) {
 		{"a user with another hash", domain.User{ID: "u", PasswordHash: domain.NewSecret("other")}, domain.NotAllowed},
 		{"a disabled user", domain.User{ID: "u", PasswordHash: hash, Disabled: true}, domain.NotAllowed},
 		{"nobody", domain.User{PasswordHash: hash}, domain.NotAllowed},
+		{"a user without a password", domain.User{ID: "u"}, domain.NotAllowed},
 	} {
 		t.Run(tc.name, func(t *testing.T) { wantKind(t, tc.user.MayOpenLogin(hash), tc.kind) })
 	}
+	none := domain.User{ID: "u"}
+	wantKind(t, none.MayOpenLogin(domain.Secret{}), domain.NotAllowed) // no password is no proof
 }

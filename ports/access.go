@@ -36,8 +36,8 @@ type Access interface {
 
 	// StillAllowed returns, in any order, the Access of each open use whose session, whose login, or
 	// whose token and text, is not over and whose user is not gone or disabled. Each Access has only
-	// Caller (domain.CallerBySession, domain.CallerByToken or domain.CallerByLogin), Session, Token
-	// and Granted. That of a user who names a project also has Named, and the ID of Project if the
+	// Caller (domain.CallerBySession, domain.CallerByToken or domain.CallerByLogin), Session, Token,
+	// Granted, Manual and Groups. That of a user who names a project also has Named, and the ID of Project if the
 	// look-up of that use would have Project. It is returned without the ID too. A host program's
 	// user is always there. No match is no error.
 	StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]domain.Access, error)

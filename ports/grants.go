@@ -16,9 +16,9 @@ type Grants interface {
 	// have users of its own.
 	Put(ctx context.Context, act domain.Act, user domain.UserID, project domain.ProjectID, scopes domain.Scopes, at time.Time) error
 
-	// Remove takes the grant back and ends the sessions that
-	// domain.SessionsLostByRevoking names. Without such a grant it succeeds and changes
-	// nothing.
+	// Remove takes back what an admin granted (Grant.Revoked). If nothing is left of the grant, it ends
+	// the sessions that domain.SessionsLostByRevoking names. Without such a grant it succeeds and changes
+	// nothing. Returns the error of Grant.Revoked.
 	Remove(ctx context.Context, act domain.Act, user domain.UserID, project domain.ProjectID) error
 
 	// Page returns at most limit grants that match the filter and come after the cursor, in

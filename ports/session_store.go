@@ -15,8 +15,13 @@ import (
 // session of a login displaces none: a login has one, so the logins bound them.
 type SessionStore interface {
 	// OpenLogin stores a login. Its right is the password: returns NotAllowed unless the
-	// user exists, is enabled, and has the password hash that was checked.
+	// user exists, is enabled, and has the password hash that was checked, which is not zero.
 	OpenLogin(ctx context.Context, s domain.Session, hash domain.Secret, rec domain.Record) error
+
+	// OpenLoginByLink stores a login. Its right is a link that the operator made: returns NotAllowed
+	// unless the user exists and is enabled, and Conflict if the link was used before. Then nothing is
+	// stored.
+	OpenLoginByLink(ctx context.Context, s domain.Session, link domain.Once, rec domain.Record) error
 
 	// OpenAssistant stores an assistant session, which is act.By's, and returns the project
 	// without its sealed keys. It replaces the assistant session of the same login; one

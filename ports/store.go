@@ -9,6 +9,8 @@ type Store struct {
 	Grants        Grants
 	Users         UserRepository
 	Sessions      SessionStore
+	SignOns       SignOns
+	GroupRules    GroupRules
 	Access        Access
 	Tokens        AccessTokens
 	Conversations Conversations

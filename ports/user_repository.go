@@ -10,7 +10,7 @@ import (
 type UserRepository interface {
 	// Create stores u with the grants of u.Assistants (domain.NewGrant with the default
 	// scopes). Returns the error of Act.Changes for a user who does not exist yet. Returns Conflict
-	// if the name or the id is taken. Returns NotFound if an assistant does not exist.
+	// if the name, the identity or the id is taken. Returns NotFound if an assistant does not exist.
 	Create(ctx context.Context, act domain.Act, u domain.User) error
 
 	// Find returns the user that ref names. Returns NotFound if there is none, and for the
@@ -30,11 +30,21 @@ type UserRepository interface {
 	// (domain.User.CountsAsAdmin). The id need not be one of a user.
 	OtherAdmin(ctx context.Context, than domain.UserID) (bool, error)
 
+	// HasSignedOnAdmin reports whether there is a user for whom User.SignedOnAdmin is true.
+	HasSignedOnAdmin(ctx context.Context) (bool, error)
+
+	// KeptAdmins returns the users for whom User.AdminKept is true, at most limit, in the order of
+	// their ids, without their assistants.
+	KeptAdmins(ctx context.Context, limit int) ([]domain.User, error)
+
 	// Update lets change alter the user, stores what User.Changed keeps of that, and returns
 	// the user as stored. Grants that stay keep their scopes; new ones are domain.NewGrant.
 	// The sessions that domain.SessionsLostBy names end, and the access tokens if
 	// domain.TokensLostBy says so. If change alters nothing, nothing is stored. Returns the
-	// error of Act.Changes.
+	// error of Act.Changes. Returns Conflict if another user is linked to the identity that the user gets.
+	// Assistants that only groups grant stay granted, whether change keeps them or not. If change removes
+	// the identity, what groups gave the user goes too, as domain.GroupMember.Unlinked says; each of its
+	// Changes gets a record with the actor, the time, the request id and the address of act.Record.
 	//
 	// otherAdmin tells change whether another user counts as admin. That stays true until
 	// the change is stored: changes of users come one after the other. change may run more

@@ -26,6 +26,7 @@ type useRow struct {
 	Conversation conversationRow `bun:"embed:c_"`
 	Project      projectRow      `bun:"embed:p_"`
 	Granted      string          // the scopes of the grant
+	Sources      string          // who grants
 
 	sealedKeys
 }
@@ -37,6 +38,7 @@ type namingRow struct {
 	Login   sessionRow       `bun:"embed:l_"`
 	Seen    domain.ProjectID // the project, if the user sees it
 	Granted string           // the scopes of the grant
+	Sources string           // who grants
 }
 
 // callerRow is a login with the role that its user has now.
@@ -56,7 +58,7 @@ func (r sealedRow) sealed() domain.Sealed { return domain.Sealed{Key: r.KeyID, B
 
 // access returns the use. host is the caller if no part of the row names one.
 func (r *useRow) access(host domain.Caller) domain.Access {
-	a := domain.Access{Caller: host, Granted: domain.ScopesFromText(r.Granted)}
+	a := granted(domain.Access{Caller: host}, r.Granted, r.Sources)
 	if r.Session.ID != "" {
 		a.Session = r.Session.session()
 	}
@@ -76,6 +78,13 @@ func (r *useRow) access(host domain.Caller) domain.Access {
 	return a
 }
 
+// granted returns a with the scopes of the grant and who grants it. Without a grant, both are "".
+func granted(a domain.Access, scopes, sources string) domain.Access {
+	g := domain.Grant{Scopes: domain.ScopesFromText(scopes)}.WithSources(sources)
+	a.Granted, a.Manual, a.Groups = g.Scopes, g.Manual, g.Groups
+	return a
+}
+
 // named gives the columns of one table names of their own, so that several tables fit into
 // one row. For the alias l, it makes l.id AS l_id of s.id.
 func named(columns, alias string) string {
@@ -91,7 +100,7 @@ func named(columns, alias string) string {
 // id and user are expressions for the ids of the project and of the user.
 func forUse(columns, from, id, user, where string) string {
 	return `SELECT ` + columns + `, ` + named(projectColumns, "p") + `,
-	` + sealedColumns + `, g.scopes AS granted
+	` + sealedColumns + `, g.scopes AS granted, g.sources
 FROM ` + from + `
 LEFT JOIN projects p ON p.id = ` + id + joinKeys(id) + `
 LEFT JOIN grants g ON g.user_id = ` + user + ` AND g.project_id = ` + id + `
@@ -102,7 +111,7 @@ WHERE ` + where
 // project, as itsProject does. user and role are expressions for the id of the user and their role.
 func forNamed(columns, from, user, role string) string {
 	return `SELECT ` + columns + named(projectColumns, "p") + `,
-	` + sealedColumns + `, g.scopes AS granted
+	` + sealedColumns + `, g.scopes AS granted, g.sources
 FROM ` + from + `
 LEFT JOIN grants g ON g.user_id = ` + user + ` AND g.project_id = $3
 LEFT JOIN projects p ON p.id = CASE ` + role + ` WHEN 'admin' THEN $3 ELSE g.project_id END` + joinKeys(`p.id`)
@@ -158,13 +167,13 @@ LEFT JOIN users u ON u.id = COALESCE(t.user_id, l.user_id)`,
 	// the same words. The outer joins make the planners begin with the ids. COALESCE hides
 	// from them that the joins could be inner ones. A session without a login is that of a
 	// host's user, and nothing is stored about such a user.
-	openSessions = `SELECT u.role, ` + assistantColumns + `, g.scopes AS granted FROM json_each($1) i
+	openSessions = `SELECT u.role, ` + assistantColumns + `, g.scopes AS granted, g.sources FROM json_each($1) i
 LEFT JOIN sessions a ON a.id = i.key` + assistantLives + `
 LEFT JOIN users u ON u.id = a.user_id AND NOT u.disabled
 LEFT JOIN grants g ON g.user_id = a.user_id AND g.project_id = a.project_id
 WHERE COALESCE(a.id, '') <> '' AND (a.login_id IS NULL OR COALESCE(u.role, '') <> '')`
 
-	openTokens = `SELECT u.role, ` + useTokenColumns + `, g.scopes AS granted FROM json_each($1) i
+	openTokens = `SELECT u.role, ` + useTokenColumns + `, g.scopes AS granted, g.sources FROM json_each($1) i
 LEFT JOIN access_tokens t ON t.id = i.key` + tokenLives + `
 LEFT JOIN users u ON u.id = t.user_id AND NOT u.disabled
 LEFT JOIN grants g ON g.user_id = t.user_id AND g.project_id = t.project_id
@@ -172,7 +181,7 @@ WHERE COALESCE(u.role, '') <> ''`
 
 	// $1 is a JSON object of lists: the login, the host's user, the project that the call names,
 	// and the role of the host's user.
-	openNamed = `SELECT i.key, u.role, ` + loginColumns + `, p.id AS seen, g.scopes AS granted FROM json_each($1) i
+	openNamed = `SELECT i.key, u.role, ` + loginColumns + `, p.id AS seen, g.scopes AS granted, g.sources FROM json_each($1) i
 LEFT JOIN sessions l ON l.id = (i.value ->> 0)` + loginLives + `
 LEFT JOIN users u ON u.id = l.user_id AND NOT u.disabled
 LEFT JOIN grants g ON g.user_id = COALESCE(l.user_id, i.value ->> 1) AND g.project_id = (i.value ->> 2)
@@ -359,7 +368,7 @@ func (a *Access) namingStillAllowed(ctx context.Context, uses []domain.OpenUse) 
 	allowed := make([]domain.Access, len(rows))
 	for i, r := range rows {
 		use := byKey[r.Key]
-		access := domain.Access{Caller: domain.Caller{ID: use.User, Admin: use.Admin}, Named: use.Project, Granted: domain.ScopesFromText(r.Granted)}
+		access := granted(domain.Access{Caller: domain.Caller{ID: use.User, Admin: use.Admin}, Named: use.Project}, r.Granted, r.Sources)
 		access.Project.ID = r.Seen
 		if use.Login != "" {
 			access.Caller = domain.CallerByLogin(r.Login.session(), r.Role)

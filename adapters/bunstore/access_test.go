@@ -147,15 +147,15 @@ func TestAUseIsAllThatItStandsOn(t *testing.T) {
 		withText.Secret = someHash
 		ofLogin, ofToken, ofHost := conversations()
 		for name, want := range map[string]domain.Access{
-			"a login": {Caller: member, Session: session(assistant("a", 1)), Granted: converse},
+			"a login": {Caller: member, Session: session(assistant("a", 1)), Granted: converse, Manual: converse},
 			"an admin's login": {
 				Caller: domain.Caller{ID: "admin", Admin: true, Login: session(login("admin's", "admin"))}, Session: session(byRole),
 			},
-			"a host's user":                {Caller: domain.Caller{ID: "hosted"}, Session: session(hostedAssistant("h")), Granted: converse},
-			"an access token":              {Caller: withText, Token: token, SecretEnds: token.Expires, Granted: converse},
-			"a login's conversation":       {Caller: member, Session: session(assistant("a", 1)), Conversation: ofLogin, Granted: converse},
-			"an access token's":            {Caller: program, Token: token, Conversation: ofToken, Granted: converse},
-			"a host's user's conversation": {Caller: domain.Caller{ID: "hosted"}, Session: session(hostedAssistant("h")), Conversation: ofHost, Granted: converse},
+			"a host's user":                {Caller: domain.Caller{ID: "hosted"}, Session: session(hostedAssistant("h")), Granted: converse, Manual: converse},
+			"an access token":              {Caller: withText, Token: token, SecretEnds: token.Expires, Granted: converse, Manual: converse},
+			"a login's conversation":       {Caller: member, Session: session(assistant("a", 1)), Conversation: ofLogin, Granted: converse, Manual: converse},
+			"an access token's":            {Caller: program, Token: token, Conversation: ofToken, Granted: converse, Manual: converse},
+			"a host's user's conversation": {Caller: domain.Caller{ID: "hosted"}, Session: session(hostedAssistant("h")), Conversation: ofHost, Granted: converse, Manual: converse},
 		} {
 			want.Project = p
 			got, err := uses[name](t.Context(), s.Ports().Access)

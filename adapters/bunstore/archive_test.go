@@ -26,7 +26,7 @@ func TestAnArchiveHasEveryColumn(t *testing.T) {
 	address := "sqlite://" + filepath.Join(t.TempDir(), "flowlatch.db")
 	migrated(t, address, bunstore.Options{}) // Postgres has the same columns
 	rows, err := beside(t, address).QueryContext(t.Context(), `SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c
-WHERE m.type = 'table' AND m.name NOT IN ('schema_versions', 'sessions', 'conversations') ORDER BY m.name, c.cid`)
+WHERE m.type = 'table' AND m.name NOT IN ('schema_versions', 'sessions', 'provider_sessions', 'used_once', 'conversations') ORDER BY m.name, c.cid`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,8 +74,8 @@ func manyRows(projects int) iter.Seq2[archive.Row, error] {
 			all("projects", func(n int) []any {
 				return []any{id(n), "name " + id(n), id(n), "v", "webchat", int64(n), int64(n), "ok", "ok", "ok", int64(n), int64(n), int64(n), int64(n), "", "none", int64(0), int64(0), "", "name " + id(n)}
 			}) && all("project_keys", func(n int) []any { return []any{id(n), "primary", domain.KeyID("1"), []byte(id(n))} }) &&
-			yield(archive.Row{Table: "users", Values: []any{"u", "ada", "admin", false, domain.NewSecret("hash"), int64(1)}}, nil) &&
-			all("grants", func(n int) []any { return []any{"u", id(n), "name " + id(n), int64(n), "converse"} }) &&
+			yield(archive.Row{Table: "users", Values: []any{"u", "ada", "admin", false, domain.NewSecret("hash"), int64(1), "", "", int64(0), "", false}}, nil) &&
+			all("grants", func(n int) []any { return []any{"u", id(n), "name " + id(n), int64(n), "converse", ""} }) &&
 			all("audit", func(n int) []any {
 				return []any{int64(3 * n), int64(n), "operator", "add_project", "project:" + id(n), "ok", "r", "", int64(1)}
 			}) && all("audit_chain", func(n int) []any { return []any{int64(n), int64(3 * n), bytes.Repeat([]byte{byte(n)}, 32)} })
@@ -235,8 +235,8 @@ func TestErrorsOfARestoreShowNoValues(t *testing.T) {
 		const value = "open-sesame"
 		s := migrated(t, database(t), bunstore.Options{})
 		err := s.Archive().Restore(t.Context(), listed([]archive.Row{
-			{Table: "users", Values: []any{"1", value, "admin", false, domain.NewSecret(value), int64(1)}},
-			{Table: "users", Values: []any{"2", value, "admin", false, domain.NewSecret(value), int64(1)}},
+			{Table: "users", Values: []any{"1", value, "admin", false, domain.NewSecret(value), int64(1), "", "", int64(0), "", false}},
+			{Table: "users", Values: []any{"2", value, "admin", false, domain.NewSecret(value), int64(1), "", "", int64(0), "", false}},
 		}), act("restore"))
 		wantKind(t, "Restore", err, domain.Corrupt)
 		for ; err != nil; err = unwrapped(err) {

@@ -21,6 +21,8 @@ func TestProjects(t *testing.T)      { eachSuite(t, portstest.ProjectRepository,
 func TestGrants(t *testing.T)        { eachSuite(t, portstest.Grants, migrated) }
 func TestUsers(t *testing.T)         { eachSuite(t, portstest.UserRepository, migrated) }
 func TestSessions(t *testing.T)      { eachSuite(t, portstest.SessionStore, migrated) }
+func TestSignOns(t *testing.T)       { eachSuite(t, portstest.SignOns, migrated) }
+func TestGroupRules(t *testing.T)    { eachSuite(t, portstest.GroupRules, migrated) }
 func TestAccess(t *testing.T)        { eachSuite(t, portstest.Access, migrated) }
 func TestAccessTokens(t *testing.T)  { eachSuite(t, portstest.AccessTokens, migrated) }
 func TestConversations(t *testing.T) { eachSuite(t, portstest.Conversations, migrated) }

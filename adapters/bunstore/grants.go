@@ -23,36 +23,42 @@ type grantRow struct {
 	Name      string
 	Created   int64
 	Scopes    string
+	Sources   string // as domain.Grant.SourcesText writes them
 }
 
 func (r *grantRow) grant() domain.Grant {
-	return domain.Grant{User: r.UserID, Project: r.ProjectID, Scopes: domain.ScopesFromText(r.Scopes), Created: instant(r.Created)}
+	g := domain.Grant{User: r.UserID, Project: r.ProjectID, Scopes: domain.ScopesFromText(r.Scopes), Created: instant(r.Created)}
+	return g.WithSources(r.Sources)
 }
 
 // rowOfGrant returns the row of g. name is the name of its project.
 func rowOfGrant(g domain.Grant, name string) grantRow {
-	return grantRow{UserID: g.User, ProjectID: g.Project, Name: name, Created: micros(g.Created), Scopes: g.Scopes.Text()}
+	return grantRow{UserID: g.User, ProjectID: g.Project, Name: name, Created: micros(g.Created), Scopes: g.Scopes.Text(), Sources: g.SourcesText()}
 }
 
 // granting is a project with the grant on it. Without a grant, Scopes is empty.
 type granting struct {
 	Name    string
 	Scopes  string
+	Sources string
 	Created int64
 }
 
 const (
-	granted = `SELECT p.name, COALESCE(g.scopes, '') AS scopes, COALESCE(g.created, 0) AS created FROM `
+	grantOn = `SELECT p.name, COALESCE(g.scopes, '') AS scopes, COALESCE(g.sources, '') AS sources, COALESCE(g.created, 0) AS created FROM `
 
-	selectGranting = granted + `projects p LEFT JOIN grants g ON g.project_id = p.id AND g.user_id = $2 WHERE p.id = $1`
+	selectGranting = grantOn + `projects p LEFT JOIN grants g ON g.project_id = p.id AND g.user_id = $2 WHERE p.id = $1`
 
 	// The project is locked before the grant.
-	lockGranting = granted + `(SELECT id, name FROM projects WHERE id = $1 FOR KEY SHARE) p
-LEFT JOIN LATERAL (SELECT scopes, created FROM grants WHERE user_id = $2 AND project_id = p.id FOR NO KEY UPDATE) g ON true`
+	lockGranting = grantOn + `(SELECT id, name FROM projects WHERE id = $1 FOR KEY SHARE) p
+LEFT JOIN LATERAL (SELECT scopes, sources, created FROM grants WHERE user_id = $2 AND project_id = p.id FOR NO KEY UPDATE) g ON true`
 
-	insertGrant = `INSERT INTO grants (user_id, project_id, name, created, scopes) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`
+	insertGrant = `INSERT INTO grants (user_id, project_id, name, created, scopes, sources) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`
 
-	updateGrant = `UPDATE grants SET scopes = $3 WHERE user_id = $1 AND project_id = $2`
+	updateGrant = `UPDATE grants SET scopes = $3, sources = $4 WHERE user_id = $1 AND project_id = $2`
+	deleteGrant = `DELETE FROM grants WHERE user_id = $1 AND project_id = $2`
+
+	selectGrant = `SELECT user_id, project_id, created, scopes, sources FROM grants WHERE user_id = $1 AND project_id = $2`
 )
 
 // Put implements ports.Grants.
@@ -70,26 +76,31 @@ func (g *Grants) Put(ctx context.Context, act domain.Act, user domain.UserID, pr
 		if len(found) == 0 {
 			return false, noProject()
 		}
-		row := grantRow{UserID: user, ProjectID: project, Name: found[0].Name, Scopes: found[0].Scopes, Created: found[0].Created}
+		row := grantRow{UserID: user, ProjectID: project, Name: found[0].Name, Scopes: found[0].Scopes, Sources: found[0].Sources, Created: found[0].Created}
 		if row.Scopes == "" {
 			return true, s.insertGrant(ctx, tx, rowOfGrant(domain.NewGrant(user, project, scopes, at), row.Name))
 		}
 		was := row.grant()
 		is := was.Regranted(scopes)
-		if is == was {
+		if is.Equal(was) {
 			return false, nil
 		}
-		_, err := s.exec(ctx, tx.Tx, updateGrant, string(user), string(project), is.Scopes.Text())
-		return true, err
+		return true, s.updateGrant(ctx, tx, is)
 	})
 }
 
 // insertGrant stores a grant that was not there when it was looked for.
 func (s *Store) insertGrant(ctx context.Context, tx bun.Tx, row grantRow) error {
-	n, err := s.exec(ctx, tx.Tx, insertGrant, string(row.UserID), string(row.ProjectID), row.Name, row.Created, row.Scopes)
+	n, err := s.exec(ctx, tx.Tx, insertGrant, string(row.UserID), string(row.ProjectID), row.Name, row.Created, row.Scopes, row.Sources)
 	if err == nil && n == 0 { // another call has granted it meanwhile
 		return errAgain
 	}
+	return err
+}
+
+// updateGrant stores who grants, and what. The grant is locked.
+func (s *Store) updateGrant(ctx context.Context, tx bun.Tx, g domain.Grant) error {
+	_, err := s.exec(ctx, tx.Tx, updateGrant, string(g.User), string(g.Project), g.Scopes.Text(), g.SourcesText())
 	return err
 }
 
@@ -97,11 +108,22 @@ func (s *Store) insertGrant(ctx context.Context, tx bun.Tx, row grantRow) error 
 func (g *Grants) Remove(ctx context.Context, act domain.Act, user domain.UserID, project domain.ProjectID) error {
 	s := g.store
 	return s.act(ctx, "revoke a project", act, func(ctx context.Context, tx bun.Tx) (bool, error) {
-		if err := domain.Storable(string(user), string(project)); err != nil {
+		statement := selectGrant
+		if s.postgres {
+			statement += ` FOR UPDATE`
+		}
+		var rows []grantRow
+		if err := s.query(ctx, tx.Tx, &rows, statement, string(user), string(project)); err != nil || len(rows) == 0 {
 			return false, err
 		}
-		revoked, err := changed(tx.NewDelete().Model((*grantRow)(nil)).Where("user_id = ? AND project_id = ?", user, project).Exec(ctx))
-		if revoked == 0 || err != nil {
+		is, left, err := rows[0].grant().Revoked()
+		switch {
+		case err != nil:
+			return false, err
+		case left:
+			return true, s.updateGrant(ctx, tx, is)
+		}
+		if _, err := s.exec(ctx, tx.Tx, deleteGrant, string(user), string(project)); err != nil {
 			return false, err
 		}
 		return true, s.endLost(ctx, tx, user, domain.SessionsLostByRevoking(project))

@@ -31,6 +31,7 @@ var steps = []string{
 	"0001_initial", "0002_forwarding", "0003_turnover", "0004_keys", "0005_scopes", "0006_token_limits", "0007_names",
 	"0008_environments", "0009_personal_keys", "0010_token_rotation",
 	"0011_pictures_and_search",
+	"0012_sign_ons",
 }
 
 // stepsAt are the migrations as they are listed after they were applied at that time; the
@@ -170,7 +171,7 @@ func TestRowsOfTheFirstSchemaAreThereInTheNewest(t *testing.T) {
 		a := l
 		a.ID, a.Kind, a.Login, a.Project = "a", domain.AssistantSession, "l", "project-1"
 		want := domain.Access{
-			Caller: domain.Caller{ID: "u", Login: l}, Session: a, Granted: domain.ScopesOf(domain.ScopeConverse, domain.ScopeState),
+			Caller: domain.Caller{ID: "u", Login: l}, Session: a, Granted: domain.ScopesOf(domain.ScopeConverse, domain.ScopeState), Manual: domain.ScopesOf(domain.ScopeConverse, domain.ScopeState),
 			Project: domain.Project{
 				ID: "project-1", Name: "name 1", Voiceflow: "voiceflow-1", Version: "v", Platform: "webchat", Created: at(1), VoiceflowCreated: at(2),
 				Primary:   domain.Key{Sealed: someKey, Status: domain.KeyOK, Set: at(1), Checked: at(1)},
@@ -182,7 +183,7 @@ func TestRowsOfTheFirstSchemaAreThereInTheNewest(t *testing.T) {
 			t.Errorf("ByLogin: error %v, -want +got\n%s", err, d)
 		}
 		grants, err := s.Ports().Grants.Page(t.Context(), domain.GrantFilter{}, domain.Cursor{}, 10)
-		if d := cmp.Diff([]domain.Grant{{User: "u", Project: "project-1", Scopes: domain.ScopesOf(domain.ScopeConverse, domain.ScopeState), Created: at(4)}}, grants); d != "" || err != nil {
+		if d := cmp.Diff([]domain.Grant{{User: "u", Project: "project-1", Scopes: domain.ScopesOf(domain.ScopeConverse, domain.ScopeState), Manual: domain.ScopesOf(domain.ScopeConverse, domain.ScopeState), Created: at(4)}}, grants); d != "" || err != nil {
 			t.Errorf("Grants.Page: error %v, -want +got\n%s", err, d)
 		}
 		user, err := s.Ports().Users.Find(t.Context(), domain.UserRef{ID: "u"})

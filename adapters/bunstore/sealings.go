@@ -39,6 +39,8 @@ WHERE c.id > $1 AND c.key_id <> $2 AND ` + conversationLives("c", "$3") + ` ORDE
 	// countUses reads all rows. An index for it would not be worth its writes.
 	countUses = `SELECT 'row' AS what, key_id, count(*) AS n FROM project_keys GROUP BY key_id
 UNION ALL SELECT 'row', c.key_id, count(*) FROM conversations c WHERE ` + conversationLives("c", "$1") + ` GROUP BY c.key_id
+UNION ALL SELECT 'row', k.key_id, count(*) FROM provider_sessions k JOIN sessions s ON s.id = k.login_id
+	WHERE k.sealed IS NOT NULL AND s.idle > $1 AND s.expires > $1 GROUP BY k.key_id
 UNION ALL SELECT 'row', key_id, 1 FROM installation
 UNION ALL SELECT 'row', pseudonyms_key_id, 1 FROM installation WHERE pseudonyms IS NOT NULL
 UNION ALL SELECT 'row', key_id, 1 FROM audit_head
@@ -53,6 +55,9 @@ const (
 	CASE k.slot WHEN 'secondary' THEN p.secondary_status WHEN 'personal' THEN p.personal_status ELSE p.key_status END AS status
 FROM project_keys k JOIN projects p ON p.id = k.project_id
 WHERE (k.project_id, k.slot) > ($1, $2) AND k.key_id <> $3 ORDER BY k.project_id, k.slot LIMIT $4`
+
+	pageOfSealedTokens = `SELECT k.login_id AS id, k.key_id, k.sealed FROM provider_sessions k JOIN sessions s ON s.id = k.login_id
+WHERE k.login_id > $1 AND k.key_id <> $2 AND k.sealed IS NOT NULL AND s.idle > $3 AND s.expires > $3 ORDER BY k.login_id LIMIT $4`
 
 	// There is one row of each of these.
 	selectAuditHead    = `SELECT key_id, sealed FROM audit_head WHERE id = 1 AND key_id <> $1`
@@ -76,12 +81,24 @@ WHERE project_id = $1 AND slot = $2 AND key_id = $3 AND sealed = $4`
 	resealKeys = `UPDATE project_keys k SET key_id = n.key_id, sealed = n.sealed ` + newSealings + `
 WHERE k.project_id = n.id AND k.slot = n.slot AND k.key_id = n.was_key_id AND k.sealed = n.was`
 
+	resealTokens = `UPDATE provider_sessions SET key_id = $5, sealed = $6
+WHERE login_id = $1 AND $2 = '' AND key_id = $3 AND sealed = $4`
+	resealAllTokens = `UPDATE provider_sessions k SET key_id = n.key_id, sealed = n.sealed ` + newSealings + `
+WHERE k.login_id = n.id AND n.slot = '' AND k.key_id = n.was_key_id AND k.sealed = n.was`
+
 	newSealings = `FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::bytea[])
 	n (id, slot, was_key_id, was, key_id, sealed)`
 
 	forgetConversation  = `DELETE FROM conversations WHERE id = $1 AND key_id = $2 AND sealed = $3`
-	forgetConversations = `DELETE FROM conversations c USING unnest($1::text[], $2::text[], $3::bytea[]) n (id, key_id, sealed)
+	forgetConversations = `DELETE FROM conversations c USING ` + toForget + `
 WHERE c.id = n.id AND c.key_id = n.key_id AND c.sealed = n.sealed`
+
+	// A login ends with its tokens: without them, nobody could ask the identity provider about its user.
+	endLoginOfTokens  = `DELETE FROM sessions WHERE id = (SELECT k.login_id FROM provider_sessions k WHERE k.login_id = $1 AND k.key_id = $2 AND k.sealed = $3)`
+	endLoginsOfTokens = `DELETE FROM sessions s USING provider_sessions k, ` + toForget + `
+WHERE s.id = k.login_id AND k.login_id = n.id AND k.key_id = n.key_id AND k.sealed = n.sealed`
+
+	toForget = `unnest($1::text[], $2::text[], $3::bytea[]) n (id, key_id, sealed)`
 
 	countToReenter = `SELECT CAST(COALESCE(sum(CASE key_status WHEN 'needs_reentry' THEN 1 ELSE 0 END +
 	CASE secondary_status WHEN 'needs_reentry' THEN 1 ELSE 0 END + CASE personal_status WHEN 'needs_reentry' THEN 1 ELSE 0 END), 0) AS bigint) AS n
@@ -97,13 +114,17 @@ type sealedMany struct {
 	// one replaces one row, and all replaces all rows at once on Postgres. Their parameters
 	// are the place (id and slot), what is there (key and bytes), and what replaces it.
 	one, all string
+	// forgetOne and forgetAll forget one row, or all rows at once on Postgres. Their parameters are the
+	// id and what is there. A kind that is not Forgettable has none.
+	forgetOne, forgetAll string
 }
 
 // All kinds of what is stored sealed, in the order in which their rows are locked. That is also
 // the order of domain.SealedRef.Compare.
 var (
 	sealedKinds = []domain.SealedKind{
-		domain.SealedAuditHead, domain.SealedConversation, domain.SealedKnownValue, domain.SealedProjectKey, domain.SealedPseudonymKey,
+		domain.SealedAuditHead, domain.SealedConversation, domain.SealedKnownValue, domain.SealedProjectKey,
+		domain.SealedProviderTokens, domain.SealedPseudonymKey,
 	}
 	heldOnce = map[domain.SealedKind]sealedOnce{
 		domain.SealedAuditHead:    {selectAuditHead, resealAuditHead},
@@ -111,8 +132,9 @@ var (
 		domain.SealedPseudonymKey: {selectPseudonymKey, resealPseudonymKey},
 	}
 	heldMany = map[domain.SealedKind]sealedMany{
-		domain.SealedConversation: {pageOfSealedConversations, resealConversation, resealConversations},
-		domain.SealedProjectKey:   {pageOfSealedKeys, resealKey, resealKeys},
+		domain.SealedConversation:   {pageOfSealedConversations, resealConversation, resealConversations, forgetConversation, forgetConversations},
+		domain.SealedProjectKey:     {pageOfSealedKeys, resealKey, resealKeys, "", ""},
+		domain.SealedProviderTokens: {pageOfSealedTokens, resealTokens, resealAllTokens, endLoginOfTokens, endLoginsOfTokens},
 	}
 )
 
@@ -135,7 +157,7 @@ func (v *Sealings) Page(ctx context.Context, except domain.KeyID, after domain.S
 		var statement string
 		var args []any
 		switch kind {
-		case domain.SealedConversation:
+		case domain.SealedConversation, domain.SealedProviderTokens:
 			statement, args = heldMany[kind].page, []any{at.ID, string(except), now, limit - len(found)}
 		case domain.SealedProjectKey:
 			statement, args = heldMany[kind].page, []any{at.ID, string(at.Slot), string(except), limit - len(found)}
@@ -195,21 +217,21 @@ func (v *Sealings) Replace(ctx context.Context, rows []domain.Resealed) (int, er
 	return int(replaced), nil
 }
 
-// replaceOrForget replaces rows of one kind. It forgets conversations without a To.
+// replaceOrForget replaces rows of one kind. It forgets rows without a To, if the kind can be forgotten.
 func (s *Store) replaceOrForget(ctx context.Context, tx bun.Tx, kind domain.SealedKind, rows []domain.Resealed) (int64, error) {
 	var gone, stay []domain.Resealed
 	for _, r := range rows {
 		switch {
 		case !r.To.IsZero():
 			stay = append(stay, r)
-		case kind == domain.SealedConversation:
+		case kind.Forgettable():
 			gone = append(gone, r)
 		}
 	}
 	var forgotten, replaced int64
 	var err error
 	if len(gone) > 0 {
-		if forgotten, err = s.forget(ctx, tx, gone); err != nil {
+		if forgotten, err = s.forget(ctx, tx, heldMany[kind], gone); err != nil {
 			return 0, err
 		}
 	}
@@ -263,12 +285,12 @@ func (s *Store) replaceAll(ctx context.Context, tx bun.Tx, statement string, row
 	return s.exec(ctx, tx.Tx, statement, ids, slots, wereKeys, were, keys, are)
 }
 
-// forget removes the conversations whose session key is still that of the row.
-func (s *Store) forget(ctx context.Context, tx bun.Tx, rows []domain.Resealed) (int64, error) {
+// forget removes what is stored, if it is still sealed as the rows say.
+func (s *Store) forget(ctx context.Context, tx bun.Tx, kind sealedMany, rows []domain.Resealed) (int64, error) {
 	if !s.postgres {
 		var forgotten int64
 		for _, r := range rows {
-			n, err := s.exec(ctx, tx.Tx, forgetConversation, r.Ref.ID, string(r.From.Key), r.From.Bytes)
+			n, err := s.exec(ctx, tx.Tx, kind.forgetOne, r.Ref.ID, string(r.From.Key), r.From.Bytes)
 			if err != nil {
 				return 0, err
 			}
@@ -280,7 +302,7 @@ func (s *Store) forget(ctx context.Context, tx bun.Tx, rows []domain.Resealed) (
 	for i, r := range rows {
 		ids[i], keys[i], sealed[i] = r.Ref.ID, string(r.From.Key), r.From.Bytes
 	}
-	return s.exec(ctx, tx.Tx, forgetConversations, ids, keys, sealed)
+	return s.exec(ctx, tx.Tx, kind.forgetAll, ids, keys, sealed)
 }
 
 // ToReenter implements ports.Sealings.

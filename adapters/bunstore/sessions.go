@@ -33,18 +33,21 @@ type sessionRow struct {
 	Address   string
 	Agent     string
 	SealedBy  domain.KeyID
+
+	ByProvider bool
+	Recheck    int64 // 0 if never
 }
 
 func (r *sessionRow) session() domain.Session {
 	return domain.Session{
 		ID: r.ID, Kind: r.Kind, User: r.UserID, Login: r.LoginID, Project: r.ProjectID, ByRole: r.ByRole, Remember: r.Remember,
 		Created: instant(r.Created), LastUsed: instant(r.LastUsed), Idle: instant(r.Idle), Expires: instant(r.Expires),
-		Address: r.Address, Agent: r.Agent, SealedBy: r.SealedBy,
+		Address: r.Address, Agent: r.Agent, SealedBy: r.SealedBy, ByProvider: r.ByProvider, Recheck: instantOrNever(r.Recheck),
 	}
 }
 
 const sessionColumns = `s.id, s.kind, s.user_id, s.login_id, s.project_id, s.by_role, s.remember,
-	s.created, s.last_used, s.idle, s.expires, s.address, s.agent, s.sealed_by`
+	s.created, s.last_used, s.idle, s.expires, s.address, s.agent, s.sealed_by, s.by_provider, s.recheck`
 
 // A session is over at the earlier of its two ends. The column ends is that instant and has
 // an index. Only statements about all sessions use it, so that the planners do not take it
@@ -85,13 +88,13 @@ WHERE kind = $3 AND sealed_by = $1 AND ends > $2 GROUP BY sealed_by`
 // forgetHandles reads all conversations. An index for it would not be worth its writes.
 var forgetHandles = `DELETE FROM conversations WHERE handle_sealed_by = $1 AND ` + conversationLives("conversations", "$2")
 
-// The values of a session are $1 to $14, and those of its audit row $15 to $22. $23 is another
+// The values of a session are $1 to $16, and those of its audit row $17 to $24. $25 is another
 // value that decides.
 const (
 	insertSession = `INSERT INTO sessions (id, kind, user_id, login_id, project_id, by_role, remember,
-	created, last_used, idle, expires, address, agent, sealed_by) `
-	sessionValues = `$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14`
-	recordOpened  = insertAudit + `SELECT $15, $16, $17, $18, $19, $20, $21, $22`
+	created, last_used, idle, expires, address, agent, sealed_by, by_provider, recheck) `
+	sessionValues = `$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16`
+	recordOpened  = insertAudit + `SELECT $17, $18, $19, $20, $21, $22, $23, $24`
 
 	// replacing replaces the assistant session that the login has.
 	replacing = ` ON CONFLICT (login_id) WHERE login_id IS NOT NULL DO UPDATE SET
@@ -129,12 +132,13 @@ SELECT * FROM allowed`,
 }
 
 const (
-	liveLogin = ` AND l.id = $4 AND l.kind = 'login' AND l.user_id = $3 AND l.idle > $23 AND l.expires > $23`
+	liveLogin = ` AND l.id = $4 AND l.kind = 'login' AND l.user_id = $3 AND l.idle > $25 AND l.expires > $25`
 	isAdmin   = ` u.id = $3 AND u.role = 'admin' AND NOT u.disabled`
 	isGranted = ` g.user_id = $3 AND g.project_id = $5 AND ` + itsProject
 	// maybeOpens is true if domain.Project.MayBeSet returns no error.
 	maybeOpens = `(key_status NOT IN ('', 'none', 'needs_reentry') OR secondary_status NOT IN ('', 'none', 'needs_reentry'))`
-	mayLogIn   = ` FROM users u WHERE u.id = $3 AND NOT u.disabled AND u.password_hash = $23`
+	// A user without a password has an empty hash, which no password has.
+	mayLogIn = ` FROM users u WHERE u.id = $3 AND NOT u.disabled AND u.password_hash = $25 AND u.password_hash <> ''`
 )
 
 var (
@@ -164,6 +168,37 @@ func (s *Sessions) OpenLogin(ctx context.Context, session domain.Session, hash d
 		return domain.User{}.MayOpenLogin(hash)
 	}
 	return err
+}
+
+// OpenLoginByLink implements ports.SessionStore.
+func (s *Sessions) OpenLoginByLink(ctx context.Context, login domain.Session, link domain.Once, rec domain.Record) error {
+	return s.store.change(ctx, "open a login by a link", func(ctx context.Context, tx bun.Tx) error {
+		user, err := s.store.lockUserToLogIn(ctx, tx, domain.UserRef{ID: login.User})
+		if err != nil {
+			return err
+		}
+		if err := user.MayUseLoginLink(); err != nil {
+			return err
+		}
+		if err := s.store.useOnce(ctx, tx, link, "this login link"); err != nil {
+			return err
+		}
+		return s.store.insertLogin(ctx, tx, login, rec)
+	})
+}
+
+// lockUserToLogIn finds the user and locks them, so that their logins are opened in turns, which
+// bounds their number. It returns the zero User if there is none.
+func (s *Store) lockUserToLogIn(ctx context.Context, tx bun.Tx, ref domain.UserRef) (domain.User, error) {
+	statement, values := toFindUser(ref)
+	if s.postgres {
+		statement += ` FOR NO KEY UPDATE OF u`
+	}
+	var rows []userRow
+	if err := s.query(ctx, tx.Tx, &rows, statement, values...); err != nil || len(rows) == 0 {
+		return domain.User{}, err
+	}
+	return rows[0].user(), nil
 }
 
 // OpenAssistant implements ports.SessionStore. The right is checked and locked in the one
@@ -198,12 +233,7 @@ func (s *Sessions) OpenAssistant(ctx context.Context, act domain.Act, session do
 // it. only decides the same as the condition of way, and its error is returned as it is.
 func open[T any](ctx context.Context, s *Store, what string, way admission, session domain.Session, rec domain.Record,
 	only func(*T) error, decides ...any) ([]T, error) {
-	args := []any{
-		string(session.ID), string(session.Kind), string(session.User), nullable(string(session.Login)), nullable(string(session.Project)),
-		session.ByRole, session.Remember, micros(session.Created), micros(session.LastUsed), micros(session.Idle), micros(session.Expires),
-		session.Address, session.Agent, string(session.SealedBy),
-	}
-	args = append(append(args, recordValues(rec)...), decides...)
+	args := append(append(sessionValuesOf(session), recordValues(rec)...), decides...)
 	var allowed []T
 	store := func(ctx context.Context, on handle) error {
 		if s.postgres {
@@ -237,6 +267,27 @@ func open[T any](ctx context.Context, s *Store, what string, way admission, sess
 		return s.displace(ctx, tx, session)
 	})
 	return allowed, err
+}
+
+// sessionValuesOf returns the values of sessionValues.
+func sessionValuesOf(s domain.Session) []any {
+	return []any{
+		string(s.ID), string(s.Kind), string(s.User), nullable(string(s.Login)), nullable(string(s.Project)),
+		s.ByRole, s.Remember, micros(s.Created), micros(s.LastUsed), micros(s.Idle), micros(s.Expires),
+		s.Address, s.Agent, string(s.SealedBy), s.ByProvider, microsOrNever(s.Recheck),
+	}
+}
+
+// insertLogin stores a login whose right was checked, with its record, and ends the logins that it
+// displaces. Its user is locked.
+func (s *Store) insertLogin(ctx context.Context, tx bun.Tx, login domain.Session, rec domain.Record) error {
+	if _, err := s.exec(ctx, tx.Tx, insertSession+`VALUES (`+sessionValues+`)`, sessionValuesOf(login)...); err != nil {
+		return err
+	}
+	if err := s.displace(ctx, tx, login); err != nil {
+		return err
+	}
+	return s.audit(ctx, tx.Tx, rec)
 }
 
 // takeSessionsTurn makes transactions by which a host's user opens assistant sessions come one

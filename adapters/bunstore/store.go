@@ -164,7 +164,7 @@ func (s *Store) Describe() string {
 // Ports returns all views of the database. They are safe for concurrent use.
 func (s *Store) Ports() ports.Store {
 	return ports.Store{
-		Projects: &Projects{s}, Grants: &Grants{s}, Users: &Users{s}, Sessions: &Sessions{s}, Access: &Access{s},
+		Projects: &Projects{s}, Grants: &Grants{s}, Users: &Users{s}, Sessions: &Sessions{s}, SignOns: &SignOns{s}, GroupRules: &GroupRules{s}, Access: &Access{s},
 		Tokens: &AccessTokens{s}, Conversations: &Conversations{s}, Usage: &Usage{s}, Audit: &AuditLog{s}, Chain: &AuditChain{s},
 		Sealings: &Sealings{s}, Installation: &Installation{s}, Sweeper: &Sweeper{s},
 	}

@@ -52,6 +52,12 @@ func (w *Sweeper) Sweep(ctx context.Context, limit int) (int, error) {
 			Where("t.previous_hash IS NOT NULL AND t.previous_expires <= ?", now).Order("t.previous_expires"), "UPDATE SKIP LOCKED")
 		n, err := changed(tx.NewUpdate().Model((*tokenRow)(nil)).Set("previous_hash = NULL").Set("previous_expires = 0").
 			Where("id IN (?)", ended.Limit(int64(limit-swept))).Exec(ctx))
+		if swept += int(n); err != nil || swept >= limit {
+			return err
+		}
+		used := s.lock(tx.NewSelect().TableExpr("used_once o").Column("o.kind", "o.id").
+			Where("o.ends <= ?", now).Order("o.ends"), "UPDATE SKIP LOCKED")
+		n, err = changed(tx.NewDelete().Model((*onceRow)(nil)).Where("(kind, id) IN (?)", used.Limit(int64(limit-swept))).Exec(ctx))
 		swept += int(n)
 		return err
 	})

@@ -26,11 +26,19 @@ type userRow struct {
 	PasswordHash string
 	Created      int64
 	Assistants   string `bun:",scanonly"` // ids with commas between
+
+	IdentityIssuer  string // "" if the user is not linked, as the subject
+	IdentitySubject string
+	SignedOn        int64 // 0 if never
+	AdminBy         string
+	AdminKept       bool
 }
 
 func (r *userRow) user() domain.User {
 	u := domain.User{
 		ID: r.ID, Name: r.Name, Role: r.Role, Disabled: r.Disabled, PasswordHash: domain.NewSecret(r.PasswordHash), Created: instant(r.Created),
+		Identity: domain.Identity{Issuer: r.IdentityIssuer, Subject: r.IdentitySubject}, SignedOn: instantOrNever(r.SignedOn),
+		AdminBy: r.AdminBy, AdminKept: r.AdminKept,
 	}
 	if r.Assistants != "" {
 		for id := range strings.SplitSeq(r.Assistants, ",") {
@@ -42,17 +50,23 @@ func (r *userRow) user() domain.User {
 
 // One statement reads users and their grants, so that they are of one moment.
 const (
-	selectUsers = `SELECT u.id, u.name, u.role, u.disabled, u.password_hash, u.created,
+	userColumns = `u.id, u.name, u.role, u.disabled, u.password_hash, u.created, u.identity_issuer, u.identity_subject, u.signed_on, u.admin_by, u.admin_kept`
+	selectUsers = `SELECT ` + userColumns + `,
 	(SELECT string_agg(g.project_id, ',' ORDER BY g.project_id) FROM grants g WHERE g.user_id = u.id) AS assistants FROM users u `
 
-	userByID    = selectUsers + `WHERE u.id = $1`
-	userByName  = selectUsers + `WHERE u.name = $1`
-	userByBoth  = selectUsers + `WHERE u.id = $1 AND u.name = $2`
-	pageOfUsers = selectUsers + `WHERE (u.name, u.id) > ($1, $2) ORDER BY u.name, u.id LIMIT $3`
+	userByID       = selectUsers + `WHERE u.id = $1`
+	userByName     = selectUsers + `WHERE u.name = $1`
+	userByIdentity = selectUsers + `WHERE u.identity_issuer = $1 AND u.identity_subject = $2 AND u.identity_subject <> ''`
+	pageOfUsers    = selectUsers + `WHERE (u.name, u.id) > ($1, $2) ORDER BY u.name, u.id LIMIT $3`
 
-	insertUser = `INSERT INTO users (id, name, role, disabled, password_hash, created) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`
+	keptAdmins       = `SELECT ` + userColumns + ` FROM users u WHERE u.admin_kept ORDER BY u.id LIMIT $1`
+	anySignedOnAdmin = `SELECT u.id FROM users u WHERE u.role = 'admin' AND NOT u.disabled AND u.identity_subject <> '' AND u.signed_on <> 0 LIMIT 1`
 
-	updateUser = `UPDATE users SET role = $2, disabled = $3, password_hash = $4 WHERE id = $1`
+	insertUser = `INSERT INTO users (id, name, role, disabled, password_hash, created, identity_issuer, identity_subject, signed_on, admin_by, admin_kept)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`
+
+	updateUser = `UPDATE users SET role = $2, disabled = $3, password_hash = $4,
+	identity_issuer = $5, identity_subject = $6, signed_on = $7, admin_by = $8, admin_kept = $9 WHERE id = $1`
 )
 
 func noUser() error { return domain.NoSuch("user") }
@@ -65,52 +79,80 @@ func (u *Users) Create(ctx context.Context, act domain.Act, user domain.User) er
 		if err := act.Changes(domain.User{}, user); err != nil {
 			return false, err
 		}
-		created, err := s.exec(ctx, tx.Tx, insertUser, string(user.ID), string(user.Name), string(user.Role), user.Disabled,
-			user.PasswordHash.Reveal(), micros(user.Created))
-		if err != nil {
+		if err := s.insertUser(ctx, tx, user); err != nil {
 			return false, err
-		}
-		if created == 0 {
-			return false, s.whyNotCreated(ctx, tx, user)
 		}
 		return true, s.grantAll(ctx, tx, user.ID, user.Assistants)
 	})
 }
 
-// whyNotCreated is the error for a user who was not stored: the name is taken, or the id.
+// insertUser stores a new user without their grants.
+func (s *Store) insertUser(ctx context.Context, tx bun.Tx, u domain.User) error {
+	created, err := s.exec(ctx, tx.Tx, insertUser, string(u.ID), string(u.Name), string(u.Role), u.Disabled, u.PasswordHash.Reveal(), micros(u.Created),
+		u.Identity.Issuer, u.Identity.Subject, microsOrNever(u.SignedOn), u.AdminBy, u.AdminKept)
+	if err == nil && created == 0 {
+		return s.whyNotCreated(ctx, tx, u)
+	}
+	return err
+}
+
+// whyNotCreated is the error for a user who was not stored: the name is taken, or the identity, or the
+// id.
 func (s *Store) whyNotCreated(ctx context.Context, tx bun.Tx, user domain.User) error {
 	for _, taken := range []struct {
-		statement, by string
-		err           error
+		ref domain.UserRef
+		err error
 	}{
-		{userByName, string(user.Name), domain.NameTaken()},
-		{userByID, string(user.ID), domain.IDTaken()},
+		{domain.UserRef{Name: user.Name}, domain.NameTaken()},
+		{domain.UserRef{Identity: user.Identity}, domain.IdentityTaken()},
+		{domain.UserRef{ID: user.ID}, domain.IDTaken()},
 	} {
-		var rows []userRow
-		if err := s.query(ctx, tx.Tx, &rows, taken.statement, taken.by); err != nil {
-			return err
-		}
-		if len(rows) > 0 {
+		_, err := s.findUser(ctx, tx, taken.ref)
+		if err == nil {
 			return taken.err
+		}
+		if domain.KindOf(err) != domain.NotFound {
+			return err
 		}
 	}
 	return errAgain // somebody removed the other user meanwhile
 }
 
+// toFindUser returns the statement that finds the user whom one field of ref names, with its values.
+func toFindUser(ref domain.UserRef) (statement string, values []any) {
+	switch {
+	case ref.ID != "":
+		return userByID, []any{string(ref.ID)}
+	case ref.Identity != (domain.Identity{}):
+		return userByIdentity, []any{ref.Identity.Issuer, ref.Identity.Subject}
+	}
+	return userByName, []any{string(ref.Name)}
+}
+
+// findUser finds the user in a transaction. Returns NotFound if there is none.
+func (s *Store) findUser(ctx context.Context, tx bun.Tx, ref domain.UserRef) (domain.User, error) {
+	statement, values := toFindUser(ref)
+	var rows []userRow
+	if err := s.query(ctx, tx.Tx, &rows, statement, values...); err != nil {
+		return domain.User{}, err
+	}
+	if len(rows) == 0 {
+		return domain.User{}, noUser()
+	}
+	return rows[0].user(), nil
+}
+
 // Find implements ports.UserRepository.
 func (u *Users) Find(ctx context.Context, ref domain.UserRef) (domain.User, error) {
-	statement, args := userByID, []any{string(ref.ID)}
-	switch {
-	case ref.ID != "" && ref.Name != "":
-		statement, args = userByBoth, []any{string(ref.ID), string(ref.Name)}
-	case ref.ID == "":
-		statement, args = userByName, []any{string(ref.Name)}
+	if err := domain.Storable(string(ref.ID), string(ref.Name), ref.Identity.Issuer, ref.Identity.Subject); err != nil {
+		return domain.User{}, err
 	}
-	users, err := u.list(ctx, statement, args...)
+	statement, values := toFindUser(ref)
+	users, err := u.list(ctx, statement, values...)
 	if err != nil {
 		return domain.User{}, err
 	}
-	if len(users) == 0 {
+	if len(users) == 0 || !ref.Names(users[0]) {
 		return domain.User{}, noUser()
 	}
 	return users[0], nil
@@ -160,7 +202,11 @@ func (u *Users) Update(ctx context.Context, act domain.Act, id domain.UserID, ch
 		if err := act.Changes(was, stored); err != nil {
 			return false, err
 		}
-		return true, s.storeUser(ctx, tx, was, stored, keep)
+		if stored, err = s.storeUser(ctx, tx, was, stored, keep); err != nil || stored.Identity != (domain.Identity{}) || was.Identity == stored.Identity {
+			return true, err
+		}
+		stored, err = s.takeFromGroups(ctx, tx, stored, otherAdmin, act.Record)
+		return true, err
 	})
 	if err != nil {
 		return domain.User{}, err
@@ -168,31 +214,91 @@ func (u *Users) Update(ctx context.Context, act domain.Act, id domain.UserID, ch
 	return stored, nil
 }
 
+// takeFromGroups takes what groups gave the user, who is no longer linked to an identity, and returns the
+// user as stored.
+func (s *Store) takeFromGroups(ctx context.Context, tx bun.Tx, u domain.User, otherAdmin bool, rec domain.Record) (domain.User, error) {
+	var groups []groupRow
+	if err := s.query(ctx, tx.Tx, &groups, groupsOfUser, string(u.ID)); err != nil {
+		return domain.User{}, err
+	}
+	m, err := s.findMember(ctx, tx, u, groups)
+	if err != nil {
+		return domain.User{}, err
+	}
+	change := m.Unlinked(otherAdmin, rec.At)
+	return change.User, s.storeChange(ctx, tx, m, change, nil, rec.Actor, rec)
+}
+
 // storeUser stores the changes from was to is, and ends the sessions and the access tokens that are
-// lost by them.
-func (s *Store) storeUser(ctx context.Context, tx bun.Tx, was, is domain.User, keep domain.Kept) error {
-	if is.Role != was.Role || is.Disabled != was.Disabled || !is.PasswordHash.Equal(was.PasswordHash) {
-		if _, err := s.exec(ctx, tx.Tx, updateUser, string(is.ID), string(is.Role), is.Disabled, is.PasswordHash.Reveal()); err != nil {
-			return err
+// lost by them. It returns the user as stored.
+func (s *Store) storeUser(ctx context.Context, tx bun.Tx, was, is domain.User, keep domain.Kept) (domain.User, error) {
+	if is.Identity != was.Identity && is.Identity != (domain.Identity{}) {
+		if other, err := s.findUser(ctx, tx, domain.UserRef{Identity: is.Identity}); err == nil && other.ID != is.ID {
+			return domain.User{}, domain.IdentityTaken()
+		} else if err != nil && domain.KindOf(err) != domain.NotFound {
+			return domain.User{}, err
 		}
+	}
+	if err := s.updateUser(ctx, tx, was, is); err != nil {
+		return domain.User{}, err
 	}
 	// The row of the user is locked by now. So a token that was created before is there to be
 	// removed, and one that is created later finds the new hash.
 	if domain.TokensLostBy(was, is, keep) {
 		if _, err := s.exec(ctx, tx.Tx, removeTokens, string(is.ID)); err != nil {
-			return err
+			return domain.User{}, err
 		}
 	}
 	gone, added := is.Regranted(was)
 	if err := s.grantAll(ctx, tx, is.ID, added); err != nil {
-		return err
+		return domain.User{}, err
 	}
-	for chunk := range slices.Chunk(gone, maxList) {
-		if _, err := tx.NewDelete().Model((*grantRow)(nil)).Where("user_id = ? AND project_id IN (?)", is.ID, bun.List(chunk)).Exec(ctx); err != nil {
-			return err
+	stay, err := s.revokeAll(ctx, tx, is.ID, gone)
+	if err != nil {
+		return domain.User{}, err
+	}
+	is.SetAssistants(slices.Concat(is.Assistants, stay))
+	return is, s.endLost(ctx, tx, is.ID, domain.SessionsLostBy(was, is, keep))
+}
+
+// updateUser stores the columns of the user in which is differs from was.
+func (s *Store) updateUser(ctx context.Context, tx bun.Tx, was, is domain.User) error {
+	is.Assistants = was.Assistants // they are grants
+	if is.Equal(was) {
+		return nil
+	}
+	_, err := s.exec(ctx, tx.Tx, updateUser, string(is.ID), string(is.Role), is.Disabled, is.PasswordHash.Reveal(),
+		is.Identity.Issuer, is.Identity.Subject, microsOrNever(is.SignedOn), is.AdminBy, is.AdminKept)
+	if taken(err) { // a new user has got the identity meanwhile
+		return errAgain
+	}
+	return err
+}
+
+// revokeAll takes back what an admin granted the user on the projects. It returns the projects that
+// stay granted, since groups grant them.
+func (s *Store) revokeAll(ctx context.Context, tx bun.Tx, user domain.UserID, projects []domain.ProjectID) (stay []domain.ProjectID, err error) {
+	for chunk := range slices.Chunk(projects, maxList) {
+		if _, err := tx.NewDelete().Model((*grantRow)(nil)).Where("user_id = ? AND project_id IN (?) AND sources = ''", user, bun.List(chunk)).Exec(ctx); err != nil {
+			return nil, err
+		}
+		var byGroups []grantRow
+		find := tx.NewSelect().Model(&byGroups).Where("user_id = ? AND project_id IN (?) AND sources <> ''", user, bun.List(chunk)).Order("project_id")
+		if err := s.lock(find, "UPDATE").Scan(ctx); err != nil {
+			return nil, err
+		}
+		for i := range byGroups {
+			is, _, err := byGroups[i].grant().Revoked()
+			stay = append(stay, is.Project)
+			if err != nil { // only groups grant it
+				continue
+			}
+			if err := s.updateGrant(ctx, tx, is); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return s.endLost(ctx, tx, is.ID, domain.SessionsLostBy(was, is, keep))
+	return stay, nil
 }
 
 // endLost ends the sessions of the user that are lost. It runs after the right is taken away,
@@ -266,20 +372,27 @@ func (s *Store) takeTurn(ctx context.Context, tx bun.Tx) error {
 // another user counts as admin, which stays so until the end of the transaction. Returns
 // NotFound if there is no such user.
 func (s *Store) findWithAdmins(ctx context.Context, tx bun.Tx, id domain.UserID) (user domain.User, otherAdmin bool, err error) {
-	var rows []userRow
-	if err := s.query(ctx, tx.Tx, &rows, userByID, string(id)); err != nil {
+	if user, err = s.findUser(ctx, tx, domain.UserRef{ID: id}); err != nil {
 		return domain.User{}, false, err
 	}
-	if len(rows) == 0 {
-		return domain.User{}, false, noUser()
-	}
 	otherAdmin, err = hasOtherAdmin(ctx, tx, id)
-	return rows[0].user(), otherAdmin, err
+	return user, otherAdmin, err
 }
 
 // hasOtherAdmin reports whether another user counts as admin.
 func hasOtherAdmin(ctx context.Context, on bun.IDB, than domain.UserID) (bool, error) {
 	return on.NewSelect().Model((*userRow)(nil)).Where("role = 'admin' AND NOT disabled AND id <> ?", than).Exists(ctx)
+}
+
+// HasSignedOnAdmin implements ports.UserRepository.
+func (u *Users) HasSignedOnAdmin(ctx context.Context) (bool, error) {
+	users, err := u.list(ctx, anySignedOnAdmin)
+	return len(users) > 0, err
+}
+
+// KeptAdmins implements ports.UserRepository.
+func (u *Users) KeptAdmins(ctx context.Context, limit int) ([]domain.User, error) {
+	return u.list(ctx, keptAdmins, max(limit, 0))
 }
 
 // OtherAdmin implements ports.UserRepository.

@@ -9,6 +9,8 @@ import (
 type accountPage struct {
 	User domain.User
 	Keep bool // the access tokens
+	// Links says that the user can be linked to an identity at the identity provider.
+	Links bool
 }
 
 const accountTitle = "Your account"
@@ -23,7 +25,21 @@ func (x *request) account() error {
 
 func (x *request) accountPage() (accountPage, error) {
 	u, err := x.console.service.GetUser(x.Context(), x.Call(), string(x.Call().Caller.ID))
-	return accountPage{User: u}, err
+	page := accountPage{User: u, Links: u.Identity == (domain.Identity{}) && x.provider() != ""}
+	if page.Links {
+		x.formsToProvider()
+	}
+	return page, err
+}
+
+// accountAgain is again for a form on the page of one's own account.
+func (x *request) accountAgain(err error, keep bool) error {
+	page, failed := x.accountPage()
+	if failed != nil {
+		return failed
+	}
+	page.Keep = keep
+	return x.again(err, "account", accountTitle, page)
 }
 
 func (x *request) changePassword() error {
@@ -36,12 +52,7 @@ func (x *request) changePassword() error {
 		})
 	}
 	if err != nil {
-		page, failed := x.accountPage()
-		if failed != nil {
-			return failed
-		}
-		page.Keep = keep
-		return x.again(err, "account", accountTitle, page)
+		return x.accountAgain(err, keep)
 	}
 	if keep {
 		return x.done("/console/account", "Your password was changed, and your other sessions were ended. Your access tokens still work.")

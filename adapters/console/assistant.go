@@ -64,6 +64,9 @@ type grantRow struct {
 	Named  bool   // the user has a page
 	Scopes string
 	Since  time.Time
+
+	Sources []grantSource
+	Manual  bool // an admin granted it, so an admin can revoke it
 }
 
 // grantNames is how many user names the form for a grant suggests.
@@ -168,7 +171,7 @@ func (x *request) grantsPart(p domain.Project, after domain.Cursor) grantsPart {
 		name := string(users[g.User])
 		part.Rows = append(part.Rows, grantRow{
 			User: g.User, Name: cmp.Or(name, string(g.User)), Named: name != "", Since: g.Created,
-			Scopes: strings.ReplaceAll(g.Scopes.Text(), " ", ", "),
+			Scopes: scopeList(g.Scopes), Sources: sourcesOf(g), Manual: g.Manual != 0,
 		})
 	}
 	if page.Next != nil {
@@ -327,8 +330,11 @@ func (x *request) userID(text string) (string, error) {
 
 func (x *request) revokeAssistant() error {
 	return x.change(func(p domain.Project, in fields) (string, error) {
-		err := x.console.service.RevokeProject(x.Context(), x.Call(), in.text("user_id"), string(p.ID))
-		return "The grant is revoked. Its sessions have ended.", err
+		user := in.text("user_id")
+		if err := x.console.service.RevokeProject(x.Context(), x.Call(), user, string(p.ID)); err != nil {
+			return "", err
+		}
+		return x.revoked(user, string(p.ID), "The grant is revoked. Its sessions have ended."), nil
 	}, nil)
 }
 

@@ -227,6 +227,11 @@ func (n names) word(word string) named {
 // words are what pages call the actions of the audit.
 var words = map[domain.Action]string{
 	domain.ActionLogin: "logged in", domain.ActionLogout: "logged out", domain.ActionChangePassword: "changed the password",
+	domain.ActionProviderLogin: "logged in with the identity provider", domain.ActionProviderRecheck: "asked the identity provider again",
+	domain.ActionProviderLogout: "ended logins for the identity provider",
+	domain.ActionLinkIdentity:   "linked a user to an identity", domain.ActionUnlinkIdentity: "unlinked a user from an identity",
+	domain.ActionSetGroupRule: "set a rule for a group", domain.ActionDeleteGroupRule: "deleted a rule for a group",
+	domain.ActionKeepAdmin: "kept the last admin", domain.ActionLoginLink: "made a login link", domain.ActionLoginByLink: "used a login link",
 	domain.ActionAddProject: "added an assistant", domain.ActionDeleteProject: "deleted an assistant",
 	domain.ActionSetProject: "chose an assistant", domain.ActionClearProject: "left an assistant",
 	domain.ActionGrantProject: "granted an assistant", domain.ActionRevokeProject: "revoked a grant",

@@ -65,7 +65,9 @@ func New(s *app.Service, o Options) (*pages.Pages, error) {
 
 // request returns the request of the exchange as the console sees it.
 func (c *console) request(e pages.Exchange) *request {
-	return &request{Exchange: e, console: c, noReferrer: strings.HasPrefix(e.Request().URL.Path, setupPath)}
+	path := e.Request().URL.Path
+	secret := strings.HasPrefix(path, setupPath) || strings.HasPrefix(path, loginLinkPath) || path == answerPath
+	return &request{Exchange: e, console: c, noReferrer: secret}
 }
 
 // url returns the address of a local path in a page.

@@ -28,8 +28,12 @@ func TestHeadersOfPages(t *testing.T) {
 	for _, path := range paths {
 		for who, b := range map[string]*browser{"nobody": w.nobody, "a member": w.member, "an admin": w.admin} {
 			got := b.get(t, path)
+			referrer := "same-origin"
+			if path == "/oidc/callback" {
+				referrer = "no-referrer"
+			}
 			for name, want := range map[string]string{
-				"Content-Security-Policy": policy, "Cross-Origin-Opener-Policy": "same-origin", "Referrer-Policy": "same-origin",
+				"Content-Security-Policy": policy, "Cross-Origin-Opener-Policy": "same-origin", "Referrer-Policy": referrer,
 				"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
 			} {
 				if value := got.header.Get(name); value != want {
@@ -37,6 +41,39 @@ func TestHeadersOfPages(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestPoliciesWithAProvider opens the same pages where there is an identity provider. A page may send forms
+// to it only if it has one that leads there: that of the logout, if the provider opened the login, or the one
+// that links the user.
+func TestPoliciesWithAProvider(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, signsOn)
+	w.rule(t, "chiefs")
+	leading := strings.Replace(policy, "form-action 'self';", formsOfProvider, 1)
+	seen := map[string]int{}
+	for _, route := range w.options.Pages.Routes {
+		if route.Method != http.MethodGet || strings.Contains(route.Path, ":") {
+			continue
+		}
+		for who, b := range map[string]*browser{
+			"nobody": w.nobody, "a member": w.member, "an admin": w.admin, "an admin by the provider": w.signOn(t, person("gus", "chiefs")),
+		} {
+			got := b.get(t, route.Path)
+			want := policy
+			leads := who == "an admin by the provider" && strings.Contains(got.text, `action="/console/logout"`)
+			if leads || strings.Contains(got.text, `action="/console/account/link"`) {
+				want = leading
+			}
+			seen[want]++
+			if value := got.header.Get("Content-Security-Policy"); value != want {
+				t.Errorf("%s for %s (status %d): got the policy %q, want %q", route.Path, who, got.status, value, want)
+			}
+		}
+	}
+	if seen[policy] < 20 || seen[leading] < 10 {
+		t.Errorf("%d pages have the plain policy and %d the other one", seen[policy], seen[leading])
 	}
 }
 

@@ -81,4 +81,5 @@ func TestPagesOfAHostProgramHaveNoLogin(t *testing.T) {
 		t.Error("no route is for own users")
 	}
 	w.nobody.get(t, "/").wantTo(t, "/console/")
+	w.as(t, "boss").get(t, "/console/").want(t, http.StatusOK).wantNo(t, "/console/groups", "/oidc/", "identity")
 }

@@ -96,10 +96,13 @@ func checkedKeys(s keyset.Status) string {
 	if s.Conversations > 0 {
 		text += " " + count(int64(s.Conversations), "conversation does", "conversations do") + " not; flowlatch keys rewrap deletes them."
 	}
+	if s.Logins > 0 {
+		text += " " + count(int64(s.Logins), "login by the identity provider does", "logins by the identity provider do") + " not; flowlatch keys rewrap ends them."
+	}
 	if len(others) > 0 {
 		text += " Also not: " + strings.Join(others, ", ") + "."
 	}
-	if keys+s.Conversations+len(others) == 0 {
+	if keys+s.Conversations+s.Logins+len(others) == 0 {
 		text += " None failed to open."
 	}
 	return text

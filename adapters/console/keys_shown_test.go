@@ -8,7 +8,7 @@ import (
 // TestAKeyInAnAddressIsOnNoPage checks that a key that was pasted into a parameter is neither on the
 // page nor in an address that the page leads to. Each answer is searched for the key.
 func TestAKeyInAnAddressIsOnNoPage(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, signsOn)
 	p := w.add(t, 0)
 	w.grant(t, "member", p)
 	w.store(t, 60) // so that lists have a next page
@@ -16,10 +16,11 @@ func TestAKeyInAnAddressIsOnNoPage(t *testing.T) {
 		"/console/", "/chat", "/chat/" + string(p.ID), "/console/assistants", "/console/assistants/" + string(p.ID),
 		"/console/users", "/console/users/new", "/console/tokens", "/console/tokens/new", "/console/tokens/rotate", "/console/sessions",
 		"/console/usage", "/console/usage.csv", "/console/audit", "/console/audit.csv", "/console/keys", "/console/login",
+		"/oidc/login", "/oidc/callback", "/console/groups", "/console/groups/new",
 	}
 	parameters := []string{
 		"q", "cursor", "username", "project_id", "user_id", "from", "to", "group_by", "actor", "action", "object", "outcome",
-		"request_id", "since", "until", "token_id", "slot", "assistants", "return", "anything",
+		"request_id", "since", "until", "token_id", "slot", "assistants", "return", "anything", "rule_id", "code", "state", "iss", "error", "error_description",
 	}
 	for _, b := range []*browser{w.admin, w.member, w.nobody} {
 		for _, path := range pages {
@@ -30,6 +31,16 @@ func TestAKeyInAnAddressIsOnNoPage(t *testing.T) {
 			}
 		}
 		wantNoKeyIn(t, b.get(t, "/console/assistants/"+otherKey))
+		wantNoKeyIn(t, b.get(t, "/console/login-link/"+otherKey))
+		for _, path := range []string{"/console/groups/preview", "/console/groups"} {
+			for _, name := range []string{"group", "role", "project_id", "scopes", "environments"} {
+				wantNoKeyIn(t, b.post(t, path, name, otherKey))
+			}
+			wantNoKeyIn(t, b.post(t, path, "group", "staff", "project_id", string(p.ID), "scopes", "converse", "environments", otherKey))
+			wantNoKeyIn(t, b.post(t, path, "group", otherKey, "project_id", string(p.ID), "scopes", "converse"))
+			wantNoKeyIn(t, b.post(t, path, "group", otherKey, "role", "admin"))
+		}
+		wantNoKeyIn(t, b.post(t, "/console/users/"+w.id(t, "member")+"/link", "subject", otherKey))
 		wantNoKeyIn(t, b.post(t, "/console/login", "username", otherKey, "password", "x", "return", "/console/assistants?q="+otherKey))
 	}
 }

@@ -12,6 +12,8 @@ type loginForm struct {
 	Username string
 	Remember bool
 	Return   string // the local page to go to, "" for the overview
+	SignOn   string // the address that begins a login by the identity provider
+	Password domain.PasswordLogin
 }
 
 const loginTitle = "Log in"
@@ -21,15 +23,15 @@ func (x *request) showLogin() error {
 	if !x.ShowsToken() && x.Identify() {
 		return x.redirect(to)
 	}
-	return x.show("login", loginTitle, loginForm{Return: to})
+	return x.show("login", loginTitle, x.loginForm(loginForm{Return: to}))
 }
 
 func (x *request) logIn() error {
 	in, err := x.fields()
 	if err != nil {
-		return x.again(err, "login", loginTitle, loginForm{})
+		return x.again(err, "login", loginTitle, x.loginForm(loginForm{}))
 	}
-	form := loginForm{Username: in.shown("username"), Remember: in.checked("remember"), Return: x.localReturn(in.text("return"))}
+	form := x.loginForm(loginForm{Username: in.shown("username"), Remember: in.checked("remember"), Return: x.localReturn(in.text("return"))})
 	out, err := x.console.service.Login(x.Context(), x.Call(), app.Login{
 		Username: in.text("username"), Password: in.secret("password"), Remember: form.Remember,
 	})
@@ -44,6 +46,12 @@ func (x *request) logIn() error {
 	}
 	x.LogIn(out.Cookie, out.User.ID)
 	return x.redirect(form.Return)
+}
+
+// loginForm returns the form with what the settings say of logins.
+func (x *request) loginForm(form loginForm) loginForm {
+	form.SignOn, form.Password = x.console.signOnURL(form.Return), x.console.service.PasswordLogin()
+	return form
 }
 
 // localReturn returns the page to go to after the login, without the path of the base URL. It is
@@ -64,8 +72,13 @@ func (x *request) localReturn(text string) string {
 }
 
 func (x *request) logOut() error {
-	if err := x.LogOut(); err != nil {
+	out, err := x.LogOut()
+	if err != nil {
 		return err
+	}
+	if !out.URL.IsZero() {
+		x.forgetLogin("You are logged out.")
+		return x.leave(out.URL.Reveal())
 	}
 	return x.loggedOut("You are logged out.")
 }

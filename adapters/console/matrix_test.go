@@ -43,6 +43,12 @@ var matrix = map[string]row{
 	"POST /console/login":  {noLogin, noLogin, noLogin},
 	"POST /console/logout": {member: toLogin, admin: toLogin},
 
+	"GET /oidc/login":    {toHome, toHome, noSuch},
+	"GET /oidc/callback": {noSuch, noSuch, noSuch},
+
+	"GET /console/login-link/:token":  {noSuch, noSuch, noSuch},
+	"POST /console/login-link/:token": {noSuch, noSuch, noSuch},
+
 	"GET /console/setup/:token":  {noSuch, noSuch, noSuch},
 	"POST /console/setup/:token": {noSuch, noSuch, noSuch},
 
@@ -74,6 +80,9 @@ var matrix = map[string]row{
 	"POST /console/users/:id/role":                {member: refused, admin: wrong},
 	"POST /console/users/:id/disabled":            {member: refused, admin: wrong},
 	"POST /console/users/:id/password":            {member: refused, admin: wrong},
+	"POST /console/users/:id/link":                {member: refused, admin: noSuch},
+	"GET /console/users/:id/unlink":               {member: refused, admin: done},
+	"POST /console/users/:id/unlink":              {member: refused, admin: done},
 	"GET /console/users/:id/grant":                {member: refused, admin: shown},
 	"POST /console/users/:id/grant":               {member: refused, admin: wrong},
 	"POST /console/users/:id/revoke":              {member: refused, admin: wrong},
@@ -96,6 +105,15 @@ var matrix = map[string]row{
 
 	"GET /console/account":  {member: shown, admin: shown},
 	"POST /console/account": {member: wrong, admin: wrong},
+
+	"POST /console/account/link": {member: noSuch, admin: noSuch},
+
+	"GET /console/groups":             {member: refused, admin: shown},
+	"GET /console/groups/new":         {member: refused, admin: shown},
+	"POST /console/groups/preview":    {member: refused, admin: wrong},
+	"POST /console/groups":            {member: refused, admin: wrong},
+	"GET /console/groups/:id/delete":  {member: refused, admin: shown},
+	"POST /console/groups/:id/delete": {member: refused, admin: done},
 
 	"GET /console/usage":       {member: shown, admin: shown},
 	"GET /console/usage.csv":   {member: shown, admin: shown},
@@ -125,6 +143,7 @@ func TestEveryRouteLetsInWhomItShould(t *testing.T) {
 		for _, about := range []struct{ below, id string }{
 			{"/console/assistants/:", string(ungranted.ID)}, {"/chat/:", string(ungranted.ID)}, {"/console/users/:", w.createUser(t, "user"+strconv.Itoa(len(named)), "member")},
 			{"/console/audit/:", "999999"}, {"/console/static/:", "none.css"}, {"/console/setup/:", "none"},
+			{"/console/login-link/:", "none"}, {"/console/groups/:", w.rule(t, "group"+strconv.Itoa(len(named)))},
 		} {
 			path = withParameter(path, about.below, about.id)
 		}

@@ -15,6 +15,7 @@ type overviewPage struct {
 	Local bool   // only this machine reaches that address
 
 	Trouble troublePart // for admins
+	Kept    keptPart    // for admins
 	Audit   auditPart   // for admins
 	Talk    talkPart    // for members
 	Usage   month
@@ -22,7 +23,7 @@ type overviewPage struct {
 
 // Well reports whether an admin has nothing to do, as far as everything could be read.
 func (p overviewPage) Well() bool {
-	return p.Trouble.Problem == "" && len(p.Trouble.Assistants) == 0 &&
+	return p.Trouble.Problem == "" && len(p.Trouble.Assistants) == 0 && p.Kept.Problem == "" && len(p.Kept.Admins) == 0 &&
 		p.Audit.Problem == "" && p.Audit.Broken == "" && !p.Audit.At.IsZero()
 }
 
@@ -38,6 +39,12 @@ type troubled struct {
 	ID    domain.ProjectID
 	Name  string
 	Wrong []string
+}
+
+// keptPart lists the users who stay admins though they have left the group that made them admins.
+type keptPart struct {
+	Problem string // why they can't be read, "" if they can
+	Admins  []domain.User
 }
 
 // auditPart is the state of the chain of the audit.
@@ -66,7 +73,7 @@ func (x *request) overview() error {
 		if out.First = err == nil && len(one.Items) == 0; out.First {
 			out.Where, out.Local = x.baseURL()+home, isLocal(x.baseURL())
 		}
-		out.Trouble, out.Audit = x.trouble(), x.auditState()
+		out.Trouble, out.Kept, out.Audit = x.trouble(), x.keptAdmins(), x.auditState()
 	} else {
 		out.Talk = x.talkable()
 	}
@@ -87,6 +94,14 @@ func (x *request) trouble() troublePart {
 		part.Assistants = append(part.Assistants, troubled{ID: p.ID, Name: p.Name, Wrong: wrongWith(p)})
 	}
 	return part
+}
+
+func (x *request) keptAdmins() keptPart {
+	users, err := x.console.service.KeptAdmins(x.Context(), x.Call())
+	if err != nil {
+		return keptPart{Problem: x.Failure(err).Message}
+	}
+	return keptPart{Admins: users}
 }
 
 // wrongWith says what is wrong with the assistant and what to do about it, a sentence each.

@@ -53,20 +53,27 @@ type request struct {
 
 	console    *console
 	pictures   []domain.Origin // other origins whose pictures and audio the page may show
+	forms      []domain.Origin // other origins to which the forms of the page may lead
+	alone      bool            // the page has no frame, even if somebody is logged in
 	noReferrer bool            // the address of the page has a secret
 	ended      bool            // the caller's login has ended, so a notice is for nobody
 }
 
 // view is what a template gets.
 type view struct {
-	Title   string
-	Path    string // of the page, without that of the base URL
-	User    string // who is logged in, "" for nobody
-	Admin   bool
-	Own     bool           // the service keeps its own users
-	Notice  string         // what a form has done
-	Problem *pages.Failure // why a form could not be carried out; nil if nothing is wrong
-	Data    any
+	Title string
+	Path  string // of the page, without that of the base URL
+	User  string // who is logged in, "" for nobody
+	Admin bool
+	Own   bool // the service keeps its own users
+	// Provider is the label of the identity provider, "" if there is none. By says that it opened the
+	// caller's login, and Fresh that it has just done so: no password confirms a change then.
+	Provider string
+	By       bool
+	Fresh    bool
+	Notice   string         // what a form has done
+	Problem  *pages.Failure // why a form could not be carried out; nil if nothing is wrong
+	Data     any
 }
 
 // show answers with a page.
@@ -98,9 +105,13 @@ func (x *request) writeFailure(f pages.Failure, template string, v view) {
 func (x *request) write(status int, template string, v view) error {
 	call := x.Call()
 	v.Path, v.Admin, v.Own = x.Request().URL.Path, call.Caller.Admin, x.console.service.OwnUsers()
+	v.Provider, v.By, v.Fresh = x.provider(), call.Caller.Login.ByProvider, x.fresh()
 	v.Notice = x.takeNotice()
-	if call.Caller.ID != "" {
+	if call.Caller.ID != "" && !x.alone {
 		v.User = x.name()
+		if v.By && x.console.service.LogsOutAtProvider() { // the form that logs out leads on to the provider
+			x.formsToProvider()
+		}
 	}
 	var body bytes.Buffer
 	if err := x.console.views[template].ExecuteTemplate(&body, "layout", v); err != nil {
@@ -127,16 +138,24 @@ func (x *request) send(status int, body []byte) {
 	_, _ = x.Writer().Write(body) // an error means that the client is gone
 }
 
+// formsToProvider lets the forms of the page lead to the identity provider. Browsers apply the policy of
+// the page to redirects after a form too (Content Security Policy Level 3, section 6.4.1).
+func (x *request) formsToProvider() { x.forms = x.console.service.ProviderOrigins() }
+
 // secure sets the headers that keep other pages and foreign scripts out.
 func (x *request) secure(h http.Header) {
 	images := "'self'"
 	media := ""
+	forms := "'self'"
+	for _, origin := range x.forms {
+		forms += " " + string(origin)
+	}
 	for _, origin := range x.pictures {
 		images += " " + string(origin)
 		media += " " + string(origin)
 	}
 	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src " + images + "; connect-src 'self'; " +
-		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+		"form-action " + forms + "; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 	if media != "" {
 		policy += "; media-src" + media
 	}

@@ -54,6 +54,11 @@ var table = []route{
 	post("/console/login", pages.Anyone, domain.ActionLogin, (*request).logIn).own(),
 	post("/console/logout", pages.Caller, domain.ActionLogout, (*request).logOut).own().ends().always(),
 
+	get(signOnPath, pages.Anyone, domain.ActionProviderLogin, (*request).startSignOn).own(),
+	get(answerPath, pages.Anyone, domain.ActionProviderLogin, (*request).finishSignOn).own().unreferred(),
+	get(loginLinkPath+":token", pages.Anyone, domain.ActionLoginByLink, (*request).showLoginLink).own().unreferred(),
+	post(loginLinkPath+":token", pages.Anyone, domain.ActionLoginByLink, (*request).useLoginLink).own().unreferred(),
+
 	get(setupPath+":token", pages.Anyone, domain.ActionCreateUser, (*request).showSetup).own().unreferred(),
 	post(setupPath+":token", pages.Anyone, domain.ActionCreateUser, (*request).setUp).own().unreferred(),
 
@@ -68,6 +73,9 @@ var table = []route{
 	post("/console/users/:id/role", pages.Admin, domain.ActionUpdateUser, (*request).setRole).own().ends(),
 	post("/console/users/:id/disabled", pages.Admin, domain.ActionUpdateUser, (*request).setDisabled).own().ends(),
 	post("/console/users/:id/password", pages.Admin, domain.ActionUpdateUser, (*request).setPassword).own().ends(),
+	post("/console/users/:id/link", pages.Admin, domain.ActionLinkIdentity, (*request).linkUser).own(),
+	get("/console/users/:id/unlink", pages.Admin, domain.ActionUnlinkIdentity, (*request).confirmUnlink).own(),
+	post("/console/users/:id/unlink", pages.Admin, domain.ActionUnlinkIdentity, (*request).unlinkUser).own().ends(),
 	get("/console/users/:id/grant", pages.Admin, domain.ActionGrantProject, (*request).newGrant).own(),
 	post("/console/users/:id/grant", pages.Admin, domain.ActionGrantProject, (*request).grant).own(),
 	post("/console/users/:id/revoke", pages.Admin, domain.ActionRevokeProject, (*request).revoke).own().ends(),
@@ -76,6 +84,13 @@ var table = []route{
 	post("/console/users/:id/tokens/delete", pages.Admin, domain.ActionDeleteAccessToken, (*request).endUserToken).own(),
 	get("/console/users/:id/delete", pages.Admin, domain.ActionDeleteUser, (*request).confirmDeleteUser).own(),
 	post("/console/users/:id/delete", pages.Admin, domain.ActionDeleteUser, (*request).deleteUser).own().ends(),
+
+	get(groupsPath, pages.Admin, "get_group_rules", (*request).groups).own(),
+	get(groupsPath+"/new", pages.Admin, domain.ActionSetGroupRule, (*request).newRule).own(),
+	post(groupsPath+"/preview", pages.Admin, domain.ActionSetGroupRule, (*request).previewRule).own().always(),
+	post(groupsPath, pages.Admin, domain.ActionSetGroupRule, (*request).setRule).own().ends(),
+	get(groupsPath+"/:id/delete", pages.Admin, domain.ActionDeleteGroupRule, (*request).confirmDeleteRule).own(),
+	post(groupsPath+"/:id/delete", pages.Admin, domain.ActionDeleteGroupRule, (*request).deleteRule).own().ends(),
 
 	get("/console/tokens", pages.Caller, "get_access_tokens", (*request).tokens).own(),
 	get("/console/tokens/new", pages.Caller, domain.ActionCreateAccessToken, (*request).newToken).own(),
@@ -90,6 +105,8 @@ var table = []route{
 
 	get("/console/account", pages.Caller, "check_session", (*request).account).own(),
 	post("/console/account", pages.Caller, domain.ActionChangePassword, (*request).changePassword).own(),
+
+	post("/console/account/link", pages.Caller, domain.ActionLinkIdentity, (*request).linkAccount).own(),
 
 	get("/chat", pages.Caller, "get_projects", (*request).chat),
 	get("/chat/:id", pages.Caller, "get_projects", (*request).talk),

@@ -14,13 +14,14 @@ const (
 
 // noneOnPurpose are the JSON routes that no page stands for, with the reason.
 var noneOnPurpose = map[string]string{
-	"POST /set_project":         turn,
-	"POST /clear_project":       turn,
-	"/voiceflow/:service/*path": "a turn of the chat is such a call; programs make the others",
-	"GET /healthz":              probe,
-	"HEAD /healthz":             probe,
-	"GET /readyz":               probe,
-	"HEAD /readyz":              probe,
+	"POST /set_project":             turn,
+	"POST /clear_project":           turn,
+	"/voiceflow/:service/*path":     "a turn of the chat is such a call; programs make the others",
+	"POST /oidc/backchannel-logout": "the identity provider calls it",
+	"GET /healthz":                  probe,
+	"HEAD /healthz":                 probe,
+	"GET /readyz":                   probe,
+	"HEAD /readyz":                  probe,
 }
 
 // TestEveryJSONRouteHasAPage checks that a person can do on a page what a program can do on a route.

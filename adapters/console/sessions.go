@@ -111,9 +111,16 @@ func (x *request) endOtherSessions() error {
 
 // loggedOut sends the browser to the login after the caller's login has ended.
 func (x *request) loggedOut(notice string) error {
+	x.forgetLogin(notice)
+	return x.redirect("/console/login")
+}
+
+// forgetLogin makes the browser forget the caller's login, which has ended, and leaves a notice for the
+// page of the login.
+func (x *request) forgetLogin(notice string) {
 	x.ForgetLogin()
 	x.ended = true
 	// Whatever the pages keep in the browser goes too: others may use the same computer.
 	x.Writer().Header().Set("Clear-Site-Data", `"storage"`)
-	return x.done("/console/login", notice)
+	x.leaveNotice(notice)
 }

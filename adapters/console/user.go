@@ -16,13 +16,16 @@ type userPage struct {
 	Next      string // the address of the next page of grants, "" if there is none
 	Sessions  sessionTable
 	Tokens    tokenTable
+	Linked    bool
+	Subject   string // what was typed
 }
 
 // userGrant is a grant as the page of a user shows it.
 type userGrant struct {
 	domain.Grant
 
-	Name string // of the assistant
+	Name    string // of the assistant
+	Sources []grantSource
 }
 
 // showUser shows the page of a user.
@@ -53,7 +56,7 @@ func (x *request) userPage() (userPage, error) {
 	if err != nil {
 		return userPage{}, err
 	}
-	page := userPage{User: u, Self: u.ID == x.Call().Caller.ID, Login: x.baseURL() + "/console/login"}
+	page := userPage{User: u, Self: u.ID == x.Call().Caller.ID, Login: x.baseURL() + "/console/login", Linked: u.Identity != (domain.Identity{})}
 	if page.LastAdmin, err = x.console.service.IsLastAdmin(x.Context(), x.Call(), u); err != nil {
 		return userPage{}, err
 	}
@@ -87,7 +90,7 @@ func (x *request) userGrants(of domain.UserID) (rows []userGrant, next string, e
 	}
 	names, err := x.names(ids, nil, nil)
 	for _, g := range grants.Items {
-		rows = append(rows, userGrant{Grant: g, Name: names.Projects[g.Project]})
+		rows = append(rows, userGrant{Grant: g, Name: names.Projects[g.Project], Sources: sourcesOf(g)})
 	}
 	return rows, x.nextOf(userPath(of), grants.Next, domain.GrantList), err
 }
@@ -195,6 +198,7 @@ func (x *request) deleteUser() error {
 type grantForm struct {
 	User       domain.User
 	Granted    *assistantChoice // the assistant whose grant is changed; nil for a new grant
+	Group      string           // the group that grants it alone, "" if an admin does
 	Assistants assistantChoices
 	Scopes     []scopeChoice
 }
@@ -231,7 +235,11 @@ func (x *request) grantForm(u domain.User, project string, scopes []string) (gra
 				return form, err
 			}
 			form.Granted = &assistantChoice{ID: ref.ID, Name: p.Name}
-			scopes = scopeNames(grants.Items[0].Scopes)
+			if g := grants.Items[0]; g.Manual != 0 {
+				scopes = scopeNames(g.Manual)
+			} else {
+				form.Group = g.Groups[0].Group
+			}
 		}
 	}
 	form.Scopes = scopeChoices(domain.AllScopes(), scopes)
@@ -273,13 +281,14 @@ func (x *request) grant() error {
 
 func (x *request) revoke() error {
 	in, err := x.fields()
+	user, project := x.Param("id"), in.text("project_id")
 	if err == nil {
-		err = x.console.service.RevokeProject(x.Context(), x.Call(), x.Param("id"), in.text("project_id"))
+		err = x.console.service.RevokeProject(x.Context(), x.Call(), user, project)
 	}
 	if err != nil {
 		return x.userAgain(err)
 	}
-	return x.done(userPath(domain.UserID(x.Param("id"))), "The grant was revoked.")
+	return x.done(userPath(domain.UserID(user)), x.revoked(user, project, "The grant was revoked."))
 }
 
 // endUserSession ends a session of the user.

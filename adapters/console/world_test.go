@@ -44,10 +44,12 @@ type world struct {
 	base    string      // the base URL of the pages
 	bare    bool        // nobody is made a user
 	clock   ports.Clock // of the pages
+	app     app.Options
 
 	memory     *memory.Store
 	service    *app.Service
 	cipher     *memory.Cipher
+	provider   *memory.IdentityProvider // nil unless signsOn
 	server     *httptest.Server
 	standIn    *voiceflowtest.Server
 	assistants []voiceflowtest.Assistant
@@ -83,7 +85,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.service, err = app.Open(t.Context(), w.ports, app.Options{}); err != nil {
+	if w.service, err = app.Open(t.Context(), w.ports, w.app); err != nil {
 		t.Fatal(err)
 	}
 	if w.options.Pages, err = console.New(w.service, console.Options{BaseURL: w.base, Clock: w.clock}); err != nil {

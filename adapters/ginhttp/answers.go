@@ -101,12 +101,43 @@ func (b answer) scopes(s domain.Scopes) answer {
 	return array(b, s.List(), func(b answer, scope domain.Scope) answer { return b.text(string(scope)) })
 }
 
-// grant appends a grant.
+// grant appends a grant, with who grants it. Environments is there only if there is a limit.
 func (b answer) grant(g domain.Grant) answer {
 	b = append(b, `{"User":`...).text(string(g.User))
 	b = append(b, `,"Project":`...).text(string(g.Project))
 	b = append(b, `,"Scopes":`...).scopes(g.Scopes)
 	b = append(b, `,"Created":`...).instant(g.Created)
+	b = b.environmentsIfAny(g.OnlyEnvironments())
+	b = append(b, `,"Source":`...).text(g.Source())
+	b = append(b, `,"Sources":`...)
+	b = array(b, g.Sources(), func(b answer, by domain.GrantSource) answer {
+		b = append(b, `{"Source":`...).text(by.Source)
+		b = append(b, `,"Scopes":`...).scopes(by.Scopes)
+		return append(b.environmentsIfAny(by.Environments), '}')
+	})
+	return append(b, '}')
+}
+
+// environmentsIfAny appends the member Environments if there are any.
+func (b answer) environmentsIfAny(names []string) answer {
+	if len(names) == 0 {
+		return b
+	}
+	return append(b, `,"Environments":`...).texts(names)
+}
+
+// groupRule appends a rule. A rule that makes admins has a Role, any other a ProjectId and Scopes.
+func (b answer) groupRule(r domain.GroupRule) answer {
+	b = append(b, `{"Id":`...).text(string(r.ID))
+	b = append(b, `,"Group":`...).text(r.Group)
+	if r.MakesAdmins() {
+		b = append(b, `,"Role":`...).text(string(domain.RoleAdmin))
+	} else {
+		b = append(b, `,"ProjectId":`...).text(string(r.Project))
+		b = append(b, `,"Scopes":`...).scopes(r.Scopes)
+		b = b.environmentsIfAny(r.Environments)
+	}
+	b = append(b, `,"Created":`...).instant(r.Created)
 	return append(b, '}')
 }
 
@@ -143,7 +174,8 @@ func (b answer) limitOrNull(limit int) answer {
 	return strconv.AppendInt(b, int64(limit), 10)
 }
 
-// session appends a session. A login has no project.
+// session appends a session. A login has no project. ByProvider is there only for a login by the identity
+// provider.
 func (b answer) session(s domain.Session) answer {
 	b = append(b, `{"Id":`...).text(string(s.ID))
 	b = append(b, `,"Kind":`...).text(string(s.Kind))
@@ -154,6 +186,9 @@ func (b answer) session(s domain.Session) answer {
 	b = append(b, `,"Expires":`...).instant(s.Expires)
 	b = append(b, `,"Address":`...).text(s.Address)
 	b = append(b, `,"Agent":`...).text(s.Agent)
+	if s.ByProvider {
+		b = append(b, `,"ByProvider":true`...)
+	}
 	return append(b, '}')
 }
 
@@ -194,7 +229,7 @@ func (b answer) textOrNull(s string) answer {
 
 func (b answer) assistants(list []domain.Project) answer { return array(b, list, answer.assistant) }
 
-// user appends a user, without the password's hash.
+// user appends a user, without the password's hash. Identity is there only if the user is linked to one.
 func (b answer) user(u domain.User) answer {
 	b = append(b, `{"Id":`...).text(string(u.ID))
 	b = append(b, `,"Username":`...).text(string(u.Name))
@@ -213,6 +248,11 @@ func (b answer) user(u domain.User) answer {
 		b = b.text(string(id))
 	}
 	b = append(b, `],"Created":`...).instant(u.Created)
+	if u.Identity != (domain.Identity{}) {
+		b = append(b, `,"Identity":{"Issuer":`...).text(u.Identity.Issuer)
+		b = append(b, `,"Subject":`...).text(u.Identity.Subject)
+		b = append(b, '}')
+	}
 	return append(b, '}')
 }
 

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -73,6 +75,29 @@ func (x *exchange) body() ([]byte, error) {
 		return nil, &domain.Error{Kind: domain.Invalid, Public: "the body ended early; send the request again", Cause: err}
 	}
 	return b, nil
+}
+
+// readForm reads the request's body, which is a form in UTF-8 without NUL.
+func (x *exchange) readForm() (url.Values, error) {
+	if !isMedia(x.c.Request.Header, "application/x-www-form-urlencoded") {
+		return nil, &domain.Error{Kind: unsupportedMediaType, Public: "the body must be a form with Content-Type: application/x-www-form-urlencoded"}
+	}
+	b, err := x.body()
+	if err != nil {
+		return nil, err
+	}
+	form, err := url.ParseQuery(string(b))
+	if err != nil {
+		return nil, invalid("the form can't be read; send it again")
+	}
+	for name, values := range form {
+		for _, text := range append(values, name) {
+			if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+				return nil, invalid("the form must be UTF-8 without NUL")
+			}
+		}
+	}
+	return form, nil
 }
 
 // isJSON reports whether the headers announce plain JSON, once and not compressed.

@@ -72,20 +72,20 @@ func (c cookies) single(kind domain.SessionKind) bool {
 // set sends a cookie. A cookie that ends with the browser has no Max-Age. The Max-Age of any
 // other is rounded up to a second, because zero would end it with the browser too.
 func (c cookies) set(x *exchange, kind domain.SessionKind, cookie session.Cookie) {
-	c.write(x, c.names[kind][0], c.path, cookie.Text, int(wholeSeconds(cookie.MaxAge)))
+	c.write(x, c.names[kind][0], c.path, cookie.Text, int(wholeSeconds(cookie.MaxAge)), c.sameSite)
 }
 
 // clear makes the browser forget a cookie. The browser does not say which path a cookie has. It is
 // the path of now, or "/" if the cookie is older than the base URL. At "/", a cookie of that name
 // may belong to another installation. So it is cleared there only if h says that it can't.
 func (c cookies) clear(x *exchange, h heldCookie) {
-	c.write(x, h.name, c.path, "", -1)
+	c.write(x, h.name, c.path, "", -1, c.sameSite)
 	if c.path != "/" && h.ours {
-		c.write(x, h.name, "/", "", -1)
+		c.write(x, h.name, "/", "", -1, c.sameSite)
 	}
 }
 
-func (c cookies) write(x *exchange, name, path, text string, maxAge int) {
+func (c cookies) write(x *exchange, name, path, text string, maxAge int, sameSite http.SameSite) {
 	// A cookie that the route sets replaces one that was resealed before.
 	h, at := x.c.Writer.Header(), "; Path="+path+";"
 	h["Set-Cookie"] = slices.DeleteFunc(h["Set-Cookie"], func(line string) bool {
@@ -93,6 +93,6 @@ func (c cookies) write(x *exchange, name, path, text string, maxAge int) {
 	})
 	http.SetCookie(x.c.Writer, &http.Cookie{
 		Name: name, Value: text, Path: path, MaxAge: maxAge,
-		Secure: !c.insecure, HttpOnly: true, SameSite: c.sameSite,
+		Secure: !c.insecure, HttpOnly: true, SameSite: sameSite,
 	})
 }

@@ -67,10 +67,14 @@ func failureOf(err error) failure {
 	return failed
 }
 
-// status returns the status of the failure on a route.
+// status returns the status of the failure on a route. An identity provider is told of each logout that
+// is not accepted with 400 (OpenID Connect Back-Channel Logout 1.0, section 2.8).
 func (f failure) status(rt *route) int {
-	if rt.documented {
+	switch {
+	case rt.documented:
 		return f.documented
+	case rt.byProvider && (f.elsewhere == http.StatusUnauthorized || f.elsewhere == http.StatusUnsupportedMediaType):
+		return http.StatusBadRequest
 	}
 	return f.elsewhere
 }

@@ -13,7 +13,7 @@ import (
 // nobody: the answer is always one of ours and never a failure of ours, and the secret
 // that the world knows is in no answer and no log.
 func FuzzRoutes(f *testing.F) {
-	w := newWorld(f)
+	w := newWorld(f, signsOn)
 	w.addProject(f, "Support bot")
 	good := w.admin.cookies
 	known := map[string]bool{}
@@ -26,6 +26,10 @@ func FuzzRoutes(f *testing.F) {
 	f.Add("POST", "/login", "", "application/json", "", "Basic eDp5", []byte(`{"username":"member","password":"x"}`), false)
 	f.Add("GET", "/get_projects", "limit=1&cursor=cA", "", "", "Bearer flk_x", []byte(``), true)
 	f.Add("PATCH", "/update_user", "", "application/json", "null", "", []byte(`{"user_id":"a","assistants":[null],"role":"\u0000"}`), true)
+	f.Add("POST", "/oidc/backchannel-logout", "", "application/x-www-form-urlencoded", "", "", []byte(`logout_token=eyJhbGciOiJub25lIn0.e30.`), false)
+	f.Add("POST", "/oidc/backchannel-logout", "", "application/x-www-form-urlencoded", "", "", []byte("logout_token=%zz&\xff=%00"), true)
+	f.Add("POST", "/set_group_rule", "", "application/json", "", "", []byte(`{"group":"g","project_id":"`+projectA+`","scopes":[null],"environments":["\u0000"]}`), true)
+	f.Add("POST", "/link_identity", "", "application/json", "", "", []byte(`{"user_id":"a","subject":"\ud800"}`), true)
 	f.Add("OPTIONS", "/login/", "%zz", "text/plain", "", "", []byte("\xff"), false)
 	f.Add("POST", "/create_user", "", "application/json", "", "", []byte(`{"username":"x","password":"12345678","assistants":[]}`), true)
 

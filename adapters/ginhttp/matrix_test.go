@@ -23,6 +23,7 @@ var (
 	refusedOnFour   = outcome{401, "not_allowed"}
 	refused         = outcome{403, "not_allowed"}
 	noAssistant     = outcome{409, "no_assistant"}
+	noForm          = outcome{400, "unsupported_media_type"}
 )
 
 // row is what a route answers to nobody, to a member and to an admin who are logged in,
@@ -57,20 +58,28 @@ var matrix = map[string]row{
 	"GET /get_access_tokens":     {unauthenticated, fine, fine, unauthenticated, unauthenticated},
 	"POST /rotate_access_token":  {unauthenticated, badRequest, badRequest, unauthenticated, unauthenticated},
 	"POST /delete_access_token":  {unauthenticated, badRequest, badRequest, unauthenticated, unauthenticated},
-	"GET /healthz":               {fine, fine, fine, fine, fine},
-	"HEAD /healthz":              {fine, fine, fine, fine, fine},
-	"GET /readyz":                {fine, fine, fine, fine, fine},
-	"HEAD /readyz":               {fine, fine, fine, fine, fine},
-	"POST /set_token":            {unauthenticated, refused, badRequest, unauthenticated, badRequest},
-	"POST /set_environments":     {unauthenticated, refused, badRequest, unauthenticated, badRequest},
-	"POST /set_picture_origins":  {unauthenticated, refused, badRequest, unauthenticated, badRequest},
-	"POST /delete_token":         {unauthenticated, refused, badRequest, unauthenticated, badRequest},
-	"POST /check_project":        {unauthenticated, refused, badRequest, unauthenticated, badRequest},
-	"GET /get_audit_events":      {unauthenticated, refused, fine, unauthenticated, fine},
+	"POST /link_identity":        {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	"POST /unlink_identity":      {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	"POST /set_group_rule":       {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	"GET /get_group_rules":       {unauthenticated, refused, fine, unauthenticated, fine},
+	"POST /delete_group_rule":    {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	// It takes no JSON, from anybody.
+	"POST /oidc/backchannel-logout": {noForm, noForm, noForm, noForm, noForm},
+
+	"GET /healthz":              {fine, fine, fine, fine, fine},
+	"HEAD /healthz":             {fine, fine, fine, fine, fine},
+	"GET /readyz":               {fine, fine, fine, fine, fine},
+	"HEAD /readyz":              {fine, fine, fine, fine, fine},
+	"POST /set_token":           {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	"POST /set_environments":    {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	"POST /set_picture_origins": {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	"POST /delete_token":        {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	"POST /check_project":       {unauthenticated, refused, badRequest, unauthenticated, badRequest},
+	"GET /get_audit_events":     {unauthenticated, refused, fine, unauthenticated, fine},
 }
 
 func TestEveryRouteLetsInWhomItShould(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, signsOn)
 	p := w.addProject(t, "Support bot")
 	w.grant(t, "member", p)
 	opens := w.token(t, w.member, `{"name":"x","project_id":"`+string(p.ID)+`"}`)
@@ -160,7 +169,7 @@ func TestEveryRouteLetsInWhomItShould(t *testing.T) {
 // TestATokenOpensTheRoutesOfItsPart has an access token for each part of managing, and one for all
 // others together, on every route.
 func TestATokenOpensTheRoutesOfItsPart(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, signsOn)
 	w.addProject(t, "Support bot")
 	parts := []string{"manage:projects", "manage:users", "manage:grants", "manage:audit"}
 	only, others := map[string]*browser{}, map[string]*browser{}

@@ -6,11 +6,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/testworld"
 	"github.com/flowlatch/flowlatch/ports"
 )
 
@@ -128,6 +130,65 @@ func TestOutagesOfOtherStores(t *testing.T) {
 	b.do(t, "POST", "/grant_project", `{"user_id":"`+id+`","project_id":"`+string(p.ID)+`"}`).want(t, 503, "unavailable")
 	b.do(t, "POST", "/revoke_project", `{"user_id":"`+id+`","project_id":"`+string(p.ID)+`"}`).want(t, 503, "unavailable")
 	b.do(t, "POST", "/change_password", `{"password":"`+password+`","new_password":"another canary"}`).want(t, 503, "unavailable")
+}
+
+// rulesDown is a store of rules that can't be reached.
+type rulesDown struct{ ports.GroupRules }
+
+func (rulesDown) List(context.Context) ([]domain.GroupRule, error) { return nil, errDown }
+
+func (rulesDown) Remove(context.Context, domain.Act, domain.RuleID, domain.SignOnPolicy) (domain.GroupRule, error) {
+	return domain.GroupRule{}, errDown
+}
+
+// signOnsDown is a store of logins by the provider that can't be reached.
+type signOnsDown struct{ ports.SignOns }
+
+func (signOnsDown) Find(context.Context, domain.SessionID) (domain.ProviderSession, error) {
+	return domain.ProviderSession{}, errDown
+}
+
+func (signOnsDown) Claim(context.Context, domain.SessionID, time.Time, time.Time) (bool, error) {
+	return false, errDown
+}
+
+func (signOnsDown) Logout(context.Context, domain.ProviderLogout, domain.Record) (int, error) {
+	return 0, errDown
+}
+
+func TestOutagesOfWhatKeepsLoginsByTheProvider(t *testing.T) {
+	w := newWorld(t, signsOn)
+	cleo := w.signOn(t, testworld.Person("cleo"))
+	out := newWorld(t, bare, func(o *world) {
+		o.ports, o.app, o.provider, o.clock = w.ports, w.app, w.provider, w.clock
+		o.ports.Store.GroupRules, o.ports.Store.SignOns = rulesDown{w.ports.Store.GroupRules}, signOnsDown{w.ports.Store.SignOns}
+	})
+	b := &browser{w: out, cookies: w.admin.cookies}
+	b.do(t, "GET", "/get_group_rules", "").want(t, 503, "unavailable")
+	b.do(t, "POST", "/set_group_rule", `{"group":"g","role":"admin"}`).want(t, 503, "unavailable")
+	b.do(t, "POST", "/delete_group_rule", `{"rule_id":"0190c5a4-0000-7000-8000-000000000000"}`).want(t, 503, "unavailable")
+	token := w.provider.LogoutToken(testworld.Person("cleo").Identity, "")
+	out.nobody.sendForm(t, "/oidc/backchannel-logout", url.Values{"logout_token": {token.Reveal()}}).want(t, 503, "unavailable")
+
+	// Cleo is due to be looked up at the provider again, which can't be noted.
+	w.clock.move(20 * time.Minute)
+	if got := (&browser{w: out, cookies: cleo.cookies}).do(t, "GET", "/check_session", ""); got.status == 401 {
+		t.Errorf("an outage is told as a logout: %s", got.raw)
+	}
+	cleo.do(t, "GET", "/check_session", "").want(t, 200, "")
+}
+
+// While the provider is silent, whoever is logged in stays so.
+func TestASilentProviderIsNoLogout(t *testing.T) {
+	w := newWorld(t, signsOn)
+	cleo := w.signOn(t, testworld.Person("cleo"))
+	w.provider.Break()
+	w.clock.move(20 * time.Minute)
+	cleo.do(t, "GET", "/check_session", "").want(t, 200, "")
+	w.provider.Mend()
+	w.provider.RefuseRefresh("cleo")
+	w.clock.move(20 * time.Minute)
+	cleo.do(t, "GET", "/check_session", "").want(t, 401, "not_authenticated")
 }
 
 func TestAClientThatLeavesIsNoOutage(t *testing.T) {

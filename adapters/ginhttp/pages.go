@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/app/forward"
 	"github.com/flowlatch/flowlatch/app/pages"
 	"github.com/flowlatch/flowlatch/app/session"
@@ -168,28 +168,6 @@ func (p *pageExchange) Form() (url.Values, error) {
 	return p.form, p.failed
 }
 
-func (p *pageExchange) readForm() (url.Values, error) {
-	if !isMedia(p.c.Request.Header, "application/x-www-form-urlencoded") {
-		return nil, &domain.Error{Kind: unsupportedMediaType, Public: "the body must be a form with Content-Type: application/x-www-form-urlencoded"}
-	}
-	b, err := p.body()
-	if err != nil {
-		return nil, err
-	}
-	form, err := url.ParseQuery(string(b))
-	if err != nil {
-		return nil, invalid("the form can't be read; send it again")
-	}
-	for name, values := range form {
-		for _, text := range append(values, name) {
-			if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-				return nil, invalid("the form must be UTF-8 without NUL")
-			}
-		}
-	}
-	return form, nil
-}
-
 // LogIn sets the cookie of a login.
 func (p *pageExchange) LogIn(cookie session.Cookie, user domain.UserID) {
 	p.call.Caller.ID = user // for the log
@@ -198,7 +176,7 @@ func (p *pageExchange) LogIn(cookie session.Cookie, user domain.UserID) {
 }
 
 // LogOut ends the caller's login, and the others that the browser holds.
-func (p *pageExchange) LogOut() error { return p.api.endLogins(p.exchange) }
+func (p *pageExchange) LogOut() (app.LoggedOut, error) { return p.api.endLogins(p.exchange) }
 
 // ForgetLogin clears the cookies of the caller's login.
 func (p *pageExchange) ForgetLogin() { p.api.forget(p.exchange) }
@@ -213,11 +191,25 @@ func (p *pageExchange) Cookie(name string) string {
 
 // SetCookie sets a cookie of the pages.
 func (p *pageExchange) SetCookie(name, text string, within time.Duration) {
+	p.setCookie(name, text, within, p.api.cookies.sameSite)
+}
+
+// SetReturnCookie sets a cookie of the pages that comes back with a link of another site.
+func (p *pageExchange) SetReturnCookie(name, text string, within time.Duration) {
+	p.setCookie(name, text, within, http.SameSiteLaxMode)
+}
+
+func (p *pageExchange) setCookie(name, text string, within time.Duration, sameSite http.SameSite) {
 	age := -1
 	if within > 0 {
 		age = int(wholeSeconds(within))
 	}
-	p.api.cookies.write(p.exchange, p.api.cookies.begins+name, p.api.cookies.path, text, age)
+	p.api.cookies.write(p.exchange, p.api.cookies.begins+name, p.api.cookies.path, text, age, sameSite)
+}
+
+// StrictCookies reports whether the cookies have SameSite=Strict.
+func (p *pageExchange) StrictCookies() bool {
+	return p.api.cookies.sameSite == http.SameSiteStrictMode
 }
 
 // Asked notes the object that is asked for.

@@ -2,20 +2,24 @@ package ginhttp_test
 
 import (
 	"net/http"
+	"net/url"
 	"testing"
 	"time"
 
 	"github.com/flowlatch/flowlatch/adapters/memory"
+	"github.com/flowlatch/flowlatch/internal/testworld"
 )
 
 // While the database can only be read, whatever needs no change is answered: a session whose use
 // is due to be stored is used all the same. Probes say so in two words.
 func TestADatabaseThatCanOnlyBeRead(t *testing.T) {
 	var store *memory.Store
-	w, p := talking(t, func(w *world) {
+	w, p := talking(t, signsOn, func(w *world) {
 		store = memory.New(w.clock.Now)
 		w.ports.Store = store.Ports()
 	})
+	cleo := w.signOn(t, testworld.Person("cleo"))
+	logout := url.Values{"logout_token": {w.provider.LogoutToken(testworld.Person("cleo").Identity, "").Reveal()}}
 	id := string(p.ID)
 	opens := w.token(t, w.member, `{"name":"x","project_id":"`+id+`"}`)
 	manages := w.token(t, w.admin, `{"name":"x","scopes":["manage"]}`)
@@ -46,6 +50,10 @@ func TestADatabaseThatCanOnlyBeRead(t *testing.T) {
 		{"picture origins are set", w.admin, "POST", "/set_picture_origins", `{"project_id":"` + id + `","origins":["https://cdn.example.com"]}`, 503, "unavailable"},
 		{"environments are set", w.admin, "POST", "/set_environments", `{"project_id":"` + id + `","environments":{"allowed":"all"}}`, 503, "unavailable"},
 		{"a key is set", w.admin, "POST", "/set_token", `{"project_id":"` + id + `","token":"` + canary + `"}`, 503, "unavailable"},
+		{"rules of groups", w.admin, "GET", "/get_group_rules", "", 200, ""},
+		{"who calls, logged in by the provider", cleo, "GET", "/check_session", "", 200, ""},
+		{"an identity is linked", w.admin, "POST", "/link_identity", `{"user_id":"` + w.userID(t, "member") + `","subject":"s"}`, 503, "unavailable"},
+		{"a rule is set", w.admin, "POST", "/set_group_rule", `{"group":"g","role":"admin"}`, 503, "unavailable"},
 		{"a logout", w.member, "POST", "/logout", "", 503, "unavailable"},
 		{"a probe", w.nobody, "GET", "/readyz", "", 503, "unavailable"},
 		{"a probe of an admin", w.admin, "GET", "/readyz", "", 503, "unavailable"},
@@ -59,7 +67,11 @@ func TestADatabaseThatCanOnlyBeRead(t *testing.T) {
 		})
 	}
 
+	w.nobody.sendForm(t, "/oidc/backchannel-logout", logout).want(t, 503, "unavailable")
+
 	store.AllowWrites()
+	w.nobody.sendForm(t, "/oidc/backchannel-logout", logout).want(t, 200, "")
+	cleo.do(t, "GET", "/check_session", "").want(t, 401, "not_authenticated")
 	w.clock.move(2 * time.Second)
 	w.nobody.do(t, "GET", "/readyz", "").want(t, http.StatusOK, "")
 	w.member.do(t, "POST", "/set_project", `{"project_id":"`+id+`"}`).want(t, http.StatusOK, "")

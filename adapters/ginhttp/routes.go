@@ -38,6 +38,7 @@ type route struct {
 	probe        bool         // called all the time, so logged at debug level
 	ends         bool         // it may end the caller's sessions, so it leaves their cookies as they are
 	always       bool         // it is not refused for want of a rate: everybody can log out
+	byProvider   bool         // the identity provider calls it, which knows two statuses
 	noUseCase    bool         // no use case runs, so nothing needs protection
 	readsBody    bool
 	page         *pages.Route // of an adapter for pages; nil for the others
@@ -93,6 +94,13 @@ var routes = []route{
 	{method: http.MethodPatch, path: "/update_user", tokens: forManaging, part: domain.ScopeManageUsers, who: admin, own: true, ends: true, readsBody: true, handle: (*api).updateUser},
 	{method: http.MethodPost, path: "/delete_user", tokens: forManaging, part: domain.ScopeManageUsers, who: admin, own: true, ends: true, readsBody: true, handle: (*api).deleteUser},
 	{method: http.MethodGet, path: "/get_all_users", tokens: forManaging, part: domain.ScopeManageUsers, who: admin, own: true, handle: (*api).getAllUsers},
+
+	{method: http.MethodPost, path: "/link_identity", tokens: forManaging, part: domain.ScopeManageUsers, who: admin, own: true, readsBody: true, handle: (*api).linkIdentity},
+	{method: http.MethodPost, path: "/unlink_identity", tokens: forManaging, part: domain.ScopeManageUsers, who: admin, own: true, ends: true, readsBody: true, handle: (*api).unlinkIdentity},
+	{method: http.MethodPost, path: "/set_group_rule", tokens: forManaging, part: domain.ScopeManageGrants, who: admin, own: true, ends: true, readsBody: true, handle: (*api).setGroupRule},
+	{method: http.MethodGet, path: "/get_group_rules", tokens: forManaging, part: domain.ScopeManageGrants, who: admin, own: true, handle: (*api).getGroupRules},
+	{method: http.MethodPost, path: "/delete_group_rule", tokens: forManaging, part: domain.ScopeManageGrants, who: admin, own: true, ends: true, readsBody: true, handle: (*api).deleteGroupRule},
+	{method: http.MethodPost, path: "/oidc/backchannel-logout", who: anyone, own: true, byProvider: true, readsBody: true, handle: (*api).providerLogout},
 
 	{method: http.MethodPost, path: "/create_access_token", who: caller, own: true, readsBody: true, handle: (*api).createAccessToken},
 	{method: http.MethodGet, path: "/get_access_tokens", who: caller, own: true, handle: (*api).getAccessTokens},

@@ -217,8 +217,9 @@ func TestEveryRouteResealsCookiesOfAnOlderKey(t *testing.T) {
 		// They may end the sessions of who calls.
 		"PATCH /update_user": none, "POST /delete_user": none, "POST /delete_project": none, "POST /revoke_project": none,
 		"POST /delete_session": none, "POST /delete_user_sessions": none,
+		"POST /unlink_identity": none, "POST /set_group_rule": none, "POST /delete_group_rule": none, "POST /oidc/backchannel-logout": none,
 	}
-	w := newWorld(t)
+	w := newWorld(t, signsOn)
 	p := w.addProject(t, "Support bot")
 	w.voiceflow.answers(func(context.Context, domain.Forward, *http.Request, domain.Secret) (ports.Answer, error) {
 		return response(200, "application/json", `[]`), nil

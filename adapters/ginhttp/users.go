@@ -32,19 +32,27 @@ func (a *api) login(x *exchange) error {
 }
 
 func (a *api) logout(x *exchange) error {
-	if err := a.endLogins(x); err != nil {
+	out, err := a.endLogins(x)
+	if err != nil {
 		return err
 	}
 	a.forget(x)
-	return x.ok("you are logged out")
+	b := say("you are logged out")
+	if !out.URL.IsZero() {
+		b = b.member("logout_url").text(out.URL.Reveal())
+	}
+	x.send(http.StatusOK, b)
+	return nil
 }
 
-// endLogins ends the caller's login and the others that the browser holds.
-func (a *api) endLogins(x *exchange) error {
-	if err := a.service.Logout(x.ctx(), x.call); err != nil {
-		return err
+// endLogins ends the caller's login and the others that the browser holds. The result is that of the
+// caller's login.
+func (a *api) endLogins(x *exchange) (app.LoggedOut, error) {
+	out, err := a.service.Logout(x.ctx(), x.call)
+	if err != nil {
+		return app.LoggedOut{}, err
 	}
-	return a.logoutElsewhere(x)
+	return out, a.logoutElsewhere(x)
 }
 
 // logoutElsewhere ends the other logins that the browser holds by earlier names and paths. The
@@ -57,7 +65,7 @@ func (a *api) logoutElsewhere(x *exchange) error {
 	for i, h := range cookies {
 		call := x.call
 		call.Caller = callers[i]
-		if err := a.service.Logout(x.ctx(), call); err != nil {
+		if _, err := a.service.Logout(x.ctx(), call); err != nil {
 			return err
 		}
 		a.cookies.clear(x, h)

@@ -52,7 +52,9 @@ type world struct {
 	log       *logBuffer
 	options   ginhttp.Options
 	configure func(*httptest.Server)
-	bare      bool // nobody is made a user or logged in
+	bare      bool                     // nobody is made a user or logged in
+	provider  *memory.IdentityProvider // nil for none
+	app       app.Options
 
 	service *app.Service
 	engine  *gin.Engine
@@ -79,7 +81,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 		f(w)
 	}
 	var err error
-	if w.service, err = app.Open(t.Context(), w.ports, app.Options{}); err != nil {
+	if w.service, err = app.Open(t.Context(), w.ports, w.app); err != nil {
 		t.Fatal(err)
 	}
 	if w.engine, err = ginhttp.New(w.service, w.options); err != nil {
@@ -108,6 +110,38 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 
 // bare leaves out the users.
 func bare(w *world) { w.bare = true }
+
+// signsOn gives the world an identity provider.
+func signsOn(w *world) {
+	w.provider = testworld.NewProvider(w.clock.Now)
+	w.ports.Logins.Provider = w.provider
+	w.app.SignOn = app.SignOnOptions{BaseURL: testworld.BaseURL, LogoutAtProvider: true, Policy: domain.SignOnPolicy{CreateUsers: true}}
+}
+
+// signOn returns a browser in which the person is logged in by the identity provider.
+func (w *world) signOn(t testing.TB, p domain.Person) *browser {
+	t.Helper()
+	id, err := w.service.NewRequestID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := domain.Call{RequestID: id, Address: "192.0.2.9"}
+	began, err := w.service.StartSignOn(context.Background(), call, app.StartSignOn{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := w.provider.LogIn(began.URL, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := w.service.FinishSignOn(context.Background(), call, app.FinishSignOn{
+		Cookie: began.Cookie, Code: domain.NewSecret(said.Get("code")), State: domain.NewSecret(said.Get("state")), Issuer: said.Get("iss"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &browser{w: w, cookies: map[string]string{"user_session": out.Cookie.Text}}
+}
 
 // hosted gives the world a host's login in place of users of its own.
 func hosted(identify ginhttp.Identify) func(*world) {

@@ -130,8 +130,16 @@ func (s *Store) inSession(c domain.Caller, id domain.SessionID) domain.Access {
 // using returns a with the project and the caller's grant on it.
 func (s *Store) using(a domain.Access, id domain.ProjectID) domain.Access {
 	if p, found := s.projects[id]; found {
-		a.Project, a.Granted = cloneProject(p), s.granted(a.Caller, id)
+		a.Project = cloneProject(p)
+		a = s.withGrant(a, id)
 	}
+	return a
+}
+
+// withGrant returns a with the caller's grant on the project.
+func (s *Store) withGrant(a domain.Access, id domain.ProjectID) domain.Access {
+	g := cloneGrant(s.grants[grant{a.Caller.ID, id}])
+	a.Granted, a.Manual, a.Groups = g.Scopes, g.Manual, g.Groups
 	return a
 }
 
@@ -164,7 +172,7 @@ func (v access) StillAllowed(ctx context.Context, uses []domain.OpenUse) ([]doma
 			u, enabled := s.enabled(session.User)
 			caller := domain.CallerBySession(session, u.Role)
 			if enabled || session.Login == "" { // a host program's user is not known here
-				allowed = append(allowed, domain.Access{Caller: caller, Session: session, Granted: s.granted(caller, session.Project)})
+				allowed = append(allowed, s.withGrant(domain.Access{Caller: caller, Session: session}, session.Project))
 			}
 		}
 		if t, found := s.tokens[use.Token]; found {

@@ -58,26 +58,25 @@ func (s *Store) archived() []archive.Row {
 			}
 		}
 	}
+	rows = append(rows, s.archivedAudit()...)
 	for _, u := range s.users {
-		add("users", string(u.ID), string(u.Name), string(u.Role), u.Disabled, u.PasswordHash, micros(u.Created))
+		add("users", string(u.ID), string(u.Name), string(u.Role), u.Disabled, u.PasswordHash, micros(u.Created),
+			u.Identity.Issuer, u.Identity.Subject, micros(u.SignedOn), u.AdminBy, u.AdminKept)
+		for _, name := range s.groups[u.ID] {
+			add("user_groups", string(u.ID), name)
+		}
 	}
 	for _, g := range s.grants {
-		add("grants", string(g.User), string(g.Project), s.projects[g.Project].Name, micros(g.Created), g.Scopes.Text())
+		add("grants", string(g.User), string(g.Project), s.projects[g.Project].Name, micros(g.Created), g.Scopes.Text(), g.SourcesText())
+	}
+	for _, r := range s.rules {
+		add("group_rules", archivedRule(r)...)
 	}
 	for _, t := range s.tokens {
 		add("access_tokens", t.archived()...)
 	}
 	for _, u := range s.usage {
 		add("usage", string(u.Day), string(u.Project), string(u.User), string(u.Token), string(u.Scope), u.Calls, u.Errors, u.Milliseconds)
-	}
-	for i, r := range s.records {
-		add("audit", int64(i+1), micros(r.At), string(r.Actor), string(r.Action), r.Object, r.Outcome, r.RequestID, r.Address, r.Count)
-	}
-	for _, link := range s.chain.links {
-		add("audit_chain", link.Seq, link.Row, bytes.Clone(link.Hash[:]))
-	}
-	if h := s.chain.head; !h.Sealed.IsZero() {
-		add("audit_head", int64(1), h.Seq, bytes.Clone(h.Hash[:]), h.Sealed.Key, bytes.Clone(h.Sealed.Bytes), h.Settled)
 	}
 	slices.SortFunc(rows, func(a, b archive.Row) int {
 		if a.After(b) {
@@ -86,6 +85,34 @@ func (s *Store) archived() []archive.Row {
 		return -1
 	})
 	return rows
+}
+
+// archivedAudit returns the rows of the audit and its chain.
+func (s *Store) archivedAudit() []archive.Row {
+	var rows []archive.Row
+	for i, r := range s.records {
+		rows = append(rows, archive.Row{Table: "audit", Values: []any{
+			int64(i + 1), micros(r.At), string(r.Actor), string(r.Action), r.Object, r.Outcome, r.RequestID, r.Address, r.Count,
+		}})
+	}
+	for _, link := range s.chain.links {
+		rows = append(rows, archive.Row{Table: "audit_chain", Values: []any{link.Seq, link.Row, bytes.Clone(link.Hash[:])}})
+	}
+	if h := s.chain.head; !h.Sealed.IsZero() {
+		rows = append(rows, archive.Row{Table: "audit_head", Values: []any{
+			int64(1), h.Seq, bytes.Clone(h.Hash[:]), h.Sealed.Key, bytes.Clone(h.Sealed.Bytes), h.Settled,
+		}})
+	}
+	return rows
+}
+
+// archivedRule returns the values of the rule's row.
+func archivedRule(r domain.GroupRule) []any {
+	var project any
+	if r.Project != "" {
+		project = string(r.Project)
+	}
+	return []any{string(r.ID), r.Group, project, r.Scopes.Text(), domain.EnvironmentNamesText(r.Environments), micros(r.Created)}
 }
 
 // archived returns the values of the token's row.
@@ -133,6 +160,7 @@ func (v archiver) Restore(ctx context.Context, rows iter.Seq2[archive.Row, error
 	}
 	filled.record(act.Record)
 	s.projects, s.grants, s.users, s.sessions = filled.projects, filled.grants, filled.users, filled.sessions
+	s.groups, s.rules, s.providerLogins, s.used = filled.groups, filled.rules, filled.providerLogins, filled.used
 	s.tokens, s.conversations, s.usage = filled.tokens, filled.conversations, filled.usage
 	s.records, s.chain, s.installation = filled.records, filled.chain, filled.installation
 	return nil
@@ -180,12 +208,14 @@ func (s *Store) restoreRow(row archive.Row) bool {
 	case "users":
 		return s.restoreUser(&c)
 	case "grants":
-		g := domain.Grant{User: domain.UserID(c.text()), Project: domain.ProjectID(c.text())}
-		p, there := s.projects[g.Project]
-		there = there && p.Name == c.text()
-		g.Created, g.Scopes = c.instant(), domain.ScopesFromText(c.text())
-		s.grants[grant{g.User, g.Project}] = g
+		return s.restoreGrant(&c)
+	case "user_groups":
+		id := domain.UserID(c.text())
+		s.groups[id] = append(s.groups[id], c.text())
+		_, there := s.users[id]
 		return there
+	case "group_rules":
+		return s.restoreRule(&c)
 	case "access_tokens":
 		return s.restoreToken(&c)
 	case "usage":
@@ -243,14 +273,39 @@ func (s *Store) restoreUser(c *cells) bool {
 	u := domain.User{
 		ID: domain.UserID(c.text()), Name: domain.Username(c.text()), Role: domain.Role(c.text()), Disabled: c.flag(),
 		PasswordHash: take[domain.Secret](c), Created: c.instant(),
+		Identity: domain.Identity{Issuer: c.text(), Subject: c.text()}, SignedOn: c.instant(), AdminBy: c.text(), AdminKept: c.flag(),
 	}
 	for _, there := range s.users {
-		if there.Name == u.Name {
+		if there.Name == u.Name || u.Identity.Subject != "" && there.Identity == u.Identity {
 			return false
 		}
 	}
 	s.users[u.ID] = u
 	return true
+}
+
+func (s *Store) restoreGrant(c *cells) bool {
+	g := domain.Grant{User: domain.UserID(c.text()), Project: domain.ProjectID(c.text())}
+	p, there := s.projects[g.Project]
+	there = there && p.Name == c.text()
+	g.Created, g.Scopes = c.instant(), domain.ScopesFromText(c.text())
+	s.grants[grant{g.User, g.Project}] = g.WithSources(c.text())
+	return there
+}
+
+func (s *Store) restoreRule(c *cells) bool {
+	r := domain.GroupRule{
+		ID: domain.RuleID(c.text()), Group: c.text(), Project: domain.ProjectID(c.text()), Scopes: domain.ScopesFromText(c.text()),
+		Environments: domain.EnvironmentNamesFromText(c.text()), Created: c.instant(),
+	}
+	for _, there := range s.rules {
+		if r.Replaces(there) {
+			return false
+		}
+	}
+	s.rules[r.ID] = r
+	_, there := s.projects[r.Project]
+	return there || r.MakesAdmins()
 }
 
 func (s *Store) restoreToken(c *cells) bool {

@@ -26,7 +26,7 @@ func (v grants) Put(ctx context.Context, act domain.Act, user domain.UserID, pro
 	if found {
 		is = was.Regranted(scopes)
 	}
-	if is == was {
+	if is.Equal(was) {
 		return nil
 	}
 	s.grants[grant{user, project}] = is
@@ -41,13 +41,28 @@ func (v grants) Remove(ctx context.Context, act domain.Act, user domain.UserID, 
 		return err
 	}
 	defer s.leave()
-	if _, found := s.grants[grant{user, project}]; !found {
+	was, found := s.grants[grant{user, project}]
+	if !found {
 		return nil
 	}
-	delete(s.grants, grant{user, project})
-	s.endLost(user, domain.SessionsLostByRevoking(project))
+	is, left, err := was.Revoked()
+	if err != nil {
+		return err
+	}
+	s.putGrant(is, left)
 	s.record(act.Record)
 	return nil
+}
+
+// putGrant stores the grant. If nothing is left of it, it is removed, and the sessions that it allowed
+// end.
+func (s *Store) putGrant(g domain.Grant, left bool) {
+	if left {
+		s.grants[grant{g.User, g.Project}] = g
+		return
+	}
+	delete(s.grants, grant{g.User, g.Project})
+	s.endLost(g.User, domain.SessionsLostByRevoking(g.Project))
 }
 
 // Page returns at most limit grants that match the filter and come after the cursor.
@@ -61,7 +76,7 @@ func (v grants) Page(ctx context.Context, filter domain.GrantFilter, after domai
 	for g, is := range s.grants {
 		if (filter.User == "" || filter.User == g.user) && (filter.Project == "" || filter.Project == g.project) &&
 			compare(string(g.user), string(g.project), after.Name, after.ID) > 0 {
-			found = append(found, is)
+			found = append(found, cloneGrant(is))
 		}
 	}
 	slices.SortFunc(found, func(a, b domain.Grant) int {

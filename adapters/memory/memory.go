@@ -23,18 +23,22 @@ type Store struct {
 	// goroutine that has taken the token may read and write the fields below.
 	turn chan struct{}
 
-	broken        bool
-	readsOnly     bool
-	projects      map[domain.ProjectID]domain.Project
-	grants        map[grant]domain.Grant
-	users         map[domain.UserID]domain.User // without their assistants, which are grants
-	sessions      map[domain.SessionID]domain.Session
-	tokens        map[domain.TokenID]token
-	conversations map[domain.ConversationID]domain.Conversation
-	usage         map[domain.UsageKey]domain.Usage
-	records       []domain.Record
-	chain         chain
-	installation  domain.Installation // without the head, which is the chain's
+	broken         bool
+	readsOnly      bool
+	projects       map[domain.ProjectID]domain.Project
+	grants         map[grant]domain.Grant
+	users          map[domain.UserID]domain.User // without their assistants, which are grants
+	sessions       map[domain.SessionID]domain.Session
+	providerLogins map[domain.SessionID]domain.ProviderSession
+	groups         map[domain.UserID][]string
+	rules          map[domain.RuleID]domain.GroupRule
+	used           map[domain.Once]time.Time // without their ends
+	tokens         map[domain.TokenID]token
+	conversations  map[domain.ConversationID]domain.Conversation
+	usage          map[domain.UsageKey]domain.Usage
+	records        []domain.Record
+	chain          chain
+	installation   domain.Installation // without the head, which is the chain's
 }
 
 type grant struct {
@@ -57,7 +61,9 @@ func New(now ports.Clock) *Store {
 		projects: map[domain.ProjectID]domain.Project{}, grants: map[grant]domain.Grant{},
 		users: map[domain.UserID]domain.User{}, sessions: map[domain.SessionID]domain.Session{},
 		tokens: map[domain.TokenID]token{}, conversations: map[domain.ConversationID]domain.Conversation{},
-		usage: map[domain.UsageKey]domain.Usage{},
+		usage:          map[domain.UsageKey]domain.Usage{},
+		providerLogins: map[domain.SessionID]domain.ProviderSession{}, groups: map[domain.UserID][]string{},
+		rules: map[domain.RuleID]domain.GroupRule{}, used: map[domain.Once]time.Time{},
 	}
 	s.turn <- struct{}{}
 	return s
@@ -66,7 +72,7 @@ func New(now ports.Clock) *Store {
 // Ports returns all views of the store.
 func (s *Store) Ports() ports.Store {
 	return ports.Store{
-		Projects: projects{s}, Grants: grants{s}, Users: users{s}, Sessions: sessions{s}, Access: access{s},
+		Projects: projects{s}, Grants: grants{s}, Users: users{s}, Sessions: sessions{s}, SignOns: signOns{s}, GroupRules: groupRules{s}, Access: access{s},
 		Tokens: accessTokens{s}, Conversations: conversations{s}, Usage: usage{s}, Audit: auditLog{s}, Chain: auditChain{s},
 		Sealings: sealings{s}, Installation: installation{s}, Sweeper: sweeper{s},
 	}
@@ -189,6 +195,15 @@ func (s *Store) live(id domain.SessionID) (domain.Session, bool) {
 // endSessions forgets the sessions for which over is true.
 func (s *Store) endSessions(over func(domain.Session) bool) {
 	maps.DeleteFunc(s.sessions, func(_ domain.SessionID, session domain.Session) bool { return over(session) })
+	s.forgetProviderLogins()
+}
+
+// forgetProviderLogins forgets what is kept of logins that are gone.
+func (s *Store) forgetProviderLogins() {
+	maps.DeleteFunc(s.providerLogins, func(id domain.SessionID, _ domain.ProviderSession) bool {
+		_, found := s.sessions[id]
+		return !found
+	})
 }
 
 // endLost forgets the sessions of the user that are lost.

@@ -133,3 +133,10 @@ func TestWithoutAClockTheTimeIsNow(t *testing.T) {
 		t.Errorf("got error %v", err)
 	}
 }
+
+func TestIdentityProvider(t *testing.T) {
+	portstest.IdentityProvider(t, func(_ *testing.T, now ports.Clock) (ports.IdentityProvider, portstest.ProviderControl) {
+		p := memory.NewIdentityProvider("https://login.example", now)
+		return p, p
+	})
+}

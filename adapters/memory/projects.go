@@ -46,6 +46,7 @@ func (v projects) Remove(ctx context.Context, act domain.Act, id domain.ProjectI
 	}
 	delete(s.projects, id)
 	maps.DeleteFunc(s.grants, func(g grant, _ domain.Grant) bool { return g.project == id })
+	maps.DeleteFunc(s.rules, func(_ domain.RuleID, r domain.GroupRule) bool { return r.Project == id })
 	s.endSessions(func(session domain.Session) bool { return session.Project == id })
 	s.removeTokens(func(t token) bool { return t.Project == id })
 	maps.DeleteFunc(s.conversations, func(_ domain.ConversationID, c domain.Conversation) bool { return c.Project == id })

@@ -39,6 +39,11 @@ func (s *Store) sealed() []domain.SealedRow {
 			rows = append(rows, domain.SealedRow{Ref: domain.SealedRef{Kind: domain.SealedConversation, ID: string(id)}, Sealed: clone(c.Key)})
 		}
 	}
+	for id := range s.providerLogins {
+		if kept, found := s.providerLogin(id); found && !kept.Tokens.IsZero() {
+			rows = append(rows, domain.SealedRow{Ref: domain.SealedRef{Kind: domain.SealedProviderTokens, ID: string(id)}, Sealed: clone(kept.Tokens)})
+		}
+	}
 	for id, p := range s.projects {
 		for _, slot := range domain.Slots() {
 			if k := p.Key(slot); !k.Empty() {
@@ -57,6 +62,8 @@ func (s *Store) sealedAt(ref domain.SealedRef) domain.Sealed {
 		return s.conversations[domain.ConversationID(ref.ID)].Key
 	case domain.SealedProjectKey:
 		return s.projects[domain.ProjectID(ref.ID)].Key(ref.Slot).Sealed
+	case domain.SealedProviderTokens:
+		return s.providerLogins[domain.SessionID(ref.ID)].Tokens
 	case domain.SealedKnownValue:
 		return s.installation.Known
 	case domain.SealedPseudonymKey:
@@ -67,7 +74,7 @@ func (s *Store) sealedAt(ref domain.SealedRef) domain.Sealed {
 	return domain.Sealed{}
 }
 
-// Replace stores To in place of From, or forgets a conversation if To is zero, and returns
+// Replace stores To in place of From, or forgets what is Forgettable if To is zero, and returns
 // for how many rows.
 func (v sealings) Replace(ctx context.Context, rows []domain.Resealed) (int, error) {
 	s := v.store
@@ -83,17 +90,27 @@ func (v sealings) Replace(ctx context.Context, rows []domain.Resealed) (int, err
 	for _, row := range rows {
 		forget := row.To.IsZero()
 		stored := s.sealedAt(row.Ref)
-		if stored.IsZero() || !stored.Equal(row.From) || forget && row.Ref.Kind != domain.SealedConversation {
+		if stored.IsZero() || !stored.Equal(row.From) || forget && !row.Ref.Kind.Forgettable() {
 			continue
 		}
 		n++
 		if forget {
-			delete(s.conversations, domain.ConversationID(row.Ref.ID))
+			s.forgetSealed(row.Ref)
 		} else {
 			s.replaceSealed(row.Ref, clone(row.To))
 		}
 	}
 	return n, nil
+}
+
+// forgetSealed forgets a conversation, or a login with its tokens and what is under it.
+func (s *Store) forgetSealed(ref domain.SealedRef) {
+	if ref.Kind == domain.SealedConversation {
+		delete(s.conversations, domain.ConversationID(ref.ID))
+		return
+	}
+	id := domain.SessionID(ref.ID)
+	s.endSessions(func(session domain.Session) bool { return session.ID == id || session.Login == id })
 }
 
 // replaceSealed stores to in a place that exists.
@@ -106,6 +123,10 @@ func (s *Store) replaceSealed(ref domain.SealedRef, to domain.Sealed) {
 	case domain.SealedProjectKey:
 		id := domain.ProjectID(ref.ID)
 		s.projects[id] = s.projects[id].Resealed(ref.Slot, to)
+	case domain.SealedProviderTokens:
+		kept := s.providerLogins[domain.SessionID(ref.ID)]
+		kept.Tokens = to
+		s.providerLogins[kept.Login] = kept
 	case domain.SealedKnownValue:
 		s.installation.Known = to
 	case domain.SealedPseudonymKey:

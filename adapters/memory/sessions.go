@@ -32,6 +32,30 @@ func (v sessions) OpenLogin(ctx context.Context, session domain.Session, hash do
 	return nil
 }
 
+// OpenLoginByLink stores a login. Returns NotAllowed unless its user exists and is enabled, and
+// Conflict if the link was used before.
+func (v sessions) OpenLoginByLink(ctx context.Context, session domain.Session, link domain.Once, rec domain.Record) error {
+	s := v.store
+	if err := s.enterToWrite(ctx, append(append(textsOfSession(session), string(link.Kind), link.ID), textsOfRecord(rec)...)...); err != nil {
+		return err
+	}
+	defer s.leave()
+	if err := s.users[session.User].MayUseLoginLink(); err != nil {
+		return err
+	}
+	if s.usedBefore(link) {
+		return domain.UsedOnce("this login link")
+	}
+	if _, found := s.sessions[session.ID]; found {
+		return domain.IDTaken()
+	}
+	s.use(link)
+	s.sessions[session.ID] = session
+	s.displace(session)
+	s.record(rec)
+	return nil
+}
+
 // displace ends the sessions that the new session displaces.
 func (s *Store) displace(session domain.Session) {
 	var others []domain.Session

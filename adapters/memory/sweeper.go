@@ -10,8 +10,8 @@ import (
 // sweeper is a ports.Sweeper.
 type sweeper struct{ store *Store }
 
-// Sweep forgets at most limit sessions, conversations and previous texts of access tokens that are
-// over and returns how many.
+// Sweep forgets at most limit sessions, conversations, previous texts of access tokens and uses of
+// what can be used once, that are over, and returns how many.
 func (v sweeper) Sweep(ctx context.Context, limit int) (int, error) {
 	s := v.store
 	if err := s.enterToWrite(ctx); err != nil {
@@ -44,5 +44,19 @@ func (v sweeper) Sweep(ctx context.Context, limit int) (int, error) {
 			n++
 		}
 	}
+	n += s.sweepUsed(limit - n)
+	s.forgetProviderLogins()
 	return n, nil
+}
+
+// sweepUsed forgets at most limit uses that have ended of what can be used once, and returns how many.
+func (s *Store) sweepUsed(limit int) int {
+	n := 0
+	for once, ends := range s.used {
+		if n < limit && !domain.Instant(s.now()).Before(ends) {
+			delete(s.used, once)
+			n++
+		}
+	}
+	return n
 }

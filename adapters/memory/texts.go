@@ -12,7 +12,7 @@ func textsOfProject(p domain.Project) []string {
 }
 
 func textsOfUser(u domain.User) []string {
-	texts := []string{string(u.ID), string(u.Name), string(u.Role), u.PasswordHash.Reveal()}
+	texts := []string{string(u.ID), string(u.Name), string(u.Role), u.PasswordHash.Reveal(), u.Identity.Issuer, u.Identity.Subject, u.AdminBy}
 	for _, id := range u.Assistants {
 		texts = append(texts, string(id))
 	}

@@ -11,7 +11,7 @@ import (
 // users is a ports.UserRepository.
 type users struct{ store *Store }
 
-// Create stores a user with their grants. Returns Conflict if the name is taken. Returns
+// Create stores a user with their grants. Returns Conflict if the name or the identity is taken. Returns
 // NotFound if an assistant does not exist.
 func (v users) Create(ctx context.Context, act domain.Act, u domain.User) error {
 	s := v.store
@@ -24,6 +24,9 @@ func (v users) Create(ctx context.Context, act domain.Act, u domain.User) error 
 	}
 	if _, taken := s.find(domain.UserRef{Name: u.Name}); taken {
 		return domain.NameTaken()
+	}
+	if _, linked := s.find(domain.UserRef{Identity: u.Identity}); linked {
+		return domain.IdentityTaken()
 	}
 	if _, found := s.users[u.ID]; found {
 		return domain.IDTaken()
@@ -46,7 +49,9 @@ func (s *Store) regrant(was, is domain.User) error {
 		}
 	}
 	for _, id := range gone {
-		delete(s.grants, grant{is.ID, id})
+		if g, left, err := s.grants[grant{is.ID, id}].Revoked(); err == nil { // what groups grant stays
+			s.putGrant(g, left)
+		}
 	}
 	for _, id := range added {
 		s.grants[grant{is.ID, id}] = domain.NewGrant(is.ID, id, 0, s.now())
@@ -61,24 +66,30 @@ func (s *Store) putUser(u domain.User) {
 }
 
 // user returns the user of that id with their assistants.
-func (s *Store) user(id domain.UserID) (u domain.User, found bool) {
-	if u, found = s.users[id]; !found {
+func (s *Store) user(id domain.UserID) (domain.User, bool) {
+	u, found := s.users[id]
+	if !found {
 		return u, false
 	}
+	return s.withAssistants(u), true
+}
+
+// withAssistants returns the user with their assistants, which are their grants.
+func (s *Store) withAssistants(u domain.User) domain.User {
 	var assistants []domain.ProjectID
 	for g := range s.grants {
-		if g.user == id {
+		if g.user == u.ID {
 			assistants = append(assistants, g.project)
 		}
 	}
 	u.SetAssistants(assistants)
-	return u, true
+	return u
 }
 
 // find returns the user that ref names, with their assistants.
 func (s *Store) find(ref domain.UserRef) (domain.User, bool) {
 	for id, u := range s.users {
-		if ref != (domain.UserRef{}) && (ref.ID == "" || ref.ID == id) && (ref.Name == "" || ref.Name == u.Name) {
+		if ref.Names(u) {
 			return s.user(id)
 		}
 	}
@@ -88,7 +99,7 @@ func (s *Store) find(ref domain.UserRef) (domain.User, bool) {
 // Find returns the user that ref names. Returns NotFound if there is none.
 func (v users) Find(ctx context.Context, ref domain.UserRef) (domain.User, error) {
 	s := v.store
-	if err := s.enter(ctx, string(ref.ID), string(ref.Name)); err != nil {
+	if err := s.enter(ctx, string(ref.ID), string(ref.Name), ref.Identity.Issuer, ref.Identity.Subject); err != nil {
 		return domain.User{}, err
 	}
 	defer s.leave()
@@ -139,6 +150,37 @@ func (s *Store) otherAdmin(than domain.UserID) bool {
 	return false
 }
 
+// HasSignedOnAdmin reports whether an admin who is enabled has logged in by the identity provider.
+func (v users) HasSignedOnAdmin(ctx context.Context) (bool, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return false, err
+	}
+	defer s.leave()
+	for _, u := range s.users {
+		if u.SignedOnAdmin() {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// KeptAdmins returns the users who are admins only since there was no other.
+func (v users) KeptAdmins(ctx context.Context, limit int) ([]domain.User, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	var kept []domain.User
+	for _, id := range slices.Sorted(maps.Keys(s.users)) {
+		if u := s.users[id]; u.AdminKept {
+			kept = append(kept, u)
+		}
+	}
+	return atMost(limit, kept), nil
+}
+
 // Update lets change alter a user, stores the result and ends the sessions that are lost by
 // it. Nothing else happens in the store while change runs. Returns NotFound for an unknown
 // id or assistant.
@@ -168,14 +210,22 @@ func (v users) Update(ctx context.Context, act domain.Act, id domain.UserID, cha
 	if err := domain.Storable(textsOfUser(is)...); err != nil {
 		return domain.User{}, err
 	}
+	if other, linked := s.find(domain.UserRef{Identity: is.Identity}); is.Identity != (domain.Identity{}) && linked && other.ID != id {
+		return domain.User{}, domain.IdentityTaken()
+	}
 	if err := s.regrant(was, is); err != nil {
 		return domain.User{}, err
 	}
+	is = s.withAssistants(is)
 	s.endLost(id, domain.SessionsLostBy(was, is, keep))
 	if domain.TokensLostBy(was, is, keep) {
 		s.removeTokens(func(t token) bool { return t.User == id })
 	}
 	s.putUser(is)
+	if was.Identity != (domain.Identity{}) && is.Identity == (domain.Identity{}) {
+		s.carryOut(s.member(is).Unlinked(s.otherAdmin(id), act.Record.At), act.Record.Actor, act.Record)
+		is, _ = s.user(id)
+	}
 	s.record(act.Record)
 	return is, nil
 }
@@ -197,6 +247,7 @@ func (v users) Remove(ctx context.Context, act domain.Act, id domain.UserID, all
 		return err
 	}
 	delete(s.users, id)
+	delete(s.groups, id)
 	maps.DeleteFunc(s.grants, func(g grant, _ domain.Grant) bool { return g.user == id })
 	s.removeTokens(func(t token) bool { return t.User == id })
 	s.endSessions(func(session domain.Session) bool { return session.User == id })

@@ -9,9 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"maps"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -318,18 +316,10 @@ func parseBaseURL(text string, allowHTTP bool) (*url.URL, domain.Origin, error) 
 		return refuse("has a query")
 	case u.Fragment != "" || strings.Contains(text, "#"):
 		return refuse("has a fragment")
-	case u.Scheme == "http" && !allowHTTP && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !allowHTTP && !domain.IsLoopback(u.Hostname()):
 		return refuse("is plain http, which would show the keys to the network; use https, or allow http for this host")
 	}
 	return u, origin, nil
-}
-
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && net.IP(ip.AsSlice()).IsLoopback()
 }
 
 func wait(ctx context.Context, d time.Duration) error {

@@ -47,6 +47,7 @@ type sender struct {
 	attempted
 
 	handle string // of conversation
+	again  func() // makes the call ready to be read once more; nil if it can't be
 	noList error  // Voiceflow rejected all keys when it was asked for the list of environments
 }
 
@@ -90,20 +91,45 @@ func (s *sender) do(r *http.Request) (ports.Answer, error) {
 	return answer, err
 }
 
-// forward sends the call once.
+// forward sends the call once. What a turn may have is read with the scopes that are granted in every
+// environment, and once more if those in the environment that it turns out to use are more.
 func (s *sender) forward(r *http.Request, credential domain.Secret) (ports.Answer, error) {
+	if err := s.readyToReadAgain(r); err != nil {
+		return ports.Answer{}, err
+	}
+	answer, err := s.forwardAs(r, credential)
+	if errors.Is(err, errReadAgain) && s.again != nil {
+		s.again()
+		answer, err = s.forwardAs(r, credential)
+	}
+	if answer.Sent {
+		s.sent, s.rejected = true, domain.KindOf(err) == domain.CredentialsRejected
+	}
+	return answer, err
+}
+
+// readyToReadAgain keeps the body of a turn if what it may have depends on the environment.
+func (s *sender) readyToReadAgain(r *http.Request) error {
+	if s.again = nil; !s.route.Endpoint.Turn || !s.access.LimitedToEnvironments() || s.in.Load() != nil {
+		return nil
+	}
+	again, err := s.keepBody(r)
+	if again != nil {
+		s.again = func() { again(r) }
+	}
+	return err
+}
+
+// forwardAs sends the call with the scopes that count for it now.
+func (s *sender) forwardAs(r *http.Request, credential domain.Secret) (ports.Answer, error) {
 	f := domain.Forward{
-		Route: s.route, Project: s.access.Project, UserIDs: s.userIDs(), Environment: s.environment, Scopes: s.access.Scopes(), Handle: s.handle,
+		Route: s.route, Project: s.access.Project, UserIDs: s.userIDs(), Environment: s.environment, Scopes: s.now().Scopes(), Handle: s.handle,
 	}
 	f.Personal = f.Project.UsesPersonal(f.Route.Endpoint)
 	if s.ports.AuditReads.Leaves(s.route.Endpoint) {
 		f.Begin = s.begin
 	}
-	answer, err := s.ports.Voiceflow.Forward(s.ctx, f, r, credential)
-	if answer.Sent {
-		s.sent, s.rejected = true, domain.KindOf(err) == domain.CredentialsRejected
-	}
-	return answer, err
+	return s.ports.Voiceflow.Forward(s.ctx, f, r, credential)
 }
 
 // begin stores the row of a call that is about to be sent, unless it is there already, because

@@ -12,6 +12,12 @@ import (
 // opens the call. It reads no body. It fills in out, also if it fails.
 func (f *Forwarder) authorize(ctx context.Context, call domain.Call, route domain.Route, in Input, out *Result) (*openCall, error) {
 	access, err := f.lookUp(ctx, call.Caller, in, out)
+	if err == nil {
+		var rechecked bool
+		if rechecked, err = f.ports.SignOns.Recheck(ctx, access.Caller.Login); rechecked {
+			access, err = f.lookUp(ctx, call.Caller, in, out)
+		}
+	}
 	out.Caller = access.Caller
 	if err != nil {
 		return nil, err

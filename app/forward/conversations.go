@@ -192,7 +192,7 @@ func (s *sender) newSession(ctx context.Context) (domain.Secret, error) {
 	}
 	used := s.used // of the turn that needs the session
 	if used.Name != "" && used.Value(domain.FieldAlias) == "" {
-		if used, err = s.choose(ctx, route, domain.AskedEnvironment{Names: []string{used.Name}}); err != nil {
+		if used, _, err = s.choose(ctx, route, domain.AskedEnvironment{Names: []string{used.Name}}); err != nil {
 			return domain.Secret{}, err
 		}
 	}

@@ -21,10 +21,13 @@ const (
 	maxLists = 4096
 )
 
+// errReadAgain is the error of environment for a call that is to be read again, with more scopes.
+var errReadAgain = &domain.Error{Kind: domain.Unavailable, Public: "the call could not be read; try again"}
+
 // environment chooses the environment that the call uses. The conversation that the call starts
-// keeps it.
+// keeps it. From then on, the caller may do what is granted in that environment.
 func (s *sender) environment(ctx context.Context, asked domain.AskedEnvironment) (domain.UsedEnvironment, error) {
-	used, err := s.choose(ctx, s.route, asked)
+	used, in, err := s.choose(ctx, s.route, asked)
 	if domain.KindOf(err) == domain.CredentialsRejected {
 		// It is not the call that Voiceflow rejected, so the other key is not to be tried for it.
 		s.noList = err
@@ -34,28 +37,47 @@ func (s *sender) environment(ctx context.Context, asked domain.AskedEnvironment)
 		return domain.UsedEnvironment{}, err
 	}
 	s.used, s.conversation.Environment = used, used.Name
+	if s.access.LimitedToEnvironments() {
+		before := s.turnScopes()
+		s.in.Store(&in)
+		after := s.turnScopes()
+		// A call that can't be read again goes on with fewer scopes than it has, but not with more.
+		if after != before && (s.again != nil || before.And(after) != before) {
+			return domain.UsedEnvironment{}, errReadAgain
+		}
+	}
 	return used, nil
 }
 
-// choose chooses an environment for the route. It asks Voiceflow for the list of environments only
-// if the choice depends on it.
-func (s *sender) choose(ctx context.Context, route domain.Route, asked domain.AskedEnvironment) (domain.UsedEnvironment, error) {
+// choose chooses an environment for the route, and returns what is known of it if the caller's scopes
+// depend on that. It asks Voiceflow for the list of environments only if the choice depends on it.
+func (s *sender) choose(ctx context.Context, route domain.Route, asked domain.AskedEnvironment) (domain.UsedEnvironment, domain.KnownEnvironment, error) {
 	choice := domain.EnvironmentChoice{
 		Route: route, Project: s.access.Project, Limit: s.access.Token.Environments,
+		Grant:   s.access.EnvironmentLimits(route.Endpoint.Scopes()),
 		Session: s.access.Conversation.Environment, Asked: asked,
 	}
-	used, next, err := choice.Decide(domain.EnvironmentList{})
+	limited := s.access.LimitedToEnvironments()
+	decide := func(list domain.EnvironmentList) (used domain.UsedEnvironment, in domain.KnownEnvironment, next domain.NextList, err error) {
+		if used, next, err = choice.Decide(list); err == nil && limited {
+			var needs domain.NextList
+			in, needs = choice.Known(used, list)
+			next = max(next, needs)
+		}
+		return used, in, next, err
+	}
+	used, in, next, err := decide(domain.EnvironmentList{})
 	for _, maxAge := range []time.Duration{keptList, askAgain} {
 		if next == domain.ListSuffices || next == domain.ListMayBeOld && maxAge == keptList {
 			break
 		}
 		states, failed := s.environments.get(ctx, s.access.Project, s.ports.Clock, maxAge, s.listEnvironments)
 		if failed != nil {
-			return domain.UsedEnvironment{}, failed
+			return domain.UsedEnvironment{}, domain.KnownEnvironment{}, failed
 		}
-		used, next, err = choice.Decide(domain.EnvironmentList{Known: true, States: states})
+		used, in, next, err = decide(domain.EnvironmentList{Known: true, States: states})
 	}
-	return used, err
+	return used, in, err
 }
 
 // listEnvironments is the call that lists environments. It is a call of the service's own.

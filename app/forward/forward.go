@@ -23,11 +23,12 @@ import (
 
 	"github.com/flowlatch/flowlatch/app/keyset"
 	"github.com/flowlatch/flowlatch/app/session"
+	"github.com/flowlatch/flowlatch/app/signon"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// Ports is what a Forwarder works with. All but Rates and OpenCalls must be given. The views must be
+// Ports is what a Forwarder works with. All but SignOns, Rates and OpenCalls must be given. The views must be
 // of one database, and Keyset and Sessions must work with Cipher.
 type Ports struct {
 	Access        ports.Access
@@ -38,6 +39,7 @@ type Ports struct {
 
 	Keyset     *keyset.Keyset
 	Sessions   *session.Sessions
+	SignOns    *signon.Logins // nil without an identity provider
 	Cipher     ports.Cipher
 	Pseudonyms ports.Pseudonyms
 	Voiceflow  ports.Voiceflow

@@ -3,7 +3,9 @@ package forward
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -23,6 +25,10 @@ type openCall struct {
 	access domain.Access
 	route  domain.Route
 	began  time.Time
+
+	in atomic.Pointer[domain.KnownEnvironment] // that the call uses, if what is granted depends on it; nil until it is chosen
+
+	recheck time.Time // when to look whether to ask the identity provider about the login; zero if never
 
 	release func() // ends the call among the caller's open calls
 
@@ -53,14 +59,34 @@ func (c *openCall) stoodOn() error {
 	return notSet(nil)
 }
 
+// now returns what the caller may do in the environment that the call uses. Until it is chosen, that is
+// what is granted in every environment.
+func (c *openCall) now() domain.Access {
+	if in := c.in.Load(); in != nil {
+		return c.access.In(*in)
+	}
+	return c.access.In(domain.KnownEnvironment{})
+}
+
+// turnScopes returns the scopes that decide what a turn may have. Other calls have none.
+func (c *openCall) turnScopes() domain.Scopes {
+	if !c.route.Endpoint.Turn {
+		return 0
+	}
+	return c.now().Scopes().And(domain.ScopesOf(domain.ScopeState, domain.ScopeDebug))
+}
+
 // needs returns the scopes without which the call is ended. A turn needs all scopes for turns that
 // it began with: its body, which may arrive later, is checked by them.
-func (c *openCall) needs() domain.Scopes {
-	needs := c.route.Endpoint.Scopes()
-	if c.route.Endpoint.Turn {
-		needs |= c.access.Scopes().And(domain.ScopesOf(domain.ScopeState, domain.ScopeDebug))
+func (c *openCall) needs() domain.Scopes { return c.route.Endpoint.Scopes() | c.turnScopes() }
+
+// stillMay returns nil if what the caller may do now is enough for the call, in the environment that it
+// uses.
+func (c *openCall) stillMay(now domain.Access) error {
+	if in := c.in.Load(); in != nil {
+		now = now.In(*in)
 	}
-	return needs
+	return now.StillMay(c.needs())
 }
 
 // usageKey returns the key under which the call is counted.
@@ -82,6 +108,7 @@ type openCalls struct {
 func (o *openCalls) begin(ctx context.Context, c *openCall) *openCall {
 	c.caller = ctx
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	c.recheck = c.access.Caller.Login.Recheck
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.calls == nil {
@@ -123,6 +150,24 @@ func (o *openCalls) old(now time.Time) []*openCall {
 	return list
 }
 
+// toRecheck returns the logins, each once, about which the identity provider may have to be asked at now. It
+// returns them again after the pause.
+func (o *openCalls) toRecheck(now time.Time, pause time.Duration) []domain.Session {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var logins []domain.Session
+	for c := range o.calls {
+		if c.recheck.IsZero() || now.Before(c.recheck) {
+			continue
+		}
+		c.recheck = now.Add(pause)
+		if login := c.access.Caller.Login; !slices.ContainsFunc(logins, func(s domain.Session) bool { return s.ID == login.ID }) {
+			logins = append(logins, login)
+		}
+	}
+	return logins
+}
+
 // asked notes whether the database answered at now. It reports whether the database has been
 // silent for too long.
 func (o *openCalls) asked(now time.Time, err error) (blind bool) {
@@ -151,7 +196,9 @@ func (f *Forwarder) WaitForOpen(patience time.Duration) {
 
 // EndLostUses ends the open calls that have lost their right: the session, the login, the access
 // token or the text of it that they began with, the user, the grant or its scope, or the assistant
-// that they name. It records the use of the sessions and logins of the others. While the database does not answer, open calls go on for five seconds.
+// that they name. It records the use of the sessions and logins of the others, and asks the identity
+// provider about the logins that it opened, if it is time. While the database does not answer, open calls
+// go on for five seconds.
 func (f *Forwarder) EndLostUses(ctx context.Context) error {
 	open := f.open.old(f.ports.Clock())
 	if len(open) == 0 {
@@ -179,13 +226,16 @@ func (f *Forwarder) EndLostUses(ctx context.Context) error {
 		rights[a.OpenUse()] = a
 		err = errors.Join(err, f.ports.Sessions.KeepInUse(ctx, a.Session), f.ports.Sessions.KeepInUse(ctx, a.Caller.Login))
 	}
+	for _, login := range f.open.toRecheck(f.ports.Clock(), f.ports.SignOns.Pause()) {
+		err = errors.Join(err, f.ports.SignOns.RecheckLater(ctx, login))
+	}
 	for _, c := range open {
 		now, stands := rights[c.access.OpenUse()]
 		if !stands {
 			c.cancel(c.stoodOn())
 			continue
 		}
-		if lost := now.StillMay(c.needs()); lost != nil {
+		if lost := c.stillMay(now); lost != nil {
 			c.cancel(lost)
 		}
 	}

@@ -9,9 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowlatch/flowlatch/adapters/memory"
 	"github.com/flowlatch/flowlatch/app/forward"
 	"github.com/flowlatch/flowlatch/app/keyset"
 	"github.com/flowlatch/flowlatch/app/session"
+	"github.com/flowlatch/flowlatch/app/signon"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/testworld"
 	"github.com/flowlatch/flowlatch/ports"
@@ -36,6 +38,8 @@ type world struct {
 	log       *auditLog
 	reads     domain.AuditReads
 	limits    *budgets // nil: no limits
+	provider  *memory.IdentityProvider
+	signOns   *signon.Logins
 }
 
 // auditLog is the audit of a world, which fails where a test says so.
@@ -64,6 +68,10 @@ func (l *auditLog) Append(ctx context.Context, recs ...domain.Record) error {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{World: testworld.New(t), voiceflow: &testworld.Voiceflow{}}
+	w.provider = memory.NewIdentityProvider(issuer, w.Now)
+	w.signOns = signon.New(signon.Ports{
+		Store: w.Store.Ports().SignOns, Provider: w.provider, Cipher: w.Cipher, Clock: w.Now, Random: rand.Reader,
+	}, signon.Options{Recheck: recheck})
 	w.log = &auditLog{AuditLog: w.Store.Ports().Audit}
 	w.Lifetimes = lifetimes
 	w.Forwarder = w.instance(t)
@@ -84,7 +92,7 @@ func (w *world) instance(t *testing.T) *forward.Forwarder {
 	}, session.Options{Lifetimes: lifetimes})
 	ports := forward.Ports{
 		Access: store.Access, Projects: store.Projects, Conversations: store.Conversations, Usage: store.Usage, Audit: w.log, AuditReads: w.reads,
-		Keyset: keys, Sessions: w.sessions, Cipher: w.Cipher, Pseudonyms: w.Pseudonyms, Voiceflow: w.voiceflow, Clock: w.Now, Random: rand.Reader,
+		Keyset: keys, Sessions: w.sessions, SignOns: w.signOns, Cipher: w.Cipher, Pseudonyms: w.Pseudonyms, Voiceflow: w.voiceflow, Clock: w.Now, Random: rand.Reader,
 	}
 	if w.client != nil {
 		ports.Voiceflow = w.client

@@ -12,18 +12,21 @@ type Reencrypted struct {
 	Key  domain.KeyID // the current one
 	Done int          // rows that were re-encrypted
 	Left int          // rows that open and that another key has sealed
-	// Unopened are the rows of other keys that can't be opened, without conversations,
+	// Unopened are the rows of other keys that can't be opened, without those that are forgotten,
 	// ordered by name.
 	Unopened []Unopened
 	// Forgotten is how many conversations were forgotten because their session key can't be
 	// opened. In a dry run it is how many would be. Their callers start new ones.
 	Forgotten int
+	// Logins is how many logins by the identity provider ended because their tokens can't be opened. In
+	// a dry run it is how many would. Their users log in again.
+	Logins int
 }
 
 // Reencrypt seals with the current key everything that another key has sealed. It works in
 // small changes while the service runs, and does not overwrite what is stored meanwhile.
-// Rows that can't be opened stay, and projects' keys are marked; conversations that can't be
-// opened are forgotten. With dryRun nothing is changed, and Left counts the rows that would
+// Rows that can't be opened stay, and projects' keys are marked. Conversations that can't be
+// opened are forgotten, and logins whose tokens of the identity provider can't be opened end. With dryRun nothing is changed, and Left counts the rows that would
 // be re-encrypted. progress may be nil; it is told how many of how many rows were looked at.
 //
 // Reencrypt may be stopped at any time, by ctx or by a kill, and continues when it is called
@@ -94,7 +97,8 @@ func (k *Keyset) reencrypt(ctx context.Context, call domain.Call, rows []domain.
 	if err != nil {
 		return err
 	}
-	var again, lost []domain.Resealed
+	var again []domain.Resealed
+	lost := map[domain.SealedKind][]domain.Resealed{}
 	for _, row := range all {
 		if !dryRun {
 			if err := k.mark(ctx, call.Record(k.ports.Clock(), domain.ActionMarkKey, ""), row); err != nil {
@@ -108,23 +112,33 @@ func (k *Keyset) reencrypt(ctx context.Context, call domain.Call, rows []domain.
 				return err
 			}
 			again = append(again, domain.Resealed{Ref: row.Ref, From: row.Sealed, To: to})
-		case row.Ref.Kind == domain.SealedConversation:
-			lost = append(lost, domain.Resealed{Ref: row.Ref, From: row.Sealed})
+		case row.Ref.Kind.Forgettable():
+			lost[row.Ref.Kind] = append(lost[row.Ref.Kind], domain.Resealed{Ref: row.Ref, From: row.Sealed})
 		default:
 			out.Unopened = append(out.Unopened, Unopened{row.Ref, row.Name})
 		}
 	}
 	if dryRun {
-		out.Forgotten += len(lost)
+		out.Forgotten += len(lost[domain.SealedConversation])
+		out.Logins += len(lost[domain.SealedProviderTokens])
 		return nil
 	}
 	done, err := k.ports.Sealings.Replace(ctx, again)
 	out.Done += done
-	if err != nil || len(lost) == 0 {
+	if err != nil {
 		return err
 	}
-	forgotten, err := k.ports.Sealings.Replace(ctx, lost)
-	out.Forgotten += forgotten
+	return errors.Join(k.forget(ctx, lost[domain.SealedConversation], &out.Forgotten),
+		k.forget(ctx, lost[domain.SealedProviderTokens], &out.Logins))
+}
+
+// forget forgets the rows and adds to n how many went.
+func (k *Keyset) forget(ctx context.Context, rows []domain.Resealed, n *int) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	gone, err := k.ports.Sealings.Replace(ctx, rows)
+	*n += gone
 	return err
 }
 
@@ -135,7 +149,7 @@ func (k *Keyset) endReencrypt(ctx context.Context, call domain.Call, dryRun bool
 	left, err := k.sealedByOthers(ctx, out.Key)
 	out.Left = max(left-len(out.Unopened), 0)
 	if dryRun {
-		out.Left = max(out.Left-out.Forgotten, 0)
+		out.Left = max(out.Left-out.Forgotten-out.Logins, 0)
 	}
 	if out.Done == 0 {
 		return err

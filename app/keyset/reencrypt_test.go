@@ -356,3 +356,48 @@ func TestTheKeysetIsForAdmins(t *testing.T) {
 	_, err = w.keys.ToReenter(t.Context(), ben)
 	testworld.WantKind(t, err, domain.NotAllowed)
 }
+
+func TestALoginWhoseTokensDoNotOpenEnds(t *testing.T) {
+	w := newWorld(t)
+	store := w.Store.Ports()
+	login := func(n byte, tokens func(domain.SealedRef) domain.Sealed) domain.SealedRef {
+		t.Helper()
+		id := domain.UserID("01890000-0000-7000-9000-00000000000" + string('0'+n))
+		person := domain.Person{Identity: domain.Identity{Issuer: "https://id.example.com", Subject: string(id)}, Groups: domain.ListedGroups(nil)}
+		in := domain.SignOn{Person: person, Policy: domain.SignOnPolicy{CreateUsers: true}, User: id, At: w.Now()}
+		s := domain.NewProviderLogin(domain.SessionID(id), id, w.Now(), domain.Lifetimes{Idle: time.Hour, Absolute: time.Hour}, 0, "", "")
+		ref := domain.SealedRef{Kind: domain.SealedProviderTokens, ID: string(s.ID)}
+		kept := domain.ProviderSession{Login: s.ID, Identity: person.Identity, Tokens: tokens(ref)}
+		if _, err := store.SignOns.Open(t.Context(), in, s, kept, domain.Once{}, domain.Record{At: w.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		return ref
+	}
+	good := login(1, func(ref domain.SealedRef) domain.Sealed {
+		sealed, err := w.Cipher.Seal(domain.NewSecret("tokens"), ref.Binding(testworld.Origin))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sealed
+	})
+	lost := login(2, func(domain.SealedRef) domain.Sealed { return testworld.Garbage })
+	current := w.Rotate(t)
+	status, err := w.keys.Status(t.Context(), w.Admin)
+	if err != nil || status.Logins != 1 || status.Unopened != nil || status.Conversations != 0 {
+		t.Errorf("Status: got %+v and error %v, want one login", status, err)
+	}
+	dry, err := w.keys.Reencrypt(t.Context(), w.Operator(), true, nil)
+	if err != nil || dry.Logins != 1 || dry.Forgotten != 0 || dry.Left != 3+1 {
+		t.Errorf("a dry run: got %+v and error %v", dry, err)
+	}
+	got, err := w.keys.Reencrypt(t.Context(), w.Operator(), false, nil)
+	if err != nil || got.Logins != 1 || got.Done != 3+1 || got.Left != 0 || got.Unopened != nil {
+		t.Errorf("got %+v and error %v", got, err)
+	}
+	if key := w.sealed(t, good).Sealed.Key; key != current {
+		t.Errorf("the tokens are sealed by %s, want %s", key, current)
+	}
+	if _, err := store.SignOns.Find(t.Context(), domain.SessionID(lost.ID)); domain.KindOf(err) != domain.NotFound {
+		t.Errorf("the login whose tokens do not open: got error %v, want NotFound", err)
+	}
+}

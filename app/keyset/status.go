@@ -20,10 +20,12 @@ type Status struct {
 	Keys []KeyInUse // the current one first
 	// Unknown counts the cookies and handles whose key is unknown.
 	Unknown domain.KeyUse
-	// Unopened are the rows that can't be opened, without conversations, ordered by name.
+	// Unopened are the rows that can't be opened, without Conversations and Logins, ordered by name.
 	Unopened []Unopened
 	// Conversations is how many conversations have a session key that can't be opened.
 	Conversations int
+	// Logins is how many logins have tokens of the identity provider that can't be opened.
+	Logins int
 }
 
 // Retirable returns the keys that nothing needs, so that Retire removes them. There are none while
@@ -56,6 +58,8 @@ func (k *Keyset) Status(ctx context.Context, call domain.Call) (Status, error) {
 			rows[row.Sealed.Key]++
 		case row.Ref.Kind == domain.SealedConversation:
 			out.Conversations++
+		case row.Ref.Kind == domain.SealedProviderTokens:
+			out.Logins++
 		default:
 			out.Unopened = append(out.Unopened, Unopened{row.Ref, row.Name})
 		}
@@ -75,7 +79,7 @@ func (k *Keyset) Status(ctx context.Context, call domain.Call) (Status, error) {
 	return out, nil
 }
 
-// Uses returns what needs each key of the keyset, without Unopened and Conversations. Unlike Status
+// Uses returns what needs each key of the keyset, without what can't be opened. Unlike Status
 // it opens nothing and marks nothing, so it is fast: a row counts for the key that sealed it, whether
 // it opens or not. Only an admin may: NotAllowed.
 func (k *Keyset) Uses(ctx context.Context, call domain.Call) (Status, error) {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/app/forward"
 	"github.com/flowlatch/flowlatch/app/session"
 	"github.com/flowlatch/flowlatch/domain"
@@ -112,8 +113,9 @@ type Exchange interface {
 	Form() (url.Values, error)
 	// LogIn sets the cookie of a login that was just opened for the user.
 	LogIn(cookie session.Cookie, user domain.UserID)
-	// LogOut ends the caller's login, and the others that the browser holds.
-	LogOut() error
+	// LogOut ends the caller's login, and the others that the browser holds. The result says where the
+	// browser goes to end its session at the identity provider too.
+	LogOut() (app.LoggedOut, error)
 	// ForgetLogin clears the cookies of the caller's login, which has ended.
 	ForgetLogin()
 	// Cookie returns the text of a cookie of the pages, "" if there is none. The name gets the
@@ -121,6 +123,12 @@ type Exchange interface {
 	Cookie(name string) string
 	// SetCookie sets a cookie of the pages. A time of zero or less clears it.
 	SetCookie(name, text string, within time.Duration)
+	// SetReturnCookie is SetCookie with SameSite=Lax, whatever the settings say. The browser also
+	// sends the cookie when another site leads it back here, as the identity provider does.
+	SetReturnCookie(name, text string, within time.Duration)
+	// StrictCookies reports whether the cookie of the login has SameSite=Strict. Browsers then do not
+	// send it when another site leads them here, redirects by this service included.
+	StrictCookies() bool
 	// Asked notes the object that is asked for, for the audit if the request is refused.
 	Asked(object string)
 	// Forward lets send forward a call to Voiceflow, and notes what became of it for the log and the

@@ -27,7 +27,7 @@ func (demoCommand) Help() string {
 
 The command first prints the address of the console, the two logins, and an assistant to add there. Then it prints numbered curl commands with the answer to expect. Paste them into a second terminal, one after the other.
 
-With FLOWLATCH_CONSOLE=false, it prints the curl commands only. It ignores the settings of the data folder, the database, the keyset and the URLs of Voiceflow.
+With FLOWLATCH_CONSOLE=false, it prints the curl commands only. It ignores the settings of the data folder, the database, the keyset, the URLs of Voiceflow and the identity provider.
 
     flowlatch demo
     flowlatch demo --addr 127.0.0.1:0`

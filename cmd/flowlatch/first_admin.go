@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -35,12 +37,25 @@ func noUsersYet(ctx context.Context, cfg config.Config, service *app.Service, lo
 	if err != nil {
 		return "", err
 	}
-	return "there are no users yet; follow this link within " + setupMinutes() + " to create the first admin:\n  " + setupURL(cfg, local, link), nil
+	return "there are no users yet; follow this link within " + setupMinutes() + " to create the first admin:\n  " + setupURL(publicURL(cfg, local), link), nil
 }
 
-// setupURL returns the URL of the page that takes the link.
-func setupURL(cfg config.Config, local string, link app.SetupLink) string {
-	return publicURL(cfg, local) + "/console/setup/" + link.Token.Reveal()
+// setupURL returns the URL of the page that takes the link. base is where browsers find the pages.
+func setupURL(base string, link app.SetupLink) string {
+	return base + "/console/setup/" + link.Token.Reveal()
+}
+
+// pagesURL returns the URL where browsers find the pages. It returns an error that says what to set if
+// there are no pages, or if the service picks the port. kind says what needs them, and instead what else
+// can be done without pages.
+func pagesURL(cfg config.Config, kind, instead string) (string, error) {
+	if !cfg.Console {
+		return "", errors.New(config.Prefix + "CONSOLE is false, so no page can take a " + kind + "; " + instead)
+	}
+	if _, port, _ := net.SplitHostPort(cfg.Addr); port == "0" && cfg.BaseURL == (domain.BaseURL{}) {
+		return "", errors.New(config.Prefix + "ADDR lets the service pick a port, which this command does not know; set " + config.Prefix + "BASE_URL to the URL that the service prints")
+	}
+	return publicURL(cfg, localURL(cfg.Addr, cfg.TLS())), nil
 }
 
 // publicURL returns the base URL, or local if none is set.

@@ -47,6 +47,9 @@ func (c keysRewrapCommand) Run(ctx context.Context) error {
 		if out.Forgotten > 0 {
 			sayOnStdout(fmt.Sprintf("deleted conversations that can't be decrypted: %d", out.Forgotten))
 		}
+		if out.Logins > 0 {
+			sayOnStdout(fmt.Sprintf("ended logins whose tokens of the identity provider can't be decrypted: %d", out.Logins))
+		}
 		return err
 	})
 }

@@ -58,6 +58,9 @@ func (keysStatusCommand) Run(ctx context.Context) error {
 		if status.Conversations > 0 {
 			sayOnStdout(fmt.Sprintf("conversations that can't be decrypted: %d; keys rewrap deletes them", status.Conversations))
 		}
+		if status.Logins > 0 {
+			sayOnStdout(fmt.Sprintf("logins whose tokens of the identity provider can't be decrypted: %d; keys rewrap ends them", status.Logins))
+		}
 		return err
 	})
 }

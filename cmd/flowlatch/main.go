@@ -34,6 +34,8 @@ type commandLine struct {
 
 	SetupLink setupLinkCommand `cmd:"" help:"Print a link that creates the first admin."`
 
+	LoginLink loginLinkCommand `cmd:"" help:"Print a link that logs a user in once."`
+
 	User struct {
 		Create  userCreateCommand  `cmd:"" help:"Create a user."`
 		List    userListCommand    `cmd:"" help:"List the users."`

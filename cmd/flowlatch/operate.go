@@ -45,6 +45,8 @@ func operateOn(ctx context.Context, cfg config.Config, use folderUse, work func(
 	if err := openFolder(cfg, use, cfg.OwnDatabase() || cfg.OwnKeyset()); err != nil {
 		return err
 	}
+	// Commands are the way in when nobody can log in, so none is refused for want of a login.
+	cfg.PasswordLogin = domain.PasswordLoginAll
 	site, closeAll, err := openSite(ctx, cfg, sayOnStderr, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/adapters/console"
 	"github.com/flowlatch/flowlatch/adapters/ginhttp"
+	"github.com/flowlatch/flowlatch/adapters/oidclogin"
 	"github.com/flowlatch/flowlatch/adapters/throttle"
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/adapters/vaulttransit"
@@ -114,6 +115,26 @@ func newAttempts(cfg config.Config, clock ports.Clock) *throttle.Attempts {
 	return throttle.New(clock, throttle.Options{PerName: cfg.LoginFailures, PerAddress: cfg.LoginFailuresAddress})
 }
 
+// callbackPath is where the identity provider sends browsers back, below the base URL.
+const callbackPath = "/oidc/callback"
+
+// newProvider returns the company's identity provider, nil if none is set. It asks the provider nothing,
+// so a provider that is down keeps nobody from serving.
+func newProvider(cfg config.Config, clock ports.Clock) (ports.IdentityProvider, error) {
+	o := cfg.OIDC
+	if o.Issuer == "" {
+		return nil, nil //nolint:nilnil // app.Logins takes nil for none
+	}
+	p, err := oidclogin.New(oidclogin.Options{
+		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, RedirectURL: cfg.BaseURL.String() + callbackPath,
+		Scopes: o.Scopes, GroupsClaim: o.GroupsClaim, Now: clock,
+	})
+	if err != nil {
+		return nil, err // not as p: an interface with a nil pointer is not nil
+	}
+	return p, nil
+}
+
 func newRates(cfg config.Config, clock ports.Clock) *throttle.Calls {
 	return throttle.NewCalls(clock, throttle.PerMinute{Turns: cfg.ForwardRate, Reads: cfg.ForwardReadRate})
 }
@@ -131,7 +152,13 @@ func newHeldMemory(cfg config.Config) *throttle.HeldMemory {
 }
 
 func newOptions(cfg config.Config) app.Options {
-	return app.Options{Lifetimes: cfg.Lifetimes, AuditReads: cfg.AuditReads}
+	return app.Options{
+		Lifetimes: cfg.Lifetimes, AuditReads: cfg.AuditReads, PasswordLogin: cfg.PasswordLogin,
+		SignOn: app.SignOnOptions{
+			Label: cfg.OIDC.Label, BaseURL: cfg.BaseURL.String(), LogoutAtProvider: cfg.OIDC.LogoutAtProvider, Recheck: cfg.OIDC.Recheck,
+			Policy: domain.SignOnPolicy{CreateUsers: cfg.OIDC.CreateUsers, Required: cfg.OIDC.RequiredGroups, Admins: cfg.OIDC.AdminGroups},
+		},
+	}
 }
 
 // newPages returns the pages of the console and the chat, nil if they are off.

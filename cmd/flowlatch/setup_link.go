@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
-	"net"
 
 	"github.com/flowlatch/flowlatch/domain"
-	"github.com/flowlatch/flowlatch/internal/config"
 )
 
 type setupLinkCommand struct{}
@@ -27,18 +24,16 @@ func (setupLinkCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !cfg.Console {
-		return errors.New(config.Prefix + "CONSOLE is false, so no page can take a set-up link; create the first admin with flowlatch user create --admin NAME")
-	}
-	if _, port, _ := net.SplitHostPort(cfg.Addr); port == "0" && cfg.BaseURL == (domain.BaseURL{}) {
-		return errors.New(config.Prefix + "ADDR lets the service pick a port, which this command does not know; set " + config.Prefix + "BASE_URL to the URL that the service prints")
+	base, err := pagesURL(cfg, "set-up link", "create the first admin with flowlatch user create --admin NAME")
+	if err != nil {
+		return err
 	}
 	return operateOn(ctx, cfg, wantsFolder, func(site Site, call domain.Call) error {
 		link, err := site.Service.NewSetupLink(ctx, call)
 		if err != nil {
 			return err
 		}
-		sayOnStdout(setupURL(cfg, localURL(cfg.Addr, cfg.TLS()), link))
+		sayOnStdout(setupURL(base, link))
 		sayOnStderr("the link creates the first admin; it lasts " + setupMinutes() + ", and ends once there is a user")
 		return nil
 	})

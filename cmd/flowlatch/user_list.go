@@ -7,6 +7,7 @@ import (
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/app/paging"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/internal/terminal"
 )
 
 type userListCommand struct {
@@ -15,22 +16,30 @@ type userListCommand struct {
 
 // Help is shown by --help.
 func (userListCommand) Help() string {
-	return `Prints the users, sorted by name, and how many grants each has. An admin may use every assistant without a grant.
+	return `Prints the users, sorted by name, and how many grants each has. An admin may use every assistant without a grant. IDENTITY is the subject at the identity provider that a user is linked to.
 
     flowlatch user list
     flowlatch user list --json | jq -r 'select(.Role == "admin") | .Username'`
 }
 
 var users = listing[domain.User]{
-	columns: []string{"NAME", "ROLE", "STATE", "GRANTS", "CREATED", "ID"},
+	columns: []string{"NAME", "ROLE", "STATE", "GRANTS", "CREATED", "ID", "IDENTITY"},
 	cells: func(u domain.User) []string {
 		state := "enabled"
 		if u.Disabled {
 			state = "disabled"
 		}
-		return []string{string(u.Name), string(u.Role), state, strconv.Itoa(len(u.Assistants)), stamp(u.Created), string(u.ID)}
+		identity := "-"
+		if u.Identity != (domain.Identity{}) {
+			identity = terminal.Visible(u.Identity.Subject)
+		}
+		return []string{string(u.Name), string(u.Role), state, strconv.Itoa(len(u.Assistants)), stamp(u.Created), string(u.ID), identity}
 	},
 	object: func(u domain.User) any {
+		var identity *domain.Identity
+		if u.Identity != (domain.Identity{}) {
+			identity = &u.Identity
+		}
 		return struct {
 			ID         domain.UserID `json:"Id"`
 			Username   domain.Username
@@ -38,7 +47,8 @@ var users = listing[domain.User]{
 			Disabled   bool
 			Assistants []domain.ProjectID
 			Created    string
-		}{u.ID, u.Name, u.Role, u.Disabled, append([]domain.ProjectID{}, u.Assistants...), stamp(u.Created)}
+			Identity   *domain.Identity `json:",omitempty"`
+		}{u.ID, u.Name, u.Role, u.Disabled, append([]domain.ProjectID{}, u.Assistants...), stamp(u.Created), identity}
 	},
 }
 

@@ -42,9 +42,15 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 	}
 	hasher := newPasswords()
 	attempts := newAttempts(cfg, clock)
+	identityProvider, err := newProvider(cfg, clock)
+	if err != nil {
+		cleanup()
+		return Site{}, nil, err
+	}
 	logins := &app.Logins{
 		Passwords: hasher,
 		Attempts:  attempts,
+		Provider:  identityProvider,
 	}
 	calls := newRates(cfg, clock)
 	openCalls := newOpenCalls(cfg)

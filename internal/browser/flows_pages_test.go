@@ -31,6 +31,7 @@ const (
 	cleo             = "{cleo}"
 	auditRow         = "{audit row}"
 	ownToken         = "{own token}"
+	rule             = "{rule}"
 )
 
 // looks has a row for each route of a page that GET opens. A route without a page has no looks, and a
@@ -40,6 +41,13 @@ var looks = map[string]struct {
 	reason string
 }{
 	"/console/login":                       {reason: "who is logged in is sent on; TestPagesOfStrangers looks at it"},
+	"/oidc/login":                          {reason: "it leads on; TestSignOn follows it"},
+	"/oidc/callback":                       {reason: "it leads on; TestAnswersOfTheProviderThatAreRefused looks at its refusals"},
+	"/console/login-link/:token":           {reason: "it needs a link; TestLoginLink looks at it"},
+	"/console/groups":                      {at: []look{{"/console/groups", 200, 403}}},
+	"/console/groups/new":                  {at: []look{{"/console/groups/new", 200, 403}, {"/console/groups/new?rule_id=" + rule, 200, 0}}},
+	"/console/groups/:id/delete":           {at: []look{{"/console/groups/" + rule + "/delete", 200, 403}}},
+	"/console/users/:id/unlink":            {reason: "it leads back for who is not linked; TestLinkFromTheAccount looks at it"},
 	"/console/setup/:token":                {reason: "it is there before the first user only; TestSetUp looks at it"},
 	"/console/static/:file":                {reason: "it is no page"},
 	"/console":                             {reason: "it only leads to the overview"},
@@ -147,11 +155,12 @@ func (w *world) withHostileNames() *strings.Replacer {
 	for _, id := range append(ids[:3:3], hostile, long) {
 		p.turn(id)
 	}
+	byGroup := p.must("/set_group_rule", map[string]any{"group": strings.Repeat("w", 256), "project_id": hostile})
 	row := regexp.MustCompile(`/console/audit/(\d+)`).FindStringSubmatch(p.page("/console/audit"))
 	if row == nil {
 		w.t.Fatal("the page of the audit has no row")
 	}
-	return strings.NewReplacer(hostileAssistant, hostile, longAssistant, long, cleo, user, auditRow, row[1], ownToken, token)
+	return strings.NewReplacer(hostileAssistant, hostile, longAssistant, long, cleo, user, auditRow, row[1], ownToken, token, rule, byGroup)
 }
 
 // TestPages looks at every page as an admin and as a member, with scripts and without. Each page has

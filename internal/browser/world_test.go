@@ -24,6 +24,7 @@ type world struct {
 	service    *testtools.Service
 	url        string
 	assistants []voiceflowtest.Assistant
+	logIn      string // the name of the button beside the password
 }
 
 // newWorld starts the program. There are no users. settings are variables, such as
@@ -39,7 +40,7 @@ func newWorld(t *testing.T, assistants []voiceflowtest.Assistant, settings ...st
 		t.Fatal(err)
 	}
 	t.Cleanup(v.Close)
-	w := &world{t: t, voiceflow: v, folder: t.TempDir(), assistants: assistants}
+	w := &world{t: t, voiceflow: v, folder: t.TempDir(), assistants: assistants, logIn: "Log in"}
 	for name, value := range testtools.FlowlatchEnv(w.folder, v.URL()) {
 		w.env = append(w.env, name+"="+value)
 	}
@@ -90,7 +91,7 @@ func (w *world) login(s Settings, name, password string) *Tab {
 	tab.Open("/console/login")
 	tab.Fill("username", name)
 	tab.Fill("password", password)
-	tab.Submit("Log in")
+	tab.Submit(w.logIn)
 	return tab
 }
 

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -77,12 +76,30 @@ type Config struct {
 	LoginRate            int
 	WriteRate            int
 
+	OIDC          OIDC // without an Issuer if there is no identity provider
+	PasswordLogin domain.PasswordLogin
+
 	ShutdownTimeout time.Duration
 	LogLevel        slog.Level
 
 	// SecretFiles holds the file of each secret that was read from one and can be read again, by
 	// the name of its setting. A pipe can't.
 	SecretFiles map[string]string
+}
+
+// OIDC holds the settings of the company's identity provider.
+type OIDC struct {
+	Issuer           string // as it was set; "" if there is no identity provider
+	ClientID         string
+	ClientSecret     domain.Secret // zero for a public client
+	Scopes           []string
+	Label            string // "": the host name of the issuer
+	GroupsClaim      string
+	RequiredGroups   []string
+	AdminGroups      []string
+	CreateUsers      bool
+	LogoutAtProvider bool
+	Recheck          time.Duration
 }
 
 // Source is where Read finds the settings.
@@ -125,7 +142,13 @@ func Read(from Source) (c Config, warnings []string, err error) {
 			return Config{}, warnings, fmt.Errorf("%sKEYSET_KMS must name a key that can wrap a keyset: %w", Prefix, err)
 		}
 	}
-	return c, warnings, c.check()
+	if err := c.check(); err != nil {
+		return c, warnings, err
+	}
+	if from.Demo {
+		return c, warnings, nil
+	}
+	return c, warnings, c.checkOIDC(given, from.Flags)
 }
 
 // readFrom reads one setting. The flag comes first, then the variable, the file and the
@@ -244,6 +267,45 @@ func (c Config) check() error {
 	return c.checkHTTP()
 }
 
+// checkOIDC reports settings of the identity provider that contradict each other. given and flags are
+// what was set.
+func (c Config) checkOIDC(given, flags map[string]string) error {
+	if c.OIDC.Issuer == "" {
+		return c.checkNoOIDC(given, flags)
+	}
+	const name = Prefix + "OIDC_ISSUER"
+	switch {
+	case c.OIDC.ClientID == "":
+		return errors.New(name + " needs " + Prefix + "OIDC_CLIENT_ID, the id that the identity provider gave to this service")
+	case c.BaseURL == (domain.BaseURL{}):
+		return errors.New(name + " needs " + Prefix + "BASE_URL, to which the identity provider sends browsers back")
+	case !c.Console:
+		return errors.New(name + " needs the pages of the console, which " + Prefix + "CONSOLE=false turns off")
+	case !c.BaseURL.HTTPS() && !IsLoopback(c.BaseURL.Host()):
+		return errors.New(Prefix + "BASE_URL is plain http, so the codes of logins would travel unencrypted; use https with " + name)
+	}
+	if u, err := url.Parse(c.OIDC.Issuer); err != nil || u.Scheme != "https" && !IsLoopback(u.Hostname()) {
+		return errors.New(name + " is plain http, so tokens would leave this machine unencrypted; use https")
+	}
+	return nil
+}
+
+// checkNoOIDC refuses settings that need an identity provider if there is none.
+func (c Config) checkNoOIDC(given, flags map[string]string) error {
+	for _, s := range settings {
+		_, variable := given[s.Name]
+		_, file := given[s.Name+"_FILE"]
+		_, flag := flags[s.Name]
+		if strings.HasPrefix(s.Name, "OIDC_") && (variable || flag || file && s.use == orFromFile) {
+			return errors.New(s.Variable() + " needs " + Prefix + "OIDC_ISSUER, the address of the identity provider")
+		}
+	}
+	if c.PasswordLogin != domain.PasswordLoginAll {
+		return errors.New(Prefix + "PASSWORD_LOGIN can be " + string(c.PasswordLogin) + " only with an identity provider; set " + Prefix + "OIDC_ISSUER")
+	}
+	return nil
+}
+
 // checkHTTP refuses base URLs with plain http beyond this machine, unless they are allowed.
 func (c Config) checkHTTP() error {
 	if c.VoiceflowAllowHTTP {
@@ -265,8 +327,7 @@ func (c Config) checkHTTP() error {
 
 // IsLoopback reports whether host is this machine and nothing else.
 func IsLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+	return domain.IsLoopback(host)
 }
 
 // OwnDatabase reports whether the database is the SQLite file in the data folder.

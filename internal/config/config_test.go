@@ -50,6 +50,8 @@ func TestWithoutSettingsTheDefaultsHold(t *testing.T) {
 		Console: true, CookieSecure: true, CookieSameSite: http.SameSiteLaxMode,
 		Lifetimes:     domain.Lifetimes{Idle: 30 * time.Minute, Absolute: 12 * time.Hour, Remember: 720 * time.Hour},
 		LoginFailures: 10, LoginFailuresAddress: 100, LoginRate: 30, WriteRate: 600,
+		OIDC:            OIDC{Scopes: []string{"openid", "profile", "email"}, GroupsClaim: "groups", CreateUsers: true, LogoutAtProvider: true, Recheck: 15 * time.Minute},
+		PasswordLogin:   domain.PasswordLoginAll,
 		ShutdownTimeout: 9 * time.Second, LogLevel: slog.LevelInfo,
 	}
 	if diff := cmp.Diff(want, got, secrets); diff != "" {
@@ -70,9 +72,12 @@ func TestEverySettingCanBeSet(t *testing.T) {
 		"KEYSET_FILE": "/k", "KEYSET_KMS": "vault-transit://v/transit/k", "KEYSET_KMS_TOKEN": "hvs.x", "VOICEFLOW_API_URL": "http://127.0.0.1:1/", "VOICEFLOW_RUNTIME_URL": "http://[::1]:2",
 		"VOICEFLOW_ANALYTICS_URL": "http://localhost:3", "VOICEFLOW_REALTIME_URL": "https://r.example/base", "VOICEFLOW_ALLOW_HTTP": "true",
 		"VOICEFLOW_TIMEOUT": "2s", "FORWARD_TIMEOUT": "3s", "FORWARD_IDLE": "4s", "FORWARD_MAX_BODY": "1000", "FORWARD_MAX_ANSWER": "2 GiB", "FORWARD_RATE": "0", "FORWARD_READ_RATE": "7", "FORWARD_OPEN": "5", "MEMORY_BODIES": "16MiB", "AUDIT_READS": "none",
-		"BASE_URL": "https://Example.com:443/flowlatch/", "CONSOLE": "false", "COOKIE_PREFIX": "staging_", "COOKIE_SECURE": "true", "COOKIE_SAMESITE": "None",
+		"BASE_URL": "https://Example.com:443/flowlatch/", "CONSOLE": "true", "COOKIE_PREFIX": "staging_", "COOKIE_SECURE": "true", "COOKIE_SAMESITE": "None",
 		"TRUSTED_ORIGINS": "https://a.example, https://b.example:8443,", "TRUSTED_PROXIES": "10.0.0.0/8, ::1",
 		"SESSION_IDLE": "1m", "SESSION_LIFETIME": "2m", "REMEMBER_LIFETIME": "3m", "LOGIN_FAILURES": "1", "LOGIN_FAILURES_ADDRESS": "2", "LOGIN_RATE": "3", "WRITE_RATE": "0",
+		"OIDC_ISSUER": "http://127.0.0.1:9/realms/a/", "OIDC_CLIENT_ID": "flowlatch", "OIDC_CLIENT_SECRET": "hunter2", "OIDC_SCOPES": "groups  openid", "OIDC_LABEL": "Company login",
+		"OIDC_GROUPS_CLAIM": "/realm_access/roles", "OIDC_REQUIRED_GROUPS": "staff, Ops", "OIDC_ADMIN_GROUPS": "admins,", "OIDC_CREATE_USERS": "false", "OIDC_LOGOUT": "here",
+		"OIDC_RECHECK": "1s", "PASSWORD_LOGIN": "Admins",
 		"SHUTDOWN_TIMEOUT": "0s", "LOG_LEVEL": "debug",
 	}
 	want := Config{
@@ -83,11 +88,16 @@ func TestEverySettingCanBeSet(t *testing.T) {
 		VoiceflowAnalyticsURL: "http://localhost:3", VoiceflowRealtimeURL: "https://r.example/base", VoiceflowAllowHTTP: true,
 		VoiceflowTimeout: 2 * time.Second, ForwardTimeout: 3 * time.Second, ForwardIdle: 4 * time.Second, ForwardMaxBody: 1000, ForwardMaxAnswer: 2 << 30, ForwardReadRate: 7, ForwardOpen: 5, MemoryBodies: 16 << 20,
 		AuditReads: domain.NoReads,
-		BaseURL:    domain.BaseURL{Origin: "https://example.com", Path: "/flowlatch"}, CookiePrefix: "staging_",
+		BaseURL:    domain.BaseURL{Origin: "https://example.com", Path: "/flowlatch"}, Console: true, CookiePrefix: "staging_",
 		CookieSecure: true, CookieSameSite: http.SameSiteNoneMode,
 		TrustedOrigins: []string{"https://a.example", "https://b.example:8443"}, TrustedProxies: []string{"10.0.0.0/8", "::1"},
 		Lifetimes:     domain.Lifetimes{Idle: time.Minute, Absolute: 2 * time.Minute, Remember: 3 * time.Minute},
 		LoginFailures: 1, LoginFailuresAddress: 2, LoginRate: 3, LogLevel: slog.LevelDebug,
+		OIDC: OIDC{
+			Issuer: "http://127.0.0.1:9/realms/a/", ClientID: "flowlatch", ClientSecret: domain.NewSecret("hunter2"), Scopes: []string{"groups", "openid"}, Label: "Company login",
+			GroupsClaim: "/realm_access/roles", RequiredGroups: []string{"staff", "Ops"}, AdminGroups: []string{"admins"}, Recheck: time.Second,
+		},
+		PasswordLogin: domain.PasswordLoginAdmins,
 	}
 	var environ []string
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -104,7 +114,7 @@ func TestEverySettingCanBeSet(t *testing.T) {
 		{"by the environment", Source{Environ: environ}},
 		{"by flags, which win", Source{Flags: flags, Environ: []string{
 			"FLOWLATCH_DATABASE_URL=postgres://u:p@h/d", "FLOWLATCH_KEYSET_FILE=/k",
-			"FLOWLATCH_KEYSET_KMS=vault-transit://v/transit/k", "FLOWLATCH_KEYSET_KMS_TOKEN=hvs.x", "FLOWLATCH_ADDR=:1", "FLOWLATCH_LOG_LEVEL=nonsense",
+			"FLOWLATCH_KEYSET_KMS=vault-transit://v/transit/k", "FLOWLATCH_KEYSET_KMS_TOKEN=hvs.x", "FLOWLATCH_OIDC_CLIENT_SECRET=hunter2", "FLOWLATCH_ADDR=:1", "FLOWLATCH_LOG_LEVEL=nonsense",
 		}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -220,6 +230,27 @@ func TestValuesThatCannotBeUsed(t *testing.T) {
 		{"a keyset and its file", []string{"KEYSET=" + bad, "KEYSET_FILE=/f"}, nil, "FLOWLATCH_KEYSET and FLOWLATCH_KEYSET_FILE are both set"},
 		{"a key that wraps the keyset, without a token", []string{"KEYSET_KMS=vault-transit://" + bad + "/m/k"}, nil, "FLOWLATCH_KEYSET_KMS and FLOWLATCH_KEYSET_KMS_TOKEN are set together"},
 		{"a token for nothing", []string{"KEYSET_KMS_TOKEN=" + bad}, nil, "FLOWLATCH_KEYSET_KMS and FLOWLATCH_KEYSET_KMS_TOKEN are set together"},
+		{"an issuer with a query", provider("OIDC_ISSUER=https://p.example/?" + bad), nil, "FLOWLATCH_OIDC_ISSUER must be an absolute https URL"},
+		{"an issuer with a user", provider("OIDC_ISSUER=https://" + bad + "@p.example"), nil, "FLOWLATCH_OIDC_ISSUER must be an absolute https URL"},
+		{"an issuer with plain http beyond this machine", provider("OIDC_ISSUER=http://" + bad), nil, "FLOWLATCH_OIDC_ISSUER is plain http"},
+		{"an issuer without the id of a client", []string{"OIDC_ISSUER=https://" + bad, "BASE_URL=https://f.example"}, nil, "FLOWLATCH_OIDC_ISSUER needs FLOWLATCH_OIDC_CLIENT_ID"},
+		{"an issuer without a base URL", []string{"OIDC_ISSUER=https://" + bad, "OIDC_CLIENT_ID=c"}, nil, "FLOWLATCH_OIDC_ISSUER needs FLOWLATCH_BASE_URL"},
+		{"an issuer without pages", provider("CONSOLE=false"), nil, "FLOWLATCH_CONSOLE=false turns off"},
+		{"a base URL with plain http beyond this machine, with an issuer", provider("BASE_URL=http://" + bad), nil, "FLOWLATCH_BASE_URL is plain http"},
+		{"the secret of a client without an issuer", []string{"OIDC_CLIENT_SECRET=" + bad}, nil, "FLOWLATCH_OIDC_CLIENT_SECRET needs FLOWLATCH_OIDC_ISSUER"},
+		{"the file of that secret without an issuer", []string{"OIDC_CLIENT_SECRET_FILE=" + fileWith(t, bad)}, nil, "FLOWLATCH_OIDC_CLIENT_SECRET needs FLOWLATCH_OIDC_ISSUER"},
+		{"the groups of admins without an issuer, by a flag", nil, map[string]string{"OIDC_ADMIN_GROUPS": bad}, "FLOWLATCH_OIDC_ADMIN_GROUPS needs FLOWLATCH_OIDC_ISSUER"},
+		{"scopes without openid", provider("OIDC_SCOPES=profile " + bad), nil, "FLOWLATCH_OIDC_SCOPES must have the scope openid"},
+		{"scopes with commas", provider("OIDC_SCOPES=openid," + bad), nil, "FLOWLATCH_OIDC_SCOPES must be scopes such as"},
+		{"a claim that is an invalid pointer", provider("OIDC_GROUPS_CLAIM=/~" + bad), nil, "FLOWLATCH_OIDC_GROUPS_CLAIM must be the name of a claim"},
+		{"a claim that is all claims", provider("OIDC_GROUPS_CLAIM=/"), nil, "FLOWLATCH_OIDC_GROUPS_CLAIM must be the name of a claim"},
+		{"a label that is too long", provider("OIDC_LABEL=" + strings.Repeat(bad, 5)), nil, "FLOWLATCH_OIDC_LABEL must be a text of 1 to 64 bytes"},
+		{"a group that is too long", provider("OIDC_REQUIRED_GROUPS=a," + strings.Repeat(bad, 20)), nil, "FLOWLATCH_OIDC_REQUIRED_GROUPS must be groups of at most 256 bytes"},
+		{"a logout elsewhere", provider("OIDC_LOGOUT=" + bad), nil, "FLOWLATCH_OIDC_LOGOUT must be provider or here"},
+		{"a recheck below its least", provider("OIDC_RECHECK=999ms"), nil, "FLOWLATCH_OIDC_RECHECK must be a duration such as 30s or 12h, at least 1s"},
+		{"an unknown rule for passwords", provider("PASSWORD_LOGIN=" + bad), nil, "FLOWLATCH_PASSWORD_LOGIN must be all, admins or off"},
+		{"no passwords without an issuer", []string{"PASSWORD_LOGIN=off"}, nil, "FLOWLATCH_PASSWORD_LOGIN can be off only with an identity provider"},
+		{"passwords of admins without an issuer", nil, map[string]string{"PASSWORD_LOGIN": "admins"}, "FLOWLATCH_PASSWORD_LOGIN can be admins only with an identity provider"},
 		{"a secret's file that does not exist", []string{"DATABASE_URL_FILE=/" + bad}, nil, "FLOWLATCH_DATABASE_URL_FILE names a file that can't be read: no such file"},
 		{"a secret's file that is empty", []string{"DATABASE_URL_FILE=" + fileWith(t, "\n")}, nil, "FLOWLATCH_DATABASE_URL must not be empty"},
 	} {
@@ -236,6 +267,18 @@ func TestValuesThatCannotBeUsed(t *testing.T) {
 				t.Errorf("the sentence shows the value: %v", err)
 			}
 		})
+	}
+}
+
+// provider returns settings of an identity provider, followed by one that is not as it should be.
+func provider(wrong string) []string {
+	return []string{"OIDC_ISSUER=https://p.example", "OIDC_CLIENT_ID=c", "BASE_URL=https://f.example", wrong}
+}
+
+func TestPlainHTTPOnThisMachineIsEnoughForAnIssuer(t *testing.T) {
+	_, _, err := Read(Source{Environ: []string{"FLOWLATCH_OIDC_ISSUER=http://localhost:1", "FLOWLATCH_OIDC_CLIENT_ID=c", "FLOWLATCH_BASE_URL=http://127.0.0.1:8080"}})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
@@ -262,11 +305,12 @@ func TestDemoHeedsNothingOfTheRealData(t *testing.T) {
 	c, warnings, err := Read(Source{Demo: true, Environ: []string{
 		"FLOWLATCH_DATA_DIR=/srv", "FLOWLATCH_DATABASE_URL=nonsense", "FLOWLATCH_DATABASE_WAIT=nonsense",
 		"FLOWLATCH_KEYSET=k", "FLOWLATCH_KEYSET_FILE=/k", "FLOWLATCH_KEYSET_KMS=nonsense", "FLOWLATCH_VOICEFLOW_API_URL=nonsense", "FLOWLATCH_SESSION_IDLE=1m",
+		"FLOWLATCH_OIDC_ISSUER=nonsense", "FLOWLATCH_OIDC_CLIENT_SECRET=s", "FLOWLATCH_PASSWORD_LOGIN=off",
 	}})
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("Read: warnings %q, error %v, want none", warnings, err)
 	}
-	if !c.OwnDatabase() || !c.OwnKeyset() || c.DataDir == "/srv" {
+	if !c.OwnDatabase() || !c.OwnKeyset() || c.DataDir == "/srv" || c.OIDC.Issuer != "" || c.PasswordLogin != domain.PasswordLoginAll {
 		t.Errorf("demo has the real data: %+v", c)
 	}
 	if c.CookieSecure || c.LogLevel != slog.LevelError || c.Lifetimes.Idle != time.Minute {
@@ -279,7 +323,8 @@ func TestDemoHeedsNothingOfTheRealData(t *testing.T) {
 
 func TestConfigShowsNoSecret(t *testing.T) {
 	c, _, err := Read(Source{Environ: []string{"FLOWLATCH_DATABASE_URL=postgres://u:hunter2@h/d", "FLOWLATCH_KEYSET=hunter2",
-		"FLOWLATCH_KEYSET_KMS=vault-transit://v/m/k", "FLOWLATCH_KEYSET_KMS_TOKEN=hunter2"}})
+		"FLOWLATCH_KEYSET_KMS=vault-transit://v/m/k", "FLOWLATCH_KEYSET_KMS_TOKEN=hunter2",
+		"FLOWLATCH_OIDC_ISSUER=https://p.example", "FLOWLATCH_OIDC_CLIENT_ID=c", "FLOWLATCH_OIDC_CLIENT_SECRET=hunter2", "FLOWLATCH_BASE_URL=https://f.example"}})
 	if err != nil {
 		t.Fatal(err)
 	}

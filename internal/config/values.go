@@ -12,6 +12,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flowlatch/flowlatch/domain"
 )
@@ -222,6 +226,83 @@ func logLevel(c *Config, text string) error {
 		return errors.New("be debug, info, warn or error")
 	}
 	c.LogLevel = level
+	return nil
+}
+
+// issuer keeps the text as it is, since the issuer in a token must be the same in every character
+// (OpenID Connect Core 1.0, section 3.1.3.7).
+func issuer(c *Config, text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(text, "?#") {
+		return errors.New("be an absolute https URL without user, query and fragment")
+	}
+	c.OIDC.Issuer = text
+	return nil
+}
+
+// scopes reads a list of scopes (RFC 6749, section 3.3).
+func scopes(c *Config, text string) error {
+	c.OIDC.Scopes = strings.Fields(text)
+	for _, scope := range c.OIDC.Scopes {
+		if strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' || r == ',' }) {
+			return errors.New("be scopes such as openid profile email, separated by spaces")
+		}
+	}
+	if !slices.Contains(c.OIDC.Scopes, "openid") {
+		return errors.New("have the scope openid, without which there is no ID token")
+	}
+	return nil
+}
+
+func label(c *Config, text string) error {
+	const longest = 64
+	if text == "" || len(text) > longest || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+		return fmt.Errorf("be a text of 1 to %d bytes without control characters", longest)
+	}
+	c.OIDC.Label = text
+	return nil
+}
+
+// claim reads the name of a claim or a JSON pointer (RFC 6901).
+func claim(c *Config, text string) error {
+	if text == "" || text == "/" || text[0] == '/' && !jsontext.Pointer(text).IsValid() {
+		return errors.New("be the name of a claim, or a JSON pointer such as /realm_access/roles")
+	}
+	c.OIDC.GroupsClaim = text
+	return nil
+}
+
+func groups(field func(*Config) *[]string) func(*Config, string) error {
+	return func(c *Config, text string) error {
+		named := list(text)
+		for i, group := range named {
+			parsed, err := domain.ParseGroup(group)
+			if err != nil {
+				return fmt.Errorf("be groups of at most %d bytes each, separated by commas", domain.MaxGroupName)
+			}
+			named[i] = parsed
+		}
+		*field(c) = named
+		return nil
+	}
+}
+
+func logout(c *Config, text string) error {
+	switch strings.ToLower(text) {
+	case "provider":
+		c.OIDC.LogoutAtProvider = true
+	case "here":
+		c.OIDC.LogoutAtProvider = false
+	default:
+		return errors.New("be provider or here")
+	}
+	return nil
+}
+
+func passwordLogin(c *Config, text string) (err error) {
+	if c.PasswordLogin, err = domain.ParsePasswordLogin(strings.ToLower(text)); err != nil {
+		return errors.New("be all, admins or off")
+	}
 	return nil
 }
 

@@ -49,7 +49,7 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	m := newMachine(t, startVoiceflow(t))
 	all := m.must("", "--help")
 	for _, command := range []string{
-		"serve", "demo", "setup-link", "user create", "user list", "user disable", "user enable", "user passwd", "user grant", "user revoke",
+		"serve", "demo", "setup-link", "login-link", "user create", "user list", "user disable", "user enable", "user passwd", "user grant", "user revoke",
 		"project add", "project list", "project delete", "project import", "project export",
 		"voiceflow origins", "keys new", "keys status", "keys rotate", "keys rewrap", "keys retire", "audit verify", "audit export", "audit unfinished",
 		"migrate up", "migrate status", "backup", "restore", "healthcheck", "version",
@@ -106,7 +106,7 @@ func TestUsersByCommands(t *testing.T) {
 	m.must("", "user", "disable", "ben")
 	list := m.must("", "user", "list")
 	rows := strings.Split(strings.TrimSpace(list), "\n")
-	if len(rows) != 3 || strings.Join(strings.Fields(rows[0]), " ") != "NAME ROLE STATE GRANTS CREATED ID" ||
+	if len(rows) != 3 || strings.Join(strings.Fields(rows[0]), " ") != "NAME ROLE STATE GRANTS CREATED ID IDENTITY" ||
 		!strings.HasPrefix(strings.Join(strings.Fields(rows[1]), " "), "ada admin enabled 0 ") ||
 		!strings.HasPrefix(strings.Join(strings.Fields(rows[2]), " "), "ben member disabled 0 ") {
 		t.Errorf("user list prints\n%s", list)

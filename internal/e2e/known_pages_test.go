@@ -74,7 +74,7 @@ func (o onPages) routes(t *testing.T) []pages.Route {
 	routes := make([]pages.Route, len(all.Routes))
 	for i, r := range all.Routes {
 		r.Path = strings.NewReplacer("/assistants/:id", "/assistants/"+o.assistant, "/chat/:id", "/chat/"+o.assistant, "/users/:id", "/users/"+o.user,
-			"/audit/:id", "/audit/1", "/setup/:token", "/setup/none", "/static/:file", "/static/none").Replace(r.Path)
+			"/audit/:id", "/audit/1", "/setup/:token", "/setup/none", "/login-link/:token", "/login-link/none", "/groups/:id", "/groups/none", "/static/:file", "/static/none").Replace(r.Path)
 		if strings.Contains(r.Path, ":") {
 			t.Errorf("%s has a parameter that the test has no value for", r.Path)
 		}
@@ -136,10 +136,10 @@ func (o onPages) send(t *testing.T, secret string, in func(field string) bool, b
 func (o onPages) everywhere(secret string, in func(field string) bool) url.Values {
 	form := url.Values{}
 	for _, name := range []string{
-		"action", "actor", "allow_draft", "allowed", "assistants", "choice", "conversation", "cursor", "default", "disabled", "environments",
-		"expires_in_days", "from", "group_by", "keep_access_tokens", "launch", "name", "new_password", "object", "open", "origins", "outcome",
+		"action", "actor", "allow_draft", "allowed", "assistants", "choice", "code", "conversation", "cursor", "default", "disabled", "environments",
+		"error", "expires_in_days", "from", "group", "group_by", "iss", "keep_access_tokens", "launch", "name", "new_password", "object", "open", "origins", "outcome",
 		"overlap_hours", "password", "project_id", "project_name", "q", "rate", "remember", "request_id", "return", "role", "scopes",
-		"search", "session_id", "since", "slot", "to", "token", "token_id", "trouble", "until", "user_id", "user_ids", "username", "version_id",
+		"search", "session_id", "since", "slot", "state", "subject", "to", "token", "token_id", "trouble", "until", "user_id", "user_ids", "username", "version_id",
 		"viewport", "voiceflow_project_id",
 	} {
 		if in(name) {

@@ -47,7 +47,9 @@ func newPlace(t *testing.T, database string) (*machine, *place) {
 	v := startVoiceflow(t)
 	p := &place{voiceflow: v, gates: newGates(), stages: new(atomic.Int64)}
 	v.Fail(p.gates.pass)
-	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_LOGIN_FAILURES_ADDRESS", "10000")
+	m := newMachine(t, v).with("FLOWLATCH_DATABASE_URL", database, "FLOWLATCH_LOGIN_FAILURES_ADDRESS", "10000",
+		// Nobody logs in by this provider, so nothing is asked of it.
+		"FLOWLATCH_BASE_URL", "http://127.0.0.1", "FLOWLATCH_OIDC_ISSUER", "https://login.example", "FLOWLATCH_OIDC_CLIENT_ID", "flowlatch")
 	p.here = serving(t, m)
 	p.there, p.boss = p.here, p.here.admin()
 	return m, p
@@ -133,6 +135,15 @@ func (p *place) newStage(t *testing.T, by lostright.Caller) *stage {
 		o.Manager, text = newToken(eve, body{"name": "x", "scopes": []string{"manage"}})
 		s.credential, s.actor = http.Header{"Authorization": {text}}, "token:"+o.Manager
 	}
+	s.names = append(s.names, named("linked"))
+	o.Linked = p.newUser(named("linked"), "member")
+	p.boss.want(p.boss.post("/link_identity", body{"user_id": o.Linked, "subject": named("linked")}), "200")
+	made := p.boss.want(p.boss.post("/set_group_rule", body{"group": named("sales"), "project_id": o.Project}), "200")
+	var said struct{ Rule struct{ ID string } }
+	if err := json.Unmarshal([]byte(made.text), &said); err != nil {
+		t.Fatal(err)
+	}
+	o.Rule = said.Rule.ID
 	s.objects = o
 	return s
 }
@@ -275,6 +286,7 @@ func (s *stage) everything() string {
 		{"/get_projects", "assistants", func(item map[string]any) bool { return strings.HasSuffix(text(item, "Name"), suffix) }},
 		{"/get_grants", "grants", func(item map[string]any) bool { return slices.Contains(users, text(item, "User")) }},
 		{"/get_access_tokens", "access_tokens", func(item map[string]any) bool { return slices.Contains(users, text(item, "User")) }},
+		{"/get_group_rules", "rules", func(item map[string]any) bool { return strings.HasSuffix(text(item, "Group"), suffix) }},
 		{"/get_sessions?user_id=" + o.Eve, "sessions", nil},
 		{"/get_sessions?user_id=" + o.Other, "sessions", nil},
 		{"/get_audit_events?outcome=ok&actor=" + s.actor, "events", nil},

@@ -126,7 +126,7 @@ func (p *soakPool) request(r *rand.Rand) soakRequest {
 // the logins last for a while.
 func (p *soakPool) credential(r *rand.Rand, path string) string {
 	switch path {
-	case "/logout", "/delete_user", "/delete_user_sessions", "/delete_session", "/update_user", "/change_password", "/delete_project", "/set_token", "/set_environments", "/set_picture_origins", "/clear_project":
+	case "/logout", "/delete_user", "/delete_user_sessions", "/delete_session", "/update_user", "/change_password", "/delete_project", "/set_token", "/set_environments", "/set_picture_origins", "/clear_project", "/unlink_identity":
 		if !one(r, 50) {
 			return ""
 		}

@@ -52,6 +52,9 @@ type Objects struct {
 	Password    string // of eve
 	NewPassword string // for eve
 	Planted     string // the name of a user who does not exist, whom eve creates
+
+	Linked string // another user, a member, who is linked to an identity
+	Rule   string // a rule of a group, for Project
 }
 
 // Change is a request that changes something.
@@ -93,7 +96,9 @@ var (
 
 // Changes returns every request that reads a body and changes something. Done in this order
 // by one caller, all of them succeed.
-func Changes() []Change { return slices.Concat(makings(), tokenChanges(), removals()) }
+func Changes() []Change {
+	return slices.Concat(makings(), identityChanges(), tokenChanges(), removals())
+}
 
 // makings are the changes that add something, or change an assistant.
 func makings() []Change {
@@ -123,6 +128,27 @@ func makings() []Change {
 		}},
 		{Route: "POST /create_user", What: "a member with a grant", By: []Caller{Manager}, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"username": o.Planted, "password": o.Password, "assistants": []string{o.Project}}
+		}},
+	}
+}
+
+// identityChanges are the changes of identities, which need an identity provider, and of rules of groups.
+func identityChanges() []Change {
+	return []Change{
+		{Route: "POST /link_identity", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
+			return map[string]any{"user_id": o.Other, "subject": "subject-for-" + o.Planted}
+		}},
+		{Route: "POST /unlink_identity", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
+			return map[string]any{"user_id": o.Linked}
+		}},
+		{Route: "POST /set_group_rule", What: "that grants", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
+			return map[string]any{"group": "group of " + o.Planted, "project_id": o.Project, "scopes": []string{"converse", "export"}}
+		}},
+		{Route: "POST /set_group_rule", What: "that makes admins", By: []Caller{Admin}, Takes: TheRole, Body: func(o Objects) map[string]any {
+			return map[string]any{"group": "group of " + o.Planted, "role": "admin"}
+		}},
+		{Route: "POST /delete_group_rule", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
+			return map[string]any{"rule_id": o.Rule}
 		}},
 	}
 }
@@ -194,7 +220,8 @@ func othersLogin(o Objects) map[string]any { return map[string]any{"session_id":
 // reason. A route that takes several methods has only its path.
 func NotHeld() map[string]string {
 	return map[string]string{
-		"POST /login":               "its body tells who calls",
-		"/voiceflow/:service/*path": "it changes nothing here, and a forwarded call is ended when the right is gone",
+		"POST /login":                   "its body tells who calls",
+		"POST /oidc/backchannel-logout": "its body tells who calls",
+		"/voiceflow/:service/*path":     "it changes nothing here, and a forwarded call is ended when the right is gone",
 	}
 }

@@ -15,6 +15,7 @@ const (
 	dpkgQuery = "#!/bin/sh\ncase \" $THERE \" in *\" $3 \"*) printf 'install ok installed' ;; *) exit 1 ;; esac\n"
 	id        = "#!/bin/sh\necho \"$UID_IS\"\n"
 	apt       = "#!/bin/sh\necho \"apt-get $*\"\n"
+	debconf   = "#!/bin/sh\nread -r answer\necho \"debconf $answer\"\n"
 	env       = "#!/bin/sh\nshift\nexec \"$@\"\n"
 	sudo      = "#!/bin/sh\necho sudo\nexec \"$@\"\n"
 	systemctl = "#!/bin/sh\necho \"systemctl $*\"\n"
@@ -23,10 +24,10 @@ const (
 
 func TestInstall(t *testing.T) {
 	t.Parallel()
-	const services = " haproxy nginx pgbouncer postgresql"
+	const services = " dbconfig-no-thanks glewlwyd haproxy nginx pgbouncer postgresql"
 	const scripts = " nodejs python3-requests"
 	const all = "THERE=chromium-headless-shell curl gcc libc6-dev mmdebstrap systemd" + scripts + services
-	debian := map[string]string{"dpkg-query": dpkgQuery, "id": id, "apt-get": apt, "apt-cache": nothing, "env": env, "chmod": nothing, "rm": nothing, "tee": nothing}
+	debian := map[string]string{"dpkg-query": dpkgQuery, "id": id, "apt-get": apt, "apt-cache": nothing, "debconf-set-selections": debconf, "env": env, "chmod": nothing, "rm": nothing, "tee": nothing}
 	ubuntu := maps.Clone(debian)
 	ubuntu["apt-cache"], ubuntu["sed"] = "#!/bin/sh\nexit 100\n", "#!/bin/sh\nexec /bin/sed \"$@\"\n"
 	withSudo := maps.Clone(debian)
@@ -47,8 +48,10 @@ func TestInstall(t *testing.T) {
 			"apt-get update\napt-get install -y --no-install-recommends mmdebstrap\n"},
 		{"a user installs by sudo", withSudo, []string{"THERE=chromium-headless-shell gcc libc6-dev systemd" + scripts + services, "UID_IS=1000"}, 0,
 			"sudo\napt-get update\nsudo\napt-get install -y --no-install-recommends curl mmdebstrap\n"},
-		{"a new service does not start with the machine", withSystemd, []string{"THERE=chromium-headless-shell curl gcc libc6-dev mmdebstrap systemd haproxy pgbouncer postgresql" + scripts, "UID_IS=0"}, 0,
+		{"a new service does not start with the machine", withSystemd, []string{"THERE=chromium-headless-shell curl gcc libc6-dev mmdebstrap systemd dbconfig-no-thanks glewlwyd haproxy pgbouncer postgresql" + scripts, "UID_IS=0"}, 0,
 			"apt-get install -y --no-install-recommends nginx\nsystemctl --quiet disable nginx\n"},
+		{"glewlwyd comes without a configuration", withSystemd, []string{"THERE=chromium-headless-shell curl gcc libc6-dev mmdebstrap systemd dbconfig-no-thanks haproxy nginx pgbouncer postgresql" + scripts, "UID_IS=0"}, 0,
+			"debconf glewlwyd glewlwyd/config_type select No configuration\napt-get install -y --no-install-recommends glewlwyd\nsystemctl --quiet disable glewlwyd\n"},
 		{"a user without sudo is told", debian, []string{"THERE=chromium-headless-shell curl gcc libc6-dev systemd" + scripts + services, "UID_IS=1000"}, 1,
 			"Become root and run: apt-get install mmdebstrap\n"},
 		{"a system without apt-get, ready", map[string]string{"curl": nothing, "cc": nothing}, nil, 0, "This system has no apt-get."},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/flowlatch/flowlatch/adapters/memory"
 	"github.com/flowlatch/flowlatch/domain"
+	"github.com/flowlatch/flowlatch/ports"
 )
 
 // Origin is the Voiceflow of the installation.
@@ -35,6 +36,24 @@ var ErrBoom = errors.New("boom")
 
 // Garbage opens for nobody.
 var Garbage = domain.Sealed{Key: "gone", Bytes: []byte("these bytes open for nobody")}
+
+// The identity provider of an installation, and where browsers find the installation.
+const (
+	Issuer  = "https://login.example"
+	BaseURL = "https://flowlatch.example" // the provider sends browsers back to it
+)
+
+// NewProvider returns an identity provider for the installation.
+func NewProvider(now ports.Clock) *memory.IdentityProvider {
+	return memory.NewIdentityProvider(Issuer, now)
+}
+
+// Person returns who logs in by the identity provider, who is in the groups.
+func Person(subject string, groups ...string) domain.Person {
+	return domain.Person{
+		Identity: domain.Identity{Issuer: Issuer, Subject: subject}, Name: subject, Sid: "session of " + subject, Groups: domain.ListedGroups(groups),
+	}
+}
 
 // World is an installation with a clock of its own.
 type World struct {

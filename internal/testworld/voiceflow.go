@@ -112,7 +112,7 @@ func (v *Voiceflow) Forward(ctx context.Context, f domain.Forward, r *http.Reque
 	v.mu.Unlock()
 	var s Sent
 	var err error
-	if hangs == nil && !streams {
+	if hangs == nil {
 		s, err = sent(ctx, f, r, key)
 	}
 	if err == nil && f.Begin != nil {

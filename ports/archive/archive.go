@@ -14,7 +14,7 @@ import (
 // Version is the version of the form that Tables describes. To add a table or a column, raise
 // Version and put the column last in its table. Row.Upgraded then has to fill it in for rows of
 // earlier versions.
-const Version = 5
+const Version = 6
 
 // Table is a table of an archive.
 type Table struct {
@@ -66,9 +66,10 @@ func (c Column) optional() Column {
 	return c
 }
 
-// tables are in an order in which each refers only to those before it. Sessions and
-// conversations are left out, because ended ones must not come back. So all users log in again
-// after a restore.
+// tables are in an order in which each refers only to those before it. Sessions, with what is kept
+// of those that the identity provider opened, and conversations are left out, because ended ones must not
+// come back. So all users log in again after a restore. What can be used once is left out too: it ends
+// within minutes, and none of the logins that it opened come back.
 var tables = []Table{
 	{"installation", 1, []Column{
 		numberColumn("id"), keyIDColumn("key_id"), bytesColumn("known"), textColumn("origin"),
@@ -89,9 +90,17 @@ var tables = []Table{
 	{"users", 1, []Column{
 		textColumn("id"), textColumn("name"), textColumn("role"), flagColumn("disabled"),
 		{Name: "password_hash", Kind: Secret}, numberColumn("created"),
+		textColumn("identity_issuer").since(6), textColumn("identity_subject").since(6), numberColumn("signed_on").since(6),
+		textColumn("admin_by").since(6), flagColumn("admin_kept").since(6),
 	}},
 	{"grants", 2, []Column{
 		textColumn("user_id"), textColumn("project_id"), textColumn("name"), numberColumn("created"), textColumn("scopes"),
+		textColumn("sources").since(6),
+	}},
+	{"user_groups", 2, []Column{textColumn("user_id").since(6), textColumn("name").since(6)}},
+	{"group_rules", 1, []Column{
+		textColumn("id").since(6), textColumn("name").since(6), textColumn("project_id").optional().since(6), textColumn("scopes").since(6),
+		textColumn("environments").since(6), numberColumn("created").since(6),
 	}},
 	{"access_tokens", 1, []Column{
 		textColumn("id"), bytesColumn("hash"), textColumn("name"), textColumn("prefix"), textColumn("user_id"),
@@ -155,6 +164,21 @@ func (r Row) Upgraded(version int) Row {
 	}
 	if version < 5 {
 		r = r.withNoPictureOrigins().withSearch()
+	}
+	if version < 6 {
+		r = r.withoutSignOns()
+	}
+	return r
+}
+
+// withoutSignOns upgrades a user and a grant. Before version 6, nobody logged in by an identity provider,
+// and only admins granted.
+func (r Row) withoutSignOns() Row {
+	switch r.Table {
+	case "users":
+		return r.with("", "", int64(0), "", false)
+	case "grants":
+		return r.with("")
 	}
 	return r
 }

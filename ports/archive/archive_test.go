@@ -216,3 +216,29 @@ func TestAnEarlierArchiveHasNoEnvironments(t *testing.T) {
 		})
 	}
 }
+
+func TestAnEarlierArchiveHasNoSignOns(t *testing.T) {
+	for _, row := range []archive.Row{
+		{Table: "users", Values: []any{"u", "ana", "member", false, domain.NewSecret("hash"), int64(1)}},
+		{Table: "grants", Values: []any{"u", "p", "name", int64(1), "converse"}},
+	} {
+		got := row.Upgraded(5)
+		if err := got.Check(); err != nil {
+			t.Errorf("%s: %v", row.Table, err)
+		}
+		for _, column := range []string{"identity_issuer", "identity_subject", "admin_by", "sources"} {
+			if value := got.Value(column); value != nil && value != "" {
+				t.Errorf("%s: got %q in %s, want nothing", row.Table, value, column)
+			}
+		}
+		if again := got.Upgraded(archive.Version); len(again.Values) != len(got.Values) {
+			t.Errorf("%s: got %d values after another upgrade, want %d", row.Table, len(again.Values), len(got.Values))
+		}
+	}
+	for _, table := range []string{"user_groups", "group_rules"} {
+		t5, _ := archive.TableNamed(table)
+		if len(t5.ColumnsOf(5)) != 0 {
+			t.Errorf("%s has columns in version 5", table)
+		}
+	}
+}

@@ -57,6 +57,7 @@ func Access(t *testing.T, open OpenStore) {
 		{"StillAllowed of unknown uses is no error", standingNone},
 		{"StillAllowed of very many uses returns each", standingMany},
 		{"the first StillAllowed after something was removed leaves it out, on every instance", standingTaken},
+		{"every look-up has what an admin and what groups grant, as it is now", useByGroups},
 		{"every look-up has the keys of both slots as they are now", useOfBothKeys},
 		{"every look-up has the environments of the project, the token and the conversation as they are now", useOfEnvironments},
 		{"no look-up keeps a record or uses anything up", useChangesNothing},
@@ -108,6 +109,7 @@ func useOf(ctx context.Context, in ports.Access, c shown) (domain.Access, error)
 
 // otherAccess says how got is something else than want.
 func otherAccess(got, want domain.Access) error {
+	want = withSources(want)
 	var all []string
 	for _, part := range []struct {
 		name      string
@@ -117,6 +119,7 @@ func otherAccess(got, want domain.Access) error {
 		{"the conversation", got.Conversation, want.Conversation}, {"the project", got.Project, want.Project},
 		{"the named project", got.Named, want.Named},
 		{"the scopes of the grant", got.Granted.Text(), want.Granted.Text()}, {"the end of the text", got.SecretEnds, want.SecretEnds},
+		{"what an admin granted", got.Manual.Text(), want.Manual.Text()}, {"what groups grant", got.Groups, want.Groups},
 	} {
 		if d := difference(part.got, part.want); d != "" {
 			all = append(all, part.name+": "+d)
@@ -180,6 +183,20 @@ func ofToken(token domain.AccessToken, admin bool, p domain.Project, granted dom
 		Caller: domain.Caller{ID: token.User, Admin: admin, Token: token.ID, Only: token.Project, Scopes: token.Scopes, Secret: tokenHash(token)},
 		Token:  token, Project: p, Granted: granted, SecretEnds: token.Expires,
 	}
+}
+
+// withSources returns a with what an admin granted, which is all if no groups grant.
+func withSources(a domain.Access) domain.Access {
+	if len(a.Groups) == 0 {
+		a.Manual = a.Granted
+	}
+	return a
+}
+
+// by returns a with the grant.
+func by(g domain.Grant, a domain.Access) domain.Access {
+	a.Granted, a.Manual, a.Groups = g.Scopes, g.Manual, g.Groups
+	return a
 }
 
 // in returns the Access of a use in a conversation.

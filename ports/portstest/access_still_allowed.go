@@ -28,6 +28,7 @@ func otherStanding(got, want []domain.Access) error {
 		standing[a.OpenUse()] = a
 	}
 	for _, w := range want {
+		w = withSources(w)
 		g, found := standing[w.OpenUse()]
 		if !found {
 			return fmt.Errorf("got %d uses without %+v, want it", len(got), w.OpenUse())
@@ -39,7 +40,9 @@ func otherStanding(got, want []domain.Access) error {
 		if w.Named != "" && (g.Project.ID != w.Project.ID || difference(g.Caller.Login, w.Caller.Login) != "") {
 			return fmt.Errorf("%+v: got the project %q and the login %+v, want %q and %+v", w.OpenUse(), g.Project.ID, g.Caller.Login, w.Project.ID, w.Caller.Login)
 		}
-		for _, d := range []string{difference(g.Session, w.Session), difference(g.Token, w.Token), difference(g.Granted.Text(), w.Granted.Text())} {
+		for _, d := range []string{difference(g.Session, w.Session), difference(g.Token, w.Token), difference(g.Granted.Text(), w.Granted.Text()),
+			difference(g.Manual.Text(), w.Manual.Text()), difference(g.Groups, w.Groups),
+		} {
 			if d != "" {
 				return fmt.Errorf("%+v: %s", w.OpenUse(), d)
 			}

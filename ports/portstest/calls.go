@@ -47,7 +47,7 @@ type attempt struct {
 // writers are the methods without an Act that change something, at least at times.
 var writers = []string{
 	"Projects.Note", "Sessions.OpenLogin", "Sessions.Touch", "Conversations.Open", "Conversations.Renew", "Usage.Add", "Audit.Append",
-	"Chain.Extend", "Sealings.Replace", "Installation.Prepare", "Installation.CheckWrites", "Sweeper.Sweep",
+	"Chain.Extend", "Sealings.Replace", "Sessions.OpenLoginByLink", "SignOns.Open", "SignOns.Claim", "SignOns.Renew", "SignOns.Refuse", "SignOns.Logout", "Installation.Prepare", "Installation.CheckWrites", "Sweeper.Sweep",
 }
 
 // reads reports whether the method changes nothing, whatever is stored.
@@ -120,6 +120,7 @@ type state struct {
 	Grants       []domain.Grant
 	Users        []domain.User
 	Sessions     []domain.Session
+	Rules        []domain.GroupRule
 	Tokens       []domain.AccessToken
 	Sealed       []domain.SealedRow
 	Uses         map[domain.KeyID]domain.KeyUse
@@ -158,6 +159,8 @@ func (f *fixture) state(t *testing.T, at ports.Store) state {
 		read("Sessions.Page", err)
 		s.Sessions = append(s.Sessions, sessions...)
 	}
+	s.Rules, err = at.GroupRules.List(ctx)
+	read("GroupRules.List", err)
 	s.Tokens, err = at.Tokens.Page(ctx, "", domain.Cursor{}, all)
 	read("Tokens.Page", err)
 	s.Sealed, err = at.Sealings.Page(ctx, "", domain.SealedRef{}, all)

@@ -32,6 +32,7 @@ func Grants(t *testing.T, open OpenStore) {
 		{"Remove ends the assistant sessions that the grant allowed, and no other", revokeEndsSessions},
 		{"Remove of what is not granted succeeds, changes nothing and keeps no record", revokeUnknown},
 		{"no session outlives a Remove at the same instant, and the grant given again revives none", revokeRace},
+		{"Remove takes what an admin granted and leaves what groups grant, and is Conflict if only they do", revokeOfGroups},
 	}, promises("Grants")...))
 }
 
@@ -118,13 +119,13 @@ func grantReplaces(t *testing.T, f *fixture) {
 	began := domain.Instant(f.clock.now())
 	f.grantScopes(t, other, p.ID, domain.AllScopes())
 	f.grantScopes(t, user, q.ID, domain.AllScopes())
-	rest := []domain.Grant{{User: user, Project: q.ID, Scopes: domain.AllScopes(), Created: began}, {User: other, Project: p.ID, Scopes: domain.AllScopes(), Created: began}}
+	rest := []domain.Grant{domain.NewGrant(user, q.ID, domain.AllScopes(), began), domain.NewGrant(other, p.ID, domain.AllScopes(), began)}
 	f.clock.advance(time.Hour)
 	created := domain.Instant(f.clock.now())
 	for _, scopes := range scopeSets {
 		f.grantScopes(t, user, p.ID, scopes)
 		what := fmt.Sprintf("after Put of %q", scopes.Text())
-		want := domain.Grant{User: user, Project: p.ID, Scopes: scopes, Created: created}
+		want := domain.NewGrant(user, p.ID, scopes, created)
 		f.wantGrants(t, what, domain.GrantFilter{}, want, rest[0], rest[1])
 		f.clock.advance(time.Hour)
 		for range 2 {
@@ -143,14 +144,14 @@ func grantDefaults(t *testing.T, f *fixture) {
 	p := f.addNamed(t, "p")
 	began := domain.Instant(f.clock.now())
 	f.grantScopes(t, user, p.ID, 0)
-	f.wantGrants(t, "a new grant without scopes", domain.GrantFilter{}, domain.Grant{User: user, Project: p.ID, Scopes: domain.DefaultScopes(), Created: began})
+	f.wantGrants(t, "a new grant without scopes", domain.GrantFilter{}, domain.NewGrant(user, p.ID, domain.DefaultScopes(), began))
 
 	wide := domain.ScopesOf(domain.ScopeTranscripts, domain.ScopeExport)
 	f.grantScopes(t, user, p.ID, wide)
 	f.clock.advance(time.Hour)
 	err := f.Ports.Grants.Put(t.Context(), f.act(domain.ActionGrantProject, domain.OnGrant(user, p.ID)), user, p.ID, 0, f.clock.now())
 	wantNil(t, "Put without scopes of what is granted", err)
-	f.wantGrants(t, "a grant with scopes, granted again without", domain.GrantFilter{}, domain.Grant{User: user, Project: p.ID, Scopes: wide, Created: began})
+	f.wantGrants(t, "a grant with scopes, granted again without", domain.GrantFilter{}, domain.NewGrant(user, p.ID, wide, began))
 	f.wantRecords(t, "after Put without scopes of what is granted")
 
 	f.revoke(t, user, p.ID)
@@ -158,7 +159,7 @@ func grantDefaults(t *testing.T, f *fixture) {
 	at := f.clock.now()
 	f.grantScopes(t, user, p.ID, 0)
 	f.wantGrants(t, "a grant that was taken back, granted again without scopes", domain.GrantFilter{},
-		domain.Grant{User: user, Project: p.ID, Scopes: domain.DefaultScopes(), Created: domain.Instant(at)})
+		domain.NewGrant(user, p.ID, domain.DefaultScopes(), domain.Instant(at)))
 	f.wantRecords(t, "after each Put")
 }
 
@@ -200,7 +201,7 @@ func grantScopesAtOnce(t *testing.T, f *fixture) {
 		if len(got) != 1 || !slices.Contains(scopeSets, got[0].Scopes) {
 			t.Fatalf("Grants.Page after several Puts at the same instant: got %v, want one of those that were given", got)
 		}
-		wantSame(t, "the grant after several at the same instant", got[0], domain.Grant{User: user, Project: p.ID, Scopes: got[0].Scopes, Created: created})
+		wantSame(t, "the grant after several at the same instant", got[0], domain.NewGrant(user, p.ID, got[0].Scopes, created))
 		written := f.Records(t)[len(f.log):]
 		for _, rec := range written {
 			if !slices.Contains(recs, rec) {
@@ -218,7 +219,7 @@ func grantsFilter(t *testing.T, f *fixture) {
 	grant := func(user domain.UserID, p domain.Project, scopes domain.Scopes) domain.Grant {
 		f.clock.advance(time.Second)
 		f.grantScopes(t, user, p.ID, scopes)
-		return domain.Grant{User: user, Project: p.ID, Scopes: scopes, Created: domain.Instant(f.clock.now())}
+		return domain.NewGrant(user, p.ID, scopes, domain.Instant(f.clock.now()))
 	}
 	annInQ := grant("ann", q, domain.AllScopes())
 	anInP := grant("an", p, domain.ScopesOf(domain.ScopeConverse))
@@ -259,7 +260,7 @@ func grantsOrder(t *testing.T, f *fixture) {
 		for n := range ps {
 			id := ps[(n+i)%len(ps)]
 			f.grant(t, user, id)
-			all = append(all, domain.Grant{User: user, Project: id, Scopes: domain.DefaultScopes(), Created: domain.Instant(f.clock.now())})
+			all = append(all, domain.NewGrant(user, id, domain.DefaultScopes(), domain.Instant(f.clock.now())))
 		}
 	}
 	order := func(a, b domain.Grant) int {

@@ -105,7 +105,7 @@ func putKeyRenames(t *testing.T, f *fixture) {
 		wantSame(t, "Find by the new name within what is granted", got, []domain.Project{p})
 	}
 	f.wantGrants(t, "after another name", domain.GrantFilter{User: user, Project: p.ID},
-		domain.Grant{User: user, Project: p.ID, Scopes: someScopes, Created: q.Created})
+		domain.NewGrant(user, p.ID, someScopes, q.Created))
 	f.wantRecords(t, "after Update")
 }
 

@@ -26,6 +26,7 @@ func Sealings(t *testing.T, open OpenStore) {
 		{"Uses returns the rows that each key has sealed", usesRows},
 		{"Uses returns the sessions and conversations that are not over, by the key that sealed them", usesSessions},
 		{"Replace keeps no record", sealingsRecords},
+		{"the tokens of the identity provider are among what is sealed while their login lasts, and the login goes with them", tokensSealed},
 	}, promises("Sealings")...))
 }
 

@@ -53,6 +53,8 @@ func SessionStore(t *testing.T, open OpenStore) {
 		{"End by a keyset key without sessions succeeds and changes nothing", endSealedByNone},
 		{"End of nothing ends nothing", endNothing},
 		{"what has ended stays ended while it is touched and assistant sessions are opened in it at the same instant", endRace},
+		{"OpenLoginByLink opens a login once, without a password, if the user exists and is enabled", linkOpens},
+		{"of several OpenLoginByLink with one link at the same instant one opens a login", linkAtOnceOpens},
 	}, promises("Sessions")...))
 }
 

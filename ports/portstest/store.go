@@ -63,7 +63,7 @@ func All(t *testing.T, open OpenStore) {
 		run  func(t *testing.T, open OpenStore)
 	}{
 		{"ProjectRepository", ProjectRepository}, {"Grants", Grants}, {"UserRepository", UserRepository},
-		{"SessionStore", SessionStore}, {"Access", Access}, {"AccessTokens", AccessTokens},
+		{"SessionStore", SessionStore}, {"SignOns", SignOns}, {"GroupRules", GroupRules}, {"Access", Access}, {"AccessTokens", AccessTokens},
 		{"Conversations", Conversations}, {"Usage", Usage}, {"AuditLog", AuditLog}, {"AuditChain", AuditChain},
 		{"Sealings", Sealings}, {"Installation", Installation}, {"Sweeper", Sweeper}, {"Acts", Acts}, {"Texts", Texts},
 	} {

@@ -18,6 +18,7 @@ func Sweeper(t *testing.T, open OpenStore) {
 		{"Sweep forgets at most limit conversations that are over, and returns how many", conversationsSwept},
 		{"several Sweeps at the same instant count each conversation once and forget none that is not over", conversationsSweptAtOnce},
 		{"Sweep keeps a login while its assistant session is not over", sweepKeepsLogin},
+		{"Sweep forgets at most limit uses of what can be used once that have ended, and returns how many", onceSwept},
 	}, promises("Sweeper")...))
 }
 

@@ -82,6 +82,7 @@ func textsRefused(t *testing.T, f *fixture) {
 		f.textsStored(t, at, bad, there, refused)
 		f.textsChanged(t, at, bad, there, refused)
 		f.textsLookedFor(t, at, bad, refused)
+		f.textsOfSignOns(t, at, bad, there, refused)
 	}
 	f.wantState(t, "after what was refused", before)
 	f.wantRecords(t, "after what was refused")
@@ -237,4 +238,56 @@ func (f *fixture) textsLookedFor(t *testing.T, at ports.Store, bad string, refus
 	spoil(domain.OpenUse{}, bad, func(what string, use domain.OpenUse) {
 		refused("Access.StillAllowed, "+what, second(at.Access.StillAllowed(ctx, []domain.OpenUse{use})))
 	})
+}
+
+// textsOfSignOns is about logins by the identity provider and what groups may do.
+func (f *fixture) textsOfSignOns(t *testing.T, at ports.Store, bad string, there stored, refused func(what string, err error)) {
+	ctx, act := t.Context(), f.act(domain.ActionForward, "x")
+	second := func(_ any, err error) error { return err }
+	o := f.opening(f.signOn(f.somebody("eve"), "staff"))
+	o.kept.Tokens.Key = domain.KeyID(bad)
+	refused("SignOns.Open, key", second(o.on(ctx, at)))
+	o = f.opening(f.signOn(f.somebody("eve"), "staff"))
+	spoil(o.login, bad, func(what string, s domain.Session) {
+		if what != "Session.Login" && what != "Session.Project" { // a login has none
+			refused("SignOns.Open, "+what, second(at.SignOns.Open(ctx, o.in, s, o.kept, o.once, o.rec)))
+		}
+	})
+	spoil(f.newLogin(there.user.ID), bad, func(what string, s domain.Session) {
+		if what != "Session.Login" && what != "Session.Project" {
+			refused("Sessions.OpenLoginByLink, "+what, at.Sessions.OpenLoginByLink(ctx, s, f.link(), act.Record))
+		}
+	})
+	spoil(o.once, bad, func(what string, once domain.Once) {
+		refused("SignOns.Open, "+what, second(at.SignOns.Open(ctx, o.in, o.login, o.kept, once, o.rec)))
+		refused("Sessions.OpenLoginByLink, "+what, at.Sessions.OpenLoginByLink(ctx, f.newLogin(there.user.ID), once, act.Record))
+	})
+	spoil(o.in.Person, bad, func(what string, p domain.Person) {
+		if what != "Person.Name" && what != "Person.Sid" { // neither is stored as it is
+			in := o.in
+			in.Person = p
+			refused("SignOns.Open, "+what, second(at.SignOns.Open(ctx, in, o.login, o.kept, o.once, o.rec)))
+		}
+	})
+	for what, kept := range map[string]domain.ProviderSession{
+		"sid": {Login: o.login.ID, Sid: bad}, "issuer": {Identity: domain.Identity{Issuer: bad, Subject: "s"}}, "subject": {Identity: domain.Identity{Issuer: "i", Subject: bad}},
+	} {
+		refused("SignOns.Open, kept "+what, second(at.SignOns.Open(ctx, o.in, o.login, kept, o.once, o.rec)))
+	}
+	refused("SignOns.Renew", second(at.SignOns.Renew(ctx, o.in, domain.ProviderSession{Login: domain.SessionID(bad)}, f.clock.now(), o.rec)))
+	refused("SignOns.Find", second(at.SignOns.Find(ctx, domain.SessionID(bad))))
+	refused("SignOns.Claim", second(at.SignOns.Claim(ctx, domain.SessionID(bad), f.clock.now(), f.clock.now())))
+	refused("SignOns.Refuse", at.SignOns.Refuse(ctx, domain.SessionID(bad), act.Record))
+	for what, out := range map[string]domain.ProviderLogout{
+		"id": {ID: bad}, "sid": {ID: "x", Sid: bad}, "issuer": {ID: "x", Identity: domain.Identity{Issuer: bad}}, "subject": {ID: "x", Identity: domain.Identity{Issuer: "i", Subject: bad}},
+	} {
+		out.Ends = f.clock.now().Add(time.Minute)
+		refused("SignOns.Logout, "+what, second(at.SignOns.Logout(ctx, out, act.Record)))
+	}
+	spoil(f.rule("staff", there.project.ID, domain.DefaultScopes(), "main", "dev"), bad, func(what string, r domain.GroupRule) {
+		refused("GroupRules.Set, "+what, second(at.GroupRules.Set(ctx, act, r, signOnPolicy)))
+	})
+	refused("GroupRules.Remove", second(at.GroupRules.Remove(ctx, act, domain.RuleID(bad), signOnPolicy)))
+	refused("GroupRules.Members, group", second(at.GroupRules.Members(ctx, bad, "", 1)))
+	refused("GroupRules.Members, id", second(at.GroupRules.Members(ctx, "staff", domain.UserID(bad), 1)))
 }

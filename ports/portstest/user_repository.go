@@ -58,6 +58,11 @@ func UserRepository(t *testing.T, open OpenStore) {
 		{"no session outlives a Remove at the same instant", removeUserRace},
 		{"no grant outlives a Remove of its project at the same instant", removeProjectRace},
 		{"a call that waits for another's change returns promptly after its context is done", updateWaits},
+		{"Update leaves what groups grant, whether change keeps it or not", updateKeepsGroups},
+		{"Update links a user to an identity, by which Find finds them, and is Conflict if another user has it", updateLinks},
+		{"Update that removes the identity takes what groups gave the user, and nothing that an admin gave", unlinkTakes},
+		{"of several users who are linked to one identity at the same instant one is", linkAtOnce},
+		{"HasSignedOnAdmin and KeptAdmins tell of the users as they are now", signedOnAdmins},
 	}, promises("Users")...))
 }
 

@@ -82,7 +82,7 @@ func updateScopes(t *testing.T, f *fixture) {
 		f.wantScopes(t, step.what, u.ID, step.want)
 	}
 	f.wantGrants(t, "that stayed all the time", domain.GrantFilter{User: u.ID},
-		domain.Grant{User: u.ID, Project: p.ID, Scopes: wide, Created: began})
+		domain.NewGrant(u.ID, p.ID, wide, began))
 	f.update(t, u.ID, func(u *domain.User) { u.SetAssistants(nil) })
 	f.wantScopes(t, "none", u.ID, map[domain.ProjectID]domain.Scopes{})
 	f.update(t, u.ID, func(u *domain.User) { u.SetAssistants([]domain.ProjectID{p.ID}) })

@@ -40,7 +40,7 @@ for (const form of document.querySelectorAll('form[method="post"]:not(#say)')) {
 for (const form of document.querySelectorAll('form[action$="/console/logout"]')) {
   form.addEventListener("submit", () => sessionStorage.clear());
 }
-if (document.querySelector('form[action$="/console/login"]')) {
+if (document.querySelector("[data-logs-in]")) {
   sessionStorage.clear();
   new BroadcastChannel("login").postMessage("");
 }
