@@ -164,15 +164,16 @@ func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 		return nil, err
 	}
 	s.signOn, s.passwordLogin = o.SignOn, o.PasswordLogin
-	if err := s.someAdminSignsOn(ctx); err != nil {
-		return nil, err
-	}
 	s.keyset, err = keyset.Open(ctx, keyset.Ports{
 		Installation: p.Store.Installation, Sealings: p.Store.Sealings, Projects: p.Store.Projects, Sessions: p.Store.Sessions,
 		Audit: p.Store.Audit, Cipher: p.Cipher, Keyring: p.Keyring, Pseudonyms: p.Pseudonyms, Origins: p.Voiceflow.Origins(),
 		Clock: p.Clock, Random: p.Random,
 	})
 	if err != nil {
+		return nil, err
+	}
+	// Before keyset.Open the tables of users may be missing, or be those of an earlier version.
+	if err := s.someAdminSignsOn(ctx); err != nil {
 		return nil, err
 	}
 	a := audit.Ports{Log: p.Store.Audit, Chain: p.Store.Chain, Projects: p.Store.Projects, Cipher: p.Cipher, Clock: p.Clock}

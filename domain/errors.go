@@ -157,6 +157,11 @@ func NoPassword() error {
 // audit records it as a refusal.
 var ErrWrongPassword = errors.New("a wrong current password")
 
+// ErrProviderAnswer is among the causes of the error for an answer or a token of the identity provider
+// that is not accepted. The log tells all causes of such an error: what is wrong is mostly the setup of
+// the provider. None of them holds a secret.
+var ErrProviderAnswer = errors.New("the identity provider's answer was not accepted")
+
 // ErrKeyOrVersion is the cause of a CredentialsRejected if Voiceflow may have rejected the version in
 // place of the key: it has one message for both.
 var ErrKeyOrVersion = errors.New("voiceflow rejected the key or does not know the version")

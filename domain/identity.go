@@ -95,12 +95,13 @@ const (
 	MaxGroupName = 256
 )
 
-// ListedGroups returns the groups that a claim lists. Names that ParseGroup refuses can be in no rule
-// and are left out.
+// ListedGroups returns the groups that a claim lists. Names that can be in no rule are left out: those
+// that ParseGroup refuses, and those with white space around them. Such a name is not trimmed. Otherwise
+// whoever may create groups at the provider could make one that passes for another.
 func ListedGroups(names []string) Groups {
 	var known []string
 	for _, name := range names {
-		if group, err := ParseGroup(name); err == nil {
+		if group, err := ParseGroup(name); err == nil && group == name {
 			known = append(known, group)
 		}
 	}
@@ -152,6 +153,30 @@ type ProviderLogout struct {
 // Once is what remembers that the logout was carried out.
 func (o ProviderLogout) Once() Once {
 	return Once{Kind: OnceLogout, ID: o.Identity.Issuer + " " + o.ID, Ends: o.Ends}
+}
+
+// EndedSession is what remembers that the session at the provider has ended. A login of that session
+// which is opened just after the logout is refused: its code was redeemed before. It is zero if the logout
+// names no session.
+func (o ProviderLogout) EndedSession() Once { return endedSession(o.Identity.Issuer, o.Sid, o.Ends) }
+
+// EndedSession is what remembers that the session of the login at the provider has ended. Its Ends is
+// zero. It is zero if the provider gave no Sid.
+func (s ProviderSession) EndedSession() Once {
+	return endedSession(s.Identity.Issuer, s.Sid, time.Time{})
+}
+
+func endedSession(issuer, sid string, ends time.Time) Once {
+	if sid == "" {
+		return Once{}
+	}
+	return Once{Kind: OnceSession, ID: issuer + " " + sid, Ends: ends}
+}
+
+// SessionEnded is the error for a login whose session at the provider has ended while the login was
+// opened: NotAuthenticated.
+func SessionEnded() error {
+	return refusedSignOn("the identity provider has just ended this login; log in again")
 }
 
 // IdentityTaken is the error for an identity that another user is linked to: Conflict.

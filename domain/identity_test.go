@@ -68,6 +68,10 @@ func TestTheGroupsThatAClaimLists(t *testing.T) {
 	if got.State != domain.GroupsListed || !slices.Equal(got.Names, []string{"A", "a", "b"}) {
 		t.Errorf("got %+v, want each once and in order", got)
 	}
+	got = domain.ListedGroups([]string{"admins ", " admins", "admins\u00a0"})
+	if len(got.Names) != 0 {
+		t.Errorf("names with white space around them pass for another group: %q", got.Names)
+	}
 	if got := domain.ListedGroups(nil); got.State != domain.GroupsListed || len(got.Names) != 0 {
 		t.Errorf("got %+v of an empty list", got)
 	}

@@ -27,6 +27,7 @@ const (
 	OnceSignOn    OnceKind = "sign_on"    // the state of a login by the identity provider
 	OnceLogout    OnceKind = "logout"     // the jti of a logout token
 	OnceLoginLink OnceKind = "login_link" // the id of a login link
+	OnceSession   OnceKind = "session"    // the sid of a session that a logout token ended
 )
 
 // Once names something that can be used once. It is remembered until it ends, since it could not be

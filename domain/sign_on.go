@@ -70,7 +70,8 @@ type ChangeMade struct {
 // Decide decides whether the person may log in, and what that changes. Returns NotAuthenticated if
 // their groups are not known and something depends on them, or if there is no such user and none is
 // to be created. Returns NotAllowed if the user is disabled, and if the person is in none of the
-// groups of which one is required. Returns Conflict if User is not the id of the user who has the
+// groups of which one is required. Returns NotAllowed if there is no admin yet, and the person has no user
+// and does not become an admin: the first user is an admin. Returns Conflict if User is not the id of the user who has the
 // identity, since that has just changed.
 func (s SignOn) Decide(f SignOnFound) (SignOnChange, error) {
 	groups := s.Person.Groups
@@ -104,8 +105,19 @@ func (s SignOn) Decide(f SignOnFound) (SignOnChange, error) {
 		m.Groups = groups.Names
 	}
 	change := s.Policy.Regroup(m, f.Rules, f.OtherAdmin, s.At)
+	if isNew && !f.OtherAdmin && change.User.Role != RoleAdmin { // with a first user who is a member, the set-up link would end
+		return SignOnChange{}, noAdminYet()
+	}
 	change.Created, change.Changes = isNew, append(made, change.Changes...)
 	return change, nil
+}
+
+func noAdminYet() error {
+	return &Error{
+		Kind: NotAllowed,
+		Public: "there is no admin here yet; the operator has to create one with the command setup-link or user create, " +
+			"or to name a group of admins in FLOWLATCH_OIDC_ADMIN_GROUPS",
+	}
 }
 
 // admits reports whether somebody in the groups may log in.

@@ -53,6 +53,7 @@ func TestWhoMayLogInByTheIdentityProvider(t *testing.T) {
 		person domain.Person
 		policy domain.SignOnPolicy
 		found  domain.SignOnFound
+		first  bool // there is no admin
 		renews bool
 		as     domain.UserID // "u" if it is ""
 		kind   domain.Kind
@@ -60,6 +61,8 @@ func TestWhoMayLogInByTheIdentityProvider(t *testing.T) {
 	}{
 		{name: "a user who is linked", person: person("ada"), found: domain.SignOnFound{Member: domain.GroupMember{User: linked("ada")}}},
 		{name: "a user who is linked, to renew", person: person("ada"), found: domain.SignOnFound{Member: domain.GroupMember{User: linked("ada")}}, renews: true},
+		{name: "somebody unknown if there is no admin", person: person("ada"), policy: creates, first: true, kind: domain.NotAllowed, says: "no admin here yet"},
+		{name: "a user who is linked if there is no admin", person: person("ada"), first: true, found: domain.SignOnFound{Member: domain.GroupMember{User: linked("ada")}}},
 		{name: "a disabled user", person: person("ada"), found: domain.SignOnFound{Member: domain.GroupMember{User: disabled}}, kind: domain.NotAllowed, says: "disabled"},
 		{name: "somebody unknown if users are created", person: person("ada"), policy: creates},
 		{name: "somebody unknown if users are not created", person: person("ada"), kind: domain.NotAuthenticated, says: "an admin can link"},
@@ -87,6 +90,7 @@ func TestWhoMayLogInByTheIdentityProvider(t *testing.T) {
 			if tc.as != "" {
 				in.User = tc.as
 			}
+			tc.found.OtherAdmin = !tc.first
 			got, err := in.Decide(tc.found)
 			wantKind(t, err, tc.kind)
 			switch {

@@ -16,8 +16,9 @@ type SignOns interface {
 	// address of rec. login is of in.User.
 	//
 	// Returns the error of Decide, and then stores nothing. Returns Conflict if once has been used
-	// before (Once); in that case too nothing is stored. The zero Once is never used. Logins of one
-	// user are as many as SessionStore says.
+	// before (Once); in that case too nothing is stored. The zero Once is never used. Returns
+	// domain.SessionEnded, and stores nothing, if Logout has ended the session at the provider that kept
+	// names, until ProviderLogout.Ends. Logins of one user are as many as SessionStore says.
 	Open(ctx context.Context, in domain.SignOn, login domain.Session, kept domain.ProviderSession, once domain.Once,
 		rec domain.Record) (domain.SignOnChange, error)
 

@@ -65,6 +65,9 @@ func (o *SignOns) Open(ctx context.Context, in domain.SignOn, login domain.Sessi
 		if err := s.useOnce(ctx, tx, once, "this login"); err != nil {
 			return err
 		}
+		if err := s.sessionGoesOn(ctx, tx, kept); err != nil {
+			return err
+		}
 		if change, err = s.signOn(ctx, tx, in, rec); err != nil {
 			return err
 		}
@@ -219,8 +222,17 @@ func (o *SignOns) Refuse(ctx context.Context, login domain.SessionID, rec domain
 	})
 }
 
+// sessionGoesOn returns domain.SessionEnded if a logout has ended the session of the login at the
+// provider. The transaction has taken its turn, as logouts do.
+func (s *Store) sessionGoesOn(ctx context.Context, tx bun.Tx, kept domain.ProviderSession) error {
+	if ended, err := s.remembered(ctx, tx, kept.EndedSession()); err != nil || !ended {
+		return err
+	}
+	return domain.SessionEnded()
+}
+
 // Logout implements ports.SignOns. It takes its turn, so that it also sees a login that is opened at the
-// same time.
+// same time. A login that is opened later sees what it remembers.
 func (o *SignOns) Logout(ctx context.Context, out domain.ProviderLogout, rec domain.Record) (int, error) {
 	s := o.store
 	ended := 0
@@ -229,6 +241,9 @@ func (o *SignOns) Logout(ctx context.Context, out domain.ProviderLogout, rec dom
 			return err
 		}
 		if err := s.useOnce(ctx, tx, out.Once(), "this logout token"); err != nil {
+			return err
+		}
+		if err := s.rememberOnce(ctx, tx, out.EndedSession()); err != nil {
 			return err
 		}
 		statement, by := providerSessionsBySid, out.Sid

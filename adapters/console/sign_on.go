@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -26,6 +27,7 @@ type signOnFailure struct {
 	Again    string // the address that tries again
 	Password bool   // somebody may log in with a password
 	Account  bool   // it was about a link from the page of one's own account
+	Answer   bool   // the log tells what is wrong with the answer of the identity provider
 }
 
 // signOnURL returns the address that begins a login by the identity provider. to is the local page to go
@@ -131,6 +133,7 @@ func answerUnreadable() error {
 // may have a code, so it sends no referrer, and a form on it would be taken for one of another origin.
 func (x *request) signOnFailed(err error, page signOnFailure) error {
 	page.Password = x.console.service.PasswordLogin() != domain.PasswordLoginOff
+	page.Answer = errors.Is(err, domain.ErrProviderAnswer)
 	return &pages.Again{Err: err, Render: func(f pages.Failure) {
 		x.alone = true
 		x.writeFailure(f, "sign_on_fail", view{Title: signOnFailTitle, Data: page, Problem: &f})

@@ -132,6 +132,9 @@ func TestAnAnswerThatIsRefused(t *testing.T) {
 			answer := b.answer(t, "/oidc/login", person("gus"))
 			got := b.get(t, tc.change(answer))
 			got.want(t, http.StatusUnauthorized, signOnFailed, tc.text, `href="/oidc/login">Try again`, `href="/console/login">Log in with a password`)
+			if logged := strings.Contains(got.text, "The operator finds the cause in the log"); logged != (tc.text == "was not accepted") {
+				t.Errorf("the page leads to the log: %v, want so if the log has the cause", logged)
+			}
 			w.wantNothingOf(t, answer, got)
 			got.wantNo(t, "canary", "evil", "<form")
 			if c := got.cookie(t, "sign_on"); c.MaxAge >= 0 {

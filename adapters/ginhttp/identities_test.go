@@ -1,6 +1,7 @@
 package ginhttp_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -186,6 +187,19 @@ func TestTheProviderEndsLogins(t *testing.T) {
 	w.provider.Break()
 	w.nobody.sendForm(t, path, form("dan")).want(t, 503, "unavailable")
 	two.do(t, "GET", "/check_session", "").want(t, 200, "")
+}
+
+func TestTheLogSaysWhatIsWrongWithATokenOfTheProvider(t *testing.T) {
+	w := newWorld(t, signsOn)
+	r := w.nobody.request(t, "POST", "/oidc/backchannel-logout", url.Values{"logout_token": {"canary"}}.Encode())
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	answer, lines := w.logged(t, r)
+	if len(lines) != 1 || !strings.Contains(fmt.Sprint(lines[0]["err"]), domain.ErrProviderAnswer.Error()+": ") {
+		t.Errorf("the log has %v, want a line with the cause", lines)
+	}
+	if told := answer.Body.String() + fmt.Sprint(lines); strings.Contains(told, "canary") {
+		t.Errorf("the token is in the answer or in the log: %s", told)
+	}
 }
 
 func TestWithoutAProviderNothingIsLinkedOrEnded(t *testing.T) {

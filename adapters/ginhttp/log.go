@@ -40,7 +40,7 @@ func (a *api) logRequest(x *exchange) {
 	if x.err != nil {
 		f := failureOf(x.err)
 		attrs = append(attrs, slog.String("code", f.code))
-		if f.elsewhere >= http.StatusInternalServerError {
+		if f.elsewhere >= http.StatusInternalServerError || errors.Is(x.err, domain.ErrProviderAnswer) {
 			attrs = append(attrs, slog.String("err", x.err.Error()))
 		}
 		if domain.KindOf(x.err) == crossOrigin {

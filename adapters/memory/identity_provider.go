@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"strings"
@@ -295,5 +296,5 @@ func challengeOf(verifier domain.Secret) string {
 }
 
 func providerRefused(cause string) error {
-	return &domain.Error{Kind: domain.NotAuthenticated, Public: "the identity provider's answer was not accepted; log in again", Cause: errors.New("memory: " + cause)}
+	return &domain.Error{Kind: domain.NotAuthenticated, Public: "the identity provider's answer was not accepted; log in again", Cause: fmt.Errorf("%w: memory: %s", domain.ErrProviderAnswer, cause)}
 }

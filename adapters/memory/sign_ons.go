@@ -29,6 +29,9 @@ func (v signOns) Open(ctx context.Context, in domain.SignOn, login domain.Sessio
 	if s.usedBefore(once) {
 		return domain.SignOnChange{}, domain.UsedOnce("this login")
 	}
+	if s.usedBefore(kept.EndedSession()) {
+		return domain.SignOnChange{}, domain.SessionEnded()
+	}
 	if _, found := s.sessions[login.ID]; found {
 		return domain.SignOnChange{}, domain.IDTaken()
 	}
@@ -197,6 +200,7 @@ func (v signOns) Logout(ctx context.Context, out domain.ProviderLogout, rec doma
 		return 0, domain.UsedOnce("this logout token")
 	}
 	s.use(once)
+	s.use(out.EndedSession())
 	ended := map[domain.SessionID]bool{}
 	for id := range s.providerLogins {
 		if kept, found := s.providerLogin(id); found && out.Names(kept) {

@@ -20,7 +20,10 @@ func invalid(public string) error { return &domain.Error{Kind: domain.Invalid, P
 
 // refused is the error for a login or a logout that is not accepted. cause is for the log.
 func refused(cause error) error {
-	return &domain.Error{Kind: domain.NotAuthenticated, Public: "the identity provider's answer was not accepted; log in again", Cause: short(cause)}
+	return &domain.Error{
+		Kind: domain.NotAuthenticated, Public: "the identity provider's answer was not accepted; log in again",
+		Cause: fmt.Errorf("%w: %w", domain.ErrProviderAnswer, short(cause)),
+	}
 }
 
 func refusedBecause(cause string) error { return refused(errors.New(cause)) }

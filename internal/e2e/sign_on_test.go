@@ -238,6 +238,7 @@ func TestPasswordsAreTurnedOffOnceAnAdminSignedOn(t *testing.T) {
 	p := startProvider(t, person("dan", "ops"), person("cleo"))
 	m := newMachine(t, startVoiceflow(t)).signingOn(p.Issuer()).with("FLOWLATCH_OIDC_ADMIN_GROUPS", "ops")
 	off := m.with("FLOWLATCH_PASSWORD_LOGIN", "off")
+	off.fails(exitFailure, "no enabled admin has logged in with the identity provider", "", "serve") // the database is empty
 	off.must(adminPassword, "user", "create", "--admin", "ada")
 	off.fails(exitFailure, "no enabled admin has logged in with the identity provider", "", "serve")
 

@@ -16,6 +16,7 @@ func SignOns(t *testing.T, open OpenStore) {
 		{"Open ends the sessions that the change costs, and opens the login", openEndsSessions},
 		{"Open returns the error of Decide and then stores nothing, nor the use", openRefused},
 		{"Open is Conflict if once was used before, and then stores nothing; the zero Once is never used", openOnce},
+		{"Open is refused if a Logout has ended the session at the provider, until that is forgotten, and then stores nothing", openEnded},
 		{"Open displaces the oldest login of a user who has as many as a user may have", openDisplaces},
 		{"of two Opens of the same new person at the same instant one creates the user", signOnAtOnce},
 		{"of several Opens with the same Once at the same instant one opens a login", openOnceAtOnce},
@@ -226,6 +227,7 @@ func writtenBy(all []tried) []domain.Record {
 }
 
 func signOnAtOnce(t *testing.T, f *fixture) {
+	f.admin(t, "admin")
 	for n := range rounds {
 		u := f.somebody(domain.Username(fmt.Sprintf("new%d", n)))
 		again := u
@@ -435,6 +437,7 @@ func refuseEnds(t *testing.T, f *fixture) {
 }
 
 func logoutEnds(t *testing.T, f *fixture) {
+	f.admin(t, "admin")
 	p := f.addNamed(t, "p")
 	ana, bob := f.linked(t, "ana", domain.RoleMember, p.ID), f.linked(t, "bob", domain.RoleMember)
 	foreign := f.somebody("cem")
@@ -520,6 +523,7 @@ func logoutAtOnce(t *testing.T, f *fixture) {
 }
 
 func signOnsOfRemoved(t *testing.T, f *fixture) {
+	f.admin(t, "admin")
 	u := f.linked(t, "ana", domain.RoleMember)
 	o := f.signedOn(t, u, "staff")
 	f.removeUser(t, u.ID)

@@ -368,3 +368,38 @@ func archiveSignOns(t *testing.T, f, other *fixture) {
 	wantNil(t, "Open after Restore", err)
 	wantSame(t, "whether Open after Restore creates a user", again.Created, false)
 }
+
+func openEnded(t *testing.T, f *fixture) {
+	f.admin(t, "admin")
+	u := f.linked(t, "ana", domain.RoleMember)
+	// None of these logins is there yet when the logouts come.
+	late, bySubject, foreign := f.opening(f.signOn(u, "staff")), f.opening(f.signOn(u)), f.opening(f.signOn(f.somebody("cem")))
+	foreign.in.Person.Identity.Issuer, foreign.kept.Identity.Issuer = "https://other.example", "https://other.example"
+	foreign.kept.Sid = late.kept.Sid
+	bySubject.kept.Sid = ""
+	var out domain.ProviderLogout
+	for _, of := range []domain.ProviderLogout{{Identity: u.Identity, Sid: late.kept.Sid}, {Identity: domain.Identity{Issuer: issuer}, Sid: late.kept.Sid}} {
+		rec := f.record(domain.ActionProviderLogout, "x")
+		out = f.logout(of)
+		n, err := f.Ports.SignOns.Logout(t.Context(), out, rec)
+		wantNil(t, "Logout of a session that no login has yet", err)
+		wantSame(t, "how many logins it ended", n, 0)
+		f.log = append(f.log, rec)
+	}
+	refused := func(what string) {
+		t.Helper()
+		_, err := late.on(t.Context(), f.Ports)
+		wantKind(t, what, err, domain.NotAuthenticated)
+		f.wantNotKept(t, what, late.login.ID)
+		f.wantMembers(t, what, "staff")
+		f.wantRecords(t, what)
+	}
+	refused("Open of a session that has ended")
+	f.open(t, bySubject)
+	f.open(t, foreign)
+	f.open(t, f.opening(f.signOn(u)))
+	f.clock.set(out.Ends.Add(-time.Microsecond))
+	refused("Open while the end is remembered")
+	f.clock.set(out.Ends)
+	f.open(t, late)
+}
