@@ -46,8 +46,10 @@ type Ports struct {
 	OpenCalls ports.OpenCalls  // no limit if nil
 	UserRates ports.UserRates  // no limit if nil
 	Held      ports.HeldMemory // no limit if nil
-	Clock     ports.Clock      // time.Now if nil
-	Random    io.Reader        // crypto/rand if nil; must be safe for concurrent use
+	// AuditFiles keeps rows of the audit before they are removed. They are removed without a copy if it is nil.
+	AuditFiles ports.AuditFiles
+	Clock      ports.Clock // time.Now if nil
+	Random     io.Reader   // crypto/rand if nil; must be safe for concurrent use
 }
 
 // Logins is what it takes to log users in. Passwords and Attempts must be given.
@@ -91,6 +93,9 @@ type Options struct {
 	Lifetimes domain.Lifetimes
 	// AuditReads says which forwarded reads leave rows in the audit. The zero value is exports.
 	AuditReads domain.AuditReads
+	// AuditKeepDays is for how many days rows of the audit are kept. UsageKeepDays is for how many days the
+	// usage is kept, at least domain.LeastUsageDays. 0 keeps everything.
+	AuditKeepDays, UsageKeepDays int
 	// SignOn are the settings of logins by the company's identity provider.
 	SignOn SignOnOptions
 	// PasswordLogin says who may log in with a password. The zero value is all.
@@ -118,6 +123,9 @@ func (o Options) complete(provider bool) (Options, error) {
 	var err error
 	if o.PasswordLogin, err = domain.ParsePasswordLogin(string(o.PasswordLogin)); err != nil {
 		return o, fmt.Errorf("app: PasswordLogin: %w", err)
+	}
+	if o.AuditKeepDays < 0 || o.UsageKeepDays < 0 || o.UsageKeepDays > 0 && o.UsageKeepDays < domain.LeastUsageDays {
+		return o, fmt.Errorf("app: AuditKeepDays must be at least 0, and UsageKeepDays 0 or at least %d", domain.LeastUsageDays)
 	}
 	if o.PasswordLogin != domain.PasswordLoginAll && !provider {
 		return o, errors.New("app: PasswordLogin can only be all without an identity provider: nobody else could log in")
@@ -147,6 +155,7 @@ type Service struct {
 	signOns       *signon.Logins         // nil without provider
 	signOn        SignOnOptions
 	passwordLogin domain.PasswordLogin
+	usageKeepDays int // 0: for ever
 }
 
 // Open runs the start-up check of keyset.Open and returns a Service that is ready. Returns the
@@ -163,6 +172,7 @@ func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 	if o, err = o.complete(s.provider != nil); err != nil {
 		return nil, err
 	}
+	s.usageKeepDays = o.UsageKeepDays
 	s.signOn, s.passwordLogin = o.SignOn, o.PasswordLogin
 	s.keyset, err = keyset.Open(ctx, keyset.Ports{
 		Installation: p.Store.Installation, Sealings: p.Store.Sealings, Projects: p.Store.Projects, Sessions: p.Store.Sessions,
@@ -176,7 +186,7 @@ func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 	if err := s.someAdminSignsOn(ctx); err != nil {
 		return nil, err
 	}
-	a := audit.Ports{Log: p.Store.Audit, Chain: p.Store.Chain, Projects: p.Store.Projects, Cipher: p.Cipher, Clock: p.Clock}
+	a := audit.Ports{Log: p.Store.Audit, Chain: p.Store.Chain, Checks: p.Store.Checks, Projects: p.Store.Projects, Cipher: p.Cipher, Clock: p.Clock, KeepDays: o.AuditKeepDays, Files: p.AuditFiles}
 	if s.OwnUsers() {
 		a.Users = p.Store.Users
 	}

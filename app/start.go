@@ -16,6 +16,8 @@ const (
 	lastChain = time.Second
 	// chainPause is the pause between two attempts to chain the audit.
 	chainPause = 500 * time.Millisecond
+	// verifyPause is the pause between two looks whether the audit is to be verified, or old rows removed.
+	verifyPause = 10 * time.Second
 	// operatorRest is the pause after an error that only an operator can mend, such as a broken
 	// chain or keyset.
 	operatorRest = time.Minute
@@ -29,8 +31,8 @@ const (
 //	defer stop()
 //
 // The background work ends open calls that have lost their right, stores counts, outcomes and
-// refusals, chains the audit, follows changes of the keyset, marks keys that can't be opened, and deletes
-// what has expired. failed is called with each failure; it may be nil, and several goroutines
+// refusals, chains and verifies the audit, follows changes of the keyset, marks keys that can't be opened, and deletes
+// what has expired, and what is older than Options say. failed is called with each failure; it may be nil, and several goroutines
 // may call it at once. Everything is tried again, at most once a minute if it needs an operator.
 //
 // stop ends the background work and a verification of the audit, and waits for both. It waits up to
@@ -81,6 +83,8 @@ func (s *Service) run(ctx context.Context, running *sync.WaitGroup, failed func(
 	})
 	every(time.Second, "write outcomes of forwarded calls to the audit", s.forwarder.FlushOutcomes)
 	every(chainPause, "chain the audit", s.resting(s.audit.Chain))
+	every(verifyPause, "verify the audit", s.audit.VerifyInTurn)
+	every(verifyPause, "remove old rows of the audit", s.audit.CutInTurn)
 	every(time.Minute, "sweep what is over", func(ctx context.Context) error {
 		_, err := s.Sweep(ctx)
 		return err

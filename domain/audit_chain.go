@@ -45,12 +45,20 @@ type ChainedRow struct {
 // without the keyset. It is zero before the first row is in the chain.
 type AuditHead struct {
 	ChainPoint
-	Settled int64  // all rows with ids up to this one are in the chain, and no others will come
-	Sealed  Sealed // the Text, bound by BindAuditHead
+	Settled int64    // all rows with ids up to this one are in the chain, and no others will come
+	Cut     AuditCut // where the chain begins; zero if it begins with the first row
+	Sealed  Sealed   // the Text, bound by BindAuditHead
 }
 
-// Text returns the text of the head that is sealed.
-func (h AuditHead) Text() string { return h.String() + ":" + strconv.FormatInt(h.Settled, 10) }
+// Text returns the text of the head that is sealed. Without a cut, it is as programs wrote it that knew
+// none.
+func (h AuditHead) Text() string {
+	text := h.String() + ":" + strconv.FormatInt(h.Settled, 10)
+	if cut := h.Cut.Text(); cut != "" {
+		text += ":" + cut
+	}
+	return text
+}
 
 // After returns the link of row after p. The hash is over the hash of p, the place, the row's id
 // and all of its fields, each after its length.

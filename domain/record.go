@@ -112,6 +112,8 @@ const (
 
 	ActionVerifyAudit Action = "verify_audit"
 	ActionExportAudit Action = "export_audit"
+	// ActionCutAudit removes old rows of the audit. The object is the point where it begins then.
+	ActionCutAudit Action = "cut_audit"
 
 	ActionBackup  Action = "backup"
 	ActionRestore Action = "restore"

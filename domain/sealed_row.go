@@ -10,6 +10,7 @@ type SealedKind string
 
 // All kinds. In the order of these words, conversations come before projects' keys.
 const (
+	SealedAuditCheck     SealedKind = "audit_check"     // what the verifications of the audit have found
 	SealedAuditHead      SealedKind = "audit_head"      // the signed end of the audit's chain
 	SealedConversation   SealedKind = "conversation"    // Voiceflow's session key of a conversation
 	SealedKnownValue     SealedKind = "known_value"     // by which the keyset is recognized
@@ -44,6 +45,8 @@ func (r SealedRef) Compare(other SealedRef) int {
 // to the Voiceflow at at. It is zero for the zero SealedRef.
 func (r SealedRef) Binding(at Origin) Binding {
 	switch r.Kind {
+	case SealedAuditCheck:
+		return BindAuditCheck()
 	case SealedAuditHead:
 		return BindAuditHead()
 	case SealedConversation:

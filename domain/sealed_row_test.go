@@ -10,6 +10,7 @@ import (
 func TestEachSealedPlaceHasTheBindingOfItsKind(t *testing.T) {
 	const at = domain.Origin("https://api.voiceflow.test")
 	places := map[domain.SealedRef]domain.Binding{
+		{Kind: domain.SealedAuditCheck}:                                      domain.BindAuditCheck(),
 		{Kind: domain.SealedAuditHead}:                                       domain.BindAuditHead(),
 		{Kind: domain.SealedConversation, ID: "c"}:                           domain.BindConversation("c", at),
 		{Kind: domain.SealedKnownValue}:                                      domain.BindKnownValue(at),
@@ -28,6 +29,7 @@ func TestEachSealedPlaceHasTheBindingOfItsKind(t *testing.T) {
 func TestSealedPlacesAreOrderedByKindIDAndSlot(t *testing.T) {
 	ordered := []domain.SealedRef{
 		{},
+		{Kind: domain.SealedAuditCheck},
 		{Kind: domain.SealedAuditHead},
 		{Kind: domain.SealedConversation, ID: "z"},
 		{Kind: domain.SealedKnownValue},

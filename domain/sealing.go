@@ -125,6 +125,9 @@ func BindPseudonymKey() Binding { return bind("flowlatch/pseudonym-key/v1") }
 // BindAuditHead binds the signed end of the audit's chain.
 func BindAuditHead() Binding { return bind("flowlatch/audit-head/v1") }
 
+// BindAuditCheck binds what the verifications of the audit have found.
+func BindAuditCheck() Binding { return bind("flowlatch/audit-check/v1") }
+
 // BindUserIDs binds the pseudonyms of the user ids that actor uses with a project. The same id
 // has different pseudonyms for different actors.
 func BindUserIDs(p ProjectID, actor Actor) Binding {

@@ -17,6 +17,7 @@ type Store struct {
 	Usage         Usage
 	Audit         AuditLog
 	Chain         AuditChain
+	Checks        AuditChecks
 	Sealings      Sealings
 	Installation  Installation
 	Sweeper       Sweeper
@@ -30,7 +31,7 @@ func (s Store) Check() error {
 	}{
 		{"Projects", s.Projects}, {"Grants", s.Grants}, {"Users", s.Users}, {"Sessions", s.Sessions},
 		{"Access", s.Access}, {"Tokens", s.Tokens}, {"Conversations", s.Conversations}, {"Usage", s.Usage},
-		{"Audit", s.Audit}, {"Chain", s.Chain}, {"Sealings", s.Sealings}, {"Installation", s.Installation},
+		{"Audit", s.Audit}, {"Chain", s.Chain}, {"Checks", s.Checks}, {"Sealings", s.Sealings}, {"Installation", s.Installation},
 		{"Sweeper", s.Sweeper},
 	} {
 		if view.is == nil {

@@ -15,6 +15,9 @@ type Usage interface {
 	// not exist are passed over. It keeps no record.
 	Add(ctx context.Context, counts []domain.Usage, lastUsed map[domain.TokenID]time.Time) error
 
+	// Forget removes at most limit counts of days before the day and returns how many. It keeps no record.
+	Forget(ctx context.Context, before domain.Day, limit int) (int, error)
+
 	// Report returns at most limit sums of what q.Counts picks, grouped by q.GroupBy, that come
 	// after the key, or from the beginning if it is nil, in the order of the bytes of the fields
 	// of the key. Fields that are not grouped by are empty. No match is no error.

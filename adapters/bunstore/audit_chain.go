@@ -52,7 +52,7 @@ const (
 const (
 	tryLock = `SELECT pg_try_advisory_xact_lock($1, $2) AS got`
 
-	selectHead = `SELECT seq, hash, settled, key_id, sealed FROM audit_head WHERE id = 1`
+	selectHead = `SELECT seq, hash, settled, cut, key_id, sealed FROM audit_head WHERE id = 1`
 
 	lastLink = `SELECT seq, hash FROM audit_chain WHERE seq = (SELECT max(seq) FROM audit_chain)`
 
@@ -66,14 +66,22 @@ const (
 	strays = `SELECT ` + auditColumns + ` FROM audit a WHERE a.id <= (SELECT h.settled FROM audit_head h WHERE h.id = 1)
 	AND NOT EXISTS (SELECT 1 FROM audit_chain c WHERE c.audit_id = a.id) ORDER BY a.id LIMIT $1`
 
+	waiting = `SELECT a.at FROM audit a WHERE a.id > COALESCE((SELECT h.settled FROM audit_head h WHERE h.id = 1), 0)
+	AND NOT EXISTS (SELECT 1 FROM audit_chain c WHERE c.audit_id = a.id) ORDER BY a.id LIMIT 1`
+
 	chained = `SELECT c.seq, c.hash, c.audit_id, a.id IS NULL AS gone, ` + auditColumns + ` FROM audit_chain c LEFT JOIN audit a ON a.id = c.audit_id
 	WHERE c.seq > $1 ORDER BY c.seq LIMIT $2`
+
+	// A link goes together with its row, so that no row is left outside the chain.
+	removeRows = `DELETE FROM audit WHERE id IN (SELECT c.audit_id FROM audit_chain c WHERE c.seq <= $1 ORDER BY c.seq LIMIT $2)`
+
+	removeLinks = `DELETE FROM audit_chain WHERE seq IN (SELECT c.seq FROM audit_chain c WHERE c.seq <= $1 ORDER BY c.seq LIMIT $2)`
 
 	rowWithLink = `SELECT COALESCE(c.seq, 0) AS seq, c.hash, COALESCE(c.audit_id, 0) AS audit_id, false AS gone, ` + auditColumns + `
 	FROM audit a LEFT JOIN audit_chain c ON c.audit_id = a.id WHERE a.id = $1`
 
-	putHead = `INSERT INTO audit_head (id, seq, hash, settled, key_id, sealed) VALUES (1, $1, $2, $3, $4, $5)
-ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, settled = excluded.settled,
+	putHead = `INSERT INTO audit_head (id, seq, hash, settled, cut, key_id, sealed) VALUES (1, $1, $2, $3, $4, $5, $6)
+ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, settled = excluded.settled, cut = excluded.cut,
 	key_id = excluded.key_id, sealed = excluded.sealed`
 
 	linkRowsPostgres = `INSERT INTO audit_chain (seq, audit_id, hash) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])`
@@ -133,13 +141,16 @@ type headRow struct {
 	Seq     int64
 	Hash    []byte
 	Settled int64
+	Cut     string
 	KeyID   domain.KeyID
 	Sealed  []byte
 }
 
 func (r *headRow) head() domain.AuditHead {
 	at := pointRow{r.Seq, r.Hash}
-	return domain.AuditHead{ChainPoint: at.point(), Settled: r.Settled, Sealed: domain.Sealed{Key: r.KeyID, Bytes: r.Sealed}}
+	return domain.AuditHead{
+		ChainPoint: at.point(), Settled: r.Settled, Cut: domain.ParseAuditCut(r.Cut), Sealed: domain.Sealed{Key: r.KeyID, Bytes: r.Sealed},
+	}
 }
 
 // chainedRow is a link with its row, which may be gone.
@@ -330,7 +341,7 @@ func (s *Store) putChain(ctx context.Context, tx handle, extend ports.Extend, la
 
 // headValues returns the values of putHead.
 func headValues(h domain.AuditHead) []any {
-	return []any{h.Seq, h.Hash[:], h.Settled, string(h.Sealed.Key), h.Sealed.Bytes}
+	return []any{h.Seq, h.Hash[:], h.Settled, h.Cut.Text(), string(h.Sealed.Key), h.Sealed.Bytes}
 }
 
 // putLinks stores the links with one statement.
@@ -355,6 +366,63 @@ func (s *Store) putLinks(ctx context.Context, tx handle, links []domain.ChainLin
 		seqs[i], rows[i], hashes[i] = l.Seq, l.Row, l.Hash[:]
 	}
 	_, err := s.exec(ctx, tx, linkRowsPostgres, seqs, rows, hashes)
+	return err
+}
+
+// Cut implements ports.AuditChain.
+func (a *AuditChain) Cut(ctx context.Context, cut ports.Cut) error {
+	s := a.store
+	return s.change(ctx, "cut the audit", func(ctx context.Context, tx bun.Tx) error {
+		if err := s.takeChainLock(ctx, tx.Tx); err != nil {
+			return err
+		}
+		last, head, err := s.chainEnd(ctx, tx.Tx)
+		if err != nil {
+			return err
+		}
+		head, recs, err := cut(last, head)
+		if err != nil {
+			return verdict{err}
+		}
+		if _, err := s.exec(ctx, tx.Tx, putHead, headValues(head)...); err != nil {
+			return err
+		}
+		for _, rec := range recs {
+			if err := s.audit(ctx, tx.Tx, rec); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Remove implements ports.AuditChain. Two calls at the same instant take turns, so that each removes the
+// rows of the links that it removes.
+func (a *AuditChain) Remove(ctx context.Context, upTo int64, limit int) (int, error) {
+	s := a.store
+	var removed int64
+	err := s.change(ctx, "remove rows of the audit", func(ctx context.Context, tx bun.Tx) error {
+		err := s.takeChainLock(ctx, tx.Tx)
+		if err == nil {
+			_, err = s.exec(ctx, tx.Tx, removeRows, upTo, max(limit, 0))
+		}
+		if err == nil {
+			removed, err = s.exec(ctx, tx.Tx, removeLinks, upTo, max(limit, 0))
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int(removed), nil
+}
+
+// takeChainLock waits until this transaction may change the chain.
+func (s *Store) takeChainLock(ctx context.Context, tx handle) error {
+	if !s.postgres {
+		return nil
+	}
+	_, err := s.exec(ctx, tx, takeLock, lockClass, chainLock)
 	return err
 }
 
@@ -388,6 +456,20 @@ func (a *AuditChain) Head(ctx context.Context) (domain.AuditHead, error) {
 		return domain.AuditHead{}, err
 	}
 	return rows[0].head(), nil
+}
+
+// Waiting implements ports.AuditChain.
+func (a *AuditChain) Waiting(ctx context.Context) (time.Time, error) {
+	s := a.store
+	var rows []struct{ At int64 }
+	err := s.read(ctx, "look for rows of the audit that are not in the chain yet", func(ctx context.Context) error {
+		rows = nil
+		return s.lookUp(ctx, &rows, waiting)
+	})
+	if err != nil || len(rows) == 0 {
+		return time.Time{}, err
+	}
+	return instant(rows[0].At), nil
 }
 
 // Strays implements ports.AuditChain.

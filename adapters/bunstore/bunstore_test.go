@@ -28,6 +28,7 @@ func TestAccessTokens(t *testing.T)  { eachSuite(t, portstest.AccessTokens, migr
 func TestConversations(t *testing.T) { eachSuite(t, portstest.Conversations, migrated) }
 func TestUsage(t *testing.T)         { eachSuite(t, portstest.Usage, migrated) }
 func TestAuditLog(t *testing.T)      { eachSuite(t, portstest.AuditLog, migrated) }
+func TestAuditChecks(t *testing.T)   { eachSuite(t, portstest.AuditChecks, migrated) }
 func TestAuditChain(t *testing.T)    { eachSuite(t, portstest.AuditChain, migrated) }
 func TestSealings(t *testing.T)      { eachSuite(t, portstest.Sealings, migrated) }
 func TestSweeper(t *testing.T)       { eachSuite(t, portstest.Sweeper, migrated) }

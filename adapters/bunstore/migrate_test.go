@@ -32,6 +32,7 @@ var steps = []string{
 	"0008_environments", "0009_personal_keys", "0010_token_rotation",
 	"0011_pictures_and_search",
 	"0012_sign_ons",
+	"0015_retention",
 }
 
 // stepsAt are the migrations as they are listed after they were applied at that time; the

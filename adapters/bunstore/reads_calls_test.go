@@ -197,6 +197,10 @@ func calls() []call {
 			got, err := s.Ports().Chain.Links(ctx, 5000, 50)
 			return want(len(got), 50, err)
 		}},
+		{"the first row that waits for the chain", 3 * manyLeft, func(ctx context.Context, s *Store) error {
+			_, err := s.Ports().Chain.Waiting(ctx)
+			return err
+		}},
 		{"the head of the chain", 1, func(ctx context.Context, s *Store) error {
 			_, err := s.Ports().Chain.Head(ctx)
 			return err

@@ -173,7 +173,7 @@ func TestEveryStatementUsesAnIndexOnSQLite(t *testing.T) {
 		useByLogin, useOfHost, useNamedByLogin, useNamedOfHost, useByToken, useByConversation, openSessions, openTokens, openNamed,
 		pageOfTokens, pageOfTokensOfUser, countTokens, tokensOfHash, tokenToRotate, rotateToken, ownerOfToken, removeToken, removeTokens, tokenUsed, renewConversation, selectConversationKey,
 		pageOfSealedConversations, pageOfSealedKeys, selectAuditHead, selectKnownValue, selectPseudonymKey,
-		selectHead, lastLink, topLink, unchained, strays, chained, resealInstallation,
+		selectHead, lastLink, topLink, unchained, strays, waiting, chained, removeRows, removeLinks, claimTurn, selectCheck, nextCheck, selectAuditCheck, resealAuditCheck, resealInstallation,
 		resealAuditHead, resealKnownValue, resealPseudonymKey, resealConversation, resealKey, forgetConversation, countToReenter, endSealedBy, countSealedBy,
 	}
 	for _, way := range ways {

@@ -44,6 +44,7 @@ UNION ALL SELECT 'row', k.key_id, count(*) FROM provider_sessions k JOIN session
 UNION ALL SELECT 'row', key_id, 1 FROM installation
 UNION ALL SELECT 'row', pseudonyms_key_id, 1 FROM installation WHERE pseudonyms IS NOT NULL
 UNION ALL SELECT 'row', key_id, 1 FROM audit_head
+UNION ALL SELECT 'row', key_id, 1 FROM audit_check
 UNION ALL SELECT 'login', sealed_by, count(*) FROM sessions WHERE idle > $1 AND expires > $1 GROUP BY sealed_by
 UNION ALL SELECT 'handle', c.handle_sealed_by, count(*) FROM conversations c
 	LEFT JOIN sessions s ON s.id = c.session_id AND s.idle > $1 AND s.expires > $1
@@ -60,10 +61,12 @@ WHERE (k.project_id, k.slot) > ($1, $2) AND k.key_id <> $3 ORDER BY k.project_id
 WHERE k.login_id > $1 AND k.key_id <> $2 AND k.sealed IS NOT NULL AND s.idle > $3 AND s.expires > $3 ORDER BY k.login_id LIMIT $4`
 
 	// There is one row of each of these.
+	selectAuditCheck   = `SELECT key_id, sealed FROM audit_check WHERE id = 1 AND key_id <> $1`
 	selectAuditHead    = `SELECT key_id, sealed FROM audit_head WHERE id = 1 AND key_id <> $1`
 	selectKnownValue   = `SELECT key_id, known AS sealed FROM installation WHERE id = 1 AND key_id <> $1`
 	selectPseudonymKey = `SELECT pseudonyms_key_id AS key_id, pseudonyms AS sealed FROM installation WHERE id = 1 AND pseudonyms_key_id <> $1`
 
+	resealAuditCheck   = `UPDATE audit_check SET key_id = $3, sealed = $4 WHERE id = 1 AND key_id = $1 AND sealed = $2`
 	resealAuditHead    = `UPDATE audit_head SET key_id = $3, sealed = $4 WHERE id = 1 AND key_id = $1 AND sealed = $2`
 	resealKnownValue   = `UPDATE installation SET key_id = $3, known = $4 WHERE id = 1 AND key_id = $1 AND known = $2`
 	resealPseudonymKey = `UPDATE installation SET pseudonyms_key_id = $3, pseudonyms = $4
@@ -123,10 +126,11 @@ type sealedMany struct {
 // the order of domain.SealedRef.Compare.
 var (
 	sealedKinds = []domain.SealedKind{
-		domain.SealedAuditHead, domain.SealedConversation, domain.SealedKnownValue, domain.SealedProjectKey,
+		domain.SealedAuditCheck, domain.SealedAuditHead, domain.SealedConversation, domain.SealedKnownValue, domain.SealedProjectKey,
 		domain.SealedProviderTokens, domain.SealedPseudonymKey,
 	}
 	heldOnce = map[domain.SealedKind]sealedOnce{
+		domain.SealedAuditCheck:   {selectAuditCheck, resealAuditCheck},
 		domain.SealedAuditHead:    {selectAuditHead, resealAuditHead},
 		domain.SealedKnownValue:   {selectKnownValue, resealKnownValue},
 		domain.SealedPseudonymKey: {selectPseudonymKey, resealPseudonymKey},

@@ -14,7 +14,7 @@
 // there is one for the schema and the installation, one for changes of users, one for the chain
 // of the audit, and one for the sessions of each user of a host program. Each ends with the
 // transaction. Rows come next, in this order: the user who acts, with their login or access token; the user, the project, the access token, the
-// head of the audit, the conversation, the installation, the keys of projects, the grant, the
+// check and the head of the audit, the conversation, the installation, the keys of projects, the grant, the
 // login, the assistant session. Rows of one kind are changed in the order of their keys.
 //
 // A user's row changes, and an admin ends the sessions of others, only under the advisory lock
@@ -165,7 +165,7 @@ func (s *Store) Describe() string {
 func (s *Store) Ports() ports.Store {
 	return ports.Store{
 		Projects: &Projects{s}, Grants: &Grants{s}, Users: &Users{s}, Sessions: &Sessions{s}, SignOns: &SignOns{s}, GroupRules: &GroupRules{s}, Access: &Access{s},
-		Tokens: &AccessTokens{s}, Conversations: &Conversations{s}, Usage: &Usage{s}, Audit: &AuditLog{s}, Chain: &AuditChain{s},
+		Tokens: &AccessTokens{s}, Conversations: &Conversations{s}, Usage: &Usage{s}, Audit: &AuditLog{s}, Chain: &AuditChain{s}, Checks: &AuditChecks{s},
 		Sealings: &Sealings{s}, Installation: &Installation{s}, Sweeper: &Sweeper{s},
 	}
 }

@@ -88,6 +88,28 @@ func sums(counts []domain.Usage) ([]usageRow, error) {
 	return rows, nil
 }
 
+// Forget implements ports.Usage. A locked row is skipped: another instance forgets it.
+func (u *Usage) Forget(ctx context.Context, before domain.Day, limit int) (int, error) {
+	s := u.store
+	if err := domain.Storable(string(before)); err != nil {
+		return 0, err
+	}
+	if limit <= 0 { // bun takes such a limit for no limit
+		return 0, failure("forget usage", ctx.Err())
+	}
+	var forgotten int64
+	err := s.change(ctx, "forget usage", func(ctx context.Context, tx bun.Tx) (err error) {
+		old := s.lock(tx.NewSelect().TableExpr("usage u").Column("u.day", "u.project_id", "u.user_id", "u.token_id", "u.scope").
+			Where("u.day < ?", before).Order("u.day").Limit(int64(limit)), "UPDATE OF u SKIP LOCKED")
+		forgotten, err = changed(tx.NewDelete().Model((*usageRow)(nil)).Where("(day, project_id, user_id, token_id, scope) IN (?)", old).Exec(ctx))
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int(forgotten), nil
+}
+
 // Report implements ports.Usage.
 func (u *Usage) Report(ctx context.Context, q domain.UsageQuery, after *domain.UsageKey, limit int) ([]domain.Usage, error) {
 	behind := after != nil

@@ -247,7 +247,7 @@ var words = map[domain.Action]string{
 	domain.ActionEndSessions: "ended sessions of a keyset key", domain.ActionRotateKeys: "replaced the current keyset key",
 	domain.ActionRewrapKeys: "re-encrypted stored keys", domain.ActionRetireKeys: "retired a keyset key",
 	domain.ActionConfirmOrigins: "confirmed origins of Voiceflow", domain.ActionVerifyAudit: "verified the audit",
-	domain.ActionExportAudit: "exported the audit", domain.ActionBackup: "made a backup", domain.ActionRestore: "restored a backup",
+	domain.ActionExportAudit: "exported the audit", domain.ActionCutAudit: "removed old rows of the audit", domain.ActionBackup: "made a backup", domain.ActionRestore: "restored a backup",
 }
 
 // actionInWords returns the action in words. A refusal may have the name of a route, whose words are

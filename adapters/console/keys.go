@@ -111,6 +111,8 @@ func checkedKeys(s keyset.Status) string {
 // sealedName returns what the kind is called on a page.
 func sealedName(kind domain.SealedKind) string {
 	switch kind {
+	case domain.SealedAuditCheck:
+		return "what the verifications of the audit have found"
 	case domain.SealedAuditHead:
 		return "the signed end of the audit"
 	case domain.SealedKnownValue:

@@ -52,8 +52,10 @@ type auditPart struct {
 	Problem string // why it can't be verified, "" if it can
 	At      time.Time
 	Rows    int64
-	Broken  string // which row is broken, "" for none
-	Running bool   // a later verification is under way
+	Broken  string    // which row is broken, "" for none
+	NotCut  string    // why old rows can't be removed, "" if they can
+	Whole   time.Time // when the whole chain was verified last
+	Running bool      // a later verification is under way
 }
 
 // talkPart lists the assistants that a member can talk to.
@@ -123,7 +125,7 @@ func wrongWith(p domain.Project) []string {
 
 func (x *request) auditState() auditPart {
 	s, err := x.stateOfAudit()
-	part := auditPart{At: s.At, Rows: s.Point.Seq, Broken: s.Broken, Running: s.Running}
+	part := auditPart{At: s.At, Rows: s.Rows(), NotCut: s.NotCut, Broken: s.Broken, Whole: s.WholeAt, Running: s.Running}
 	if err != nil {
 		part.Problem = x.Failure(err).Message
 	}

@@ -92,7 +92,7 @@ func (s *Store) archivedAudit() []archive.Row {
 	var rows []archive.Row
 	for i, r := range s.records {
 		rows = append(rows, archive.Row{Table: "audit", Values: []any{
-			int64(i + 1), micros(r.At), string(r.Actor), string(r.Action), r.Object, r.Outcome, r.RequestID, r.Address, r.Count,
+			s.removed + int64(i+1), micros(r.At), string(r.Actor), string(r.Action), r.Object, r.Outcome, r.RequestID, r.Address, r.Count,
 		}})
 	}
 	for _, link := range s.chain.links {
@@ -100,7 +100,7 @@ func (s *Store) archivedAudit() []archive.Row {
 	}
 	if h := s.chain.head; !h.Sealed.IsZero() {
 		rows = append(rows, archive.Row{Table: "audit_head", Values: []any{
-			int64(1), h.Seq, bytes.Clone(h.Hash[:]), h.Sealed.Key, bytes.Clone(h.Sealed.Bytes), h.Settled,
+			int64(1), h.Seq, bytes.Clone(h.Hash[:]), h.Sealed.Key, bytes.Clone(h.Sealed.Bytes), h.Settled, h.Cut.Text(),
 		}})
 	}
 	return rows
@@ -162,7 +162,8 @@ func (v archiver) Restore(ctx context.Context, rows iter.Seq2[archive.Row, error
 	s.projects, s.grants, s.users, s.sessions = filled.projects, filled.grants, filled.users, filled.sessions
 	s.groups, s.rules, s.providerLogins, s.used = filled.groups, filled.rules, filled.providerLogins, filled.used
 	s.tokens, s.conversations, s.usage = filled.tokens, filled.conversations, filled.usage
-	s.records, s.chain, s.installation = filled.records, filled.chain, filled.installation
+	s.removed, s.records, s.chain, s.installation = filled.removed, filled.records, filled.chain, filled.installation
+	s.check, s.turns = filled.check, filled.turns
 	return nil
 }
 
@@ -225,7 +226,9 @@ func (s *Store) restoreRow(row archive.Row) bool {
 		}
 		s.usage[key] = domain.Usage{UsageKey: key, Calls: c.number(), Errors: c.number(), Milliseconds: c.number()}
 	case "audit":
-		c.number()
+		if id := c.number(); len(s.records) == 0 {
+			s.removed = id - 1
+		}
 		s.records = append(s.records, domain.Record{
 			At: c.instant(), Actor: domain.Actor(c.text()), Action: domain.Action(c.text()), Object: c.text(), Outcome: c.text(),
 			RequestID: c.text(), Address: c.text(), Count: c.number(),
@@ -241,7 +244,7 @@ func (s *Store) restoreRow(row archive.Row) bool {
 		head := domain.AuditHead{ChainPoint: domain.ChainPoint{Seq: c.number()}}
 		hash := c.bytes()
 		copy(head.Hash[:], hash)
-		head.Sealed, head.Settled = c.sealed(), c.number()
+		head.Sealed, head.Settled, head.Cut = c.sealed(), c.number(), domain.ParseAuditCut(c.text())
 		s.chain.head = head
 		return len(hash) == len(head.Hash)
 	}

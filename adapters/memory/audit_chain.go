@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"time"
 
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
@@ -27,11 +28,14 @@ func (s *Store) Tamper(change func(records *[]domain.Record, links *[]domain.Cha
 
 // row returns the record with that id, if there is one.
 func (s *Store) row(id int64) (domain.AuditRow, bool) {
-	if id < 1 || id > int64(len(s.records)) {
+	if id <= s.removed || id > s.lastRow() {
 		return domain.AuditRow{ID: id}, false
 	}
-	return domain.AuditRow{ID: id, Record: s.records[id-1]}, true
+	return domain.AuditRow{ID: id, Record: s.records[id-s.removed-1]}, true
 }
+
+// lastRow is the id of the last record.
+func (s *Store) lastRow() int64 { return s.removed + int64(len(s.records)) }
 
 // Extend puts at most limit rows into the chain. It runs in one turn, so no other call can
 // extend the chain at the same time.
@@ -43,11 +47,11 @@ func (v auditChain) Extend(ctx context.Context, limit int, extend ports.Extend) 
 	defer s.leave()
 	var rows []domain.AuditRow
 	settled := s.chain.head.Settled
-	for ; settled < int64(len(s.records)) && len(rows) < limit; settled++ {
+	for ; settled < s.lastRow() && len(rows) < limit; settled++ {
 		row, _ := s.row(settled + 1)
 		rows = append(rows, row)
 	}
-	done := settled >= int64(len(s.records))
+	done := settled >= s.lastRow()
 	var last domain.ChainPoint
 	if n := len(s.chain.links); n > 0 {
 		last = s.chain.links[n-1].ChainPoint
@@ -64,6 +68,47 @@ func (v auditChain) Extend(ctx context.Context, limit int, extend ports.Extend) 
 	}
 	s.chain.links, s.chain.head = append(s.chain.links, links...), cloneHead(head)
 	return head.ChainPoint, done, nil
+}
+
+// Cut replaces the head and stores the records.
+func (v auditChain) Cut(ctx context.Context, cut ports.Cut) error {
+	s := v.store
+	if err := s.enterToWrite(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	var last domain.ChainPoint
+	if n := len(s.chain.links); n > 0 {
+		last = s.chain.links[n-1].ChainPoint
+	}
+	head, recs, err := cut(last, cloneHead(s.chain.head))
+	if err != nil {
+		return err
+	}
+	s.chain.head = cloneHead(head)
+	s.records = append(s.records, recs...)
+	return nil
+}
+
+// Remove removes at most limit links up to upTo, with their rows. Both are in the same order.
+func (v auditChain) Remove(ctx context.Context, upTo int64, limit int) (int, error) {
+	s := v.store
+	if err := s.enterToWrite(ctx); err != nil {
+		return 0, err
+	}
+	defer s.leave()
+	n := 0
+	for _, link := range s.chain.links {
+		if link.Seq > upTo || n >= limit {
+			break
+		}
+		if _, there := s.row(link.Row); there {
+			s.records, s.removed = s.records[link.Row-s.removed:], link.Row
+		}
+		n++
+	}
+	s.chain.links = s.chain.links[n:]
+	return n, nil
 }
 
 // Links returns at most limit links with their rows that come after the link after.
@@ -91,6 +136,20 @@ func (v auditChain) Head(ctx context.Context) (domain.AuditHead, error) {
 	}
 	defer s.leave()
 	return cloneHead(s.chain.head), nil
+}
+
+// Waiting returns the time of the first row that is not in the chain yet.
+func (v auditChain) Waiting(ctx context.Context) (time.Time, error) {
+	s := v.store
+	if err := s.enter(ctx); err != nil {
+		return time.Time{}, err
+	}
+	defer s.leave()
+	row, there := s.row(s.chain.head.Settled + 1)
+	if !there {
+		return time.Time{}, nil
+	}
+	return row.At, nil
 }
 
 // Strays returns at most limit settled rows that are not in the chain.

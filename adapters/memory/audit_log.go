@@ -8,7 +8,7 @@ import (
 	"github.com/flowlatch/flowlatch/domain"
 )
 
-// auditLog is a ports.AuditLog. The id of a row is its place among the records, from 1.
+// auditLog is a ports.AuditLog. The id of a row is its place among all records that were ever written, from 1.
 type auditLog struct{ store *Store }
 
 // Append stores the records in their order.
@@ -70,7 +70,7 @@ func (v auditLog) Page(ctx context.Context, f domain.AuditFilter, before *domain
 	}
 	var found []domain.AuditRow
 	for i, rec := range s.records {
-		row := domain.AuditRow{ID: int64(i + 1), Record: rec}
+		row := domain.AuditRow{ID: s.removed + int64(i+1), Record: rec}
 		if f.Matches(rec) && (before == nil || newestFirst(row.Place(), *before) > 0) {
 			found = append(found, row)
 		}

@@ -37,7 +37,10 @@ type Store struct {
 	conversations  map[domain.ConversationID]domain.Conversation
 	usage          map[domain.UsageKey]domain.Usage
 	records        []domain.Record
+	removed        int64 // how many records were removed; the ids of the others count on from there
 	chain          chain
+	check          domain.Sealed // what the verifications of the audit have found
+	turns          map[domain.Turn]turn
 	installation   domain.Installation // without the head, which is the chain's
 }
 
@@ -63,7 +66,7 @@ func New(now ports.Clock) *Store {
 		tokens: map[domain.TokenID]token{}, conversations: map[domain.ConversationID]domain.Conversation{},
 		usage:          map[domain.UsageKey]domain.Usage{},
 		providerLogins: map[domain.SessionID]domain.ProviderSession{}, groups: map[domain.UserID][]string{},
-		rules: map[domain.RuleID]domain.GroupRule{}, used: map[domain.Once]time.Time{},
+		rules: map[domain.RuleID]domain.GroupRule{}, used: map[domain.Once]time.Time{}, turns: map[domain.Turn]turn{},
 	}
 	s.turn <- struct{}{}
 	return s
@@ -73,7 +76,7 @@ func New(now ports.Clock) *Store {
 func (s *Store) Ports() ports.Store {
 	return ports.Store{
 		Projects: projects{s}, Grants: grants{s}, Users: users{s}, Sessions: sessions{s}, SignOns: signOns{s}, GroupRules: groupRules{s}, Access: access{s},
-		Tokens: accessTokens{s}, Conversations: conversations{s}, Usage: usage{s}, Audit: auditLog{s}, Chain: auditChain{s},
+		Tokens: accessTokens{s}, Conversations: conversations{s}, Usage: usage{s}, Audit: auditLog{s}, Chain: auditChain{s}, Checks: auditChecks{s},
 		Sealings: sealings{s}, Installation: installation{s}, Sweeper: sweeper{s},
 	}
 }

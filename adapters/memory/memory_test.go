@@ -29,6 +29,16 @@ func TestAll(t *testing.T) { portstest.All(t, open) }
 
 func TestArchive(t *testing.T) { portstest.Archive(t, open) }
 
+func TestAuditFiles(t *testing.T) {
+	portstest.AuditFiles(t, func(*testing.T) portstest.AuditFilesPlace {
+		files := &memory.AuditFiles{}
+		return portstest.AuditFilesPlace{
+			Files: files, Content: func(_ *testing.T, name string) string { return string(files.Content(name)) },
+			Break: func(*testing.T) { files.Break(true) },
+		}
+	})
+}
+
 func TestCipher(t *testing.T) {
 	portstest.Cipher(t, func(t *testing.T) ports.Cipher {
 		c := memory.NewCipher()

@@ -28,7 +28,7 @@ func (v sealings) Page(ctx context.Context, except domain.KeyID, after domain.Se
 // sealed returns everything that is stored sealed, in any order.
 func (s *Store) sealed() []domain.SealedRow {
 	var rows []domain.SealedRow
-	for _, kind := range []domain.SealedKind{domain.SealedKnownValue, domain.SealedPseudonymKey, domain.SealedAuditHead} {
+	for _, kind := range []domain.SealedKind{domain.SealedKnownValue, domain.SealedPseudonymKey, domain.SealedAuditHead, domain.SealedAuditCheck} {
 		ref := domain.SealedRef{Kind: kind}
 		if sealed := s.sealedAt(ref); !sealed.IsZero() {
 			rows = append(rows, domain.SealedRow{Ref: ref, Sealed: clone(sealed)})
@@ -70,6 +70,8 @@ func (s *Store) sealedAt(ref domain.SealedRef) domain.Sealed {
 		return s.installation.Pseudonyms
 	case domain.SealedAuditHead:
 		return s.chain.head.Sealed
+	case domain.SealedAuditCheck:
+		return s.check
 	}
 	return domain.Sealed{}
 }
@@ -133,6 +135,8 @@ func (s *Store) replaceSealed(ref domain.SealedRef, to domain.Sealed) {
 		s.installation.Pseudonyms = to
 	case domain.SealedAuditHead:
 		s.chain.head.Sealed = to
+	case domain.SealedAuditCheck:
+		s.check = to
 	}
 }
 

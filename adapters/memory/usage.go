@@ -39,6 +39,23 @@ func (v usage) Add(ctx context.Context, counts []domain.Usage, lastUsed map[doma
 	return nil
 }
 
+// Forget removes at most limit counts of days before the day.
+func (v usage) Forget(ctx context.Context, before domain.Day, limit int) (int, error) {
+	s := v.store
+	if err := s.enterToWrite(ctx, string(before)); err != nil {
+		return 0, err
+	}
+	defer s.leave()
+	n := 0
+	for key := range s.usage {
+		if key.Day < before && n < limit {
+			delete(s.usage, key)
+			n++
+		}
+	}
+	return n, nil
+}
+
 // Report returns at most limit sums of the counts, grouped, that come after the key, or from
 // the beginning.
 func (v usage) Report(ctx context.Context, q domain.UsageQuery, after *domain.UsageKey, limit int) ([]domain.Usage, error) {

@@ -10,20 +10,23 @@ import (
 	"github.com/flowlatch/flowlatch/ports"
 )
 
-// Ports is what an Audit works with. All but Users must be given. The views must be of one
+// Ports is what an Audit works with. All but Users, KeepDays and Files must be given. The views must be of one
 // database.
 type Ports struct {
 	Log      ports.AuditLog
 	Chain    ports.AuditChain
+	Checks   ports.AuditChecks
 	Projects ports.ProjectRepository // Verify looks for the rows that tell how they began
 	Users    ports.UserRepository    // likewise; nil if a host program keeps the users
 	Cipher   ports.Cipher            // signs the head of the chain
 	Clock    ports.Clock
+
+	KeepDays int              // rows of older days are removed; 0 keeps all of them
+	Files    ports.AuditFiles // where rows are stored before they are removed; nil stores none
 }
 
 // Audit is the audit of one database. It is safe for concurrent use. It keeps in memory the
-// refusals that it has yet to store, the head that it signed last, and what the last verification
-// found.
+// refusals that it has yet to store, the head that it signed last, and the last state that it told.
 type Audit struct {
 	ports    Ports
 	refusals refusals

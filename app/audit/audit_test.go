@@ -39,7 +39,7 @@ func open(t *testing.T, w *testworld.World) *audit.Audit {
 		t.Fatal(err)
 	}
 	return audit.New(audit.Ports{
-		Log: store.Audit, Chain: store.Chain, Projects: store.Projects, Users: store.Users, Cipher: w.Cipher, Clock: w.Now,
+		Log: store.Audit, Chain: store.Chain, Checks: store.Checks, Projects: store.Projects, Users: store.Users, Cipher: w.Cipher, Clock: w.Now,
 	})
 }
 
@@ -54,7 +54,7 @@ func (w *world) verified(t *testing.T, noted string) domain.ChainPoint {
 	if end.Seq != int64(rows) {
 		t.Fatalf("got %d rows, want all %d", end.Seq, rows)
 	}
-	return end
+	return end.ChainPoint
 }
 
 func TestVerifyCountsEveryRow(t *testing.T) {

@@ -75,7 +75,7 @@ func (a *Audit) chain(ctx context.Context) (done bool, err error) {
 					back = &head.ChainPoint
 					return nil, domain.AuditHead{}, head.RolledBack(seen)
 				}
-				return a.extend(last, rows, settled)
+				return a.extend(last, head.Cut, rows, settled)
 			})
 		if err != nil {
 			if back != nil {
@@ -91,12 +91,12 @@ func (a *Audit) chain(ctx context.Context) (done bool, err error) {
 }
 
 // extend makes the links of rows after last, and the signed head.
-func (a *Audit) extend(last domain.ChainPoint, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
+func (a *Audit) extend(last domain.ChainPoint, cut domain.AuditCut, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
 	links := last.Extend(rows)
 	if n := len(links); n > 0 {
 		last = links[n-1].ChainPoint
 	}
-	next, err := Sign(a.ports.Cipher, domain.AuditHead{ChainPoint: last, Settled: settled})
+	next, err := Sign(a.ports.Cipher, domain.AuditHead{ChainPoint: last, Settled: settled, Cut: cut})
 	return links, next, err
 }
 
@@ -106,6 +106,11 @@ func (a *Audit) endsSigned(head domain.AuditHead, last domain.ChainPoint) error 
 	if err := head.Ends(last); err != nil {
 		return err
 	}
+	return a.signed(head)
+}
+
+// signed returns Corrupt unless the keyset signed the head.
+func (a *Audit) signed(head domain.AuditHead) error {
 	if head.Sealed.IsZero() { // the start-up check has signed the first one
 		return domain.ChainGone()
 	}

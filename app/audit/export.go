@@ -14,7 +14,8 @@ import (
 // write, in the order of the chain, with the hash of the row before it. It leaves an audit
 // row, which is among those that are written. Only an admin or the operator may: NotAllowed.
 //
-// Export verifies nothing. If a row is gone, or the chain can't be extended, it writes the
+// Export begins where the audit begins. If rows are cut while it runs, it goes on where the audit begins then.
+// It verifies nothing. If a row is gone, or the chain can't be extended, it writes the
 // rows that are left and then returns Corrupt with the
 // first of these. An error of write is returned as it is.
 func (a *Audit) Export(ctx context.Context, call domain.Call, write func(row domain.ChainedRow, previous domain.AuditHash) error) error {
@@ -26,6 +27,15 @@ func (a *Audit) Export(ctx context.Context, call domain.Call, write func(row dom
 		return err
 	}
 	return a.walk(ctx, write)
+}
+
+// Begins returns where the audit begins. It is zero if no row was removed. Only an admin or the operator may:
+// NotAllowed.
+func (a *Audit) Begins(ctx context.Context, call domain.Call) (domain.AuditCut, error) {
+	if err := call.Caller.MayManage(domain.ScopeManageAudit); err != nil {
+		return domain.AuditCut{}, err
+	}
+	return a.begins(ctx)
 }
 
 // Unfinished chains the rows that are not in the chain yet. Then it returns the rows of forwarded
@@ -60,7 +70,11 @@ func (a *Audit) walk(ctx context.Context, write func(row domain.ChainedRow, prev
 	if broken != nil && domain.KindOf(broken) != domain.Corrupt {
 		return broken
 	}
-	var last domain.ChainPoint
+	begins, err := a.begins(ctx)
+	if err != nil {
+		return err
+	}
+	last := begins.ChainPoint
 	for {
 		rows, err := a.ports.Chain.Links(ctx, last.Seq, paging.Max)
 		if err != nil {
@@ -68,6 +82,15 @@ func (a *Audit) walk(ctx context.Context, write func(row domain.ChainedRow, prev
 		}
 		if len(rows) == 0 {
 			return broken
+		}
+		if rows[0].Link.Seq > last.Seq+1 { // rows may have been cut meanwhile
+			if begins, err = a.begins(ctx); err != nil {
+				return err
+			}
+			if begins.Seq > last.Seq {
+				last = begins.ChainPoint
+				continue
+			}
 		}
 		for _, row := range rows {
 			if row.Gone {

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -10,58 +9,57 @@ import (
 )
 
 const (
-	// stateAge is how old a result may be that State returns without a new verification.
-	stateAge = time.Minute
+	// stateAge is how old a result may be that State returns without a new verification. A running service
+	// verifies more often.
+	stateAge = 2 * time.Minute
 	// statePatience is how long State waits for a verification.
 	statePatience = 2 * time.Second
 	// stateLimit is how long a verification that State started may take.
 	stateLimit = 10 * time.Minute
 )
 
-// State is what the last verification found.
+// State is what the last verifications found.
 type State struct {
-	At     time.Time         // when the verification ended; zero if none has ended
-	Point  domain.ChainPoint // the chain is whole up to here; Seq is the number of rows
+	At     time.Time         // when the last verification of any sort ended; zero if none has ended
+	Point  domain.ChainPoint // the chain is whole up to here; Seq is the number of rows, also of those that were cut
 	Broken string            // a sentence that names the first broken row; "" if the chain is whole
+	// WholeAt is when the last verification of the whole chain ended, and WholePoint is where it ended. At
+	// and Point may be those of a later verification of what was added since.
+	WholeAt    time.Time
+	WholePoint domain.ChainPoint
+	// NotCut says why old rows can't be removed, "" if they can. Begins is the last row that was removed.
+	NotCut string
+	Begins domain.ChainPoint
 	// Running tells that a later verification is under way.
 	Running bool
 }
 
-// state is the State of an instance.
+// Rows returns how many rows are verified.
+func (s State) Rows() int64 { return max(s.Point.Seq-s.Begins.Seq, 0) }
+
+// stateOf returns the state that the check tells of.
+func stateOf(c domain.AuditCheck) State {
+	s := State{At: c.Last(), Point: c.Added.Point, Broken: c.Broken(), WholeAt: c.Whole.At, WholePoint: c.Whole.Point, NotCut: c.Cut.Broken, Begins: c.Cut.Point}
+	if c.Whole.Broken != "" {
+		s.Point = c.Whole.Point
+	}
+	return s
+}
+
+// state is what an instance knows of the State.
 type state struct {
 	mu      sync.Mutex
-	last    State
-	told    string // the Broken that a row of the audit tells about
-	run     *run   // nil if no verification is under way
+	last    State // that was read last
+	run     *run  // nil if no verification is under way
 	stopped bool
 	all     sync.WaitGroup
 }
 
-// run is a verification that State started.
-type run struct {
-	stop context.CancelFunc
-	done chan struct{} // closed after err and the state are stored
-	err  error         // it found out nothing about the chain
-}
-
-// note stores what a verification found. told says that a row of the audit tells about it.
-func (s *state) note(found State, told bool) {
+// note keeps the last state.
+func (s *state) note(found State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last = found
-	switch {
-	case found.Broken == "":
-		s.told = ""
-	case told:
-		s.told = found.Broken
-	}
-}
-
-// isNews reports whether the chain is broken in a way that no row of the audit tells about.
-func (s *state) isNews(found State) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return found.Broken != "" && found.Broken != s.told
 }
 
 // get returns the last state.
@@ -71,13 +69,18 @@ func (s *state) get() State {
 	return s.last
 }
 
-// State returns what the last verification found, if that is at most a minute old. Otherwise it
-// starts a verification and waits up to two seconds for it. If the verification takes longer, or ctx
-// ends, State returns the earlier result with Running set. An instance runs one such verification at
-// a time. It goes on after ctx has ended, for up to ten minutes, until Stop.
-//
-// A verification does the same as Verify. It leaves no audit row while the chain is whole. If it
-// finds the chain broken, and the previous one did not find that, it leaves a row of the service.
+// run is a verification that State started.
+type run struct {
+	stop context.CancelFunc
+	done chan struct{} // closed after err and the state are stored
+	err  error         // it found out nothing about the chain
+}
+
+// State returns what the last verifications found, on any instance, if the last one is at most two minutes
+// old. That is so while a service runs (VerifyInTurn). Otherwise State does what VerifyInTurn does and waits
+// up to two seconds for it. If that takes longer, or ctx ends, State returns the earlier result with Running
+// set. An instance runs one such verification at a time. It goes on after ctx has ended, for up to ten
+// minutes, until Stop.
 //
 // Only an admin may: NotAllowed. Returns Unavailable if the verification could not be done, and after
 // Stop. With that error, it also returns the earlier result.
@@ -85,20 +88,44 @@ func (a *Audit) State(ctx context.Context, call domain.Call) (State, error) {
 	if err := call.Caller.MayManage(domain.ScopeManageAudit); err != nil {
 		return State{}, err
 	}
-	last, run, err := a.verifyIfDue(call.RequestID)
-	if run == nil {
+	last, recent, err := a.readState(ctx)
+	if recent || err != nil {
+		return last, err
+	}
+	run, err := a.verifyForState(call.RequestID)
+	if err != nil {
 		return last, err
 	}
 	patience := time.NewTimer(statePatience)
 	defer patience.Stop()
 	select {
 	case <-run.done:
-		return a.state.get(), run.err
+		if run.err != nil {
+			return last, run.err
+		}
+		last, recent, err = a.readState(ctx)
+		last.Running = !recent && err == nil // on another instance
+		return last, err
 	case <-patience.C:
 	case <-ctx.Done():
 	}
 	last.Running = true
 	return last, nil
+}
+
+// readState returns the stored state, and whether it is recent. If the stored state can't be read, it returns
+// the one that was read last, with the error.
+func (a *Audit) readState(ctx context.Context) (last State, recent bool, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statePatience) // a caller who leaves starts a verification all the same
+	defer cancel()
+	check, _, err := a.check(ctx)
+	if err != nil {
+		return a.state.get(), false, err
+	}
+	last = stateOf(check)
+	a.state.note(last)
+	age := a.ports.Clock().Sub(last.At)
+	return last, !last.At.IsZero() && age >= 0 && age <= stateAge, nil
 }
 
 // Stop ends the verification that State has started, and waits for it. State starts no other one.
@@ -113,57 +140,28 @@ func (a *Audit) Stop() {
 	s.all.Wait()
 }
 
-// verifyIfDue returns the last state and, if it is too old, the verification that is under way. It
-// starts one if there is none, for the request with that id.
-func (a *Audit) verifyIfDue(request string) (State, *run, error) {
+// verifyForState returns the verification that is under way. It starts one if there is none, for the request
+// with that id.
+func (a *Audit) verifyForState(request string) (*run, error) {
 	s := &a.state
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if age := a.ports.Clock().Sub(s.last.At); !s.last.At.IsZero() && age >= 0 && age <= stateAge {
-		return s.last, nil, nil
-	}
 	if s.run != nil {
-		return s.last, s.run, nil
+		return s.run, nil
 	}
 	if s.stopped {
-		return s.last, nil, &domain.Error{Kind: domain.Unavailable, Public: "the service is stopping; try again"}
+		return nil, &domain.Error{Kind: domain.Unavailable, Public: "the service is stopping; try again"}
 	}
 	ctx, stop := context.WithTimeout(context.Background(), stateLimit)
 	r := &run{stop: stop, done: make(chan struct{})}
 	s.run = r
 	s.all.Go(func() {
 		defer stop()
-		r.err = a.verifyAndNote(ctx, request)
+		r.err = a.verifyInTurn(ctx, request)
 		s.mu.Lock()
 		s.run = nil
 		s.mu.Unlock()
 		close(r.done)
 	})
-	return s.last, r, nil
-}
-
-// verifyAndNote verifies the audit and notes what it finds. Its errors say nothing about the chain.
-func (a *Audit) verifyAndNote(ctx context.Context, request string) error {
-	end, err := a.verify(ctx, domain.ChainPoint{})
-	if err != nil && domain.KindOf(err) != domain.Corrupt {
-		return err
-	}
-	found, told := a.found(end, err), false
-	if a.state.isNews(found) {
-		rec := domain.Call{RequestID: request}.Record(found.At, domain.ActionVerifyAudit, domain.OnAudit(end))
-		rec.Actor, rec.Outcome = domain.ActorService, domain.OutcomeBroken
-		told = a.ports.Log.Append(ctx, rec) == nil // if not, the next verification tries again
-	}
-	a.state.note(found, told)
-	return nil
-}
-
-// found returns the state after a verification that has just ended at the point, with nil or with
-// Corrupt.
-func (a *Audit) found(end domain.ChainPoint, broken error) State {
-	s := State{At: domain.Instant(a.ports.Clock()), Point: end}
-	if e, ok := errors.AsType[*domain.Error](broken); ok {
-		s.Broken = e.Public
-	}
-	return s
+	return r, nil
 }

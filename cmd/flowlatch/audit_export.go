@@ -5,10 +5,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"strconv"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/audit"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/internal/terminal"
 )
@@ -19,40 +20,20 @@ type auditExportCommand struct {
 
 // Help is shown by --help.
 func (auditExportCommand) Help() string {
-	return `Writes the audit as JSON lines, in the order of its chain. A line has what /get_audit_events shows, and Seq, Hash, and Previous, which is the hash of the row before. 'flowlatch audit verify' says whether the chain is whole. If it is not, the rows that exist are written too, and the exit code is 1. The file appears only when it is complete. It has mode 0600.
+	return `Writes the audit as JSON lines, in the order of its chain. A line has what /get_audit_events shows, and Seq, Hash, and Previous, which is the hash of the row before. 'flowlatch audit verify' says whether the chain is whole. If it is not, the rows that exist are written too, and the exit code is 1. The file appears only when it is complete. It has mode 0600. If old rows were removed (FLOWLATCH_AUDIT_KEEP), the export begins after them, and the command says so.
 
     flowlatch audit export audit.jsonl
     flowlatch audit export | jq -c 'select(.Action == "login")'`
 }
 
-// auditEvent is a line of the export.
-type auditEvent struct {
-	ID        string `json:"Id"`
-	Time      string
-	Actor     domain.Actor
-	Action    domain.Action
-	Object    string
-	Outcome   string
-	RequestID string `json:"RequestId"`
-	Address   string
-	Count     int64
-	Seq       int64
-	Hash      string
-	Previous  string `json:",omitempty"`
-}
-
-// eventOf returns the line of a row, without Previous.
-func eventOf(row domain.ChainedRow) auditEvent {
-	r := row.Row
-	return auditEvent{
-		ID: strconv.FormatInt(r.ID, 10), Time: stamp(r.At), Actor: r.Actor, Action: r.Action, Object: r.Object, Outcome: r.Outcome,
-		RequestID: r.RequestID, Address: r.Address, Count: r.Count, Seq: row.Link.Seq, Hash: row.Link.Hash.String(),
-	}
-}
-
 // Run writes the audit.
 func (c auditExportCommand) Run(ctx context.Context) error {
 	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
+		if cut, err := service.Audit().Begins(ctx, call); err != nil {
+			return err
+		} else if cut.Seq > 0 {
+			sayOnStderr(fmt.Sprintf("the audit begins after seq %d: older rows were removed at %s", cut.Seq, stamp(cut.At)))
+		}
 		if c.File == "" || c.File == "-" {
 			return exportAudit(ctx, service, call, stdout)
 		}
@@ -75,9 +56,9 @@ func (c auditExportCommand) Run(ctx context.Context) error {
 func exportAudit(ctx context.Context, service *app.Service, call domain.Call, to io.Writer) error {
 	out := bufio.NewWriter(to)
 	err := service.Audit().Export(ctx, call, func(row domain.ChainedRow, previous domain.AuditHash) error {
-		event := eventOf(row)
-		event.Previous = previous.String()
-		return printJSON(out, event)
+		line := audit.NewLine(row)
+		line.Previous = previous.String()
+		return printJSON(out, line)
 	})
 	return cmp.Or(out.Flush(), err)
 }

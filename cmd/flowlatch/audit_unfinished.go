@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/flowlatch/flowlatch/app"
+	"github.com/flowlatch/flowlatch/app/audit"
 	"github.com/flowlatch/flowlatch/domain"
 )
 
@@ -24,7 +25,7 @@ func (auditUnfinishedCommand) Run(ctx context.Context) error {
 	return operate(ctx, wantsFolder, func(service *app.Service, call domain.Call) error {
 		rows, err := service.Audit().Unfinished(ctx, call)
 		for _, row := range rows {
-			if err := printJSON(stdout, eventOf(row)); err != nil {
+			if err := printJSON(stdout, audit.NewLine(row)); err != nil {
 				return err
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/flowlatch/flowlatch/adapters/argon2"
+	"github.com/flowlatch/flowlatch/adapters/auditfolder"
 	"github.com/flowlatch/flowlatch/adapters/bunstore"
 	"github.com/flowlatch/flowlatch/adapters/console"
 	"github.com/flowlatch/flowlatch/adapters/ginhttp"
@@ -118,6 +119,14 @@ func newAttempts(cfg config.Config, clock ports.Clock) *throttle.Attempts {
 // callbackPath is where the identity provider sends browsers back, below the base URL.
 const callbackPath = "/oidc/callback"
 
+// newAuditFiles returns where rows of the audit are stored before they are removed, nil if they are not.
+func newAuditFiles(cfg config.Config) ports.AuditFiles {
+	if cfg.AuditArchive == "" {
+		return nil
+	}
+	return auditfolder.New(cfg.AuditArchive)
+}
+
 // newProvider returns the company's identity provider, nil if none is set. It asks the provider nothing,
 // so a provider that is down keeps nobody from serving.
 func newProvider(cfg config.Config, clock ports.Clock) (ports.IdentityProvider, error) {
@@ -153,7 +162,7 @@ func newHeldMemory(cfg config.Config) *throttle.HeldMemory {
 
 func newOptions(cfg config.Config) app.Options {
 	return app.Options{
-		Lifetimes: cfg.Lifetimes, AuditReads: cfg.AuditReads, PasswordLogin: cfg.PasswordLogin,
+		Lifetimes: cfg.Lifetimes, AuditReads: cfg.AuditReads, AuditKeepDays: cfg.AuditKeepDays, UsageKeepDays: cfg.UsageKeepDays, PasswordLogin: cfg.PasswordLogin,
 		SignOn: app.SignOnOptions{
 			Label: cfg.OIDC.Label, BaseURL: cfg.BaseURL.String(), LogoutAtProvider: cfg.OIDC.LogoutAtProvider, Recheck: cfg.OIDC.Recheck,
 			Policy: domain.SignOnPolicy{CreateUsers: cfg.OIDC.CreateUsers, Required: cfg.OIDC.RequiredGroups, Admins: cfg.OIDC.AdminGroups},

@@ -29,7 +29,7 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 		newVoiceflow, wire.Bind(new(ports.Voiceflow), new(*voiceflow.Client)),
 		newPasswords, wire.Bind(new(ports.PasswordHasher), new(*argon2.Hasher)),
 		newAttempts, wire.Bind(new(ports.Attempts), new(*throttle.Attempts)),
-		newProvider,
+		newProvider, newAuditFiles,
 		wire.Struct(new(app.Logins), "*"),
 		newUserRates, wire.Bind(new(ports.UserRates), new(*throttle.Users)),
 		newHeldMemory, wire.Bind(new(ports.HeldMemory), new(*throttle.HeldMemory)),

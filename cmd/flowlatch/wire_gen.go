@@ -56,6 +56,7 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 	openCalls := newOpenCalls(cfg)
 	throttleUsers := newUserRates(cfg, clock)
 	heldMemory := newHeldMemory(cfg)
+	auditFiles := newAuditFiles(cfg)
 	reader := newRandom()
 	ports := app.Ports{
 		Store:      portsStore,
@@ -68,6 +69,7 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 		OpenCalls:  openCalls,
 		UserRates:  throttleUsers,
 		Held:       heldMemory,
+		AuditFiles: auditFiles,
 		Clock:      clock,
 		Random:     reader,
 	}

@@ -62,6 +62,9 @@ type Config struct {
 	ForwardOpen      int // 0: no limit
 	MemoryBodies     int64
 	AuditReads       domain.AuditReads
+	AuditKeepDays    int    // 0: for ever
+	AuditArchive     string // a folder; "" if there is none
+	UsageKeepDays    int    // 0: for ever
 
 	BaseURL              domain.BaseURL // zero if it is not set
 	Console              bool
@@ -263,6 +266,9 @@ func (c Config) check() error {
 	}
 	if c.CookieSameSite == http.SameSiteNoneMode && !c.CookieSecure {
 		return errors.New(Prefix + "COOKIE_SAMESITE can't be none while " + Prefix + "COOKIE_SECURE is false: browsers refuse such cookies")
+	}
+	if c.AuditArchive != "" && c.AuditKeepDays == 0 {
+		return errors.New(Prefix + "AUDIT_ARCHIVE needs " + Prefix + "AUDIT_KEEP: without it no row of the audit is removed")
 	}
 	return c.checkHTTP()
 }

@@ -33,6 +33,30 @@ func text(field func(*Config) *string) func(*Config, string) error {
 	}
 }
 
+// mostDays is the longest time for which something is kept, in days. Longer is for ever.
+const mostDays = 36_500
+
+// usageKeep reads for how many days usage is kept.
+func usageKeep(c *Config, text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n != 0 && n < domain.LeastUsageDays || n > mostDays {
+		return fmt.Errorf("be 0, or a number of days from %d to %d: the usage of the current month is needed", domain.LeastUsageDays, mostDays)
+	}
+	c.UsageKeepDays = n
+	return nil
+}
+
+// auditArchive keeps the absolute path of the folder.
+func auditArchive(c *Config, text string) (err error) {
+	if text == "" {
+		return errors.New("not be empty")
+	}
+	if c.AuditArchive, err = filepath.Abs(text); err != nil {
+		return errors.New("be an absolute path, because the working directory can't be found")
+	}
+	return nil
+}
+
 // folder keeps the absolute path, so that a message that names the folder is right in every
 // working directory.
 func folder(c *Config, text string) (err error) {

@@ -14,7 +14,7 @@ import (
 // Version is the version of the form that Tables describes. To add a table or a column, raise
 // Version and put the column last in its table. Row.Upgraded then has to fill it in for rows of
 // earlier versions.
-const Version = 6
+const Version = 7
 
 // Table is a table of an archive.
 type Table struct {
@@ -120,6 +120,7 @@ var tables = []Table{
 	{"audit_chain", 1, []Column{numberColumn("seq"), numberColumn("audit_id"), bytesColumn("hash")}},
 	{"audit_head", 1, []Column{
 		numberColumn("id"), numberColumn("seq"), bytesColumn("hash"), keyIDColumn("key_id"), bytesColumn("sealed"), numberColumn("settled"),
+		textColumn("cut").since(7),
 	}},
 }
 
@@ -168,7 +169,18 @@ func (r Row) Upgraded(version int) Row {
 	if version < 6 {
 		r = r.withoutSignOns()
 	}
+	if version < 7 {
+		r = r.withoutCut()
+	}
 	return r
+}
+
+// withoutCut upgrades the head of the audit. Before version 7, no audit was cut.
+func (r Row) withoutCut() Row {
+	if r.Table != "audit_head" {
+		return r
+	}
+	return r.with("")
 }
 
 // withoutSignOns upgrades a user and a grant. Before version 6, nobody logged in by an identity provider,

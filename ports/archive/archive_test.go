@@ -242,3 +242,12 @@ func TestAnEarlierArchiveHasNoSignOns(t *testing.T) {
 		}
 	}
 }
+
+func TestAnEarlierArchiveHasNoCut(t *testing.T) {
+	head := archive.Row{Table: "audit_head", Values: []any{int64(1), int64(7), []byte("hash"), domain.KeyID("1"), []byte("sealed"), int64(7)}}
+	for _, version := range []int{1, 6} {
+		if got := head.Upgraded(version); got.Check() != nil || got.Value("cut") != "" {
+			t.Errorf("version %d: got %v", version, got.Values)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/flowlatch/flowlatch/domain"
@@ -84,7 +85,7 @@ func archivedRows() []archive.Row {
 		row("audit", int64(3), int64(21), "nobody", "login", "", "not_authenticated", "", "192.0.2.0", int64(4711)),
 		row("audit_chain", int64(1), int64(1), bytes.Repeat([]byte{7}, 32)),
 		row("audit_chain", int64(2), int64(2), bytes.Repeat([]byte{8}, 32)),
-		row("audit_head", int64(1), int64(2), bytes.Repeat([]byte{8}, 32), domain.KeyID("18"), blob, int64(2)),
+		row("audit_head", int64(1), int64(2), bytes.Repeat([]byte{8}, 32), domain.KeyID("18"), blob, int64(2), "0:"+strings.Repeat("0", 64)+":0:5:4"),
 	}
 }
 

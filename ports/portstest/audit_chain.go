@@ -23,18 +23,23 @@ func AuditChain(t *testing.T, open OpenStore) {
 		{"Extend calls extend also without rows if the chain does not end where the head says", chainMismatch},
 		{"many Extends at the same time, beside writers on several instances, make one chain", chainConcurrent},
 		{"Links returns at most limit links with their rows, in the order of Seq", chainPages},
+		{"Cut stores the head and the records that cut returns, and shows cut the end of the chain and the head", chainCut},
+		{"Cut changes nothing if cut fails, and returns its error as it is", chainCutFails},
+		{"Remove removes at most limit links, the first ones first, with their rows", chainRemoved},
+		{"many Removes at the same instant, beside Extends, leave each row with its link", chainRemovedAtOnce},
+		{"Waiting returns the time of the first row that is not in the chain yet, zero if there is none", chainWaiting},
 		{"Strays returns no row of this program", noStrays},
 	}, promises("Chain")...))
 }
 
 // extending returns an Extend that makes the hashes as they are, and a head that names its
 // point.
-func extending(last domain.ChainPoint, _ domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
+func extending(last domain.ChainPoint, was domain.AuditHead, rows []domain.AuditRow, settled int64) ([]domain.ChainLink, domain.AuditHead, error) {
 	links := last.Extend(rows)
 	if len(links) > 0 {
 		last = links[len(links)-1].ChainPoint
 	}
-	head := domain.AuditHead{ChainPoint: last, Settled: settled}
+	head := domain.AuditHead{ChainPoint: last, Settled: settled, Cut: was.Cut}
 	head.Sealed = domain.Sealed{Key: "1886453126", Bytes: []byte("\x00\x01\xff'" + head.Text())}
 	return links, head, nil
 }
@@ -351,6 +356,27 @@ func chainPages(t *testing.T, f *fixture) {
 	none, err := f.Ports.Chain.Links(t.Context(), 0, -1)
 	wantNil(t, "Links of none", err)
 	wantSame(t, "Links of none", len(none), 0)
+}
+
+func chainWaiting(t *testing.T, f *fixture) {
+	waits := func(what string, want time.Time) {
+		t.Helper()
+		got, err := f.Ports.Chain.Waiting(t.Context())
+		wantNil(t, "Waiting", err)
+		if !got.Equal(want) {
+			t.Fatalf("Waiting %s: got %v, want %v", what, got, want)
+		}
+	}
+	waits("in an empty store", time.Time{})
+	for range 2 {
+		f.append(t, 3)
+		waits("before Chain", f.log[len(f.log)-3].At)
+		_, _, err := f.Ports.Chain.Extend(t.Context(), 2, extending)
+		wantNil(t, "Extend", err)
+		waits("after a part is in the chain", f.log[len(f.log)-1].At)
+		chainAll(t, f.Ports.Chain)
+		waits("after Chain", time.Time{})
+	}
 }
 
 // noStrays lets hours go by between the calls, so that rows settle.

@@ -47,7 +47,7 @@ type attempt struct {
 // writers are the methods without an Act that change something, at least at times.
 var writers = []string{
 	"Projects.Note", "Sessions.OpenLogin", "Sessions.Touch", "Conversations.Open", "Conversations.Renew", "Usage.Add", "Audit.Append",
-	"Chain.Extend", "Sealings.Replace", "Sessions.OpenLoginByLink", "SignOns.Open", "SignOns.Claim", "SignOns.Renew", "SignOns.Refuse", "SignOns.Logout", "Installation.Prepare", "Installation.CheckWrites", "Sweeper.Sweep",
+	"Chain.Extend", "Chain.Cut", "Chain.Remove", "Usage.Forget", "Checks.Claim", "Checks.Put", "Sealings.Replace", "Sessions.OpenLoginByLink", "SignOns.Open", "SignOns.Claim", "SignOns.Renew", "SignOns.Refuse", "SignOns.Logout", "Installation.Prepare", "Installation.CheckWrites", "Sweeper.Sweep",
 }
 
 // reads reports whether the method changes nothing, whatever is stored.

@@ -15,7 +15,7 @@ import (
 // calls returns the table of calls: every method of every view, in its usual way and in those
 // that change nothing or fail.
 func calls() []call {
-	return slices.Concat(projectCalls, grantCalls, userCalls, sessionCalls, signOnCalls, accessCalls, tokenCalls, conversationCalls, usageCalls, auditCalls, sealingCalls, installationCalls)
+	return slices.Concat(projectCalls, grantCalls, userCalls, sessionCalls, signOnCalls, accessCalls, tokenCalls, conversationCalls, usageCalls, auditCalls, checkCalls, sealingCalls, installationCalls)
 }
 
 // reads returns a call that changes nothing and needs no preparation.

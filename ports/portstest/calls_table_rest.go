@@ -74,6 +74,12 @@ var usageCalls = []call{
 		used := map[domain.TokenID]time.Time{token.ID: token.Created.Add(time.Minute), tokenID(404): token.Created}
 		return doing(domain.Need{}, func(ctx context.Context, at ports.Store, _ domain.Act) error { return at.Usage.Add(ctx, nil, used) }, used)
 	}},
+	{method: "Usage.Forget", changes: true, alone: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
+		f.added(t, f.count("2001-02-03", projectID(1), userID(f.next()), "", domain.ScopeConverse))
+		return attempt{check: returns(1), do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
+			return at.Usage.Forget(ctx, "2001-02-04", 10)
+		}}
+	}},
 	{method: "Usage.Report", ready: func(t *testing.T, f *fixture, _ actor) attempt {
 		day := domain.Day(fmt.Sprintf("%04d-11-26", f.next()))
 		counted := f.added(t, f.count(day, projectID(1), userID(1), "", domain.ScopeConverse))
@@ -128,6 +134,21 @@ var auditCalls = []call{
 			return done, err
 		}}
 	}},
+	{method: "Chain.Cut", changes: true, record: true, ready: func(_ *testing.T, f *fixture, _ actor) attempt {
+		at := domain.Instant(f.clock.now()).Add(time.Duration(f.next()) * time.Second)
+		return doing(domain.Need{}, func(ctx context.Context, on ports.Store, act domain.Act) error {
+			return on.Chain.Cut(ctx, func(_ domain.ChainPoint, head domain.AuditHead) (domain.AuditHead, []domain.Record, error) {
+				head.Cut = domain.AuditCut{At: at, Before: at}
+				head.Sealed = domain.Sealed{Key: "1886453126", Bytes: []byte(head.Text())}
+				return head, []domain.Record{act.Record}, nil
+			})
+		})
+	}},
+	{method: "Chain.Remove", ready: func(*testing.T, *fixture, actor) attempt {
+		return attempt{check: returns(0), do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
+			return at.Chain.Remove(ctx, 0, 10)
+		}}
+	}},
 	{method: "Chain.Links", ready: func(t *testing.T, f *fixture, _ actor) attempt {
 		chainAll(t, f.Ports.Chain)
 		return attempt{do: func(ctx context.Context, at ports.Store, _ domain.Act) (any, error) {
@@ -135,6 +156,7 @@ var auditCalls = []call{
 		}}
 	}},
 	reads("Chain.Head", "", func(ctx context.Context, at ports.Store) (any, error) { return at.Chain.Head(ctx) }),
+	reads("Chain.Waiting", "", func(ctx context.Context, at ports.Store) (any, error) { return at.Chain.Waiting(ctx) }),
 	reads("Chain.Strays", "", func(ctx context.Context, at ports.Store) (any, error) { return at.Chain.Strays(ctx, 10) }),
 }
 

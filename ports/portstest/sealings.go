@@ -101,6 +101,9 @@ func (f *fixture) sealedEverything(t *testing.T) []domain.SealedRow {
 	head, err := f.Ports.Chain.Head(t.Context())
 	wantNil(t, "preparing: Chain.Head", err)
 	rows = append(rows, domain.SealedRow{Ref: domain.SealedRef{Kind: domain.SealedAuditHead}, Sealed: head.Sealed})
+	check := f.checked()
+	f.putCheck(t, check)
+	rows = append(rows, domain.SealedRow{Ref: domain.SealedRef{Kind: domain.SealedAuditCheck}, Sealed: check})
 	slices.SortFunc(rows, func(a, b domain.SealedRow) int { return a.Ref.Compare(b.Ref) })
 	return rows
 }

@@ -64,7 +64,7 @@ func All(t *testing.T, open OpenStore) {
 	}{
 		{"ProjectRepository", ProjectRepository}, {"Grants", Grants}, {"UserRepository", UserRepository},
 		{"SessionStore", SessionStore}, {"SignOns", SignOns}, {"GroupRules", GroupRules}, {"Access", Access}, {"AccessTokens", AccessTokens},
-		{"Conversations", Conversations}, {"Usage", Usage}, {"AuditLog", AuditLog}, {"AuditChain", AuditChain},
+		{"Conversations", Conversations}, {"Usage", Usage}, {"AuditLog", AuditLog}, {"AuditChain", AuditChain}, {"AuditChecks", AuditChecks},
 		{"Sealings", Sealings}, {"Installation", Installation}, {"Sweeper", Sweeper}, {"Acts", Acts}, {"Texts", Texts},
 	} {
 		t.Run(suite.name, func(t *testing.T) { suite.run(t, open) })

@@ -31,6 +31,7 @@ func Usage(t *testing.T, open OpenStore) {
 		{"Report of many counts with repeated keys returns all sums in pages", usageMany},
 		{"Report holds no connection after it has returned", usageConnections},
 		{"no method keeps a record", usageRecords},
+		{"Forget removes at most limit counts of days before the day, and returns how many", usageForgotten},
 	}, promises("Usage")...))
 }
 
@@ -461,4 +462,35 @@ func usageRecords(t *testing.T, f *fixture) {
 	all := f.added(t, f.aFewCounts()...)
 	f.wantUsage(t, "after Add", all...)
 	f.wantRecords(t, "after Add and Report")
+}
+
+func usageForgotten(t *testing.T, f *fixture) {
+	var kept []domain.Usage
+	for _, day := range []domain.Day{"2026-01-01", "2026-01-02", "2026-01-03"} {
+		for i := range 3 {
+			counted := f.count(day, projectID(1), userID(i), "", domain.ScopeConverse)
+			f.added(t, counted)
+			if day >= "2026-01-03" {
+				kept = append(kept, counted)
+			}
+		}
+	}
+	forget := func(before domain.Day, limit, want int) {
+		t.Helper()
+		n, err := f.Ports.Usage.Forget(t.Context(), before, limit)
+		wantNil(t, "Forget", err)
+		wantSame(t, fmt.Sprintf("how many Forget forgets of days before %s, at most %d", before, limit), n, want)
+	}
+	forget("", 10, 0)
+	forget("2026-01-01", 10, 0)
+	forget("2026-01-03", 0, 0)
+	forget("2026-01-03", 4, 4)
+	forget("2026-01-03", 4, 2)
+	forget("2026-01-03", 4, 0)
+	for _, at := range f.instances(t) {
+		left, err := at.Ports.Usage.Report(t.Context(), everyDay, nil, 100)
+		wantNil(t, "Report", err)
+		wantSame(t, "what is left", len(left), len(kept))
+	}
+	f.wantRecords(t, "after Forget, which keeps none")
 }
