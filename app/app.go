@@ -3,8 +3,8 @@
 // verb.
 //
 // Subsystems are packages below: forward has the forwarded calls, keyset the turnover of keys,
-// audit the audit log and its chain, and backup the backups. A Service opens the first three
-// and gives them to its callers. They do not import app. The packages session, cookie and
+// audit the audit log and its chain, webhooks tells of events, and backup the backups. A Service opens
+// the first four and gives them to its callers. They do not import app. The packages session, cookie and
 // paging serve the use cases and the subsystems.
 //
 // No use case knows HTTP, SQL or the environment. Only forward uses net/http, as the words for
@@ -25,6 +25,7 @@ import (
 	"github.com/flowlatch/flowlatch/app/keyset"
 	"github.com/flowlatch/flowlatch/app/session"
 	"github.com/flowlatch/flowlatch/app/signon"
+	"github.com/flowlatch/flowlatch/app/webhooks"
 	"github.com/flowlatch/flowlatch/domain"
 	"github.com/flowlatch/flowlatch/ports"
 )
@@ -41,6 +42,10 @@ type Ports struct {
 	// Logins is nil if a host program keeps the users and logs them in. Grants then have the
 	// host's user ids, and the use cases of logins, users and access tokens return NotFound.
 	Logins *Logins
+
+	// Webhooks sends events. If it is nil, nobody is told of events, and the use cases of webhooks return
+	// NotFound.
+	Webhooks ports.WebhookSender
 
 	Rates     ports.CallRates  // no limit if nil
 	OpenCalls ports.OpenCalls  // no limit if nil
@@ -150,6 +155,8 @@ type Service struct {
 	cookies   *cookie.Codec // of set-up links, login links, notices and logins by the identity provider
 	forwarder *forward.Forwarder
 	checks    userTurns // of passwords
+	locked    lockedLogins
+	webhooks  *webhooks.Deliverer
 
 	provider      ports.IdentityProvider // nil if there is none
 	signOns       *signon.Logins         // nil without provider
@@ -191,6 +198,11 @@ func Open(ctx context.Context, p Ports, o Options) (*Service, error) {
 		a.Users = p.Store.Users
 	}
 	s.audit = audit.New(a)
+	told := webhooks.Ports{
+		Webhooks: p.Store.Webhooks, Sender: p.Webhooks, Projects: p.Store.Projects, Users: a.Users, Tokens: p.Store.Tokens, Cipher: p.Cipher,
+		Clock: p.Clock, Random: p.Random,
+	}
+	s.webhooks = webhooks.New(told)
 	s.sessions = session.New(session.Ports{
 		Store: p.Store.Sessions, Access: p.Store.Access, Cipher: p.Cipher, Keyring: p.Keyring, Clock: p.Clock,
 	}, session.Options{Lifetimes: o.Lifetimes, HostLogins: !s.OwnUsers()})
@@ -227,6 +239,9 @@ func (s *Service) Keyset() *keyset.Keyset { return s.keyset }
 
 // Audit returns the audit of the service's database.
 func (s *Service) Audit() *audit.Audit { return s.audit }
+
+// Webhooks tells webhooks of events. Without a sender nothing may be delivered.
+func (s *Service) Webhooks() *webhooks.Deliverer { return s.webhooks }
 
 // Forwarder forwards calls to Voiceflow.
 func (s *Service) Forwarder() *forward.Forwarder { return s.forwarder }

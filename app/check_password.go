@@ -34,6 +34,7 @@ func (s *Service) checkPassword(ctx context.Context, call domain.Call, password 
 	defer done()
 	succeeded, err := s.ports.Logins.Attempts.Begin(user.Name, call.Address)
 	if err != nil {
+		s.noteIfLocked(call, user.Name, err)
 		return domain.User{}, err
 	}
 	ok, err := s.ports.Logins.Passwords.Verify(ctx, password, user.PasswordHash)

@@ -38,6 +38,7 @@ func (s *Service) Login(ctx context.Context, call domain.Call, in Login) (Logged
 	name, _ := domain.ParseUsername(in.Username)
 	succeeded, err := s.ports.Logins.Attempts.Begin(name, call.Address)
 	if err != nil {
+		s.noteIfLocked(call, name, err)
 		return LoggedIn{}, err
 	}
 	out, err := s.login(ctx, call, name, in)

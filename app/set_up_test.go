@@ -68,7 +68,7 @@ func TestASetupLinkCreatesTheFirstAdminAndLogsThemIn(t *testing.T) {
 	if admin.Caller.ID != in.User.ID || !admin.Caller.Admin || admin.Caller.Login.Address != stranger.Address {
 		t.Errorf("the cookie is that of %+v", admin.Caller)
 	}
-	wantActions(t, w.actions(before), "setup_link create_user", "user login")
+	wantActions(t, w.actions(before), "setup_link make_admin", "setup_link create_user", "user login")
 	if rec := w.store.Records()[before]; rec.Object != domain.OnUser(in.User.ID) || rec.Address != stranger.Address || rec.RequestID != stranger.RequestID {
 		t.Errorf("the audit has %+v", rec)
 	}

@@ -31,12 +31,12 @@ const (
 //	defer stop()
 //
 // The background work ends open calls that have lost their right, stores counts, outcomes and
-// refusals, chains and verifies the audit, follows changes of the keyset, marks keys that can't be opened, and deletes
+// refusals, chains and verifies the audit, tells webhooks of events, follows changes of the keyset, marks keys that can't be opened, and deletes
 // what has expired, and what is older than Options say. failed is called with each failure; it may be nil, and several goroutines
 // may call it at once. Everything is tried again, at most once a minute if it needs an operator.
 //
 // stop ends the background work and a verification of the audit, and waits for both. It waits up to
-// a second for open calls, and up to ten for what the identity provider was asked meanwhile. It then stores the last counts, outcomes and refusals and chains the audit.
+// a second for open calls, two for what webhooks were told, and up to ten for what the identity provider was asked meanwhile. It then stores the last counts, outcomes and refusals and chains the audit.
 // Further calls of stop do nothing.
 func (s *Service) Start(failed func(what string, err error)) (stop func()) {
 	if failed == nil {
@@ -48,6 +48,7 @@ func (s *Service) Start(failed func(what string, err error)) (stop func()) {
 	return sync.OnceFunc(func() {
 		end()
 		running.Wait()
+		s.webhooks.Wait()
 		s.audit.Stop()
 		s.forwarder.WaitForOpen(lastCalls) // the server is cutting them
 		s.signOns.Wait()
@@ -82,6 +83,10 @@ func (s *Service) run(ctx context.Context, running *sync.WaitGroup, failed func(
 		return s.audit.FlushRefusals(ctx, false)
 	})
 	every(time.Second, "write outcomes of forwarded calls to the audit", s.forwarder.FlushOutcomes)
+	every(time.Second, "write locked logins to the audit", s.FlushLocked)
+	if s.ports.Webhooks != nil {
+		every(time.Second, "tell webhooks of events", s.webhooks.Deliver)
+	}
 	every(chainPause, "chain the audit", s.resting(s.audit.Chain))
 	every(verifyPause, "verify the audit", s.audit.VerifyInTurn)
 	every(verifyPause, "remove old rows of the audit", s.audit.CutInTurn)
@@ -106,6 +111,9 @@ func (s *Service) finish(failed func(what string, err error)) {
 	}
 	if err := s.audit.FlushRefusals(ctx, true); err != nil {
 		failed("write refusals to the audit", err)
+	}
+	if err := s.FlushLocked(ctx); err != nil {
+		failed("write locked logins to the audit", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, lastChain)
 	defer cancel()

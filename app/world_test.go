@@ -28,6 +28,7 @@ type world struct {
 	cipher    *memory.Cipher
 	voiceflow *voiceflow
 	attempts  *attempts
+	webhooks  *memory.WebhookSender
 
 	pseudonyms *memory.Pseudonyms
 	admin      domain.Call
@@ -55,6 +56,7 @@ func newWorld(t testing.TB) *world {
 		at:        time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC),
 		voiceflow: &voiceflow{exports: map[string]domain.Export{}, origin: "https://api.voiceflow.test"},
 		attempts:  &attempts{limit: 3},
+		webhooks:  memory.NewWebhookSender(),
 		cipher:    memory.NewCipher(),
 
 		pseudonyms: memory.NewPseudonyms(),
@@ -69,7 +71,7 @@ func newWorld(t testing.TB) *world {
 func (w *world) ports() app.Ports {
 	return app.Ports{
 		Store: w.store.Ports(), Cipher: w.cipher, Keyring: w.cipher, Pseudonyms: w.pseudonyms, Voiceflow: w.voiceflow,
-		Logins: &app.Logins{Passwords: memory.PasswordHasher{}, Attempts: w.attempts}, Clock: w.now,
+		Logins: &app.Logins{Passwords: memory.PasswordHasher{}, Attempts: w.attempts}, Webhooks: w.webhooks, Clock: w.now,
 	}
 }
 
@@ -289,7 +291,7 @@ func (a *attempts) Begin(domain.Username, string) (func(), error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.booked >= a.limit {
-		return nil, &domain.Error{Kind: domain.TooManyRequests, RetryAfter: time.Minute}
+		return nil, &domain.Error{Kind: domain.TooManyRequests, RetryAfter: time.Minute, Cause: domain.ErrLoginLocked}
 	}
 	a.booked++
 	return sync.OnceFunc(func() {

@@ -162,6 +162,10 @@ var ErrWrongPassword = errors.New("a wrong current password")
 // the provider. None of them holds a secret.
 var ErrProviderAnswer = errors.New("the identity provider's answer was not accepted")
 
+// ErrLoginLocked is the cause of a TooManyRequests if too many logins of the user name have failed from the
+// address, and not only from the address.
+var ErrLoginLocked = errors.New("the logins of the user name from the address are used up")
+
 // ErrKeyOrVersion is the cause of a CredentialsRejected if Voiceflow may have rejected the version in
 // place of the key: it has one message for both.
 var ErrKeyOrVersion = errors.New("voiceflow rejected the key or does not know the version")

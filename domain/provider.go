@@ -28,6 +28,7 @@ const (
 	OnceLogout    OnceKind = "logout"     // the jti of a logout token
 	OnceLoginLink OnceKind = "login_link" // the id of a login link
 	OnceSession   OnceKind = "session"    // the sid of a session that a logout token ended
+	OnceLocked    OnceKind = "locked"     // the id of a user whose logins are refused; it is told once an hour
 )
 
 // Once names something that can be used once. It is remembered until it ends, since it could not be

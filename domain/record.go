@@ -92,6 +92,17 @@ const (
 	ActionCreateUser Action = "create_user"
 	ActionUpdateUser Action = "update_user"
 	ActionDeleteUser Action = "delete_user"
+	// ActionMakeAdmin notes that a user counts as admin now who did not. The change that made them one has
+	// a record beside it.
+	ActionMakeAdmin Action = "make_admin"
+	// ActionLockLogin notes that so many logins of a user failed that further ones are refused for a while.
+	ActionLockLogin Action = "lock_login"
+
+	ActionSetWebhook    Action = "set_webhook"
+	ActionDeleteWebhook Action = "delete_webhook"
+	ActionTestWebhook   Action = "test_webhook"
+	// ActionWarnBudget notes that a budget is nearly used up.
+	ActionWarnBudget Action = "warn_budget"
 
 	ActionCreateAccessToken Action = "create_access_token"
 	ActionDeleteAccessToken Action = "delete_access_token"
@@ -173,6 +184,13 @@ type Record struct {
 	RequestID string
 	Address   string // of the client, or the network of several clients; "" for a command
 	Count     int64  // how often it happened; refusals of a minute share a row
+}
+
+// MakesAdmin returns the record that is kept beside r if r is of a change that turns was into is and is
+// counts as admin only since then. The zero was is a user who does not exist yet.
+func (r Record) MakesAdmin(was, is User) (made Record, ok bool) {
+	r.Action, r.Object, r.Outcome = ActionMakeAdmin, OnUser(is.ID), OutcomeOK
+	return r, is.CountsAsAdmin() && !was.CountsAsAdmin()
 }
 
 // OnProject returns a project as the object of a Record.

@@ -17,6 +17,7 @@ const (
 	SealedProjectKey     SealedKind = "project_key"     // a Voiceflow key of a project
 	SealedProviderTokens SealedKind = "provider_tokens" // the tokens of the identity provider of a login
 	SealedPseudonymKey   SealedKind = "pseudonym_key"   // the key of the pseudonyms
+	SealedWebhook        SealedKind = "webhook"         // the signing secret of a webhook
 )
 
 // Forgettable reports whether what is stored sealed goes once it can't be opened: a conversation, and a
@@ -28,7 +29,7 @@ func (k SealedKind) Forgettable() bool { return k == SealedConversation || k == 
 // and comes before all others.
 type SealedRef struct {
 	Kind SealedKind
-	ID   string // of the project, the conversation or the login; "" for the other kinds
+	ID   string // of the project, the conversation, the login or the webhook; "" for the other kinds
 	Slot Slot   // of a project's key
 }
 
@@ -59,6 +60,8 @@ func (r SealedRef) Binding(at Origin) Binding {
 		return BindProviderTokens(SessionID(r.ID))
 	case SealedPseudonymKey:
 		return BindPseudonymKey()
+	case SealedWebhook:
+		return BindWebhook(WebhookID(r.ID))
 	}
 	return Binding{}
 }

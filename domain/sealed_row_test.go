@@ -17,6 +17,7 @@ func TestEachSealedPlaceHasTheBindingOfItsKind(t *testing.T) {
 		{Kind: domain.SealedProjectKey, ID: "p", Slot: domain.SlotPrimary}:   domain.BindKey("p", domain.SlotPrimary, at),
 		{Kind: domain.SealedProjectKey, ID: "p", Slot: domain.SlotSecondary}: domain.BindKey("p", domain.SlotSecondary, at),
 		{Kind: domain.SealedPseudonymKey}:                                    domain.BindPseudonymKey(),
+		{Kind: domain.SealedWebhook, ID: "w"}:                                domain.BindWebhook("w"),
 		{}:                                                                   {}, {Kind: "no such kind", ID: "p"}: {},
 	}
 	for ref, want := range places {
@@ -38,6 +39,7 @@ func TestSealedPlacesAreOrderedByKindIDAndSlot(t *testing.T) {
 		{Kind: domain.SealedProjectKey, ID: "a", Slot: domain.SlotSecondary},
 		{Kind: domain.SealedProjectKey, ID: "b", Slot: domain.SlotPrimary},
 		{Kind: domain.SealedPseudonymKey},
+		{Kind: domain.SealedWebhook, ID: "a"},
 	}
 	mixed := slices.Clone(ordered)
 	slices.Reverse(mixed)

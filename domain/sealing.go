@@ -134,6 +134,9 @@ func BindUserIDs(p ProjectID, actor Actor) Binding {
 	return bind("flowlatch/user-ids/v1", string(p), string(actor))
 }
 
+// BindWebhook binds the signing secret of a webhook to the webhook.
+func BindWebhook(id WebhookID) Binding { return bind("flowlatch/webhook/v1", string(id)) }
+
 // BindBackup binds the digest of a backup file.
 func BindBackup() Binding { return bind("flowlatch/backup/v1") }
 

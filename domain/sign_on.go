@@ -154,6 +154,9 @@ func (p SignOnPolicy) Regroup(m GroupMember, rules []GroupRule, otherAdmin bool,
 	case change.User.Role != was.Role:
 		change.Changes = append(change.Changes, ChangeMade{ActionUpdateUser, OnUser(was.ID)})
 	}
+	if change.User.CountsAsAdmin() && !was.CountsAsAdmin() {
+		change.Changes = append(change.Changes, ChangeMade{ActionMakeAdmin, OnUser(was.ID)})
+	}
 	lost := SessionsLostBy(was, change.User, Kept{})
 	lost.ByGrant = change.Removed
 	change.Lost = lost

@@ -116,7 +116,7 @@ func TestTheFirstLoginCreatesAUser(t *testing.T) {
 	}
 	changes := []domain.ChangeMade{
 		{Action: domain.ActionCreateUser, Object: "user:new"}, {Action: domain.ActionGrantProject, Object: "user:new project:p"},
-		{Action: domain.ActionUpdateUser, Object: "user:new"},
+		{Action: domain.ActionUpdateUser, Object: "user:new"}, {Action: domain.ActionMakeAdmin, Object: "user:new"},
 	}
 	if diff := cmp.Diff(changes, got.Changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
@@ -135,6 +135,7 @@ func TestWhatGroupsMakeOfTheRole(t *testing.T) {
 	disabled := user(domain.RoleAdmin, "it", false)
 	disabled.Disabled = true
 	update, keep := []domain.Action{domain.ActionUpdateUser}, []domain.Action{domain.ActionKeepAdmin}
+	promote := []domain.Action{domain.ActionUpdateUser, domain.ActionMakeAdmin}
 	for _, tc := range []struct {
 		name       string
 		was        domain.User
@@ -148,8 +149,8 @@ func TestWhatGroupsMakeOfTheRole(t *testing.T) {
 		changes    []domain.Action
 	}{
 		{name: "a member in no group stays one", was: user(domain.RoleMember, "", false), role: domain.RoleMember},
-		{name: "a rule makes a member an admin", was: user(domain.RoleMember, "", false), groups: []string{"it"}, rules: []domain.GroupRule{admins("it")}, role: domain.RoleAdmin, by: "it", changes: update},
-		{name: "a setting makes a member an admin", was: user(domain.RoleMember, "", false), groups: []string{"it"}, policy: []string{"it"}, role: domain.RoleAdmin, by: "it", changes: update},
+		{name: "a rule makes a member an admin", was: user(domain.RoleMember, "", false), groups: []string{"it"}, rules: []domain.GroupRule{admins("it")}, role: domain.RoleAdmin, by: "it", changes: promote},
+		{name: "a setting makes a member an admin", was: user(domain.RoleMember, "", false), groups: []string{"it"}, policy: []string{"it"}, role: domain.RoleAdmin, by: "it", changes: promote},
 		{name: "a rule that grants makes nobody an admin", was: user(domain.RoleMember, "", false), groups: []string{"it"}, rules: []domain.GroupRule{{Group: "it", Project: "q"}}, role: domain.RoleMember, changes: nil},
 		{name: "an admin by hand in no group stays one", was: user(domain.RoleAdmin, "", false), otherAdmin: true, role: domain.RoleAdmin},
 		{name: "an admin by hand in a group that makes admins stays one by hand", was: user(domain.RoleAdmin, "", false), groups: []string{"it"}, policy: []string{"it"}, otherAdmin: true, role: domain.RoleAdmin},

@@ -10,6 +10,7 @@ type Attempts interface {
 	// the attempt succeeds, which takes the attempt back. Further calls of succeeded do nothing.
 	//
 	// Returns TooManyRequests, with RetryAfter, if the failures of a minute are used up, for
-	// that name from that address or for the address. Such an attempt is not counted.
+	// that name from that address or for the address. Such an attempt is not counted. In the first case
+	// domain.ErrLoginLocked is among its causes.
 	Begin(name domain.Username, address string) (succeeded func(), err error)
 }

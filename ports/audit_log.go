@@ -13,6 +13,11 @@ type AuditLog interface {
 	// Append stores the records in their order, all of them or none.
 	Append(ctx context.Context, recs ...domain.Record) error
 
+	// AppendOnce stores the record and remembers that once was used, unless it was used before and is
+	// remembered. It returns whether it has stored the record. Of several calls at the same instant, on
+	// any instances, one does.
+	AppendOnce(ctx context.Context, once domain.Once, rec domain.Record) (stored bool, err error)
+
 	// Begin stores the record of the act and changes nothing else. The caller of Begin then
 	// carries the act out elsewhere.
 	Begin(ctx context.Context, act domain.Act) error

@@ -11,6 +11,7 @@ type Store struct {
 	Sessions      SessionStore
 	SignOns       SignOns
 	GroupRules    GroupRules
+	Webhooks      Webhooks
 	Access        Access
 	Tokens        AccessTokens
 	Conversations Conversations
@@ -32,7 +33,7 @@ func (s Store) Check() error {
 		{"Projects", s.Projects}, {"Grants", s.Grants}, {"Users", s.Users}, {"Sessions", s.Sessions},
 		{"Access", s.Access}, {"Tokens", s.Tokens}, {"Conversations", s.Conversations}, {"Usage", s.Usage},
 		{"Audit", s.Audit}, {"Chain", s.Chain}, {"Checks", s.Checks}, {"Sealings", s.Sealings}, {"Installation", s.Installation},
-		{"Sweeper", s.Sweeper},
+		{"Webhooks", s.Webhooks}, {"Sweeper", s.Sweeper},
 	} {
 		if view.is == nil {
 			return fmt.Errorf("ports: the Store has no %s", view.name)

@@ -28,7 +28,7 @@ type Archive struct{ store *Store }
 // that no session of before works in the restored database. What was used once ends within minutes, and what
 // it opened is not in a backup either. A restored audit was not verified yet. A table that refers to another
 // comes first. schema_versions belongs to the schema and stays.
-var notArchived = []string{"conversations", "provider_sessions", "sessions", "used_once", "audit_turns", "audit_check"}
+var notArchived = []string{"conversations", "provider_sessions", "sessions", "used_once", "audit_turns", "audit_check", "webhook_deliveries"}
 
 // Snapshot implements ports.Archive. On SQLite, the write-ahead log grows with what others
 // write meanwhile.

@@ -2,6 +2,7 @@ package bunstore
 
 import (
 	"context"
+	"errors"
 
 	"github.com/uptrace/bun"
 
@@ -17,7 +18,11 @@ type AuditLog struct{ store *Store }
 // Append implements ports.AuditLog.
 func (a *AuditLog) Append(ctx context.Context, recs ...domain.Record) error {
 	s := a.store
-	return s.write(ctx, "append to the audit", func(ctx context.Context, on handle) error {
+	store := s.write
+	if isEvent(recs...) { // several statements
+		store = s.changeOn
+	}
+	return store(ctx, "append to the audit", func(ctx context.Context, on handle) error {
 		if s.postgres && len(recs) > 1 {
 			return s.auditAll(ctx, on, recs)
 		}
@@ -28,6 +33,23 @@ func (a *AuditLog) Append(ctx context.Context, recs ...domain.Record) error {
 		}
 		return nil
 	})
+}
+
+// AppendOnce implements ports.AuditLog.
+func (a *AuditLog) AppendOnce(ctx context.Context, once domain.Once, rec domain.Record) (bool, error) {
+	s := a.store
+	stored := false
+	err := s.change(ctx, "append to the audit once", func(ctx context.Context, tx bun.Tx) error {
+		err := s.useOnce(ctx, tx, once, "this")
+		if stored = err == nil; errors.Is(err, domain.ErrUsedOnce) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return s.audit(ctx, tx.Tx, rec)
+	})
+	return stored && err == nil, err
 }
 
 // Begin implements ports.AuditLog.
@@ -107,13 +129,16 @@ FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::te
 	r (at, actor, action, object, outcome, request_id, address, count, n) ORDER BY n`
 )
 
-// audit stores the record of the change in the transaction tx.
+// audit stores the record of the change in the transaction tx, and tells webhooks of it. Records of which
+// webhooks are not told need no transaction.
 func (s *Store) audit(ctx context.Context, tx handle, rec domain.Record) error {
-	_, err := s.exec(ctx, tx, insertAudit+`VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, recordValues(rec)...)
-	return err
+	if _, err := s.exec(ctx, tx, insertAudit+`VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, recordValues(rec)...); err != nil {
+		return err
+	}
+	return s.tell(ctx, tx, rec)
 }
 
-// auditAll stores the records with one statement, on Postgres.
+// auditAll stores the records with one statement, on Postgres, and tells webhooks of them.
 func (s *Store) auditAll(ctx context.Context, on handle, recs []domain.Record) error {
 	n := len(recs)
 	ats, counts := make([]int64, n), make([]int64, n)
@@ -129,8 +154,15 @@ func (s *Store) auditAll(ctx context.Context, on handle, recs []domain.Record) e
 			return err
 		}
 	}
-	_, err := s.exec(ctx, on, insertAudits, ats, actors, actions, objects, outcomes, requests, addresses, counts)
-	return err
+	if _, err := s.exec(ctx, on, insertAudits, ats, actors, actions, objects, outcomes, requests, addresses, counts); err != nil {
+		return err
+	}
+	for _, rec := range recs {
+		if err := s.tell(ctx, on, rec); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // recordValues returns the values of an audit row in the order of insertAudit.

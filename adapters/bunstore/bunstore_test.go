@@ -31,6 +31,7 @@ func TestAuditLog(t *testing.T)      { eachSuite(t, portstest.AuditLog, migrated
 func TestAuditChecks(t *testing.T)   { eachSuite(t, portstest.AuditChecks, migrated) }
 func TestAuditChain(t *testing.T)    { eachSuite(t, portstest.AuditChain, migrated) }
 func TestSealings(t *testing.T)      { eachSuite(t, portstest.Sealings, migrated) }
+func TestWebhooks(t *testing.T)      { eachSuite(t, portstest.Webhooks, migrated) }
 func TestSweeper(t *testing.T)       { eachSuite(t, portstest.Sweeper, migrated) }
 func TestActs(t *testing.T)          { eachSuite(t, portstest.Acts, migrated) }
 func TestTexts(t *testing.T)         { eachSuite(t, portstest.Texts, migrated) }

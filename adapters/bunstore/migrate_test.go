@@ -32,6 +32,7 @@ var steps = []string{
 	"0008_environments", "0009_personal_keys", "0010_token_rotation",
 	"0011_pictures_and_search",
 	"0012_sign_ons",
+	"0013_webhooks",
 	"0015_retention",
 }
 

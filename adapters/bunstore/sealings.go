@@ -41,6 +41,7 @@ WHERE c.id > $1 AND c.key_id <> $2 AND ` + conversationLives("c", "$3") + ` ORDE
 UNION ALL SELECT 'row', c.key_id, count(*) FROM conversations c WHERE ` + conversationLives("c", "$1") + ` GROUP BY c.key_id
 UNION ALL SELECT 'row', k.key_id, count(*) FROM provider_sessions k JOIN sessions s ON s.id = k.login_id
 	WHERE k.sealed IS NOT NULL AND s.idle > $1 AND s.expires > $1 GROUP BY k.key_id
+UNION ALL SELECT 'row', key_id, count(*) FROM webhooks GROUP BY key_id
 UNION ALL SELECT 'row', key_id, 1 FROM installation
 UNION ALL SELECT 'row', pseudonyms_key_id, 1 FROM installation WHERE pseudonyms IS NOT NULL
 UNION ALL SELECT 'row', key_id, 1 FROM audit_head
@@ -59,6 +60,8 @@ WHERE (k.project_id, k.slot) > ($1, $2) AND k.key_id <> $3 ORDER BY k.project_id
 
 	pageOfSealedTokens = `SELECT k.login_id AS id, k.key_id, k.sealed FROM provider_sessions k JOIN sessions s ON s.id = k.login_id
 WHERE k.login_id > $1 AND k.key_id <> $2 AND k.sealed IS NOT NULL AND s.idle > $3 AND s.expires > $3 ORDER BY k.login_id LIMIT $4`
+
+	pageOfSealedWebhooks = `SELECT id, key_id, sealed FROM webhooks WHERE id > $1 AND key_id <> $2 ORDER BY id LIMIT $3`
 
 	// There is one row of each of these.
 	selectAuditCheck   = `SELECT key_id, sealed FROM audit_check WHERE id = 1 AND key_id <> $1`
@@ -88,6 +91,11 @@ WHERE k.project_id = n.id AND k.slot = n.slot AND k.key_id = n.was_key_id AND k.
 WHERE login_id = $1 AND $2 = '' AND key_id = $3 AND sealed = $4`
 	resealAllTokens = `UPDATE provider_sessions k SET key_id = n.key_id, sealed = n.sealed ` + newSealings + `
 WHERE k.login_id = n.id AND n.slot = '' AND k.key_id = n.was_key_id AND k.sealed = n.was`
+
+	resealWebhook = `UPDATE webhooks SET key_id = $5, sealed = $6
+WHERE id = $1 AND $2 = '' AND key_id = $3 AND sealed = $4`
+	resealWebhooks = `UPDATE webhooks k SET key_id = n.key_id, sealed = n.sealed ` + newSealings + `
+WHERE k.id = n.id AND n.slot = '' AND k.key_id = n.was_key_id AND k.sealed = n.was`
 
 	newSealings = `FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::bytea[])
 	n (id, slot, was_key_id, was, key_id, sealed)`
@@ -127,7 +135,7 @@ type sealedMany struct {
 var (
 	sealedKinds = []domain.SealedKind{
 		domain.SealedAuditCheck, domain.SealedAuditHead, domain.SealedConversation, domain.SealedKnownValue, domain.SealedProjectKey,
-		domain.SealedProviderTokens, domain.SealedPseudonymKey,
+		domain.SealedProviderTokens, domain.SealedPseudonymKey, domain.SealedWebhook,
 	}
 	heldOnce = map[domain.SealedKind]sealedOnce{
 		domain.SealedAuditCheck:   {selectAuditCheck, resealAuditCheck},
@@ -139,6 +147,7 @@ var (
 		domain.SealedConversation:   {pageOfSealedConversations, resealConversation, resealConversations, forgetConversation, forgetConversations},
 		domain.SealedProjectKey:     {pageOfSealedKeys, resealKey, resealKeys, "", ""},
 		domain.SealedProviderTokens: {pageOfSealedTokens, resealTokens, resealAllTokens, endLoginOfTokens, endLoginsOfTokens},
+		domain.SealedWebhook:        {pageOfSealedWebhooks, resealWebhook, resealWebhooks, "", ""},
 	}
 )
 
@@ -163,6 +172,8 @@ func (v *Sealings) Page(ctx context.Context, except domain.KeyID, after domain.S
 		switch kind {
 		case domain.SealedConversation, domain.SealedProviderTokens:
 			statement, args = heldMany[kind].page, []any{at.ID, string(except), now, limit - len(found)}
+		case domain.SealedWebhook:
+			statement, args = heldMany[kind].page, []any{at.ID, string(except), limit - len(found)}
 		case domain.SealedProjectKey:
 			statement, args = heldMany[kind].page, []any{at.ID, string(at.Slot), string(except), limit - len(found)}
 		default:

@@ -116,9 +116,14 @@ func (s *Store) read(ctx context.Context, what string, look func(ctx context.Con
 // only transactions have limits of time.
 func (s *Store) write(ctx context.Context, what string, do func(ctx context.Context, on handle) error) error {
 	if !s.postgres || s.options.Pooler == PoolerTransaction {
-		return s.change(ctx, what, func(ctx context.Context, tx bun.Tx) error { return do(ctx, tx.Tx) })
+		return s.changeOn(ctx, what, do)
 	}
 	return s.noted(s.try(ctx, what, func(ctx context.Context) error { return do(ctx, s.writes.DB) }, s.rolledBack))
+}
+
+// changeOn is change for statements that can also run in no transaction.
+func (s *Store) changeOn(ctx context.Context, what string, do func(ctx context.Context, on handle) error) error {
+	return s.change(ctx, what, func(ctx context.Context, tx bun.Tx) error { return do(ctx, tx.Tx) })
 }
 
 // change runs do in a transaction. do may run more than once.

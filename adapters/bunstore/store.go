@@ -15,7 +15,8 @@
 // of the audit, and one for the sessions of each user of a host program. Each ends with the
 // transaction. Rows come next, in this order: the user who acts, with their login or access token; the user, the project, the access token, the
 // check and the head of the audit, the conversation, the installation, the keys of projects, the grant, the
-// login, the assistant session. Rows of one kind are changed in the order of their keys.
+// login, the assistant session, the webhook, its deliveries. Rows of one kind are changed in the order of
+// their keys.
 //
 // A user's row changes, and an admin ends the sessions of others, only under the advisory lock
 // for changes of users. The row of the user who acts is locked after that lock. So nobody who
@@ -166,7 +167,7 @@ func (s *Store) Ports() ports.Store {
 	return ports.Store{
 		Projects: &Projects{s}, Grants: &Grants{s}, Users: &Users{s}, Sessions: &Sessions{s}, SignOns: &SignOns{s}, GroupRules: &GroupRules{s}, Access: &Access{s},
 		Tokens: &AccessTokens{s}, Conversations: &Conversations{s}, Usage: &Usage{s}, Audit: &AuditLog{s}, Chain: &AuditChain{s}, Checks: &AuditChecks{s},
-		Sealings: &Sealings{s}, Installation: &Installation{s}, Sweeper: &Sweeper{s},
+		Sealings: &Sealings{s}, Installation: &Installation{s}, Webhooks: &Webhooks{s}, Sweeper: &Sweeper{s},
 	}
 }
 

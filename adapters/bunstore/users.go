@@ -82,8 +82,19 @@ func (u *Users) Create(ctx context.Context, act domain.Act, user domain.User) er
 		if err := s.insertUser(ctx, tx, user); err != nil {
 			return false, err
 		}
+		if err := s.auditAdmin(ctx, tx, act.Record, domain.User{}, user); err != nil {
+			return false, err
+		}
 		return true, s.grantAll(ctx, tx, user.ID, user.Assistants)
 	})
+}
+
+// auditAdmin stores a record if the change of a user made them an admin.
+func (s *Store) auditAdmin(ctx context.Context, tx bun.Tx, rec domain.Record, was, is domain.User) error {
+	if made, ok := rec.MakesAdmin(was, is); ok {
+		return s.audit(ctx, tx.Tx, made)
+	}
+	return nil
 }
 
 // insertUser stores a new user without their grants.
@@ -200,6 +211,9 @@ func (u *Users) Update(ctx context.Context, act domain.Act, id domain.UserID, ch
 			return false, nil
 		}
 		if err := act.Changes(was, stored); err != nil {
+			return false, err
+		}
+		if err := s.auditAdmin(ctx, tx, act.Record, was, stored); err != nil {
 			return false, err
 		}
 		if stored, err = s.storeUser(ctx, tx, was, stored, keep); err != nil || stored.Identity != (domain.Identity{}) || was.Identity == stored.Identity {

@@ -247,6 +247,9 @@ var words = map[domain.Action]string{
 	domain.ActionEndSessions: "ended sessions of a keyset key", domain.ActionRotateKeys: "replaced the current keyset key",
 	domain.ActionRewrapKeys: "re-encrypted stored keys", domain.ActionRetireKeys: "retired a keyset key",
 	domain.ActionConfirmOrigins: "confirmed origins of Voiceflow", domain.ActionVerifyAudit: "verified the audit",
+	domain.ActionMakeAdmin: "made an admin", domain.ActionLockLogin: "refused logins of a user for a while",
+	domain.ActionSetWebhook: "set a webhook", domain.ActionDeleteWebhook: "deleted a webhook", domain.ActionTestWebhook: "tested a webhook",
+	domain.ActionWarnBudget:  "warned of a budget",
 	domain.ActionExportAudit: "exported the audit", domain.ActionCutAudit: "removed old rows of the audit", domain.ActionBackup: "made a backup", domain.ActionRestore: "restored a backup",
 }
 

@@ -16,7 +16,7 @@ func TestAKeyInAnAddressIsOnNoPage(t *testing.T) {
 		"/console/", "/chat", "/chat/" + string(p.ID), "/console/assistants", "/console/assistants/" + string(p.ID),
 		"/console/users", "/console/users/new", "/console/tokens", "/console/tokens/new", "/console/tokens/rotate", "/console/sessions",
 		"/console/usage", "/console/usage.csv", "/console/audit", "/console/audit.csv", "/console/keys", "/console/login",
-		"/oidc/login", "/oidc/callback", "/console/groups", "/console/groups/new",
+		"/oidc/login", "/oidc/callback", "/console/groups", "/console/groups/new", "/console/webhooks", "/console/webhooks/new",
 	}
 	parameters := []string{
 		"q", "cursor", "username", "project_id", "user_id", "from", "to", "group_by", "actor", "action", "object", "outcome",
@@ -41,6 +41,11 @@ func TestAKeyInAnAddressIsOnNoPage(t *testing.T) {
 			wantNoKeyIn(t, b.post(t, path, "group", otherKey, "role", "admin"))
 		}
 		wantNoKeyIn(t, b.post(t, "/console/users/"+w.id(t, "member")+"/link", "subject", otherKey))
+		for _, address := range []string{otherKey, "https://alerts.example/?key=" + otherKey, "https://" + otherKey + "@alerts.example"} {
+			wantNoKeyIn(t, b.post(t, "/console/webhooks", "url", address, "events", "admin.made"))
+			wantNoKeyIn(t, b.post(t, "/console/webhooks", "url", address, "events", otherKey))
+		}
+		wantNoKeyIn(t, b.get(t, "/console/webhooks/"+otherKey+"/change"))
 		wantNoKeyIn(t, b.post(t, "/console/login", "username", otherKey, "password", "x", "return", "/console/assistants?q="+otherKey))
 	}
 }

@@ -57,6 +57,7 @@ func TestARightLostInTheMiddleOfAForm(t *testing.T) {
 			{user + "/password", "password", "x"},
 			{user + "/link", "subject", "x"},
 			{"/console/groups/preview", "group", "x"},
+			{"/console/webhooks", "url", "x"},
 			{"/console/groups", "group", "x"},
 			{"/console/account/link", "password", "x"},
 			{user + "/grant", "project_id", "x"},

@@ -115,11 +115,19 @@ var matrix = map[string]row{
 	"GET /console/groups/:id/delete":  {member: refused, admin: shown},
 	"POST /console/groups/:id/delete": {member: refused, admin: done},
 
-	"GET /console/usage":       {member: shown, admin: shown},
-	"GET /console/usage.csv":   {member: shown, admin: shown},
-	"GET /console/audit":       {member: refused, admin: shown},
-	"GET /console/audit.csv":   {member: refused, admin: shown},
-	"GET /console/audit/:id":   {member: refused, admin: noSuch},
+	"GET /console/usage":                {member: shown, admin: shown},
+	"GET /console/usage.csv":            {member: shown, admin: shown},
+	"GET /console/audit":                {member: refused, admin: shown},
+	"GET /console/audit.csv":            {member: refused, admin: shown},
+	"GET /console/audit/:id":            {member: refused, admin: noSuch},
+	"GET /console/webhooks":             {member: refused, admin: shown},
+	"GET /console/webhooks/new":         {member: refused, admin: shown},
+	"POST /console/webhooks":            {member: refused, admin: wrong},
+	"GET /console/webhooks/:id/change":  {member: refused, admin: shown},
+	"POST /console/webhooks/:id/test":   {member: refused, admin: done},
+	"GET /console/webhooks/:id/delete":  {member: refused, admin: shown},
+	"POST /console/webhooks/:id/delete": {member: refused, admin: done},
+
 	"GET /console/keys":        {member: refused, admin: shown},
 	"POST /console/keys/check": {member: refused, admin: done},
 }
@@ -144,6 +152,7 @@ func TestEveryRouteLetsInWhomItShould(t *testing.T) {
 			{"/console/assistants/:", string(ungranted.ID)}, {"/chat/:", string(ungranted.ID)}, {"/console/users/:", w.createUser(t, "user"+strconv.Itoa(len(named)), "member")},
 			{"/console/audit/:", "999999"}, {"/console/static/:", "none.css"}, {"/console/setup/:", "none"},
 			{"/console/login-link/:", "none"}, {"/console/groups/:", w.rule(t, "group"+strconv.Itoa(len(named)))},
+			{"/console/webhooks/:", w.hook(t, "https://alerts.example/", "admin.made")},
 		} {
 			path = withParameter(path, about.below, about.id)
 		}

@@ -66,6 +66,7 @@ type view struct {
 	User  string // who is logged in, "" for nobody
 	Admin bool
 	Own   bool // the service keeps its own users
+	Sends bool // the program sends events to webhooks
 	// Provider is the label of the identity provider, "" if there is none. By says that it opened the
 	// caller's login, and Fresh that it has just done so: no password confirms a change then.
 	Provider string
@@ -105,6 +106,7 @@ func (x *request) writeFailure(f pages.Failure, template string, v view) {
 func (x *request) write(status int, template string, v view) error {
 	call := x.Call()
 	v.Path, v.Admin, v.Own = x.Request().URL.Path, call.Caller.Admin, x.console.service.OwnUsers()
+	v.Sends = x.console.service.SendsEvents()
 	v.Provider, v.By, v.Fresh = x.provider(), call.Caller.Login.ByProvider, x.fresh()
 	v.Notice = x.takeNotice()
 	if call.Caller.ID != "" && !x.alone {

@@ -131,6 +131,13 @@ var table = []route{
 	get("/console/audit", pages.Admin, "get_audit_events", (*request).audit),
 	get("/console/audit.csv", pages.Admin, "get_audit_events", (*request).auditFile),
 	get("/console/audit/:id", pages.Admin, "get_audit_events", (*request).auditRow),
+	get(webhooksPath, pages.Admin, "get_webhooks", (*request).webhooks),
+	get(webhooksPath+"/new", pages.Admin, domain.ActionSetWebhook, (*request).newWebhook),
+	post(webhooksPath, pages.Admin, domain.ActionSetWebhook, (*request).setWebhook),
+	get(webhooksPath+"/:id/change", pages.Admin, domain.ActionSetWebhook, (*request).changeWebhook),
+	post(webhooksPath+"/:id/test", pages.Admin, domain.ActionTestWebhook, (*request).testWebhook),
+	get(webhooksPath+"/:id/delete", pages.Admin, domain.ActionDeleteWebhook, (*request).confirmDeleteWebhook),
+	post(webhooksPath+"/:id/delete", pages.Admin, domain.ActionDeleteWebhook, (*request).deleteWebhook),
 	get("/console/keys", pages.Admin, "get_keys", (*request).keys),
 	post("/console/keys/check", pages.Admin, "check_keys", (*request).checkKeys),
 }

@@ -68,7 +68,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	w.memory, w.cipher = store, cipher
 	w.ports = app.Ports{
 		Store: store.Ports(), Cipher: cipher, Keyring: cipher, Pseudonyms: memory.NewPseudonyms(),
-		Logins: &app.Logins{Passwords: memory.PasswordHasher{}, Attempts: unbounded{}},
+		Logins: &app.Logins{Passwords: memory.PasswordHasher{}, Attempts: unbounded{}}, Webhooks: memory.NewWebhookSender(),
 	}
 	w.options.InsecureCookies = true
 	w.options.Log = slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))

@@ -75,6 +75,8 @@ func setTheStage(t *testing.T, by lostright.Caller) *stage {
 	s.admin.do(t, "POST", "/link_identity", `{"user_id":"`+o.Linked+`","subject":"linked"}`).want(t, 200, "")
 	rule := s.admin.do(t, "POST", "/set_group_rule", `{"group":"sales","project_id":"`+o.Project+`"}`).want(t, 200, "")
 	o.Rule = rule.body["rule"].(map[string]any)["Id"].(string)
+	o.Webhook = "https://alerts.invalid/"
+	s.admin.do(t, "POST", "/set_webhook", `{"url":"`+o.Webhook+`","events":["key.rejected"]}`).want(t, 200, "")
 	s.objects = o
 	s.clock.move(time.Second) // so that a change of a time shows
 	return s

@@ -71,6 +71,7 @@ func TestMountUnderAHostsLogin(t *testing.T) {
 		"GET /check_session", "GET /get_audit_events", "GET /get_grants", "GET /get_projects", "GET /get_sessions", "GET /get_usage",
 		"POST /add_project", "POST /check_project", "POST /clear_project", "POST /delete_project", "POST /delete_session",
 		"POST /delete_user_sessions", "POST /delete_token", "POST /grant_project", "POST /revoke_project", "POST /set_environments", "POST /set_picture_origins", "POST /set_project", "POST /set_token",
+		"GET /get_webhooks", "POST /set_webhook", "POST /test_webhook",
 	}
 	for _, method := range anyMethod {
 		want = append(want, method+" /voiceflow/:service/*path")

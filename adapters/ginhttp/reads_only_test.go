@@ -51,6 +51,8 @@ func TestADatabaseThatCanOnlyBeRead(t *testing.T) {
 		{"environments are set", w.admin, "POST", "/set_environments", `{"project_id":"` + id + `","environments":{"allowed":"all"}}`, 503, "unavailable"},
 		{"a key is set", w.admin, "POST", "/set_token", `{"project_id":"` + id + `","token":"` + canary + `"}`, 503, "unavailable"},
 		{"rules of groups", w.admin, "GET", "/get_group_rules", "", 200, ""},
+		{"webhooks", w.admin, "GET", "/get_webhooks", "", 200, ""},
+		{"a webhook is set", w.admin, "POST", "/set_webhook", `{"url":"https://alerts.example/","events":["admin.made"]}`, 503, "unavailable"},
 		{"who calls, logged in by the provider", cleo, "GET", "/check_session", "", 200, ""},
 		{"an identity is linked", w.admin, "POST", "/link_identity", `{"user_id":"` + w.userID(t, "member") + `","subject":"s"}`, 503, "unavailable"},
 		{"a rule is set", w.admin, "POST", "/set_group_rule", `{"group":"g","role":"admin"}`, 503, "unavailable"},

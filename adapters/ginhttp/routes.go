@@ -86,6 +86,9 @@ var routes = []route{
 	{method: http.MethodPost, path: "/delete_session", tokens: forManaging, part: domain.ScopeManageUsers, who: caller, ends: true, readsBody: true, handle: (*api).deleteSession},
 	{method: http.MethodPost, path: "/delete_user_sessions", tokens: forManaging, part: domain.ScopeManageUsers, who: caller, ends: true, readsBody: true, handle: (*api).deleteUserSessions},
 	{method: http.MethodGet, path: "/get_audit_events", tokens: forManaging, part: domain.ScopeManageAudit, who: admin, handle: (*api).getAuditEvents},
+	{method: http.MethodPost, path: "/set_webhook", tokens: forManaging, part: domain.ScopeManage, who: admin, readsBody: true, handle: (*api).setWebhook},
+	{method: http.MethodGet, path: "/get_webhooks", tokens: forManaging, part: domain.ScopeManageAudit, who: admin, handle: (*api).getWebhooks},
+	{method: http.MethodPost, path: "/test_webhook", tokens: forManaging, part: domain.ScopeManage, who: admin, readsBody: true, handle: (*api).testWebhook},
 
 	{method: http.MethodPost, path: "/login", who: anyone, own: true, readsBody: true, handle: (*api).login},
 	{method: http.MethodPost, path: "/logout", who: caller, own: true, ends: true, always: true, handle: (*api).logout},

@@ -609,7 +609,7 @@ func inMemory(now ports.Clock) app.Ports {
 	store, cipher := memory.New(now), memory.NewCipher()
 	return app.Ports{
 		Store: store.Ports(), Cipher: cipher, Keyring: cipher, Pseudonyms: memory.NewPseudonyms(),
-		Logins: &app.Logins{Passwords: memory.PasswordHasher{}, Attempts: unbounded{}}, Clock: now,
+		Logins: &app.Logins{Passwords: memory.PasswordHasher{}, Attempts: unbounded{}}, Webhooks: memory.NewWebhookSender(), Clock: now,
 	}
 }
 

@@ -75,6 +75,9 @@ func (s *Store) archived() []archive.Row {
 	for _, t := range s.tokens {
 		add("access_tokens", t.archived()...)
 	}
+	for _, w := range s.webhooks {
+		add("webhooks", archivedWebhook(w)...)
+	}
 	for _, u := range s.usage {
 		add("usage", string(u.Day), string(u.Project), string(u.User), string(u.Token), string(u.Scope), u.Calls, u.Errors, u.Milliseconds)
 	}
@@ -162,6 +165,7 @@ func (v archiver) Restore(ctx context.Context, rows iter.Seq2[archive.Row, error
 	s.projects, s.grants, s.users, s.sessions = filled.projects, filled.grants, filled.users, filled.sessions
 	s.groups, s.rules, s.providerLogins, s.used = filled.groups, filled.rules, filled.providerLogins, filled.used
 	s.tokens, s.conversations, s.usage = filled.tokens, filled.conversations, filled.usage
+	s.webhooks, s.deliveries = filled.webhooks, filled.deliveries
 	s.removed, s.records, s.chain, s.installation = filled.removed, filled.records, filled.chain, filled.installation
 	s.check, s.turns = filled.check, filled.turns
 	return nil
@@ -219,6 +223,8 @@ func (s *Store) restoreRow(row archive.Row) bool {
 		return s.restoreRule(&c)
 	case "access_tokens":
 		return s.restoreToken(&c)
+	case "webhooks":
+		return s.restoreWebhook(&c)
 	case "usage":
 		key := domain.UsageKey{
 			Day: domain.Day(c.text()), Project: domain.ProjectID(c.text()), User: domain.UserID(c.text()), Token: domain.TokenID(c.text()),

@@ -22,8 +22,25 @@ func (v auditLog) Append(ctx context.Context, recs ...domain.Record) error {
 		return err
 	}
 	defer s.leave()
-	s.records = append(s.records, recs...)
+	for _, rec := range recs {
+		s.record(rec)
+	}
 	return nil
+}
+
+// AppendOnce stores the record unless once was used before.
+func (v auditLog) AppendOnce(ctx context.Context, once domain.Once, rec domain.Record) (bool, error) {
+	s := v.store
+	if err := s.enterToWrite(ctx, append(textsOfRecord(rec), string(once.Kind), once.ID)...); err != nil {
+		return false, err
+	}
+	defer s.leave()
+	if s.usedBefore(once) {
+		return false, nil
+	}
+	s.use(once)
+	s.record(rec)
+	return true, nil
 }
 
 // Begin stores the record of the act.

@@ -35,6 +35,8 @@ type Store struct {
 	used           map[domain.Once]time.Time // without their ends
 	tokens         map[domain.TokenID]token
 	conversations  map[domain.ConversationID]domain.Conversation
+	webhooks       map[domain.WebhookID]domain.Webhook
+	deliveries     map[domain.WebhookID][]domain.Delivery
 	usage          map[domain.UsageKey]domain.Usage
 	records        []domain.Record
 	removed        int64 // how many records were removed; the ids of the others count on from there
@@ -67,6 +69,7 @@ func New(now ports.Clock) *Store {
 		usage:          map[domain.UsageKey]domain.Usage{},
 		providerLogins: map[domain.SessionID]domain.ProviderSession{}, groups: map[domain.UserID][]string{},
 		rules: map[domain.RuleID]domain.GroupRule{}, used: map[domain.Once]time.Time{}, turns: map[domain.Turn]turn{},
+		webhooks: map[domain.WebhookID]domain.Webhook{}, deliveries: map[domain.WebhookID][]domain.Delivery{},
 	}
 	s.turn <- struct{}{}
 	return s
@@ -77,7 +80,7 @@ func (s *Store) Ports() ports.Store {
 	return ports.Store{
 		Projects: projects{s}, Grants: grants{s}, Users: users{s}, Sessions: sessions{s}, SignOns: signOns{s}, GroupRules: groupRules{s}, Access: access{s},
 		Tokens: accessTokens{s}, Conversations: conversations{s}, Usage: usage{s}, Audit: auditLog{s}, Chain: auditChain{s}, Checks: auditChecks{s},
-		Sealings: sealings{s}, Installation: installation{s}, Sweeper: sweeper{s},
+		Sealings: sealings{s}, Installation: installation{s}, Webhooks: webhooks{s}, Sweeper: sweeper{s},
 	}
 }
 
@@ -180,8 +183,11 @@ func (s *Store) allowed(act domain.Act) (domain.Caller, error) {
 	return act.Allow(right, domain.Instant(s.now()))
 }
 
-// record keeps the audit record of a change.
-func (s *Store) record(rec domain.Record) { s.records = append(s.records, rec) }
+// record keeps an audit record, and tells webhooks of it.
+func (s *Store) record(rec domain.Record) {
+	s.records = append(s.records, rec)
+	s.tell(rec)
+}
 
 // sees reports whether a project that exists is within in.
 func (s *Store) sees(in domain.Visible, id domain.ProjectID) bool {

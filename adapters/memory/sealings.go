@@ -44,6 +44,9 @@ func (s *Store) sealed() []domain.SealedRow {
 			rows = append(rows, domain.SealedRow{Ref: domain.SealedRef{Kind: domain.SealedProviderTokens, ID: string(id)}, Sealed: clone(kept.Tokens)})
 		}
 	}
+	for id, w := range s.webhooks {
+		rows = append(rows, domain.SealedRow{Ref: domain.SealedRef{Kind: domain.SealedWebhook, ID: string(id)}, Sealed: clone(w.Secret)})
+	}
 	for id, p := range s.projects {
 		for _, slot := range domain.Slots() {
 			if k := p.Key(slot); !k.Empty() {
@@ -72,6 +75,8 @@ func (s *Store) sealedAt(ref domain.SealedRef) domain.Sealed {
 		return s.chain.head.Sealed
 	case domain.SealedAuditCheck:
 		return s.check
+	case domain.SealedWebhook:
+		return s.webhooks[domain.WebhookID(ref.ID)].Secret
 	}
 	return domain.Sealed{}
 }
@@ -137,6 +142,10 @@ func (s *Store) replaceSealed(ref domain.SealedRef, to domain.Sealed) {
 		s.chain.head.Sealed = to
 	case domain.SealedAuditCheck:
 		s.check = to
+	case domain.SealedWebhook:
+		w := s.webhooks[domain.WebhookID(ref.ID)]
+		w.Secret = to
+		s.webhooks[w.ID] = w
 	}
 }
 

@@ -35,8 +35,16 @@ func (v users) Create(ctx context.Context, act domain.Act, u domain.User) error 
 		return err
 	}
 	s.putUser(u)
+	s.recordAdmin(act.Record, domain.User{}, u)
 	s.record(act.Record)
 	return nil
+}
+
+// recordAdmin keeps a record if the change of a user made them an admin.
+func (s *Store) recordAdmin(rec domain.Record, was, is domain.User) {
+	if made, ok := rec.MakesAdmin(was, is); ok {
+		s.record(made)
+	}
 }
 
 // regrant changes the grants of the user from those of was to those of is. Returns NotFound,
@@ -222,6 +230,7 @@ func (v users) Update(ctx context.Context, act domain.Act, id domain.UserID, cha
 		s.removeTokens(func(t token) bool { return t.User == id })
 	}
 	s.putUser(is)
+	s.recordAdmin(act.Record, was, is)
 	if was.Identity != (domain.Identity{}) && is.Identity == (domain.Identity{}) {
 		s.carryOut(s.member(is).Unlinked(s.otherAdmin(id), act.Record.At), act.Record.Actor, act.Record)
 		is, _ = s.user(id)

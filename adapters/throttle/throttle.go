@@ -99,11 +99,16 @@ func (a *Attempts) Begin(name domain.Username, address string) (succeeded func()
 	defer a.mu.Unlock()
 	byAddress, knownAddress := a.addresses.Get(from)
 	byName, knownName := a.names.Get(key{name, from})
-	if wait := max(byAddress.wait(now, a.ofAddress), byName.wait(now, a.ofName)); wait > 0 {
-		return nil, &domain.Error{
+	locked := byName.wait(now, a.ofName)
+	if wait := max(byAddress.wait(now, a.ofAddress), locked); wait > 0 {
+		refusal := &domain.Error{
 			Kind: domain.TooManyRequests, Public: "too many failed attempts; try again later",
 			RetryAfter: wholeSeconds(wait),
 		}
+		if locked > 0 {
+			refusal.Cause = domain.ErrLoginLocked
+		}
+		return nil, refusal
 	}
 	if !knownAddress {
 		byAddress = &meter{}

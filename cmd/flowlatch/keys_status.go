@@ -68,9 +68,12 @@ func (keysStatusCommand) Run(ctx context.Context) error {
 // sayUnopened prints what can't be decrypted.
 func sayUnopened(all []keyset.Unopened) {
 	for _, u := range all {
-		if u.Ref.Kind == domain.SealedProjectKey {
+		switch u.Ref.Kind {
+		case domain.SealedProjectKey:
 			sayOnStdout("can't be decrypted: the " + string(u.Ref.Slot) + " key of " + terminal.Visible(u.Name) + ", which has the Id " + u.Ref.ID)
-		} else {
+		case domain.SealedWebhook:
+			sayOnStdout("can't be decrypted: the signing secret of the webhook with the Id " + u.Ref.ID + "; set the webhook again")
+		default:
 			sayOnStdout("can't be decrypted: the " + string(u.Ref.Kind))
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/adapters/vaulttransit"
 	"github.com/flowlatch/flowlatch/adapters/voiceflow"
+	"github.com/flowlatch/flowlatch/adapters/webhook"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/app/pages"
 	"github.com/flowlatch/flowlatch/domain"
@@ -142,6 +143,10 @@ func newProvider(cfg config.Config, clock ports.Clock) (ports.IdentityProvider, 
 		return nil, err // not as p: an interface with a nil pointer is not nil
 	}
 	return p, nil
+}
+
+func newWebhooks(cfg config.Config) *webhook.Sender {
+	return webhook.New(webhook.Options{AllowPrivate: cfg.WebhookAllowPrivate})
 }
 
 func newRates(cfg config.Config, clock ports.Clock) *throttle.Calls {

@@ -12,6 +12,7 @@ import (
 	"github.com/flowlatch/flowlatch/adapters/throttle"
 	"github.com/flowlatch/flowlatch/adapters/tinkcipher"
 	"github.com/flowlatch/flowlatch/adapters/voiceflow"
+	"github.com/flowlatch/flowlatch/adapters/webhook"
 	"github.com/flowlatch/flowlatch/app"
 	"github.com/flowlatch/flowlatch/internal/config"
 	"github.com/flowlatch/flowlatch/ports"
@@ -31,6 +32,7 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 		newAttempts, wire.Bind(new(ports.Attempts), new(*throttle.Attempts)),
 		newProvider, newAuditFiles,
 		wire.Struct(new(app.Logins), "*"),
+		newWebhooks, wire.Bind(new(ports.WebhookSender), new(*webhook.Sender)),
 		newUserRates, wire.Bind(new(ports.UserRates), new(*throttle.Users)),
 		newHeldMemory, wire.Bind(new(ports.HeldMemory), new(*throttle.HeldMemory)),
 		newRates, wire.Bind(new(ports.CallRates), new(*throttle.Calls)),

@@ -52,6 +52,7 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 		Attempts:  attempts,
 		Provider:  identityProvider,
 	}
+	sender := newWebhooks(cfg)
 	calls := newRates(cfg, clock)
 	openCalls := newOpenCalls(cfg)
 	throttleUsers := newUserRates(cfg, clock)
@@ -65,6 +66,7 @@ func openSite(ctx context.Context, cfg config.Config, tell say, log *slog.Logger
 		Pseudonyms: pseudonyms,
 		Voiceflow:  client,
 		Logins:     logins,
+		Webhooks:   sender,
 		Rates:      calls,
 		OpenCalls:  openCalls,
 		UserRates:  throttleUsers,

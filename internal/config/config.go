@@ -68,6 +68,7 @@ type Config struct {
 
 	BaseURL              domain.BaseURL // zero if it is not set
 	Console              bool
+	WebhookAllowPrivate  bool
 	CookiePrefix         string
 	CookieSecure         bool
 	CookieSameSite       http.SameSite

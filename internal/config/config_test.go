@@ -77,7 +77,7 @@ func TestEverySettingCanBeSet(t *testing.T) {
 		"SESSION_IDLE": "1m", "SESSION_LIFETIME": "2m", "REMEMBER_LIFETIME": "3m", "LOGIN_FAILURES": "1", "LOGIN_FAILURES_ADDRESS": "2", "LOGIN_RATE": "3", "WRITE_RATE": "0",
 		"OIDC_ISSUER": "http://127.0.0.1:9/realms/a/", "OIDC_CLIENT_ID": "flowlatch", "OIDC_CLIENT_SECRET": "hunter2", "OIDC_SCOPES": "groups  openid", "OIDC_LABEL": "Company login",
 		"OIDC_GROUPS_CLAIM": "/realm_access/roles", "OIDC_REQUIRED_GROUPS": "staff, Ops", "OIDC_ADMIN_GROUPS": "admins,", "OIDC_CREATE_USERS": "false", "OIDC_LOGOUT": "here",
-		"OIDC_RECHECK": "1s", "PASSWORD_LOGIN": "Admins",
+		"OIDC_RECHECK": "1s", "PASSWORD_LOGIN": "Admins", "WEBHOOK_ALLOW_PRIVATE": "true",
 		"SHUTDOWN_TIMEOUT": "0s", "LOG_LEVEL": "debug",
 	}
 	want := Config{
@@ -97,7 +97,7 @@ func TestEverySettingCanBeSet(t *testing.T) {
 			Issuer: "http://127.0.0.1:9/realms/a/", ClientID: "flowlatch", ClientSecret: domain.NewSecret("hunter2"), Scopes: []string{"groups", "openid"}, Label: "Company login",
 			GroupsClaim: "/realm_access/roles", RequiredGroups: []string{"staff", "Ops"}, AdminGroups: []string{"admins"}, Recheck: time.Second,
 		},
-		PasswordLogin: domain.PasswordLoginAdmins,
+		PasswordLogin: domain.PasswordLoginAdmins, WebhookAllowPrivate: true,
 	}
 	var environ []string
 	for _, name := range slices.Sorted(maps.Keys(values)) {

@@ -177,6 +177,8 @@ var settings = []Setting{
 		Help: "How often the identity provider is asked again about the user of a login, if it gives refresh tokens. A refusal ends the login, and changed groups take effect."},
 	{Name: "PASSWORD_LOGIN", Default: "all", use: notInDemo, read: passwordLogin,
 		Help: "Who can log in with a password: all, admins, or off for nobody. off needs an enabled admin who has logged in with the identity provider before. The command login-link lets a user in even then."},
+	{Name: "WEBHOOK_ALLOW_PRIVATE", Default: "false", read: boolean(func(c *Config) *bool { return &c.WebhookAllowPrivate }),
+		Help: "Whether events may be sent to webhooks at private, loopback and other addresses that are not public. They are sent over HTTPS in any case. With it, an admin can reach services of the internal network by way of this one."},
 	{Name: "SHUTDOWN_TIMEOUT", Default: "9s", read: duration(0, func(c *Config) *time.Duration { return &c.ShutdownTimeout }),
 		Help: "How long open requests may take to end after SIGTERM or SIGINT."},
 	{Name: "LOG_LEVEL", Default: "info", demo: "error", read: logLevel,

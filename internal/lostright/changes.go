@@ -55,6 +55,8 @@ type Objects struct {
 
 	Linked string // another user, a member, who is linked to an identity
 	Rule   string // a rule of a group, for Project
+
+	Webhook string // the URL of a webhook, whose host does not exist
 }
 
 // Change is a request that changes something.
@@ -121,6 +123,15 @@ func makings() []Change {
 		}},
 		{Route: "POST /delete_token", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"project_id": o.Project, "slot": "personal"}
+		}},
+		{Route: "POST /set_webhook", What: "for another URL", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
+			return map[string]any{"url": "https://" + o.Planted + ".invalid/", "events": []string{"key.rejected", "admin.made"}}
+		}},
+		{Route: "POST /set_webhook", What: "that deletes it", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
+			return map[string]any{"url": o.Webhook, "events": []string{}}
+		}},
+		{Route: "POST /test_webhook", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
+			return map[string]any{"url": o.Webhook}
 		}},
 		{Route: "POST /check_project", By: admins, Takes: TheRole, Body: project},
 		{Route: "POST /create_user", What: "another admin", By: []Caller{Admin}, Takes: TheRole, Body: func(o Objects) map[string]any {

@@ -69,7 +69,8 @@ func (c Column) optional() Column {
 // tables are in an order in which each refers only to those before it. Sessions, with what is kept
 // of those that the identity provider opened, and conversations are left out, because ended ones must not
 // come back. So all users log in again after a restore. What can be used once is left out too: it ends
-// within minutes, and none of the logins that it opened come back.
+// within minutes, and none of the logins that it opened come back. Deliveries of webhooks are left out, since
+// they were made meanwhile or are too old.
 var tables = []Table{
 	{"installation", 1, []Column{
 		numberColumn("id"), keyIDColumn("key_id"), bytesColumn("known"), textColumn("origin"),
@@ -108,6 +109,10 @@ var tables = []Table{
 		numberColumn("rate").since(3), numberColumn("open").since(3),
 		textColumn("environments").since(4),
 		numberColumn("renewed").since(4), bytesColumn("previous_hash").optional().since(4), numberColumn("previous_expires").since(4),
+	}},
+	{"webhooks", 1, []Column{
+		textColumn("id").since(7), textColumn("url").since(7), textColumn("events").since(7), keyIDColumn("key_id").since(7), bytesColumn("sealed").since(7),
+		numberColumn("created").since(7), numberColumn("set_at").since(7), numberColumn("gone").since(7),
 	}},
 	{"usage", 5, []Column{
 		textColumn("day"), textColumn("project_id"), textColumn("user_id"), textColumn("token_id"), textColumn("scope"),

@@ -122,9 +122,9 @@ func changesByTokenRace(t *testing.T, f *fixture) {
 			}
 		})
 		wantNil(t, "a promotion beside a token", promotingErr)
-		want := []domain.Record{promoting.Record}
+		want := written(promoting.Record, u, domain.User{ID: u.ID, Role: domain.RoleAdmin})
 		if err == nil {
-			want = []domain.Record{setting.Record, promoting.Record}
+			want = append([]domain.Record{setting.Record}, want...)
 		} else {
 			wantKind(t, "a token that sets a password during a promotion", err, domain.NotAllowed)
 		}

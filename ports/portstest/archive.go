@@ -78,6 +78,8 @@ func archivedRows() []archive.Row {
 			int64(15), int64(16), int64(0), int64(0), int64(0), "", int64(0), nil, int64(0)),
 		row("access_tokens", string(tokenID(2)), bytes.Repeat([]byte{3}, 32), "", "", ben, one, "converse", true, int64(15), int64(16), int64(17), int64(600), int64(8), "main dev",
 			int64(18), bytes.Repeat([]byte{2}, 32), int64(19)),
+		row("webhooks", string(webhookID(1)), "https://alerts.example/?"+"x='1'", "key.rejected admin.made", domain.KeyID("17"), blob, int64(26), int64(27), int64(28)),
+		row("webhooks", string(webhookID(2)), "https://alerts.example/", "later.event", domain.KeyID("18"), []byte{3}, int64(26), int64(27), int64(0)),
 		row("usage", "2026-11-24", one, ada, "", "converse", int64(3), int64(1), int64(4_000_000_000_000)),
 		row("usage", "2026-11-25", "gone", "", string(tokenID(9)), "", int64(0), int64(0), int64(0)),
 		row("audit", int64(1), int64(20), "operator", "create_user", "user:"+ada, "ok", "r1", "", int64(1)),

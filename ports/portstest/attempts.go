@@ -137,17 +137,27 @@ func attemptsRefused(t *testing.T, open OpenAttempts) {
 	for range 10 {
 		wait = wantTooMany(t, "beyond the limit of the name", a, "ana", here)
 	}
+	wantLocked(t, "beyond the limit of the name", a, "ana", true)
 	undo := wantBegun(t, "another name, for which the refused ones must not count", a, "bob", here)
 	wantBegun(t, "a third name, for which the refused ones must not count", a, "cem", here)
 	for range 10 {
 		wantTooMany(t, "beyond the limit of the address", a, "dan", here)
 	}
+	wantLocked(t, "beyond the limit of the address", a, "dan", false)
+	wantLocked(t, "beyond both limits", a, "ana", true)
 	undo()
 	undo2 := wantBegun(t, "the name that was refused for the address only, after another succeeded", a, "dan", here)
 	undo2()
 	wantBegun(t, "that name again", a, "dan", here)
 	c.advance(wait)
 	wantBegun(t, "the first name, after the RetryAfter of the last refusal", a, "ana", here)
+}
+
+// wantLocked fails the test unless the refusal says whether the name is locked.
+func wantLocked(t *testing.T, what string, a ports.Attempts, name domain.Username, want bool) {
+	t.Helper()
+	_, err := a.Begin(name, here)
+	wantSame(t, what+": whether the name is locked", errors.Is(err, domain.ErrLoginLocked), want)
 }
 
 // attemptsSucceeded logs in far more often than the limit.

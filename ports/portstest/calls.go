@@ -46,7 +46,7 @@ type attempt struct {
 
 // writers are the methods without an Act that change something, at least at times.
 var writers = []string{
-	"Projects.Note", "Sessions.OpenLogin", "Sessions.Touch", "Conversations.Open", "Conversations.Renew", "Usage.Add", "Audit.Append",
+	"Projects.Note", "Sessions.OpenLogin", "Sessions.Touch", "Conversations.Open", "Conversations.Renew", "Usage.Add", "Audit.Append", "Audit.AppendOnce", "Webhooks.Begin", "Webhooks.End",
 	"Chain.Extend", "Chain.Cut", "Chain.Remove", "Usage.Forget", "Checks.Claim", "Checks.Put", "Sealings.Replace", "Sessions.OpenLoginByLink", "SignOns.Open", "SignOns.Claim", "SignOns.Renew", "SignOns.Refuse", "SignOns.Logout", "Installation.Prepare", "Installation.CheckWrites", "Sweeper.Sweep",
 }
 
@@ -122,6 +122,8 @@ type state struct {
 	Sessions     []domain.Session
 	Rules        []domain.GroupRule
 	Tokens       []domain.AccessToken
+	Webhooks     []domain.Webhook
+	Deliveries   []domain.Delivery
 	Sealed       []domain.SealedRow
 	Uses         map[domain.KeyID]domain.KeyUse
 	Usage        []domain.Usage
@@ -163,6 +165,13 @@ func (f *fixture) state(t *testing.T, at ports.Store) state {
 	read("GroupRules.List", err)
 	s.Tokens, err = at.Tokens.Page(ctx, "", domain.Cursor{}, all)
 	read("Tokens.Page", err)
+	s.Webhooks, err = at.Webhooks.List(ctx)
+	read("Webhooks.List", err)
+	for _, w := range s.Webhooks {
+		deliveries, err := at.Webhooks.Deliveries(ctx, w.ID, all)
+		read("Webhooks.Deliveries", err)
+		s.Deliveries = append(s.Deliveries, deliveries...)
+	}
 	s.Sealed, err = at.Sealings.Page(ctx, "", domain.SealedRef{}, all)
 	read("Sealings.Page", err)
 	s.Uses, err = at.Sealings.Uses(ctx)

@@ -15,7 +15,7 @@ import (
 // calls returns the table of calls: every method of every view, in its usual way and in those
 // that change nothing or fail.
 func calls() []call {
-	return slices.Concat(projectCalls, grantCalls, userCalls, sessionCalls, signOnCalls, accessCalls, tokenCalls, conversationCalls, usageCalls, auditCalls, checkCalls, sealingCalls, installationCalls)
+	return slices.Concat(projectCalls, grantCalls, userCalls, sessionCalls, signOnCalls, accessCalls, tokenCalls, conversationCalls, usageCalls, auditCalls, checkCalls, sealingCalls, installationCalls, webhookCalls)
 }
 
 // reads returns a call that changes nothing and needs no preparation.
@@ -266,22 +266,18 @@ var userCalls = []call{
 			return at.Users.Page(ctx, domain.Cursor{Name: string(u.Name)}, 1)
 		}}
 	}},
-	{method: "Users.Update", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, who actor) attempt {
+	{method: "Users.Update", act: true, changes: true, record: true, ready: func(t *testing.T, f *fixture, _ actor) attempt {
 		p, q := f.addNamed(t, "p"), f.addNamed(t, "q")
 		u := f.member(t, f.username(), p.ID, q.ID)
 		f.login(t, u)
 		f.issue(t, f.token(u.ID, p.ID, domain.DefaultScopes()))
-		role := domain.RoleAdmin
-		if who.caller.Token != "" { // a token makes no admins
-			role = domain.RoleMember
-		}
 		assistants := []domain.ProjectID{q.ID}
 		a := updatesUser(domain.NeedsAdmin(), u.ID, func(u *domain.User, _ bool) error {
 			clear(u.Assistants) // change may alter its argument
-			u.Assistants, u.Role, u.PasswordHash = assistants, role, domain.NewSecret("$test$another")
+			u.Assistants, u.PasswordHash = assistants, domain.NewSecret("$test$another")
 			return nil
 		}, "", assistants)
-		u.Assistants, u.Role, u.PasswordHash = []domain.ProjectID{q.ID}, role, domain.NewSecret("$test$another")
+		u.Assistants, u.PasswordHash = []domain.ProjectID{q.ID}, domain.NewSecret("$test$another")
 		a.check = returns(u)
 		return a
 	}},

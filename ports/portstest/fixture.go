@@ -185,8 +185,21 @@ func (f *fixture) create(t *testing.T, u domain.User) domain.User {
 	t.Helper()
 	rec := f.record(domain.ActionCreateUser, domain.OnUser(u.ID))
 	wantNil(t, "preparing: Users.Create", f.Ports.Users.Create(t.Context(), byOperator(rec), u))
-	f.log = append(f.log, rec)
+	f.wrote(rec, domain.User{}, u)
 	return u
+}
+
+// wrote notes the records of a change of a user.
+func (f *fixture) wrote(rec domain.Record, was, is domain.User) {
+	f.log = append(f.log, written(rec, was, is)...)
+}
+
+// written returns the records of a change of a user.
+func written(rec domain.Record, was, is domain.User) []domain.Record {
+	if made, ok := rec.MakesAdmin(was, is); ok {
+		return []domain.Record{made, rec}
+	}
+	return []domain.Record{rec}
 }
 
 // member stores a member with the grants.
@@ -211,9 +224,13 @@ func (f *fixture) update(t *testing.T, id domain.UserID, change func(u *domain.U
 func (f *fixture) updateKeeping(t *testing.T, id domain.UserID, keep domain.Kept, change func(u *domain.User)) domain.User {
 	t.Helper()
 	rec := f.record(domain.ActionUpdateUser, domain.OnUser(id))
-	stored, err := f.Ports.Users.Update(t.Context(), byOperator(rec), id, changing(change), keep)
+	var was domain.User
+	stored, err := f.Ports.Users.Update(t.Context(), byOperator(rec), id, changing(func(u *domain.User) {
+		was = *u
+		change(u)
+	}), keep)
 	wantNil(t, "preparing: Users.Update", err)
-	f.log = append(f.log, rec)
+	f.wrote(rec, was, stored)
 	return stored
 }
 

@@ -65,7 +65,7 @@ func All(t *testing.T, open OpenStore) {
 		{"ProjectRepository", ProjectRepository}, {"Grants", Grants}, {"UserRepository", UserRepository},
 		{"SessionStore", SessionStore}, {"SignOns", SignOns}, {"GroupRules", GroupRules}, {"Access", Access}, {"AccessTokens", AccessTokens},
 		{"Conversations", Conversations}, {"Usage", Usage}, {"AuditLog", AuditLog}, {"AuditChain", AuditChain}, {"AuditChecks", AuditChecks},
-		{"Sealings", Sealings}, {"Installation", Installation}, {"Sweeper", Sweeper}, {"Acts", Acts}, {"Texts", Texts},
+		{"Sealings", Sealings}, {"Installation", Installation}, {"Webhooks", Webhooks}, {"Sweeper", Sweeper}, {"Acts", Acts}, {"Texts", Texts},
 	} {
 		t.Run(suite.name, func(t *testing.T) { suite.run(t, open) })
 	}

@@ -31,7 +31,7 @@ func createFirst(t *testing.T, f *fixture) {
 		f.wantNoUser(t, "who was not created", first.ID)
 	}
 	wantNil(t, "Create of the first user", f.Ports.Users.Create(t.Context(), act, first))
-	f.log = append(f.log, act.Record)
+	f.wrote(act.Record, domain.User{}, first)
 	f.wantUser(t, "the first user", first)
 	for _, disabled := range []bool{false, true} {
 		if disabled {
@@ -79,7 +79,7 @@ func createFirstAtOnce(t *testing.T, f *fixture) {
 			}
 		}
 		wantSame(t, "the users after all", f.pageUsers(t, "after all", domain.Cursor{}, 100), []domain.User{all[one]})
-		f.wantRecordsInAnyOrder(t, "after all", []domain.Record{acts[one].Record})
+		f.wantRecordsInAnyOrder(t, "after all", written(acts[one].Record, domain.User{}, all[one]))
 		f.forgetUsers(t)
 	}
 }
@@ -100,9 +100,9 @@ func createFirstBeside(t *testing.T, f *fixture) {
 			}
 		})
 		wantNil(t, "Create of another user at the same instant", commandErr)
-		want := []domain.Record{byCommand.Record}
+		want := written(byCommand.Record, domain.User{}, other)
 		if err == nil {
-			want = []domain.Record{byLink.Record, byCommand.Record}
+			want = append(written(byLink.Record, domain.User{}, first), want...)
 		} else {
 			wantKind(t, "Create of the first user beside another", err, domain.Conflict)
 			f.wantNoUser(t, "who was not created", first.ID)
