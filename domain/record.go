@@ -101,8 +101,6 @@ const (
 	ActionSetWebhook    Action = "set_webhook"
 	ActionDeleteWebhook Action = "delete_webhook"
 	ActionTestWebhook   Action = "test_webhook"
-	// ActionWarnBudget notes that a budget is nearly used up.
-	ActionWarnBudget Action = "warn_budget"
 
 	ActionCreateAccessToken Action = "create_access_token"
 	ActionDeleteAccessToken Action = "delete_access_token"

@@ -71,8 +71,8 @@ type ChangeMade struct {
 // their groups are not known and something depends on them, or if there is no such user and none is
 // to be created. Returns NotAllowed if the user is disabled, and if the person is in none of the
 // groups of which one is required. Returns NotAllowed if there is no admin yet, and the person has no user
-// and does not become an admin: the first user is an admin. Returns Conflict if User is not the id of the user who has the
-// identity, since that has just changed.
+// and does not become an admin: the first user is an admin. Returns Conflict if User is not the id of the
+// user who has the identity, since that has just changed.
 func (s SignOn) Decide(f SignOnFound) (SignOnChange, error) {
 	groups := s.Person.Groups
 	if err := groups.known(s.Policy.needsGroups(f.Rules)); err != nil {
@@ -80,15 +80,8 @@ func (s SignOn) Decide(f SignOnFound) (SignOnChange, error) {
 	}
 	m := f.Member
 	isNew := m.User.ID == ""
-	switch {
-	case !isNew && m.User.ID != s.User:
-		return SignOnChange{}, &Error{Kind: Conflict, Public: "the user has just changed; log in again"}
-	case !isNew && m.User.Disabled:
-		return SignOnChange{}, &Error{Kind: NotAllowed, Public: "your user here is disabled; an admin can enable it"}
-	case !s.Policy.admits(groups.Names):
-		return SignOnChange{}, &Error{Kind: NotAllowed, Public: "you are in none of the groups that may log in here; ask whoever manages the groups of your company"}
-	case isNew && (s.Renews || !s.Policy.CreateUsers):
-		return SignOnChange{}, refusedSignOn("there is no user here for you; an admin can link one to your identity")
+	if err := s.admits(m.User); err != nil {
+		return SignOnChange{}, err
 	}
 	var made []ChangeMade
 	if isNew {
@@ -110,6 +103,23 @@ func (s SignOn) Decide(f SignOnFound) (SignOnChange, error) {
 	}
 	change.Created, change.Changes = isNew, append(made, change.Changes...)
 	return change, nil
+}
+
+// admits returns why the person may not log in as the user, who is zero if there is none yet. It does not
+// know whether there is an admin.
+func (s SignOn) admits(u User) error {
+	isNew := u.ID == ""
+	switch {
+	case !isNew && u.ID != s.User:
+		return &Error{Kind: Conflict, Public: "the user has just changed; log in again"}
+	case !isNew && u.Disabled:
+		return &Error{Kind: NotAllowed, Public: "your user here is disabled; an admin can enable it"}
+	case !s.Policy.admits(s.Person.Groups.Names):
+		return &Error{Kind: NotAllowed, Public: "you are in none of the groups that may log in here; ask whoever manages the groups of your company"}
+	case isNew && (s.Renews || !s.Policy.CreateUsers):
+		return refusedSignOn("there is no user here for you; an admin can link one to your identity")
+	}
+	return nil
 }
 
 func noAdminYet() error {

@@ -72,15 +72,11 @@ func ParseWebhookURL(text string) (string, error) {
 	case HoldsCredential(text):
 		return "", invalid("url must not hold a Voiceflow key or an access token")
 	}
-	host, ok := browsersHost(u.Hostname())
-	port := u.Port()
-	n, err := strconv.ParseUint(port, 10, 16)
-	if !ok || u.Opaque != "" || port == "" && strings.HasSuffix(u.Host, ":") || port != "" && (err != nil || n == 0 || strconv.FormatUint(n, 10) != port) {
+	host, ok := httpsHost(u)
+	if !ok {
 		return "", invalid("url has an invalid host or port; a host in another script is written as xn--…")
 	}
-	if u.Host = host; port != "" && n != 443 {
-		u.Host = net.JoinHostPort(strings.Trim(host, "[]"), port)
-	}
+	u.Host = host
 	if u.Path == "" {
 		u.Path = "/"
 	}
@@ -89,6 +85,27 @@ func ParseWebhookURL(text string) (string, error) {
 		return "", invalid("url is longer than " + strconv.Itoa(MaxWebhookURL) + " bytes")
 	}
 	return text, nil
+}
+
+// httpsHost returns the host of an https URL in one form, with its port unless that is 443. It returns false
+// if one of them is invalid.
+func httpsHost(u *url.URL) (string, bool) {
+	host, ok := browsersHost(u.Hostname())
+	if !ok || u.Opaque != "" || strings.HasSuffix(u.Host, ":") {
+		return "", false
+	}
+	port := u.Port()
+	if port == "" {
+		return host, true
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	switch {
+	case err != nil || n == 0 || strconv.FormatUint(n, 10) != port:
+		return "", false
+	case n == 443:
+		return host, true
+	}
+	return net.JoinHostPort(strings.Trim(host, "[]"), port), true
 }
 
 // SetIn returns the webhook as it is stored if has are all the webhooks. One with the same URL keeps its

@@ -21,13 +21,12 @@ const (
 	EventAuditBroken     EventType = "audit.broken"      // a verification found the audit tampered with
 	EventKeysetRotated   EventType = "keyset.rotated"    // the keyset has another current key
 	EventLoginLocked     EventType = "login.locked"      // too many logins of a user have failed
-	EventBudgetWarned    EventType = "budget.warned"     // a budget is nearly used up
 )
 
 // eventTypes are in the order in which they are listed.
 var eventTypes = []EventType{
 	EventKeyRejected, EventKeyNeedsReentry, EventCreditsUsedUp, EventAdminMade, EventAuditBroken, EventKeysetRotated,
-	EventLoginLocked, EventBudgetWarned,
+	EventLoginLocked,
 }
 
 // eventTest is the type of the event that tests a webhook. Nobody can ask for it.
@@ -129,8 +128,6 @@ func typeOf(r Record) EventType {
 		return EventKeysetRotated
 	case ActionLockLogin:
 		return EventLoginLocked
-	case ActionWarnBudget:
-		return EventBudgetWarned
 	}
 	return ""
 }

@@ -94,7 +94,7 @@ func TestWhichRecordsAreEvents(t *testing.T) {
 		{domain.ActionMakeAdmin, "ok", domain.EventAdminMade}, {domain.ActionCreateUser, "ok", ""}, {domain.ActionUpdateUser, "ok", ""},
 		{domain.ActionVerifyAudit, "broken", domain.EventAuditBroken}, {domain.ActionVerifyAudit, "ok", ""},
 		{domain.ActionRotateKeys, "ok", domain.EventKeysetRotated}, {domain.ActionRotateKeys, "failed", domain.EventKeysetRotated},
-		{domain.ActionLockLogin, "ok", domain.EventLoginLocked}, {domain.ActionWarnBudget, "80_percent", domain.EventBudgetWarned},
+		{domain.ActionLockLogin, "ok", domain.EventLoginLocked},
 		{domain.ActionLogin, "too_many_requests", ""}, {domain.ActionForward, "rejected", ""}, {domain.ActionSetWebhook, "ok", ""},
 		{domain.ActionTestWebhook, "ok", ""}, {domain.ActionSetProject, "ok", ""},
 	} {
@@ -134,7 +134,7 @@ func TestTheBodyOfAnEventHasWhatAnOperatorNeeds(t *testing.T) {
 		{domain.Record{Action: domain.ActionMakeAdmin, Object: domain.OnUser("v"), Actor: domain.ActorUser("u"), Address: "192.0.2.1", RequestID: "r"},
 			map[string]string{"user_id": "v", "username": "ben", "actor": "user:u", "actor_name": "ada", "address": "192.0.2.1", "request_id": "r"}},
 		{domain.Record{Action: domain.ActionRotateKeys, Object: domain.OnKey("17"), Actor: domain.ActorOperator}, map[string]string{"key_id": "17", "object": "key:17"}},
-		{domain.Record{Action: domain.ActionWarnBudget, Object: "budget:b project:p user:v token:t", Outcome: "95_percent"},
+		{domain.Record{Action: domain.ActionRotateAccessToken, Object: "project:p user:v token:t", Outcome: "95_percent"},
 			map[string]string{"project_name": "Support", "username": "ben", "token_id": "t", "token_name": "nightly", "outcome": "95_percent"}},
 	} {
 		tc.rec.At = time.UnixMicro(1_700_000_000_000_001)

@@ -249,7 +249,6 @@ var words = map[domain.Action]string{
 	domain.ActionConfirmOrigins: "confirmed origins of Voiceflow", domain.ActionVerifyAudit: "verified the audit",
 	domain.ActionMakeAdmin: "made an admin", domain.ActionLockLogin: "refused logins of a user for a while",
 	domain.ActionSetWebhook: "set a webhook", domain.ActionDeleteWebhook: "deleted a webhook", domain.ActionTestWebhook: "tested a webhook",
-	domain.ActionWarnBudget:  "warned of a budget",
 	domain.ActionExportAudit: "exported the audit", domain.ActionCutAudit: "removed old rows of the audit", domain.ActionBackup: "made a backup", domain.ActionRestore: "restored a backup",
 }
 

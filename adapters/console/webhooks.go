@@ -99,7 +99,6 @@ var eventsExplained = map[domain.EventType]string{
 	domain.EventAuditBroken:     "A verification found the audit tampered with.",
 	domain.EventKeysetRotated:   "The keyset has another current key.",
 	domain.EventLoginLocked:     "Too many logins of a user have failed. It is told once an hour for each user.",
-	domain.EventBudgetWarned:    "A budget is nearly used up.",
 }
 
 func eventChoices(chosen []string) []eventChoice {

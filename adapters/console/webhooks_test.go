@@ -33,7 +33,7 @@ func TestWebhooks(t *testing.T) {
 	const address = "https://alerts.example/in?a=<b>"
 	shown := "https://alerts.example/in?a=&lt;b&gt;"
 	w.admin.get(t, "/console/webhooks").want(t, http.StatusOK, "There are no webhooks.", `aria-current="page">Webhooks`)
-	w.admin.get(t, "/console/webhooks/new").want(t, http.StatusOK, `value="key.rejected" checked`, `value="budget.warned" checked`).wantNo(t, "readonly")
+	w.admin.get(t, "/console/webhooks/new").want(t, http.StatusOK, `value="key.rejected" checked`, `value="login.locked" checked`).wantNo(t, "readonly")
 	for _, tc := range []struct {
 		name   string
 		fields []string
@@ -100,5 +100,5 @@ func TestEveryResultHasWords(t *testing.T) {
 	for _, event := range domain.EventTypes() {
 		full.Add("events", string(event))
 	}
-	w.admin.send(t, http.MethodPost, "/console/webhooks", full).want(t, http.StatusOK, "budget.warned")
+	w.admin.send(t, http.MethodPost, "/console/webhooks", full).want(t, http.StatusOK, "login.locked")
 }

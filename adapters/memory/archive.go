@@ -204,21 +204,13 @@ func (s *Store) restoreRow(row archive.Row) bool {
 	case "projects":
 		return s.restoreProject(&c)
 	case "project_keys":
-		p, found := s.projects[domain.ProjectID(c.text())]
-		if found {
-			slot := domain.Slot(c.text())
-			s.projects[p.ID] = p.Resealed(slot, c.sealed())
-		}
-		return found
+		return s.restoreKey(&c)
 	case "users":
 		return s.restoreUser(&c)
 	case "grants":
 		return s.restoreGrant(&c)
 	case "user_groups":
-		id := domain.UserID(c.text())
-		s.groups[id] = append(s.groups[id], c.text())
-		_, there := s.users[id]
-		return there
+		return s.restoreGroup(&c)
 	case "group_rules":
 		return s.restoreRule(&c)
 	case "access_tokens":
@@ -240,21 +232,49 @@ func (s *Store) restoreRow(row archive.Row) bool {
 			RequestID: c.text(), Address: c.text(), Count: c.number(),
 		})
 	case "audit_chain":
-		link := domain.ChainLink{ChainPoint: domain.ChainPoint{Seq: c.number()}, Row: c.number()}
-		hash := c.bytes()
-		copy(link.Hash[:], hash)
-		s.chain.links = append(s.chain.links, link)
-		return len(hash) == len(link.Hash)
+		return s.restoreLink(&c)
 	case "audit_head":
-		c.number()
-		head := domain.AuditHead{ChainPoint: domain.ChainPoint{Seq: c.number()}}
-		hash := c.bytes()
-		copy(head.Hash[:], hash)
-		head.Sealed, head.Settled, head.Cut = c.sealed(), c.number(), domain.ParseAuditCut(c.text())
-		s.chain.head = head
-		return len(hash) == len(head.Hash)
+		return s.restoreHead(&c)
 	}
 	return true
+}
+
+// restoreKey stores a key of a project. It returns false if there is no such project.
+func (s *Store) restoreKey(c *cells) bool {
+	p, found := s.projects[domain.ProjectID(c.text())]
+	if found {
+		slot := domain.Slot(c.text())
+		s.projects[p.ID] = p.Resealed(slot, c.sealed())
+	}
+	return found
+}
+
+// restoreGroup stores that a user is in a group. It returns false if there is no such user.
+func (s *Store) restoreGroup(c *cells) bool {
+	id := domain.UserID(c.text())
+	s.groups[id] = append(s.groups[id], c.text())
+	_, there := s.users[id]
+	return there
+}
+
+// restoreLink stores a link of the chain. It returns false if its hash has the wrong length.
+func (s *Store) restoreLink(c *cells) bool {
+	link := domain.ChainLink{ChainPoint: domain.ChainPoint{Seq: c.number()}, Row: c.number()}
+	hash := c.bytes()
+	copy(link.Hash[:], hash)
+	s.chain.links = append(s.chain.links, link)
+	return len(hash) == len(link.Hash)
+}
+
+// restoreHead stores the head of the chain. It returns false if its hash has the wrong length.
+func (s *Store) restoreHead(c *cells) bool {
+	c.number()
+	head := domain.AuditHead{ChainPoint: domain.ChainPoint{Seq: c.number()}}
+	hash := c.bytes()
+	copy(head.Hash[:], hash)
+	head.Sealed, head.Settled, head.Cut = c.sealed(), c.number(), domain.ParseAuditCut(c.text())
+	s.chain.head = head
+	return len(hash) == len(head.Hash)
 }
 
 func (s *Store) restoreProject(c *cells) bool {
