@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -57,7 +58,8 @@ func TestStartStoresWhatWasCountedAndTellsWhatItCouldNotDo(t *testing.T) {
 		if what == want {
 			break
 		}
-		if what != "chain the audit" && what != "check that all keys can be decrypted" { // with which Start begins
+		others := []string{"chain the audit", "tell webhooks of events", "check that all keys can be decrypted"} // Start begins with the last one
+		if !slices.Contains(others, what) {
 			t.Errorf("Start says that it could not %s", what)
 		}
 	}

@@ -1,9 +1,13 @@
 package bunstore_test
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"net/url"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,26 +21,26 @@ import (
 	"github.com/flowlatch/flowlatch/ports/portstest"
 )
 
-func TestProjects(t *testing.T)      { eachSuite(t, portstest.ProjectRepository, migrated) }
-func TestGrants(t *testing.T)        { eachSuite(t, portstest.Grants, migrated) }
-func TestUsers(t *testing.T)         { eachSuite(t, portstest.UserRepository, migrated) }
-func TestSessions(t *testing.T)      { eachSuite(t, portstest.SessionStore, migrated) }
-func TestSignOns(t *testing.T)       { eachSuite(t, portstest.SignOns, migrated) }
-func TestGroupRules(t *testing.T)    { eachSuite(t, portstest.GroupRules, migrated) }
-func TestAccess(t *testing.T)        { eachSuite(t, portstest.Access, migrated) }
-func TestAccessTokens(t *testing.T)  { eachSuite(t, portstest.AccessTokens, migrated) }
-func TestConversations(t *testing.T) { eachSuite(t, portstest.Conversations, migrated) }
-func TestUsage(t *testing.T)         { eachSuite(t, portstest.Usage, migrated) }
-func TestAuditLog(t *testing.T)      { eachSuite(t, portstest.AuditLog, migrated) }
-func TestAuditChecks(t *testing.T)   { eachSuite(t, portstest.AuditChecks, migrated) }
-func TestAuditChain(t *testing.T)    { eachSuite(t, portstest.AuditChain, migrated) }
-func TestSealings(t *testing.T)      { eachSuite(t, portstest.Sealings, migrated) }
-func TestWebhooks(t *testing.T)      { eachSuite(t, portstest.Webhooks, migrated) }
-func TestSweeper(t *testing.T)       { eachSuite(t, portstest.Sweeper, migrated) }
-func TestActs(t *testing.T)          { eachSuite(t, portstest.Acts, migrated) }
-func TestTexts(t *testing.T)         { eachSuite(t, portstest.Texts, migrated) }
-func TestArchive(t *testing.T)       { eachSuite(t, portstest.Archive, migrated) }
-func TestInstallation(t *testing.T)  { eachSuite(t, portstest.Installation, open) }
+func TestProjects(t *testing.T)      { eachSuite(t, portstest.ProjectRepository) }
+func TestGrants(t *testing.T)        { eachSuite(t, portstest.Grants) }
+func TestUsers(t *testing.T)         { eachSuite(t, portstest.UserRepository) }
+func TestSessions(t *testing.T)      { eachSuite(t, portstest.SessionStore) }
+func TestSignOns(t *testing.T)       { eachSuite(t, portstest.SignOns) }
+func TestGroupRules(t *testing.T)    { eachSuite(t, portstest.GroupRules) }
+func TestAccess(t *testing.T)        { eachSuite(t, portstest.Access) }
+func TestAccessTokens(t *testing.T)  { eachSuite(t, portstest.AccessTokens) }
+func TestConversations(t *testing.T) { eachSuite(t, portstest.Conversations) }
+func TestUsage(t *testing.T)         { eachSuite(t, portstest.Usage) }
+func TestAuditLog(t *testing.T)      { eachSuite(t, portstest.AuditLog) }
+func TestAuditChecks(t *testing.T)   { eachSuite(t, portstest.AuditChecks) }
+func TestAuditChain(t *testing.T)    { eachSuite(t, portstest.AuditChain) }
+func TestSealings(t *testing.T)      { eachSuite(t, portstest.Sealings) }
+func TestWebhooks(t *testing.T)      { eachSuite(t, portstest.Webhooks) }
+func TestSweeper(t *testing.T)       { eachSuite(t, portstest.Sweeper) }
+func TestActs(t *testing.T)          { eachSuite(t, portstest.Acts) }
+func TestTexts(t *testing.T)         { eachSuite(t, portstest.Texts) }
+func TestArchive(t *testing.T)       { eachSuite(t, portstest.Archive) }
+func TestInstallation(t *testing.T)  { eachDialect(t, onSuite(portstest.Installation, open)) }
 
 func TestALimitBelowZeroIsNone(t *testing.T) {
 	eachDialect(t, func(t *testing.T, database newDatabase) {
@@ -89,15 +93,64 @@ type newDatabase func(t testing.TB) string
 // eachDialect runs the test for each kind of database.
 func eachDialect(t *testing.T, test func(t *testing.T, database newDatabase)) {
 	t.Helper()
-	for name, database := range map[string]newDatabase{
-		"Postgres": postgrestest.DSN,
-		"SQLite":   func(t testing.TB) string { return "sqlite://" + filepath.Join(t.TempDir(), "flowlatch.db") },
-	} {
+	each(t, postgrestest.DSN, func(t testing.TB) string { return "sqlite://" + filepath.Join(t.TempDir(), "flowlatch.db") }, test)
+}
+
+// eachMigrated is eachDialect for databases that have the schema already. They are copies, which
+// cost less than the migrations.
+func eachMigrated(t *testing.T, test func(t *testing.T, database newDatabase)) {
+	t.Helper()
+	each(t, template.DSN, copied, test)
+}
+
+func each(t *testing.T, postgres, sqlite newDatabase, test func(t *testing.T, database newDatabase)) {
+	t.Helper()
+	for name, database := range map[string]newDatabase{"Postgres": postgres, "SQLite": sqlite} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, database)
 		})
 	}
+}
+
+// template is a Postgres database with the schema.
+var template = postgrestest.Template{Fill: migrate}
+
+// file returns the content of an SQLite file with the schema.
+var file = sync.OnceValues(func() ([]byte, error) {
+	folder, err := os.MkdirTemp("", "bunstore-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	name := filepath.Join(folder, "flowlatch.db")
+	if err := migrate(context.Background(), "sqlite://"+name); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(name) // the last connection that is closed leaves nothing beside the file
+})
+
+// migrate gives the database at address the schema.
+func migrate(ctx context.Context, address string) error {
+	s, err := bunstore.Open(ctx, domain.NewSecret(address), bunstore.Options{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Migrate(ctx), s.Close())
+}
+
+// copied returns the URL of an SQLite database that has the schema.
+func copied(t testing.TB) string {
+	t.Helper()
+	content, err := file()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "flowlatch.db")
+	if err := os.WriteFile(name, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "sqlite://" + name
 }
 
 // open opens the database at address and closes it when t ends.
@@ -144,15 +197,20 @@ func beside(t testing.TB, address string) *sql.DB {
 	return db
 }
 
-// eachSuite runs the suite on each kind of database, opened by opened.
-func eachSuite(t *testing.T, suite func(*testing.T, portstest.OpenStore), opened func(testing.TB, string, bunstore.Options) *bunstore.Store) {
+// eachSuite runs the suite on each kind of database.
+func eachSuite(t *testing.T, suite func(*testing.T, portstest.OpenStore)) {
 	t.Helper()
-	eachDialect(t, func(t *testing.T, database newDatabase) {
+	eachMigrated(t, onSuite(suite, migrated))
+}
+
+// onSuite runs the suite on databases that are opened by opened.
+func onSuite(suite func(*testing.T, portstest.OpenStore), opened func(testing.TB, string, bunstore.Options) *bunstore.Store) func(*testing.T, newDatabase) {
+	return func(t *testing.T, database newDatabase) {
 		suite(t, func(t *testing.T, now ports.Clock) portstest.Store {
 			address := database(t)
 			return suiteStore(t, address, address, bunstore.Options{Now: now}, opened)
 		})
-	})
+	}
 }
 
 // suiteStore is the database at address for a suite. direct is its URL without a pooler.

@@ -19,21 +19,21 @@ import (
 func TestThroughAPooler(t *testing.T) {
 	t.Parallel()
 	pooler := postgrestest.OpenPooler(t, postgrestest.DSN(t), 4)
-	through := func(opened func(testing.TB, string, bunstore.Options) *bunstore.Store) portstest.OpenStore {
+	through := func(database newDatabase, opened func(testing.TB, string, bunstore.Options) *bunstore.Store) portstest.OpenStore {
 		return func(t *testing.T, now ports.Clock) portstest.Store {
-			direct := postgrestest.DSN(t)
+			direct := database(t)
 			options := bunstore.Options{Now: now, Pooler: bunstore.PoolerTransaction}
 			return suiteStore(t, pooler.DSN(direct), direct, options, opened)
 		}
 	}
 	suites := map[string]func(*testing.T){
-		"Promises": func(t *testing.T) { portstest.Promises(t, through(migrated)) },
-		"Archive":  func(t *testing.T) { portstest.Archive(t, through(migrated)) },
-		"Acts":     func(t *testing.T) { portstest.Acts(t, through(migrated)) },
+		"Promises": func(t *testing.T) { portstest.Promises(t, through(template.DSN, migrated)) },
+		"Archive":  func(t *testing.T) { portstest.Archive(t, through(template.DSN, migrated)) },
+		"Acts":     func(t *testing.T) { portstest.Acts(t, through(template.DSN, migrated)) },
 	}
 	if os.Getenv("FLOWLATCH_TEST_POOLER") == "all" {
-		suites["All"] = func(t *testing.T) { portstest.All(t, through(migrated)) }
-		suites["Installation"] = func(t *testing.T) { portstest.Installation(t, through(open)) }
+		suites["All"] = func(t *testing.T) { portstest.All(t, through(template.DSN, migrated)) }
+		suites["Installation"] = func(t *testing.T) { portstest.Installation(t, through(postgrestest.DSN, open)) }
 	}
 	for name, run := range suites {
 		t.Run(name, func(t *testing.T) {

@@ -144,8 +144,15 @@ func (p *place) newStage(t *testing.T, by lostright.Caller) *stage {
 		t.Fatal(err)
 	}
 	o.Rule = said.Rule.ID
+	o.Webhook = "https://alerts.invalid/" // all stages share it, because there can be only a few
+	s.setWebhook(o.Webhook)
 	s.objects = o
 	return s
+}
+
+func (s *stage) setWebhook(url string) {
+	s.t.Helper()
+	s.boss.want(s.boss.post("/set_webhook", body{"url": url, "events": []string{"key.rejected"}}), "200")
 }
 
 func (p *place) newUser(name, role string) (id string) {
@@ -353,6 +360,8 @@ func TestWhoeverLosesARightCantFinish(t *testing.T) {
 // requests have no other reason than the loss.
 func (s *stage) finishAll(by lostright.Caller) {
 	s.login(s.names[1]) // so that the other user has a login more than OthersLogin
+	s.objects.Webhook = "https://" + s.names[0] + ".invalid/" // it is deleted
+	s.setWebhook(s.objects.Webhook)
 	for _, c := range lostright.Changes() {
 		if !slices.Contains(c.By, by) {
 			continue

@@ -127,11 +127,11 @@ func makings() []Change {
 		{Route: "POST /set_webhook", What: "for another URL", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"url": "https://" + o.Planted + ".invalid/", "events": []string{"key.rejected", "admin.made"}}
 		}},
-		{Route: "POST /set_webhook", What: "that deletes it", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
-			return map[string]any{"url": o.Webhook, "events": []string{}}
-		}},
 		{Route: "POST /test_webhook", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
 			return map[string]any{"url": o.Webhook}
+		}},
+		{Route: "POST /set_webhook", What: "that deletes it", By: admins, Takes: TheRole, Body: func(o Objects) map[string]any {
+			return map[string]any{"url": o.Webhook, "events": []string{}}
 		}},
 		{Route: "POST /check_project", By: admins, Takes: TheRole, Body: project},
 		{Route: "POST /create_user", What: "another admin", By: []Caller{Admin}, Takes: TheRole, Body: func(o Objects) map[string]any {

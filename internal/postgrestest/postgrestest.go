@@ -1,8 +1,8 @@
 // Package postgrestest gives tests a real Postgres.
 //
-// A package that uses it calls [Run] in its TestMain. A test calls [DSN] for a database of
-// its own. [OpenProxy] stands in front of a database and simulates outages. The environment
-// says where Postgres comes from:
+// A package that uses it calls [Run] in its TestMain. A test calls [DSN] for an empty database
+// of its own, or [Template.DSN] for one that is filled already. [OpenProxy] stands in front of
+// a database and simulates outages. The environment says where Postgres comes from:
 //
 //   - FLOWLATCH_TEST_POSTGRES_DSN is the postgres:// URL of a running server, with a role
 //     that may create databases.
@@ -38,6 +38,9 @@ const (
 	dsnVariable   = "FLOWLATCH_TEST_POSTGRES_DSN"
 	imageVariable = "FLOWLATCH_TEST_POSTGRES_IMAGE"
 
+	// english are the options of the databases of DSN.
+	english = "ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
+
 	// adminLimit bounds the creation and the removal of one database.
 	adminLimit = 30 * time.Second
 )
@@ -59,7 +62,7 @@ var errMissing = errors.New("no Postgres")
 // not work is always a failure. DSN is safe for concurrent use.
 func DSN(t testing.TB) string {
 	t.Helper()
-	return newDatabase(t, "ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
+	return newDatabase(t, english)
 }
 
 // DSNIn is DSN for a database with another encoding, which sorts by bytes.
@@ -68,18 +71,22 @@ func DSNIn(t testing.TB, encoding string) string {
 	return newDatabase(t, "ENCODING '"+encoding+"' LOCALE 'C'")
 }
 
+// newDatabase creates a database. CREATE DATABASE fails while somebody is connected to its
+// template. Nobody can be connected to template0.
 func newDatabase(t testing.TB, options string) string {
 	t.Helper()
-	server := demand(t, server, true)
-	name := "flowlatch_test_" + strings.ToLower(rand.Text())
+	return create(t, demand(t, server, true), "TEMPLATE template0 "+options)
+}
+
+// create creates a database for t.
+func create(t testing.TB, server, options string) string {
+	t.Helper()
+	name := newName()
 	dsn, err := withDatabase(server, name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// CREATE DATABASE fails while somebody is connected to its template. Nobody can be
-	// connected to template0.
-	err = administer(server, "CREATE DATABASE "+name+" TEMPLATE template0 "+options)
-	if err != nil {
+	if err := administer(server, "CREATE DATABASE "+name+" "+options); err != nil {
 		t.Fatalf("create a database for the test: %v", err)
 	}
 	t.Cleanup(func() {
@@ -89,6 +96,8 @@ func newDatabase(t testing.TB, options string) string {
 	})
 	return dsn
 }
+
+func newName() string { return "flowlatch_test_" + strings.ToLower(rand.Text()) }
 
 // Image returns the name of the Postgres image, for a test that starts containers of its
 // own. When it returns, the image is here and testcontainers-go is set up for this machine.

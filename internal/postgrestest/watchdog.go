@@ -38,7 +38,7 @@ var release = func() error { return nil }
 //
 //	func TestMain(m *testing.M) { os.Exit(postgrestest.Run(m)) }
 //
-// Run removes the containers and networks that testcontainers-go started in this process.
+// Run drops the database of each [Template]. It removes the containers and networks that testcontainers-go started in this process.
 // They are also removed if the process panics, exceeds the time limit of go test, or is
 // killed: a second process of the same binary, the watchdog, waits for the end of this one.
 //
@@ -55,6 +55,10 @@ func Run(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
+	if err := dropTemplates(); err != nil {
+		fmt.Fprintln(os.Stderr, "postgrestest:", err)
+		code = max(code, 1)
+	}
 	if err := release(); err != nil {
 		fmt.Fprintln(os.Stderr, "postgrestest: containers may be left:", err)
 		return max(code, 1)
