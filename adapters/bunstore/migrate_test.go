@@ -33,7 +33,7 @@ var steps = []string{
 	"0011_pictures_and_search",
 	"0012_sign_ons",
 	"0013_webhooks",
-	"0015_retention",
+	"0014_retention",
 }
 
 // stepsAt are the migrations as they are listed after they were applied at that time; the
