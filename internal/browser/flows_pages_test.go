@@ -32,6 +32,7 @@ const (
 	auditRow         = "{audit row}"
 	ownToken         = "{own token}"
 	rule             = "{rule}"
+	hook             = "{webhook}"
 )
 
 // looks has a row for each route of a page that GET opens. A route without a page has no looks, and a
@@ -75,9 +76,13 @@ var looks = map[string]struct {
 		{"/console/usage", 200, 200}, {"/console/usage?group_by=project", 200, 200}, {"/console/usage?group_by=user", 200, 0},
 		{"/console/usage?group_by=project&project_id=" + hostileAssistant, 200, 0}, {"/console/usage?from=never", 400, 400},
 	}},
-	"/console/audit":     {at: []look{{"/console/audit", 200, 403}, {"/console/audit?action=add_project", 200, 0}, {"/console/audit?since=never", 400, 0}}},
-	"/console/audit/:id": {at: []look{{"/console/audit/" + auditRow, 200, 403}, {"/console/audit/0", 404, 0}}},
-	"/console/keys":      {at: []look{{"/console/keys", 200, 403}}},
+	"/console/audit":               {at: []look{{"/console/audit", 200, 403}, {"/console/audit?action=add_project", 200, 0}, {"/console/audit?since=never", 400, 0}}},
+	"/console/audit/:id":           {at: []look{{"/console/audit/" + auditRow, 200, 403}, {"/console/audit/0", 404, 0}}},
+	"/console/webhooks":            {at: []look{{"/console/webhooks", 200, 403}}},
+	"/console/webhooks/new":        {at: []look{{"/console/webhooks/new", 200, 403}}},
+	"/console/webhooks/:id/change": {at: []look{{"/console/webhooks/" + hook + "/change", 200, 403}, {"/console/webhooks/none/change", 404, 0}}},
+	"/console/webhooks/:id/delete": {at: []look{{"/console/webhooks/" + hook + "/delete", 200, 403}}},
+	"/console/keys":                {at: []look{{"/console/keys", 200, 403}}},
 }
 
 // TestEveryRouteHasALook fails for a route that GET opens without a row, and for a row without a route.
@@ -156,11 +161,13 @@ func (w *world) withHostileNames() *strings.Replacer {
 		p.turn(id)
 	}
 	byGroup := p.must("/set_group_rule", map[string]any{"group": strings.Repeat("w", 256), "project_id": hostile})
+	told := p.must("/set_webhook", map[string]any{"url": "https://127.0.0.1:9/" + strings.Repeat("w", 1000), "events": []string{"admin.made"}})
+	p.must("/create_user", map[string]any{"username": "told", "password": memberPassword, "role": "admin"}) // a delivery
 	row := regexp.MustCompile(`/console/audit/(\d+)`).FindStringSubmatch(p.page("/console/audit"))
 	if row == nil {
 		w.t.Fatal("the page of the audit has no row")
 	}
-	return strings.NewReplacer(hostileAssistant, hostile, longAssistant, long, cleo, user, auditRow, row[1], ownToken, token, rule, byGroup)
+	return strings.NewReplacer(hostileAssistant, hostile, longAssistant, long, cleo, user, auditRow, row[1], ownToken, token, rule, byGroup, hook, told)
 }
 
 // TestPages looks at every page as an admin and as a member, with scripts and without. Each page has
