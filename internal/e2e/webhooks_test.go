@@ -122,7 +122,9 @@ func rejectedKeyIsTold(t *testing.T, database string) {
 	if err := json.Unmarshal([]byte(set.text), &said); err != nil || !strings.HasPrefix(said.Secret, domain.SecretPrefix) {
 		t.Fatalf("got error %v and no secret", err)
 	}
+	a.mu.Lock()
 	a.secret = said.Secret
+	a.mu.Unlock()
 	if got := k.boss.want(k.boss.post("/test_webhook", body{"url": a.URL + "/in"}), "200"); !strings.Contains(got.text, `"delivered":true`) {
 		t.Fatalf("the test was not delivered: %s", got.text)
 	}
@@ -201,4 +203,28 @@ func rejectedKeyIsTold(t *testing.T, database string) {
 			t.Errorf("the signing secret is in %s", where)
 		}
 	}
+}
+
+// TestNothingAtAPrivateAddressIsTold has a receiver on this machine, and no setting that allows it.
+func TestNothingAtAPrivateAddressIsTold(t *testing.T) {
+	a, authority := startAlarm(t)
+	m := newMachine(t, startVoiceflow(t)).with("SSL_CERT_FILE", authority)
+	s := serving(t, m)
+	admin := s.admin()
+	admin.want(admin.post("/set_webhook", body{"url": a.URL, "events": []string{"admin.made"}}), "200")
+	if got := admin.want(admin.post("/test_webhook", body{"url": a.URL}), "200").text; !strings.Contains(got, `"delivered":false,"result":"private_address"`) {
+		t.Errorf("test_webhook answers %s", got)
+	}
+	m.must(memberPassword+"\n", "user", "create", "--admin", "eve")
+	eventually(t, "the service has tried to tell of the new admin", func() bool {
+		all := delivered(t, admin)
+		return len(all) == 1 && all[0].Result == "private_address" && all[0].State == "waiting"
+	})
+	if got := a.told(); len(got) > 0 {
+		t.Errorf("the receiver was told of %v", got)
+	}
+	member := s.member()
+	member.want(member.post("/set_webhook", body{"url": a.URL, "events": []string{}}), "403 not_allowed")
+	admin.want(admin.post("/set_webhook", body{"url": "http://127.0.0.1/", "events": []string{"admin.made"}}), "400 invalid_request")
+	admin.want(admin.post("/set_webhook", body{"url": a.URL, "events": []string{}}), "200")
 }
