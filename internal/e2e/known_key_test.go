@@ -57,7 +57,7 @@ func useKeyInEveryWay(t *testing.T, database string) {
 	keyInTheWrongPlaces(t, admin, personal)
 	setKeyInEveryWay(t, v, m, hasty, known)
 	usePersonalKey(t, v, m, hasty, admin.at(s.url), known, personal)
-	there := onPages{assistant: admin.get("/get_projects").listed(t)[0].ID, user: userID(t, admin, "ben"), token: "none"}
+	there := onPages{assistant: admin.get("/get_projects").listed(t)[0].ID, user: userID(t, admin, "ben"), token: "none", webhook: "none"}
 	there.open(t, key, admin)
 	there.open(t, personal, admin)
 	for _, args := range [][]string{

@@ -62,7 +62,7 @@ func (p onPage) worked(t *testing.T, what string, status int) onPage {
 }
 
 // onPages are the things that the pages are about.
-type onPages struct{ assistant, user, token string }
+type onPages struct{ assistant, user, token, webhook string }
 
 // routesOfPages returns the routes of the console and the chat with paths that can be asked for.
 func (o onPages) routes(t *testing.T) []pages.Route {
@@ -74,7 +74,7 @@ func (o onPages) routes(t *testing.T) []pages.Route {
 	routes := make([]pages.Route, len(all.Routes))
 	for i, r := range all.Routes {
 		r.Path = strings.NewReplacer("/assistants/:id", "/assistants/"+o.assistant, "/chat/:id", "/chat/"+o.assistant, "/users/:id", "/users/"+o.user,
-			"/audit/:id", "/audit/1", "/setup/:token", "/setup/none", "/login-link/:token", "/login-link/none", "/groups/:id", "/groups/none", "/static/:file", "/static/none").Replace(r.Path)
+			"/audit/:id", "/audit/1", "/setup/:token", "/setup/none", "/login-link/:token", "/login-link/none", "/groups/:id", "/groups/none", "/webhooks/:id", "/webhooks/"+o.webhook, "/static/:file", "/static/none").Replace(r.Path)
 		if strings.Contains(r.Path, ":") {
 			t.Errorf("%s has a parameter that the test has no value for", r.Path)
 		}
@@ -137,9 +137,9 @@ func (o onPages) everywhere(secret string, in func(field string) bool) url.Value
 	form := url.Values{}
 	for _, name := range []string{
 		"action", "actor", "allow_draft", "allowed", "assistants", "choice", "code", "conversation", "cursor", "default", "disabled", "environments",
-		"error", "expires_in_days", "from", "group", "group_by", "iss", "keep_access_tokens", "launch", "name", "new_password", "object", "open", "origins", "outcome",
+		"error", "events", "expires_in_days", "from", "group", "group_by", "iss", "keep_access_tokens", "known", "launch", "name", "new_password", "object", "open", "origins", "outcome",
 		"overlap_hours", "password", "project_id", "project_name", "q", "rate", "remember", "request_id", "return", "role", "scopes",
-		"search", "session_id", "since", "slot", "state", "subject", "to", "token", "token_id", "trouble", "until", "user_id", "user_ids", "username", "version_id",
+		"search", "session_id", "since", "slot", "state", "subject", "to", "token", "token_id", "trouble", "until", "url", "user_id", "user_ids", "username", "version_id",
 		"viewport", "voiceflow_project_id",
 	} {
 		if in(name) {
@@ -199,7 +199,13 @@ func TestNoSecretIsOnAPage(t *testing.T) {
 	if strings.Count(made.all, text) != strings.Count(made.text, text) || regexp.MustCompile(`(?:href|action|src)="[^"]*`+text).MatchString(made.text) {
 		t.Errorf("the access token is in the head or in an address:\n%s", made.all)
 	}
-	o := onPages{assistant: assistant[1], user: userID(t, ada, "eve"), token: tokenID(t, ben)}
+	set := ada.page("POST", "/console/webhooks", url.Values{"url": {"https://alerts.invalid/"}, "events": {"key.rejected"}}).worked(t, "a webhook", 200)
+	webhook := regexp.MustCompile(`/console/webhooks/([\w-]+)/test`).FindStringSubmatch(set.text)
+	if webhook == nil {
+		t.Fatalf("the page of a new webhook does not test it:\n%s", set.text)
+	}
+	signing := regexp.MustCompile(`whsec_[\w+/]{20,}`).FindString(set.text)
+	o := onPages{assistant: assistant[1], user: userID(t, ada, "eve"), token: tokenID(t, ben), webhook: webhook[1]}
 	rotated := ben.page("POST", "/console/tokens/rotate", url.Values{"token_id": {o.token}, "overlap_hours": {"24"}, "password": {memberPassword}}).worked(t, "the rotation", 200)
 	renewed := regexp.MustCompile(`flk_[\w-]{20,}`).FindString(rotated.text)
 	ben.page("POST", "/chat/"+o.assistant+"/turn", url.Values{"message": {"hello"}, "conversation": {"0190b2c4-8d1e-4f60-9a3b-5c7d9e1f2a4b"}}).worked(t, "a turn", 200)
@@ -207,7 +213,7 @@ func TestNoSecretIsOnAPage(t *testing.T) {
 	secrets := map[string]string{
 		"a Voiceflow key": known.Key, "a second Voiceflow key": known.SecondKey, "a personal access token of Voiceflow": personal,
 		"the admin's password": adminPassword, "the member's password": memberPassword, "an access token": text, "a renewed access token": renewed,
-		"the token of a set-up link": link[1],
+		"the token of a set-up link": link[1], "the signing secret of a webhook": signing,
 	}
 	ada.seen, ben.seen, nobody.seen = new(transcript), new(transcript), new(transcript)
 	for what, secret := range secrets {

@@ -359,7 +359,7 @@ func TestWhoeverLosesARightCantFinish(t *testing.T) {
 // finishAll holds one request after the other and finishes it. So the refusals of the same
 // requests have no other reason than the loss.
 func (s *stage) finishAll(by lostright.Caller) {
-	s.login(s.names[1]) // so that the other user has a login more than OthersLogin
+	s.login(s.names[1])                                       // so that the other user has a login more than OthersLogin
 	s.objects.Webhook = "https://" + s.names[0] + ".invalid/" // it is deleted
 	s.setWebhook(s.objects.Webhook)
 	for _, c := range lostright.Changes() {
