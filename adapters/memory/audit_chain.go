@@ -37,6 +37,14 @@ func (s *Store) row(id int64) (domain.AuditRow, bool) {
 // lastRow is the id of the last record.
 func (s *Store) lastRow() int64 { return s.removed + int64(len(s.records)) }
 
+// lastLink is the end of the chain, the zero ChainPoint if it has no link.
+func (s *Store) lastLink() domain.ChainPoint {
+	if n := len(s.chain.links); n > 0 {
+		return s.chain.links[n-1].ChainPoint
+	}
+	return domain.ChainPoint{}
+}
+
 // Extend puts at most limit rows into the chain. It runs in one turn, so no other call can
 // extend the chain at the same time.
 func (v auditChain) Extend(ctx context.Context, limit int, extend ports.Extend) (domain.ChainPoint, bool, error) {
@@ -52,10 +60,7 @@ func (v auditChain) Extend(ctx context.Context, limit int, extend ports.Extend) 
 		rows = append(rows, row)
 	}
 	done := settled >= s.lastRow()
-	var last domain.ChainPoint
-	if n := len(s.chain.links); n > 0 {
-		last = s.chain.links[n-1].ChainPoint
-	}
+	last := s.lastLink()
 	if len(rows) == 0 && last == s.chain.head.ChainPoint {
 		return domain.ChainPoint{}, done, nil
 	}
@@ -77,16 +82,13 @@ func (v auditChain) Cut(ctx context.Context, cut ports.Cut) error {
 		return err
 	}
 	defer s.leave()
-	var last domain.ChainPoint
-	if n := len(s.chain.links); n > 0 {
-		last = s.chain.links[n-1].ChainPoint
-	}
+	last := s.lastLink()
 	head, recs, err := cut(last, cloneHead(s.chain.head))
 	if err != nil {
 		return err
 	}
 	s.chain.head = cloneHead(head)
-	s.records = append(s.records, recs...)
+	s.record(recs...)
 	return nil
 }
 

@@ -55,6 +55,6 @@ func (v auditChecks) Put(ctx context.Context, from, to domain.Sealed, recs ...do
 		return false, nil
 	}
 	s.check = clone(to)
-	s.records = append(s.records, recs...)
+	s.record(recs...)
 	return true, nil
 }

@@ -22,9 +22,7 @@ func (v auditLog) Append(ctx context.Context, recs ...domain.Record) error {
 		return err
 	}
 	defer s.leave()
-	for _, rec := range recs {
-		s.record(rec)
-	}
+	s.record(recs...)
 	return nil
 }
 

@@ -183,10 +183,12 @@ func (s *Store) allowed(act domain.Act) (domain.Caller, error) {
 	return act.Allow(right, domain.Instant(s.now()))
 }
 
-// record keeps an audit record, and tells webhooks of it.
-func (s *Store) record(rec domain.Record) {
-	s.records = append(s.records, rec)
-	s.tell(rec)
+// record keeps audit records, and tells webhooks of them.
+func (s *Store) record(recs ...domain.Record) {
+	s.records = append(s.records, recs...)
+	for _, rec := range recs {
+		s.tell(rec)
+	}
 }
 
 // sees reports whether a project that exists is within in.

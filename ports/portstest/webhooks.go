@@ -222,6 +222,12 @@ func eventsOfViews(t *testing.T, f *fixture) {
 	wantNil(t, "Begin", f.Ports.Audit.Begin(t.Context(), begun))
 	caused("Audit.Begin", begun.Record)
 
+	broken := f.record(domain.ActionVerifyAudit, "audit")
+	broken.Outcome = domain.OutcomeBroken
+	_, err = f.Ports.Checks.Put(t.Context(), domain.Sealed{}, f.checked(), broken)
+	wantNil(t, "Put", err)
+	caused("Checks.Put", broken)
+
 	for status, id := range map[domain.KeyStatus]domain.ProjectID{domain.KeyRejected: p.ID, domain.KeyNeedsReentry: q.ID} {
 		rec := f.record(domain.ActionMarkKey, domain.OnSlot(id, domain.SlotPrimary))
 		rec.Outcome = string(status)
