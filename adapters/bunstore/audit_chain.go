@@ -373,7 +373,7 @@ func (s *Store) putLinks(ctx context.Context, tx handle, links []domain.ChainLin
 func (a *AuditChain) Cut(ctx context.Context, cut ports.Cut) error {
 	s := a.store
 	return s.change(ctx, "cut the audit", func(ctx context.Context, tx bun.Tx) error {
-		if err := s.takeChainLock(ctx, tx.Tx); err != nil {
+		if err := s.waitForLock(ctx, tx.Tx, chainLock); err != nil {
 			return err
 		}
 		last, head, err := s.chainEnd(ctx, tx.Tx)
@@ -402,7 +402,7 @@ func (a *AuditChain) Remove(ctx context.Context, upTo int64, limit int) (int, er
 	s := a.store
 	var removed int64
 	err := s.change(ctx, "remove rows of the audit", func(ctx context.Context, tx bun.Tx) error {
-		err := s.takeChainLock(ctx, tx.Tx)
+		err := s.waitForLock(ctx, tx.Tx, chainLock)
 		if err == nil {
 			_, err = s.exec(ctx, tx.Tx, removeRows, upTo, max(limit, 0))
 		}
@@ -415,15 +415,6 @@ func (a *AuditChain) Remove(ctx context.Context, upTo int64, limit int) (int, er
 		return 0, err
 	}
 	return int(removed), nil
-}
-
-// takeChainLock waits until this transaction may change the chain.
-func (s *Store) takeChainLock(ctx context.Context, tx handle) error {
-	if !s.postgres {
-		return nil
-	}
-	_, err := s.exec(ctx, tx, takeLock, lockClass, chainLock)
-	return err
 }
 
 // Links implements ports.AuditChain.

@@ -209,6 +209,16 @@ const (
 	takeLock = `SELECT pg_advisory_xact_lock($1, $2)`
 )
 
+// waitForLock waits until no other transaction holds the advisory lock of that number, and holds it until the
+// transaction ends.
+func (s *Store) waitForLock(ctx context.Context, tx handle, lock int) error {
+	if !s.postgres {
+		return nil // a transaction has the whole database to itself
+	}
+	_, err := s.exec(ctx, tx, takeLock, lockClass, lock)
+	return err
+}
+
 // unlimited removes the limits of time from a transaction.
 const unlimited = `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0`
 

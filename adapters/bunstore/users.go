@@ -375,11 +375,7 @@ func (s *Store) actOnUsers(ctx context.Context, what string, act domain.Act, do 
 // It comes before the row of the user who acts. Otherwise two such transactions would each
 // hold the row that the other one waits for.
 func (s *Store) takeTurn(ctx context.Context, tx bun.Tx) error {
-	if !s.postgres {
-		return nil // a transaction has the whole database to itself
-	}
-	_, err := s.exec(ctx, tx.Tx, takeLock, lockClass, adminsLock)
-	return err
+	return s.waitForLock(ctx, tx.Tx, adminsLock)
 }
 
 // findWithAdmins finds the user for a transaction that changes users. otherAdmin tells whether
